@@ -1,0 +1,6 @@
+"""``python -m ffnn_jax`` is ``ffnn-jax``."""
+
+from ffnn_jax.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,20 @@
+"""What can be said without jax: layer descriptions, settings, and presets."""
+
+from ffnn_jax.config._descriptions import Conv, Dense, Layer, MaxPool, ReLU, shapes_through
+from ffnn_jax.config._presets import PRESETS, preset
+from ffnn_jax.config._refusal import Refusal, suggestion
+from ffnn_jax.config._settings import Settings
+
+__all__ = [
+    "PRESETS",
+    "Conv",
+    "Dense",
+    "Layer",
+    "MaxPool",
+    "ReLU",
+    "Refusal",
+    "Settings",
+    "preset",
+    "shapes_through",
+    "suggestion",
+]

@@ -1,0 +1,131 @@
+"""The settings of a run: one frozen value, checked when it is made, that fits into JSON."""
+
+import dataclasses
+import math
+from typing import Any
+
+from ffnn_jax.config import _descriptions
+from ffnn_jax.config._descriptions import Layer
+from ffnn_jax.config._refusal import Refusal, suggestion
+
+_LAYER_TYPES = {
+    kind.__name__: kind
+    for kind in (
+        _descriptions.Conv,
+        _descriptions.Dense,
+        _descriptions.MaxPool,
+        _descriptions.ReLU,
+    )
+}
+_TYPES: dict[Any, tuple[Any, str]] = {
+    int: (int, "a whole number"),
+    float: (int | float, "a number"),
+    str: (str, "text"),
+}
+_LARGEST_SEED = 2**31 - 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Everything that decides what a run computes.
+
+    Attributes:
+        preset: the name of the preset that the settings began as.
+        dataset: the data set's name in tensorflow-datasets.
+        layers: the network between the input and the softmax loss.
+        pixel_scale: pixels 0..255 are multiplied by this, then each channel's mean over the
+            training images is subtracted.
+        held_out: validation images taken from the training set, drawn by the seed, where the
+            data set has no validation split of its own.
+        steps: updates of the parameters.
+        batch_size: images an update.
+        learning_rate: alpha of (25).
+        momentum: mu of (24).
+        weight_decay: lambda of (25).
+        validation_interval: updates between two looks at the validation images.
+        validation_batches: batches of validation images at each look.
+        seed: decides the split, the initialisation and the batches.
+        seeds: runs of seed, seed + 1, ... that are made together.
+
+    Raises:
+        Refusal: a value is out of its range.
+    """
+
+    preset: str
+    dataset: str
+    layers: tuple[Layer, ...]
+    pixel_scale: float = 1 / 255
+    held_out: int = 2001
+    steps: int = 3000
+    batch_size: int = 16
+    learning_rate: float = 0.1
+    momentum: float = 0.9
+    weight_decay: float = 0.005
+    validation_interval: int = 100
+    validation_batches: int = 10
+    seed: int = 0
+    seeds: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuses values of another type or out of range."""
+        for field in dataclasses.fields(self):
+            self._require_type(field.name, field.type)
+        positive = "a finite number above 0"
+        self._require("learning_rate", 0 < self.learning_rate < math.inf, positive)
+        self._require("momentum", 0 <= self.momentum < 1, "at least 0 and below 1")
+        self._require("weight_decay", 0 <= self.weight_decay < math.inf, "finite, at least 0")
+        self._require("pixel_scale", 0 < self.pixel_scale < math.inf, positive)
+        self._require("seed", 0 <= self.seed <= _LARGEST_SEED, f"from 0 to {_LARGEST_SEED}")
+        most = _LARGEST_SEED - self.seed + 1
+        self._require("seeds", 1 <= self.seeds <= most, f"from 1 to {most}")
+        for field in ("steps", "batch_size", "validation_interval", "validation_batches"):
+            self._require(field, 1 <= getattr(self, field) <= _LARGEST_SEED, "at least 1")
+        self._require("held_out", self.held_out >= 0, "at least 0")
+        self._require("layers", bool(self.layers), "at least one layer")
+
+    def to_json(self) -> dict[str, Any]:
+        """The settings as JSON's own types; ``from_json`` is the way back."""
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        layers = [{"type": type(layer).__name__, **vars(layer)} for layer in self.layers]
+        return fields | {"layers": layers}
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> "Settings":
+        """The settings that ``to_json`` wrote.
+
+        Raises:
+            Refusal: a key or a layer type is unknown, one is missing, or a value is refused.
+        """
+        layers = tuple(_layer(dict(layer)) for layer in fields.get("layers", ()))
+        return _made(cls, "settings", fields | {"layers": layers})
+
+    def _require_type(self, field: str, kind: Any) -> None:
+        value, (allowed, words) = getattr(self, field), _TYPES.get(kind, (object, ""))
+        fits = isinstance(value, allowed) and not isinstance(value, bool)
+        self._require(field, fits, words)
+
+    def _require(self, field: str, holds: bool, allowed: str) -> None:
+        if not holds:
+            name, value = field.replace("_", "-"), getattr(self, field)
+            raise Refusal(f"{name} must be {allowed}, got {value!r}")
+
+
+def _layer(fields: dict[str, Any]) -> Layer:
+    name = str(fields.pop("type", None))
+    if name not in _LAYER_TYPES:
+        known = ", ".join(_LAYER_TYPES)
+        raise Refusal(
+            f"unknown layer type {name!r} (known: {known}){suggestion(name, _LAYER_TYPES)}"
+        )
+    return _made(_LAYER_TYPES[name], name, fields)
+
+
+def _made(kind: Any, name: str, fields: dict[str, Any]) -> Any:
+    known = [field.name for field in dataclasses.fields(kind)]
+    for key in fields:
+        if key not in known:
+            raise Refusal(f"{name}: unknown key {key!r}{suggestion(key, known)}")
+    try:
+        return kind(**fields)
+    except TypeError as error:
+        raise Refusal(f"{name}: {error}") from None

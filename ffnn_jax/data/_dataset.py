@@ -1,0 +1,66 @@
+"""A data set in memory: images, labels, and what they are called."""
+
+import dataclasses
+import hashlib
+from typing import Any
+
+import numpy as np
+
+from ffnn_jax.config import Refusal
+
+Uint8Images = np.ndarray[Any, np.dtype[np.uint8]]
+Int32Labels = np.ndarray[Any, np.dtype[np.int32]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Dataset:
+    """One split of a data set.
+
+    Attributes:
+        name: the data set and split, as in "mnist/train".
+        images: uint8 (N, H, W, C), 0..255.
+        labels: int32 (N,), each from 0 to the number of classes - 1.
+        class_names: one name a class.
+
+    Raises:
+        Refusal: arrays of another shape or dtype, no image at all, or a label that is no class;
+            the first offender is named by its index.
+    """
+
+    name: str
+    images: Uint8Images
+    labels: Int32Labels
+    class_names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        """Refuses what training would take in silence."""
+        if self.images.dtype != np.uint8 or self.images.ndim != 4:
+            found = f"{self.images.dtype} {self.images.shape}"
+            raise Refusal(f"{self.name}: images must be uint8 (N, H, W, C), got {found}")
+        if self.labels.dtype != np.int32 or self.labels.shape != self.images.shape[:1]:
+            found = f"{self.labels.dtype} {self.labels.shape}"
+            raise Refusal(f"{self.name}: labels must be int32 {self.images.shape[:1]}, got {found}")
+        if not len(self):
+            raise Refusal(f"{self.name}: holds no images")
+        classes = len(self.class_names)
+        wrong = np.flatnonzero((self.labels < 0) | (self.labels >= classes))
+        if wrong.size:
+            label = f"label {self.labels[wrong[0]]} of image {wrong[0]}"
+            raise Refusal(f"{self.name}: {label} is not one of 0 to {classes - 1}")
+
+    def __len__(self) -> int:
+        """The number of images."""
+        return len(self.images)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(height, width, channels)."""
+        height, width, channels = self.images.shape[1:]
+        return height, width, channels
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the pixels (N, H, W, C) followed by the labels, one int32 each."""
+        digest = hashlib.sha256(np.ascontiguousarray(self.images))
+        digest.update(np.ascontiguousarray(self.labels, np.dtype("<i4")))
+        return digest.hexdigest()

@@ -1,0 +1,190 @@
+"""Two-dimensional convolution: equations (conv.1)-(conv.8).
+
+Images x (N, H, W, C_in), kernels w (KH, KW, C_in, C_out), bias b (C_out). As in the report and in
+every deep-learning library the kernel is not flipped: this is a cross-correlation. With x~ the
+image with zeros around it and s the stride,
+
+    z[n,i,j,k] = b[k] + sum_{u,v,c} x~[n, s i + u, s j + v, c] w[u,v,c,k]       (conv.1)
+
+Write the window under output (i, j) as one row of a matrix P, a row for each (n, i, j):
+
+    P[nij, uvc] = x~[n, s i + u, s j + v, c]                                    (conv.2)
+    Z = P W + 1 b^T                                                             (conv.3)
+
+That is the dense layer of (12) with P for X^T, so (15) and (16) give, summed over every window,
+
+    dW = P^T dZ                                                                 (conv.4)
+    db = dZ^T 1                                                                 (conv.5)
+
+For x~, collect from (conv.1) every output that a pixel (h, w) enters. It enters output (i, j)
+under kernel entry (u, v) exactly when h = s i + u and w = s j + v:
+
+    dx~[n,h,w,c] = sum_{i,j,u,v,k: h = s i + u, w = s j + v} dz[n,i,j,k] w[u,v,c,k]   (conv.6)
+
+The condition is the step that is not obvious. Let dz^ be dz with s - 1 zeros between neighbours
+and KH - 1, KW - 1 zeros around: dz^[KH-1 + s i, KW-1 + s j] = dz[i, j], and zero elsewhere. With
+u' = KH-1-u and v' = KW-1-v the entry at (h + u', w + v') is dz[i, j] when the condition holds, and
+zero otherwise. The condition is gone, and (conv.6) is (conv.1) again with stride 1, of dz^ with
+the kernel turned by half a turn and its two channel axes exchanged:
+
+    dx~[n,h,w,c] = sum_{u',v',k} dz^[n, h+u', w+v', k] w[KH-1-u', KW-1-v', c, k]      (conv.7)
+    dx = dx~ without the zeros that were put around x                           (conv.8)
+
+A last row or column of x~ that no window reaches (s does not divide the rest) has cotangent 0:
+dz^ has as many more zeros after it.
+
+The windows are slices put side by side and (conv.3), (conv.4), (conv.7) are matrix products.
+The residuals are x and w: P is KH KW times as large as x, and cheaper to build again than to keep.
+"""
+
+import functools
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from ffnn_jax.layers._arguments import accumulator, product, require, require_floating
+
+Padding = int | Literal["SAME", "VALID"]
+ConvResiduals = tuple[Float[Array, "N H W C_in"], Float[Array, "KH KW C_in C_out"]]
+
+
+def conv2d_forward(
+    x: Float[Array, "N H W C_in"],
+    w: Float[Array, "KH KW C_in C_out"],
+    b: Float[Array, " C_out"],
+    padding: Padding = "SAME",
+    stride: int = 1,
+) -> tuple[Float[Array, "N H_out W_out C_out"], ConvResiduals]:
+    """Returns z and the residuals (x, w)."""
+    _require_shapes(x, w, b, padding, stride)
+    windows = _windows(_pad(x, w, padding, stride), w.shape[:2], stride)  # (conv.2)
+    z = product(_rows(windows), _matrix(w)) + b[None, :]  # (conv.3)
+    return z.reshape(*windows.shape[:3], w.shape[3]).astype(x.dtype), (x, w)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4))
+def conv2d(
+    x: Float[Array, "N H W C_in"],
+    w: Float[Array, "KH KW C_in C_out"],
+    b: Float[Array, " C_out"],
+    padding: Padding = "SAME",
+    stride: int = 1,
+) -> Float[Array, "N H_out W_out C_out"]:
+    """Two-dimensional convolution (cross-correlation) with a bias.
+
+    Args:
+        x: images, batch first, channels last.
+        w: kernels.
+        b: biases, one for each output channel.
+        padding: rows and columns of zeros on every side; or "SAME" for an output of
+            ceil(H / stride) by ceil(W / stride), the odd zero going after, as in XLA; or
+            "VALID" for none.
+        stride: step between windows, in pixels, both ways.
+
+    Returns:
+        z, equation (conv.1).
+
+    Raises:
+        ValueError: shapes do not fit, the kernel is larger than the padded image, dtypes differ
+            or are not floating-point, or padding or stride is out of range.
+    """
+    return conv2d_forward(x, w, b, padding, stride)[0]
+
+
+def conv2d_backward(
+    padding: Padding,
+    stride: int,
+    residuals: ConvResiduals,
+    dz: Float[Array, "N H_out W_out C_out"],
+) -> tuple[Float[Array, "N H W C_in"], Float[Array, "KH KW C_in C_out"], Float[Array, " C_out"]]:
+    """Returns (dx, dw, db), equations (conv.8), (conv.4) and (conv.5)."""
+    x, w = residuals
+    windows = _windows(_pad(x, w, padding, stride), w.shape[:2], stride)  # (conv.2)
+    dw = product(_rows(windows).T, _rows(dz))  # (conv.4)
+    db = jnp.sum(dz, axis=(0, 1, 2), dtype=accumulator(dz))  # (conv.5)
+    dz_windows = _windows(_spread(dz, x, w, padding, stride), w.shape[:2], 1)
+    turned = jnp.flip(w, (0, 1)).swapaxes(2, 3)
+    dx_padded = product(_rows(dz_windows), _matrix(turned))  # (conv.7)
+    dx_padded = dx_padded.reshape(*dz_windows.shape[:3], w.shape[2])
+    dx = _crop(dx_padded, x, w, padding, stride)  # (conv.8)
+    return dx.astype(x.dtype), dw.reshape(w.shape).astype(w.dtype), db.astype(dz.dtype)
+
+
+def _windows(x: Array, kernel: tuple[int, int], stride: int) -> Array:
+    """P of (conv.2) as (N, H_out, W_out, KH KW C): one slice of x for each kernel entry."""
+    height = (x.shape[1] - kernel[0]) // stride + 1
+    width = (x.shape[2] - kernel[1]) // stride + 1
+    slices = [
+        x[:, u : u + stride * (height - 1) + 1 : stride, v : v + stride * (width - 1) + 1 : stride]
+        for u in range(kernel[0])
+        for v in range(kernel[1])
+    ]
+    return jnp.concatenate(slices, axis=-1)
+
+
+def _rows(images: Array) -> Array:
+    """(N, H, W, C) as the matrix (N H W, C)."""
+    n, height, width, channels = images.shape
+    return images.reshape(n * height * width, channels)
+
+
+def _matrix(w: Array) -> Array:
+    """(KH, KW, C_in, C_out) as the matrix (KH KW C_in, C_out)."""
+    return w.reshape(w.shape[0] * w.shape[1] * w.shape[2], w.shape[3])
+
+
+def _margins(size: int, kernel: int, padding: Padding, stride: int) -> tuple[int, int]:
+    """Zeros before and after one axis of the image."""
+    if padding == "VALID":
+        return 0, 0
+    if padding == "SAME":
+        total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
+        return total // 2, total - total // 2
+    return padding, padding
+
+
+def _pad(x: Array, w: Array, padding: Padding, stride: int) -> Array:
+    """x~: the images with zeros around them."""
+    rows = _margins(x.shape[1], w.shape[0], padding, stride)
+    columns = _margins(x.shape[2], w.shape[1], padding, stride)
+    return jnp.pad(x, ((0, 0), rows, columns, (0, 0)))
+
+
+def _spread(dz: Array, x: Array, w: Array, padding: Padding, stride: int) -> Array:
+    """dz^ of (conv.7), with zeros between, around, and after for what no window reached."""
+    around = [(0, 0, 0)]
+    for axis in (1, 2):
+        size, kernel, outputs = x.shape[axis], w.shape[axis - 1], dz.shape[axis]
+        padded = size + sum(_margins(size, kernel, padding, stride))
+        unreached = padded - (stride * (outputs - 1) + kernel)
+        around.append((kernel - 1, kernel - 1 + unreached, stride - 1))
+    return jax.lax.pad(dz, jnp.zeros((), dz.dtype), [*around, (0, 0, 0)])
+
+
+def _crop(dx_padded: Array, x: Array, w: Array, padding: Padding, stride: int) -> Array:
+    """Dx of (conv.8)."""
+    top, _ = _margins(x.shape[1], w.shape[0], padding, stride)
+    left, _ = _margins(x.shape[2], w.shape[1], padding, stride)
+    return dx_padded[:, top : top + x.shape[1], left : left + x.shape[2]]
+
+
+def _require_shapes(x: Array, w: Array, b: Array, padding: Padding, stride: int) -> None:
+    name = "conv2d"
+    require_floating(name, x=x, w=w, b=b)
+    require(w.ndim == 4 and w.size > 0, name, "w", "of shape (KH, KW, C_in, C_out)", w.shape)
+    fits = x.ndim == 4 and x.shape[3] == w.shape[2]
+    require(fits, name, "x", f"of shape (N, H, W, {w.shape[2]})", x.shape)
+    require(b.shape == w.shape[3:], name, "b", f"of shape {w.shape[3:]}", b.shape)
+    whole = isinstance(stride, int) and stride >= 1
+    require(whole, name, "stride", "a whole number of at least 1", repr(stride))
+    known = padding in ("SAME", "VALID") or (isinstance(padding, int) and padding >= 0)
+    require(known, name, "padding", '"SAME", "VALID" or at least 0', repr(padding))
+    for axis in (1, 2):
+        size = x.shape[axis] + sum(_margins(x.shape[axis], w.shape[axis - 1], padding, stride))
+        inside = 1 <= w.shape[axis - 1] <= size
+        require(inside, name, "w", f"no larger than the padded image ({size})", w.shape)
+
+
+conv2d.defvjp(conv2d_forward, conv2d_backward)

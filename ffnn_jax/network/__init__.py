@@ -1,0 +1,17 @@
+"""Layer descriptions made into a network: ``init``, ``apply`` and ``summary``."""
+
+from ffnn_jax.config import Conv, Dense, Layer, MaxPool, ReLU
+from ffnn_jax.network._network import Network, Params
+from ffnn_jax.network._summary import Summary, SummaryRow
+
+__all__ = [
+    "Conv",
+    "Dense",
+    "Layer",
+    "MaxPool",
+    "Network",
+    "Params",
+    "ReLU",
+    "Summary",
+    "SummaryRow",
+]

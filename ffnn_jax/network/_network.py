@@ -1,0 +1,114 @@
+"""A network: its layers one after another, with parameters as a pytree."""
+
+import dataclasses
+import functools
+import math
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
+
+from ffnn_jax.config import Conv, Dense, Layer, MaxPool, ReLU, shapes_through
+from ffnn_jax.layers import conv2d, dense, max_pool, relu
+from ffnn_jax.network._summary import Summary, summarise
+
+Params = dict[str, dict[str, Array]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """Layers between an image and its logits.
+
+    Attributes:
+        layers: descriptions, in the order in which the data flows.
+        input_shape: (height, width, channels) of one image.
+
+    Raises:
+        Refusal: a layer does not fit the shape that it is given.
+    """
+
+    layers: tuple[Layer, ...]
+    input_shape: tuple[int, int, int]
+
+    def __post_init__(self) -> None:
+        """Refuses layers that do not fit the images or one another."""
+        shapes_through(self.layers, self.input_shape)
+
+    @functools.partial(jax.jit, static_argnums=0)
+    def init(self, key: Key[Array, ""]) -> Params:
+        """Parameters drawn as each layer's description says, in float32.
+
+        One flat normal draw is cut up for all layers, so that one draw is compiled.
+
+        Args:
+            key: decides every weight.
+
+        Returns:
+            ``{"conv_2": {"w": ..., "b": ...}, ...}``, an entry for each layer with parameters,
+            named by kind and by number as in ``summary``.
+        """
+        shapes = self._parameter_shapes()
+        sizes = [math.prod(shape["w"]) for shape in shapes.values()]
+        draw = jax.random.normal(key, (sum(sizes),), jnp.float32)
+        params, start = {}, 0
+        for (name, shape), size in zip(shapes.items(), sizes, strict=True):
+            weights = draw[start : start + size].reshape(shape["w"])
+            deviation = self._deviations()[name]
+            params[name] = {"w": deviation * weights, "b": jnp.zeros(shape["b"], jnp.float32)}
+            start += size
+        return params
+
+    def apply(self, params: Params, x: Float[Array, "N H W C"]) -> Float[Array, "N K"]:
+        """The logits of a batch of images.
+
+        Args:
+            params: what ``init`` gives.
+            x: images, normalised.
+
+        Returns:
+            One row of scores for each image.
+
+        Raises:
+            ValueError: images or parameters do not fit the network.
+        """
+        for name, layer, _ in self._named():
+            with jax.named_scope(name):
+                x = _apply(layer, params.get(name, {}), x)
+        return x
+
+    def summary(self) -> Summary:
+        """The report's Table 2 of this network, generated from its parameters."""
+        params = jax.eval_shape(self.init, jax.random.key(0))
+        return summarise(self._named(), params, self.input_shape)
+
+    def _named(self) -> list[tuple[str, Layer, tuple[int, ...]]]:
+        """(name, layer, input shape) of each layer; the input image is layer 1."""
+        shapes = shapes_through(self.layers, self.input_shape)
+        return [
+            (f"{type(layer).__name__.lower()}_{number}", layer, shape)
+            for number, (layer, shape) in enumerate(zip(self.layers, shapes, strict=False), start=2)
+        ]
+
+    def _parameter_shapes(self) -> dict[str, dict[str, tuple[int, ...]]]:
+        shapes = {name: layer.parameter_shapes(shape) for name, layer, shape in self._named()}
+        return {name: shape for name, shape in shapes.items() if shape}
+
+    def _deviations(self) -> dict[str, float]:
+        return {
+            name: layer.initial_deviation(shape)
+            for name, layer, shape in self._named()
+            if isinstance(layer, Conv | Dense)
+        }
+
+
+def _apply(layer: Layer, params: dict[str, Array], x: Array) -> Array:
+    match layer:
+        case Conv():
+            return conv2d(x, params["w"], params["b"], layer.padding, layer.stride)
+        case Dense():
+            return dense(x, params["w"], params["b"])
+        case ReLU():
+            return relu(x)
+        case MaxPool():
+            return max_pool(x, layer.window)
+    raise TypeError(f"no operation for the description {layer}")

@@ -1,0 +1,143 @@
+"""The report's Table 2 for any network, with shapes and floating-point operations."""
+
+import dataclasses
+import io
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from ffnn_jax.config import Layer, shapes_through
+
+_HEADINGS = (
+    "Layer", "Layer type", "Inputs", "Outputs", "Filter", "Bias", "Number of parameters",
+    "Output shape", "FLOPs forward", "FLOPs backward",
+)  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class SummaryRow:
+    """One layer: what it takes and gives, its parameters, and its work for one image.
+
+    FLOPs count two for each multiplication with its addition. Biases, comparisons and the loss,
+    together under a hundredth, are left out, and so is the gradient with respect to the image,
+    which training does not compute.
+    """
+
+    number: int
+    title: str
+    output_shape: tuple[int, ...]
+    inputs: str = ""
+    outputs: str = ""
+    filter: str = ""
+    bias: str = ""
+    formula: str = ""
+    parameters: int = 0
+    forward_flops: int = 0
+    backward_flops: int = 0
+
+    def cells(self) -> tuple[str, ...]:
+        """The row as text, in the order of the headings."""
+        count = f"{self.formula} = {self.parameters:,}" if self.formula else "0"
+        shape = " x ".join(map(str, self.output_shape))
+        flops = [f"{n:,}" if n else "" for n in (self.forward_flops, self.backward_flops)]
+        return (
+            str(self.number), self.title, self.inputs, self.outputs, self.filter, self.bias, count,
+            shape, *flops,
+        )  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class Summary:
+    """A network's rows, from the input to the softmax loss; ``print`` shows them as a table."""
+
+    rows: tuple[SummaryRow, ...]
+
+    @property
+    def parameters(self) -> int:
+        """The number of parameters of the whole network."""
+        return sum(row.parameters for row in self.rows)
+
+    @property
+    def forward_flops(self) -> int:
+        """Floating-point operations of forward for one image."""
+        return sum(row.forward_flops for row in self.rows)
+
+    @property
+    def backward_flops(self) -> int:
+        """Floating-point operations of backward for one image."""
+        return sum(row.backward_flops for row in self.rows)
+
+    def __rich__(self) -> Table:
+        """The table for a terminal."""
+        table = Table(show_footer=True)
+        totals = {6: self.parameters, 8: self.forward_flops, 9: self.backward_flops}
+        for index, heading in enumerate(_HEADINGS):
+            footer = f"{totals[index]:,}" if index in totals else ("Total" if index == 1 else "")
+            side = "left" if index in (1, 4, 5, 7) else "right"
+            table.add_column(heading, footer, justify=side)
+        for row in self.rows:
+            table.add_row(*row.cells())
+        return table
+
+    def __str__(self) -> str:
+        """The table as plain text."""
+        text = io.StringIO()
+        Console(file=text, width=160, color_system=None).print(self)
+        return text.getvalue().rstrip("\n")
+
+    def to_markdown(self) -> str:
+        """The table in Markdown, as in the report: without the totals."""
+        lines = [_HEADINGS, ("---",) * len(_HEADINGS), *(row.cells() for row in self.rows)]
+        return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
+
+
+def summarise(
+    named: Sequence[tuple[str, Layer, tuple[int, ...]]],
+    params: Mapping[str, Mapping[str, Any]],
+    input_shape: tuple[int, ...],
+) -> Summary:
+    """Returns the rows of a network.
+
+    Args:
+        named: (name, layer, input shape) of each layer.
+        params: the network's parameters, or their shapes, by layer name.
+        input_shape: shape of one image.
+    """
+    rows = [SummaryRow(1, "Input", input_shape)]
+    shape: tuple[int, ...] = input_shape
+    learns = False
+    for number, (name, layer, shape) in enumerate(named, start=2):
+        rows.append(_row(number, layer, shape, params.get(name, {}), learns))
+        learns = learns or name in params
+    return Summary((*rows, SummaryRow(len(rows) + 1, "Softmaxloss", ())))
+
+
+def _row(
+    number: int, layer: Layer, shape: tuple[int, ...], params: Mapping[str, Any], needs_dx: bool
+) -> SummaryRow:
+    forward = 2 * layer.multiply_adds(shape)
+    row = SummaryRow(
+        number,
+        layer.title,
+        shapes_through((layer,), shape)[1],
+        forward_flops=forward,
+        backward_flops=forward * (2 if needs_dx else 1),
+    )
+    return dataclasses.replace(row, **_parameter_cells(params)) if params else row
+
+
+def _parameter_cells(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Inputs, outputs, filter, bias and the parameter count, from the arrays' own shapes."""
+    *window, inputs, outputs = params["w"].shape
+    size = "×".join(map(str, (*window, inputs)))
+    return {
+        "inputs": str(inputs),
+        "outputs": str(outputs),
+        "filter": f"[{size}]" if window else "",
+        "bias": f"[{params['b'].shape[0]}×1]",
+        "formula": f"({size}+1){outputs}",
+        "parameters": sum(math.prod(array.shape) for array in params.values()),
+    }

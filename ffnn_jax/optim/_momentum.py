@@ -1,0 +1,82 @@
+"""Gradient descent with momentum: equations (24) and (25).
+
+m is a moving average of the gradients g of the loss, w the parameters, alpha the learning rate:
+
+    m_n     = mu m_{n-1} + (1 - mu) g                                           (24)
+    w_{n+1} = w_n - alpha m_n                                                   (25)
+
+Both start at m_0 = 0. Weight decay is not in the report's equations; its code adds it to (25),
+outside the moving average and for every parameter, biases too:
+
+    w_{n+1} = w_n - alpha (m_n + lambda w_n)                                    (25)
+
+lambda w is the gradient of the decay's own loss term, which is shown beside the data's loss and
+never differentiated by machine:
+
+    R = lambda/2 sum w^2                                                        (25)
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Int32, PyTree
+
+
+class MomentumState(NamedTuple):
+    """The number of updates so far, which a schedule reads, and the moving average m of (24)."""
+
+    count: Int32[Array, ""]
+    m: PyTree[Float[Array, "..."]]
+
+
+def momentum(
+    learning_rate: optax.ScalarOrSchedule, mu: float = 0.9, weight_decay: float = 0.0
+) -> optax.GradientTransformation:
+    """Gradient descent with momentum, equations (24) and (25).
+
+    Equal to ``optax.chain(ema(mu, debias=False), add_decayed_weights(weight_decay),
+    scale_by_learning_rate(learning_rate))``.
+
+    Args:
+        learning_rate: alpha, a number, or a function of the number of updates so far.
+        mu: smoothness of the moving average, from 0 (none) to below 1.
+        weight_decay: lambda, at least 0.
+
+    Returns:
+        ``init(params)`` and ``update(grads, state, params)``; the update is what
+        ``optax.apply_updates`` adds to the parameters.
+
+    Raises:
+        ValueError: mu or weight_decay is out of range, or ``update`` is given no params.
+    """
+    if not 0 <= mu < 1:
+        raise ValueError(f"momentum: mu must be at least 0 and below 1, got {mu}")
+    if not 0 <= weight_decay < float("inf"):
+        raise ValueError(
+            f"momentum: weight_decay must be at least 0 and finite, got {weight_decay}"
+        )
+
+    def init(params: optax.Params) -> MomentumState:
+        return MomentumState(jnp.zeros((), jnp.int32), jax.tree.map(jnp.zeros_like, params))
+
+    def update(
+        grads: optax.Updates, state: MomentumState, params: optax.Params | None = None
+    ) -> tuple[optax.Updates, MomentumState]:
+        if params is None:
+            raise ValueError("momentum: update needs params, since weight decay reads them")
+        alpha = learning_rate(state.count) if callable(learning_rate) else learning_rate
+        m = jax.tree.map(lambda m, g: mu * m + (1 - mu) * g, state.m, grads)  # (24)
+        updates = jax.tree.map(
+            lambda m, w: -jnp.asarray(alpha, m.dtype) * (m + weight_decay * w), m, params
+        )  # (25)
+        return updates, MomentumState(optax.safe_increment(state.count), m)
+
+    return optax.GradientTransformation(init, update)  # type: ignore[arg-type]
+
+
+def decay_loss(params: optax.Params, weight_decay: float) -> Float[Array, ""]:
+    """The loss term R = weight_decay/2 sum w^2 of weight decay, for display alone; see (25)."""
+    squares = [jnp.sum(jnp.square(w)) for w in jax.tree.leaves(params)]
+    return weight_decay / 2 * jnp.sum(jnp.stack(squares))

@@ -1,0 +1,195 @@
+"""The loop around the compiled chunks: validation, progress, and one state for each seed."""
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import jax
+import numpy as np
+import optax
+
+from ffnn_jax.config import Settings
+from ffnn_jax.network import Network, Params
+from ffnn_jax.training._inputs import Images
+from ffnn_jax.training._step import (
+    CHUNK_STEPS,
+    Member,
+    TrainState,
+    initial_state,
+    make_train_chunk,
+    make_validate,
+)
+
+_FIRST_STOP = 10
+_CHUNK_SECONDS = 2.0
+
+
+class NonFiniteLoss(ArithmeticError):
+    """The loss became infinite or NaN; the message names the seed and the step."""
+
+
+class Record(NamedTuple):
+    """One line of a seed's history: the state of things after ``step`` steps.
+
+    Loss and accuracy are of the training batches, smoothed as in ``RunningMean``; the loss
+    includes weight decay's term. The validation accuracy is of a few random batches.
+    """
+
+    seed: int
+    step: int
+    loss: float
+    accuracy: float
+    validation_accuracy: float
+
+
+class Progress(NamedTuple):
+    """Where a run stands, over all its seeds: means, and seconds still to go."""
+
+    step: int
+    steps: int
+    loss: float
+    accuracy: float
+    validation_accuracy: float | None
+    images_per_second: float
+    seconds_left: float
+
+
+class Trained(NamedTuple):
+    """What training gives: parameters of each seed, histories, and the time it took."""
+
+    params: list[Params]
+    history: list[Record]
+    compile_seconds: float
+    train_seconds: float
+
+
+@dataclasses.dataclass
+class RunningMean:
+    """The mean of the first 20 values, from then on a moving average that keeps 0.995."""
+
+    count: int = 0
+    value: float = 0.0
+
+    def add(self, values: np.ndarray) -> None:
+        """Takes the values in order."""
+        for value in values.tolist():
+            self.count += 1
+            weight = 1 / self.count if self.count <= 20 else 1 - 0.995
+            self.value += weight * (value - self.value)
+
+
+@dataclasses.dataclass
+class _Run:
+    """One seed under way."""
+
+    seed: int
+    member: Member
+    state: TrainState
+    loss: RunningMean = dataclasses.field(default_factory=RunningMean)
+    accuracy: RunningMean = dataclasses.field(default_factory=RunningMean)
+    validation_accuracy: float | None = None
+
+
+def train(
+    network: Network,
+    optimizer: optax.GradientTransformation,
+    settings: Settings,
+    images: Images,
+    members: Sequence[Member],
+    report: Callable[[Progress], None] = lambda progress: None,
+) -> Trained:
+    """Trains one network for each member, all in step.
+
+    Each seed's arithmetic is that of the seed alone, so its result is the same bit for bit.
+
+    Args:
+        network: maps images to logits.
+        optimizer: ours or any of optax's.
+        settings: steps, batch size, validation, and the first member's seed.
+        images: training and validation images together; the members say which are which.
+        members: one for each seed.
+        report: is told how far the run is, at least every few seconds.
+
+    Raises:
+        NonFiniteLoss: the loss became infinite or NaN.
+    """
+    images = jax.device_put(images)
+    runs = [
+        _Run(settings.seed + index, member, initial_state(network, optimizer, member.key))
+        for index, member in enumerate(jax.device_put(list(members)))
+    ]
+    began = time.perf_counter()
+    chunk, validate = _compiled(network, optimizer, settings, images, runs[0])
+    compiled = time.perf_counter()
+    history: list[Record] = []
+    step = 0
+    while step < settings.steps:
+        spent = time.perf_counter() - compiled
+        stop = _next_stop(step, settings, spent)
+        for run in runs:
+            run.state, metrics = chunk(run.state, np.int32(stop), images, run.member)
+            _take(run, metrics, step, stop - step)
+            if stop % settings.validation_interval == 0 or stop == settings.steps:
+                run.validation_accuracy = float(validate(run.state, images, run.member))
+                history.append(_record(run, stop))
+        step = stop
+        report(_progress(runs, step, settings, time.perf_counter() - compiled))
+    params = [jax.device_get(run.state.params) for run in runs]
+    return Trained(params, history, compiled - began, time.perf_counter() - compiled)
+
+
+def _compiled(
+    network: Network,
+    optimizer: optax.GradientTransformation,
+    settings: Settings,
+    images: Images,
+    run: _Run,
+) -> tuple[Callable, Callable]:
+    """The chunk and the validation, compiled before the clock of training starts."""
+    chunk = make_train_chunk(network, optimizer, settings.batch_size, settings.weight_decay)
+    validate = make_validate(network, settings.batch_size, settings.validation_batches)
+    args = images, run.member
+    return (
+        chunk.lower(run.state, np.int32(0), *args).compile(),  # type: ignore[attr-defined]
+        validate.lower(run.state, *args).compile(),  # type: ignore[attr-defined]
+    )
+
+
+def _next_stop(step: int, settings: Settings, spent: float) -> int:
+    """The step to stop at: the next look at validation, the end, or about two seconds on."""
+    interval = settings.validation_interval
+    affordable = int(_CHUNK_SECONDS * step / spent) if step else _FIRST_STOP
+    ahead = min(max(affordable, 1), CHUNK_STEPS)
+    return min(step + ahead, (step // interval + 1) * interval, settings.steps)
+
+
+def _take(run: _Run, metrics, first: int, count: int) -> None:
+    """Adds a chunk's metrics to the run's running means."""
+    loss, accuracy, decay = (np.asarray(values)[:count] for values in metrics)
+    if not np.isfinite(loss).all():
+        step = first + int(np.flatnonzero(~np.isfinite(loss))[0]) + 1
+        raise NonFiniteLoss(
+            f"the loss of seed {run.seed} is {loss[step - first - 1]} at step {step}"
+        )
+    run.loss.add(loss + decay)
+    run.accuracy.add(accuracy)
+
+
+def _record(run: _Run, step: int) -> Record:
+    validation = math.nan if run.validation_accuracy is None else run.validation_accuracy
+    return Record(run.seed, step, run.loss.value, run.accuracy.value, validation)
+
+
+def _progress(runs: list[_Run], step: int, settings: Settings, spent: float) -> Progress:
+    looks = [run.validation_accuracy for run in runs if run.validation_accuracy is not None]
+    return Progress(
+        step=step,
+        steps=settings.steps,
+        loss=float(np.mean([run.loss.value for run in runs])),
+        accuracy=float(np.mean([run.accuracy.value for run in runs])),
+        validation_accuracy=float(np.mean(looks)) if looks else None,
+        images_per_second=len(runs) * step * settings.batch_size / spent,
+        seconds_left=spent / step * (settings.steps - step),
+    )
