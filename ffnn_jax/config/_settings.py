@@ -4,19 +4,10 @@ import dataclasses
 import math
 from typing import Any
 
-from ffnn_jax.config import _descriptions
 from ffnn_jax.config._descriptions import Layer
-from ffnn_jax.config._refusal import Refusal, suggestion
+from ffnn_jax.config._json import layers_from_json, layers_to_json, made
+from ffnn_jax.config._refusal import Refusal
 
-_LAYER_TYPES = {
-    kind.__name__: kind
-    for kind in (
-        _descriptions.Conv,
-        _descriptions.Dense,
-        _descriptions.MaxPool,
-        _descriptions.ReLU,
-    )
-}
 _TYPES: dict[Any, tuple[Any, str]] = {
     int: (int, "a whole number"),
     float: (int | float, "a number"),
@@ -86,8 +77,7 @@ class Settings:
     def to_json(self) -> dict[str, Any]:
         """The settings as JSON's own types; ``from_json`` is the way back."""
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        layers = [{"type": type(layer).__name__, **vars(layer)} for layer in self.layers]
-        return fields | {"layers": layers}
+        return fields | {"layers": layers_to_json(self.layers)}
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> "Settings":
@@ -96,8 +86,8 @@ class Settings:
         Raises:
             Refusal: a key or a layer type is unknown, one is missing, or a value is refused.
         """
-        layers = tuple(_layer(dict(layer)) for layer in fields.get("layers", ()))
-        return _made(cls, "settings", fields | {"layers": layers})
+        layers = layers_from_json(fields.get("layers", []))
+        return made(cls, "settings", fields | {"layers": layers})
 
     def _require_type(self, field: str, kind: Any) -> None:
         value, (allowed, words) = getattr(self, field), _TYPES.get(kind, (object, ""))
@@ -108,24 +98,3 @@ class Settings:
         if not holds:
             name, value = field.replace("_", "-"), getattr(self, field)
             raise Refusal(f"{name} must be {allowed}, got {value!r}")
-
-
-def _layer(fields: dict[str, Any]) -> Layer:
-    name = str(fields.pop("type", None))
-    if name not in _LAYER_TYPES:
-        known = ", ".join(_LAYER_TYPES)
-        raise Refusal(
-            f"unknown layer type {name!r} (known: {known}){suggestion(name, _LAYER_TYPES)}"
-        )
-    return _made(_LAYER_TYPES[name], name, fields)
-
-
-def _made(kind: Any, name: str, fields: dict[str, Any]) -> Any:
-    known = [field.name for field in dataclasses.fields(kind)]
-    for key in fields:
-        if key not in known:
-            raise Refusal(f"{name}: unknown key {key!r}{suggestion(key, known)}")
-    try:
-        return kind(**fields)
-    except TypeError as error:
-        raise Refusal(f"{name}: {error}") from None

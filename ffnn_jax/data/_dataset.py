@@ -61,6 +61,6 @@ class Dataset:
     @property
     def sha256(self) -> str:
         """SHA-256 of the pixels (N, H, W, C) followed by the labels, one int32 each."""
-        digest = hashlib.sha256(np.ascontiguousarray(self.images))
-        digest.update(np.ascontiguousarray(self.labels, np.dtype("<i4")))
+        digest = hashlib.sha256(self.images.tobytes())
+        digest.update(self.labels.astype("<i4").tobytes())
         return digest.hexdigest()

@@ -112,7 +112,7 @@ def conv2d_backward(
     return dx.astype(x.dtype), dw.reshape(w.shape).astype(w.dtype), db.astype(dz.dtype)
 
 
-def _windows(x: Array, kernel: tuple[int, int], stride: int) -> Array:
+def _windows(x: Array, kernel: tuple[int, ...], stride: int) -> Array:
     """P of (conv.2) as (N, H_out, W_out, KH KW C): one slice of x for each kernel entry."""
     height = (x.shape[1] - kernel[0]) // stride + 1
     width = (x.shape[2] - kernel[1]) // stride + 1

@@ -75,7 +75,7 @@ softmax.defvjp(softmax_forward, softmax_backward)
 def softmax_cross_entropy_forward(
     logits: Float[Array, "N K"], labels: Integer[Array, " N"]
 ) -> tuple[Float[Array, ""], tuple[Float[Array, "N K"], Integer[Array, " N"]]]:
-    """Returns the mean loss and the residuals: probabilities z and labels c, all that (22) names."""
+    """Returns the mean loss and the residuals that (22) names: probabilities z, labels c."""
     require_floating("softmax_cross_entropy", logits=logits)
     _require_labelled(logits, labels)
     shifted, exponentials, total = _shifted_exponentials(logits)

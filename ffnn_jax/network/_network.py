@@ -34,6 +34,11 @@ class Network:
         """Refuses layers that do not fit the images or one another."""
         shapes_through(self.layers, self.input_shape)
 
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """The shape of one image's output, (K,) for K classes."""
+        return shapes_through(self.layers, self.input_shape)[-1]
+
     @functools.partial(jax.jit, static_argnums=0)
     def init(self, key: Key[Array, ""]) -> Params:
         """Parameters drawn as each layer's description says, in float32.

@@ -3,10 +3,11 @@
 import dataclasses
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from rich.console import Console
+from rich import box
+from rich.console import Console, ConsoleOptions
 from rich.table import Table
 
 from ffnn_jax.config import Layer, shapes_through
@@ -15,6 +16,8 @@ _HEADINGS = (
     "Layer", "Layer type", "Inputs", "Outputs", "Filter", "Bias", "Number of parameters",
     "Output shape", "FLOPs forward", "FLOPs backward",
 )  # fmt: skip
+_TEXT = (1, 4, 5, 7)
+_NARROW = (0, 1, 6, 7, 8, 9)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +44,7 @@ class SummaryRow:
     def cells(self) -> tuple[str, ...]:
         """The row as text, in the order of the headings."""
         count = f"{self.formula} = {self.parameters:,}" if self.formula else "0"
-        shape = " x ".join(map(str, self.output_shape))
+        shape = "×".join(map(str, self.output_shape))
         flops = [f"{n:,}" if n else "" for n in (self.forward_flops, self.backward_flops)]
         return (
             str(self.number), self.title, self.inputs, self.outputs, self.filter, self.bias, count,
@@ -70,16 +73,27 @@ class Summary:
         """Floating-point operations of backward for one image."""
         return sum(row.backward_flops for row in self.rows)
 
-    def __rich__(self) -> Table:
-        """The table for a terminal."""
-        table = Table(show_footer=True)
-        totals = {6: self.parameters, 8: self.forward_flops, 9: self.backward_flops}
-        for index, heading in enumerate(_HEADINGS):
-            footer = f"{totals[index]:,}" if index in totals else ("Total" if index == 1 else "")
-            side = "left" if index in (1, 4, 5, 7) else "right"
-            table.add_column(heading, footer, justify=side)
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Table]:
+        """The table for a terminal; a narrow one gets what the formulas do not tell already."""
+        whole = self._table(range(len(_HEADINGS)))
+        fits = console.measure(whole, options=options.update(width=1000)).minimum
+        yield whole if fits <= options.max_width else self._table(_NARROW)
+
+    def _table(self, columns: Iterable[int]) -> Table:
+        table = Table(box=box.SIMPLE_HEAD, show_edge=False, show_footer=True, collapse_padding=True)
+        totals = {
+            1: "Total",
+            6: f"{self.parameters:,}",
+            8: f"{self.forward_flops:,}",
+            9: f"{self.backward_flops:,}",
+        }
+        for column in columns:
+            heading = _HEADINGS[column].replace(" ", "\n")
+            side = "left" if column in _TEXT else "right"
+            table.add_column(heading, totals.get(column, ""), justify=side, no_wrap=True)
         for row in self.rows:
-            table.add_row(*row.cells())
+            cells = row.cells()
+            table.add_row(*(cells[column] for column in columns))
         return table
 
     def __str__(self) -> str:

@@ -27,7 +27,7 @@ from jaxtyping import Array, Float, Int32, PyTree
 class MomentumState(NamedTuple):
     """The number of updates so far, which a schedule reads, and the moving average m of (24)."""
 
-    count: Int32[Array, ""]
+    step: Int32[Array, ""]
     m: PyTree[Float[Array, "..."]]
 
 
@@ -66,12 +66,12 @@ def momentum(
     ) -> tuple[optax.Updates, MomentumState]:
         if params is None:
             raise ValueError("momentum: update needs params, since weight decay reads them")
-        alpha = learning_rate(state.count) if callable(learning_rate) else learning_rate
+        alpha = learning_rate(state.step) if callable(learning_rate) else learning_rate
         m = jax.tree.map(lambda m, g: mu * m + (1 - mu) * g, state.m, grads)  # (24)
         updates = jax.tree.map(
             lambda m, w: -jnp.asarray(alpha, m.dtype) * (m + weight_decay * w), m, params
         )  # (25)
-        return updates, MomentumState(optax.safe_increment(state.count), m)
+        return updates, MomentumState(state.step + 1, m)
 
     return optax.GradientTransformation(init, update)  # type: ignore[arg-type]
 

@@ -9,15 +9,15 @@ from jaxtyping import Array, Float, Float32, Int32, UInt8
 class Images(NamedTuple):
     """Labelled images: pixels uint8 (N, H, W, C), labels int32 (N,)."""
 
-    pixels: UInt8[Array, "N H W C"]
-    labels: Int32[Array, " N"]
+    pixels: UInt8[Any, "N H W C"]
+    labels: Int32[Any, " N"]
 
 
 class Normalisation(NamedTuple):
     """How pixels become inputs: scale them, subtract each channel's mean."""
 
-    scale: Float32[Array, ""]
-    mean: Float32[Array, " C"]
+    scale: Float32[Any, ""]
+    mean: Float32[Any, " C"]
 
 
 def normalisation_of(pixels: UInt8[np.ndarray, "N H W C"], scale: float) -> Normalisation:
@@ -29,11 +29,11 @@ def normalisation_of(pixels: UInt8[np.ndarray, "N H W C"], scale: float) -> Norm
     """
     totals = pixels.sum(axis=(0, 1, 2), dtype=np.int64)
     mean = scale * totals / (pixels.size // pixels.shape[3])
-    return Normalisation(np.float32(scale), mean.astype(np.float32))  # type: ignore[arg-type]
+    return Normalisation(np.float32(scale), mean.astype(np.float32))
 
 
 def normalise(
-    pixels: UInt8[Array, "N H W C"], normalisation: Normalisation
+    pixels: UInt8[Any, "N H W C"], normalisation: Normalisation
 ) -> Float[Array, "N H W C"]:
     """Returns pixels as float32 inputs: scale * pixels - mean."""
     scale, mean = normalisation

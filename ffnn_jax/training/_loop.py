@@ -15,6 +15,7 @@ from ffnn_jax.network import Network, Params
 from ffnn_jax.training._inputs import Images
 from ffnn_jax.training._step import (
     CHUNK_STEPS,
+    ChunkMetrics,
     Member,
     TrainState,
     initial_state,
@@ -152,8 +153,8 @@ def _compiled(
     validate = make_validate(network, settings.batch_size, settings.validation_batches)
     args = images, run.member
     return (
-        chunk.lower(run.state, np.int32(0), *args).compile(),  # type: ignore[attr-defined]
-        validate.lower(run.state, *args).compile(),  # type: ignore[attr-defined]
+        chunk.lower(run.state, np.int32(0), *args).compile(),
+        validate.lower(run.state, *args).compile(),
     )
 
 
@@ -165,14 +166,13 @@ def _next_stop(step: int, settings: Settings, spent: float) -> int:
     return min(step + ahead, (step // interval + 1) * interval, settings.steps)
 
 
-def _take(run: _Run, metrics, first: int, count: int) -> None:
+def _take(run: _Run, metrics: ChunkMetrics, first: int, count: int) -> None:
     """Adds a chunk's metrics to the run's running means."""
     loss, accuracy, decay = (np.asarray(values)[:count] for values in metrics)
     if not np.isfinite(loss).all():
-        step = first + int(np.flatnonzero(~np.isfinite(loss))[0]) + 1
-        raise NonFiniteLoss(
-            f"the loss of seed {run.seed} is {loss[step - first - 1]} at step {step}"
-        )
+        bad = int(np.flatnonzero(~np.isfinite(loss))[0])
+        where = f"of seed {run.seed} at step {first + bad + 1}"
+        raise NonFiniteLoss(f"the loss {where} is {loss[bad]}; a lower learning rate may help")
     run.loss.add(loss + decay)
     run.accuracy.add(accuracy)
 

@@ -1,0 +1,37 @@
+"""Where experiments keep their results, and how: one JSON file each, one key a line."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ffnn_jax.config import Refusal
+
+RESULTS = Path(__file__).parent / "results"
+QUICK_RESULTS = Path("runs") / "quick"
+
+
+def folder_for(quick: bool) -> Path:
+    """Where results go: those of a quick setting never among the real ones."""
+    folder = QUICK_RESULTS if quick else RESULTS
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def write_result(path: Path, result: dict[str, Any]) -> None:
+    """Writes a result, each key on its own line."""
+    lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in result.items()]
+    path.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+
+
+def read_result(path: Path) -> dict[str, Any]:
+    """Reads a result.
+
+    Raises:
+        Refusal: the file is missing, or among the real results lies one of a quick setting.
+    """
+    if not path.exists():
+        raise Refusal(f"{path} is missing: run the experiment first")
+    result = json.loads(path.read_text())
+    if result["quick"] and path.parent == RESULTS:
+        raise Refusal(f"{path} is of a quick setting, which shows nothing")
+    return result

@@ -1,0 +1,126 @@
+"""A run as a person watches it."""
+
+import statistics
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+from ffnn_jax.config import Settings
+from ffnn_jax.data import Splits, load_splits
+from ffnn_jax.network import Network
+from ffnn_jax.runs import (
+    Observer,
+    Outcome,
+    compute,
+    device,
+    new_run_folder,
+    run_network,
+    versions,
+    write_config,
+    write_run,
+)
+from ffnn_jax.training import Progress as Done
+
+_PLAIN_LINES = 30
+
+
+def run_and_print(settings: Settings, run_dir: Path | None) -> None:
+    """Trains, tests, writes the run's folder, and says so on standard output."""
+    console = Console(highlight=False, soft_wrap=True)
+    splits = load_splits(settings.dataset)
+    network = run_network(settings, splits)
+    folder = new_run_folder(settings.preset, run_dir)
+    write_config(folder, settings)
+    _print_beginning(console, settings, splits, network)
+    with _Watcher(console, settings) as watcher:
+        outcome = compute(settings, splits, watcher)
+    write_run(folder, outcome)
+    _print_end(console, outcome, folder)
+
+
+def _print_beginning(
+    console: Console, settings: Settings, splits: Splits, network: Network
+) -> None:
+    where, summary = device(), network.summary()
+    first, last = settings.seed, settings.seed + settings.seeds - 1
+    facts = {
+        "device": f"{where['platform']} ({where['kind']}), {where['cpu_cores']} cores",
+        "versions": ", ".join(f"{name} {number}" for name, number in versions().items()),
+        "data": ", ".join(
+            f"{part.name} {len(part):,} (sha256 {part.sha256[:12]})" for part in splits if part
+        ),
+        "training": (
+            f"{settings.steps:,} steps of {settings.batch_size} images, learning rate "
+            f"{settings.learning_rate}, momentum {settings.momentum}, "
+            f"weight decay {settings.weight_decay}"
+        ),
+        "seeds": f"{first}" if first == last else f"{first} to {last}",
+        "parameters": f"{summary.parameters:,}",
+    }
+    for name, fact in facts.items():
+        console.print(f"{name:<10} {fact}")
+    console.print(summary, soft_wrap=False)
+
+
+def _print_end(console: Console, outcome: Outcome, folder: Path) -> None:
+    accuracies, spent = outcome.test_accuracy, outcome.trained.train_seconds
+    for seed, accuracy in zip(outcome.seeds, accuracies, strict=True):
+        console.print(f"seed {seed}: test accuracy {accuracy:.4f}")
+    if len(accuracies) > 1:
+        mean, sd = statistics.mean(accuracies), statistics.stdev(accuracies)
+        console.print(f"test accuracy {mean:.4f} +- {sd:.4f} (mean +- sd, n = {len(accuracies)})")
+    console.print(f"trained in {spent:.1f} s (compiled in {outcome.trained.compile_seconds:.1f} s)")
+    console.print(f"results in {folder}")
+
+
+class _Watcher(Observer):
+    """A live line on a terminal, at most 30 plain lines elsewhere."""
+
+    def __init__(self, console: Console, settings: Settings) -> None:
+        columns = TextColumn("{task.description}"), BarColumn(bar_width=24)
+        self._bar = Progress(*columns, console=console, transient=True)
+        self._task: TaskID = self._bar.add_task("", total=settings.steps)
+        self._console = console
+        self._every = -(-settings.steps // _PLAIN_LINES)
+        self._printed = 0
+
+    def __enter__(self) -> "_Watcher":
+        if self._console.is_terminal:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._console.is_terminal:
+            self._bar.stop()
+
+    def compiling(self) -> None:
+        self._say("compiling the training step ...")
+
+    def progress(self, progress: Done) -> None:
+        line = _line(progress)
+        due = progress.step // self._every > self._printed or self._printed == 0
+        if self._console.is_terminal:
+            self._bar.update(self._task, completed=progress.step, description=line)
+        elif due or progress.step == progress.steps:
+            self._printed = max(progress.step // self._every, 1)
+            self._console.print(line)
+
+    def evaluating(self) -> None:
+        self._say("classifying all images ...")
+
+    def _say(self, words: str) -> None:
+        self._bar.update(self._task, description=words)
+        if not self._console.is_terminal:
+            self._console.print(words)
+
+
+def _line(done: Done) -> str:
+    looked = done.validation_accuracy
+    validation = "" if looked is None else f"validation {looked:.3f}  "
+    minutes, seconds = divmod(round(done.seconds_left), 60)
+    return (
+        f"step {done.step:>{len(str(done.steps))}}/{done.steps}  loss {done.loss:.4f}  "
+        f"accuracy {done.accuracy:.3f}  {validation}"
+        f"{done.images_per_second:,.0f} images/s  {minutes}:{seconds:02d} left"
+    )

@@ -1,0 +1,101 @@
+"""``ffnn-jax train``."""
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+from tyro.constructors import PrimitiveConstructorSpec
+
+from ffnn_jax.config import Settings, preset
+
+_PRESETS_OWN = "(default: the preset's)"
+
+
+def _number(kind: type[int] | type[float], words: str, metavar: str) -> Any:
+    """Reads a number of this kind, and says what it must be in these words."""
+
+    def read(given: list[str]) -> int | float:
+        try:
+            return kind(given[0])
+        except ValueError:
+            raise ValueError(f"must be {words}, got {given[0]!r}") from None
+
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar=metavar,
+        instance_from_str=read,
+        is_instance=lambda value: value is None or isinstance(value, kind),
+        str_from_instance=lambda value: [str(value)],
+    )
+
+
+_OPTIONAL = tyro.conf.arg(help_behavior_hint=_PRESETS_OWN)
+Whole = Annotated[int | None, _OPTIONAL, _number(int, "a whole number", "N")]
+Number = Annotated[float | None, _OPTIONAL, _number(float, "a number", "F")]
+
+
+@dataclasses.dataclass(frozen=True)
+class Train:
+    """Train a preset's network, test it, and leave a run folder.
+
+    Presets: quickstart (the report's MNIST network on 5,000 digits that are installed with the
+    package, a few seconds) and mnist (the same on all of MNIST).
+
+    Example: ffnn-jax train quickstart --steps 1000 --seeds 4
+    """
+
+    preset: Annotated[
+        tyro.conf.Positional[str],
+        tyro.conf.arg(metavar="PRESET", help_behavior_hint="(default: quickstart)"),
+    ] = "quickstart"
+    """Network, data set and schedule: quickstart or mnist."""
+
+    dataset: Annotated[
+        str | None, tyro.conf.arg(metavar="NAME", help_behavior_hint=_PRESETS_OWN)
+    ] = None
+    """Another data set, by its name in tensorflow-datasets."""
+
+    steps: Whole = None
+    """Updates of the parameters, at least 1."""
+
+    batch_size: Whole = None
+    """Images an update, from 1 to the number of training images."""
+
+    learning_rate: Number = None
+    """Step length alpha of equation (25), above 0."""
+
+    momentum: Number = None
+    """Smoothness mu of equation (24), from 0 to below 1."""
+
+    weight_decay: Number = None
+    """Decay lambda of equation (25), at least 0."""
+
+    seed: Whole = None
+    """Decides the split, the initialisation and the batches."""
+
+    seeds: Whole = None
+    """Networks to train together, from SEED on: SEED, SEED + 1, ..."""
+
+    run_dir: Annotated[
+        Path | None,
+        tyro.conf.arg(metavar="DIR", help_behavior_hint="(default: runs/PRESET-NUMBER)"),
+    ] = None
+    """Folder for the results, which must not exist yet."""
+
+    def __call__(self) -> None:
+        """Runs the command; jax is imported once the settings are found good."""
+        settings = self.settings()
+
+        from ffnn_jax.cli._run import run_and_print
+
+        run_and_print(settings, self.run_dir)
+
+    def settings(self) -> Settings:
+        """The preset's settings with what was asked for in their place."""
+        fields = dataclasses.asdict(self)
+        asked = {name: value for name, value in fields.items() if value is not None}
+        return dataclasses.replace(
+            preset(asked.pop("preset")),
+            **{name: value for name, value in asked.items() if name != "run_dir"},
+        )

@@ -1,0 +1,65 @@
+"""Named arrays in one ``.npz`` file, with a manifest of what they must be.
+
+The manifest is JSON in an array of bytes: a SHA-256 for each array, over dtype, shape and
+content, and whatever else the writer wants known. Nothing is pickled. The file is written under
+a temporary name and renamed when it is whole, so a file of the right name is a whole file.
+"""
+
+import hashlib
+import json
+import os
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ffnn_jax.config import Refusal
+
+_MANIFEST = "manifest"
+_FORMAT = 1
+
+
+def save_arrays(path: Path, arrays: Mapping[str, np.ndarray], about: Mapping[str, Any]) -> None:
+    """Writes arrays and what JSON can say about them; a file already there is replaced."""
+    digests = {name: _digest(array) for name, array in arrays.items()}
+    manifest = {"format": _FORMAT, "sha256": digests, "about": dict(about)}
+    text = np.frombuffer(json.dumps(manifest).encode(), np.uint8)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as file:
+            np.savez(file, allow_pickle=False, **{_MANIFEST: text}, **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def load_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Reads what ``save_arrays`` wrote.
+
+    Raises:
+        Refusal: the file is missing, damaged, or not one of these.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        manifest = json.loads(arrays.pop(_MANIFEST).tobytes())
+        digests, about, number = manifest["sha256"], manifest["about"], manifest["format"]
+    except FileNotFoundError:
+        raise Refusal(f"{path}: no such file") from None
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise Refusal(f"{path}: damaged, or not written by ffnn_jax ({error})") from None
+    if number != _FORMAT:
+        raise Refusal(f"{path}: format {number}, this version reads format {_FORMAT}")
+    for name in sorted({*digests, *arrays}):
+        if name not in arrays or digests.get(name) != _digest(arrays[name]):
+            raise Refusal(f"{path}: array {name!r} is not the one that was saved")
+    return arrays, about
+
+
+def _digest(array: np.ndarray) -> str:
+    head = f"{array.dtype.str} {array.shape} ".encode()
+    return hashlib.sha256(head + np.ascontiguousarray(array).tobytes()).hexdigest()

@@ -1,0 +1,110 @@
+"""A trained model: the network, its parameters, and what turns pixels into class names."""
+
+import dataclasses
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+
+from ffnn_jax.config import Refusal, layers_from_json, layers_to_json
+from ffnn_jax.models._arrays import load_arrays, save_arrays
+from ffnn_jax.network import Network, Params
+from ffnn_jax.training import Normalisation, predict_probabilities
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """All that prediction needs.
+
+    Attributes:
+        network: maps normalised images to logits.
+        params: its parameters.
+        normalisation: how pixels become inputs.
+        class_names: one name a class.
+    """
+
+    network: Network
+    params: Params
+    normalisation: Normalisation
+    class_names: tuple[str, ...]
+
+    def probabilities(self, pixels: UInt8[np.ndarray, "N H W C"]) -> Float[np.ndarray, "N K"]:
+        """The probability of every class for every image of pixels 0..255.
+
+        Raises:
+            ValueError: the images do not have the network's shape.
+        """
+        if pixels.shape[1:] != self.network.input_shape or pixels.dtype != np.uint8:
+            expected = f"uint8 (N, {', '.join(map(str, self.network.input_shape))})"
+            raise ValueError(f"pixels must be {expected}, got {pixels.dtype} {pixels.shape}")
+        return predict_probabilities(self.network, self.params, self.normalisation, pixels)
+
+    def predict(self, pixels: UInt8[np.ndarray, "N H W C"]) -> Int[np.ndarray, " N"]:
+        """The most probable class of every image."""
+        return self.probabilities(pixels).argmax(axis=1)
+
+    @property
+    def parameters_sha256(self) -> str:
+        """SHA-256 of the parameters' bytes, in the order of their names."""
+        digest = hashlib.sha256()
+        for _, array in sorted(_by_path(self.params).items()):
+            digest.update(np.asarray(array).tobytes())
+        return digest.hexdigest()
+
+
+def save(path: Path, members: Sequence[Model], best: int = 0) -> None:
+    """Writes models of one network, one a seed, into one file.
+
+    Args:
+        path: the file.
+        members: the models.
+        best: which of them ``load`` gives.
+    """
+    first = members[0]
+    about = {
+        "layers": layers_to_json(first.network.layers),
+        "input_shape": first.network.input_shape,
+        "class_names": first.class_names,
+        "members": len(members),
+        "best": best,
+    }
+    arrays = {
+        f"member_{index}/{name}": array
+        for index, model in enumerate(members)
+        for name, array in _by_path((model.params, model.normalisation)).items()
+    }
+    save_arrays(path, arrays, about)
+
+
+def load(path: Path, member: int | None = None) -> Model:
+    """Reads a model.
+
+    Args:
+        path: the file.
+        member: which of the file's models; the best by validation if not given.
+
+    Raises:
+        Refusal: the file is missing or damaged, or has no such member.
+    """
+    arrays, about = load_arrays(path)
+    chosen = about["best"] if member is None else member
+    if not 0 <= chosen < about["members"]:
+        raise Refusal(f"{path}: member must be from 0 to {about['members'] - 1}, got {chosen}")
+    height, width, channels = about["input_shape"]
+    network = Network(layers_from_json(about["layers"]), (height, width, channels))
+    shapes = jax.eval_shape(network.init, jax.random.key(0))
+    template = (shapes, Normalisation(np.float32(0), np.zeros(channels, np.float32)))
+    names = [f"member_{chosen}/{name}" for name in _by_path(template)]
+    leaves = [arrays[name] for name in names]
+    params, normalisation = jax.tree.unflatten(jax.tree.structure(template), leaves)
+    return Model(network, params, normalisation, tuple(about["class_names"]))
+
+
+def _by_path(tree: Any) -> dict[str, Any]:
+    """The leaves of a pytree by their path, as in "0/conv_2/w"."""
+    leaves, _ = jax.tree.flatten_with_path(tree)
+    return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}

@@ -1,0 +1,33 @@
+"""What a run looks like: metrics, tables and figures, from numbers alone. It never trains."""
+
+from ffnn_jax.reporting._figures import (
+    draw_confusion,
+    draw_curves,
+    draw_filters,
+    draw_misclassified,
+    draw_precision_recall,
+    save_figure,
+)
+from ffnn_jax.reporting._metrics import (
+    accuracy,
+    confusion_matrix,
+    f1,
+    precision,
+    recall,
+)
+from ffnn_jax.reporting._tables import precision_recall_table
+
+__all__ = [
+    "accuracy",
+    "confusion_matrix",
+    "draw_confusion",
+    "draw_curves",
+    "draw_filters",
+    "draw_misclassified",
+    "draw_precision_recall",
+    "f1",
+    "precision",
+    "precision_recall_table",
+    "recall",
+    "save_figure",
+]

@@ -1,0 +1,20 @@
+"""A whole run: from settings to trained and tested models, and to the folder it leaves."""
+
+from ffnn_jax.runs._compute import Observer, Outcome, compute, run_network
+from ffnn_jax.runs._environment import device, versions
+from ffnn_jax.runs._folder import new_run_folder
+from ffnn_jax.runs._write import most_confident_mistakes, result_of, write_config, write_run
+
+__all__ = [
+    "Observer",
+    "Outcome",
+    "compute",
+    "device",
+    "most_confident_mistakes",
+    "new_run_folder",
+    "result_of",
+    "run_network",
+    "versions",
+    "write_config",
+    "write_run",
+]

@@ -1,0 +1,169 @@
+"""Settings and data in, trained and tested models out."""
+
+import dataclasses
+
+import jax
+import numpy as np
+from jaxtyping import Float
+
+from ffnn_jax.config import Refusal, Settings
+from ffnn_jax.data import Dataset, Splits
+from ffnn_jax.models import Model
+from ffnn_jax.network import Network
+from ffnn_jax.optim import momentum
+from ffnn_jax.reporting import confusion_matrix
+from ffnn_jax.training import (
+    Images,
+    Member,
+    Progress,
+    Split,
+    Trained,
+    hold_out,
+    normalisation_of,
+    train,
+)
+
+
+class Observer:
+    """Is told how a run goes; this one does not listen."""
+
+    def compiling(self) -> None:
+        """The training step is being compiled."""
+
+    def progress(self, progress: Progress) -> None:
+        """Some steps are done."""
+
+    def evaluating(self) -> None:
+        """Training is done; all images are being classified."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What a run computed, one entry a seed in every list.
+
+    Attributes:
+        settings: the settings of the run.
+        splits: the images.
+        models: the trained models.
+        trained: histories and times.
+        train_accuracy: over all images that the seed trained on.
+        validation_accuracy: over all its validation images.
+        test_probabilities: of every class for every test image.
+    """
+
+    settings: Settings
+    splits: Splits
+    models: list[Model]
+    trained: Trained
+    train_accuracy: list[float]
+    validation_accuracy: list[float]
+    test_probabilities: list[Float[np.ndarray, "N K"]]
+
+    @property
+    def best(self) -> int:
+        """The member with the highest validation accuracy, the first of equals."""
+        return int(np.argmax(self.validation_accuracy))
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seed of each member."""
+        return [self.settings.seed + index for index in range(len(self.models))]
+
+    @property
+    def test_predicted(self) -> list[np.ndarray]:
+        """The most probable class of every test image."""
+        return [probabilities.argmax(axis=1) for probabilities in self.test_probabilities]
+
+    @property
+    def test_accuracy(self) -> list[float]:
+        """Over all test images."""
+        labels = self.splits.test.labels
+        return [float(np.mean(predicted == labels)) for predicted in self.test_predicted]
+
+    @property
+    def confusions(self) -> list[np.ndarray]:
+        """confusion[true][predicted] over all test images."""
+        labels, classes = self.splits.test.labels, len(self.splits.test.class_names)
+        return [confusion_matrix(labels, p, classes) for p in self.test_predicted]
+
+
+def run_network(settings: Settings, splits: Splits) -> Network:
+    """The network of a run, once settings and data are found to fit.
+
+    Raises:
+        Refusal: a layer does not fit the images, the outputs are not one a class, or the batch
+            is larger than the training set.
+    """
+    network = Network(settings.layers, splits.train.image_shape)
+    outputs, classes = network.output_shape, len(splits.train.class_names)
+    if outputs != (classes,):
+        name = splits.train.name
+        raise Refusal(f"{name} has {classes} classes, the network has outputs {outputs}")
+    trained_on = len(_split(settings, splits, settings.seed).train)
+    if settings.batch_size > trained_on:
+        size = settings.batch_size
+        raise Refusal(f"batch-size must be at most the {trained_on} training images, got {size}")
+    return network
+
+
+def compute(settings: Settings, splits: Splits, observer: Observer | None = None) -> Outcome:
+    """Trains and tests one network for each seed.
+
+    Args:
+        settings: what to compute.
+        splits: the images.
+        observer: is told how it goes.
+
+    Raises:
+        Refusal: settings and data do not fit.
+        NonFiniteLoss: training diverged.
+    """
+    observer = observer or Observer()
+    network = run_network(settings, splits)
+    images = _resident(splits)
+    seeds = range(settings.seed, settings.seed + settings.seeds)
+    members = [_member(settings, splits, images, seed) for seed in seeds]
+    optimizer = momentum(settings.learning_rate, settings.momentum, settings.weight_decay)
+    observer.compiling()
+    trained = train(network, optimizer, settings, images, members, observer.progress)
+    observer.evaluating()
+    models = [
+        Model(network, params, member.normalisation, splits.train.class_names)
+        for params, member in zip(trained.params, members, strict=True)
+    ]
+    pairs = list(zip(models, members, strict=True))
+    return Outcome(
+        settings,
+        splits,
+        models,
+        trained,
+        train_accuracy=[_accuracy(m, images, member.train) for m, member in pairs],
+        validation_accuracy=[_accuracy(m, images, member.validation) for m, member in pairs],
+        test_probabilities=[model.probabilities(splits.test.images) for model in models],
+    )
+
+
+def _resident(splits: Splits) -> Images:
+    """Training and validation images together, as they will lie on the device."""
+    parts: list[Dataset] = [part for part in splits[:2] if part is not None]
+    pixels = np.concatenate([part.images for part in parts])
+    return Images(pixels, np.concatenate([part.labels for part in parts]))
+
+
+def _split(settings: Settings, splits: Splits, seed: int) -> Split:
+    count = len(splits.train)
+    if splits.validation is None:
+        return hold_out(seed, count, settings.held_out)
+    both = np.arange(count + len(splits.validation), dtype=np.int32)
+    return Split(both[:count], both[count:])
+
+
+def _member(settings: Settings, splits: Splits, images: Images, seed: int) -> Member:
+    train_rows, validation_rows = _split(settings, splits, seed)
+    normalisation = normalisation_of(images.pixels[train_rows], settings.pixel_scale)
+    return Member(jax.random.key(seed), train_rows, validation_rows, normalisation)
+
+
+def _accuracy(model: Model, images: Images, rows: np.ndarray) -> float:
+    predicted = model.predict(images.pixels[rows])
+    return float(np.mean(predicted == images.labels[rows]))

@@ -1,0 +1,26 @@
+"""Where a run was made: versions and device."""
+
+import os
+import platform
+from importlib.metadata import version
+
+import jax
+
+_PACKAGES = ("ffnn-jax", "jax", "jaxlib", "numpy", "optax", "tensorflow-datasets")
+
+
+def versions() -> dict[str, str]:
+    """The versions that decide a result."""
+    return {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES}
+
+
+def device() -> dict[str, str | int | None]:
+    """The device that jax computes on, and how precise its float32 products are asked to be."""
+    first = jax.devices()[0]
+    return {
+        "platform": first.platform,
+        "kind": first.device_kind,
+        "count": jax.device_count(),
+        "cpu_cores": os.cpu_count(),
+        "matmul_precision": jax.config.jax_default_matmul_precision,  # type: ignore[attr-defined]
+    }

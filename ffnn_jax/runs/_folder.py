@@ -1,0 +1,49 @@
+"""Run folders: numbered by default, never one that exists."""
+
+import itertools
+from pathlib import Path
+
+from ffnn_jax.config import Refusal
+
+_RUNS = Path("runs")
+
+
+def require_new(folder: Path) -> None:
+    """Refuses a folder that exists."""
+    if folder.exists():
+        raise Refusal(f"run-dir must not exist yet, {folder} does")
+
+
+def new_run_folder(preset: str, folder: Path | None = None) -> Path:
+    """Makes the folder of a run.
+
+    Args:
+        preset: names the numbered folder, as in runs/mnist-3.
+        folder: an explicit one instead.
+
+    Raises:
+        Refusal: the explicit folder exists, or the folder cannot be made.
+    """
+    try:
+        if folder is not None:
+            require_new(folder)
+            folder.mkdir(parents=True)
+            return folder
+        _RUNS.mkdir(exist_ok=True)
+        return next(path for path in _numbered(preset) if _made(path))
+    except OSError as error:
+        raise Refusal(f"run-dir cannot be made: {error}") from None
+
+
+def _numbered(preset: str) -> itertools.chain[Path]:
+    taken = [path.name.removeprefix(f"{preset}-") for path in _RUNS.glob(f"{preset}-*")]
+    first = max((int(number) for number in taken if number.isdecimal()), default=0) + 1
+    return itertools.chain(_RUNS / f"{preset}-{number}" for number in itertools.count(first))
+
+
+def _made(path: Path) -> bool:
+    try:
+        path.mkdir()
+    except FileExistsError:
+        return False
+    return True

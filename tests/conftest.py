@@ -1,0 +1,17 @@
+"""The regime of every test: nothing is promoted, broadcast or rounded without being asked."""
+
+from collections.abc import Iterator
+
+import jax
+import pytest
+
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+jax.config.update("jax_numpy_rank_promotion", "raise")
+jax.config.update("jax_default_matmul_precision", "highest")
+
+
+@pytest.fixture
+def x64() -> Iterator[None]:
+    """Float64 for one test; the library itself never asks for it."""
+    with jax.enable_x64(True):
+        yield

@@ -1,0 +1,226 @@
+import functools
+import itertools
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ffnn_jax.layers import conv2d, conv2d_backward, conv2d_forward
+from tests.layers import plain
+from tests.layers.checking import (
+    assert_close,
+    assert_cotangents_are_differences,
+    assert_maps,
+    assert_narrow,
+    assert_same_bits,
+    assert_same_rule,
+    assert_same_second_order,
+    assert_wired,
+    held,
+    normal,
+    value_and_cotangents,
+)
+
+# (H, W), (KH, KW), padding, stride
+GEOMETRIES = {
+    "odd kernel, same": ((7, 6), (3, 5), "SAME", 1),
+    "even kernel, same": ((7, 6), (2, 4), "SAME", 1),
+    "even kernel, same, stride 2": ((7, 8), (4, 3), "SAME", 2),
+    "stride beyond the kernel, same": ((8, 7), (1, 2), "SAME", 3),
+    "valid": ((7, 6), (3, 2), "VALID", 1),
+    "one by one": ((5, 4), (1, 1), "VALID", 1),
+    "stride 2 with a remainder": ((7, 6), (2, 3), 0, 2),
+    "padding 1, stride 3 with a remainder": ((9, 6), (3, 2), 1, 3),
+    "padding 3, larger than the kernel": ((5, 4), (2, 3), 3, 1),
+    "padding 3, stride 2": ((5, 6), (4, 1), 3, 2),
+    "one window": ((3, 4), (3, 4), 0, 2),
+}
+
+
+def drawn(image: tuple[int, int], kernel: tuple[int, int], *leading: int) -> list[jax.Array]:
+    """Arguments of 2 images with 3 channels into 4."""
+    x, w = normal(0, *leading, 2, *image, 3), normal(1, *leading, *kernel, 3, 4)
+    return [x, w, normal(2, *leading, 4)]
+
+
+def set_to(padding: int | str, stride: int, f: Callable = conv2d) -> Callable:
+    return functools.partial(f, padding=padding, stride=stride)
+
+
+def test_value_conv_1_worked_by_hand_is_not_flipped():
+    x, w = jnp.arange(1.0, 10).reshape(1, 3, 3, 1), jnp.arange(1.0, 5).reshape(2, 2, 1, 1)
+    z = conv2d(x, w, jnp.array([10.0]), "VALID", 1)
+    np.testing.assert_array_equal(z[0, :, :, 0], [[47, 57], [77, 87]])
+
+
+def test_cotangents_conv_4_5_8_worked_by_hand():
+    """(conv.4), (conv.5) and (conv.8): the kernel laid down once, and twice one step further."""
+    x, w = jnp.arange(1.0, 10).reshape(1, 3, 3, 1), jnp.arange(1.0, 5).reshape(2, 2, 1, 1)
+    dz = jnp.array([[1.0, 0], [0, 2]]).reshape(1, 2, 2, 1)
+    dx, dw, db = conv2d_backward("VALID", 1, (x, w), dz)
+    np.testing.assert_array_equal(dx[0, :, :, 0], [[1, 2, 0], [3, 6, 4], [0, 6, 8]])
+    np.testing.assert_array_equal(dw[:, :, 0, 0], [[11, 14], [20, 23]])
+    np.testing.assert_array_equal(db, [3])
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES.values(), ids=GEOMETRIES.keys())
+def test_equals_autodiff_of_conv_1_and_of_lax(geometry):
+    """Every cotangent: (conv.4), (conv.5), (conv.8)."""
+    image, kernel, *settings = geometry
+    ours, arguments = set_to(*settings), drawn(image, kernel)
+    assert_same_rule(ours, set_to(*settings, plain.conv2d), arguments, 64)
+    assert_same_rule(ours, set_to(*settings, plain.conv2d_of_lax), arguments, 64)
+
+
+def test_the_default_is_same_with_stride_1():
+    x, w, b = drawn((7, 6), (3, 5))
+    assert_same_bits(conv2d(x, w, b), conv2d(x, w, b, "SAME", 1))
+    assert conv2d(x, w, b).shape == (2, 7, 6, 4)
+
+
+def test_value_is_conv_3_and_cotangents_are_those_of_the_dense_layer_with_rows_conv_2():
+    """P of (conv.2) by its indices; then Z of (conv.3), dW of (conv.4), db of (conv.5)."""
+    x, w, b = drawn((7, 6), (2, 3))
+    places = list(itertools.product(range(2), range(3), range(2)))
+    rows = [x[n, 2 * i : 2 * i + 2, 2 * j : 2 * j + 3].ravel() for n, i, j in places]
+    dz = normal(3, 2, 3, 2, 4)
+    z, (_, dw, db) = value_and_cotangents(set_to(0, 2), (x, w, b), dz)
+    p, z_rows = jnp.stack(rows), dz.reshape(12, 4)
+    assert_close(z.reshape(12, 4), p @ w.reshape(18, 4) + b[None, :], 18)
+    assert_close(dw.reshape(18, 4), p.T @ z_rows, 12)
+    assert_close(db, z_rows.T @ jnp.ones(12), 12)
+
+
+def test_dx_is_the_sum_conv_6_over_the_outputs_that_a_pixel_enters():
+    x, w, b = drawn((7, 6), (2, 3))
+    dz = normal(3, 2, 3, 2, 4)
+    _, (dx, _, _) = value_and_cotangents(set_to(0, 2), (x, w, b), dz)
+    expected = np.zeros(x.shape)
+    dz, w = np.asarray(dz), np.asarray(w)
+    for h, v, i, j in itertools.product(range(7), range(6), range(3), range(2)):
+        if 0 <= h - 2 * i < 2 and 0 <= v - 2 * j < 3:
+            expected[:, h, v] += dz[:, i, j] @ w[h - 2 * i, v - 2 * j].T
+    assert_close(dx, expected, 8)
+    np.testing.assert_array_equal(dx[:, 6], 0)
+    np.testing.assert_array_equal(dx[:, :, 5], 0)
+
+
+def test_dx_is_conv_7_a_convolution_of_the_spread_dz_with_the_kernel_turned():
+    x, w, b = drawn((7, 6), (2, 3))
+    dz = normal(3, 2, 3, 2, 4)
+    _, (dx, _, _) = value_and_cotangents(set_to(0, 2), (x, w, b), dz)
+    spread = jnp.zeros((2, 8, 8, 4)).at[:, 1:6:2, 2:5:2].set(dz)
+    turned = jnp.einsum("uvck->uvkc", w[::-1, ::-1])
+    assert_close(dx, jax.jit(plain.conv2d, static_argnums=3)(spread, turned, jnp.zeros(3), 0), 24)
+
+
+def test_dx_is_conv_8_the_padded_image_s_without_its_margin():
+    x, w, b = drawn((5, 4), (2, 3))
+    padded = jnp.pad(x, ((0, 0), (3, 3), (3, 3), (0, 0)))
+    dz = normal(3, 2, 10, 8, 4)
+    _, (dx, _, _) = value_and_cotangents(set_to(3, 1), (x, w, b), dz)
+    _, (dx_padded, _, _) = value_and_cotangents(set_to(0, 1), (padded, w, b), dz)
+    assert_close(dx, dx_padded[:, 3:8, 3:7], 24)
+
+
+@pytest.mark.parametrize("settings", [("SAME", 1), (1, 2)])
+def test_cotangents_are_finite_differences(settings):
+    arguments = [normal(0, 1, 4, 3, 2), normal(1, 2, 3, 2, 1), normal(2, 1)]
+    assert_cotangents_are_differences(set_to(*settings), arguments)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_narrow_floats_agree_with_float64(dtype):
+    ours, theirs = set_to("SAME", 2), set_to("SAME", 2, plain.conv2d)
+    assert_narrow(ours, theirs, drawn((7, 8), (4, 3)), dtype, 64)
+
+
+def test_jit_changes_nothing():
+    x, w, b = drawn((4, 3), (2, 3))
+    dz = normal(3, 2, 2, 2, 4)
+    z, pull = jax.vjp(set_to("SAME", 2), x, w, b)
+    assert_close(value_and_cotangents(set_to("SAME", 2), (x, w, b), dz), (z, pull(dz)), 24)
+
+
+def test_vmap_of_every_choice_of_arguments():
+    assert_maps(set_to(1, 2), drawn((4, 3), (2, 3), 2), 24)
+
+
+def test_second_derivatives_are_those_of_conv_1():
+    arguments = [normal(0, 1, 4, 3, 2), normal(1, 2, 3, 2, 1), normal(2, 1)]
+    assert_same_second_order(set_to(1, 2), set_to(1, 2, plain.conv2d), arguments, 24)
+
+
+def test_residuals_are_x_and_w_and_nothing_larger():
+    x, w, b = drawn((4, 3), (2, 3))
+    residuals = jax.jit(conv2d_forward, static_argnums=(3, 4))(x, w, b, 1, 2)[1]
+    assert_same_bits(residuals, (x, w))
+    kept = held(jax.jit(set_to(1, 2)), x, w, b)
+    assert kept == [("float64", (2, 3, 3, 4)), ("float64", (2, 4, 3, 3))]
+
+
+def trace(f: Callable, arguments: list[jax.Array], dz: jax.Array) -> str:
+    return str(jax.make_jaxpr(functools.partial(value_and_cotangents, f))(arguments, dz))
+
+
+@pytest.mark.parametrize("settings", [("SAME", 1), (1, 2)])
+def test_no_convolution_of_lax_is_traced(settings):
+    arguments = drawn((4, 3), (2, 3))
+    dz = jnp.ones(jax.eval_shape(set_to(*settings), *arguments).shape)
+    assert "conv_general_dilated" not in trace(set_to(*settings), arguments, dz)
+    assert "conv_general_dilated" in trace(set_to(*settings, plain.conv2d_of_lax), arguments, dz)
+
+
+def test_batch_of_none_has_zero_dw_and_db():
+    x, w, b = drawn((4, 3), (2, 3))
+    z, cotangents = value_and_cotangents(set_to(1, 2), (x[:0], w, b), jnp.ones((0, 3, 2, 4)))
+    assert z.shape == (0, 3, 2, 4)
+    assert_same_bits(cotangents, (x[:0], jnp.zeros_like(w), jnp.zeros_like(b)))
+
+
+@pytest.mark.parametrize(
+    ("x", "w", "b", "complaint"),
+    [
+        ((5, 5, 3), (3, 3, 3, 4), (4,), "x must be of shape"),
+        ((1, 5, 5, 2), (3, 3, 3, 4), (4,), "x must be of shape .N, H, W, 3., got .1, 5, 5, 2"),
+        ((1, 5, 5, 3), (3, 3, 3), (4,), "w must be of shape"),
+        ((1, 5, 5, 3), (0, 3, 3, 4), (4,), "w must be of shape"),
+        ((1, 5, 5, 3), (3, 3, 3, 4), (3,), "b must be of shape .4,., got .3,"),
+        ((1, 5, 5, 3), (6, 3, 3, 4), (4,), "w must be no larger than the padded image .5"),
+        ((1, 5, 5, 3), (3, 6, 3, 4), (4,), "w must be no larger than the padded image .5"),
+    ],
+)
+def test_shapes_that_do_not_fit_are_refused(x, w, b, complaint):
+    with pytest.raises(ValueError, match="conv2d: " + complaint):
+        conv2d(jnp.ones(x), jnp.ones(w), jnp.ones(b), "VALID")
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        (("SAME", 0), "stride must be a whole number of at least 1, got 0"),
+        (("SAME", 1.0), "stride must be"),
+        ((-1, 1), 'padding must be "SAME", "VALID" or at least 0, got -1'),
+        (("same", 1), "padding must be .* got 'same'"),
+        ((1.5, 1), "padding must be"),
+    ],
+)
+def test_settings_out_of_range_are_refused(settings, complaint):
+    with pytest.raises(ValueError, match="conv2d: " + complaint):
+        conv2d(*drawn((4, 3), (2, 3)), *settings)
+
+
+def test_dtypes_that_differ_are_refused():
+    x, w, b = drawn((4, 3), (2, 3))
+    with pytest.raises(ValueError, match="conv2d: w must be of x's dtype float64, got float32"):
+        conv2d(x, w.astype("float32"), b)
+    with pytest.raises(ValueError, match="conv2d: x must be of a floating-point dtype, got uint8"):
+        conv2d(x.astype("uint8"), w, b)
+
+
+def test_public_name_is_wired_to_forward_and_backward():
+    forward = set_to(1, 2, conv2d_forward)
+    backward = functools.partial(conv2d_backward, 1, 2)
+    assert_wired(set_to(1, 2), forward, backward, drawn((4, 3), (2, 3)))

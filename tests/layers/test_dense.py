@@ -1,0 +1,200 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ffnn_jax.layers import (
+    dense,
+    dense_backward,
+    dense_column,
+    dense_column_backward,
+    dense_column_forward,
+    dense_forward,
+)
+from tests.layers import plain
+from tests.layers.checking import (
+    assert_close,
+    assert_cotangents_are_differences,
+    assert_maps,
+    assert_narrow,
+    assert_same_bits,
+    assert_same_rule,
+    assert_same_second_order,
+    assert_wired,
+    held,
+    normal,
+    value_and_cotangents,
+)
+
+
+def column() -> list[jax.Array]:
+    return [normal(0, 5), normal(1, 5, 3), normal(2, 3)]
+
+
+def batch(*leading: int) -> list[jax.Array]:
+    return [normal(3, *leading, 6, 5), normal(4, *leading, 5, 3), normal(5, *leading, 3)]
+
+
+def test_value_1_worked_by_hand():
+    z = dense_column(jnp.array([1.0, 2.0]), jnp.array([[1.0, 0, -1], [2, 1, 0]]), jnp.arange(3.0))
+    np.testing.assert_array_equal(z, [5, 3, 1])
+
+
+def test_cotangents_4_9_10_worked_by_hand():
+    residuals = jnp.array([1.0, 2.0]), jnp.array([[1.0, 0, -1], [2, 1, 0]])
+    dx, dw, db = dense_column_backward(residuals, jnp.array([1.0, 2, 3]))
+    np.testing.assert_array_equal(dx, [-2, 4])
+    np.testing.assert_array_equal(dw, [[1, 2, 3], [2, 4, 6]])
+    np.testing.assert_array_equal(db, [1, 2, 3])
+
+
+def test_jacobians_are_2_5_6():
+    """(2) is W, (5) is delta_il x_j and (6) is delta_il; here W_ij is w[j, i]."""
+    x, w, b = column()
+    dx, dw, db = jax.jacrev(dense_column, (0, 1, 2))(x, w, b)
+    assert_close(dx, w.T)
+    assert_close(dw, jnp.einsum("li,j->lji", jnp.eye(3), x))
+    assert_close(db, jnp.eye(3))
+
+
+def test_column_cotangents_are_the_sums_3_7_8_over_every_output():
+    x, w, b = column()
+    dz = normal(6, 3)
+    _, cotangents = value_and_cotangents(dense_column, (x, w, b), dz)
+    delta = np.eye(3)
+    dx = [sum(dz[k] * w[i, k] for k in range(3)) for i in range(5)]  # (3)
+    dw = [
+        [sum(dz[k] * delta[i, k] * x[j] for k in range(3)) for i in range(3)] for j in range(5)
+    ]  # (7)
+    db = [sum(dz[k] * delta[i, k] for k in range(3)) for i in range(3)]  # (8)
+    assert_close(cotangents, (jnp.array(dx), jnp.array(dw), jnp.array(db)), 3)
+
+
+def test_column_equals_autodiff_of_1():
+    assert_same_rule(dense_column, plain.dense_column, column(), 5)
+
+
+def test_value_11_is_the_column_of_every_data_point():
+    x, w, b = batch()
+    columns = jnp.stack([dense_column(point, w, b) for point in x])
+    assert_close(dense(x, w, b), columns, 5)
+
+
+def test_batch_equals_autodiff_of_12():
+    """Every cotangent: (14), (15), (16)."""
+    assert_same_rule(dense, plain.dense, batch(), 6)
+
+
+def test_cotangent_of_a_data_point_13_14_depends_on_its_own_row_alone():
+    x, w, b = batch()
+    dz = jnp.zeros((6, 3)).at[4].set(normal(6, 3))
+    _, (dx, _, _) = value_and_cotangents(dense, (x, w, b), dz)
+    expected = jnp.zeros((6, 5)).at[4].set(w @ dz[4])
+    assert_close(dx, expected, 3)
+
+
+def test_batch_is_the_mapped_column_with_dw_15_and_db_16_summed():
+    x, w, b = batch()
+    mapped = jax.vmap(dense_column, (0, None, None))
+    assert_same_rule(dense, mapped, (x, w, b), 6)
+    dz = normal(6, 6, 3)
+    alone = [value_and_cotangents(dense_column, (x[n], w, b), dz[n])[1] for n in range(6)]
+    _, (_, dw, db) = value_and_cotangents(dense, (x, w, b), dz)
+    assert_close(dw, sum(point[1] for point in alone), 6)
+    assert_close(db, sum(point[2] for point in alone), 6)
+
+
+def test_images_are_flattened_and_dx_has_the_shape_of_x():
+    images = [normal(0, 5, 2, 3, 4), normal(1, 24, 7), normal(2, 7)]
+    assert_same_rule(dense, plain.dense, images, 24)
+    _, (dx, _, _) = value_and_cotangents(dense, images, normal(3, 5, 7))
+    assert dx.shape == (5, 2, 3, 4)
+
+
+@pytest.mark.parametrize(("layer", "arguments"), [(dense_column, column), (dense, batch)])
+def test_cotangents_are_finite_differences(layer, arguments):
+    assert_cotangents_are_differences(layer, arguments())
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_narrow_floats_agree_with_float64(dtype):
+    assert_narrow(dense_column, plain.dense_column, column(), dtype, 5)
+    assert_narrow(dense, plain.dense, batch(), dtype, 6)
+
+
+def test_bfloat16_sums_over_the_batch_do_not_stall():
+    """512 addends of 2^-8 that bfloat16, summing as it goes, drops once the sum is 1."""
+    one = jnp.ones((1, 1), jnp.bfloat16)
+    dz = jnp.full((513, 1), 2.0**-8, jnp.bfloat16).at[0].set(1)
+    _, (_, dw, db) = value_and_cotangents(dense, (jnp.ones_like(dz), one, one[0]), dz)
+    assert (dw.item(), db.item()) == (3, 3)
+
+
+def test_jit_changes_nothing():
+    x, w, b = batch()
+    z, pull = jax.vjp(dense, x, w, b)
+    dz = normal(6, 6, 3)
+    assert_close(value_and_cotangents(dense, (x, w, b), dz), (z, pull(dz)), 6)
+
+
+def test_vmap_of_every_choice_of_arguments():
+    assert_maps(dense, batch(2), 6)
+
+
+def test_second_derivatives_are_those_of_12():
+    assert_same_second_order(dense, plain.dense, batch(), 18)
+    assert_same_second_order(dense_column, plain.dense_column, column(), 18)
+
+
+def test_residuals_are_x_and_w():
+    x, w, b = batch()
+    assert held(dense, x, w, b) == [("float64", (5, 3)), ("float64", (6, 5))]
+    assert_same_bits(dense_forward(x, w, b)[1], (x, w))
+    assert_same_bits(dense_column_forward(*column())[1], tuple(column()[:2]))
+
+
+def test_batch_of_none_has_zero_dw_and_db():
+    z, cotangents = value_and_cotangents(
+        dense, (jnp.ones((0, 2, 3)), jnp.ones((6, 4)), jnp.ones(4)), jnp.ones((0, 4))
+    )
+    assert z.shape == (0, 4)
+    assert_same_bits(cotangents, (jnp.zeros((0, 2, 3)), jnp.zeros((6, 4)), jnp.zeros(4)))
+
+
+@pytest.mark.parametrize(
+    ("x", "w", "b", "complaint"),
+    [
+        ((5, 4), (3, 2), (2,), "dense: x must be .* 3 numbers a row, got .5, 4"),
+        ((3,), (3, 2), (2,), "dense: x must be"),
+        ((5, 3), (3, 2, 1), (2,), "dense: w must be of shape"),
+        ((5, 3), (3, 2), (3,), "dense: b must be of shape .2,., got .3,"),
+        ((5, 3), (3, 2), (1, 2), "dense: b must be"),
+    ],
+)
+def test_shapes_that_do_not_fit_are_refused(x, w, b, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        dense(jnp.ones(x), jnp.ones(w), jnp.ones(b))
+
+
+def test_dense_column_refuses_a_batch():
+    with pytest.raises(ValueError, match="dense_column: x must be of shape"):
+        dense_column(*batch())
+
+
+@pytest.mark.parametrize(
+    ("dtypes", "complaint"),
+    [
+        (("int32", "float32", "float32"), "dense: x must be of a floating-point dtype"),
+        (("float32", "float64", "float32"), "dense: w must be of x's dtype"),
+        (("float32", "float32", "bfloat16"), "dense: b must be of x's dtype"),
+    ],
+)
+def test_dtypes_that_differ_are_refused(dtypes, complaint):
+    x, w, b = (a.astype(dtype) for a, dtype in zip(batch(), dtypes, strict=True))
+    with pytest.raises(ValueError, match=complaint):
+        dense(x, w, b)
+
+
+def test_public_names_are_wired_to_forward_and_backward():
+    assert_wired(dense, dense_forward, dense_backward, batch())
+    assert_wired(dense_column, dense_column_forward, dense_column_backward, column())

@@ -1,0 +1,169 @@
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ffnn_jax.layers import max_pool, max_pool_backward, max_pool_forward
+from tests.layers import plain
+from tests.layers.checking import (
+    assert_close,
+    assert_cotangents_are_differences,
+    assert_maps,
+    assert_narrow,
+    assert_same_bits,
+    assert_same_rule,
+    assert_same_second_order,
+    assert_wired,
+    distinct,
+    held,
+    normal,
+    value_and_cotangents,
+)
+
+NAN, INF = float("nan"), float("inf")
+
+
+def image(*rows: list[float]) -> jax.Array:
+    return jnp.array(rows)[None, :, :, None]
+
+
+def pulled_back(x: jax.Array, dz: jax.Array, window: int = 2) -> jax.Array:
+    pool = functools.partial(max_pool, window=window)
+    return value_and_cotangents(pool, [x], dz)[1][0]
+
+
+def test_value_pool_1_winner_pool_2_and_cotangent_pool_4_worked_by_hand():
+    x = image([1.0, 2, 5, 6], [4, 3, 8, 7])
+    z, residuals = max_pool_forward(x, 2)
+    np.testing.assert_array_equal(z.ravel(), [4, 8])
+    np.testing.assert_array_equal(residuals.winner.ravel(), [2, 2])
+    (dx,) = max_pool_backward(2, residuals, jnp.array([10.0, 20]).reshape(z.shape))
+    np.testing.assert_array_equal(dx[0, :, :, 0], [[0, 0, 0, 0], [10, 0, 20, 0]])
+
+
+def test_winner_pool_2_counts_the_window_in_row_major_order():
+    windows = [jnp.zeros((3, 3)).at[u, v].set(1) for u in range(3) for v in range(3)]
+    _, residuals = max_pool_forward(jnp.stack(windows)[..., None], 3)
+    np.testing.assert_array_equal(residuals.winner.ravel(), range(9))
+
+
+def test_jacobian_pool_3_is_one_at_the_winner_and_zero_elsewhere():
+    x = distinct(0, 1, 4, 4, 1)
+    jacobian = jax.jacrev(max_pool)(x).reshape(4, 16)
+    places = [jnp.argmax(x.ravel() == z) for z in max_pool(x).ravel()]
+    np.testing.assert_array_equal(jacobian, np.eye(16)[np.array(places)])
+
+
+@pytest.mark.parametrize(
+    ("shape", "window"),
+    [((2, 6, 4, 3), 2), ((2, 5, 7, 3), 2), ((2, 7, 11, 3), 3), ((2, 3, 4, 5), 1)],
+)
+def test_cotangent_equals_autodiff_of_pool_1(shape, window):
+    ours = functools.partial(max_pool, window=window)
+    assert_same_rule(ours, functools.partial(plain.max_pool, window=window), [distinct(0, *shape)])
+
+
+def test_cotangent_is_a_finite_difference():
+    assert_cotangents_are_differences(max_pool, [distinct(0, 1, 4, 5, 2)])
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16"])
+def test_a_tie_goes_to_the_first_in_row_major_order(dtype):
+    """(pool.2) on equal entries: top right comes before bottom left; 0.0 equals -0.0."""
+    x = image([1.0, 7, 3, 3, -0.0, 0.0], [7, 7, 3, 3, 0.0, -0.0]).astype(dtype)
+    dx = pulled_back(x, jnp.array([1, 2, 3]).reshape(1, 1, 3, 1).astype(dtype))
+    np.testing.assert_array_equal(
+        dx[0, :, :, 0].astype(float), [[0, 1, 2, 0, 3, 0], [0, 0, 0, 0, 0, 0]]
+    )
+
+
+def test_the_first_nan_of_a_window_is_its_maximum():
+    x = image([1.0, NAN, NAN, 9, INF, 2], [NAN, 9, 8, NAN, 5, NAN])
+    np.testing.assert_array_equal(max_pool(x).ravel(), [NAN, NAN, NAN])
+    dx = pulled_back(x, jnp.array([1.0, 2, 3]).reshape(1, 1, 3, 1))
+    np.testing.assert_array_equal(dx[0, :, :, 0], [[0, 1, 2, 0, 0, 0], [0, 0, 0, 0, 0, 3]])
+
+
+def test_infinities_are_numbers_like_others():
+    x = image([-INF, -INF, 1.0, INF], [-INF, -INF, INF, 2.0])
+    np.testing.assert_array_equal(max_pool(x).ravel(), [-INF, INF])
+    dx = pulled_back(x, jnp.array([1.0, 2]).reshape(1, 1, 2, 1))
+    np.testing.assert_array_equal(dx[0, :, :, 0], [[1, 0, 0, 2], [0, 0, 0, 0]])
+
+
+def test_rows_and_columns_that_fill_no_window_are_left_out():
+    """(pool.4) has no window for them: their cotangent is 0, however large they are."""
+    x = distinct(0, 2, 5, 7, 3).at[:, 4].set(INF).at[:, :, 6].set(NAN)
+    z, (dx,) = value_and_cotangents(max_pool, [x], 1 + normal(1, 2, 2, 3, 3) ** 2)
+    assert_same_bits(z, max_pool(x[:, :4, :6]))
+    np.testing.assert_array_equal(dx[:, 4], 0)
+    np.testing.assert_array_equal(dx[:, :, 6], 0)
+    np.testing.assert_array_equal((dx[:, :4, :6] > 0).sum((1, 2)), np.full((2, 3), 6))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_narrow_floats_agree_with_float64(dtype):
+    """An eighth and its multiples are exact in bfloat16, so that narrowing makes no tie."""
+    x = distinct(0, 1, 5, 7, 1) * 20 / 8
+    assert_narrow(max_pool, plain.max_pool, [x], dtype)
+
+
+def test_jit_changes_nothing():
+    x, dz = distinct(0, 1, 4, 5, 2), normal(1, 1, 2, 2, 2)
+    z, pull = jax.vjp(max_pool, x)
+    assert_close(value_and_cotangents(max_pool, [x], dz), (z, pull(dz)))
+
+
+def test_vmap_of_every_choice_of_arguments():
+    assert_maps(max_pool, [distinct(0, 2, 1, 4, 5, 2)])
+
+
+def test_second_derivatives_are_those_of_pool_1():
+    assert_same_second_order(max_pool, plain.max_pool, [distinct(0, 1, 4, 5, 2)])
+
+
+def test_residual_is_one_byte_an_output_and_nothing_of_x():
+    x = distinct(0, 2, 5, 7, 3)
+    assert held(max_pool, x) == [("float64", (0, 5, 7)), ("int8", (2, 2, 3, 3))]
+
+
+@pytest.mark.parametrize(("window", "counter"), [(11, "int8"), (12, "int32")])
+def test_the_winner_of_a_large_window_is_counted_in_a_dtype_that_holds_it(window, counter):
+    x = jnp.zeros((1, window, window, 1)).at[0, -1, -1, 0].set(1)
+    winner = jax.jit(max_pool_forward, static_argnums=1)(x, window)[1].winner
+    assert winner.dtype == counter
+    assert winner.item() == window**2 - 1
+
+
+def test_batch_of_none():
+    z, (dx,) = value_and_cotangents(max_pool, [jnp.ones((0, 5, 7, 3))], jnp.ones((0, 2, 3, 3)))
+    assert z.shape == (0, 2, 3, 3)
+    assert dx.shape == (0, 5, 7, 3)
+
+
+@pytest.mark.parametrize(
+    ("shape", "window", "complaint"),
+    [
+        ((4, 4, 1), 2, "x must be of shape"),
+        ((1, 4, 4, 1), 0, "window must be a whole number"),
+        ((1, 4, 4, 1), 2.0, "window must be a whole number"),
+        ((1, 4, 2, 1), 3, "window must be no larger than the image .4, 2., got 3"),
+    ],
+)
+def test_shapes_and_windows_that_do_not_fit_are_refused(shape, window, complaint):
+    with pytest.raises(ValueError, match="max_pool: " + complaint):
+        max_pool(jnp.ones(shape), window)
+
+
+def test_integers_are_refused():
+    with pytest.raises(
+        ValueError, match="max_pool: x must be of a floating-point dtype, got uint8"
+    ):
+        max_pool(jnp.ones((1, 4, 4, 1), jnp.uint8))
+
+
+def test_public_name_is_wired_to_forward_and_backward():
+    backward = functools.partial(max_pool_backward, 2)
+    assert_wired(max_pool, max_pool_forward, backward, [distinct(0, 2, 5, 7, 3)])

@@ -1,0 +1,101 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ffnn_jax.layers import relu, relu_backward, relu_forward
+from tests.layers import plain
+from tests.layers.checking import (
+    assert_close,
+    assert_cotangents_are_differences,
+    assert_maps,
+    assert_narrow,
+    assert_same_bits,
+    assert_same_rule,
+    assert_same_second_order,
+    assert_wired,
+    distinct,
+    held,
+    normal,
+    value_and_cotangents,
+)
+
+
+def test_value_17_and_cotangent_19_worked_by_hand():
+    z, (dx,) = value_and_cotangents(relu, [jnp.array([-2.0, 3.0])], jnp.array([5.0, 7.0]))
+    np.testing.assert_array_equal(z, [0, 3])
+    np.testing.assert_array_equal(dx, [0, 7])
+
+
+def test_jacobian_is_18():
+    np.testing.assert_array_equal(jax.jacrev(relu)(jnp.array([-2.0, 3.0])), [[0, 0], [0, 1]])
+
+
+def test_cotangent_equals_autodiff_of_17():
+    assert_same_rule(relu, plain.relu, [distinct(0, 3, 4, 5)])
+
+
+def test_cotangent_is_a_finite_difference():
+    assert_cotangents_are_differences(relu, [distinct(0, 3, 4)])
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16", "float16"])
+def test_derivative_at_the_kink_is_zero(dtype):
+    """(18) leaves x = 0 open; this library takes 0, at -0.0 too, and at NaN."""
+    x = jnp.array([-0.0, 0.0, jnp.nan, -jnp.inf, jnp.inf, -0.5, 0.5], dtype)
+    z, (dx,) = value_and_cotangents(relu, [x], jnp.arange(1, 8).astype(dtype))
+    z, dx = z.astype("float64"), dx.astype("float64")
+    np.testing.assert_array_equal(z, [0, 0, jnp.nan, 0, jnp.inf, 0, 0.5])
+    np.testing.assert_array_equal(dx, [0, 0, 0, 0, 5, 0, 7])
+
+
+def test_largest_and_smallest_numbers_pass_unchanged():
+    info = np.finfo(np.float32)
+    x = jnp.array([info.max, -info.max, info.tiny, -info.tiny], jnp.float32)
+    z, (dx,) = value_and_cotangents(relu, [x], x)
+    np.testing.assert_array_equal(z, [info.max, 0, info.tiny, 0])
+    np.testing.assert_array_equal(dx, [info.max, 0, info.tiny, 0])
+
+
+def test_a_nan_cotangent_stays_where_it_is():
+    _, (dx,) = value_and_cotangents(relu, [jnp.array([1.0, -1.0])], jnp.array([jnp.nan, jnp.nan]))
+    np.testing.assert_array_equal(dx, [jnp.nan, 0])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_narrow_floats_agree_with_float64(dtype):
+    assert_narrow(relu, plain.relu, [distinct(0, 3, 4)], dtype)
+
+
+def test_jit_changes_nothing():
+    x, dz = distinct(0, 3, 4), normal(1, 3, 4)
+    z, pull = jax.vjp(relu, x)
+    assert_close(value_and_cotangents(relu, [x], dz), (z, pull(dz)))
+
+
+def test_vmap_of_every_choice_of_arguments():
+    assert_maps(relu, [distinct(0, 2, 3, 4)])
+
+
+def test_second_derivatives_are_those_of_17():
+    assert_same_second_order(relu, plain.relu, [distinct(0, 3, 4)])
+
+
+def test_residual_is_one_boolean_an_element():
+    x = distinct(0, 3, 4)
+    assert_same_bits(relu_forward(x)[1], x > 0)
+    assert held(relu, x) == [("bool", (3, 4))]
+
+
+def test_batch_of_none():
+    z, (dx,) = value_and_cotangents(relu, [jnp.ones((0, 3))], jnp.ones((0, 3)))
+    assert z.shape == dx.shape == (0, 3)
+
+
+def test_integers_are_refused():
+    with pytest.raises(ValueError, match="relu: x must be of a floating-point dtype, got int32"):
+        relu(jnp.ones(3, jnp.int32))
+
+
+def test_public_name_is_wired_to_forward_and_backward():
+    assert_wired(relu, relu_forward, relu_backward, [distinct(0, 3, 4)])

@@ -1,0 +1,218 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ffnn_jax.layers import (
+    softmax,
+    softmax_backward,
+    softmax_cross_entropy,
+    softmax_cross_entropy_backward,
+    softmax_cross_entropy_forward,
+    softmax_forward,
+)
+from tests.layers import plain
+from tests.layers.checking import (
+    assert_close,
+    assert_cotangents_are_differences,
+    assert_maps,
+    assert_narrow,
+    assert_same_bits,
+    assert_same_rule,
+    assert_same_second_order,
+    assert_wired,
+    held,
+    normal,
+    value_and_cotangents,
+)
+
+LABELS = (2, 0, 3, 3, 1)
+
+
+def labels(dtype: str = "int32") -> jax.Array:
+    return jnp.array(LABELS, dtype)
+
+
+def loss(logits: jax.Array) -> jax.Array:
+    return softmax_cross_entropy(logits, labels())
+
+
+def plain_loss(logits: jax.Array) -> jax.Array:
+    return plain.softmax_cross_entropy(logits, labels())
+
+
+def test_probabilities_20_worked_by_hand():
+    z = softmax(jnp.log(jnp.array([[1.0, 2, 5], [3, 3, 2]])))
+    assert_close(z, jnp.array([[0.125, 0.25, 0.625], [0.375, 0.375, 0.25]]), 3)
+
+
+def test_cotangent_softmax_1_worked_by_hand():
+    """(softmax.1) with z = (1/4, 3/4), dz = (4, 8): the mean of dz is 7."""
+    (dx,) = softmax_backward(jnp.array([0.25, 0.75]), jnp.array([4.0, 8.0]))
+    np.testing.assert_array_equal(dx, [-0.75, 0.75])
+
+
+def test_loss_21_23_and_gradient_22_worked_by_hand():
+    x, c = jnp.log(jnp.array([[1.0, 2, 5], [3, 3, 2]])), jnp.array([1, 2])
+    assert_close(softmax_cross_entropy(x, c), jnp.log(4.0), 3)
+    dx = jax.grad(softmax_cross_entropy)(x, c)
+    assert_close(dx, jnp.array([[0.125, -0.75, 0.625], [0.375, 0.375, -0.75]]) / 2, 3)
+
+
+def test_softmax_equals_autodiff_of_20():
+    """(softmax.1)."""
+    assert_same_rule(softmax, plain.softmax, [normal(0, 2, 5, 3)], 3)
+
+
+def test_loss_equals_autodiff_of_21_and_23():
+    """(22), with a cotangent that is not 1."""
+    assert_same_rule(loss, plain_loss, [normal(0, 5, 4)], 4)
+
+
+def test_softmax_1_gives_22_again():
+    """Softmax followed by the negative log likelihood is the fused loss, and so is its gradient."""
+
+    def in_two_steps(logits: jax.Array) -> jax.Array:
+        z = softmax(logits)
+        return -jnp.mean(jnp.log(z[jnp.arange(5), labels()]))
+
+    assert_same_rule(loss, in_two_steps, [normal(0, 5, 4)], 4)
+
+
+def test_loss_23_is_the_mean_of_the_losses_21():
+    x = normal(0, 5, 4)
+    alone = [jax.jit(softmax_cross_entropy)(x[n, None], labels()[n, None]) for n in range(5)]
+    assert_close(loss(x), sum(alone) / 5, 5)
+
+
+def test_gradient_22_sums_to_zero_over_the_classes():
+    dx = jax.grad(loss)(normal(0, 5, 4))
+    assert_close(dx.sum(1), jnp.zeros(5), 4)
+
+
+def test_cotangents_are_finite_differences():
+    assert_cotangents_are_differences(softmax, [normal(0, 2, 3)])
+    assert_cotangents_are_differences(loss, [normal(0, 5, 4)])
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "int32", "uint32", "int64"])
+def test_labels_may_be_of_any_integer_dtype(dtype):
+    x = normal(0, 5, 4)
+    run = jax.value_and_grad(softmax_cross_entropy)
+    assert_same_bits(run(x, labels(dtype)), run(x, labels("int32")))
+
+
+def test_labels_of_more_classes_than_int8_counts():
+    x, c = normal(0, 1, 200), jnp.array([199], jnp.uint8)
+    expected = plain.softmax(x) - jnp.eye(200)[199:]
+    assert_close(jax.grad(softmax_cross_entropy)(x, c), expected, 200)
+
+
+def test_labels_have_no_cotangent():
+    _, pull = jax.vjp(softmax_cross_entropy, normal(0, 5, 4), labels())
+    assert pull(jnp.ones(()))[1].dtype == jax.dtypes.float0
+    assert softmax_cross_entropy_backward((normal(0, 5, 4), labels()), jnp.ones(()))[1] is None
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16"])
+def test_logits_of_ten_thousand_do_not_overflow(dtype):
+    x = jnp.array([[1e4, -1e4, 0], [-1e4, -1e4, -1e4]], dtype)
+    z, (dz,) = value_and_cotangents(softmax, [x], jnp.ones_like(x).at[:, 0].set(3))
+    assert_close(z, jnp.array([[1, 0, 0], [1 / 3, 1 / 3, 1 / 3]]))
+    assert_close(dz, jnp.array([[0, 0, 0], [4 / 9, -2 / 9, -2 / 9]]))
+    value, dx = jax.value_and_grad(softmax_cross_entropy)(x, jnp.array([1, 1]))
+    assert_close(value, jnp.array((2 * float(x[0, 0]) + np.log(3)) / 2))
+    assert_close(dx, jnp.array([[1 / 2, -1 / 2, 0], [1 / 6, -1 / 3, 1 / 6]]))
+
+
+def test_a_constant_added_to_every_score_cancels():
+    x = normal(0, 5, 4)
+    assert_close(jax.grad(loss)(x + 1e4), jax.grad(loss)(x))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_narrow_floats_agree_with_float64(dtype):
+    assert_narrow(softmax, plain.softmax, [normal(0, 5, 4)], dtype, 4)
+    assert_narrow(loss, plain_loss, [normal(0, 5, 4)], dtype, 20)
+
+
+def test_jit_changes_nothing():
+    x, dz = normal(0, 5, 4), normal(1)
+    for layer, cotangent in ((loss, dz), (softmax, x)):
+        z, pull = jax.vjp(layer, x)
+        assert_close(value_and_cotangents(layer, [x], cotangent), (z, pull(cotangent)), 4)
+
+
+def test_vmap_of_every_choice_of_arguments():
+    assert_maps(softmax, [normal(0, 2, 5, 4)], 4)
+    assert_maps(loss, [normal(0, 2, 5, 4)], 20)
+
+
+@pytest.mark.parametrize("axes", [(0, 0), (None, 0)])
+def test_vmap_of_labels(axes):
+    x, c = normal(0, 2, 5, 4), jnp.stack([labels(), labels()[::-1]])
+    x = x if axes[0] == 0 else x[0]
+    run = jax.value_and_grad(softmax_cross_entropy)
+    alone = [run(x if axes[0] is None else x[i], c[i]) for i in range(2)]
+    expected = jax.tree.map(lambda *members: jnp.stack(members), *alone)
+    assert_close(jax.vmap(run, axes)(x, c), expected, 20)
+
+
+def test_second_derivatives_are_those_of_20_and_21():
+    assert_same_second_order(softmax, plain.softmax, [normal(0, 2, 3)], 3)
+    assert_same_second_order(loss, plain_loss, [normal(0, 5, 4)], 20)
+
+
+def test_residuals_are_the_probabilities_and_the_labels():
+    x = normal(0, 5, 4)
+    assert_same_bits(softmax_forward(x)[1], softmax(x))
+    z, c = softmax_cross_entropy_forward(x, labels("int8"))[1]
+    assert_close(z, plain.softmax(x), 4)
+    assert_same_bits(c, labels("int8"))
+    assert held(softmax, x) == [("float64", (5, 4))]
+    assert held(softmax_cross_entropy, x, labels("int8")) == [("float64", (5, 4)), ("int8", (5,))]
+
+
+def test_batch_of_none_has_loss_nan_and_a_gradient_of_no_rows():
+    """(23) is a mean over nothing."""
+    x, c = jnp.ones((0, 4)), jnp.ones((0,), jnp.int32)
+    value, dx = jax.value_and_grad(softmax_cross_entropy)(x, c)
+    assert jnp.isnan(value) and value.shape == ()
+    assert dx.shape == (0, 4)
+
+
+def test_a_label_beyond_the_classes_gives_a_loss_of_nan():
+    assert jnp.isnan(softmax_cross_entropy(normal(0, 2, 4), jnp.array([1, 4])))
+
+
+@pytest.mark.parametrize(
+    ("logits", "labels", "complaint"),
+    [
+        (jnp.ones((3,)), jnp.ones((3,), int), "logits must be of shape"),
+        (jnp.ones((3, 0)), jnp.ones((3,), int), "logits must be of shape"),
+        (jnp.ones((3, 2), int), jnp.ones((3,), int), "logits must be of a floating-point"),
+        (jnp.ones((3, 2)), jnp.ones((2,), int), "labels must be of shape .3,., got .2,"),
+        (jnp.ones((3, 2)), jnp.ones((3, 1), int), "labels must be of shape"),
+        (jnp.ones((3, 2)), jnp.ones((3,)), "labels must be of an integer dtype, got float32"),
+        (jnp.ones((3, 2)), jnp.ones((3,), bool), "labels must be of an integer dtype, got bool"),
+    ],
+)
+def test_bad_logits_and_labels_are_refused(logits, labels, complaint):
+    with pytest.raises(ValueError, match="softmax_cross_entropy: " + complaint):
+        softmax_cross_entropy(logits, labels)
+
+
+@pytest.mark.parametrize("x", [jnp.ones(()), jnp.ones((2, 0)), jnp.ones((2, 3), int)])
+def test_softmax_refuses_what_has_no_scores(x):
+    with pytest.raises(ValueError, match="softmax: x must be"):
+        softmax(x)
+
+
+def test_public_names_are_wired_to_forward_and_backward():
+    assert_wired(softmax, softmax_forward, softmax_backward, [normal(0, 5, 4)])
+    assert_wired(
+        loss,
+        lambda x: softmax_cross_entropy_forward(x, labels()),
+        lambda residuals, dz: softmax_cross_entropy_backward(residuals, dz)[:1],
+        [normal(0, 5, 4)],
+    )

@@ -1,0 +1,36 @@
+"""Rewrites each notebooks/*.ipynb from its .py, executed: ``python tests/notebooks/rebuild.py``.
+
+What one machine or one run would leave behind (timings, versions, random ids) is left out.
+"""
+
+import sys
+from pathlib import Path
+
+import jupytext
+import nbformat
+from nbclient import NotebookClient
+
+FOLDER = Path(__file__).parents[2] / "notebooks"
+
+
+def rebuild(source: Path) -> None:
+    """Executes the notebook of one .py file in a fresh kernel and writes its .ipynb."""
+    notebook = jupytext.read(source)
+    resources = {"metadata": {"path": str(FOLDER)}}
+    client = NotebookClient(
+        notebook, timeout=120, resources=resources, record_timing=False, coalesce_streams=True
+    )
+    client.execute()
+    notebook.metadata = {
+        "jupytext": {"formats": "ipynb,py:percent"},
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
+    for number, cell in enumerate(notebook.cells, start=1):
+        cell.id = f"cell-{number}"
+    nbformat.write(notebook, source.with_suffix(".ipynb"))
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:] or sorted(FOLDER.glob("*.py")):
+        rebuild(Path(name))

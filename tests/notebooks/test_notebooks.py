@@ -1,0 +1,78 @@
+"""The notebooks run, and what is committed of them is what they say.
+
+Every notebooks/*.py is found by itself. After an edit, ``python tests/notebooks/rebuild.py``
+makes the .ipynb anew.
+"""
+
+from pathlib import Path
+
+import jupytext
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+FOLDER = Path(__file__).parents[2] / "notebooks"
+SOURCES = sorted(FOLDER.glob("*.py"))
+MOST_BYTES = 300_000
+
+each_notebook = pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+
+
+def executed(source):
+    return nbformat.read(source.with_suffix(".ipynb"), as_version=4)
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def outputs(notebook):
+    return [output for cell in code_cells(notebook) for output in cell.outputs]
+
+
+def test_there_are_notebooks_and_each_has_both_forms():
+    assert SOURCES
+    assert [path.stem for path in sorted(FOLDER.glob("*.ipynb"))] == [p.stem for p in SOURCES]
+
+
+@each_notebook
+def test_py_and_ipynb_have_the_same_cells(source):
+    written, run = jupytext.read(source), executed(source)
+    assert [(cell.cell_type, cell.source) for cell in run.cells] == [
+        (cell.cell_type, cell.source) for cell in written.cells
+    ]
+    formats = "ipynb,py:percent"
+    assert written.metadata.jupytext.formats == run.metadata.jupytext.formats == formats
+
+
+@each_notebook
+def test_it_runs_in_a_fresh_kernel(source):
+    notebook = jupytext.read(source)
+    resources = {"metadata": {"path": str(FOLDER)}}
+    NotebookClient(notebook, timeout=120, resources=resources).execute()
+    assert all(cell.execution_count for cell in code_cells(notebook))
+
+
+@each_notebook
+def test_the_ipynb_was_run_from_top_to_bottom_without_complaint(source):
+    notebook = executed(source)
+    counts = [cell.execution_count for cell in code_cells(notebook)]
+    assert counts == list(range(1, len(counts) + 1))
+    assert not [output for output in outputs(notebook) if output.output_type == "error"]
+    assert not [output for output in outputs(notebook) if output.get("name") == "stderr"]
+
+
+@each_notebook
+def test_the_ipynb_is_small_and_holds_a_picture(source):
+    assert source.with_suffix(".ipynb").stat().st_size < MOST_BYTES
+    assert [o for o in outputs(executed(source)) if "image/png" in o.get("data", {})]
+
+
+@each_notebook
+def test_the_ipynb_keeps_nothing_of_the_machine(source):
+    notebook = executed(source)
+    assert notebook.metadata.kernelspec.name == "python3"
+    assert notebook.metadata.language_info == {"name": "python"}
+    assert not [cell for cell in notebook.cells if "execution" in cell.metadata]
+    printed = [o.text for o in outputs(notebook) if o.output_type == "stream"]
+    assert not [text for text in printed if str(Path.home()) in text or str(FOLDER.parent) in text]

@@ -1,0 +1,8 @@
+"""Every test of the mathematics runs with float64 at hand."""
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _in_float64(x64: None) -> None:
+    pass
