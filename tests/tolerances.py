@@ -12,6 +12,7 @@ import math
 
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import DTypeLike
 
 SUMS = {"float64": 1e-9, "float32": 16 * 2.0**-23}
 ROUNDINGS = {"float64": 0.0, "float32": 0.0, "bfloat16": 2 * 2.0**-7, "float16": 2 * 2.0**-10}
@@ -25,7 +26,7 @@ DIFFERENCE_STEP = float(np.finfo(np.float64).eps) ** (1 / 3)
 DIFFERENCE = 100 * DIFFERENCE_STEP**2
 
 
-def tolerance(dtype: object, reduction_length: int = 1) -> float:
+def tolerance(dtype: DTypeLike, reduction_length: int = 1) -> float:
     """Allowed rtol and atol: a result of ``dtype``, a sum of ``reduction_length`` terms near 1."""
     name = jnp.dtype(dtype).name
     sums = SUMS["float64" if name == "float64" else "float32"]

@@ -31,7 +31,10 @@ _MNIST = Settings(
 )
 
 PRESETS: dict[str, Settings] = {
-    "quickstart": dataclasses.replace(_MNIST, preset="quickstart", dataset="mnist_5k"),
+    # Batches of 32 had the best validation accuracy among 16 and 32 at rates 0.03, 0.05 and 0.1.
+    "quickstart": dataclasses.replace(
+        _MNIST, preset="quickstart", dataset="mnist_5k", batch_size=32
+    ),
     "mnist": _MNIST,
 }
 

@@ -1,7 +1,26 @@
 """What every chapter asks of its arguments, and the dtype in which it adds up."""
 
+import functools
+from collections.abc import Callable
+from typing import TypeVar
+
+import jax
 import jax.numpy as jnp
 from jax import Array
+
+Result = TypeVar("Result")
+
+
+def custom_vjp_with_static(
+    *argnums: int,
+) -> Callable[[Callable[..., Result]], jax.custom_vjp[Result]]:
+    """``jax.custom_vjp`` whose arguments at these places are static: Python values, no arrays."""
+    return functools.partial(jax.custom_vjp, nondiff_argnums=argnums)  # type: ignore[return-value]
+
+
+def is_whole(value: object, least: int) -> bool:
+    """Whether value is an int of at least ``least``; True and False are none."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
 def require(holds: bool, function: str, argument: str, expected: str, got: object) -> None:
@@ -22,7 +41,12 @@ def require_floating(function: str, **arrays: Array) -> None:
 
 def accumulator(array: Array) -> jnp.dtype:
     """The dtype for sums over ``array``: its own, float32 at the least."""
-    return jnp.promote_types(array.dtype, jnp.float32)
+    return array.dtype if jnp.finfo(array.dtype).bits >= 32 else jnp.dtype(jnp.float32)
+
+
+def widened(array: Array) -> Array:
+    """The array in the accumulator's dtype."""
+    return array.astype(accumulator(array))
 
 
 def product(a: Array, b: Array) -> Array:

@@ -28,23 +28,33 @@ zero otherwise. The condition is gone, and (conv.6) is (conv.1) again with strid
 the kernel turned by half a turn and its two channel axes exchanged:
 
     dx~[n,h,w,c] = sum_{u',v',k} dz^[n, h+u', w+v', k] w[KH-1-u', KW-1-v', c, k]      (conv.7)
-    dx = dx~ without the zeros that were put around x                           (conv.8)
 
-A last row or column of x~ that no window reaches (s does not divide the rest) has cotangent 0:
-dz^ has as many more zeros after it.
+With p rows and q columns of zeros before x, its own pixels begin there:
+
+    dx[n,h,w,c] = dx~[n, h+p, w+q, c]                                           (conv.8)
+
+so only windows of dz^ from (p, q) on are formed: dz^ is made with KH-1-p zeros before it (rows are
+cut off where that is negative), and after it as many as the last pixel's window needs.
 
 The windows are slices put side by side and (conv.3), (conv.4), (conv.7) are matrix products.
 The residuals are x and w: P is KH KW times as large as x, and cheaper to build again than to keep.
 """
 
-import functools
 from typing import Literal
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ffnn_jax.layers._arguments import accumulator, product, require, require_floating
+from ffnn_jax.layers._arguments import (
+    accumulator,
+    custom_vjp_with_static,
+    is_whole,
+    product,
+    require,
+    require_floating,
+    widened,
+)
 
 Padding = int | Literal["SAME", "VALID"]
 ConvResiduals = tuple[Float[Array, "N H W C_in"], Float[Array, "KH KW C_in C_out"]]
@@ -60,11 +70,11 @@ def conv2d_forward(
     """Returns z and the residuals (x, w)."""
     _require_shapes(x, w, b, padding, stride)
     windows = _windows(_pad(x, w, padding, stride), w.shape[:2], stride)  # (conv.2)
-    z = product(_rows(windows), _matrix(w)) + b[None, :]  # (conv.3)
+    z = product(_rows(windows), _matrix(w)) + widened(b)[None, :]  # (conv.3)
     return z.reshape(*windows.shape[:3], w.shape[3]).astype(x.dtype), (x, w)
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4))
+@custom_vjp_with_static(3, 4)
 def conv2d(
     x: Float[Array, "N H W C_in"],
     w: Float[Array, "KH KW C_in C_out"],
@@ -106,9 +116,7 @@ def conv2d_backward(
     db = jnp.sum(dz, axis=(0, 1, 2), dtype=accumulator(dz))  # (conv.5)
     dz_windows = _windows(_spread(dz, x, w, padding, stride), w.shape[:2], 1)
     turned = jnp.flip(w, (0, 1)).swapaxes(2, 3)
-    dx_padded = product(_rows(dz_windows), _matrix(turned))  # (conv.7)
-    dx_padded = dx_padded.reshape(*dz_windows.shape[:3], w.shape[2])
-    dx = _crop(dx_padded, x, w, padding, stride)  # (conv.8)
+    dx = product(_rows(dz_windows), _matrix(turned)).reshape(x.shape)  # (conv.7), (conv.8)
     return dx.astype(x.dtype), dw.reshape(w.shape).astype(w.dtype), db.astype(dz.dtype)
 
 
@@ -153,21 +161,14 @@ def _pad(x: Array, w: Array, padding: Padding, stride: int) -> Array:
 
 
 def _spread(dz: Array, x: Array, w: Array, padding: Padding, stride: int) -> Array:
-    """dz^ of (conv.7), with zeros between, around, and after for what no window reached."""
+    """dz^ of (conv.7), from (p, q) of (conv.8) on: its windows are those of x's own pixels."""
     around = [(0, 0, 0)]
     for axis in (1, 2):
         size, kernel, outputs = x.shape[axis], w.shape[axis - 1], dz.shape[axis]
-        padded = size + sum(_margins(size, kernel, padding, stride))
-        unreached = padded - (stride * (outputs - 1) + kernel)
-        around.append((kernel - 1, kernel - 1 + unreached, stride - 1))
+        before = kernel - 1 - _margins(size, kernel, padding, stride)[0]
+        after = size + kernel - 1 - before - (stride * (outputs - 1) + 1)
+        around.append((before, after, stride - 1))
     return jax.lax.pad(dz, jnp.zeros((), dz.dtype), [*around, (0, 0, 0)])
-
-
-def _crop(dx_padded: Array, x: Array, w: Array, padding: Padding, stride: int) -> Array:
-    """Dx of (conv.8)."""
-    top, _ = _margins(x.shape[1], w.shape[0], padding, stride)
-    left, _ = _margins(x.shape[2], w.shape[1], padding, stride)
-    return dx_padded[:, top : top + x.shape[1], left : left + x.shape[2]]
 
 
 def _require_shapes(x: Array, w: Array, b: Array, padding: Padding, stride: int) -> None:
@@ -177,9 +178,8 @@ def _require_shapes(x: Array, w: Array, b: Array, padding: Padding, stride: int)
     fits = x.ndim == 4 and x.shape[3] == w.shape[2]
     require(fits, name, "x", f"of shape (N, H, W, {w.shape[2]})", x.shape)
     require(b.shape == w.shape[3:], name, "b", f"of shape {w.shape[3:]}", b.shape)
-    whole = isinstance(stride, int) and stride >= 1
-    require(whole, name, "stride", "a whole number of at least 1", repr(stride))
-    known = padding in ("SAME", "VALID") or (isinstance(padding, int) and padding >= 0)
+    require(is_whole(stride, 1), name, "stride", "a whole number of at least 1", repr(stride))
+    known = padding in ("SAME", "VALID") or is_whole(padding, 0)
     require(known, name, "padding", '"SAME", "VALID" or at least 0', repr(padding))
     for axis in (1, 2):
         size = x.shape[axis] + sum(_margins(x.shape[axis], w.shape[axis - 1], padding, stride))

@@ -53,7 +53,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ffnn_jax.layers._arguments import accumulator, product, require, require_floating
+from ffnn_jax.layers._arguments import (
+    accumulator,
+    product,
+    require,
+    require_floating,
+    widened,
+)
 
 ColumnResiduals = tuple[Float[Array, " D"], Float[Array, "D K"]]
 DenseResiduals = tuple[Float[Array, "N ..."], Float[Array, "D K"]]
@@ -64,7 +70,7 @@ def dense_column_forward(
 ) -> tuple[Float[Array, " K"], ColumnResiduals]:
     """Returns z and the residuals (x, w), which are all that (4) and (9) need."""
     _require_shapes("dense_column", x, w, b, batched=False)
-    z = product(x, w) + b  # (1)
+    z = product(x, w) + widened(b)  # (1)
     return z.astype(x.dtype), (x, w)
 
 
@@ -108,7 +114,7 @@ def dense_forward(
     """Returns z and the residuals (x, w), which are all that (14) and (15) need."""
     _require_shapes("dense", x, w, b, batched=True)
     rows = x.reshape(x.shape[0], w.shape[0])
-    z = product(rows, w) + b[None, :]  # (12)
+    z = product(rows, w) + widened(b)[None, :]  # (12)
     return z.astype(x.dtype), (x, w)
 
 

@@ -23,14 +23,12 @@ The first NaN of a window is its maximum. Pixels outside every window have cotan
 The residual is m, one byte an output for windows up to 11 by 11, and nothing of x.
 """
 
-import functools
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Integer
 
-from ffnn_jax.layers._arguments import require, require_floating
+from ffnn_jax.layers._arguments import custom_vjp_with_static, is_whole, require, require_floating
 
 
 class PoolResiduals(NamedTuple):
@@ -54,7 +52,7 @@ def max_pool_forward(
     return z, PoolResiduals(winner, jnp.empty((0, *x.shape[1:3]), x.dtype))
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
+@custom_vjp_with_static(1)
 def max_pool(x: Float[Array, "N H W C"], window: int = 2) -> Float[Array, "N H_out W_out C"]:
     """Maximum over windows that lie side by side (stride = window).
 
@@ -106,8 +104,7 @@ def _require_shapes(x: Array, window: int) -> None:
     name = "max_pool"
     require_floating(name, x=x)
     require(x.ndim == 4, name, "x", "of shape (N, H, W, C)", x.shape)
-    whole = isinstance(window, int) and window >= 1
-    require(whole, name, "window", "a whole number of at least 1", repr(window))
+    require(is_whole(window, 1), name, "window", "a whole number of at least 1", repr(window))
     fits = window <= min(x.shape[1:3])
     require(fits, name, "window", f"no larger than the image {x.shape[1:3]}", window)
 

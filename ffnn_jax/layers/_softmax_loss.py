@@ -30,7 +30,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Integer
 
-from ffnn_jax.layers._arguments import accumulator, require, require_floating
+from ffnn_jax.layers._arguments import require, require_floating, widened
 
 
 def softmax_forward(
@@ -64,7 +64,7 @@ def softmax_backward(
     z: Float[Array, "... K"], dz: Float[Array, "... K"]
 ) -> tuple[Float[Array, "... K"]]:
     """Returns (dx,), equation (softmax.1)."""
-    z_wide, dz_wide = z.astype(accumulator(z)), dz.astype(accumulator(z))
+    z_wide, dz_wide = widened(z), widened(dz)
     dx = z_wide * (dz_wide - jnp.sum(dz_wide * z_wide, axis=-1, keepdims=True))  # (softmax.1)
     return (dx.astype(z.dtype),)
 
@@ -80,7 +80,8 @@ def softmax_cross_entropy_forward(
     _require_labelled(logits, labels)
     shifted, exponentials, total = _shifted_exponentials(logits)
     z = (exponentials / total).astype(logits.dtype)  # (20)
-    score = jnp.take_along_axis(shifted, labels.astype(jnp.int32)[:, None], axis=1)
+    delta = _deltas(labels, shifted)
+    score = jnp.sum(jnp.where(delta == 0, delta, delta * shifted), axis=1, keepdims=True)
     losses = -score + jnp.log(total)  # (21)
     loss = jnp.sum(losses) / logits.shape[0]  # (23)
     return loss.astype(logits.dtype), (z, labels)
@@ -92,8 +93,7 @@ def softmax_cross_entropy(
 ) -> Float[Array, ""]:
     """The softmax loss: mean over the batch of -log softmax(logits)[label].
 
-    Labels are not checked here: whoever loads data checks them once. A label of K or more gives
-    a NaN loss, a negative one counts from the last class.
+    A label that is no class makes the loss NaN, and its row of the gradient too.
 
     Args:
         logits: scores x, one row for each data point.
@@ -113,19 +113,24 @@ def softmax_cross_entropy_backward(
 ) -> tuple[Float[Array, "N K"], None]:
     """Returns (dlogits, None), equation (22) under the mean of (23)."""
     z, labels = residuals
-    n, classes = z.shape
-    delta = labels.astype(jnp.int32)[:, None] == jnp.arange(classes, dtype=jnp.int32)[None, :]
-    dx = z.astype(accumulator(z)) - delta.astype(accumulator(z))  # (22)
-    dlogits = dloss.astype(dx.dtype) * dx / n  # (23)
+    dx = widened(z) - _deltas(labels, widened(z))  # (22)
+    dlogits = widened(dloss) * dx / z.shape[0]  # (23)
     return dlogits.astype(z.dtype), None
 
 
 def _shifted_exponentials(x: Array) -> tuple[Array, Array, Array]:
     """Returns x less its row's maximum, the exponentials of that, and their row sums."""
-    wide = x.astype(accumulator(x))
-    shifted = wide - jnp.max(wide, axis=-1, keepdims=True)
+    shifted = widened(x) - widened(jnp.max(x, axis=-1, keepdims=True))
     exponentials = jnp.exp(shifted)
     return shifted, exponentials, jnp.sum(exponentials, axis=-1, keepdims=True)
+
+
+def _deltas(labels: Array, like: Array) -> Array:
+    """delta_ci of (22), a row for each label; a row of NaN for a label that is no class."""
+    classes = like.shape[1]
+    c = labels.astype(jnp.int32)[:, None]
+    delta = (c == jnp.arange(classes, dtype=jnp.int32)[None, :]).astype(like.dtype)
+    return jnp.where((c >= 0) & (c < classes), delta, jnp.full((), jnp.nan, like.dtype))
 
 
 def _require_labelled(logits: Array, labels: Array) -> None:

@@ -78,5 +78,5 @@ def momentum(
 
 def decay_loss(params: optax.Params, weight_decay: float) -> Float[Array, ""]:
     """The loss term R = weight_decay/2 sum w^2 of weight decay, for display alone; see (25)."""
-    squares = [jnp.sum(jnp.square(w)) for w in jax.tree.leaves(params)]
-    return weight_decay / 2 * jnp.sum(jnp.stack(squares))
+    squares = (jnp.sum(jnp.square(w)) for w in jax.tree.leaves(params))
+    return jnp.asarray(weight_decay / 2 * sum(squares))

@@ -94,7 +94,7 @@ def make_train_chunk(
         return TrainState(params, momentum, state.step + 1), ChunkMetrics(loss, accuracy, decay)
 
     def rest(state: TrainState, images: Images, member: Member) -> tuple[TrainState, ChunkMetrics]:
-        nan = jnp.full((), jnp.nan, jnp.float32)
+        nan = jnp.full((), jnp.nan, jax.tree.leaves(state.params)[0].dtype)
         return state, ChunkMetrics(nan, nan, nan)
 
     def chunk(
@@ -136,4 +136,4 @@ def make_validate(network: Network, batch_size: int, batches: int) -> jax.stages
 
 
 def _correct(logits: Float[Array, "N K"], labels: Int32[Array, " N"]) -> Bool[Array, " N"]:
-    return jnp.argmax(logits, axis=1) == labels
+    return jax.lax.argmax(logits, 1, labels.dtype) == labels

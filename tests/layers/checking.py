@@ -12,7 +12,7 @@ from jax import Array
 
 from tests.tolerances import DIFFERENCE, DIFFERENCE_STEP, tolerance
 
-Function = Callable[..., Array]
+Function = Callable[..., Any]
 
 
 def normal(seed: int, *shape: int) -> Array:
@@ -127,7 +127,7 @@ def _gradient_of_gradient(
     def slope(dz: Array, *arguments: Array) -> Array:
         _, pull = jax.vjp(f, *arguments)
         cotangents = pull(dz)
-        return sum(jnp.vdot(d, a) for d, a in zip(cotangents, along, strict=True))
+        return jnp.stack([jnp.vdot(d, a) for d, a in zip(cotangents, along, strict=True)]).sum()
 
     return jax.grad(slope, argnums=range(1 + len(arguments)))(dz, *arguments)
 

@@ -70,8 +70,8 @@ def test_equals_autodiff_of_conv_1_and_of_lax(geometry):
     """Every cotangent: (conv.4), (conv.5), (conv.8)."""
     image, kernel, *settings = geometry
     ours, arguments = set_to(*settings), drawn(image, kernel)
-    assert_same_rule(ours, set_to(*settings, plain.conv2d), arguments, 64)
-    assert_same_rule(ours, set_to(*settings, plain.conv2d_of_lax), arguments, 64)
+    assert_same_rule(ours, set_to(*settings, f=plain.conv2d), arguments, 64)
+    assert_same_rule(ours, set_to(*settings, f=plain.conv2d_of_lax), arguments, 64)
 
 
 def test_the_default_is_same_with_stride_1():
@@ -170,7 +170,7 @@ def test_no_convolution_of_lax_is_traced(settings):
     arguments = drawn((4, 3), (2, 3))
     dz = jnp.ones(jax.eval_shape(set_to(*settings), *arguments).shape)
     assert "conv_general_dilated" not in trace(set_to(*settings), arguments, dz)
-    assert "conv_general_dilated" in trace(set_to(*settings, plain.conv2d_of_lax), arguments, dz)
+    assert "conv_general_dilated" in trace(set_to(*settings, f=plain.conv2d_of_lax), arguments, dz)
 
 
 def test_batch_of_none_has_zero_dw_and_db():

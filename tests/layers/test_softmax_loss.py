@@ -181,8 +181,11 @@ def test_batch_of_none_has_loss_nan_and_a_gradient_of_no_rows():
     assert dx.shape == (0, 4)
 
 
-def test_a_label_beyond_the_classes_gives_a_loss_of_nan():
-    assert jnp.isnan(softmax_cross_entropy(normal(0, 2, 4), jnp.array([1, 4])))
+@pytest.mark.parametrize("wrong", [-1, 4])
+def test_a_label_that_is_no_class_makes_the_loss_nan_and_its_row_of_the_gradient(wrong):
+    loss, dx = jax.value_and_grad(softmax_cross_entropy)(normal(0, 2, 4), jnp.array([1, wrong]))
+    assert jnp.isnan(loss)
+    np.testing.assert_array_equal(jnp.isnan(dx), [[False] * 4, [True] * 4])
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,197 @@
+"""Whatever cannot be done is refused: code 2, one line, nothing left behind."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import ffnn_jax
+from ffnn_jax.cli import main
+from ffnn_jax.config import PRESETS
+
+Refused = Callable[..., str]
+
+WITHOUT_JAX = """
+import contextlib, io, sys
+from ffnn_jax.cli import main
+for words in {!r}:
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        try:
+            main(words)
+            code = 0
+        except SystemExit as end:
+            code = end.code
+    print(code, sorted(set(sys.modules) & {{"jax", "matplotlib", "tensorflow_datasets"}}))
+"""
+
+
+@pytest.fixture
+def refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Refused:
+    """Runs the command in an empty folder; gives the one line that it is refused with."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: str) -> str:
+        before = sorted(tmp_path.rglob("*"))
+        with pytest.raises(SystemExit) as end:
+            main(words)
+        said = capsys.readouterr()
+        assert end.value.code == 2
+        assert said.out == ""
+        assert re.fullmatch(r"ffnn-jax: [^\n]+\n", said.err)
+        assert sorted(tmp_path.rglob("*")) == before
+        return said.err.removeprefix("ffnn-jax: ").strip()
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["--learning-rate", "-1"], "learning-rate must be a finite number above 0, got -1.0"),
+        (["--learning-rate", "0"], "learning-rate must be a finite number above 0, got 0.0"),
+        (["--learning-rate", "nan"], "learning-rate must be a finite number above 0, got nan"),
+        (["--learning-rate", "inf"], "learning-rate must be a finite number above 0, got inf"),
+        (["--momentum", "1"], "momentum must be at least 0 and below 1, got 1.0"),
+        (["--weight-decay=-1e-3"], "weight-decay must be finite, at least 0, got -0.001"),
+        (["--batch-size", "0"], "batch-size must be"),
+        (["--steps", "-4"], "steps must be"),
+        (["--steps", "0"], "steps must be"),
+        (["--seed", "-1"], "seed must be from 0 to 2147483647, got -1"),
+        (["--seeds", "0"], "seeds must be from 1 to 2147483648, got 0"),
+    ],
+)
+def test_a_number_out_of_range_is_refused(refused: Refused, words: list[str], line: str):
+    said = refused("train", *words)
+    assert said.startswith(line)
+    assert re.search(r"got \S+$", said)
+
+
+@pytest.mark.parametrize(
+    ("option", "words", "given"),
+    [
+        ("--steps", "a whole number", "abc"),
+        ("--steps", "a whole number", "1.5"),
+        ("--steps", "a whole number", ""),
+        ("--learning-rate", "a number", "fast"),
+    ],
+)
+def test_what_is_no_number_is_refused(refused: Refused, option: str, words: str, given: str):
+    said = refused("train", option, given)
+    assert option in said
+    assert said.endswith(f"must be {words}, got {given!r}")
+
+
+def test_an_unknown_preset_is_refused_with_the_nearest(refused: Refused):
+    said = refused("train", "quikstart")
+    assert said.startswith("unknown preset 'quikstart' (known: ")
+    assert said.endswith("; did you mean quickstart?")
+
+
+def test_an_unknown_option_is_refused_with_the_nearest(refused: Refused):
+    said = refused("train", "--stepz", "5")
+    assert "--stepz" in said
+    assert said.endswith("; did you mean --steps?")
+
+
+def test_an_unknown_command_is_refused_with_those_there_are(refused: Refused):
+    assert re.search(r"trian; the commands are: .*\btrain\b", refused("trian"))
+
+
+def test_a_second_preset_is_refused(refused: Refused):
+    assert "quickstart" in refused("train", "mnist", "quickstart")
+
+
+def test_an_option_without_its_value_is_refused(refused: Refused):
+    said = refused("train", "--steps")
+    assert "--steps" in said
+    assert "missing value" in said.lower()
+
+
+def test_a_batch_above_the_training_set_is_refused(refused: Refused):
+    said = refused("train", "quickstart", "--batch-size", "3601")
+    assert said == "batch-size must be at most the 3600 training images, got 3601"
+
+
+def test_an_unknown_data_set_is_refused_with_the_nearest(refused: Refused):
+    said = refused("train", "--dataset", "mnist_5kk")
+    assert said.startswith("unknown data set 'mnist_5kk'")
+    assert said.endswith("; did you mean mnist_5k?")
+
+
+def test_a_data_set_that_is_not_prepared_is_refused_with_how_to_get_it(
+    refused: Refused, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    said = refused("train", "mnist")
+    assert said.startswith(f"data set 'mnist' is not prepared in {tmp_path}")
+    assert "tfds.builder('mnist'" in said
+
+
+def test_a_run_folder_that_exists_is_refused_and_left_as_it_is(refused: Refused, tmp_path: Path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("keep")
+    assert refused("train", "--run-dir", "mine") == "run-dir must not exist yet, mine does"
+    assert (tmp_path / "mine" / "notes.txt").read_text() == "keep"
+
+
+def test_a_run_folder_below_a_file_is_refused(refused: Refused, tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    assert refused("train", "--run-dir", "file/run").startswith("run-dir cannot be made: ")
+
+
+def test_help_version_and_refusals_of_settings_import_no_jax(tmp_path: Path):
+    (tmp_path / "mine").mkdir()
+    commands = {
+        "--version": 0, "--help": 0, "": 0, "train --help": 0, "train nonsense": 2,
+        "train --steps 0": 2, "train --learning-rate nan": 2, "train --stepz 5": 2,
+        "train --steps": 2, "trian": 2, "train --run-dir mine": 2,
+    }  # fmt: skip
+    program = WITHOUT_JAX.format([command.split() for command in commands])
+    ran = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    said = dict(zip(commands, ran.stdout.splitlines(), strict=True))
+    assert said == {command: f"{code} []" for command, code in commands.items()}
+
+
+def test_the_version_is_the_package_s(capsys: pytest.CaptureFixture[str]):
+    main(["--version"])
+    assert capsys.readouterr().out == f"ffnn-jax {ffnn_jax.__version__}\n"
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["-h"]])
+def test_help_names_the_commands(words: list[str], capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as end:
+        main(words)
+    assert not end.value.code
+    assert re.search(r"\btrain\b", capsys.readouterr().out)
+
+
+def test_help_names_every_preset_and_option(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    said = capsys.readouterr().out
+    options = (
+        "dataset", "steps", "batch-size", "learning-rate", "momentum", "weight-decay", "seed",
+        "seeds", "run-dir",
+    )  # fmt: skip
+    assert [option for option in options if f"--{option} " not in said] == []
+    assert [name for name in PRESETS if name not in said] == []
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_the_module_refuses_in_any_encoding_with_code_2(tmp_path: Path, encoding: str):
+    ran = subprocess.run(
+        [sys.executable, "-m", "ffnn_jax", "train", "--stepz", "5"],
+        cwd=tmp_path,
+        env={"PATH": "", "PYTHONIOENCODING": encoding},
+        capture_output=True,
+        text=True,
+    )
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert re.fullmatch(r"ffnn-jax: .*--stepz.*--steps\?\n", ran.stderr)

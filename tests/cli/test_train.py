@@ -1,0 +1,161 @@
+"""``ffnn-jax train``, for real: what it prints, what it leaves, and how else it may end."""
+
+import contextlib
+import io
+import json
+import re
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+
+import pytest
+
+from ffnn_jax.cli import _run, main
+from ffnn_jax.models import load
+from ffnn_jax.runs import versions
+
+FILES = {
+    "config.json", "metrics.jsonl", "result.json", "model.npz", "table_1.md", "table_2.md",
+    "confusion.png", "curves.png", "filters.png", "misclassified.png", "precision_recall.png",
+}  # fmt: skip
+
+
+class Ran(NamedTuple):
+    """What a run printed and where it lies."""
+
+    said: str
+    errors: str
+    folder: Path
+
+    def result(self) -> dict[str, Any]:
+        return json.loads((self.folder / "result.json").read_text())
+
+
+def run_in(folder: Path, number: int, *words: str) -> Ran:
+    said, errors = io.StringIO(), io.StringIO()
+    with (
+        contextlib.chdir(folder),
+        contextlib.redirect_stdout(said),
+        contextlib.redirect_stderr(errors),
+    ):
+        main(["train", *words])
+    return Ran(said.getvalue(), errors.getvalue(), folder / "runs" / f"quickstart-{number}")
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where both runs are made."""
+    return tmp_path_factory.mktemp("train")
+
+
+@pytest.fixture(scope="module")
+def first(here: Path) -> Ran:
+    """30 steps of the default preset."""
+    return run_in(here, 1, "--steps", "30")
+
+
+@pytest.fixture(scope="module")
+def second(here: Path, first: Ran) -> Ran:
+    """The same place again, with other words."""
+    words = ("quickstart", "--steps", "3", "--seeds", "2", "--seed", "5", "--batch-size", "8")
+    return run_in(here, 2, *words)
+
+
+def test_two_runs_leave_the_folders_1_and_2(here: Path, first: Ran, second: Ran):
+    assert sorted(path.name for path in here.iterdir()) == ["runs"]
+    assert sorted((here / "runs").iterdir()) == [first.folder, second.folder]
+    for run in (first, second):
+        assert {path.name for path in run.folder.iterdir()} == FILES
+        assert f"results in runs/{run.folder.name}\n" in run.said
+
+
+def test_a_run_prints_where_and_on_what_it_runs(first: Ran):
+    result = first.result()
+    assert re.search(r"^device +cpu \(", first.said, re.MULTILINE)
+    told = ", ".join(f"{name} {number}" for name, number in versions().items())
+    assert re.search(rf"^versions +{re.escape(told)}$", first.said, re.MULTILINE)
+    for name, digest in result["data_sha256"].items():
+        assert re.search(rf"{name} [\d,]+ \(sha256 {digest[:12]}\)", first.said)
+    assert re.search(r"^parameters 14,682$", first.said, re.MULTILINE)
+    assert first.errors == ""
+
+
+def test_a_run_prints_its_progress_and_ends_at_its_last_step(first: Ran):
+    steps = [
+        int(step) for step in re.findall(r"^step +(\d+)/30  loss \d", first.said, re.MULTILINE)
+    ]
+    assert steps == sorted(set(steps))
+    assert steps[-1] == 30
+
+
+def test_a_run_prints_the_test_accuracy_of_its_result(first: Ran):
+    (accuracy,) = first.result()["test_accuracy"]
+    assert f"seed 0: test accuracy {accuracy:.4f}\n" in first.said
+    assert 0.2 < accuracy <= 1
+
+
+def test_several_seeds_are_printed_each_and_as_a_mean(second: Ran):
+    one, other = second.result()["test_accuracy"]
+    mean, spread = (one + other) / 2, abs(one - other) / 2**0.5
+    assert f"seed 5: test accuracy {one:.4f}\n" in second.said
+    assert f"seed 6: test accuracy {other:.4f}\n" in second.said
+    assert f"test accuracy {mean:.4f} +- {spread:.4f} (mean +- sd, n = 2)" in second.said
+
+
+def test_metrics_end_at_the_last_step(first: Ran, second: Ran):
+    for run, steps, seeds in ((first, 30, [0]), (second, 3, [5, 6])):
+        text = (run.folder / "metrics.jsonl").read_text()
+        lines = [json.loads(line) for line in text.splitlines()]
+        assert [(line["seed"], line["step"]) for line in lines] == [(s, steps) for s in seeds]
+
+
+def test_the_settings_of_a_run_are_those_asked_for(second: Ran):
+    config = json.loads((second.folder / "config.json").read_text())
+    asked = {"preset": "quickstart", "steps": 3, "seeds": 2, "seed": 5, "batch_size": 8}
+    assert {key: config[key] for key in asked} == asked
+
+
+def test_the_model_of_a_run_is_the_one_of_its_result(second: Ran):
+    result = second.result()
+    best = result["seeds"].index(result["best_seed"])
+    assert load(second.folder / "model.npz").parameters_sha256 == result["parameters_sha256"][best]
+
+
+def test_a_diverging_run_ends_with_code_3_and_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as end:
+        main(["train", "--steps", "30", "--learning-rate", "1e6"])
+    assert end.value.code == 3
+    line = (
+        r"ffnn-jax: the loss of seed 0 at step \d+ is (nan|inf); a lower learning rate may help\n"
+    )
+    assert re.fullmatch(line, capsys.readouterr().err)
+
+
+def test_an_interrupted_run_ends_with_code_130_and_one_line(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    def compute(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(_run, "compute", compute)
+    with pytest.raises(SystemExit) as end:
+        main(["train"])
+    assert end.value.code == 130
+    assert capsys.readouterr().err == "ffnn-jax: interrupted\n"
+
+
+def test_a_division_by_zero_of_our_own_is_not_called_divergence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def compute(*_: object) -> NoReturn:
+        raise ZeroDivisionError
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(_run, "compute", compute)
+    with pytest.raises(ZeroDivisionError):
+        main(["train"])

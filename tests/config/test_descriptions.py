@@ -1,0 +1,195 @@
+"""Layer descriptions: shapes, parameters and initial weights, and what is refused."""
+
+import math
+from typing import Any
+
+import pytest
+
+from ffnn_jax.config import (
+    PRESETS,
+    Conv,
+    Dense,
+    Layer,
+    MaxPool,
+    Refusal,
+    ReLU,
+    layers_from_json,
+    layers_to_json,
+    shapes_through,
+)
+
+MNIST = PRESETS["mnist"].layers
+IMAGE = (28, 28, 1)
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "out"),
+    [
+        (Conv(4, 5), (28, 27, 3), (28, 27, 4)),
+        (Conv(4, 5, "SAME", 2), (28, 27, 3), (14, 14, 4)),
+        (Conv(4, 5, "SAME", 3), (28, 27, 3), (10, 9, 4)),
+        (Conv(4, 9), (2, 3, 1), (2, 3, 4)),
+        (Conv(4, 5, "VALID"), (28, 27, 3), (24, 23, 4)),
+        (Conv(4, 5, "VALID", 2), (28, 27, 3), (12, 12, 4)),
+        (Conv(4, 5, "VALID"), (5, 5, 1), (1, 1, 4)),
+        (Conv(4, 5, 0), (28, 27, 3), (24, 23, 4)),
+        (Conv(4, 5, 2), (28, 27, 3), (28, 27, 4)),
+        (Conv(4, 5, 1, 3), (28, 27, 3), (9, 9, 4)),
+        (Conv(4, 5, 2), (1, 1, 1), (1, 1, 4)),
+        (MaxPool(), (28, 27, 3), (14, 13, 3)),
+        (MaxPool(3), (3, 5, 2), (1, 1, 2)),
+        (ReLU(), (7, 6, 5), (7, 6, 5)),
+        (ReLU(), (9,), (9,)),
+        (Dense(10), (7, 7, 16), (10,)),
+        (Dense(10), (9,), (10,)),
+    ],
+)
+def test_the_output_has_the_shape_of_the_rule(layer: Layer, shape: Any, out: Any):
+    assert layer.output_shape(shape) == out
+
+
+def test_shapes_run_through_the_report_s_network():
+    shapes = shapes_through(MNIST, IMAGE)
+    assert shapes == [
+        IMAGE, (28, 28, 16), (28, 28, 16), (14, 14, 16), (14, 14, 16), (14, 14, 16), (7, 7, 16),
+        (10,),
+    ]  # fmt: skip
+
+
+def test_the_report_s_mnist_network_has_14682_parameters():
+    counts = [
+        sum(map(math.prod, layer.parameter_shapes(shape).values()))
+        for layer, shape in zip(MNIST, shapes_through(MNIST, IMAGE), strict=False)
+    ]
+    assert counts == [416, 0, 0, 6416, 0, 0, 7850]
+    assert sum(counts) == 14_682
+
+
+def test_the_first_convolution_starts_as_if_it_had_three_channels():
+    first, second, last = (layer for layer in MNIST if isinstance(layer, Conv | Dense))
+    assert first.initial_deviation(IMAGE) == 1 / math.sqrt(75 / 2)
+    assert second.initial_deviation((14, 14, 16)) == 1 / math.sqrt(25 * 16 / 2)
+    assert last.initial_deviation((7, 7, 16)) == 1 / math.sqrt(784 / 2)
+
+
+def test_the_initial_scale_multiplies_the_deviation():
+    assert Dense(3, init_scale=0.1).initial_deviation((8,)) == pytest.approx(0.05, rel=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("layers", "message"),
+    [
+        (
+            (ReLU(), Conv(4, 9, "VALID")),
+            "layer 3, Conv(filters=4, size=9, padding='VALID'): the kernel is larger than the "
+            "padded image (8 pixels), input shape (8, 6, 1)",
+        ),
+        (
+            (Conv(4, 9, 1),),
+            "layer 2, Conv(filters=4, size=9, padding=1): the kernel is larger than the padded "
+            "image (8 pixels), input shape (8, 6, 1)",
+        ),
+        (
+            (MaxPool(), MaxPool(), MaxPool()),
+            "layer 4, MaxPool(): the window is larger than the 2 x 1 image, input shape (2, 1, 1)",
+        ),
+        (
+            (Dense(5), ReLU(), Conv(4, 3)),
+            "layer 4, Conv(filters=4, size=3): needs an image (height, width, channels), input "
+            "shape (5,)",
+        ),
+        (
+            (Dense(5), MaxPool(3)),
+            "layer 3, MaxPool(window=3): needs an image (height, width, channels), input shape "
+            "(5,)",
+        ),
+    ],
+)
+def test_a_misfit_is_named_by_number_and_input_shape(layers: Any, message: str):
+    with pytest.raises(Refusal) as caught:
+        shapes_through(layers, (8, 6, 1))
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("bad", [0, -1, 2.0, True, "2", None, math.nan])
+@pytest.mark.parametrize(
+    ("kind", "field", "rest"),
+    [
+        (Conv, "filters", {"size": 5}),
+        (Conv, "size", {"filters": 4}),
+        (Conv, "stride", {"filters": 4, "size": 5}),
+        (MaxPool, "window", {}),
+        (Dense, "units", {}),
+    ],
+)
+def test_a_size_that_is_no_size_is_refused(kind: Any, field: str, rest: Any, bad: Any):
+    with pytest.raises(Refusal) as caught:
+        kind(**{field: bad}, **rest)
+    assert str(caught.value).endswith(f"{field} must be a whole number of at least 1")
+    assert f"{field}={bad!r}" in str(caught.value)
+
+
+@pytest.mark.parametrize("bad", [-1, 1.5, True, "same", [2], None])
+def test_a_padding_that_is_no_padding_is_refused(bad: Any):
+    with pytest.raises(Refusal, match='padding must be "SAME", "VALID" or at least 0'):
+        Conv(4, 5, bad)
+
+
+@pytest.mark.parametrize(
+    ("field", "bad"),
+    [
+        *(("init_scale", bad) for bad in (-1.0, math.nan, math.inf, True, "1")),
+        *(("init_fan_in", bad) for bad in (-1, 0, 2.5, True, "1")),
+    ],
+)
+def test_an_initialisation_that_is_no_number_is_refused(field: str, bad: Any):
+    fields: dict[str, Any] = {field: bad}
+    with pytest.raises(Refusal, match=f"{field} must be"):
+        Dense(3, **fields)
+
+
+@pytest.mark.parametrize("name", ["relu", "RELU", "conv", "maxpool", "DENSE"])
+def test_a_layer_type_in_another_case_finds_its_own(name: str):
+    with pytest.raises(Refusal) as caught:
+        layers_from_json([{"type": name}])
+    own = {"relu": "ReLU", "conv": "Conv", "maxpool": "MaxPool", "dense": "Dense"}[name.lower()]
+    assert str(caught.value).endswith(f"did you mean {own}?")
+
+
+def test_a_layer_without_a_type_is_told_so():
+    with pytest.raises(Refusal) as caught:
+        layers_from_json([{"units": 3}])
+    assert "type" in str(caught.value)
+    assert "did you mean" not in str(caught.value)
+
+
+def test_layers_go_through_json_and_back():
+    layers = (
+        Conv(3, 5, 2, 4), Conv(3, 5, "VALID", init_scale=0.1), ReLU(), MaxPool(3),
+        Dense(9, init_fan_in=4),
+    )  # fmt: skip
+    assert layers_from_json(layers_to_json(layers)) == layers
+
+
+@pytest.mark.parametrize(
+    ("described", "message"),
+    [
+        (
+            {"type": "Maxpooling"},
+            "unknown layer type 'Maxpooling' (known: Conv, Dense, MaxPool, ReLU); "
+            "did you mean MaxPool?",
+        ),
+        ({"type": "MaxPool", "windw": 2}, "MaxPool: unknown key 'windw'; did you mean window?"),
+        ({"type": "Dense", "units": 0}, "Dense(units=0): units must be a whole number of"),
+    ],
+)
+def test_json_that_is_no_layer_is_refused(described: Any, message: str):
+    with pytest.raises(Refusal) as caught:
+        layers_from_json([described])
+    assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize("described", [5, None, "Dense", ["Dense"], [5]])
+def test_json_that_lists_no_layers_is_refused(described: Any):
+    with pytest.raises(Refusal):
+        layers_from_json(described)

@@ -1,0 +1,128 @@
+"""Settings: every bad value is refused in one line, and JSON gives every preset back."""
+
+import dataclasses
+import json
+import math
+import re
+from typing import Any
+
+import pytest
+
+from ffnn_jax.config import PRESETS, Refusal, Settings, preset
+
+MNIST = PRESETS["mnist"]
+WHOLE = ("held_out", "steps", "batch_size", "validation_interval", "validation_batches")
+SEEDS = ("seed", "seeds")
+NUMBERS = ("learning_rate", "momentum", "weight_decay", "pixel_scale")
+TEXTS = ("preset", "dataset")
+FINITE = "a finite number above 0"
+
+OF_ANOTHER_TYPE = [
+    *((field, bad, "a whole number") for field in WHOLE + SEEDS for bad in (1.0, True, "7", None)),
+    *((field, bad, "a number") for field in NUMBERS for bad in (True, "0.1", None, 1j)),
+    *((field, bad, "text") for field in TEXTS for bad in (3, True, None)),
+]
+
+OUT_OF_RANGE = [
+    *(("learning_rate", bad, FINITE) for bad in (math.nan, math.inf, -math.inf, -1.0, 0, 0.0)),
+    *(("pixel_scale", bad, FINITE) for bad in (math.nan, math.inf, -1.0, 0.0)),
+    *(("momentum", bad, "at least 0 and below 1") for bad in (math.nan, math.inf, -0.1, 1.0)),
+    *(("weight_decay", bad, "finite, at least 0") for bad in (math.nan, math.inf, -1e-9)),
+    *(("seed", bad, "from 0 to 2147483647") for bad in (-1, 2**31)),
+    *(("seeds", bad, "from 1 to 2147483648") for bad in (-1, 0, 2**31 + 1)),
+    *((field, bad, "at least 1") for field in WHOLE[1:] for bad in (-4, 0)),
+    ("held_out", -1, "at least 0"),
+    ("layers", (), "at least one layer"),
+]
+
+
+@pytest.mark.parametrize(("field", "bad", "allowed"), OF_ANOTHER_TYPE + OUT_OF_RANGE)
+def test_a_bad_value_is_refused_by_name_range_and_value(field: str, bad: Any, allowed: str):
+    fields: dict[str, Any] = {field: bad}
+    with pytest.raises(Refusal) as caught:
+        dataclasses.replace(MNIST, **fields)
+    assert str(caught.value) == f"{field.replace('_', '-')} must be {allowed}, got {bad!r}"
+
+
+def test_every_field_has_a_value_that_is_refused():
+    refused = {field for field, _, _ in OF_ANOTHER_TYPE + OUT_OF_RANGE}
+    assert refused == {field.name for field in dataclasses.fields(Settings)}
+
+
+@pytest.mark.parametrize("field", WHOLE[1:])
+def test_a_count_too_large_for_int32_is_not_called_too_small(field: str):
+    fields: dict[str, Any] = {field: 2**31}
+    with pytest.raises(Refusal, match="2147483647"):
+        dataclasses.replace(MNIST, **fields)
+
+
+@pytest.mark.parametrize("bad", [5, "abc", True, None, (5,), ("Dense",)])
+def test_layers_that_are_no_layers_are_refused(bad: Any):
+    with pytest.raises(Refusal, match=r"^layers must be \w.*, got"):
+        dataclasses.replace(MNIST, layers=bad)
+
+
+def test_the_last_seed_leaves_room_for_itself_alone():
+    last = dataclasses.replace(MNIST, seed=2**31 - 1)
+    assert last.seeds == 1
+    with pytest.raises(Refusal, match="seeds must be from 1 to 1, got 2"):
+        dataclasses.replace(last, seeds=2)
+
+
+@pytest.mark.parametrize("field", ["momentum", "weight_decay", "held_out", "seed"])
+def test_the_lower_end_of_a_range_is_allowed(field: str):
+    fields: dict[str, Any] = {field: 0}
+    assert getattr(dataclasses.replace(MNIST, **fields), field) == 0
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_goes_through_json_and_back(name: str):
+    settings = preset(name)
+    assert settings.preset == name
+    assert Settings.from_json(json.loads(json.dumps(settings.to_json()))) == settings
+
+
+def test_json_gives_back_what_no_preset_has():
+    settings = dataclasses.replace(
+        MNIST, steps=7, learning_rate=1e-3, seed=5, seeds=3, validation_interval=2, held_out=0
+    )
+    assert Settings.from_json(json.loads(json.dumps(settings.to_json()))) == settings
+
+
+def test_an_unknown_key_is_refused_with_the_nearest():
+    with pytest.raises(Refusal) as caught:
+        Settings.from_json(MNIST.to_json() | {"batchsize": 16})
+    assert "unknown key 'batchsize'" in str(caught.value)
+    assert str(caught.value).endswith("did you mean batch_size?")
+
+
+@pytest.mark.parametrize("key", ["preset", "dataset"])
+def test_a_missing_key_is_refused_by_name(key: str):
+    fields = MNIST.to_json()
+    del fields[key]
+    with pytest.raises(Refusal, match=f"^settings: .*missing.*'{key}'$"):
+        Settings.from_json(fields)
+
+
+def test_json_is_refused_for_the_value_too():
+    with pytest.raises(Refusal, match=r"^steps must be at least 1, got 0$"):
+        Settings.from_json(MNIST.to_json() | {"steps": 0})
+
+
+@pytest.mark.parametrize(("word", "nearest"), [("mnst", "mnist"), ("Quick-start", "quickstart")])
+def test_an_unknown_preset_is_refused_with_the_nearest(word: str, nearest: str):
+    known = ", ".join(PRESETS)
+    message = f"unknown preset {word!r} (known: {known}); did you mean {nearest}?"
+    with pytest.raises(Refusal, match=f"^{re.escape(message)}$"):
+        preset(word)
+
+
+def test_a_preset_like_no_other_is_refused_without_a_guess():
+    with pytest.raises(Refusal, match=r"\)$"):
+        preset("xyzzy")
+
+
+def test_the_mnist_preset_is_the_schedule_of_the_report():
+    told = MNIST.learning_rate, MNIST.momentum, MNIST.weight_decay, MNIST.batch_size, MNIST.steps
+    assert told == (0.1, 0.9, 0.005, 16, 3000)
+    assert (MNIST.held_out, MNIST.pixel_scale) == (2001, 1 / 255)

@@ -1,0 +1,143 @@
+"""The experiment's quick setting: what it stores, what it draws from that, and what it quotes."""
+
+import contextlib
+import dataclasses
+import json
+import statistics
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+
+from experiments import _results, mnist
+from experiments._report import MNIST_PRECISION, MNIST_RECALL
+from ffnn_jax.config import Refusal, Settings
+
+DRAWN = {
+    "mnist.md", "mnist_1_filters.png", "mnist_2_misclassified.png", "mnist_3_confusion.png",
+    "mnist_curves.png",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the quick setting writes, with fewer steps still."""
+    here = tmp_path_factory.mktemp("experiment")
+    with contextlib.chdir(here), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mnist, "_QUICK", dataclasses.replace(mnist._QUICK, steps=20))
+        mnist.main(seeds=2, quick=True)
+    return here / "runs" / "quick"
+
+
+@pytest.fixture(scope="module")
+def result(folder: Path) -> dict[str, Any]:
+    """The stored result."""
+    return json.loads((folder / "mnist.json").read_text())
+
+
+@pytest.fixture
+def page(folder: Path) -> str:
+    """The page that is drawn from it."""
+    return (folder / "mnist.md").read_text(encoding="utf-8")
+
+
+def test_the_quick_setting_is_200_steps_on_the_installed_digits():
+    assert (mnist._QUICK.steps, mnist._QUICK.dataset) == (200, "mnist_5k")
+    assert mnist._QUICK.layers == mnist._SETTINGS.layers
+
+
+def test_the_real_setting_is_the_report_s(result: dict[str, Any]):
+    assert (mnist._SETTINGS.dataset, mnist._SETTINGS.steps) == ("mnist", 3000)
+    assert result["quick"] is True
+
+
+def test_the_quick_setting_writes_a_result_a_page_and_its_figures(folder: Path):
+    assert {path.name for path in folder.iterdir()} == DRAWN | {"mnist.json"}
+    assert {path.name for path in folder.parent.iterdir()} == {"quick"}
+
+
+def test_the_real_results_stay_as_they_are(folder: Path):
+    assert folder.name == "quick"
+    for path in _results.RESULTS.glob("*.json"):
+        assert json.loads(path.read_text())["quick"] is False
+
+
+def test_the_result_holds_its_settings_and_both_seeds(result: dict[str, Any]):
+    settings = Settings.from_json(result["settings"])
+    assert (settings.seeds, settings.steps, settings.dataset) == (2, 20, "mnist_5k")
+    assert result["seeds"] == [0, 1]
+    assert {line["seed"] for line in result["history"]} == {0, 1}
+    assert len(set(result["parameters_sha256"])) == 2
+
+
+def test_the_stored_mistakes_are_mistakes(result: dict[str, Any]):
+    mistakes = result["mistakes"]
+    assert len(mistakes["images"]) == len(mistakes["true"]) == len(mistakes["predicted"]) == 16
+    assert all(t != p for t, p in zip(mistakes["true"], mistakes["predicted"], strict=True))
+
+
+def test_the_result_has_a_key_a_line(folder: Path, result: dict[str, Any]):
+    lines = (folder / "mnist.json").read_text().splitlines()
+    assert len(lines) == len(result) + 2
+
+
+def test_the_page_quotes_the_result(page: str, result: dict[str, Any]):
+    accuracies = result["test_accuracy"]
+    mean, spread = statistics.mean(accuracies), statistics.stdev(accuracies)
+    assert f"| ours | {mean:.4f} +- {spread:.4f} (mean +- sd, n = 2) |" in page
+    assert f"seed {result['best_seed']}\n" in page
+
+
+def test_the_page_s_table_1_is_of_the_best_seed_beside_the_report(
+    page: str, result: dict[str, Any]
+):
+    confusion = result["confusion"][result["seeds"].index(result["best_seed"])]
+    recalls = [f"{row[k] / sum(row):.4f}" for k, row in enumerate(confusion)]
+    assert f"| Recall | {' | '.join(recalls)} |" in page
+    for name, values in (("Precision", MNIST_PRECISION), ("Recall", MNIST_RECALL)):
+        assert f"| {name}, report | {' | '.join(f'{value:.4f}' for value in values)} |" in page
+
+
+def test_the_page_shows_figures_that_are_there(page: str, folder: Path):
+    shown = [line.partition("](")[2].rstrip(")") for line in page.splitlines() if line[:2] == "!["]
+    assert set(shown) == DRAWN - {"mnist.md"}
+    assert all((folder / name).stat().st_size for name in shown)
+
+
+def test_drawing_reads_the_stored_result_alone(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def forbidden(*_: Any) -> NoReturn:
+        raise AssertionError("drawing reads what was stored")
+
+    (tmp_path / "runs" / "quick").mkdir(parents=True)
+    stored = (folder / "mnist.json").read_bytes()
+    (tmp_path / "runs" / "quick" / "mnist.json").write_bytes(stored)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(mnist, "compute", forbidden)
+    monkeypatch.setattr(mnist, "load_splits", forbidden)
+    mnist.main(quick=True, draw_only=True)
+    for path in folder.iterdir():
+        assert (tmp_path / "runs" / "quick" / path.name).read_bytes() == path.read_bytes()
+
+
+def test_a_quick_result_among_the_real_ones_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(_results, "RESULTS", tmp_path)
+    path = tmp_path / "mnist.json"
+    _results.write_result(path, {"quick": False, "test_accuracy": [0.5]})
+    assert _results.read_result(path)["test_accuracy"] == [0.5]
+    _results.write_result(path, {"quick": True, "test_accuracy": [0.5]})
+    with pytest.raises(Refusal, match=r"mnist\.json is of a quick setting"):
+        mnist.main(draw_only=True)
+
+
+def test_drawing_without_a_result_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Refusal, match=r"mnist\.json is missing: run the experiment first$"):
+        mnist.main(quick=True, draw_only=True)
+
+
+def test_the_claim_of_one_seed_has_no_spread():
+    assert mnist.claim({"test_accuracy": [0.97804]}) == "0.9780 (mean +- sd, n = 1)"

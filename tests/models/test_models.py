@@ -1,0 +1,239 @@
+"""A model file gives back what was saved, or refuses; it is never half a file."""
+
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+from ffnn_jax.config import Conv, Dense, MaxPool, Refusal, ReLU
+from ffnn_jax.models import Model, load, load_arrays, save, save_arrays
+from ffnn_jax.network import Network
+from ffnn_jax.training import Normalisation
+
+NETWORK = Network((Conv(2, 3, init_scale=0.5), ReLU(), MaxPool(2), Dense(3)), (6, 5, 2))
+PIXELS = np.random.default_rng(0).integers(0, 256, (7, 6, 5, 2), np.uint8)
+
+
+def model(seed: int) -> Model:
+    mean = np.array([0.25, 0.5], np.float32) * seed
+    normalisation = Normalisation(np.float32(1 / 255), mean)
+    return Model(NETWORK, NETWORK.init(jax.random.key(seed)), normalisation, ("cat", "dog", "eel"))
+
+
+MEMBERS = [model(seed) for seed in (1, 2, 3)]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Three members in a file, the second the best."""
+    save(tmp_path / "model.npz", MEMBERS, best=1)
+    return tmp_path / "model.npz"
+
+
+def rewritten(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Writes the file again by numpy alone, its arrays and manifest changed."""
+    with np.load(path) as file:
+        arrays = dict(file)
+    change(arrays)
+    np.savez(path, allow_pickle=True, **arrays)
+
+
+def flipped(data: bytes, position: int, bit: int) -> bytes:
+    return data[:position] + bytes([data[position] ^ (1 << bit)]) + data[position + 1 :]
+
+
+def reads_the_same_or_is_refused(path: Path, damaged: bytes, arrays: Any, about: Any) -> bool:
+    """Whether the damaged file was refused; if it was not, nothing may differ."""
+    path.write_bytes(damaged)
+    try:
+        found, found_about = load_arrays(path)
+    except Refusal as refusal:
+        assert str(refusal).startswith(str(path))
+        return True
+    assert found_about == about
+    assert found.keys() == arrays.keys()
+    for name, array in arrays.items():
+        assert found[name].dtype == array.dtype
+        np.testing.assert_array_equal(found[name], array)
+    return False
+
+
+@pytest.mark.parametrize("member", [0, 1, 2])
+def test_a_member_comes_back_whole(path: Path, member: int):
+    saved, loaded = MEMBERS[member], load(path, member)
+    assert loaded.network == saved.network
+    assert loaded.class_names == saved.class_names
+    assert loaded.parameters_sha256 == saved.parameters_sha256
+    np.testing.assert_array_equal(loaded.probabilities(PIXELS), saved.probabilities(PIXELS))
+
+
+def test_the_best_member_is_loaded_unasked(path: Path):
+    digests = [member.parameters_sha256 for member in MEMBERS]
+    assert len(set(digests)) == 3
+    assert load(path).parameters_sha256 == digests[1]
+
+
+@pytest.mark.parametrize("member", [-1, 3])
+def test_a_member_that_is_not_there_is_refused(path: Path, member: int):
+    with pytest.raises(Refusal, match=f"member must be from 0 to 2, got {member}$"):
+        load(path, member)
+
+
+def test_one_bit_of_a_parameter_is_another_digest():
+    params = jax.tree.map(np.array, MEMBERS[0].params)
+    params["dense_5"]["b"][0] = np.nextafter(np.float32(0), np.float32(1))
+    changed = Model(NETWORK, params, MEMBERS[0].normalisation, MEMBERS[0].class_names)
+    assert changed.parameters_sha256 != MEMBERS[0].parameters_sha256
+
+
+@pytest.mark.parametrize(
+    "pixels", [PIXELS[:, :5], PIXELS[..., :1], PIXELS[0], PIXELS.astype(np.float32)]
+)
+def test_pixels_of_another_shape_or_dtype_are_refused(pixels: np.ndarray):
+    with pytest.raises(ValueError, match=r"^pixels must be uint8 \(N, 6, 5, 2\), got "):
+        MEMBERS[0].predict(pixels)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.2, 0.5, 0.9, 0.999])
+def test_a_file_cut_short_is_refused(path: Path, share: float):
+    data = path.read_bytes()
+    path.write_bytes(data[: int(share * len(data))])
+    with pytest.raises(Refusal, match="damaged"):
+        load(path)
+
+
+def test_a_flipped_bit_is_refused_or_changes_nothing(path: Path):
+    data, (arrays, about) = path.read_bytes(), load_arrays(path)
+    draw = np.random.default_rng(0)
+    flips = zip(draw.integers(len(data), size=200), draw.integers(8, size=200), strict=True)
+    refused = [
+        reads_the_same_or_is_refused(path, flipped(data, position, bit), arrays, about)
+        for position, bit in flips
+    ]
+    assert sum(refused) > 100
+
+
+def test_no_bit_of_the_zip_directory_can_be_flipped_unnoticed(tmp_path: Path):
+    path = tmp_path / "small.npz"
+    arrays, about = {"w": np.arange(3.0)}, {"best": 0}
+    save_arrays(path, arrays, about)
+    data = path.read_bytes()
+    with zipfile.ZipFile(path) as file:
+        first = file.start_dir
+    for position in range(first, len(data)):
+        for bit in range(8):
+            reads_the_same_or_is_refused(path, flipped(data, position, bit), arrays, about)
+
+
+def swap(arrays: dict[str, Any]) -> None:
+    one, other = "member_0/0/conv_2/w", "member_1/0/conv_2/w"
+    arrays[one], arrays[other] = arrays[other], arrays[one]
+
+
+def lose(arrays: dict[str, Any]) -> None:
+    del arrays["member_0/0/dense_5/b"]
+
+
+def gain(arrays: dict[str, Any]) -> None:
+    arrays["member_0/0/dense_5/c"] = np.zeros(3, np.float32)
+
+
+def widen(arrays: dict[str, Any]) -> None:
+    arrays["member_0/0/dense_5/b"] = arrays["member_0/0/dense_5/b"].astype(np.float64)
+
+
+def reshape(arrays: dict[str, Any]) -> None:
+    arrays["member_0/0/dense_5/w"] = arrays["member_0/0/dense_5/w"].T
+
+
+@pytest.mark.parametrize("change", [swap, lose, gain, widen, reshape])
+def test_arrays_other_than_the_manifest_s_are_refused(path: Path, change: Any):
+    rewritten(path, change)
+    with pytest.raises(Refusal, match=r"array 'member_0/0/\w+/\w' is not the one that was saved"):
+        load(path)
+
+
+def test_a_pickled_array_is_refused_unread(path: Path):
+    class Trap:
+        def __reduce__(self) -> tuple[Any, tuple[str]]:
+            return pytest.fail, ("a pickle was opened",)
+
+    rewritten(path, lambda arrays: arrays.update(trap=np.array([Trap()], object)))
+    with pytest.raises(Refusal, match="damaged, or not written by ffnn_jax"):
+        load(path)
+
+
+def test_a_missing_file_is_refused(tmp_path: Path):
+    with pytest.raises(Refusal, match=r"none\.npz: no such file$"):
+        load(tmp_path / "none.npz")
+
+
+def manifest(value: Any) -> np.ndarray:
+    return np.frombuffer(json.dumps(value).encode(), np.uint8)
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"w": np.zeros(3)},
+        {"manifest": np.zeros(3)},
+        {"manifest": manifest([1])},
+        {"manifest": manifest({"format": 1})},
+        {"manifest": manifest({"format": 1, "sha256": 3, "about": {}})},
+        {"manifest": manifest({"format": 2, "sha256": {}, "about": {}})},
+    ],
+)
+def test_a_foreign_npz_is_refused(tmp_path: Path, arrays: Any):
+    np.savez(tmp_path / "foreign.npz", **arrays)
+    with pytest.raises(Refusal, match=r"foreign\.npz: \w"):
+        load(tmp_path / "foreign.npz")
+
+
+def test_a_single_array_of_numpy_is_refused(tmp_path: Path):
+    np.save(tmp_path / "array.npy", np.zeros(3))
+    with pytest.raises(Refusal, match="not written by ffnn_jax"):
+        load(tmp_path / "array.npy")
+
+
+def test_a_text_file_is_refused(tmp_path: Path):
+    (tmp_path / "model.npz").write_text("not a model")
+    with pytest.raises(Refusal, match="not written by ffnn_jax"):
+        load(tmp_path / "model.npz")
+
+
+def test_arrays_that_are_no_model_are_refused(tmp_path: Path):
+    save_arrays(tmp_path / "other.npz", {"w": np.zeros(3)}, {"what": "a checkpoint"})
+    with pytest.raises(Refusal, match=r"other\.npz: "):
+        load(tmp_path / "other.npz")
+
+
+def test_writing_leaves_one_file(path: Path):
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_no_other(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    before = path.read_bytes()
+
+    def savez(file: Any, **_: Any) -> None:
+        file.write(before[:100])
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(np, "savez", savez)
+    with pytest.raises(OSError, match="no space"):
+        save(path, MEMBERS[:1])
+    assert list(path.parent.iterdir()) == [path]
+    assert path.read_bytes() == before
+
+
+def test_a_file_is_replaced_by_a_new_one(path: Path):
+    save(path, MEMBERS[2:])
+    assert load(path).parameters_sha256 == MEMBERS[2].parameters_sha256
+    with pytest.raises(Refusal, match="from 0 to 0"):
+        load(path, 1)

@@ -1,0 +1,118 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ffnn_jax.config import Refusal, preset
+from ffnn_jax.layers import softmax_cross_entropy
+from ffnn_jax.network import Conv, Dense, MaxPool, Network, ReLU
+from tests.layers import plain
+from tests.tolerances import tolerance
+
+MNIST = Network(preset("mnist").layers, (28, 28, 1))
+SMALL = Network((Conv(3, 3), ReLU(), MaxPool(2), Conv(2, 2, "VALID"), Dense(5)), (9, 8, 2))
+
+
+def plain_loss(params, x, labels):
+    z = plain.conv2d(x, params["conv_2"]["w"], params["conv_2"]["b"], "SAME", 1)
+    z = plain.max_pool(plain.relu(z), 2)
+    z = plain.conv2d(z, params["conv_5"]["w"], params["conv_5"]["b"], "VALID", 1)
+    logits = plain.dense(z, params["dense_6"]["w"], params["dense_6"]["b"])
+    return plain.softmax_cross_entropy(logits, labels)
+
+
+def draw_input(network, n, dtype):
+    x = jax.random.normal(jax.random.key(1), (n, *network.input_shape), dtype)
+    return x, jnp.arange(n, dtype=jnp.int32) % network.output_shape[0]
+
+
+def test_the_gradient_of_a_whole_network_equals_autodiff_of_the_plain_one(x64):
+    params = jax.tree.map(lambda a: a.astype(jnp.float64), SMALL.init(jax.random.key(0)))
+    x, labels = draw_input(SMALL, 7, jnp.float64)
+
+    def loss(params, x):
+        return softmax_cross_entropy(SMALL.apply(params, x), labels)
+
+    ours = jax.jit(jax.value_and_grad(loss, argnums=(0, 1)))(params, x)
+    theirs = jax.jit(jax.value_and_grad(plain_loss, argnums=(0, 1)))(params, x, labels)
+    allowed = tolerance(jnp.float64, x.size)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, allowed, allowed), ours, theirs)
+
+
+def test_parameters_are_named_by_kind_and_by_number_in_table_2():
+    params = MNIST.init(jax.random.key(0))
+    shapes = {name: {key: a.shape for key, a in layer.items()} for name, layer in params.items()}
+    assert shapes == {
+        "conv_2": {"w": (5, 5, 1, 16), "b": (16,)},
+        "conv_5": {"w": (5, 5, 16, 16), "b": (16,)},
+        "dense_8": {"w": (784, 10), "b": (10,)},
+    }
+    assert {a.dtype for a in jax.tree.leaves(params)} == {jnp.dtype(jnp.float32)}
+
+
+@pytest.mark.parametrize(
+    ("name", "deviation"),
+    [("conv_2", (75 / 2) ** -0.5), ("conv_5", (400 / 2) ** -0.5), ("dense_8", (784 / 2) ** -0.5)],
+)
+def test_weights_start_with_the_starters_deviation_and_biases_at_zero(name, deviation):
+    keys = jax.random.split(jax.random.key(2), 20)
+    layer = jax.vmap(MNIST.init)(keys)[name]
+    standard_error = 1 / np.sqrt(2 * layer["w"].size)
+    assert abs(float(jnp.std(layer["w"])) / deviation - 1) < 5 * standard_error
+    assert not layer["b"].any()
+
+
+def test_the_scale_of_a_description_multiplies_the_start():
+    plainly, scaled = (
+        Network((Dense(4),), (3, 2, 1)),
+        Network((Dense(4, init_scale=0.1),), (3, 2, 1)),
+    )
+    key = jax.random.key(3)
+    ratio = scaled.init(key)["dense_2"]["w"] / plainly.init(key)["dense_2"]["w"]
+    np.testing.assert_allclose(ratio, 0.1, rtol=tolerance(jnp.float32))
+
+
+def test_one_draw_starts_all_layers():
+    traced = str(jax.make_jaxpr(MNIST.init)(jax.random.key(0)))
+    assert traced.count("random_bits") == 1
+
+
+def test_the_key_decides_the_start():
+    first, again, other = (MNIST.init(jax.random.key(seed)) for seed in (0, 0, 1))
+    assert all(map(np.array_equal, jax.tree.leaves(first), jax.tree.leaves(again)))
+    assert not np.array_equal(first["conv_5"]["w"], other["conv_5"]["w"])
+
+
+def test_a_batch_of_none_gives_no_logits():
+    params = MNIST.init(jax.random.key(0))
+    assert MNIST.apply(params, jnp.zeros((0, 28, 28, 1), jnp.float32)).shape == (0, 10)
+
+
+def test_a_layer_that_does_not_fit_is_named():
+    with pytest.raises(Refusal, match=r"layer 3, MaxPool\(window=5\).*\(4, 4, 2\)"):
+        Network((Conv(2, 3), MaxPool(5)), (4, 4, 1))
+
+
+def test_images_of_another_size_are_refused():
+    with pytest.raises(ValueError, match="dense: x must be"):
+        MNIST.apply(MNIST.init(jax.random.key(0)), jnp.zeros((2, 24, 28, 1), jnp.float32))
+
+
+def flops(function, *args):
+    cost = jax.jit(function).lower(*args).compile().cost_analysis()
+    assert cost is not None
+    return cost["flops"]
+
+
+def test_the_gradient_of_the_images_costs_nothing_unless_asked_for():
+    params, (x, labels) = MNIST.init(jax.random.key(0)), draw_input(MNIST, 4, jnp.float32)
+
+    def loss(params, x):
+        return softmax_cross_entropy(MNIST.apply(params, x), labels)
+
+    summary = MNIST.summary()
+    predicted = 4 * (summary.forward_flops + summary.backward_flops)
+    trained = flops(jax.grad(loss), params, x)
+    assert predicted < trained < 1.1 * predicted
+    first_layer = 4 * summary.rows[1].forward_flops
+    assert flops(jax.grad(loss, argnums=(0, 1)), params, x) - trained > 0.9 * first_layer

@@ -1,0 +1,73 @@
+from rich.console import Console
+
+from ffnn_jax.config import preset
+from ffnn_jax.network import Dense, Network, ReLU
+
+SUMMARY = Network(preset("mnist").layers, (28, 28, 1)).summary()
+
+# The report's Table 2: layer, type, inputs, outputs, filter, bias, number of parameters.
+TABLE_2 = [
+    ("1", "Input", "", "", "", "", "0"),
+    ("2", "Convolutional", "1", "16", "[5×5×1]", "[16×1]", "(5×5×1+1)16 = 416"),
+    ("3", "ReLU", "", "", "", "", "0"),
+    ("4", "Maxpooling", "", "", "", "", "0"),
+    ("5", "Convolutional", "16", "16", "[5×5×16]", "[16×1]", "(5×5×16+1)16 = 6,416"),
+    ("6", "ReLU", "", "", "", "", "0"),
+    ("7", "Maxpooling", "", "", "", "", "0"),
+    ("8", "Fully connected", "784", "10", "", "[10×1]", "(784+1)10 = 7,850"),
+    ("9", "Softmaxloss", "", "", "", "", "0"),
+]
+
+
+def test_the_mnist_network_gives_the_reports_table_2():
+    assert [row.cells()[:7] for row in SUMMARY.rows] == TABLE_2
+    assert SUMMARY.parameters == 14_682
+
+
+def test_the_formula_and_the_count_are_of_the_same_arrays():
+    for row in SUMMARY.rows:
+        if row.formula:
+            assert eval(row.formula.replace("×", "*").replace(")", ")*")) == row.parameters
+
+
+def test_output_shapes_follow_the_data():
+    shapes = [row.output_shape for row in SUMMARY.rows[:-1]]
+    assert shapes[0] == (28, 28, 1)
+    assert shapes[3] == (14, 14, 16)
+    assert shapes[6:] == [(7, 7, 16), (10,)]
+
+
+def test_flops_of_a_step_are_those_counted_by_hand():
+    forward = 2 * (28 * 28 * 16 * 25 + 14 * 14 * 16 * 400 + 784 * 10)
+    first_layer = 2 * 28 * 28 * 16 * 25
+    assert SUMMARY.forward_flops == forward
+    assert SUMMARY.backward_flops == 2 * forward - first_layer
+
+
+def test_the_first_layer_with_parameters_needs_no_gradient_of_its_input():
+    rows = Network((ReLU(), Dense(3), Dense(2)), (2, 2, 1)).summary().rows
+    assert [row.backward_flops for row in rows[2:4]] == [2 * 4 * 3, 2 * 2 * 3 * 2]
+
+
+def printed(width):
+    console = Console(width=width, color_system=None)
+    with console.capture() as capture:
+        console.print(SUMMARY)
+    return capture.get()
+
+
+def test_a_wide_terminal_shows_every_column_and_a_narrow_one_every_number():
+    for width in (78, 80, 120, 200):
+        text = printed(width)
+        assert max(map(len, text.splitlines())) <= width
+        for number in ("(5×5×16+1)16 = 6,416", "14,682", "3,151,680", "5,676,160"):
+            assert number in text
+    assert "[5×5×16]" in printed(120)
+    assert "[5×5×16]" not in printed(80)
+    assert "[5×5×16]" in str(SUMMARY)
+
+
+def test_markdown_has_a_line_for_each_layer():
+    lines = SUMMARY.to_markdown().splitlines()
+    assert len(lines) == 2 + len(SUMMARY.rows)
+    assert lines[3].startswith("| 2 | Convolutional | 1 | 16 | [5×5×1] |")

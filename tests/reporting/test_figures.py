@@ -1,0 +1,165 @@
+"""Figures say what the numbers say."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from PIL import Image
+
+from ffnn_jax.reporting import (
+    draw_confusion,
+    draw_curves,
+    draw_filters,
+    draw_misclassified,
+    draw_precision_recall,
+    save_figure,
+)
+
+NAMES = ("cat", "dog", "eel")
+CONFUSION = np.array([[50, 1, 2], [3, 60, 40], [5, 0, 70]])
+DRAW = np.random.default_rng(0)
+
+
+def panels_with_images(figure: Figure) -> list[Axes]:
+    return [axes for axes in figure.axes if axes.images]
+
+
+def shown(axes: Axes) -> np.ndarray:
+    return np.ma.filled(np.ma.asarray(axes.images[0].get_array(), float), math.nan)
+
+
+def history(seeds: list[int], steps: list[int]) -> list[dict[str, Any]]:
+    return [
+        {
+            "seed": seed,
+            "step": step,
+            "loss": 2.0 / step + 0.25 * seed,
+            "accuracy": step / 100 + 0.125 * seed,
+            "validation_accuracy": step / 200 + 0.125 * seed,
+        }
+        for step in steps
+        for seed in seeds
+    ]
+
+
+def test_the_confusion_figure_has_each_count_at_its_column_and_row():
+    axes = draw_confusion(CONFUSION, NAMES).axes[0]
+    drawn = {text.get_position(): int(text.get_text()) for text in axes.texts}
+    assert drawn == {(p, t): CONFUSION[t, p] for t in range(3) for p in range(3)}
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted class", "true class")
+    assert [label.get_text() for label in axes.get_yticklabels()] == list(NAMES)
+    assert [label.get_text() for label in axes.get_xticklabels()] == list(NAMES)
+
+
+def test_the_confusion_figure_colours_the_mistakes_alone():
+    coloured = shown(draw_confusion(CONFUSION, NAMES).axes[0])
+    mistakes = CONFUSION.astype(float)
+    np.fill_diagonal(mistakes, math.nan)
+    np.testing.assert_array_equal(coloured, mistakes)
+
+
+def test_a_confusion_matrix_without_mistakes_is_drawn():
+    axes = draw_confusion(np.diag([4, 5, 6]), NAMES).axes[0]
+    assert sorted(text.get_text() for text in axes.texts) == ["0"] * 6 + ["4", "5", "6"]
+
+
+def test_misclassified_images_have_their_true_and_predicted_class():
+    images = DRAW.integers(0, 256, (2, 4, 5, 1), dtype=np.uint8)
+    figure = draw_misclassified(images, np.array([0, 2]), np.array([1, 0]), NAMES)
+    panels = panels_with_images(figure)
+    assert [axes.get_title() for axes in panels] == ["cat → dog", "eel → cat"]
+    np.testing.assert_array_equal([shown(axes) for axes in panels], images[..., 0])
+
+
+def test_misclassified_colour_images_keep_their_colours():
+    images = DRAW.integers(0, 256, (1, 4, 5, 3), dtype=np.uint8)
+    figure = draw_misclassified(images, np.array([0]), np.array([1]), NAMES)
+    np.testing.assert_array_equal(shown(panels_with_images(figure)[0]), images[0])
+
+
+def test_no_more_than_16_misclassified_images_are_drawn():
+    true = np.zeros(20, int)
+    images = np.arange(20, dtype=np.uint8)[:, None, None, None].repeat(4, 1).repeat(4, 2)
+    panels = panels_with_images(draw_misclassified(images, true, true + 1, NAMES))
+    assert [shown(axes)[0, 0] for axes in panels] == list(range(16))
+
+
+def test_no_misclassified_image_is_said_in_words():
+    none = np.zeros(0, int)
+    figure = draw_misclassified(np.zeros((0, 4, 4, 1), np.uint8), none, none, NAMES)
+    assert figure.get_suptitle() == "No image is misclassified"
+    assert panels_with_images(figure) == []
+
+
+@pytest.mark.parametrize("count", [1, 7, 16])
+def test_grey_filters_are_drawn_as_weights_about_zero(count: int):
+    kernels = DRAW.normal(size=(5, 5, 1, count))
+    panels = panels_with_images(draw_filters(kernels))[:count]
+    np.testing.assert_array_equal(
+        [shown(axes) for axes in panels], kernels[:, :, 0].T.swapaxes(1, 2)
+    )
+    largest = np.abs(kernels).max()
+    assert {axes.images[0].get_clim() for axes in panels} == {(-largest, largest)}
+
+
+def test_every_filter_has_one_panel():
+    panels = panels_with_images(draw_filters(DRAW.normal(size=(5, 5, 3, 7))))
+    assert len(panels) == 7
+
+
+def test_colour_filters_share_one_scale_with_grey_for_zero():
+    kernels = np.zeros((5, 5, 3, 2))
+    kernels[1, 2, 0, 1], kernels[3, 4, 2, 0] = -4.0, 2.0
+    first, second = (shown(axes) for axes in panels_with_images(draw_filters(kernels)))
+    assert (first[3, 4].tolist(), second[1, 2].tolist()) == ([0.5, 0.5, 0.75], [0.0, 0.5, 0.5])
+    assert (first[0, 0].tolist(), second[0, 0].tolist()) == ([0.5] * 3, [0.5] * 3)
+
+
+def test_curves_of_one_seed_are_its_history():
+    lines = history([3], [10, 20, 30])
+    left, right = draw_curves(lines).axes
+    (loss,), (accuracy, validation) = left.lines, right.lines
+    for line, key in (
+        (loss, "loss"), (accuracy, "accuracy"), (validation, "validation_accuracy"),
+    ):  # fmt: skip
+        assert list(line.get_xdata()) == [10, 20, 30]
+        np.testing.assert_array_equal(line.get_ydata(), [row[key] for row in lines])
+    assert "mean" not in str(loss.get_label())
+
+
+def test_curves_of_several_seeds_are_each_seed_and_their_mean():
+    lines = history([4, 6], [10, 20, 30])
+    left, right = draw_curves(lines).axes
+    *seeds, mean = left.lines
+    by_seed = [[row["loss"] for row in lines if row["seed"] == seed] for seed in (4, 6)]
+    np.testing.assert_array_equal([line.get_ydata() for line in seeds], by_seed)
+    np.testing.assert_array_equal(mean.get_ydata(), np.mean(by_seed, axis=0))
+    assert str(mean.get_label()).endswith("mean of 2")
+    assert len(right.lines) == 6
+
+
+def test_precision_recall_and_f1_are_dots_at_their_values():
+    confusion = np.array([[2, 0, 0], [1, 0, 0], [0, 0, 0]])
+    axes = draw_precision_recall(confusion, NAMES).axes[0]
+    drawn = {str(line.get_label()): np.asarray(line.get_xdata()) for line in axes.lines}
+    assert list(drawn) == ["precision", "recall", "F1"]
+    np.testing.assert_array_equal(drawn["precision"], [2 / 3, math.nan, math.nan])
+    np.testing.assert_array_equal(drawn["recall"], [1, 0, math.nan])
+    np.testing.assert_array_equal(drawn["F1"], [4 / 5, 0, math.nan])
+    assert all(list(line.get_ydata()) == [0, 1, 2] for line in axes.lines)
+    assert axes.yaxis.get_inverted()
+
+
+def test_a_saved_figure_is_the_same_file_each_time(tmp_path: Path):
+    paths = [tmp_path / name for name in ("once.png", "twice.png")]
+    for path in paths:
+        save_figure(draw_confusion(CONFUSION, NAMES), path)
+    with Image.open(paths[0]) as image:
+        assert image.format == "PNG"
+        assert len(np.unique(np.asarray(image.convert("L")))) > 10
+        assert image.text == {}  # type: ignore[attr-defined]
+    assert paths[0].read_bytes() == paths[1].read_bytes()

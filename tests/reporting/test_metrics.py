@@ -1,0 +1,179 @@
+"""Metrics: the report's own tables as fixtures, a case by hand, and scikit-learn."""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from sklearn import metrics as sklearn
+
+from experiments import _report as report
+from ffnn_jax.reporting import (
+    accuracy,
+    confusion_matrix,
+    f1,
+    precision,
+    precision_recall_table,
+    recall,
+)
+
+
+class Printed(NamedTuple):
+    """A table as the report prints it, and how many test images each class has."""
+
+    precision: tuple[float, ...]
+    recall: tuple[float, ...]
+    counts: tuple[int, ...]
+
+
+MNIST = Printed(
+    report.MNIST_PRECISION,
+    report.MNIST_RECALL,
+    (980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009),
+)
+CIFAR10 = Printed(report.CIFAR10_PRECISION, report.CIFAR10_RECALL, (1000,) * 10)
+TABLES = pytest.mark.parametrize("table", [MNIST, CIFAR10], ids=["Table 1", "Table 5"])
+
+
+def integers(values: np.ndarray, room: np.ndarray) -> np.ndarray:
+    """The whole numbers that these are within ``room``, which leaves no other."""
+    whole = np.rint(values)
+    assert (room < 0.25).all()
+    assert (np.abs(values - whole) <= room).all()
+    return whole.astype(int)
+
+
+def diagonal_and_predictions(table: Printed) -> tuple[np.ndarray, np.ndarray]:
+    """Correct images and predictions of each class, from quotients printed to four digits."""
+    counts, quotients = np.array(table.counts), np.array(table.precision)
+    diagonal = integers(np.array(table.recall) * counts, 0.5e-4 * counts)
+    called = diagonal / quotients
+    return diagonal, integers(called, 0.501e-4 * called / quotients)
+
+
+def labels_and_predictions(table: Printed) -> tuple[np.ndarray, np.ndarray]:
+    """Images as many as the table has, right and wrong as often as it says.
+
+    The mistakes' classes and predictions are each in order; the predictions are turned against
+    the classes until no mistake is right.
+    """
+    diagonal, predictions = diagonal_and_predictions(table)
+    classes = np.arange(10)
+    right = classes.repeat(diagonal)
+    true = classes.repeat(np.array(table.counts) - diagonal)
+    called = classes.repeat(predictions - diagonal)
+    turned = (np.roll(called, turn) for turn in range(len(called)))
+    wrong = next(called for called in turned if not (called == true).any())
+    return np.concatenate([right, true]), np.concatenate([right, wrong])
+
+
+@TABLES
+def test_the_printed_predictions_are_all_test_images(table: Printed):
+    assert diagonal_and_predictions(table)[1].sum() == 10_000
+
+
+@pytest.mark.parametrize(("table", "correct"), [(MNIST, 9780), (CIFAR10, 5420)])
+def test_the_printed_recalls_are_the_claimed_accuracy(table: Printed, correct: int):
+    assert diagonal_and_predictions(table)[0].sum() == correct
+
+
+@TABLES
+def test_the_printed_numbers_come_out_to_four_digits(table: Printed):
+    confusion = confusion_matrix(*labels_and_predictions(table), 10)
+    assert [round(value or 0, 4) for value in precision(confusion)] == list(table.precision)
+    assert [round(value or 0, 4) for value in recall(confusion)] == list(table.recall)
+
+
+@pytest.mark.parametrize(
+    ("table", "share"), [(MNIST, report.MNIST_TEST_ACCURACY), (CIFAR10, 0.542)]
+)
+def test_the_printed_accuracy_comes_out_exactly(table: Printed, share: float):
+    assert accuracy(confusion_matrix(*labels_and_predictions(table), 10)) == share
+
+
+def test_f1_puts_automobile_first_ship_second_and_bird_last():
+    values = [value or 0 for value in f1(confusion_matrix(*labels_and_predictions(CIFAR10), 10))]
+    ranked = np.argsort(values)
+    assert (ranked[-1], ranked[-2], ranked[0]) == (1, 8, 2)
+    assert [round(values[k], 3) for k in (1, 8, 2)] == [0.667, 0.663, 0.362]
+
+
+def test_mean_recall_is_the_accuracy_where_classes_are_balanced():
+    draw = np.random.default_rng(0)
+    true = np.arange(7).repeat(11)
+    confusion = confusion_matrix(true, draw.integers(0, 7, 77), 7)
+    recalls = [value for value in recall(confusion) if value is not None]
+    assert len(recalls) == 7
+    assert accuracy(confusion) == pytest.approx(sum(recalls) / 7, rel=1e-14)
+
+
+def test_rows_are_true_and_columns_are_predicted():
+    true = np.array([0, 0, 0, 0, 1, 1, 2])
+    predicted = np.array([0, 0, 1, 2, 1, 2, 1])
+    confusion = confusion_matrix(true, predicted, 3)
+    assert confusion.tolist() == [[2, 1, 1], [0, 1, 1], [0, 1, 0]]
+    assert precision(confusion) == [1.0, 1 / 3, 0.0]
+    assert recall(confusion) == [0.5, 0.5, 0.0]
+    assert f1(confusion) == [2 / 3, 2 / 5, 0.0]
+    assert accuracy(confusion) == 3 / 7
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_metrics_are_scikit_learn_s(seed: int):
+    draw = np.random.default_rng(seed)
+    true, predicted = draw.integers(0, 6, 15), draw.integers(0, 7, 15)  # 7 of 8 classes at most
+    confusion = confusion_matrix(true, predicted, 8)
+    asked: dict[str, Any] = {"labels": range(8), "average": None, "zero_division": math.nan}
+    for ours, theirs in (
+        (precision, sklearn.precision_score),
+        (recall, sklearn.recall_score),
+        (f1, sklearn.f1_score),
+    ):
+        values = [math.nan if value is None else value for value in ours(confusion)]
+        np.testing.assert_allclose(values, theirs(true, predicted, **asked), rtol=1e-14)
+    assert accuracy(confusion) == pytest.approx(sklearn.accuracy_score(true, predicted), rel=1e-14)
+    theirs = sklearn.confusion_matrix(true, predicted, labels=range(8))
+    np.testing.assert_array_equal(confusion, theirs)
+
+
+def test_a_quotient_by_zero_has_no_value():
+    confusion = np.array([[2, 0, 0], [1, 0, 0], [0, 0, 0]])
+    assert precision(confusion) == [2 / 3, None, None]
+    assert recall(confusion) == [1.0, 0.0, None]
+    assert f1(confusion) == [4 / 5, 0.0, None]
+
+
+def test_no_images_have_no_accuracy():
+    none = np.array([], int)
+    assert accuracy(confusion_matrix(none, none, 3)) is None
+
+
+def test_no_value_is_printed_as_a_dash():
+    table = precision_recall_table(np.array([[2, 0, 0], [1, 0, 0], [0, 0, 0]]), ["a", "b", "c"])
+    assert table.splitlines() == [
+        "|  | a | b | c |",
+        "| --- | ---: | ---: | ---: |",
+        "| Precision | 0.6667 | – | – |",
+        "| Recall | 1.0000 | 0.0000 | – |",
+        "| F1 | 0.8000 | 0.0000 | – |",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "true", "predicted"),
+    [
+        ("true", [0, 3], [0, 1]),
+        ("true", [-1, 0], [0, 1]),
+        ("predicted", [0, 1], [3, 0]),
+        ("predicted", [0, 1], [0, -1]),
+    ],
+)
+def test_a_class_that_is_none_is_refused(name: str, true: list[int], predicted: list[int]):
+    with pytest.raises(ValueError, match=f"^confusion_matrix: {name} must be from 0 to 2"):
+        confusion_matrix(np.array(true), np.array(predicted), 3)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 4])
+def test_other_counts_of_classes_and_predictions_are_refused(count: int):
+    with pytest.raises(ValueError, match="confusion_matrix"):
+        confusion_matrix(np.array([0, 1, 2]), np.zeros(count, int), 3)

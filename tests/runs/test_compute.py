@@ -1,0 +1,286 @@
+"""A whole run on a few random images: what is computed, and the folder that it leaves."""
+
+import dataclasses
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ffnn_jax.config import Conv, Dense, MaxPool, Refusal, ReLU, Settings
+from ffnn_jax.data import Dataset, Splits
+from ffnn_jax.models import load
+from ffnn_jax.reporting import precision_recall_table
+from ffnn_jax.runs import (
+    Observer,
+    Outcome,
+    compute,
+    most_confident_mistakes,
+    result_of,
+    run_network,
+    write_config,
+    write_run,
+)
+from ffnn_jax.training import Progress, hold_out
+
+NAMES = ("cat", "dog", "eel")
+SETTINGS = Settings(
+    preset="tiny",
+    dataset="random",
+    layers=(Conv(2, 3), ReLU(), MaxPool(2), Dense(3)),
+    held_out=9,
+    steps=6,
+    batch_size=4,
+    validation_interval=4,
+    validation_batches=2,
+    seed=3,
+)
+
+
+def images(name: str, counts: tuple[int, ...], shape: Any = (6, 5, 1)) -> Dataset:
+    """So many random images of each class, the classes a little unlike in brightness."""
+    labels = np.arange(len(counts), dtype=np.int32).repeat(counts)
+    draw = np.random.default_rng(len(labels))
+    pixels = draw.integers(0, 150, (len(labels), *shape)) + 50 * labels[:, None, None, None]
+    return Dataset(f"random/{name}", pixels.astype(np.uint8), labels, NAMES[: len(counts)])
+
+
+TEST_COUNTS = (5, 8, 11)
+SPLITS = Splits(images("train", (10, 12, 14)), None, images("test", TEST_COUNTS))
+
+
+class Listener(Observer):
+    """Writes down what it is told."""
+
+    def __init__(self) -> None:
+        self.heard: list[Any] = []
+
+    def compiling(self) -> None:
+        self.heard.append("compiling")
+
+    def progress(self, progress: Progress) -> None:
+        self.heard.append(progress)
+
+    def evaluating(self) -> None:
+        self.heard.append("evaluating")
+
+
+LISTENER = Listener()
+
+
+@pytest.fixture(scope="module")
+def pair() -> Outcome:
+    """Seeds 3 and 4, trained together."""
+    return compute(dataclasses.replace(SETTINGS, seeds=2), SPLITS, LISTENER)
+
+
+@pytest.fixture(scope="module")
+def alone() -> Outcome:
+    """Seed 4."""
+    return compute(dataclasses.replace(SETTINGS, seed=4), SPLITS)
+
+
+@pytest.fixture(scope="module")
+def folder(pair: Outcome, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the pair leaves."""
+    path = tmp_path_factory.mktemp("run")
+    write_config(path, pair.settings)
+    write_run(path, pair)
+    return path
+
+
+def test_a_seed_in_company_has_the_bits_of_the_seed_alone(pair: Outcome, alone: Outcome):
+    together, lonely = pair.models[1], alone.models[0]
+    assert together.parameters_sha256 == lonely.parameters_sha256
+    assert together.parameters_sha256 != pair.models[0].parameters_sha256
+    np.testing.assert_array_equal(pair.test_probabilities[1], alone.test_probabilities[0])
+    assert [r for r in pair.trained.history if r.seed == 4] == alone.trained.history
+
+
+def test_the_same_seed_twice_is_the_same_run(alone: Outcome):
+    again = compute(alone.settings, SPLITS)
+    assert again.models[0].parameters_sha256 == alone.models[0].parameters_sha256
+    assert again.trained.history == alone.trained.history
+
+
+def test_an_observer_hears_of_compiling_steps_and_evaluation_in_order(pair: Outcome):
+    first, *between, last = LISTENER.heard
+    assert (first, last) == ("compiling", "evaluating")
+    steps = [progress.step for progress in between]
+    assert steps == sorted(set(steps))
+    assert {4, 6} <= set(steps)
+    assert {progress.steps for progress in between} == {6}
+
+
+def test_history_has_a_line_a_seed_at_each_look_and_at_the_end(pair: Outcome):
+    assert [(r.seed, r.step) for r in pair.trained.history] == [(3, 4), (4, 4), (3, 6), (4, 6)]
+
+
+def test_rows_of_a_confusion_matrix_are_the_test_images_of_a_class(pair: Outcome):
+    for confusion, share in zip(pair.confusions, pair.test_accuracy, strict=True):
+        assert confusion.sum(axis=1).tolist() == list(TEST_COUNTS)
+        assert confusion.trace() / sum(TEST_COUNTS) == share
+
+
+def test_training_and_validation_accuracy_are_over_all_images_of_the_seed_s_split(pair: Outcome):
+    data = SPLITS.train
+    for index, seed in enumerate(pair.seeds):
+        rows = hold_out(seed, len(data), SETTINGS.held_out)
+        right = pair.models[index].predict(data.images) == data.labels
+        assert pair.train_accuracy[index] == right[rows.train].mean()
+        assert pair.validation_accuracy[index] == right[rows.validation].mean()
+
+
+def test_the_normalisation_is_of_the_images_trained_on(pair: Outcome):
+    rows = hold_out(4, len(SPLITS.train), SETTINGS.held_out).train
+    mean = SPLITS.train.images[rows].mean() / 255
+    assert pair.models[1].normalisation.mean == pytest.approx(mean, rel=1e-6)
+
+
+def test_a_split_for_validation_is_used_where_there_is_one():
+    validation = images("validation", (2, 3, 4))
+    settings = dataclasses.replace(SETTINGS, held_out=0, steps=1)
+    outcome = compute(settings, SPLITS._replace(validation=validation))
+    right = outcome.models[0].predict(validation.images) == validation.labels
+    assert outcome.validation_accuracy == [right.mean()]
+    assert outcome.models[0].normalisation.mean == pytest.approx(
+        SPLITS.train.images.mean() / 255, rel=1e-6
+    )
+
+
+def certain(classes: np.ndarray, probability: float = 1.0) -> np.ndarray:
+    """Probabilities that put these classes first."""
+    rest = (1 - probability) / 2
+    return np.where(np.eye(3, dtype=bool)[classes], probability, rest)
+
+
+def test_the_best_member_is_the_best_by_validation_whatever_the_test_says(pair: Outcome):
+    labels = SPLITS.test.labels
+    outcome = dataclasses.replace(
+        pair,
+        validation_accuracy=[0.9, 0.8],
+        train_accuracy=[0.1, 0.2],
+        test_probabilities=[certain((labels + 1) % 3), certain(labels)],
+    )
+    assert outcome.test_accuracy == [0.0, 1.0]
+    assert outcome.best == 0
+    assert result_of(outcome)["best_seed"] == 3
+
+
+def test_mistakes_come_with_the_most_confident_first(pair: Outcome):
+    probabilities = certain(SPLITS.test.labels)
+    for row, confidence in ((2, 0.6), (20, 0.9), (7, 0.9)):
+        wrong = (SPLITS.test.labels[row : row + 1] + 1) % 3
+        probabilities[row] = certain(wrong, confidence)[0]
+    outcome = dataclasses.replace(pair, test_probabilities=[probabilities, probabilities])
+    assert most_confident_mistakes(outcome, 1).tolist() == [7, 20, 2]
+    assert most_confident_mistakes(outcome, 1, count=1).tolist() == [7]
+
+
+def test_a_result_has_these_keys_and_no_others(pair: Outcome):
+    assert set(result_of(pair)) == {
+        "preset", "dataset", "data_sha256", "seeds", "test_accuracy", "validation_accuracy",
+        "train_accuracy", "best_seed", "confusion", "class_names", "parameters",
+        "parameters_sha256", "compile_seconds", "train_seconds", "images_per_second", "versions",
+        "device",
+    }  # fmt: skip
+
+
+def test_a_result_says_what_was_run_and_goes_through_json(pair: Outcome):
+    result = json.loads(json.dumps(result_of(pair), allow_nan=False))
+    assert (result["preset"], result["dataset"], result["seeds"]) == ("tiny", "random", [3, 4])
+    assert result["parameters"] == 3 * 3 * 2 + 2 + 3 * 2 * 2 * 3 + 3
+    assert result["parameters_sha256"] == [model.parameters_sha256 for model in pair.models]
+    assert result["confusion"] == [confusion.tolist() for confusion in pair.confusions]
+    assert result["data_sha256"] == {
+        "random/train": SPLITS.train.sha256, "random/test": SPLITS.test.sha256,
+    }  # fmt: skip
+    assert result["images_per_second"] * result["train_seconds"] == pytest.approx(2 * 6 * 4)
+    assert {"python", "jax", "jaxlib", "numpy", "ffnn-jax"} <= set(result["versions"])
+    assert {"platform", "kind", "cpu_cores", "matmul_precision"} <= set(result["device"])
+
+
+def test_a_run_leaves_these_files_and_no_others(folder: Path):
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "config.json", "confusion.png", "curves.png", "filters.png", "metrics.jsonl",
+        "misclassified.png", "model.npz", "precision_recall.png", "result.json", "table_1.md",
+        "table_2.md",
+    ]  # fmt: skip
+
+
+def test_the_files_of_a_run_hold_its_settings_histories_and_result(folder: Path, pair: Outcome):
+    assert Settings.from_json(json.loads((folder / "config.json").read_text())) == pair.settings
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == [r._asdict() for r in pair.trained.history]
+    result = json.loads((folder / "result.json").read_text())
+    assert result == json.loads(json.dumps(result_of(pair)))
+
+
+def test_the_model_of_a_run_is_its_best(folder: Path, pair: Outcome):
+    loaded = load(folder / "model.npz")
+    assert loaded.parameters_sha256 == pair.models[pair.best].parameters_sha256
+    assert loaded.class_names == NAMES
+
+
+def test_the_tables_of_a_run_are_of_its_best_and_its_network(folder: Path, pair: Outcome):
+    table_1 = (folder / "table_1.md").read_text(encoding="utf-8")
+    assert table_1 == precision_recall_table(pair.confusions[pair.best], NAMES)
+    table_2 = (folder / "table_2.md").read_text(encoding="utf-8")
+    assert "(3×3×1+1)2 = 20" in table_2
+    assert "(12+1)3 = 39" in table_2
+
+
+def test_the_figures_of_a_run_can_be_opened(folder: Path):
+    for path in folder.glob("*.png"):
+        with Image.open(path) as image:
+            image.load()
+            assert min(image.size) > 150
+
+
+def test_a_run_that_holds_nothing_out_writes_no_nan(tmp_path: Path):
+    settings = dataclasses.replace(SETTINGS, held_out=0, steps=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        write_run(tmp_path, compute(settings, SPLITS))
+    for name in ("result.json", "metrics.jsonl"):
+        assert "NaN" not in (tmp_path / name).read_text()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"batch_size": 28}, "batch-size must be at most the 27 training images, got 28"),
+        ({"held_out": 36}, "held-out must be below the 36 training images, got 36"),
+        (
+            {"layers": (Dense(4),)},
+            "random/train has 3 classes, the network has outputs (4,)",
+        ),
+        (
+            {"layers": (Conv(3, 3),)},
+            "random/train has 3 classes, the network has outputs (6, 5, 3)",
+        ),
+        (
+            {"layers": (MaxPool(6), Dense(3))},
+            "layer 2, MaxPool(window=6): the window is larger than the 6 x 5 image, input shape "
+            "(6, 5, 1)",
+        ),
+    ],
+)
+def test_settings_that_do_not_fit_the_data_are_refused(change: Any, message: str):
+    with pytest.raises(Refusal) as caught:
+        run_network(dataclasses.replace(SETTINGS, **change), SPLITS)
+    assert str(caught.value) == message
+
+
+def test_a_batch_may_be_the_whole_training_set():
+    settings = dataclasses.replace(SETTINGS, batch_size=27)
+    assert run_network(settings, SPLITS).output_shape == (3,)
+
+
+@pytest.mark.parametrize("other", [images("test", (3, 3, 3), (5, 5, 1)), images("test", (3, 3))])
+def test_test_images_unlike_the_training_images_are_refused_before_training(other: Dataset):
+    with pytest.raises(Refusal, match="random/test"):
+        run_network(SETTINGS, SPLITS._replace(test=other))

@@ -1,0 +1,66 @@
+"""Run folders: numbered from 1 on, never one that exists."""
+
+from pathlib import Path
+
+import pytest
+
+from ffnn_jax.config import Refusal
+from ffnn_jax.runs import new_run_folder
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_folders_are_numbered_1_2_3(here: Path):
+    made = [new_run_folder("mnist") for _ in range(3)]
+    assert made == [Path("runs") / f"mnist-{number}" for number in (1, 2, 3)]
+    assert all((here / folder).is_dir() for folder in made)
+
+
+def test_a_number_is_one_past_the_highest_not_in_a_gap(here: Path):
+    for name in ("mnist-2", "mnist-10", "mnist-x", "mnist-5k-40", "other-77"):
+        (here / "runs" / name).mkdir(parents=True)
+    assert new_run_folder("mnist") == Path("runs/mnist-11")
+
+
+def test_a_file_counts_as_a_number_taken(here: Path):
+    (here / "runs").mkdir()
+    (here / "runs" / "mnist-1").write_text("")
+    assert new_run_folder("mnist") == Path("runs/mnist-2")
+
+
+def test_each_preset_has_its_own_numbers():
+    new_run_folder("mnist")
+    assert new_run_folder("quickstart") == Path("runs/quickstart-1")
+
+
+def test_a_number_that_another_run_takes_meanwhile_is_passed_over(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (here / "runs" / "mnist-1").mkdir(parents=True)
+    monkeypatch.setattr(Path, "glob", lambda self, pattern: iter(()))
+    assert new_run_folder("mnist") == Path("runs/mnist-2")
+
+
+def test_an_explicit_folder_is_made_with_its_parents(here: Path):
+    assert new_run_folder("mnist", Path("a/b/c")) == Path("a/b/c")
+    assert (here / "a/b/c").is_dir()
+    assert not (here / "runs").exists()
+
+
+def test_an_explicit_folder_that_exists_is_refused(here: Path):
+    (here / "mine").mkdir()
+    with pytest.raises(Refusal, match=r"^run-dir must not exist yet, mine does$"):
+        new_run_folder("mnist", Path("mine"))
+
+
+@pytest.mark.parametrize("explicit", [None, Path("runs/mine")])
+def test_a_file_in_the_way_is_refused_in_one_line(here: Path, explicit: Path | None):
+    (here / "runs").write_text("mine")
+    with pytest.raises(Refusal, match=r"^run-dir cannot be made: .*'runs[^\n]*$"):
+        new_run_folder("mnist", explicit)
+    assert (here / "runs").read_text() == "mine"

@@ -1,0 +1,65 @@
+"""README tells the truth: its example prints what it says, its numbers are the results'."""
+
+import io
+import re
+import shlex
+import tomllib
+from contextlib import redirect_stdout
+from pathlib import Path
+
+import jax
+import pytest
+
+from experiments import mnist, readme
+from experiments._results import RESULTS, read_result
+
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "README.md").read_text()
+
+
+def test_the_example_prints_what_readme_says():
+    (code,) = re.findall(r"```python\n(.*?)```", TEXT, re.S)
+    (promised,) = re.findall(r"prints `(.*?)`", TEXT)
+    assert len([line for line in code.splitlines() if line.strip()]) <= 18
+    printed = io.StringIO()
+    with redirect_stdout(printed), jax.numpy_dtype_promotion("standard"):
+        exec(code, {})
+    assert printed.getvalue().strip() == promised
+
+
+def test_the_numbers_are_those_of_the_results():
+    assert readme.written(TEXT) == TEXT
+
+
+def test_the_experiment_quotes_its_own_result():
+    result = read_result(RESULTS / "mnist.json")
+    assert f"Ours: test accuracy {mnist.claim(result)}." in str(mnist.__doc__)
+    assert f"Time: {mnist.duration(result)}." in str(mnist.__doc__)
+
+
+@pytest.mark.parametrize(
+    "target", sorted(set(re.findall(r"\]\(([^)#:]+)\)|src=\"([^\"]+)\"", TEXT)))
+)
+def test_every_link_leads_somewhere(target):
+    assert (ROOT / "".join(target)).exists()
+
+
+def test_continuous_integration_runs_readmes_own_test_command():
+    (command,) = re.findall(r"^(python .* && python -m pytest)$", TEXT, re.M)
+    assert shlex.split(command)[:4] == ["python", "-m", "pip", "install"]
+    script = (ROOT / ".ci" / "run").read_text()
+    assert "grep -m1 'python -m pytest$' README.md" in script
+
+
+def test_extras_named_in_readme_exist_and_no_package_is_listed_twice():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    named = {
+        name for names in re.findall(r'-e "\.\[([a-z,]+)\]"', TEXT) for name in names.split(",")
+    }
+    assert named <= set(extras)
+    listed = [*project["dependencies"], *(p for extra in extras.values() for p in extra)]
+    accelerators = [p for p in listed if re.match(r"jax\[", p)]
+    names = [re.split(r"[\[>=<]", p)[0] for p in listed if p not in accelerators]
+    assert len(names) == len(set(names))
+    assert len(accelerators) == 2

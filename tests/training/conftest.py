@@ -1,0 +1,23 @@
+import jax
+import numpy as np
+import pytest
+
+from ffnn_jax.network import Conv, Dense, MaxPool, Network, ReLU
+from ffnn_jax.training import Images, Member, normalisation_of
+
+NETWORK = Network((Conv(6, 3), ReLU(), MaxPool(2), Dense(4)), (8, 8, 1))
+
+
+def make_member(images, seed=0, train=None):
+    rows = np.arange(len(images.labels), dtype=np.int32)
+    train = rows[:40] if train is None else train
+    normalisation = normalisation_of(images.pixels[train], 1 / 255)
+    return Member(jax.random.key(seed), train, rows[40:], normalisation)
+
+
+@pytest.fixture(scope="session")
+def images():
+    """48 images of noise with random labels: nothing to learn but the images themselves."""
+    generator = np.random.default_rng(0)
+    pixels = generator.integers(0, 256, (48, 8, 8, 1), np.uint8)
+    return Images(pixels, generator.integers(0, 4, 48, np.int32))

@@ -1,0 +1,80 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from ffnn_jax.config import preset
+from ffnn_jax.optim import momentum
+from ffnn_jax.training import NonFiniteLoss, predict_probabilities, train
+from ffnn_jax.training._loop import RunningMean
+from tests.training.conftest import NETWORK, make_member
+
+SLOW = momentum(0.05)
+SETTINGS = dataclasses.replace(preset("quickstart"), steps=50, batch_size=8, seed=5)
+
+
+def run(images, optimizer=SLOW, report=lambda progress: None, **changes):
+    settings = dataclasses.replace(SETTINGS, **changes)
+    members = [make_member(images, settings.seed + i) for i in range(settings.seeds)]
+    return train(NETWORK, optimizer, settings, images, members, report)
+
+
+def test_history_has_a_record_at_each_interval_and_at_the_end(images):
+    records = run(images, validation_interval=20, seeds=2).history
+    assert [(r.step, r.seed) for r in records] == [
+        (20, 5), (20, 6), (40, 5), (40, 6), (50, 5), (50, 6),
+    ]  # fmt: skip
+    assert all(0 <= r.validation_accuracy <= 1 for r in records)
+
+
+def test_progress_goes_up_to_the_last_step(images):
+    told = []
+    run(images, report=told.append, validation_interval=20)
+    steps = [progress.step for progress in told]
+    assert steps == sorted(set(steps))
+    assert steps[0] == 10
+    assert steps[-1] == 50
+    assert told[0].validation_accuracy is None
+    assert told[-1].seconds_left == 0
+
+
+def test_each_of_several_seeds_has_the_bits_of_the_seed_alone(images):
+    together = run(images, seeds=2).params
+    for index, params in enumerate(together):
+        alone = run(images, seed=5 + index).params[0]
+        for name, layer in params.items():
+            np.testing.assert_array_equal(layer["w"], alone[name]["w"])
+
+
+def test_the_displayed_loss_includes_weight_decay(images):
+    without, with_ = (run(images, weight_decay=decay, steps=10).history for decay in (0.0, 5.0))
+    assert with_[0].loss > without[0].loss + 1
+
+
+def test_a_loss_that_is_not_finite_stops_training_and_is_placed(images):
+    with pytest.raises(NonFiniteLoss, match=r"the loss of seed 5 at step \d+ is (nan|inf)"):
+        run(images, momentum(1e20))
+
+
+def test_the_running_mean_is_a_mean_of_20_then_keeps_0_995():
+    values = np.random.default_rng(0).normal(size=50)
+    mean = RunningMean()
+    mean.add(values[:7])
+    mean.add(values[7:20])
+    assert mean.value == pytest.approx(values[:20].mean(), rel=1e-12)
+    expected = values[:20].mean()
+    for value in values[20:]:
+        expected = 0.995 * expected + 0.005 * value
+    mean.add(values[20:])
+    assert mean.value == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("count", [0, 1, 32, 48])
+def test_prediction_takes_any_number_of_images(images, count):
+    member = make_member(images)
+    params = run(images, steps=1).params[0]
+    arguments = NETWORK, params, member.normalisation
+    together = predict_probabilities(*arguments, images.pixels)
+    some = predict_probabilities(*arguments, images.pixels[:count])
+    np.testing.assert_array_equal(some, together[:count])
+    np.testing.assert_allclose(together.sum(axis=1), 1, rtol=1e-6)

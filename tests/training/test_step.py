@@ -1,0 +1,166 @@
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from ffnn_jax.optim import decay_loss, momentum
+from ffnn_jax.training import (
+    draw_distinct,
+    initial_state,
+    make_train_chunk,
+    make_validate,
+    normalise,
+)
+from tests.layers import plain
+from tests.tolerances import SAME_ARITHMETIC, tolerance
+from tests.training.conftest import NETWORK, make_member
+
+RATE, MU, DECAY, BATCH = 0.05, 0.9, 0.005, 8
+OURS = momentum(RATE, MU, DECAY)
+OPTAX = optax.chain(
+    optax.ema(MU, debias=False),
+    optax.add_decayed_weights(DECAY),
+    optax.scale_by_learning_rate(RATE),
+)
+
+
+def run(images, member, stops, optimizer=OURS):
+    chunk = make_train_chunk(NETWORK, optimizer, BATCH, DECAY)
+    state, metrics = initial_state(NETWORK, optimizer, member.key), []
+    for stop in stops:
+        state, done = chunk(state, np.int32(stop), images, member)
+        metrics.append(jax.device_get(done))
+    return jax.device_get(state), metrics
+
+
+def plain_loss(params, x, labels):
+    z = plain.conv2d(x, params["conv_2"]["w"], params["conv_2"]["b"])
+    z = plain.max_pool(jax.nn.relu(z))
+    logits = plain.dense(z, params["dense_5"]["w"], params["dense_5"]["b"])
+    return plain.softmax_cross_entropy(logits, labels)
+
+
+def run_plainly(images, member, steps, dtype):
+    """The same training in plain JAX: autodiff, optax, and a Python loop."""
+    state = initial_state(NETWORK, OPTAX, member.key)
+    params = jax.tree.map(lambda a: a.astype(dtype), state.params)
+    opt_state = OPTAX.init(params)
+
+    @jax.jit
+    def step(params, opt_state, number):
+        key = jax.random.fold_in(jax.random.fold_in(member.key, 1), number)
+        rows = member.train[draw_distinct(key, BATCH, len(member.train))]
+        x = normalise(images.pixels[rows], member.normalisation).astype(dtype)
+        grads = jax.grad(plain_loss)(params, x, images.labels[rows])
+        updates, opt_state = OPTAX.update(grads, opt_state, params)
+        return optax.apply_updates(params, updates), opt_state
+
+    for number in range(steps):
+        params, opt_state = step(params, opt_state, np.int32(number))
+    return params
+
+
+def assert_trees_close(ours, theirs, allowed):
+    chex.assert_trees_all_equal_shapes_and_dtypes(ours, theirs)
+    chex.assert_trees_all_close(ours, theirs, rtol=allowed, atol=allowed)
+
+
+def test_20_steps_are_those_of_autodiff_and_optax(images):
+    images, member = jax.device_put((images, make_member(images)))
+    state, _ = run(images, member, [20])
+    theirs = jax.device_get(run_plainly(images, member, 20, jnp.float32))
+    assert_trees_close(state.params, theirs, 20 * tolerance(jnp.float32, BATCH))
+
+
+def test_200_steps_in_float64_are_those_of_autodiff_and_optax(images, x64):
+    member = make_member(images)
+    normalisation = jax.tree.map(np.float64, member.normalisation)
+    images, member = jax.device_put((images, member._replace(normalisation=normalisation)))
+    chunk, state = make_train_chunk(NETWORK, OURS, BATCH), initial_state(NETWORK, OURS, member.key)
+    params = jax.tree.map(lambda a: a.astype(jnp.float64), state.params)
+    state = state._replace(params=params, momentum=OURS.init(params))
+    for stop in (100, 200):
+        state, _ = chunk(state, np.int32(stop), images, member)
+    theirs = run_plainly(images, member, 200, jnp.float64)
+    assert_trees_close(state.params, theirs, 100 * SAME_ARITHMETIC)
+
+
+def test_the_step_is_traced_once_whatever_the_stop(images):
+    """The last, shorter chunk included."""
+    chex.clear_trace_counter()
+    images, member = jax.device_put((images, make_member(images)))
+    counted = chex.assert_max_traces(make_train_chunk(NETWORK, OURS, BATCH).__wrapped__, n=1)
+    chunk = jax.jit(counted, donate_argnums=0)
+    state = initial_state(NETWORK, OURS, member.key)
+    for stop in (10, 100, 137):
+        state, _ = chunk(state, np.int32(stop), images, member)
+    assert int(state.step) == 137
+
+
+def test_the_state_is_donated(images):
+    images, member = jax.device_put((images, make_member(images)))
+    state = initial_state(NETWORK, OURS, member.key)
+    make_train_chunk(NETWORK, OURS, BATCH)(state, np.int32(1), images, member)
+    assert all(leaf.is_deleted() for leaf in jax.tree.leaves(state.params))
+
+
+def test_steps_past_the_stop_are_not_run_and_have_no_metrics(images):
+    state, (metrics,) = run(images, make_member(images), [30])
+    assert state.step == 30
+    for values in metrics:
+        assert np.isfinite(values[:30]).all()
+        assert np.isnan(values[30:]).all()
+
+
+def test_a_state_is_all_that_is_needed_to_go_on(images):
+    member = make_member(images)
+    straight, _ = run(images, member, [90])
+    in_parts, _ = run(images, member, [1, 37, 90])
+    chex.assert_trees_all_equal(straight, in_parts)
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_does_not(images):
+    first, again, other = (run(images, make_member(images, seed), [20])[0] for seed in (0, 0, 1))
+    chex.assert_trees_all_equal(first, again)
+    assert not np.array_equal(first.params["dense_5"]["w"], other.params["dense_5"]["w"])
+
+
+def test_32_images_can_be_learnt_by_heart(images):
+    member = make_member(images, train=np.arange(32, dtype=np.int32))
+    optimizer = momentum(0.2, MU)
+    _, metrics = run(images, member, [100, 200, 300, 400], optimizer)
+    assert metrics[0].accuracy[0] < 0.7
+    assert metrics[-1].accuracy[-20:].min() == 1.0
+    assert metrics[-1].loss[-20:].max() < 0.1
+
+
+def test_loss_and_decay_loss_are_those_before_the_step(images):
+    member = make_member(images)
+    before, _ = run(images, member, [4])
+    _, metrics = run(images, member, [4, 5])
+    allowed = tolerance(jnp.float32, 100)
+    np.testing.assert_allclose(
+        metrics[1].decay_loss[0], decay_loss(before.params, DECAY), rtol=allowed
+    )
+    key = jax.random.fold_in(jax.random.fold_in(member.key, 1), 4)
+    rows = member.train[np.asarray(draw_distinct(key, BATCH, 40))]
+    x = normalise(jnp.asarray(images.pixels[rows]), member.normalisation)
+    loss = plain_loss(jax.device_put(before.params), x, images.labels[rows])
+    np.testing.assert_allclose(metrics[1].loss[0], loss, rtol=allowed)
+
+
+def test_any_optimiser_of_optax_can_stand_in(images):
+    with jax.numpy_dtype_promotion("standard"):  # adam mixes float and int
+        _, metrics = run(images, make_member(images), [100, 200], optax.adam(0.01))
+    assert metrics[-1].loss[-20:].mean() < 0.5 * metrics[0].loss[:20].mean()
+
+
+def test_validation_looks_at_validation_images_alone(images):
+    """Eight validation images in batches of eight: every batch is all of them."""
+    member = make_member(images)
+    state = initial_state(NETWORK, OURS, member.key)
+    looked = make_validate(NETWORK, BATCH, 3)(state, images, member)
+    x = normalise(jnp.asarray(images.pixels[40:]), member.normalisation)
+    predicted = np.argmax(NETWORK.apply(state.params, x), axis=1)
+    assert float(looked) == np.mean(predicted == images.labels[40:])
