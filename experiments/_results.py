@@ -1,13 +1,26 @@
 """Where experiments keep their results, and how: one JSON file each, one key a line."""
 
 import json
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import tyro
 
 from ffnn_jax.config import Refusal
 
 RESULTS = Path(__file__).parent / "results"
 QUICK_RESULTS = Path("runs") / "quick"
+
+
+def run_command(main: Callable[..., None]) -> None:
+    """Parses the command line for ``main`` and runs it; a refusal is one line and exit code 2."""
+    try:
+        tyro.cli(main)
+    except Refusal as refusal:
+        print(refusal, file=sys.stderr)
+        sys.exit(2)
 
 
 def folder_for(quick: bool) -> Path:

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from experiments._results import RESULTS, folder_for, read_result, write_result
+from experiments._results import RESULTS, folder_for, read_result, run_command, write_result
 
 _CLONE = Path(__file__).parents[1]
 
@@ -65,4 +65,4 @@ def _timed(*command: str) -> tuple[float, str]:
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    run_command(main)

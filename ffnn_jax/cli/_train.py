@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import tyro
 from tyro.constructors import PrimitiveConstructorSpec
 
-from ffnn_jax.config import Settings, preset
+from ffnn_jax.config import Refusal, Settings, preset
 
 _PRESETS_OWN = "(default: the preset's)"
 
@@ -86,6 +86,8 @@ class Train:
     def __call__(self) -> None:
         """Runs the command; jax is imported once the settings are found good."""
         settings = self.settings()
+        if self.run_dir is not None and self.run_dir.exists():
+            raise Refusal(f"run-dir must not exist yet, {self.run_dir} does")
 
         from ffnn_jax.cli._run import run_and_print
 

@@ -20,7 +20,7 @@ class Layer:
         told = [
             f"{field.name}={getattr(self, field.name)!r}"
             for field in dataclasses.fields(self)
-            if getattr(self, field.name) != field.default
+            if repr(getattr(self, field.name)) != repr(field.default)
         ]
         return f"{type(self).__name__}({', '.join(told)})"
 
@@ -47,6 +47,15 @@ class _Initialised(Layer):
     init_scale: float = dataclasses.field(default=1.0, kw_only=True)
     init_fan_in: int | None = dataclasses.field(default=None, kw_only=True)
 
+    def __post_init__(self) -> None:
+        """Refuses a start that no draw can have."""
+        scale = self.init_scale
+        number = isinstance(scale, int | float) and not isinstance(scale, bool)
+        if not number or not 0 <= scale < math.inf:
+            raise Refusal(f"{self}: init_scale must be a finite number of at least 0")
+        if self.init_fan_in is not None:
+            _require_whole(self, "init_fan_in")
+
     def initial_deviation(self, shape: Shape) -> float:
         """The standard deviation of the weights at the start."""
         fan_in = self.init_fan_in or math.prod(self.parameter_shapes(shape)["w"][:-1])
@@ -65,9 +74,10 @@ class Conv(_Initialised):
 
     def __post_init__(self) -> None:
         """Refuses sizes that no convolution has."""
+        super().__post_init__()
         _require_whole(self, "filters", "size", "stride")
         named = self.padding in ("SAME", "VALID")
-        if not named and (not isinstance(self.padding, int) or self.padding < 0):
+        if not named and (type(self.padding) is not int or self.padding < 0):
             raise Refusal(f'{self}: padding must be "SAME", "VALID" or at least 0')
 
     def output_shape(self, shape: Shape) -> Shape:
@@ -128,6 +138,7 @@ class Dense(_Initialised):
 
     def __post_init__(self) -> None:
         """Refuses a layer without outputs."""
+        super().__post_init__()
         _require_whole(self, "units")
 
     def output_shape(self, shape: Shape) -> Shape:

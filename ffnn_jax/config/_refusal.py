@@ -1,4 +1,4 @@
-"""How bad input is refused: one line that says what, where, and what is allowed."""
+"""What ends a run before its time, in one line that says what, where, and what is allowed."""
 
 import difflib
 from collections.abc import Iterable
@@ -8,7 +8,12 @@ class Refusal(ValueError):
     """Something the user gave cannot be used; the message is one line, written for them."""
 
 
+class Diverged(ArithmeticError):
+    """Training came to a number that is not finite; the message is one line: what and where."""
+
+
 def suggestion(word: str, known: Iterable[str]) -> str:
     """Returns '; did you mean X?' for the known name nearest to ``word``, or nothing."""
-    nearest = difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=0.5)
-    return f"; did you mean {nearest[0]}?" if nearest else ""
+    by_lower_case = {name.lower(): name for name in known}
+    nearest = difflib.get_close_matches(word.lower(), by_lower_case, n=1, cutoff=0.5)
+    return f"; did you mean {by_lower_case[nearest[0]]}?" if nearest else ""

@@ -1,7 +1,6 @@
 """The settings of a run: one frozen value, checked when it is made, that fits into JSON."""
 
 import dataclasses
-import math
 from typing import Any
 
 from ffnn_jax.config._descriptions import Layer
@@ -13,7 +12,8 @@ _TYPES: dict[Any, tuple[Any, str]] = {
     float: (int | float, "a number"),
     str: (str, "text"),
 }
-_LARGEST_SEED = 2**31 - 1
+_LARGEST_FLOAT = 3.4e38
+_LARGEST = 2**31 - 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,18 +61,21 @@ class Settings:
         """Refuses values of another type or out of range."""
         for field in dataclasses.fields(self):
             self._require_type(field.name, field.type)
-        positive = "a finite number above 0"
-        self._require("learning_rate", 0 < self.learning_rate < math.inf, positive)
+        positive = "above 0, finite in float32"
+        self._require("learning_rate", 0 < self.learning_rate < _LARGEST_FLOAT, positive)
         self._require("momentum", 0 <= self.momentum < 1, "at least 0 and below 1")
-        self._require("weight_decay", 0 <= self.weight_decay < math.inf, "finite, at least 0")
-        self._require("pixel_scale", 0 < self.pixel_scale < math.inf, positive)
-        self._require("seed", 0 <= self.seed <= _LARGEST_SEED, f"from 0 to {_LARGEST_SEED}")
-        most = _LARGEST_SEED - self.seed + 1
+        self._require("weight_decay", 0 <= self.weight_decay < _LARGEST_FLOAT, "at least 0, finite")
+        self._require("pixel_scale", 0 < self.pixel_scale < _LARGEST_FLOAT, positive)
+        self._require("seed", 0 <= self.seed <= _LARGEST, f"from 0 to {_LARGEST}")
+        most = _LARGEST - self.seed + 1
         self._require("seeds", 1 <= self.seeds <= most, f"from 1 to {most}")
         for field in ("steps", "batch_size", "validation_interval", "validation_batches"):
-            self._require(field, 1 <= getattr(self, field) <= _LARGEST_SEED, "at least 1")
-        self._require("held_out", self.held_out >= 0, "at least 0")
-        self._require("layers", bool(self.layers), "at least one layer")
+            whole = 1 <= getattr(self, field) <= _LARGEST
+            self._require(field, whole, f"from 1 to {_LARGEST}")
+        self._require("held_out", 1 <= self.held_out <= _LARGEST, f"from 1 to {_LARGEST}")
+        layers = isinstance(self.layers, tuple) and bool(self.layers)
+        described = layers and all(isinstance(layer, Layer) for layer in self.layers)
+        self._require("layers", described, "a tuple of at least one layer")
 
     def to_json(self) -> dict[str, Any]:
         """The settings as JSON's own types; ``from_json`` is the way back."""
@@ -90,9 +93,10 @@ class Settings:
         return made(cls, "settings", fields | {"layers": layers})
 
     def _require_type(self, field: str, kind: Any) -> None:
-        value, (allowed, words) = getattr(self, field), _TYPES.get(kind, (object, ""))
-        fits = isinstance(value, allowed) and not isinstance(value, bool)
-        self._require(field, fits, words)
+        if kind in _TYPES:
+            value, (allowed, words) = getattr(self, field), _TYPES[kind]
+            fits = isinstance(value, allowed) and not isinstance(value, bool)
+            self._require(field, fits, words)
 
     def _require(self, field: str, holds: bool, allowed: str) -> None:
         if not holds:

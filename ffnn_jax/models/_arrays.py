@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,21 @@ from ffnn_jax.config import Refusal
 
 _MANIFEST = "manifest"
 _FORMAT = 1
+# What numpy and zipfile raise for files that are cut off, altered, or of another kind.
+_DAMAGE = (
+    OSError, EOFError, KeyError, TypeError, ValueError, AttributeError, RuntimeError,
+    zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 
 
 def save_arrays(path: Path, arrays: Mapping[str, np.ndarray], about: Mapping[str, Any]) -> None:
-    """Writes arrays and what JSON can say about them; a file already there is replaced."""
+    """Writes arrays and what JSON can say about them; a file already there is replaced.
+
+    Raises:
+        ValueError: an array is called "manifest".
+    """
+    if _MANIFEST in arrays:
+        raise ValueError(f"save_arrays: the name {_MANIFEST!r} is taken")
     digests = {name: _digest(array) for name, array in arrays.items()}
     manifest = {"format": _FORMAT, "sha256": digests, "about": dict(about)}
     text = np.frombuffer(json.dumps(manifest).encode(), np.uint8)
@@ -44,13 +56,14 @@ def load_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         Refusal: the file is missing, damaged, or not one of these.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         manifest = json.loads(arrays.pop(_MANIFEST).tobytes())
-        digests, about, number = manifest["sha256"], manifest["about"], manifest["format"]
+        digests, about = dict(manifest["sha256"]), dict(manifest["about"])
+        number = manifest["format"]
     except FileNotFoundError:
         raise Refusal(f"{path}: no such file") from None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except _DAMAGE as error:
         raise Refusal(f"{path}: damaged, or not written by ffnn_jax ({error})") from None
     if number != _FORMAT:
         raise Refusal(f"{path}: format {number}, this version reads format {_FORMAT}")

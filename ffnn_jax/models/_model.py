@@ -91,6 +91,8 @@ def load(path: Path, member: int | None = None) -> Model:
         Refusal: the file is missing or damaged, or has no such member.
     """
     arrays, about = load_arrays(path)
+    if not {"layers", "input_shape", "class_names", "members", "best"} <= set(about):
+        raise Refusal(f"{path}: holds arrays, and no model")
     chosen = about["best"] if member is None else member
     if not 0 <= chosen < about["members"]:
         raise Refusal(f"{path}: member must be from 0 to {about['members'] - 1}, got {chosen}")

@@ -23,7 +23,8 @@ _BLUE, _ORANGE, _GREY = "#0072b2", "#d55e00", "0.45"
 
 def save_figure(figure: Figure, path: Path) -> None:
     """Writes a figure as PNG, at 150 dots an inch, without a date."""
-    figure.savefig(path, dpi=150, metadata={"Software": None})
+    metadata = {"Software": None}
+    figure.savefig(path, dpi=150, bbox_inches="tight", pad_inches=0.1, metadata=metadata)
 
 
 def draw_filters(kernels: Float[np.ndarray, "KH KW C K"]) -> Figure:
@@ -65,11 +66,11 @@ def draw_misclassified(
 def draw_confusion(confusion: Confusion, class_names: Sequence[str]) -> Figure:
     """The confusion matrix with its counts (Figure 3); colour shows the mistakes alone."""
     classes = len(class_names)
-    figure = _figure(2.2 + 0.52 * classes, 1.6 + 0.52 * classes)
+    figure = Figure(figsize=(2.2 + 0.52 * classes, 1.6 + 0.52 * classes), layout="constrained")
     axes = figure.subplots()
     mistakes = np.where(np.eye(classes, dtype=bool), np.nan, confusion)
     axes.set_facecolor("0.93")
-    most = max(float(np.nanmax(mistakes)), _FEWEST_SHADES)
+    most = max(float(np.nan_to_num(mistakes).max()), _FEWEST_SHADES)
     drawn = axes.imshow(mistakes, "Oranges", norm=PowerNorm(0.6, 0, most))
     for t, p in np.ndindex(classes, classes):
         count = confusion[t, p]
@@ -94,7 +95,7 @@ def draw_curves(history: Sequence[dict[str, Any]]) -> Figure:
     Args:
         history: lines with seed, step, loss, accuracy and validation_accuracy.
     """
-    figure = _figure(9, 3.6)
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2)
     _draw_lines(left, history, "loss", _BLUE, "training, smoothed")
     _draw_lines(right, history, "accuracy", _BLUE, "training, smoothed")
@@ -114,7 +115,7 @@ def draw_curves(history: Sequence[dict[str, Any]]) -> Figure:
 def draw_precision_recall(confusion: Confusion, class_names: Sequence[str]) -> Figure:
     """Precision, recall and F1 of each class (Table 1) as dots; no dot where there is no value."""
     classes = len(class_names)
-    figure = _figure(6.4, 1.3 + 0.34 * classes)
+    figure = Figure(figsize=(6.4, 1.3 + 0.34 * classes), layout="constrained")
     axes = figure.subplots()
     values = {
         "precision": (precision(confusion), "o", _BLUE),
@@ -132,18 +133,12 @@ def draw_precision_recall(confusion: Confusion, class_names: Sequence[str]) -> F
     return figure
 
 
-def _figure(width: float, height: float) -> Figure:
-    """An empty figure of that many inches, with a margin that keeps labels inside."""
-    figure = Figure(figsize=(width, height), layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.1, h_pad=0.1)  # type: ignore[union-attr]
-    return figure
-
-
 def _grid(count: int, title: str) -> tuple[Figure, list[Any]]:
     """A near-square grid of panels without axes; panels past ``count`` stay empty."""
     columns = math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)
-    figure = _figure(columns * _PANEL_INCHES + 1.2, rows * (_PANEL_INCHES + 0.2) + 0.5)
+    size = (columns * _PANEL_INCHES + 1.2, rows * (_PANEL_INCHES + 0.2) + 0.5)
+    figure = Figure(figsize=size, layout="constrained")
     figure.suptitle(title, fontsize=11)
     panels = list(figure.subplots(rows, columns, squeeze=False).flat)
     for panel in panels:

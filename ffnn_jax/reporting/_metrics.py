@@ -27,6 +27,8 @@ def confusion_matrix(
     Raises:
         ValueError: the two differ in length, or a class is not one of 0 to classes - 1.
     """
+    if true.shape != predicted.shape:
+        raise ValueError(f"confusion_matrix: {true.shape} true, {predicted.shape} predicted")
     for name, values in (("true", true), ("predicted", predicted)):
         if values.size and not 0 <= values.min() <= values.max() < classes:
             raise ValueError(f"confusion_matrix: {name} must be from 0 to {classes - 1}")

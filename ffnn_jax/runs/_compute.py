@@ -1,6 +1,7 @@
 """Settings and data in, trained and tested models out."""
 
 import dataclasses
+from typing import Any
 
 import jax
 import numpy as np
@@ -91,14 +92,17 @@ def run_network(settings: Settings, splits: Splits) -> Network:
     """The network of a run, once settings and data are found to fit.
 
     Raises:
-        Refusal: a layer does not fit the images, the outputs are not one a class, or the batch
-            is larger than the training set.
+        Refusal: a layer does not fit the images, the outputs are not one a class, the batch
+            is larger than the training set; or the splits differ in images or classes.
     """
     network = Network(settings.layers, splits.train.image_shape)
     outputs, classes = network.output_shape, len(splits.train.class_names)
     if outputs != (classes,):
         name = splits.train.name
         raise Refusal(f"{name} has {classes} classes, the network has outputs {outputs}")
+    for part in splits[1:]:
+        if part is not None and _kind(part) != _kind(splits.train):
+            raise Refusal(f"{part.name} has other images or classes than {splits.train.name}")
     trained_on = len(_split(settings, splits, settings.seed).train)
     if settings.batch_size > trained_on:
         size = settings.batch_size
@@ -116,7 +120,7 @@ def compute(settings: Settings, splits: Splits, observer: Observer | None = None
 
     Raises:
         Refusal: settings and data do not fit.
-        NonFiniteLoss: training diverged.
+        Diverged: the loss became infinite or NaN.
     """
     observer = observer or Observer()
     network = run_network(settings, splits)
@@ -141,6 +145,10 @@ def compute(settings: Settings, splits: Splits, observer: Observer | None = None
         validation_accuracy=[_accuracy(m, images, member.validation) for m, member in pairs],
         test_probabilities=[model.probabilities(splits.test.images) for model in models],
     )
+
+
+def _kind(part: Dataset) -> tuple[Any, ...]:
+    return part.image_shape, part.class_names
 
 
 def _resident(splits: Splits) -> Images:

@@ -8,12 +8,6 @@ from ffnn_jax.config import Refusal
 _RUNS = Path("runs")
 
 
-def require_new(folder: Path) -> None:
-    """Refuses a folder that exists."""
-    if folder.exists():
-        raise Refusal(f"run-dir must not exist yet, {folder} does")
-
-
 def new_run_folder(preset: str, folder: Path | None = None) -> Path:
     """Makes the folder of a run.
 
@@ -26,11 +20,14 @@ def new_run_folder(preset: str, folder: Path | None = None) -> Path:
     """
     try:
         if folder is not None:
-            require_new(folder)
             folder.mkdir(parents=True)
             return folder
         _RUNS.mkdir(exist_ok=True)
         return next(path for path in _numbered(preset) if _made(path))
+    except FileExistsError as error:
+        if folder is not None and folder.exists():
+            raise Refusal(f"run-dir must not exist yet, {folder} does") from None
+        raise Refusal(f"run-dir cannot be made: {error}") from None
     except OSError as error:
         raise Refusal(f"run-dir cannot be made: {error}") from None
 

@@ -29,14 +29,14 @@ def write_config(folder: Path, settings: Settings) -> None:
 def write_run(folder: Path, outcome: Outcome) -> None:
     """Fills a run's folder. Figures and Table 1 are of the best member by validation."""
     lines = [json.dumps(record._asdict()) for record in outcome.trained.history]
-    (folder / "metrics.jsonl").write_text("".join(f"{line}\n" for line in lines))
+    _write(folder / "metrics.jsonl", "".join(f"{line}\n" for line in lines))
     _write_json(folder / "result.json", result_of(outcome))
     save(folder / "model.npz", outcome.models, outcome.best)
     _draw(folder, outcome)
     names = outcome.splits.test.class_names
     table = precision_recall_table(outcome.confusions[outcome.best], names)
-    (folder / "table_1.md").write_text(table)
-    (folder / "table_2.md").write_text(outcome.models[0].network.summary().to_markdown())
+    _write(folder / "table_1.md", table)
+    _write(folder / "table_2.md", outcome.models[0].network.summary().to_markdown())
 
 
 def result_of(outcome: Outcome) -> dict[str, Any]:
@@ -97,4 +97,8 @@ def _first_kernels(outcome: Outcome) -> np.ndarray | None:
 
 
 def _write_json(path: Path, value: Any) -> None:
-    path.write_text(json.dumps(value, indent=2) + "\n")
+    _write(path, json.dumps(value, indent=2) + "\n")
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")

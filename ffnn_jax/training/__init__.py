@@ -3,7 +3,7 @@
 from ffnn_jax.training._batches import draw_distinct
 from ffnn_jax.training._evaluate import predict_probabilities
 from ffnn_jax.training._inputs import Images, Normalisation, normalisation_of, normalise
-from ffnn_jax.training._loop import NonFiniteLoss, Progress, Record, Trained, train
+from ffnn_jax.training._loop import Progress, Record, Trained, train
 from ffnn_jax.training._split import Split, hold_out
 from ffnn_jax.training._step import (
     ChunkMetrics,
@@ -18,7 +18,6 @@ __all__ = [
     "ChunkMetrics",
     "Images",
     "Member",
-    "NonFiniteLoss",
     "Normalisation",
     "Progress",
     "Record",

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 import optax
 
-from ffnn_jax.config import Settings
+from ffnn_jax.config import Diverged, Settings
 from ffnn_jax.network import Network, Params
 from ffnn_jax.training._inputs import Images
 from ffnn_jax.training._step import (
@@ -25,10 +25,6 @@ from ffnn_jax.training._step import (
 
 _FIRST_STOP = 10
 _CHUNK_SECONDS = 2.0
-
-
-class NonFiniteLoss(ArithmeticError):
-    """The loss became infinite or NaN; the message names the seed and the step."""
 
 
 class Record(NamedTuple):
@@ -114,7 +110,7 @@ def train(
         report: is told how far the run is, at least every few seconds.
 
     Raises:
-        NonFiniteLoss: the loss became infinite or NaN.
+        Diverged: the loss became infinite or NaN.
     """
     images = jax.device_put(images)
     runs = [
@@ -172,7 +168,7 @@ def _take(run: _Run, metrics: ChunkMetrics, first: int, count: int) -> None:
     if not np.isfinite(loss).all():
         bad = int(np.flatnonzero(~np.isfinite(loss))[0])
         where = f"of seed {run.seed} at step {first + bad + 1}"
-        raise NonFiniteLoss(f"the loss {where} is {loss[bad]}; a lower learning rate may help")
+        raise Diverged(f"the loss {where} is {loss[bad]}; a lower learning rate may help")
     run.loss.add(loss + decay)
     run.accuracy.add(accuracy)
 

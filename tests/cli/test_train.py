@@ -134,9 +134,7 @@ def test_a_diverging_run_ends_with_code_3_and_one_line(
 
 
 def test_an_interrupted_run_ends_with_code_130_and_one_line(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     def compute(*_: object) -> NoReturn:
         raise KeyboardInterrupt

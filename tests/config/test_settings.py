@@ -15,7 +15,7 @@ WHOLE = ("held_out", "steps", "batch_size", "validation_interval", "validation_b
 SEEDS = ("seed", "seeds")
 NUMBERS = ("learning_rate", "momentum", "weight_decay", "pixel_scale")
 TEXTS = ("preset", "dataset")
-FINITE = "a finite number above 0"
+FINITE = "above 0, finite in float32"
 
 OF_ANOTHER_TYPE = [
     *((field, bad, "a whole number") for field in WHOLE + SEEDS for bad in (1.0, True, "7", None)),
@@ -27,12 +27,12 @@ OUT_OF_RANGE = [
     *(("learning_rate", bad, FINITE) for bad in (math.nan, math.inf, -math.inf, -1.0, 0, 0.0)),
     *(("pixel_scale", bad, FINITE) for bad in (math.nan, math.inf, -1.0, 0.0)),
     *(("momentum", bad, "at least 0 and below 1") for bad in (math.nan, math.inf, -0.1, 1.0)),
-    *(("weight_decay", bad, "finite, at least 0") for bad in (math.nan, math.inf, -1e-9)),
+    *(("weight_decay", bad, "at least 0, finite") for bad in (math.nan, math.inf, -1e-9)),
     *(("seed", bad, "from 0 to 2147483647") for bad in (-1, 2**31)),
     *(("seeds", bad, "from 1 to 2147483648") for bad in (-1, 0, 2**31 + 1)),
-    *((field, bad, "at least 1") for field in WHOLE[1:] for bad in (-4, 0)),
-    ("held_out", -1, "at least 0"),
-    ("layers", (), "at least one layer"),
+    *((field, bad, "from 1 to 2147483647") for field in WHOLE[1:] for bad in (-4, 0, 2**31)),
+    ("held_out", 0, "from 1 to 2147483647"),
+    ("layers", (), "a tuple of at least one layer"),
 ]
 
 
@@ -49,13 +49,6 @@ def test_every_field_has_a_value_that_is_refused():
     assert refused == {field.name for field in dataclasses.fields(Settings)}
 
 
-@pytest.mark.parametrize("field", WHOLE[1:])
-def test_a_count_too_large_for_int32_is_not_called_too_small(field: str):
-    fields: dict[str, Any] = {field: 2**31}
-    with pytest.raises(Refusal, match="2147483647"):
-        dataclasses.replace(MNIST, **fields)
-
-
 @pytest.mark.parametrize("bad", [5, "abc", True, None, (5,), ("Dense",)])
 def test_layers_that_are_no_layers_are_refused(bad: Any):
     with pytest.raises(Refusal, match=r"^layers must be \w.*, got"):
@@ -69,7 +62,7 @@ def test_the_last_seed_leaves_room_for_itself_alone():
         dataclasses.replace(last, seeds=2)
 
 
-@pytest.mark.parametrize("field", ["momentum", "weight_decay", "held_out", "seed"])
+@pytest.mark.parametrize("field", ["momentum", "weight_decay", "seed"])
 def test_the_lower_end_of_a_range_is_allowed(field: str):
     fields: dict[str, Any] = {field: 0}
     assert getattr(dataclasses.replace(MNIST, **fields), field) == 0
@@ -84,7 +77,7 @@ def test_a_preset_goes_through_json_and_back(name: str):
 
 def test_json_gives_back_what_no_preset_has():
     settings = dataclasses.replace(
-        MNIST, steps=7, learning_rate=1e-3, seed=5, seeds=3, validation_interval=2, held_out=0
+        MNIST, steps=7, learning_rate=1e-3, seed=5, seeds=3, validation_interval=2, held_out=1
     )
     assert Settings.from_json(json.loads(json.dumps(settings.to_json()))) == settings
 
@@ -100,12 +93,12 @@ def test_an_unknown_key_is_refused_with_the_nearest():
 def test_a_missing_key_is_refused_by_name(key: str):
     fields = MNIST.to_json()
     del fields[key]
-    with pytest.raises(Refusal, match=f"^settings: .*missing.*'{key}'$"):
+    with pytest.raises(Refusal, match=f"^settings: the key '{key}' is missing$"):
         Settings.from_json(fields)
 
 
 def test_json_is_refused_for_the_value_too():
-    with pytest.raises(Refusal, match=r"^steps must be at least 1, got 0$"):
+    with pytest.raises(Refusal, match=r"^steps must be .* 1.*, got 0$"):
         Settings.from_json(MNIST.to_json() | {"steps": 0})
 
 

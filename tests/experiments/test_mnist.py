@@ -121,6 +121,19 @@ def test_drawing_reads_the_stored_result_alone(
         assert (tmp_path / "runs" / "quick" / path.name).read_bytes() == path.read_bytes()
 
 
+def test_the_page_is_written_alike_where_text_is_ascii_unless_told(
+    page: str, result: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    write_text = Path.write_text
+
+    def write(path: Path, text: str, encoding: str = "ascii") -> int:
+        return write_text(path, text, encoding)
+
+    monkeypatch.setattr(Path, "write_text", write)
+    mnist.draw(result, tmp_path)
+    assert (tmp_path / "mnist.md").read_text(encoding="utf-8") == page
+
+
 def test_a_quick_result_among_the_real_ones_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from ffnn_jax.catalogue import plain
 from ffnn_jax.layers import conv2d, conv2d_backward, conv2d_forward
-from tests.layers import plain
 from tests.layers.checking import (
     assert_close,
     assert_cotangents_are_differences,

@@ -3,6 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from ffnn_jax.catalogue import plain
 from ffnn_jax.layers import (
     dense,
     dense_backward,
@@ -11,7 +12,6 @@ from ffnn_jax.layers import (
     dense_column_forward,
     dense_forward,
 )
-from tests.layers import plain
 from tests.layers.checking import (
     assert_close,
     assert_cotangents_are_differences,

@@ -10,7 +10,7 @@ import pytest
 from jax import Array
 
 from ffnn_jax import layers
-from tests.layers import plain
+from ffnn_jax.catalogue import plain
 from tests.layers.checking import assert_same_rule, distinct, normal
 
 

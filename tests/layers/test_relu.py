@@ -3,8 +3,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from ffnn_jax.catalogue import plain
 from ffnn_jax.layers import relu, relu_backward, relu_forward
-from tests.layers import plain
 from tests.layers.checking import (
     assert_close,
     assert_cotangents_are_differences,

@@ -3,10 +3,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from ffnn_jax.catalogue import plain
 from ffnn_jax.config import Refusal, preset
 from ffnn_jax.layers import softmax_cross_entropy
 from ffnn_jax.network import Conv, Dense, MaxPool, Network, ReLU
-from tests.layers import plain
 from tests.tolerances import tolerance
 
 MNIST = Network(preset("mnist").layers, (28, 28, 1))

@@ -126,7 +126,7 @@ def test_curves_of_one_seed_are_its_history():
     for line, key in (
         (loss, "loss"), (accuracy, "accuracy"), (validation, "validation_accuracy"),
     ):  # fmt: skip
-        assert list(line.get_xdata()) == [10, 20, 30]
+        np.testing.assert_array_equal(line.get_xdata(), [10, 20, 30])
         np.testing.assert_array_equal(line.get_ydata(), [row[key] for row in lines])
     assert "mean" not in str(loss.get_label())
 
@@ -150,7 +150,8 @@ def test_precision_recall_and_f1_are_dots_at_their_values():
     np.testing.assert_array_equal(drawn["precision"], [2 / 3, math.nan, math.nan])
     np.testing.assert_array_equal(drawn["recall"], [1, 0, math.nan])
     np.testing.assert_array_equal(drawn["F1"], [4 / 5, 0, math.nan])
-    assert all(list(line.get_ydata()) == [0, 1, 2] for line in axes.lines)
+    for line in axes.lines:
+        np.testing.assert_array_equal(line.get_ydata(), [0, 1, 2])
     assert axes.yaxis.get_inverted()
 
 

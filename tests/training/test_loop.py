@@ -3,9 +3,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from ffnn_jax.config import preset
+from ffnn_jax.config import Diverged, preset
 from ffnn_jax.optim import momentum
-from ffnn_jax.training import NonFiniteLoss, predict_probabilities, train
+from ffnn_jax.training import predict_probabilities, train
 from ffnn_jax.training._loop import RunningMean
 from tests.training.conftest import NETWORK, make_member
 
@@ -52,7 +52,7 @@ def test_the_displayed_loss_includes_weight_decay(images):
 
 
 def test_a_loss_that_is_not_finite_stops_training_and_is_placed(images):
-    with pytest.raises(NonFiniteLoss, match=r"the loss of seed 5 at step \d+ is (nan|inf)"):
+    with pytest.raises(Diverged, match=r"the loss of seed 5 at step \d+ is (nan|inf)"):
         run(images, momentum(1e20))
 
 

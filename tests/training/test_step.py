@@ -4,6 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from ffnn_jax.catalogue import plain
 from ffnn_jax.optim import decay_loss, momentum
 from ffnn_jax.training import (
     draw_distinct,
@@ -12,7 +13,6 @@ from ffnn_jax.training import (
     make_validate,
     normalise,
 )
-from tests.layers import plain
 from tests.tolerances import SAME_ARITHMETIC, tolerance
 from tests.training.conftest import NETWORK, make_member
 

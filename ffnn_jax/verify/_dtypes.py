@@ -1,0 +1,85 @@
+"""Checks in the dtypes that people train in, on the device at hand."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ffnn_jax.verify._arguments import Sizes
+from ffnn_jax.verify._report import Check
+from ffnn_jax.verify._subject import Subject
+
+DTYPES = ("float32", "bfloat16", "float16")
+# Of the dtype's epsilon, relative to the right value or to the typical size of its array.
+# A few roundings, of residuals and results, and a float32 sum of some thousand terms.
+MULTIPLE = 16.0
+
+
+def check_dtype(subject: Subject, dtype: str, sizes: Sizes, seed: int) -> Check:
+    """Value and cotangents have the dtype of their arguments, and little more than its rounding.
+
+    Compared with the reference in float64 on the same numbers. The worst error is in units of
+    the dtype's epsilon; plain autodiff's, in the same dtype, is noted beside it. Sees sums in
+    half precision, results that were promoted, and weak types.
+    """
+    generator = np.random.default_rng(seed)
+    args = [_narrow(arg, dtype) for arg in subject.draw(generator, sizes)]
+    dz = jax.tree.map(lambda leaf: _narrow(leaf, dtype), subject.draw_cotangent(generator, args))
+    wide = jax.tree.map(_widen, (args, dz))
+    with jax.enable_x64(True), jax.default_device(jax.devices("cpu")[0]):
+        truth = jax.tree.map(np.asarray, subject.reference_pull(*wide))
+    with jax.enable_x64(False), jax.default_matmul_precision("highest"):
+        ours = subject.pull(args, dz)
+        theirs = subject.reference_pull(args, dz)
+    at = f" at {' '.join(f'{name}={size}' for name, size in sizes.items())}" if sizes else ""
+    wrong = _wrong_type(subject, ours, dtype)
+    if wrong:
+        return Check(dtype, False, float("inf"), MULTIPLE, wrong + at, "another dtype")
+    error, where = _worst(subject, ours, truth, dtype)
+    autodiff, _ = _worst(subject, theirs, truth, dtype)
+    note = f"autodiff {autodiff:.1f} eps"
+    return Check(dtype, error <= MULTIPLE, error, MULTIPLE, where + at, note)
+
+
+def _narrow(array: Any, dtype: str) -> np.ndarray:
+    array = np.asarray(array)
+    return array if np.issubdtype(array.dtype, np.integer) else array.astype(jnp.dtype(dtype))
+
+
+def _widen(array: Any) -> np.ndarray:
+    array = np.asarray(array)
+    return array if np.issubdtype(array.dtype, np.integer) else array.astype(np.float64)
+
+
+def _named(subject: Subject, result: Any) -> list[tuple[str, Any]]:
+    z, cotangents = result
+    parts = zip(("z", *subject.cotangent_names), (z, *cotangents), strict=True)
+    return [(name, leaf) for name, part in parts for leaf in jax.tree.leaves(part)]
+
+
+def _wrong_type(subject: Subject, result: Any, dtype: str) -> str:
+    """The first part that has another dtype or a weak type, in words."""
+    for name, leaf in _named(subject, result):
+        if leaf.dtype != jnp.dtype(dtype):
+            return f"{name} is {leaf.dtype}"
+        if leaf.aval.weak_type:
+            return f"{name} is weakly typed"
+    return ""
+
+
+def _worst(subject: Subject, actual: Any, truth: Any, dtype: str) -> tuple[float, str]:
+    """The largest error in units of epsilon, and where."""
+    worst, where = 0.0, ""
+    parts = zip(_named(subject, actual), _named(subject, truth), strict=True)
+    for (name, leaf), (_, right) in parts:
+        if not right.size:
+            continue
+        typical = np.abs(right) + np.sqrt(np.mean(right**2)) + np.finfo(np.float32).tiny
+        error = np.abs(np.asarray(leaf, np.float64) - right) / typical
+        error = np.where(np.isnan(error), np.inf, error) / float(jnp.finfo(dtype).eps)
+        index = np.unravel_index(int(np.argmax(error)), error.shape)
+        if error[index] > worst or not where:
+            place = list(map(int, index)) if index else ""
+            worst, where = float(error[index]), f"{name}{place}"
+    return worst, where

@@ -1,0 +1,172 @@
+"""All checks of one operation, or of several at once."""
+
+import functools
+import itertools
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import jax
+import numpy as np
+
+from ffnn_jax.verify import _dtypes, _sharded, _transforms, _values
+from ffnn_jax.verify._arguments import Argument, Sizes, sample_sizes
+from ffnn_jax.verify._report import Check, Report, worst_of
+from ffnn_jax.verify._subject import Function, Kink, Subject
+
+Task = Callable[[], Check | None]
+
+_AT_EVERY_SIZE = {
+    "value": _values.check_value,
+    "cotangents": _values.check_cotangents,
+    "differences": _values.check_differences,
+    "adjoint": _values.check_adjoint,
+    "exact": _values.check_exact,
+    "linearity": _values.check_linearity,
+    "zero": _values.check_zero,
+}
+_AT_THE_FIRST_SIZES = {
+    "empty batch": _values.check_empty_batch,
+    "jit": _transforms.check_jit,
+    "vmap": _transforms.check_vmap,
+    "scan": _transforms.check_scan,
+    "remat": _transforms.check_remat,
+    "grad of grad": _transforms.check_second_order,
+}
+CHECKS = (
+    *_AT_EVERY_SIZE, "kinks", *_AT_THE_FIRST_SIZES, *_dtypes.DTYPES, *_sharded.NAMES,
+)  # fmt: skip
+
+
+def check_vjp(
+    op: Function,
+    reference: Function,
+    *arguments: Any,
+    batch: str | None = None,
+    reduces: str = "sum",
+    linear: Sequence[int] = (),
+    exact: bool = False,
+    empty_batch: bool = False,
+    kinks: Sequence[Kink] = (),
+    sizes: Sequence[Sizes] | None = None,
+    seed: int = 0,
+    shapes: int = 4,
+    only: Sequence[str] = CHECKS,
+) -> Report:
+    """Compares a differentiable function with its plain definition, in every way we know.
+
+    Args:
+        op: the function, usually a ``jax.custom_vjp``.
+        reference: its plain definition in ordinary jax operations, which autodiff differentiates.
+        *arguments: what each argument is: "NxD" (real numbers; a name stands for one size
+            wherever it occurs), "4x7", "N:int<K" (whole numbers below K; no cotangent), or an
+            array whose shape and kind are taken.
+        batch: the name of the batch axis; it must lead each argument that has it.
+        reduces: how an output without the batch axis depends on it, "sum" or "mean".
+        linear: places of arguments in which the function is affine, the others being fixed.
+        exact: whether it is made of sums and products alone.
+        empty_batch: whether a batch of none is defined.
+        kinks: points where the derivative is a convention, and the convention.
+        sizes: sizes for the names, in place of the sampler's; the first are the smallest.
+        seed: decides all sizes and values.
+        shapes: how many sets of sizes the sampler gives.
+        only: names of checks to run, of ``CHECKS``.
+
+    Returns:
+        A report with a row a check. A check that does not apply has none.
+
+    Raises:
+        ValueError: an argument is not described as above, a check is unknown, or ``reduces`` is.
+    """
+    unknown = [name for name in only if name not in CHECKS]
+    if unknown:
+        raise ValueError(f"check_vjp: unknown check {unknown[0]!r}; known: {', '.join(CHECKS)}")
+    if reduces not in ("sum", "mean"):
+        raise ValueError(f'check_vjp: reduces must be "sum" or "mean", got {reduces!r}')
+    described = tuple(_described(argument) for argument in arguments)
+    subject = Subject(
+        op, reference, described, batch, reduces, tuple(linear), exact, empty_batch, tuple(kinks)
+    )  # fmt: skip
+    chosen = list(sizes) if sizes else list(sample_sizes(described, batch, seed, shapes))
+    title = getattr(op, "__name__", repr(op))
+    return check_subjects(title, [(subject, chosen)], seed, only)
+
+
+def assert_vjp(op: Function, reference: Function, *arguments: Any, **settings: Any) -> None:
+    """Raises AssertionError with the report's table unless every check of ``check_vjp`` passes."""
+    report = check_vjp(op, reference, *arguments, **settings)
+    if not report:
+        raise AssertionError(f"\n{report}")
+
+
+def check_subjects(
+    title: str,
+    subjects: Sequence[tuple[Subject, Sequence[Sizes]]],
+    seed: int = 0,
+    only: Sequence[str] = CHECKS,
+) -> Report:
+    """One report of one operation under several settings, each with its own sizes.
+
+    Args:
+        title: names the report.
+        subjects: the operation under each setting, and sizes, the smallest first.
+        seed: decides all values.
+        only: names of checks to run.
+    """
+    requests = []
+    if set(only) & set(_sharded.NAMES):
+        requests = [_sharded.request_for(subject, sizes[0], seed) for subject, sizes in subjects]
+    elsewhere = _sharded.ShardedChecks([request for request in requests if request])
+    tasks = [task for subject, sizes in subjects for task in _tasks(subject, sizes, seed, only)]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = [check for check in pool.map(lambda task: task(), tasks) if check]
+    found += itertools.chain.from_iterable(elsewhere.results())
+    by_name = {name: [check for check in found if check.name == name] for name in CHECKS}
+    return Report(title, tuple(worst_of(checks) for checks in by_name.values() if checks))
+
+
+def _described(argument: Any) -> Argument:
+    if isinstance(argument, Argument):
+        return argument
+    if isinstance(argument, str):
+        return Argument.parse(argument)
+    array = np.asarray(argument)
+    whole = np.issubdtype(array.dtype, np.integer)
+    below = str(int(array.max(initial=0)) + 1) if whole else None
+    return Argument(tuple(map(str, array.shape)), below)
+
+
+def _tasks(
+    subject: Subject, sizes: Sequence[Sizes], seed: int, only: Sequence[str]
+) -> Iterator[Task]:
+    """The checks to run, each as a function of nothing; slow ones first, to share the cores."""
+    for name, check in _AT_THE_FIRST_SIZES.items():
+        if name in only:
+            yield _task(subject, name, functools.partial(check, subject, sizes[0], seed))
+    for name, check in _AT_EVERY_SIZE.items():
+        for some in sizes if name in only else ():
+            yield _task(subject, name, functools.partial(check, subject, some, seed))
+    if "kinks" in only:
+        yield _task(subject, "kinks", functools.partial(_values.check_kinks, subject))
+    for dtype in _dtypes.DTYPES:
+        for some in (sizes[0], sizes[-1])[: len(sizes)] if dtype in only else ():
+            check = functools.partial(_dtypes.check_dtype, subject, dtype, some, seed)
+            yield _task(subject, dtype, check)
+
+
+def _task(subject: Subject, name: str, check: Callable[[], Check | None]) -> Task:
+    """The check in float64 on the CPU; an exception is a failure, told in one line."""
+
+    def run() -> Check | None:
+        try:
+            if name in _dtypes.DTYPES:
+                return check()
+            with jax.enable_x64(True), jax.default_device(jax.devices("cpu")[0]):
+                return check()
+        except Exception as error:
+            lines = str(error).splitlines() or [""]
+            note = f"{type(error).__name__}: {lines[0]}"
+            return Check(name, False, float("inf"), note=note)
+
+    return run

@@ -1,0 +1,126 @@
+"""What is checked: an operation, its plain definition, and what is known of its arguments."""
+
+import dataclasses
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from ffnn_jax.verify._arguments import Argument, Sizes
+
+Function = Callable[..., Any]
+Arrays = Sequence[np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class Kink:
+    """A point where the derivative is a convention.
+
+    Attributes:
+        name: says what the point is.
+        args: the arguments there.
+        cotangent: the cotangent of the output.
+        expected: the cotangents of the real arguments, as the convention has them.
+    """
+
+    name: str
+    args: tuple[Any, ...]
+    cotangent: Any
+    expected: tuple[Any, ...]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Subject:
+    """An operation beside its plain definition.
+
+    Attributes:
+        op: the differentiable function.
+        reference: its plain definition, which jax differentiates.
+        arguments: what each takes.
+        batch: the name of the batch axis, which leads every argument that has it.
+        reduces: how an output without the batch axis depends on it: "sum" or "mean".
+        linear: places of arguments in which the operation is affine, the others being fixed.
+        exact: whether the operation is made of sums and products alone, so that whole numbers
+            give whole numbers and nothing rounds.
+        empty_batch: whether a batch of none is defined.
+        kinks: points with a convention.
+    """
+
+    op: Function
+    reference: Function
+    arguments: tuple[Argument, ...]
+    batch: str | None = None
+    reduces: str = "sum"
+    linear: tuple[int, ...] = ()
+    exact: bool = False
+    empty_batch: bool = False
+    kinks: tuple[Kink, ...] = ()
+
+    @property
+    def reals(self) -> tuple[int, ...]:
+        """Places of the arguments that have cotangents."""
+        return tuple(i for i, argument in enumerate(self.arguments) if argument.is_real)
+
+    @functools.cached_property
+    def names(self) -> tuple[str, ...]:
+        """Names of the arguments."""
+        try:
+            given = tuple(inspect.signature(self.op).parameters)
+        except (TypeError, ValueError):
+            given = ()
+        if len(given) < len(self.arguments):
+            return tuple(f"arg{i}" for i in range(len(self.arguments)))
+        return given[: len(self.arguments)]
+
+    @property
+    def cotangent_names(self) -> tuple[str, ...]:
+        """Names of the cotangents."""
+        return tuple(f"d{self.names[i]}" for i in self.reals)
+
+    @functools.cached_property
+    def pull(self) -> Function:
+        """Compiled: (args, cotangent) -> (value, cotangents of the real arguments), of op."""
+        return jax.jit(functools.partial(value_and_cotangents, self.op, self.reals))
+
+    @functools.cached_property
+    def reference_pull(self) -> Function:
+        """The same of the reference, by autodiff; compiled once for all that share it."""
+        return _compiled_pull(self.reference, self.reals)
+
+    @functools.cached_property
+    def value(self) -> Function:
+        """Compiled: the operation alone."""
+        return jax.jit(self.op)
+
+    def draw(self, generator: np.random.Generator, sizes: Sizes) -> list[np.ndarray]:
+        """Random arguments."""
+        return [argument.draw(generator, sizes) for argument in self.arguments]
+
+    def draw_cotangent(self, generator: np.random.Generator, args: Arrays) -> Any:
+        """A random cotangent for the output, never one of ones."""
+        output = jax.eval_shape(self.reference, *args)
+        return jax.tree.map(lambda leaf: generator.normal(size=leaf.shape), output)
+
+
+@functools.lru_cache(maxsize=256)
+def _compiled_pull(f: Function, reals: tuple[int, ...]) -> Function:
+    return jax.jit(functools.partial(value_and_cotangents, f, reals))
+
+
+def value_and_cotangents(f: Function, reals: tuple[int, ...], args: Any, dz: Any) -> Any:
+    """The value of f, and the cotangents of its real arguments for the cotangent dz."""
+
+    def of_reals(*chosen: Any) -> Any:
+        return f(*with_reals(args, reals, chosen))
+
+    z, pull = jax.vjp(of_reals, *(args[i] for i in reals))
+    return z, pull(dz)
+
+
+def with_reals(args: Any, reals: tuple[int, ...], chosen: Any) -> list[Any]:
+    """The arguments with the real ones replaced."""
+    replaced = dict(zip(reals, chosen, strict=True))
+    return [replaced.get(i, arg) for i, arg in enumerate(args)]

@@ -1,0 +1,159 @@
+"""Checks that the rule is the same under jax's transformations, in float64, at one set of sizes.
+
+What they are compared with is the compiled operation, called once for each member.
+"""
+
+import functools
+import itertools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ffnn_jax.verify._arguments import Sizes
+from ffnn_jax.verify._compare import allowed_for, compare
+from ffnn_jax.verify._report import Check
+from ffnn_jax.verify._subject import Function, Subject, value_and_cotangents, with_reals
+
+_MEMBERS = 2
+
+
+def check_jit(subject: Subject, sizes: Sizes, seed: int) -> Check:
+    """Uncompiled, step by step, the rule gives what it gives compiled."""
+    generator = np.random.default_rng(seed)
+    args = [jnp.asarray(arg) for arg in subject.draw(generator, sizes)]
+    dz = jax.tree.map(jnp.asarray, subject.draw_cotangent(generator, args))
+    eager = value_and_cotangents(subject.op, subject.reals, args, dz)
+    return _compared(subject, "jit", eager, subject.pull(args, dz), args)
+
+
+def check_vmap(subject: Subject, sizes: Sizes, seed: int) -> Check:
+    """Mapped over any choice of its arguments, the rule gives what it gives one by one."""
+    stacks, dz = _members(subject, sizes, seed)
+    choices = list(itertools.product((0, None), repeat=len(stacks)))[:-1]
+    one = functools.partial(value_and_cotangents, subject.op, subject.reals)
+
+    @jax.jit
+    def mapped(stacks: Any, dz: Any) -> Any:
+        chosen = [[s if a == 0 else s[0] for s, a in zip(stacks, axes, strict=True)] for axes in choices]
+        return [
+            jax.vmap(one, in_axes=(list(axes), 0))(args, dz)
+            for axes, args in zip(choices, chosen, strict=True)
+        ]
+
+    one_by_one = [
+        _stacked(
+            subject.pull(
+                [s[m if a == 0 else 0] for s, a in zip(stacks, axes, strict=True)], _member(dz, m)
+            )
+            for m in range(_MEMBERS)
+        )
+        for axes in choices
+    ]
+    return _compared(subject, "vmap", mapped(stacks, dz), one_by_one, stacks, each=choices)
+
+
+def check_scan(subject: Subject, sizes: Sizes, seed: int) -> Check:
+    """Reverse mode through a scan over members gives each member's own cotangents."""
+    stacks, dz = _members(subject, sizes, seed)
+
+    def total(*reals: Any) -> Any:
+        def add(carry: Any, member: Any) -> tuple[Any, None]:
+            args, dz = member
+            return carry + _inner(subject.op(*args), dz), None
+
+        args = with_reals(stacks, subject.reals, reals)
+        return jax.lax.scan(add, jnp.zeros((), jnp.float64), (args, dz))[0]
+
+    reals = [stacks[i] for i in subject.reals]
+    cotangents = jax.jit(jax.grad(total, argnums=tuple(range(len(reals)))))(*reals)
+    alone = [subject.pull([s[m] for s in stacks], _member(dz, m))[1] for m in range(_MEMBERS)]
+    expected = _stacked(alone)
+    return compare("scan", subject.cotangent_names, cotangents, expected, allowed_for(stacks))
+
+
+def check_remat(subject: Subject, sizes: Sizes, seed: int) -> Check:
+    """Rematerialised with ``jax.checkpoint``, the rule gives what it gives without."""
+    generator = np.random.default_rng(seed)
+    args = subject.draw(generator, sizes)
+    dz = subject.draw_cotangent(generator, args)
+    remat = jax.jit(
+        functools.partial(value_and_cotangents, jax.checkpoint(subject.op), subject.reals)
+    )
+    return _compared(subject, "remat", remat(args, dz), subject.pull(args, dz), args)
+
+
+def check_second_order(subject: Subject, sizes: Sizes, seed: int) -> Check:
+    """The gradient of a gradient equals the reference's: the backward is differentiated itself.
+
+    Sees residuals that were cut off from the arguments that they depend on.
+    """
+    generator = np.random.default_rng(seed)
+    args = subject.draw(generator, sizes)
+    dz = subject.draw_cotangent(generator, args)
+    along = [generator.normal(size=args[i].shape) for i in subject.reals]
+    run = functools.partial(_gradient_of_slope, subject.reals)
+    ours = jax.jit(functools.partial(run, subject.op))(args, dz, along)
+    theirs = _reference_gradient_of_slope(subject)(args, dz, along)
+    names = ("d(dz)", *(f"d(d{subject.names[i]})" for i in subject.reals))
+    return compare("grad of grad", names, ours, theirs, 10 * allowed_for(args))
+
+
+def _gradient_of_slope(
+    reals: tuple[int, ...], f: Function, args: Any, dz: Any, along: Any
+) -> Any:
+    """Gradient, by dz and every real argument, of the slope of <f, dz> in one direction."""
+
+    def slope(dz: Any, *chosen: Any) -> Any:
+        _, cotangents = value_and_cotangents(f, reals, with_reals(args, reals, chosen), dz)
+        return _inner(cotangents, tuple(along))
+
+    chosen = [args[i] for i in reals]
+    return jax.grad(slope, argnums=tuple(range(1 + len(chosen))))(dz, *chosen)
+
+
+@functools.lru_cache(maxsize=256)
+def _compiled_slope(reference: Function, reals: tuple[int, ...]) -> Function:
+    return jax.jit(functools.partial(_gradient_of_slope, reals, reference))
+
+
+def _reference_gradient_of_slope(subject: Subject) -> Function:
+    return _compiled_slope(subject.reference, subject.reals)
+
+
+def _members(subject: Subject, sizes: Sizes, seed: int) -> tuple[list[np.ndarray], Any]:
+    """Arguments and cotangents of several members, stacked in front."""
+    generator = np.random.default_rng(seed)
+    drawn = [subject.draw(generator, sizes) for _ in range(_MEMBERS)]
+    cotangents = [subject.draw_cotangent(generator, args) for args in drawn]
+    return [np.stack(parts) for parts in zip(*drawn, strict=True)], _stacked(cotangents)
+
+
+def _stacked(members: Any) -> Any:
+    return jax.tree.map(lambda *parts: np.stack(parts), *members)
+
+
+def _member(tree: Any, index: int) -> Any:
+    return jax.tree.map(lambda leaf: leaf[index], tree)
+
+
+def _inner(a: Any, b: Any) -> Any:
+    pairs = zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
+    return sum(jnp.sum(p * q) for p, q in pairs)
+
+
+def _compared(
+    subject: Subject, name: str, actual: Any, expected: Any, args: Any, each: Any = None
+) -> Check:
+    """Compares (value, cotangents), or a list of them, naming each cotangent."""
+    labels = ["".join("m" if a == 0 else "." for a in axes) for axes in each] if each else [""]
+    actual, expected = (actual, expected) if each else ([actual], [expected])
+    names = [
+        f"{part}{f' mapped {label}' if label else ''}"
+        for label in labels
+        for part in ("z", *subject.cotangent_names)
+    ]
+    flat_actual = [part for z, cotangents in actual for part in (z, *cotangents)]
+    flat_expected = [part for z, cotangents in expected for part in (z, *cotangents)]
+    return compare(name, names, flat_actual, flat_expected, allowed_for(args))

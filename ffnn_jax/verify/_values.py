@@ -1,0 +1,198 @@
+"""Checks of values and cotangents in float64, at one set of sizes."""
+
+import math
+from typing import Any
+
+import jax
+import numpy as np
+
+from ffnn_jax.verify._arguments import Sizes
+from ffnn_jax.verify._compare import allowed_for, compare
+from ffnn_jax.verify._report import Check, worst_of
+from ffnn_jax.verify._subject import Arrays, Subject, with_reals
+
+DRAWS = 3
+_EVERY_COORDINATE_UP_TO = 400
+_DIRECTIONS = 8
+# A central difference is wrong by h^2 from curvature and by eps / h from rounding: least, near
+# 4e-11, at h = eps^(1/3). The rest is room for curvature and for sums of many terms.
+_STEP = float(np.finfo(np.float64).eps) ** (1 / 3)
+_DIFFERENCE = 1e-7
+
+
+def check_value(subject: Subject, sizes: Sizes, seed: int) -> Check:
+    """The value equals the reference's. Sees a wrong forward, and nothing of the backward."""
+    return worst_of(
+        compare("value", ("z",), (ours,), (theirs,), allowed_for(args), _at(sizes))
+        for args, (ours, _), (theirs, _) in _pairs(subject, sizes, seed)
+    )
+
+
+def check_cotangents(subject: Subject, sizes: Sizes, seed: int) -> Check:
+    """Every cotangent equals autodiff of the reference, for random cotangents of the output.
+
+    Sees any fault that changes a number by more than 1e-9 where random arguments lead: the
+    only check that has to be there. It misses what happens at kinks, which random arguments
+    never meet, and what other transformations or dtypes do.
+    """
+    names = subject.cotangent_names
+    return worst_of(
+        compare("cotangents", names, ours, theirs, allowed_for(args), _at(sizes))
+        for args, (_, ours), (_, theirs) in _pairs(subject, sizes, seed)
+    )
+
+
+def check_differences(subject: Subject, sizes: Sizes, seed: int) -> Check:
+    """Every cotangent equals central differences of the operation's own value.
+
+    The witness that trusts neither autodiff nor the reference. One coordinate at a time for
+    small arguments, random directions for large ones.
+    """
+    generator = np.random.default_rng(seed)
+    args = subject.draw(generator, sizes)
+    dz = subject.draw_cotangent(generator, args)
+    _, cotangents = subject.pull(args, dz)
+    return worst_of(
+        _differences(subject, place, args, dz, np.asarray(cotangent), generator, sizes)
+        for place, cotangent in zip(subject.reals, cotangents, strict=True)
+    )
+
+
+def check_adjoint(subject: Subject, sizes: Sizes, seed: int) -> Check | None:
+    """For an argument in which the operation is affine, <J v, u> = <v, J^T u>.
+
+    J v is f(x + v) - f(x), without any derivative: the witness for large arguments, exact but
+    for rounding. It sees one number for each draw, so a small fault can cancel.
+    """
+    if not subject.linear:
+        return None
+    generator = np.random.default_rng(seed)
+    checks = []
+    for place in subject.linear * DRAWS:
+        args = subject.draw(generator, sizes)
+        along = generator.normal(size=args[place].shape)
+        moved = [arg + along if i == place else arg for i, arg in enumerate(args)]
+        u = subject.draw_cotangent(generator, args)
+        change = jax.tree.map(np.subtract, subject.value(*moved), subject.value(*args))
+        cotangent = subject.pull(args, u)[1][subject.reals.index(place)]
+        name, allowed = f"d{subject.names[place]}", allowed_for(args)
+        left, right = _dot(change, u), _dot(along, cotangent)
+        checks.append(compare("adjoint", (name,), (right,), (left,), allowed, _at(sizes)))
+    return worst_of(checks)
+
+
+def check_exact(subject: Subject, sizes: Sizes, seed: int) -> Check | None:
+    """On small whole numbers, value and cotangents equal the reference's, bit for bit.
+
+    Sums and products of whole numbers do not round, so no tolerance can hide a fault.
+    """
+    if not subject.exact:
+        return None
+    generator = np.random.default_rng(seed)
+    args = [argument.draw_whole(generator, sizes) for argument in subject.arguments]
+    dz = jax.tree.map(np.round, subject.draw_cotangent(generator, args))
+    ours, theirs = subject.pull(args, dz), subject.reference_pull(args, dz)
+    names = ("z", "cotangents")
+    return compare("exact", names, ours, theirs, 0.0, _at(sizes))
+
+
+def check_linearity(subject: Subject, sizes: Sizes, seed: int) -> Check:
+    """The backward is linear in the cotangent: a u + b v gives a times u's and b times v's.
+
+    Sees a cotangent that is dropped, squared or clipped, with no reference at all.
+    """
+    generator = np.random.default_rng(seed)
+    args = subject.draw(generator, sizes)
+    u, v = subject.draw_cotangent(generator, args), subject.draw_cotangent(generator, args)
+    both = jax.tree.map(lambda p, q: 2.5 * p - 1.5 * q, u, v)
+    (_, of_u), (_, of_v), (_, of_both) = (subject.pull(args, dz) for dz in (u, v, both))
+    expected = jax.tree.map(lambda p, q: 2.5 * p - 1.5 * q, of_u, of_v)
+    names, allowed = subject.cotangent_names, allowed_for(args)
+    return compare("linearity", names, of_both, expected, allowed, _at(sizes))
+
+
+def check_zero(subject: Subject, sizes: Sizes, seed: int) -> Check:
+    """A cotangent of zeros gives cotangents of zeros, exactly."""
+    generator = np.random.default_rng(seed)
+    args = subject.draw(generator, sizes)
+    dz = jax.tree.map(np.zeros_like, subject.draw_cotangent(generator, args))
+    _, cotangents = subject.pull(args, dz)
+    zeros = jax.tree.map(np.zeros_like, cotangents)
+    return compare("zero", subject.cotangent_names, cotangents, zeros, 0.0, _at(sizes))
+
+
+def check_kinks(subject: Subject) -> Check | None:
+    """At each declared kink the cotangents are those of the convention, exactly."""
+    if not subject.kinks:
+        return None
+    return worst_of(
+        compare(
+            "kinks",
+            subject.cotangent_names,
+            subject.pull(kink.args, kink.cotangent)[1],
+            kink.expected,
+            0.0,
+            f" at {kink.name}",
+        )
+        for kink in subject.kinks
+    )
+
+
+def check_empty_batch(subject: Subject, sizes: Sizes, seed: int) -> Check | None:
+    """A batch of none gives what the reference gives, shapes and NaN included."""
+    if not (subject.empty_batch and subject.batch):
+        return None
+    sizes = {**sizes, subject.batch: 0}
+    generator = np.random.default_rng(seed)
+    args = subject.draw(generator, sizes)
+    dz = subject.draw_cotangent(generator, args)
+    ours, theirs = subject.pull(args, dz), subject.reference_pull(args, dz)
+    return compare("empty batch", ("z", "cotangents"), ours, theirs, 0.0, _at(sizes))
+
+
+def _pairs(subject: Subject, sizes: Sizes, seed: int) -> list[tuple[Arrays, Any, Any]]:
+    """(args, ours, the reference's) for a few random draws."""
+    generator, pairs = np.random.default_rng(seed), []
+    for _ in range(DRAWS):
+        args = subject.draw(generator, sizes)
+        dz = subject.draw_cotangent(generator, args)
+        pairs.append((args, subject.pull(args, dz), subject.reference_pull(args, dz)))
+    return pairs
+
+
+def _differences(
+    subject: Subject,
+    place: int,
+    args: Arrays,
+    dz: Any,
+    cotangent: np.ndarray,
+    generator: np.random.Generator,
+    sizes: Sizes,
+) -> Check:
+    """Of one argument: difference quotients beside the cotangent along the same directions."""
+    shape, size = args[place].shape, args[place].size
+    if size <= _EVERY_COORDINATE_UP_TO:
+        directions = np.eye(size).reshape(size, *shape)
+    else:
+        directions = generator.normal(size=(_DIRECTIONS, *shape)) / math.sqrt(size)
+
+    def along(step: np.ndarray) -> float:
+        at = with_reals(args, (place,), (args[place] + step,))
+        return _dot(subject.value(*at), dz)
+
+    rises = [along(_STEP * d) - along(-_STEP * d) for d in directions]
+    quotients = np.array(rises) / (2 * _STEP)
+    expected = np.array([_dot(d, cotangent) for d in directions])
+    if size <= _EVERY_COORDINATE_UP_TO:
+        quotients, expected = quotients.reshape(shape), expected.reshape(shape)
+    name = f"d{subject.names[place]}"
+    return compare("differences", (name,), (expected,), (quotients,), _DIFFERENCE, _at(sizes))
+
+
+def _dot(a: Any, b: Any) -> float:
+    pairs = zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
+    return float(sum(np.vdot(np.asarray(p), np.asarray(q)) for p, q in pairs))
+
+
+def _at(sizes: Sizes) -> str:
+    return f" at {' '.join(f'{name}={size}' for name, size in sizes.items())}" if sizes else ""
