@@ -5,11 +5,13 @@ import io
 import re
 import sys
 from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 from tyro.extras import SubcommandApp
 
 import ffnn_jax
 from ffnn_jax.cli._train import Train
+from ffnn_jax.cli._verify import Verify
 from ffnn_jax.config import Diverged, Refusal
 
 _REFUSED, _DIVERGED, _INTERRUPTED = 2, 3, 130
@@ -27,22 +29,25 @@ def main(args: Sequence[str] | None = None) -> None:
         print(f"ffnn-jax {ffnn_jax.__version__}")
         return
     try:
-        _parse(words or ["--help"])()
+        code = _parse(words or ["--help"])()
     except Refusal as refusal:
         _leave(str(refusal), _REFUSED)
     except Diverged as divergence:
         _leave(str(divergence), _DIVERGED)
     except KeyboardInterrupt:
         _leave("interrupted", _INTERRUPTED)
+    if code:
+        sys.exit(code)
 
 
-def _parse(words: list[str]) -> Callable[[], None]:
+def _parse(words: list[str]) -> Callable[[], int]:
     """The command that the words describe.
 
     tyro explains a mistake in a box of several lines; it is said again in one.
     """
     app = SubcommandApp()
     app.command(name="train")(Train)
+    app.command(name="verify")(Verify)
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
@@ -62,6 +67,6 @@ def _in_one_line(box: str) -> str:
     return text.replace(" Available subcommands:", "; the commands are:")
 
 
-def _leave(message: str, code: int) -> None:
+def _leave(message: str, code: int) -> NoReturn:
     print(f"ffnn-jax: {message}", file=sys.stderr)
     sys.exit(code)

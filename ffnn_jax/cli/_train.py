@@ -83,7 +83,7 @@ class Train:
     ] = None
     """Folder for the results, which must not exist yet."""
 
-    def __call__(self) -> None:
+    def __call__(self) -> int:
         """Runs the command; jax is imported once the settings are found good."""
         settings = self.settings()
         if self.run_dir is not None and self.run_dir.exists():
@@ -92,6 +92,7 @@ class Train:
         from ffnn_jax.cli._run import run_and_print
 
         run_and_print(settings, self.run_dir)
+        return 0
 
     def settings(self) -> Settings:
         """The preset's settings with what was asked for in their place."""

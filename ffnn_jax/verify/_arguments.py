@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 Sizes = Mapping[str, int]
-_SPEC = re.compile(r"(?P<axes>\w*?(?:x\w+)*)(?::int<(?P<below>\w+))?")
+_SPEC = re.compile(r"(?P<axes>[^:]*)(?::int<(?P<below>[A-Z]\w*|\d+))?")
+_AXIS = re.compile(r"[A-Z][A-Za-wyz0-9_]*|\d+")
 _SMALL = (3, 4, 5, 2, 7, 6)
 
 
@@ -34,12 +35,11 @@ class Argument:
         Raises:
             ValueError: the text is neither.
         """
-        found = re.fullmatch(r"(?P<axes>[^:]*)(?::int<(?P<below>\w+))?", text)
+        found = _SPEC.fullmatch(text)
         axes = tuple(found["axes"].split("x")) if found and found["axes"] else ()
-        if found is None or not all(re.fullmatch(r"[A-Z]\w*|\d+", axis) for axis in axes):
-            raise ValueError(
-                f'an argument is written "4x7", "NxD" or "4:int<10", with capital names, got {text!r}'
-            )
+        if found is None or not all(map(_AXIS.fullmatch, axes)):
+            forms = '"4x7", "NxD" or "4:int<10", names with a capital'
+            raise ValueError(f"an argument is written {forms}, got {text!r}")
         return cls(axes, found["below"])
 
     @property

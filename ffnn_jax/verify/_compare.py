@@ -30,19 +30,23 @@ def compare(
         name: of the check.
         names: of the top-level parts, for the place of the worst error.
         actual: a tuple of pytrees.
-        expected: the same, of the right values; a NaN is equal to a NaN alone.
+        expected: the same, of the right values; a NaN is equal to a NaN alone, and a part that is
+            None is not compared.
         allowed: the largest relative error that passes; 0 asks for equality.
         sizes: at which the values were met.
     """
     worst, where = 0.0, ""
     for part, ours, theirs in zip(names, actual, expected, strict=True):
+        if theirs is None:
+            continue
         a_leaves, b_leaves = jax.tree.leaves(ours), jax.tree.leaves(theirs)
         if len(a_leaves) != len(b_leaves):
             return Check(name, False, math.inf, allowed, part, "another structure")
         for a, b in zip(a_leaves, b_leaves, strict=True):
             a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
             if a.shape != b.shape:
-                return Check(name, False, math.inf, allowed, part, f"shape {a.shape}, not {b.shape}")
+                note = f"shape {a.shape}, not {b.shape}"
+                return Check(name, False, math.inf, allowed, part, note)
             error, index = _largest(a, b)
             if error > worst or not where:
                 worst, where = error, f"{part}{list(index) if index else ''}{sizes}"

@@ -1,7 +1,7 @@
 """What the checks found: one row a check."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +59,16 @@ class Report:
         """The names of the checks that failed."""
         return tuple(check.name for check in self.checks if not check.passed)
 
+    def repeated_by(self, call: Callable[[str], str]) -> "Report":
+        """The same report; each failure has the call that repeats it, given its name."""
+        return Report(
+            self.subject,
+            tuple(
+                check if check.passed else dataclasses.replace(check, reproduce=call(check.name))
+                for check in self.checks
+            ),
+        )
+
     def __str__(self) -> str:
         """A table with a row a check, and below it how to repeat each failure."""
         head = ("check", "", "worst", "allowed", "where", "note")
@@ -68,7 +78,7 @@ class Report:
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
             for row in rows
         ]
-        again = [f"repeat {check.name}: {check.reproduce}" for check in self.checks if check.reproduce]
+        again = [f"{c.name} again: {c.reproduce}" for c in self.checks if c.reproduce]
         verdict = "all checks hold" if self.passed else f"fails {', '.join(self.failures)}"
         return "\n".join([f"{self.subject}: {verdict}", *lines, *again])
 

@@ -89,8 +89,11 @@ def check_vjp(
         op, reference, described, batch, reduces, tuple(linear), exact, empty_batch, tuple(kinks)
     )  # fmt: skip
     chosen = list(sizes) if sizes else list(sample_sizes(described, batch, seed, shapes))
-    title = getattr(op, "__name__", repr(op))
-    return check_subjects(title, [(subject, chosen)], seed, only)
+    report = check_subjects(_called(op), [(subject, chosen)], seed, only)
+    words = ", ".join([_called(op), _called(reference), *(repr(_spelt(a)) for a in described)])
+    return report.repeated_by(
+        lambda check: f"check_vjp({words}, ..., seed={seed}, only=[{check!r}])"
+    )
 
 
 def assert_vjp(op: Function, reference: Function, *arguments: Any, **settings: Any) -> None:
@@ -124,6 +127,17 @@ def check_subjects(
     found += itertools.chain.from_iterable(elsewhere.results())
     by_name = {name: [check for check in found if check.name == name] for name in CHECKS}
     return Report(title, tuple(worst_of(checks) for checks in by_name.values() if checks))
+
+
+def _called(function: Function) -> str:
+    """The name of a function, also of one with settings."""
+    function = function.func if isinstance(function, functools.partial) else function
+    return getattr(function, "__name__", repr(function))
+
+
+def _spelt(argument: Argument) -> str:
+    whole = f":int<{argument.below}" if argument.below else ""
+    return "x".join(argument.axes) + whole
 
 
 def _described(argument: Any) -> Argument:

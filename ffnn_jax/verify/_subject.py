@@ -23,7 +23,8 @@ class Kink:
         name: says what the point is.
         args: the arguments there.
         cotangent: the cotangent of the output.
-        expected: the cotangents of the real arguments, as the convention has them.
+        expected: the cotangents of the real arguments, as the convention has them; None for one
+            that it says nothing of.
     """
 
     name: str

@@ -34,21 +34,17 @@ def check_vmap(subject: Subject, sizes: Sizes, seed: int) -> Check:
     choices = list(itertools.product((0, None), repeat=len(stacks)))[:-1]
     one = functools.partial(value_and_cotangents, subject.op, subject.reals)
 
+    def chosen(axes: Any, member: Any) -> list[Any]:
+        """Each stack's own member, or its first where the argument is not mapped."""
+        return [s[member if a == 0 else 0] for s, a in zip(stacks, axes, strict=True)]
+
     @jax.jit
     def mapped(stacks: Any, dz: Any) -> Any:
-        chosen = [[s if a == 0 else s[0] for s, a in zip(stacks, axes, strict=True)] for axes in choices]
-        return [
-            jax.vmap(one, in_axes=(list(axes), 0))(args, dz)
-            for axes, args in zip(choices, chosen, strict=True)
-        ]
+        every = slice(None)
+        return [jax.vmap(one, in_axes=(list(axes), 0))(chosen(axes, every), dz) for axes in choices]
 
     one_by_one = [
-        _stacked(
-            subject.pull(
-                [s[m if a == 0 else 0] for s, a in zip(stacks, axes, strict=True)], _member(dz, m)
-            )
-            for m in range(_MEMBERS)
-        )
+        _stacked(subject.pull(chosen(axes, m), _member(dz, m)) for m in range(_MEMBERS))
         for axes in choices
     ]
     return _compared(subject, "vmap", mapped(stacks, dz), one_by_one, stacks, each=choices)
@@ -100,9 +96,7 @@ def check_second_order(subject: Subject, sizes: Sizes, seed: int) -> Check:
     return compare("grad of grad", names, ours, theirs, 10 * allowed_for(args))
 
 
-def _gradient_of_slope(
-    reals: tuple[int, ...], f: Function, args: Any, dz: Any, along: Any
-) -> Any:
+def _gradient_of_slope(reals: tuple[int, ...], f: Function, args: Any, dz: Any, along: Any) -> Any:
     """Gradient, by dz and every real argument, of the slope of <f, dz> in one direction."""
 
     def slope(dz: Any, *chosen: Any) -> Any:

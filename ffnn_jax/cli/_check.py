@@ -1,0 +1,199 @@
+"""Checks as a person watches them: a progress bar, a table, and what to repeat."""
+
+import functools
+import importlib
+import inspect
+import json
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rich import box
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from ffnn_jax.catalogue import ENTRIES, Entry, Proof, prove
+from ffnn_jax.config import Refusal, suggestion
+from ffnn_jax.verify import CHECKS, Argument, Check, Kink, Report, check_vjp
+
+if TYPE_CHECKING:
+    from ffnn_jax.cli._verify import Verify
+
+
+def list_faults(layer: str | None) -> int:
+    """Prints the planted faults, a line each."""
+    for entry in _chosen(layer):
+        for fault in entry.faults:
+            print(f"{entry.name}: {fault.name}")
+    return 0
+
+
+def check_layers(layer: str | None, seed: int, thorough: bool, file: str | None) -> int:
+    """Proves the layers and prints a column for each; returns 1 if anything fails."""
+    console = _console(file)
+    proofs = []
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        entries = _chosen(layer)
+        task = bar.add_task("", total=len(entries))
+        for entry in entries:
+            say = functools.partial(bar.update, task)
+            proofs.append(prove(entry, seed, thorough, lambda words, s=say: s(description=words)))
+            bar.advance(task)
+    _print_proofs(console, proofs, seed)
+    _write(file, {"layers": {proof.name: _proof_json(proof) for proof in proofs}})
+    return 0 if all(proof.passed for proof in proofs) else 1
+
+
+def check_own(
+    asked: "Verify", settings: dict[str, Any], kinks: Sequence[tuple[str, float, float]]
+) -> int:
+    """Checks a user's function and prints its report; returns 1 if anything fails."""
+    sys.path.insert(0, str(Path.cwd()))
+    op = _set(_imported(str(asked.op)), settings)
+    reference = _set(_imported(str(asked.reference)), settings)
+    try:
+        arguments = [Argument.parse(text) for text in str(asked.shapes).split()]
+        report = check_vjp(
+            op,
+            reference,
+            *arguments,
+            batch=asked.batch,
+            reduces=asked.reduces,
+            kinks=[_kink(op, arguments, *kink, asked.seed) for kink in kinks],
+            seed=asked.seed,
+            shapes=8 if asked.thorough else 4,
+        )
+    except ValueError as error:
+        raise Refusal(str(error)) from None
+    again = f'ffnn-jax verify {asked.op} --reference {asked.reference} --shapes "{asked.shapes}"'
+    report = report.repeated_by(lambda check: f"{again} --seed {asked.seed}")
+    _console(asked.json).print(str(report), highlight=False, markup=False, soft_wrap=True)
+    _write(asked.json, {"layers": {str(asked.op): {"checks": _checks_json(report)}}})
+    return 0 if report.passed else 1
+
+
+def _chosen(layer: str | None) -> list[Entry]:
+    names = [entry.name for entry in ENTRIES]
+    if layer is not None and layer not in names:
+        known = ", ".join(names)
+        raise Refusal(f"unknown layer {layer!r} (known: {known}){suggestion(layer, names)}")
+    return [entry for entry in ENTRIES if layer in (None, entry.name)]
+
+
+def _imported(place: str) -> Any:
+    module_name, colon, name = place.partition(":")
+    if not colon:
+        raise Refusal(f"a function is named MODULE:NAME, got {place!r}")
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        raise Refusal(f"{place}: {error}") from None
+    if not callable(getattr(module, name, None)):
+        near = suggestion(name, vars(module))
+        raise Refusal(f"module {module_name} has no function {name!r}{near}")
+    return getattr(module, name)
+
+
+def _set(function: Any, settings: dict[str, Any]) -> Any:
+    """The function with those settings that it takes."""
+    taken = inspect.signature(function).parameters
+    known = {name: value for name, value in settings.items() if name in taken}
+    return functools.partial(function, **known) if known else function
+
+
+def _kink(
+    op: Any, arguments: Sequence[Argument], name: str, value: float, slope: float, seed: int
+) -> Kink:
+    """An elementwise convention: where the argument is ``value``, its cotangent is slope dz."""
+    names = list(inspect.signature(op).parameters)[: len(arguments)]
+    if name not in names:
+        raise ValueError(f"kink: no argument {name!r} (there are: {', '.join(names)})")
+    generator = np.random.default_rng(seed)
+    sizes = {axis: 3 + i for i, axis in enumerate(sorted({a for x in arguments for a in x.axes}))}
+    args = [argument.draw(generator, sizes) for argument in arguments]
+    place = names.index(name)
+    args[place] = np.full_like(args[place], value)
+    dz = generator.normal(size=args[place].shape)
+    reals = [i for i, argument in enumerate(arguments) if argument.is_real]
+    expected = tuple(slope * dz if i == place else None for i in reals)
+    return Kink(f"{name}={value:g}", tuple(args), dz, expected)
+
+
+def _print_proofs(console: Console, proofs: Sequence[Proof], seed: int) -> None:
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, collapse_padding=True)
+    table.add_column("worst error")
+    for proof in proofs:
+        table.add_column(proof.name.replace("_", "\n"), justify="right", no_wrap=True)
+    for name in CHECKS:
+        table.add_row(name, *(_cell(proof.report, name) for proof in proofs))
+    table.add_section()
+    table.add_row("faults caught", *(f"{p.caught_count}/{len(p.caught)}" for p in proofs))
+    table.add_row("false alarms", *(f"{p.false_alarms}/{p.draws}" for p in proofs))
+    console.print(table)
+    for proof in proofs:
+        for check in proof.report.checks:
+            if not check.passed:
+                _print_failure(console, proof.name, check, seed)
+        for fault, catchers in proof.caught.items():
+            if not catchers:
+                console.print(f"{proof.name}: no check catches the fault {fault!r}", markup=False)
+    holds = all(proof.passed for proof in proofs)
+    caught, planted = sum(p.caught_count for p in proofs), sum(len(p.caught) for p in proofs)
+    verdict = "everything holds" if holds else "something FAILS"
+    console.print(f"{verdict}; {caught} of {planted} planted faults caught")
+
+
+def _print_failure(console: Console, name: str, check: Check, seed: int) -> None:
+    what = f"{name} fails {check.name}: {check.worst:.1e} at {check.where} {check.note}"
+    console.print(what, markup=False, soft_wrap=True)
+    console.print(f"  again: ffnn-jax verify --layer {name} --seed {seed}", markup=False)
+
+
+def _cell(report: Report, name: str) -> str:
+    """The worst error, in units of epsilon for dtypes; a dot where the check does not apply."""
+    found = [check for check in report.checks if check.name == name]
+    if not found:
+        return "·"
+    number = f"{found[0].worst:.1e}" if found[0].worst else "0"
+    return number if found[0].passed else f"[bold red]FAILS {number}[/]"
+
+
+def _console(file: str | None) -> Console:
+    """Standard output, or standard error where the JSON goes to standard output."""
+    return Console(stderr=file == "-", highlight=False)
+
+
+def _proof_json(proof: Proof) -> dict[str, Any]:
+    return {
+        "checks": _checks_json(proof.report),
+        "faults": {"planted": len(proof.caught), "caught": proof.caught_count},
+        "caught_by": {fault: list(checks) for fault, checks in proof.caught.items()},
+        "false_alarms": proof.false_alarms,
+        "draws": proof.draws,
+    }
+
+
+def _checks_json(report: Report) -> dict[str, Any]:
+    return {
+        check.name: {
+            "passed": check.passed,
+            "worst": check.worst if math.isfinite(check.worst) else None,
+            "where": check.where,
+            "note": check.note,
+        }
+        for check in report.checks
+    }
+
+
+def _write(file: str | None, result: dict[str, Any]) -> None:
+    if file == "-":
+        print(json.dumps(result, indent=2))
+    elif file is not None:
+        try:
+            Path(file).write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise Refusal(f"json cannot be written: {error}") from None
