@@ -12,8 +12,8 @@ def dense_column(x: Array, w: Array, b: Array) -> Array:
 
 def dense(x: Array, w: Array, b: Array) -> Array:
     """Equation (12)."""
-    rows = jnp.stack([image.ravel() for image in x])
-    return jnp.einsum("nj,ji->ni", rows, w) + jnp.broadcast_to(b, (len(x), *b.shape))
+    rows = x.reshape(x.shape[0], w.shape[0])
+    return jnp.einsum("nj,ji->ni", rows, w) + jnp.broadcast_to(b, (x.shape[0], *b.shape))
 
 
 def relu(x: Array) -> Array:
@@ -28,9 +28,8 @@ def softmax(x: Array) -> Array:
 
 def softmax_cross_entropy(logits: Array, labels: Array) -> Array:
     """Equations (21) and (23)."""
-    return -jnp.mean(
-        jnp.stack([jnp.log(softmax(x))[c] for x, c in zip(logits, labels, strict=True)])
-    )
+    scores = jnp.take_along_axis(jnp.log(softmax(logits)), labels[:, None], axis=1)
+    return -jnp.mean(scores)
 
 
 def conv2d(x: Array, w: Array, b: Array, padding: int | str = "SAME", stride: int = 1) -> Array:
@@ -47,7 +46,7 @@ def conv2d(x: Array, w: Array, b: Array, padding: int | str = "SAME", stride: in
 def conv2d_of_lax(
     x: Array, w: Array, b: Array, padding: int | str = "SAME", stride: int = 1
 ) -> Array:
-    """What JAX's own users write."""
+    """Equation (conv.1) as JAX's own users write it."""
     around = padding if isinstance(padding, str) else [(padding, padding)] * 2
     layout = ("NHWC", "HWIO", "NHWC")
     z = jax.lax.conv_general_dilated(x, w, (stride, stride), around, dimension_numbers=layout)
@@ -55,11 +54,14 @@ def conv2d_of_lax(
 
 
 def max_pool(x: Array, window: int = 2) -> Array:
-    """Equation (pool.1)."""
+    """Equation (pool.1), as the entry that (pool.2) names: narrow dtypes are full of ties."""
     n, height, width, channels = x.shape
     rows, columns = height // window, width // window
     x = x[:, : rows * window, : columns * window]
-    return x.reshape(n, rows, window, columns, window, channels).max((2, 4))
+    entries = x.reshape(n, rows, window, columns, window, channels).transpose(0, 1, 3, 5, 2, 4)
+    entries = entries.reshape(n, rows, columns, channels, window * window)
+    winner = jnp.argmax(entries, axis=-1, keepdims=True)
+    return jnp.take_along_axis(entries, winner, axis=-1)[..., 0]
 
 
 def _around(x: Array, w: Array, padding: int | str, stride: int) -> list[tuple[int, int]]:

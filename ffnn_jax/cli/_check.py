@@ -1,27 +1,44 @@
 """Checks as a person watches them: a progress bar, a table, and what to repeat."""
 
+import dataclasses
 import functools
 import importlib
 import inspect
 import json
 import math
+import multiprocessing
+import os
+import shlex
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import jax
 import numpy as np
 from rich import box
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from ffnn_jax.catalogue import ENTRIES, Entry, Proof, prove
+from ffnn_jax.catalogue import (
+    ENTRIES,
+    Entry,
+    Proof,
+    catch_faults,
+    check_rule,
+    count_false_alarms,
+)
 from ffnn_jax.config import Refusal, suggestion
 from ffnn_jax.verify import CHECKS, Argument, Check, Kink, Report, check_vjp
 
 if TYPE_CHECKING:
     from ffnn_jax.cli._verify import Verify
+
+
+_PARTS = ("rule", "faults", "draws")
+_DRAWS = 200
 
 
 def list_faults(layer: str | None) -> int:
@@ -35,17 +52,47 @@ def list_faults(layer: str | None) -> int:
 def check_layers(layer: str | None, seed: int, thorough: bool, file: str | None) -> int:
     """Proves the layers and prints a column for each; returns 1 if anything fails."""
     console = _console(file)
-    proofs = []
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        entries = _chosen(layer)
-        task = bar.add_task("", total=len(entries))
-        for entry in entries:
-            say = functools.partial(bar.update, task)
-            proofs.append(prove(entry, seed, thorough, lambda words, s=say: s(description=words)))
-            bar.advance(task)
+    proofs = _proved(_chosen(layer), seed, thorough, console)
     _print_proofs(console, proofs, seed)
     _write(file, {"layers": {proof.name: _proof_json(proof) for proof in proofs}})
     return 0 if all(proof.passed for proof in proofs) else 1
+
+
+def _proved(entries: Sequence[Entry], seed: int, thorough: bool, console: Console) -> list[Proof]:
+    """Proofs in order. Compilation keeps one core of a process busy: a process a core."""
+    bar = Progress(console=console, transient=True, disable=not console.is_terminal)
+    spawn = multiprocessing.get_context("spawn")
+    with bar, ProcessPoolExecutor(min(os.cpu_count() or 1, 3 * len(entries)), spawn) as pool:
+        task = bar.add_task("checking", total=3 * len(entries))
+        parts = {
+            (entry.name, part): pool.submit(_part, entry.name, part, seed, thorough)
+            for entry in sorted(entries, key=lambda entry: -len(entry.cases))
+            for part in _PARTS
+        }
+        for _ in as_completed(parts.values()):
+            bar.advance(task)
+    return [
+        Proof(
+            entry.name,
+            report=parts[entry.name, "rule"].result(),
+            caught=parts[entry.name, "faults"].result(),
+            false_alarms=parts[entry.name, "draws"].result(),
+            draws=_DRAWS,
+        )
+        for entry in entries
+    ]
+
+
+def _part(name: str, part: str, seed: int, thorough: bool) -> Any:
+    """One part of a layer's proof, in a process that has only its name."""
+    (entry,) = _chosen(name)
+    # Half of the time goes into compiling, and what is compiled for a fault runs a few times.
+    jax.config.update("jax_disable_most_optimizations", part == "faults")
+    if part == "rule":
+        return check_rule(entry, seed, thorough)
+    if part == "faults":
+        return catch_faults(entry, seed)
+    return count_false_alarms(entry, seed, _DRAWS)
 
 
 def check_own(
@@ -69,11 +116,23 @@ def check_own(
         )
     except ValueError as error:
         raise Refusal(str(error)) from None
-    again = f'ffnn-jax verify {asked.op} --reference {asked.reference} --shapes "{asked.shapes}"'
-    report = report.repeated_by(lambda check: f"{again} --seed {asked.seed}")
-    _console(asked.json).print(str(report), highlight=False, markup=False, soft_wrap=True)
+    console = _console(asked.json)
+    console.print(
+        str(dataclasses.replace(report, again=_command(asked))), markup=False, soft_wrap=True
+    )
     _write(asked.json, {"layers": {str(asked.op): {"checks": _checks_json(report)}}})
     return 0 if report.passed else 1
+
+
+def _command(asked: "Verify") -> str:
+    """The command line that asks the same again."""
+    words = ["ffnn-jax", "verify", str(asked.op)]
+    for field in dataclasses.fields(asked)[1:]:
+        value, option = getattr(asked, field.name), f"--{field.name.replace('_', '-')}"
+        if value != field.default:
+            values = value if isinstance(value, tuple) else () if value is True else (value,)
+            words += [option, *map(str, values)]
+    return shlex.join(words)
 
 
 def _chosen(layer: str | None) -> list[Entry]:

@@ -1,7 +1,7 @@
 """What the checks found: one row a check."""
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,7 +15,6 @@ class Check:
         allowed: the largest error that passes.
         where: argument and index of the largest error, and the sizes at which it was met.
         note: what else there is to say: a reason, or another rule's error for comparison.
-        reproduce: a call that repeats a failure.
     """
 
     name: str
@@ -24,7 +23,6 @@ class Check:
     allowed: float = 0.0
     where: str = ""
     note: str = ""
-    reproduce: str = ""
 
     @property
     def badness(self) -> float:
@@ -36,10 +34,17 @@ class Check:
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """All checks of one operation; true when every one passed, printed as a table."""
+    """All checks of one operation; true when every one passed, printed as a table.
+
+    Attributes:
+        subject: what was checked.
+        checks: a row a check.
+        again: the call or command that repeats the checks that failed.
+    """
 
     subject: str
     checks: tuple[Check, ...]
+    again: str = ""
 
     @property
     def passed(self) -> bool:
@@ -59,18 +64,8 @@ class Report:
         """The names of the checks that failed."""
         return tuple(check.name for check in self.checks if not check.passed)
 
-    def repeated_by(self, call: Callable[[str], str]) -> "Report":
-        """The same report; each failure has the call that repeats it, given its name."""
-        return Report(
-            self.subject,
-            tuple(
-                check if check.passed else dataclasses.replace(check, reproduce=call(check.name))
-                for check in self.checks
-            ),
-        )
-
     def __str__(self) -> str:
-        """A table with a row a check, and below it how to repeat each failure."""
+        """A table with a row a check, and below it how to repeat the failures."""
         head = ("check", "", "worst", "allowed", "where", "note")
         rows = [head, *(_cells(check) for check in self.checks)]
         widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
@@ -78,7 +73,7 @@ class Report:
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
             for row in rows
         ]
-        again = [f"{c.name} again: {c.reproduce}" for c in self.checks if c.reproduce]
+        again = [] if self.passed or not self.again else [f"again: {self.again}"]
         verdict = "all checks hold" if self.passed else f"fails {', '.join(self.failures)}"
         return "\n".join([f"{self.subject}: {verdict}", *lines, *again])
 

@@ -1,9 +1,11 @@
 """All checks of one operation, or of several at once."""
 
+import dataclasses
 import functools
+import inspect
 import itertools
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -34,6 +36,7 @@ _AT_THE_FIRST_SIZES = {
     "remat": _transforms.check_remat,
     "grad of grad": _transforms.check_second_order,
 }
+_AT_FIRST = {"jit", *_dtypes.DTYPES}
 CHECKS = (
     *_AT_EVERY_SIZE, "kinks", *_AT_THE_FIRST_SIZES, *_dtypes.DTYPES, *_sharded.NAMES,
 )  # fmt: skip
@@ -77,7 +80,8 @@ def check_vjp(
         A report with a row a check. A check that does not apply has none.
 
     Raises:
-        ValueError: an argument is not described as above, a check is unknown, or ``reduces`` is.
+        ValueError: an argument is not described as above, a check is unknown, ``reduces`` is, or
+            the functions cannot be called with such arguments.
     """
     unknown = [name for name in only if name not in CHECKS]
     if unknown:
@@ -89,11 +93,21 @@ def check_vjp(
         op, reference, described, batch, reduces, tuple(linear), exact, empty_batch, tuple(kinks)
     )  # fmt: skip
     chosen = list(sizes) if sizes else list(sample_sizes(described, batch, seed, shapes))
+    _require_callable(subject, chosen[0])
     report = check_subjects(_called(op), [(subject, chosen)], seed, only)
-    words = ", ".join([_called(op), _called(reference), *(repr(_spelt(a)) for a in described)])
-    return report.repeated_by(
-        lambda check: f"check_vjp({words}, ..., seed={seed}, only=[{check!r}])"
-    )
+    settings = {
+        "batch": batch, "reduces": reduces, "linear": linear, "exact": exact,
+        "empty_batch": empty_batch, "kinks": kinks, "sizes": sizes, "seed": seed, "shapes": shapes,
+        "only": list(report.failures),
+    }  # fmt: skip
+    told = [f"{name}={value!r}" for name, value in settings.items() if value != _DEFAULTS[name]]
+    words = [_called(op), _called(reference), *(repr(_spelt(a)) for a in described), *told]
+    return dataclasses.replace(report, again=f"check_vjp({', '.join(words)})")
+
+
+_DEFAULTS = {
+    name: parameter.default for name, parameter in inspect.signature(check_vjp).parameters.items()
+}
 
 
 def assert_vjp(op: Function, reference: Function, *arguments: Any, **settings: Any) -> None:
@@ -111,6 +125,9 @@ def check_subjects(
 ) -> Report:
     """One report of one operation under several settings, each with its own sizes.
 
+    What costs most and depends least on settings is checked under the first alone: "jit", which
+    compiles step by step, the dtypes, and the checks over devices.
+
     Args:
         title: names the report.
         subjects: the operation under each setting, and sizes, the smallest first.
@@ -119,14 +136,31 @@ def check_subjects(
     """
     requests = []
     if set(only) & set(_sharded.NAMES):
-        requests = [_sharded.request_for(subject, sizes[0], seed) for subject, sizes in subjects]
+        requests = [_sharded.request_for(subjects[0][0], subjects[0][1][0], seed)]
     elsewhere = _sharded.ShardedChecks([request for request in requests if request])
-    tasks = [task for subject, sizes in subjects for task in _tasks(subject, sizes, seed, only)]
+    tasks = [
+        task
+        for place, (subject, sizes) in enumerate(subjects)
+        for task in _tasks(subject, sizes, seed, only if place == 0 else set(only) - _AT_FIRST)
+    ]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         found = [check for check in pool.map(lambda task: task(), tasks) if check]
     found += itertools.chain.from_iterable(elsewhere.results())
     by_name = {name: [check for check in found if check.name == name] for name in CHECKS}
     return Report(title, tuple(worst_of(checks) for checks in by_name.values() if checks))
+
+
+def _require_callable(subject: Subject, sizes: Sizes) -> None:
+    """Refuses arguments that the operation or its reference cannot be called with."""
+    args = subject.draw(np.random.default_rng(0), sizes)
+    for name, function in (("operation", subject.op), ("reference", subject.reference)):
+        try:
+            jax.eval_shape(function, *args)
+        except Exception as error:
+            shapes = ", ".join(str(arg.shape) for arg in args)
+            reason = f"{type(error).__name__}: {str(error).splitlines()[0]}"
+            message = f"check_vjp: the {name} cannot be called with shapes {shapes} ({reason})"
+            raise ValueError(message) from error
 
 
 def _called(function: Function) -> str:
@@ -152,7 +186,7 @@ def _described(argument: Any) -> Argument:
 
 
 def _tasks(
-    subject: Subject, sizes: Sequence[Sizes], seed: int, only: Sequence[str]
+    subject: Subject, sizes: Sequence[Sizes], seed: int, only: Collection[str]
 ) -> Iterator[Task]:
     """The checks to run, each as a function of nothing; slow ones first, to share the cores."""
     for name, check in _AT_THE_FIRST_SIZES.items():

@@ -22,8 +22,9 @@ _MEMBERS = 2
 def check_jit(subject: Subject, sizes: Sizes, seed: int) -> Check:
     """Uncompiled, step by step, the rule gives what it gives compiled."""
     generator = np.random.default_rng(seed)
-    args = [jnp.asarray(arg) for arg in subject.draw(generator, sizes)]
-    dz = jax.tree.map(jnp.asarray, subject.draw_cotangent(generator, args))
+    drawn = subject.draw(generator, sizes)
+    args = [jnp.asarray(arg) for arg in drawn]
+    dz = jax.tree.map(jnp.asarray, subject.draw_cotangent(generator, drawn))
     eager = value_and_cotangents(subject.op, subject.reals, args, dz)
     return _compared(subject, "jit", eager, subject.pull(args, dz), args)
 

@@ -104,9 +104,11 @@ def check_linearity(subject: Subject, sizes: Sizes, seed: int) -> Check:
     generator = np.random.default_rng(seed)
     args = subject.draw(generator, sizes)
     u, v = subject.draw_cotangent(generator, args), subject.draw_cotangent(generator, args)
-    both = jax.tree.map(lambda p, q: 2.5 * p - 1.5 * q, u, v)
-    (_, of_u), (_, of_v), (_, of_both) = (subject.pull(args, dz) for dz in (u, v, both))
-    expected = jax.tree.map(lambda p, q: 2.5 * p - 1.5 * q, of_u, of_v)
+    both = jax.tree.map(lambda p, q: 2.5 * p + 1.5 * q, u, v)
+    of_u, of_v, of_both = (
+        jax.tree.map(np.asarray, subject.pull(args, dz)[1]) for dz in (u, v, both)
+    )
+    expected = jax.tree.map(lambda p, q: 2.5 * p + 1.5 * q, of_u, of_v)
     names, allowed = subject.cotangent_names, allowed_for(args)
     return compare("linearity", names, of_both, expected, allowed, _at(sizes))
 
@@ -176,11 +178,13 @@ def _differences(
     else:
         directions = generator.normal(size=(_DIRECTIONS, *shape)) / math.sqrt(size)
 
-    def along(step: np.ndarray) -> float:
-        at = with_reals(args, (place,), (args[place] + step,))
-        return _dot(subject.value(*at), dz)
+    def moved(step: np.ndarray) -> Any:
+        return subject.value(*with_reals(args, (place,), (args[place] + step,)))
 
-    rises = [along(_STEP * d) - along(-_STEP * d) for d in directions]
+    changes = [
+        jax.tree.map(np.subtract, moved(_STEP * d), moved(-_STEP * d)) for d in directions
+    ]  # before the sum over outputs, so that its rounding is not divided by the step
+    rises = [_dot(change, dz) for change in changes]
     quotients = np.array(rises) / (2 * _STEP)
     expected = np.array([_dot(d, cotangent) for d in directions])
     if size <= _EVERY_COORDINATE_UP_TO:

@@ -1,0 +1,79 @@
+"""Is a rule right, and would the checks say so if it were not?"""
+
+import dataclasses
+
+from ffnn_jax.catalogue._entry import Entry
+from ffnn_jax.verify import CHECKS, Report, check_subjects
+
+# These compare a rule with itself under a transformation: a wrong rule agrees with itself.
+_OF_THE_RULE_WITH_ITSELF = ("jit", "vmap", "scan", "remat", "sharded", "shard_map")
+# float16 takes as long as bfloat16 again, and sees what that sees.
+FAULT_CHECKS = tuple(name for name in CHECKS if name not in (*_OF_THE_RULE_WITH_ITSELF, "float16"))
+DRAW_CHECKS = ("value", "cotangents", "adjoint", "linearity", "zero")
+_THOROUGH_SIZES = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class Proof:
+    """What the checks say of an operation, and what can be said of the checks.
+
+    Attributes:
+        name: of the operation.
+        report: all checks of the true rule.
+        caught: for each planted fault, the checks that catch it, each on its own.
+        false_alarms: how many random draws of values a check refused the true rule at.
+        draws: how many there were.
+    """
+
+    name: str
+    report: Report
+    caught: dict[str, tuple[str, ...]]
+    false_alarms: int
+    draws: int
+
+    @property
+    def passed(self) -> bool:
+        """Whether the rule passes every check, every fault fails one, and no draw fails."""
+        return self.report.passed and all(self.caught.values()) and not self.false_alarms
+
+    @property
+    def caught_count(self) -> int:
+        """How many of the planted faults were caught."""
+        return sum(map(bool, self.caught.values()))
+
+
+def prove(entry: Entry, seed: int = 0, draws: int = 200, thorough: bool = False) -> Proof:
+    """Checks an operation of the catalogue, and checks the checks with every planted fault.
+
+    Args:
+        entry: the operation.
+        seed: decides all sizes and values.
+        draws: how many times the true rule is checked at the first sizes, with new values.
+        thorough: whether each case is checked at random sizes too.
+    """
+    report = check_rule(entry, seed, thorough)
+    caught = catch_faults(entry, seed)
+    return Proof(entry.name, report, caught, count_false_alarms(entry, seed, draws), draws)
+
+
+def check_rule(entry: Entry, seed: int = 0, thorough: bool = False) -> Report:
+    """The true rule under every check, in every case."""
+    subjects = entry.subjects(_THOROUGH_SIZES if thorough else 0, seed)
+    return check_subjects(entry.name, subjects, seed)
+
+
+def catch_faults(entry: Entry, seed: int = 0) -> dict[str, tuple[str, ...]]:
+    """For each planted fault, the checks that catch it."""
+    return {
+        fault.name: check_subjects(fault.name, [entry.planted(fault)], seed, FAULT_CHECKS).failures
+        for fault in entry.faults
+    }
+
+
+def count_false_alarms(entry: Entry, seed: int = 0, draws: int = 200) -> int:
+    """How many random draws of values a check refuses the true rule at."""
+    subject, sizes = entry.subjects()[0]
+    return sum(
+        not check_subjects(entry.name, [(subject, sizes[:1])], seed + draw, DRAW_CHECKS)
+        for draw in range(1, draws + 1)
+    )

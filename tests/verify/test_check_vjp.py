@@ -1,0 +1,233 @@
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ffnn_jax.verify import CHECKS, Argument, Kink, assert_vjp, check_vjp, sample_sizes
+from ffnn_jax.verify._sharded import NAMES
+from ffnn_jax.verify._subject import Subject
+from ffnn_jax.verify._transforms import check_jit, check_remat, check_scan, check_vmap
+from tests.verify import toys
+
+HERE = [name for name in CHECKS if name not in NAMES]
+SIZES = [{"N": 3, "D": 4, "K": 5}, {"N": 10_000, "D": 2, "K": 3}]
+
+
+def check(op, **settings):
+    settings = {
+        "batch": "N",
+        "linear": (0, 1),
+        "exact": True,
+        "sizes": SIZES,
+        "only": HERE,
+    } | settings
+    return check_vjp(op, toys.product_plainly, "NxD", "DxK", **settings)
+
+
+def test_a_right_rule_passes_every_check():
+    report = check_vjp(
+        toys.product, toys.product_plainly, "NxD", "DxK",
+        batch="N", linear=(0, 1), exact=True, empty_batch=True, sizes=SIZES[:1],
+        kinks=[Kink("ones", (np.ones((1, 1)),) * 2, np.ones((1, 1)), (np.ones((1, 1)),) * 2)],
+    )  # fmt: skip
+    assert report.passed
+    assert [row.name for row in report.checks] == list(CHECKS)
+
+
+@pytest.mark.parametrize(
+    ("backward", "some", "never"),
+    [
+        (toys.scaled, {"cotangents", "differences", "adjoint", "exact"}, {"value", "linearity"}),
+        (toys.drops_the_cotangent, {"cotangents", "linearity", "zero"}, {"value"}),
+        (toys.squares_the_cotangent, {"cotangents", "linearity"}, {"value", "zero"}),
+    ],
+)
+def test_a_wrong_rule_fails_the_checks_that_see_it(backward, some, never):
+    failures = set(check(toys.wired(backward), sizes=SIZES[:1]).failures)
+    assert some <= failures
+    assert not never & failures
+
+
+@pytest.mark.parametrize(
+    ("backward", "failures"),
+    [
+        (toys.cut_off_from_its_arguments, ("grad of grad",)),
+        (toys.returns_float32, ("bfloat16", "float16")),
+        (toys.adds_up_in_half_precision, ("bfloat16", "float16")),
+        (toys.differs_when_compiled, ("jit",)),
+    ],
+)
+def test_a_fault_that_one_check_alone_can_see_fails_that_check_alone(backward, failures):
+    assert check(toys.wired(backward)).failures == failures
+
+
+def test_a_wrong_value_fails_the_value():
+    wrong = toys.wired(toys.right, lambda x, w: (1.001 * (x @ w), (x, w)))
+    report = check(wrong, sizes=SIZES[:1], only=["value", "cotangents", "linearity"])
+    assert report.failures == ("value",)
+
+
+@pytest.mark.parametrize("transformed", [check_jit, check_vmap, check_scan, check_remat])
+def test_each_transformation_is_compared_with_the_compiled_rule(transformed):
+    """The compiled rule is right and the operation wrong, as if the transformation broke it."""
+    arguments = Argument.parse("NxD"), Argument.parse("DxK")
+    good = Subject(toys.product, toys.product_plainly, arguments)
+    bad = Subject(toys.wired(toys.scaled), toys.product_plainly, arguments)
+    with jax.enable_x64(True):
+        bad.__dict__["pull"] = good.pull
+        assert transformed(good, SIZES[0], 0).passed
+        result = transformed(bad, SIZES[0], 0)
+    assert not result.passed
+    assert "dw" in result.where
+
+
+def test_a_failure_names_argument_and_index():
+    def one_entry(residuals, dz):
+        dx, dw = toys.right(residuals, dz)
+        return dx, dw.at[2, 1].multiply(1.01)
+
+    row = check(toys.wired(one_entry), only=["cotangents"], sizes=SIZES[:1])["cotangents"]
+    assert row.where.startswith(("dw[2, 1]", "darg1[2, 1]"))
+    assert row.where.endswith("N=3 D=4 K=5")
+    assert row.worst > row.allowed > 0
+
+
+def test_nan_is_an_error_and_not_a_pass():
+    def nan(residuals, dz):
+        dx, dw = toys.right(residuals, dz)
+        return dx * jnp.nan, dw
+
+    report = check(toys.wired(nan), only=["cotangents"], sizes=SIZES[:1])
+    assert report["cotangents"].worst == np.inf
+
+
+KINKED = [
+    Kink("zero", (np.zeros(3),), np.arange(1.0, 4), (np.zeros(3),)),
+    Kink("one", (np.ones(3),), np.arange(1.0, 4), (np.arange(1.0, 4),)),
+]
+
+
+@pytest.mark.parametrize(("slope", "failures"), [(0.0, ()), (0.5, ("kinks",)), (1.0, ("kinks",))])
+def test_a_convention_at_a_kink_is_held_to_exactly(slope, failures):
+    op = jax.custom_vjp(lambda x: jnp.abs(x))
+    op.defvjp(
+        lambda x: (jnp.abs(x), x), lambda x, dz: (jnp.where(x == 0, slope, jnp.sign(x)) * dz,)
+    )
+    report = check_vjp(op, toys.absolute, "N", kinks=KINKED, only=HERE)
+    assert report.failures == failures
+
+
+@pytest.mark.parametrize(
+    ("op", "reduces", "failures"),
+    [
+        (toys.mean_loss, "mean", ()),
+        (toys.mean_loss, "sum", ("shard_map",)),
+        (toys.centred, "sum", ("shard_map",)),
+    ],
+)
+def test_shares_of_a_batch_are_put_together_as_declared(op, reduces, failures):
+    report = check_vjp(op, op, "NxD", batch="N", reduces=reduces, only=NAMES)
+    assert [row.name for row in report.checks] == list(NAMES)
+    assert report.failures == failures
+
+
+def test_a_function_that_cannot_be_imported_is_not_checked_over_devices():
+    report = check(toys.wired(toys.right), only=[*NAMES, "value"])
+    assert [row.name for row in report.checks] == ["value"]
+
+
+def test_autodiffs_own_error_stands_beside_ours_in_narrow_floats():
+    notes = [check(toys.product, only=[d], sizes=SIZES[:1])[d].note for d in ("float32", "float16")]
+    assert all(note.startswith("autodiff ") and note.endswith(" eps") for note in notes)
+
+
+def test_outputs_may_be_pytrees_and_arguments_arrays():
+    x = np.ones((3, 2), np.float32)
+    assert check_vjp(toys.two_outputs, toys.two_outputs, x, only=HERE)
+
+
+def test_whole_numbers_have_no_cotangent():
+    def pick(x, rows):
+        return x[rows]
+
+    report = check_vjp(pick, pick, "NxD", "K:int<N", only=["cotangents", "vmap", "float32"])
+    assert report
+    assert report["cotangents"].where.startswith("dx")
+
+
+def test_assert_vjp_raises_with_the_table_and_is_silent_where_all_holds():
+    settings = {"only": ["cotangents"], "sizes": SIZES[:1]}
+    assert_vjp(toys.product, toys.product_plainly, "NxD", "DxK", **settings)
+    with pytest.raises(AssertionError, match=r"cotangents +FAILS .* at N=3 D=4 K=5"):
+        assert_vjp(toys.wired(toys.scaled), toys.product_plainly, "NxD", "DxK", **settings)
+
+
+def test_the_line_again_repeats_the_failures():
+    report = check(toys.ignores_its_cotangent, seed=3)
+    names = {"check_vjp": check_vjp, **vars(toys)}
+    repeated = eval(report.again, names)
+    assert repeated.failures == report.failures
+    assert [row.worst for row in repeated.checks] == [
+        report[name].worst for name in report.failures
+    ]
+
+
+def test_a_different_seed_draws_different_values():
+    worst = [
+        check(toys.wired(toys.scaled), only=["cotangents"], seed=seed)["cotangents"].worst
+        for seed in (0, 0, 1)
+    ]
+    assert worst[0] == worst[1] != worst[2]
+
+
+def test_global_settings_are_as_before():
+    before = dict(jax.config.values)
+    check_vjp(toys.product, toys.product_plainly, "NxD", "DxK", batch="N", sizes=SIZES[:1])
+    assert dict(jax.config.values) == before
+    assert not jax.config.jax_enable_x64  # type: ignore[attr-defined]
+    assert jnp.ones(()).dtype == jnp.float32
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings", "complaint"),
+    [
+        (("NxD", "D*K"), {}, "an argument is written .* got 'D\\*K'"),
+        (("NxD", "nxk"), {}, "got 'nxk'"),
+        (("NxD", "DxK"), {"only": ["vamp"]}, "unknown check 'vamp'; known: value, cotangents"),
+        (("NxD", "DxK"), {"reduces": "max"}, 'reduces must be "sum" or "mean", got \'max\''),
+        (("NxD", "NxK"), {}, r"operation cannot be called with shapes \(3, 4\), \(3, 5\)"),
+        (("NxD",), {}, "operation cannot be called"),
+    ],
+)
+def test_a_question_that_makes_no_sense_is_refused(arguments, settings, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        check_vjp(toys.product, toys.product_plainly, *arguments, **settings)
+
+
+def test_sizes_are_first_small_and_different_then_a_batch_of_one():
+    arguments = Argument.parse("NxD"), Argument.parse("DxK"), Argument.parse("4:int<K")
+    drawn = list(sample_sizes(arguments, "N", seed=0, count=8))
+    assert len(drawn) == 8
+    assert all(set(sizes) == {"N", "D", "K"} for sizes in drawn)
+    assert len(set(drawn[0].values())) == 3
+    assert drawn[1]["N"] == 1
+    assert any(size % 2 for sizes in drawn for size in sizes.values())
+    assert all(len(set(sizes.values())) == 3 for sizes in drawn[2:])
+    assert drawn == list(sample_sizes(arguments, "N", seed=0, count=8))
+
+
+def test_numbers_are_the_shape_and_nothing_is_sampled():
+    arguments = (Argument.parse("4x7"),)
+    assert list(sample_sizes(arguments, None, seed=0, count=8)) == [{}]
+    assert arguments[0].shape({}) == (4, 7)
+
+
+def test_the_report_is_a_table_with_a_row_a_check():
+    report = check(toys.product, only=["value", "zero"], sizes=SIZES[:1])
+    first, head, *rows = str(report).splitlines()
+    assert first == "product: all checks hold"
+    assert head.split() == ["check", "worst", "allowed", "where", "note"]
+    assert [row.split()[:2] for row in rows] == [["value", "ok"], ["zero", "ok"]]
+    assert dataclasses.asdict(report["zero"])["passed"]

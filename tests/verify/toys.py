@@ -1,0 +1,96 @@
+"""Small operations, right and wrong, for the checker to judge. It knows none of them."""
+
+import jax
+import jax.numpy as jnp
+from jax.core import Tracer
+
+
+def product_plainly(x, w):
+    return jnp.einsum("nd,dk->nk", x, w)
+
+
+def forward(x, w):
+    return x @ w, (x, w)
+
+
+def right(residuals, dz):
+    x, w = residuals
+    return dz @ w.T, x.T @ dz
+
+
+def wired(backward, forward=forward):
+    op = jax.custom_vjp(lambda x, w: forward(x, w)[0])
+    op.defvjp(forward, backward)
+    return op
+
+
+@jax.custom_vjp
+def product(x, w):
+    """The right rule, importable by name."""
+    return forward(x, w)[0]
+
+
+product.defvjp(forward, right)
+
+
+def scaled(residuals, dz):
+    dx, dw = right(residuals, dz)
+    return dx, 1.0001 * dw
+
+
+def drops_the_cotangent(residuals, dz):
+    return right(residuals, jnp.ones_like(dz))
+
+
+def squares_the_cotangent(residuals, dz):
+    return right(residuals, dz * dz)
+
+
+def cut_off_from_its_arguments(residuals, dz):
+    return right(jax.lax.stop_gradient(residuals), dz)
+
+
+def returns_float32(residuals, dz):
+    dx, dw = right(residuals, dz)
+    return dx, dw.astype(jnp.float32) if dw.dtype.itemsize < 4 else dw
+
+
+def adds_up_in_half_precision(residuals, dz):
+    x, _ = residuals
+
+    def add(total, row):
+        return total + row[0][:, None] * row[1][None, :], None
+
+    start = jnp.zeros((x.shape[1], dz.shape[1]), dz.dtype)
+    return right(residuals, dz)[0], jax.lax.scan(add, start, (x, dz))[0]
+
+
+def differs_when_compiled(residuals, dz):
+    dx, dw = right(residuals, dz)
+    return dx, dw if isinstance(dz, Tracer) else 2 * dw
+
+
+def mean_loss(x):
+    return jnp.mean(jnp.square(x))
+
+
+def centred(x):
+    """Looks at the whole batch, so a share of the batch gives something else."""
+    return x - jnp.mean(x, axis=0, keepdims=True)
+
+
+def absolute(x):
+    return jnp.abs(x)
+
+
+def two_outputs(x):
+    return {"double": 2.0 * x, "square": (x * x,)}
+
+
+@jax.custom_vjp
+def ignores_its_cotangent(x, w):
+    """A wrong rule, importable by name."""
+    return forward(x, w)[0]
+
+
+ignores_its_cotangent.defvjp(forward, drops_the_cotangent)
