@@ -11,6 +11,14 @@ jax.config.update("jax_default_matmul_precision", "highest")
 
 
 @pytest.fixture
+def quick_compilation() -> Iterator[None]:
+    """Half of the time goes into compiling what runs a few times: without most optimisations."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
+@pytest.fixture
 def x64() -> Iterator[None]:
     """Float64 for one test; the library itself never asks for it."""
     with jax.enable_x64(True):

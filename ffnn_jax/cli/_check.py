@@ -31,7 +31,7 @@ from ffnn_jax.catalogue import (
     count_false_alarms,
 )
 from ffnn_jax.config import Refusal, suggestion
-from ffnn_jax.verify import CHECKS, Argument, Check, Kink, Report, check_vjp
+from ffnn_jax.verify import CHECKS, Argument, Check, Kink, Report, Subject, check_vjp, sample_sizes
 
 if TYPE_CHECKING:
     from ffnn_jax.cli._verify import Verify
@@ -110,7 +110,9 @@ def check_own(
             *arguments,
             batch=asked.batch,
             reduces=asked.reduces,
-            kinks=[_kink(op, arguments, *kink, asked.seed) for kink in kinks],
+            kinks=[
+                _kink(Subject(op, reference, tuple(arguments)), *kink, asked.seed) for kink in kinks
+            ],
             seed=asked.seed,
             shapes=8 if asked.thorough else 4,
         )
@@ -164,21 +166,16 @@ def _set(function: Any, settings: dict[str, Any]) -> Any:
     return functools.partial(function, **known) if known else function
 
 
-def _kink(
-    op: Any, arguments: Sequence[Argument], name: str, value: float, slope: float, seed: int
-) -> Kink:
+def _kink(subject: Subject, name: str, value: float, slope: float, seed: int) -> Kink:
     """An elementwise convention: where the argument is ``value``, its cotangent is slope dz."""
-    names = list(inspect.signature(op).parameters)[: len(arguments)]
-    if name not in names:
-        raise ValueError(f"kink: no argument {name!r} (there are: {', '.join(names)})")
+    if name not in subject.names:
+        raise ValueError(f"kink: no argument {name!r} (there are: {', '.join(subject.names)})")
     generator = np.random.default_rng(seed)
-    sizes = {axis: 3 + i for i, axis in enumerate(sorted({a for x in arguments for a in x.axes}))}
-    args = [argument.draw(generator, sizes) for argument in arguments]
-    place = names.index(name)
+    args = subject.draw(generator, next(sample_sizes(subject.arguments, None, seed, 1)))
+    place = subject.names.index(name)
     args[place] = np.full_like(args[place], value)
-    dz = generator.normal(size=args[place].shape)
-    reals = [i for i, argument in enumerate(arguments) if argument.is_real]
-    expected = tuple(slope * dz if i == place else None for i in reals)
+    dz = subject.draw_cotangent(generator, args)
+    expected = tuple(slope * dz if i == place else None for i in subject.reals)
     return Kink(f"{name}={value:g}", tuple(args), dz, expected)
 
 

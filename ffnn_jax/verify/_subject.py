@@ -67,14 +67,12 @@ class Subject:
 
     @functools.cached_property
     def names(self) -> tuple[str, ...]:
-        """Names of the arguments."""
-        try:
-            given = tuple(inspect.signature(self.op).parameters)
-        except (TypeError, ValueError):
-            given = ()
-        if len(given) < len(self.arguments):
-            return tuple(f"arg{i}" for i in range(len(self.arguments)))
-        return given[: len(self.arguments)]
+        """Names of the arguments: the operation's, or the reference's if it has none."""
+        for function in (self.op, self.reference):
+            names = argument_names(function)
+            if len(names) >= len(self.arguments):
+                return names[: len(self.arguments)]
+        return tuple(f"arg{i}" for i in range(len(self.arguments)))
 
     @property
     def cotangent_names(self) -> tuple[str, ...]:
@@ -104,6 +102,17 @@ class Subject:
         """A random cotangent for the output, never one of ones."""
         output = jax.eval_shape(self.reference, *args)
         return jax.tree.map(lambda leaf: generator.normal(size=leaf.shape), output)
+
+
+def argument_names(function: Function) -> tuple[str, ...]:
+    """Names of a function's positional arguments; none for those in ``*args``."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return ()
+    return tuple(
+        p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+    )
 
 
 @functools.lru_cache(maxsize=256)

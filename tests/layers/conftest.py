@@ -4,5 +4,5 @@ import pytest
 
 
 @pytest.fixture(autouse=True)
-def _in_float64(x64: None) -> None:
+def _in_float64(x64: None, quick_compilation: None) -> None:
     pass

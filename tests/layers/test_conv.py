@@ -11,12 +11,8 @@ from ffnn_jax.catalogue import plain
 from ffnn_jax.layers import conv2d, conv2d_backward, conv2d_forward
 from tests.layers.checking import (
     assert_close,
-    assert_cotangents_are_differences,
-    assert_maps,
-    assert_narrow,
     assert_same_bits,
     assert_same_rule,
-    assert_same_second_order,
     assert_wired,
     held,
     normal,
@@ -123,34 +119,6 @@ def test_dx_is_conv_8_the_padded_image_s_without_its_margin():
     _, (dx, _, _) = value_and_cotangents(set_to(3, 1), (x, w, b), dz)
     _, (dx_padded, _, _) = value_and_cotangents(set_to(0, 1), (padded, w, b), dz)
     assert_close(dx, dx_padded[:, 3:8, 3:7], 24)
-
-
-@pytest.mark.parametrize("settings", [("SAME", 1), (1, 2)])
-def test_cotangents_are_finite_differences(settings):
-    arguments = [normal(0, 1, 4, 3, 2), normal(1, 2, 3, 2, 1), normal(2, 1)]
-    assert_cotangents_are_differences(set_to(*settings), arguments)
-
-
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_narrow_floats_agree_with_float64(dtype):
-    ours, theirs = set_to("SAME", 2), set_to("SAME", 2, plain.conv2d)
-    assert_narrow(ours, theirs, drawn((7, 8), (4, 3)), dtype, 64)
-
-
-def test_jit_changes_nothing():
-    x, w, b = drawn((4, 3), (2, 3))
-    dz = normal(3, 2, 2, 2, 4)
-    z, pull = jax.vjp(set_to("SAME", 2), x, w, b)
-    assert_close(value_and_cotangents(set_to("SAME", 2), (x, w, b), dz), (z, pull(dz)), 24)
-
-
-def test_vmap_of_every_choice_of_arguments():
-    assert_maps(set_to(1, 2), drawn((4, 3), (2, 3), 2), 24)
-
-
-def test_second_derivatives_are_those_of_conv_1():
-    arguments = [normal(0, 1, 4, 3, 2), normal(1, 2, 3, 2, 1), normal(2, 1)]
-    assert_same_second_order(set_to(1, 2), set_to(1, 2, plain.conv2d), arguments, 24)
 
 
 def test_residuals_are_x_and_w_and_nothing_larger():

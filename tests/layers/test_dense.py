@@ -14,12 +14,8 @@ from ffnn_jax.layers import (
 )
 from tests.layers.checking import (
     assert_close,
-    assert_cotangents_are_differences,
-    assert_maps,
-    assert_narrow,
     assert_same_bits,
     assert_same_rule,
-    assert_same_second_order,
     assert_wired,
     held,
     normal,
@@ -111,39 +107,12 @@ def test_images_are_flattened_and_dx_has_the_shape_of_x():
     assert dx.shape == (5, 2, 3, 4)
 
 
-@pytest.mark.parametrize(("layer", "arguments"), [(dense_column, column), (dense, batch)])
-def test_cotangents_are_finite_differences(layer, arguments):
-    assert_cotangents_are_differences(layer, arguments())
-
-
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_narrow_floats_agree_with_float64(dtype):
-    assert_narrow(dense_column, plain.dense_column, column(), dtype, 5)
-    assert_narrow(dense, plain.dense, batch(), dtype, 6)
-
-
 def test_bfloat16_sums_over_the_batch_do_not_stall():
     """512 addends of 2^-8 that bfloat16, summing as it goes, drops once the sum is 1."""
     one = jnp.ones((1, 1), jnp.bfloat16)
     dz = jnp.full((513, 1), 2.0**-8, jnp.bfloat16).at[0].set(1)
     _, (_, dw, db) = value_and_cotangents(dense, (jnp.ones_like(dz), one, one[0]), dz)
     assert (dw.item(), db.item()) == (3, 3)
-
-
-def test_jit_changes_nothing():
-    x, w, b = batch()
-    z, pull = jax.vjp(dense, x, w, b)
-    dz = normal(6, 6, 3)
-    assert_close(value_and_cotangents(dense, (x, w, b), dz), (z, pull(dz)), 6)
-
-
-def test_vmap_of_every_choice_of_arguments():
-    assert_maps(dense, batch(2), 6)
-
-
-def test_second_derivatives_are_those_of_12():
-    assert_same_second_order(dense, plain.dense, batch(), 18)
-    assert_same_second_order(dense_column, plain.dense_column, column(), 18)
 
 
 def test_residuals_are_x_and_w():

@@ -8,13 +8,8 @@ import pytest
 from ffnn_jax.catalogue import plain
 from ffnn_jax.layers import max_pool, max_pool_backward, max_pool_forward
 from tests.layers.checking import (
-    assert_close,
-    assert_cotangents_are_differences,
-    assert_maps,
-    assert_narrow,
     assert_same_bits,
     assert_same_rule,
-    assert_same_second_order,
     assert_wired,
     distinct,
     held,
@@ -65,10 +60,6 @@ def test_cotangent_equals_autodiff_of_pool_1(shape, window):
     assert_same_rule(ours, functools.partial(plain.max_pool, window=window), [distinct(0, *shape)])
 
 
-def test_cotangent_is_a_finite_difference():
-    assert_cotangents_are_differences(max_pool, [distinct(0, 1, 4, 5, 2)])
-
-
 @pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16"])
 def test_a_tie_goes_to_the_first_in_row_major_order(dtype):
     """(pool.2) on equal entries: top right comes before bottom left; 0.0 equals -0.0."""
@@ -101,27 +92,6 @@ def test_rows_and_columns_that_fill_no_window_are_left_out():
     np.testing.assert_array_equal(dx[:, 4], 0)
     np.testing.assert_array_equal(dx[:, :, 6], 0)
     np.testing.assert_array_equal((dx[:, :4, :6] > 0).sum((1, 2)), np.full((2, 3), 6))
-
-
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_narrow_floats_agree_with_float64(dtype):
-    """An eighth and its multiples are exact in bfloat16, so that narrowing makes no tie."""
-    x = distinct(0, 1, 5, 7, 1) * 20 / 8
-    assert_narrow(max_pool, plain.max_pool, [x], dtype)
-
-
-def test_jit_changes_nothing():
-    x, dz = distinct(0, 1, 4, 5, 2), normal(1, 1, 2, 2, 2)
-    z, pull = jax.vjp(max_pool, x)
-    assert_close(value_and_cotangents(max_pool, [x], dz), (z, pull(dz)))
-
-
-def test_vmap_of_every_choice_of_arguments():
-    assert_maps(max_pool, [distinct(0, 2, 1, 4, 5, 2)])
-
-
-def test_second_derivatives_are_those_of_pool_1():
-    assert_same_second_order(max_pool, plain.max_pool, [distinct(0, 1, 4, 5, 2)])
 
 
 def test_residual_is_one_byte_an_output_and_nothing_of_x():

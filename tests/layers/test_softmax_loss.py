@@ -14,12 +14,8 @@ from ffnn_jax.layers import (
 )
 from tests.layers.checking import (
     assert_close,
-    assert_cotangents_are_differences,
-    assert_maps,
-    assert_narrow,
     assert_same_bits,
     assert_same_rule,
-    assert_same_second_order,
     assert_wired,
     held,
     normal,
@@ -90,11 +86,6 @@ def test_gradient_22_sums_to_zero_over_the_classes():
     assert_close(dx.sum(1), jnp.zeros(5), 4)
 
 
-def test_cotangents_are_finite_differences():
-    assert_cotangents_are_differences(softmax, [normal(0, 2, 3)])
-    assert_cotangents_are_differences(loss, [normal(0, 5, 4)])
-
-
 @pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "int32", "uint32", "int64"])
 def test_labels_may_be_of_any_integer_dtype(dtype):
     x = normal(0, 5, 4)
@@ -128,39 +119,6 @@ def test_logits_of_ten_thousand_do_not_overflow(dtype):
 def test_a_constant_added_to_every_score_cancels():
     x = normal(0, 5, 4)
     assert_close(jax.grad(loss)(x + 1e4), jax.grad(loss)(x))
-
-
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_narrow_floats_agree_with_float64(dtype):
-    assert_narrow(softmax, plain.softmax, [normal(0, 5, 4)], dtype, 4)
-    assert_narrow(loss, plain_loss, [normal(0, 5, 4)], dtype, 20)
-
-
-def test_jit_changes_nothing():
-    x, dz = normal(0, 5, 4), normal(1)
-    for layer, cotangent in ((loss, dz), (softmax, x)):
-        z, pull = jax.vjp(layer, x)
-        assert_close(value_and_cotangents(layer, [x], cotangent), (z, pull(cotangent)), 4)
-
-
-def test_vmap_of_every_choice_of_arguments():
-    assert_maps(softmax, [normal(0, 2, 5, 4)], 4)
-    assert_maps(loss, [normal(0, 2, 5, 4)], 20)
-
-
-@pytest.mark.parametrize("axes", [(0, 0), (None, 0)])
-def test_vmap_of_labels(axes):
-    x, c = normal(0, 2, 5, 4), jnp.stack([labels(), labels()[::-1]])
-    x = x if axes[0] == 0 else x[0]
-    run = jax.value_and_grad(softmax_cross_entropy)
-    alone = [run(x if axes[0] is None else x[i], c[i]) for i in range(2)]
-    expected = jax.tree.map(lambda *members: jnp.stack(members), *alone)
-    assert_close(jax.vmap(run, axes)(x, c), expected, 20)
-
-
-def test_second_derivatives_are_those_of_20_and_21():
-    assert_same_second_order(softmax, plain.softmax, [normal(0, 2, 3)], 3)
-    assert_same_second_order(loss, plain_loss, [normal(0, 5, 4)], 20)
 
 
 def test_residuals_are_the_probabilities_and_the_labels():

@@ -1,0 +1,52 @@
+"""Values and shapes that hypothesis draws, and shrinks where a rule is wrong."""
+
+import jax
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from ffnn_jax.catalogue import ENTRIES
+from ffnn_jax.verify import Argument
+from ffnn_jax.verify._compare import allowed_for, compare
+
+EVERYWHERE = settings(deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+AWAY_FROM_ZERO = st.floats(0.01, 3) | st.floats(-3, -0.01)
+
+
+@st.composite
+def draws(draw, entry):
+    """A case, sizes that it takes, arguments without a tie or a zero, and a cotangent."""
+    place = draw(st.integers(0, len(entry.cases) - 1))
+    subject = entry.subjects()[place][0]
+    sizes = {axis: draw(st.integers(1, 4)) for axis in entry.cases[0].sizes[0]}
+    args = [draw(value(argument, sizes)) for argument in subject.arguments]
+    try:
+        output = jax.eval_shape(subject.op, *args)
+    except ValueError:
+        assume(False)
+        raise
+    dz = draw(hnp.arrays(np.float64, output.shape, elements=st.floats(-3, 3)))
+    return subject, args, dz
+
+
+def value(argument: Argument, sizes):
+    if not argument.is_real:
+        below = sizes[str(argument.below)]
+        return hnp.arrays(np.int32, argument.shape(sizes), elements=st.integers(0, below - 1))
+    return hnp.arrays(np.float64, argument.shape(sizes), elements=AWAY_FROM_ZERO, unique=True)
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
+def test_value_and_cotangents_equal_the_references(entry):
+    @settings(EVERYWHERE, max_examples=6)
+    @given(draws(entry))
+    def check(drawn):
+        subject, args, dz = drawn
+        ours, theirs = subject.pull(args, dz), subject.reference_pull(args, dz)
+        found = compare("hypothesis", ("z", "cotangents"), ours, theirs, allowed_for(args))
+        assert found.passed, found.where
+
+    with jax.enable_x64(True):
+        check()

@@ -1,0 +1,139 @@
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from ffnn_jax.catalogue import ENTRIES
+from ffnn_jax.cli import main
+from ffnn_jax.verify import CHECKS
+
+MODULE = """
+import jax, jax.numpy as jnp
+from ffnn_jax.layers import dense_backward, dense_forward
+
+def plain(x, w, b):
+    return x @ w + b[None, :]
+
+def wired(forward, backward):
+    op = jax.custom_vjp(lambda *args: forward(*args)[0])
+    op.defvjp(forward, backward)
+    return op
+
+def halved(residuals, dz):
+    dx, dw, db = dense_backward(residuals, dz)
+    return dx, dw / 2, db
+
+right_dense = wired(dense_forward, dense_backward)
+wrong_dense = wired(dense_forward, halved)
+
+def plain_relu(x):
+    return jnp.maximum(x, 0)
+
+def slope_at_zero(slope):
+    def backward(x, dz):
+        return (jnp.where(x > 0, dz, jnp.where(x == 0, slope * dz, 0 * dz)),)
+    return wired(lambda x: (jnp.maximum(x, 0), x), backward)
+
+relu_0, relu_half = slope_at_zero(0.0), slope_at_zero(0.5)
+
+def scaled(x, by=1.0):
+    return by * x
+"""
+DENSE = ["--reference", "mine:plain", "--shapes", "NxD DxK K"]
+RELU = ["--reference", "mine:plain_relu", "--shapes", "4x7", "--kink", "x=0:0"]
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "mine.py").write_text(MODULE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return tmp_path
+
+
+def run(*words: str) -> int:
+    try:
+        main(["verify", *words])
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
+
+
+def test_a_layer_of_ours_holds_and_the_json_says_so(here: Path, capsys: pytest.CaptureFixture):
+    assert run("--layer", "relu", "--json", "found.json") == 0
+    found = json.loads((here / "found.json").read_text())["layers"]["relu"]
+    assert found["faults"] == {"planted": 14, "caught": 14}
+    assert set(found["checks"]) <= set(CHECKS)
+    assert all(check["passed"] and check["worst"] >= 0 for check in found["checks"].values())
+    printed = capsys.readouterr().out
+    assert "14/14" in printed
+    assert "0/200" in printed
+    assert "14 of 14 planted faults caught" in printed
+
+
+@pytest.mark.parametrize(
+    ("op", "question", "code"),
+    [
+        ("right_dense", DENSE, 0),
+        ("wrong_dense", DENSE, 1),
+        ("relu_0", RELU, 0),
+        ("relu_half", RELU, 1),
+    ],
+)
+def test_a_users_right_rule_passes_and_a_wrong_one_does_not(op, question, code, capsys):
+    assert run(f"mine:{op}", *question) == code
+    printed = capsys.readouterr().out
+    if op == "wrong_dense":
+        assert re.search(r"cotangents +FAILS .* d(w|arg1)\[\d+, \d+\] at N=3 D=4 K=5", printed)
+    if op == "relu_half":
+        assert re.search(r"kinks +FAILS .* d(x|arg0)\[\d, \d\] at x=0", printed)
+    again = re.findall(r"^again: (.*)$", printed, re.M)
+    assert again == ([] if code == 0 else [f"ffnn-jax verify mine:{op} {shell(question)}"])
+
+
+def shell(words: list[str]) -> str:
+    return " ".join(f"'{word}'" if " " in word else word for word in words)
+
+
+def test_static_settings_reach_both_functions(capsys):
+    question = ["--reference", "mine:scaled", "--shapes", "3x2", "--static", "by=2.5"]
+    assert run("mine:scaled", *question) == 0
+
+
+def test_json_on_standard_output_is_nothing_else(capsys: pytest.CaptureFixture):
+    assert run("mine:wrong_dense", *DENSE, "--json", "-") == 1
+    checks = json.loads(capsys.readouterr().out)["layers"]["mine:wrong_dense"]["checks"]
+    assert not checks["cotangents"]["passed"]
+    assert checks["value"]["passed"]
+
+
+def test_faults_are_listed_and_nothing_is_checked(capsys: pytest.CaptureFixture):
+    assert run("--list-faults") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [f"{entry.name}: {fault.name}" for entry in ENTRIES for fault in entry.faults]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--layer", "desne"], "unknown layer 'desne'.*did you mean dense"),
+        (["mine:right_dense", "--shapes", "3"], "verify mine:right_dense needs --reference"),
+        (["--reference", "mine:plain"], "--reference needs the function to check"),
+        (["mine:nothing", *DENSE], "module mine has no function 'nothing'"),
+        (["nowhere:op", *DENSE], "nowhere:op: No module named 'nowhere'"),
+        (["right_dense", *DENSE], "a function is named MODULE:NAME, got 'right_dense'"),
+        (["mine:right_dense", *DENSE[:3], "3*4"], "an argument is written .* got '3\\*4'"),
+        (["mine:right_dense", *DENSE[:3], "3x4"], r"cannot be called with shapes \(3, 4\)"),
+        (["mine:relu_0", *RELU[:-1], "x=0"], "kink must be ARGUMENT=VALUE:SLOPE"),
+        (["mine:relu_0", *RELU[:-1], "y=0:0"], "kink: no argument 'y'"),
+        (["mine:scaled", *DENSE, "--static", "by"], "static must be NAME=VALUE"),
+        (["--seed", "-1"], "seed must be from 0 to"),
+        (["mine:right_dense", *DENSE, "--reduces", "max"], "reduces must be sum or mean"),
+    ],
+)
+def test_what_is_no_question_is_refused_in_one_line(words, message, capsys):
+    assert run(*words) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert re.search(message, lines[0])
