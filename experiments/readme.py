@@ -19,9 +19,11 @@ _PICTURES = ("1_filters", "2_misclassified", "3_confusion")
 
 def written(text: str) -> str:
     """README's text with its blocks made from the results."""
-    for name, block in {"mnist": _mnist(), "install": _install()}.items():
+    for name, block in _BLOCKS.items():
         pattern = rf"(<!-- {name} -->\n).*?(<!-- end -->)"
-        text = re.sub(pattern, lambda found, b=block: found[1] + b + found[2], text, flags=re.S)
+        text = re.sub(
+            pattern, lambda found, make=block: found[1] + make() + found[2], text, flags=re.S
+        )
     return text
 
 
@@ -44,6 +46,23 @@ def _mnist() -> str:
 """
 
 
+def _check_styles() -> str:
+    result = read_result(RESULTS / "check_styles.json")
+    lines = [
+        "",
+        f"| check | finds, of {result['planted']} planted faults "
+        f"| refuses, of {result['rules']} true rules |",
+        "| --- | --- | --- |",
+        *(
+            f"| {name} | {count} | {result['refused'][name]} |"
+            for name, count in result["found"].items()
+        ),
+        "",
+        "",
+    ]
+    return "\n".join(lines)
+
+
 def _install() -> str:
     lines = [
         "",
@@ -62,6 +81,8 @@ def _install() -> str:
     ]
     return "\n".join(lines)
 
+
+_BLOCKS = {"mnist": _mnist, "check_styles": _check_styles, "install": _install}
 
 if __name__ == "__main__":
     README.write_text(written(README.read_text()))

@@ -1,5 +1,6 @@
 """The suite that the catalogue generates: no operation can be added unproved."""
 
+import dataclasses
 import importlib
 import pkgutil
 
@@ -11,6 +12,7 @@ import ffnn_jax
 from ffnn_jax.catalogue import (
     ENTRIES,
     FAULT_CHECKS,
+    Fault,
     catch_faults,
     check_rule,
     count_false_alarms,
@@ -89,7 +91,7 @@ def test_the_true_rule_raises_no_alarm_at_random_values(entry):
 def test_a_fault_that_nothing_catches_is_reported():
     """The true rule, planted as if it were a fault."""
     entry = next(entry for entry in ENTRIES if entry.name == "relu")
-    planted = type(entry)(**vars(entry) | {"faults": (type(entry.faults[0])("none"),)})
+    planted = dataclasses.replace(entry, faults=(Fault("none"),))
     assert catch_faults(planted) == {"none": ()}
 
 

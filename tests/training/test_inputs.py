@@ -20,7 +20,7 @@ def test_each_channel_is_scaled_and_has_its_mean_taken_off(scale):
 
 def test_the_mean_of_many_bright_images_does_not_overflow():
     white = np.full((30_000, 28, 28, 1), 255, np.uint8)
-    np.testing.assert_array_equal(normalisation_of(white, 1 / 255).mean, np.float32([1]))
+    np.testing.assert_array_equal(normalisation_of(white, 1 / 255).mean, np.array([1], np.float32))
 
 
 def test_holding_out_parts_all_rows_in_two():

@@ -90,7 +90,7 @@ def test_the_step_is_traced_once_whatever_the_stop(images):
     """The last, shorter chunk included."""
     chex.clear_trace_counter()
     images, member = jax.device_put((images, make_member(images)))
-    counted = chex.assert_max_traces(make_train_chunk(NETWORK, OURS, BATCH).__wrapped__, n=1)
+    counted = chex.assert_max_traces(make_train_chunk(NETWORK, OURS, BATCH).__wrapped__, n=1)  # type: ignore[attr-defined]
     chunk = jax.jit(counted, donate_argnums=0)
     state = initial_state(NETWORK, OURS, member.key)
     for stop in (10, 100, 137):

@@ -1,0 +1,19 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from experiments import check_styles
+
+
+def test_the_quick_setting_finds_with_all_checks_what_the_usual_ones_miss(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    check_styles.main(quick=True)
+    result = json.loads((tmp_path / "runs" / "quick" / "check_styles.json").read_text())
+    found = result["found"]
+    assert found[check_styles.ALL_OURS] == result["planted"] == 14
+    assert found["shapes and finiteness"] == 0
+    assert found["`check_grads`, float32"] < found["ours: cotangents alone"] < 14
+    assert set(result["refused"].values()) == {0}
