@@ -100,8 +100,8 @@ def check_own(
 ) -> int:
     """Checks a user's function and prints its report; returns 1 if anything fails."""
     sys.path.insert(0, str(Path.cwd()))
-    op = _set(_imported(str(asked.op)), settings)
-    reference = _set(_imported(str(asked.reference)), settings)
+    op = _set(_imported(str(asked.op)), settings, required=True)
+    reference = _set(_imported(str(asked.reference)), settings, required=False)
     try:
         arguments = [Argument.parse(text) for text in str(asked.shapes).split()]
         report = check_vjp(
@@ -120,7 +120,9 @@ def check_own(
         raise Refusal(str(error)) from None
     console = _console(asked.json)
     console.print(
-        str(dataclasses.replace(report, again=_command(asked))), markup=False, soft_wrap=True
+        str(dataclasses.replace(report, subject=str(asked.op), again=_command(asked))),
+        markup=False,
+        soft_wrap=True,
     )
     _write(asked.json, {"layers": {str(asked.op): {"checks": _checks_json(report)}}})
     return 0 if report.passed else 1
@@ -151,18 +153,23 @@ def _imported(place: str) -> Any:
         raise Refusal(f"a function is named MODULE:NAME, got {place!r}")
     try:
         module = importlib.import_module(module_name)
-    except ImportError as error:
-        raise Refusal(f"{place}: {error}") from None
+    except (Exception, SystemExit) as error:
+        words = " ".join(str(error).split())
+        raise Refusal(f"{place} cannot be imported: {type(error).__name__}: {words}") from None
     if not callable(getattr(module, name, None)):
-        near = suggestion(name, vars(module))
+        functions = [key for key, value in vars(module).items() if callable(value)]
+        near = suggestion(name, functions)
         raise Refusal(f"module {module_name} has no function {name!r}{near}")
     return getattr(module, name)
 
 
-def _set(function: Any, settings: dict[str, Any]) -> Any:
-    """The function with those settings that it takes."""
-    taken = inspect.signature(function).parameters
-    known = {name: value for name, value in settings.items() if name in taken}
+def _set(function: Any, settings: dict[str, Any], required: bool) -> Any:
+    """The function with the settings that it takes; one that it has to take is refused else."""
+    parameters = inspect.signature(function).parameters
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    known = {key: value for key, value in settings.items() if takes_any or key in parameters}
+    for name in settings.keys() - known.keys() if required else ():
+        raise Refusal(f"static: no argument {name!r} (there are: {', '.join(parameters)})")
     return functools.partial(function, **known) if known else function
 
 
@@ -216,6 +223,12 @@ def _cell(report: Report, name: str) -> str:
         return "·"
     number = f"{found[0].worst:.1e}" if found[0].worst else "0"
     return number if found[0].passed else f"[bold red]FAILS {number}[/]"
+
+
+def require_writable(file: str | None) -> None:
+    """Refuses a file that has no folder to stand in, before the work is done."""
+    if file not in (None, "-") and not Path(str(file)).absolute().parent.is_dir():
+        raise Refusal(f"json cannot be written: no folder {Path(str(file)).absolute().parent}")
 
 
 def _console(file: str | None) -> Console:

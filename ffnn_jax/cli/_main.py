@@ -14,9 +14,11 @@ from ffnn_jax.cli._train import Train
 from ffnn_jax.cli._verify import Verify
 from ffnn_jax.config import Diverged, Refusal
 
-_REFUSED, _DIVERGED, _INTERRUPTED = 2, 3, 130
+_FAILED, _REFUSED, _DIVERGED, _INTERRUPTED = 1, 2, 3, 130
 _FRAME = "╭╮╰╯│├┤─+| "
-_DESCRIPTION = "Networks whose every gradient is derived by hand, trained with JAX."
+_DESCRIPTION = """Networks whose every gradient is derived by hand, trained with JAX.
+
+ffnn-jax --version prints the version."""
 
 
 def main(args: Sequence[str] | None = None) -> None:
@@ -36,6 +38,9 @@ def main(args: Sequence[str] | None = None) -> None:
         _leave(str(divergence), _DIVERGED)
     except KeyboardInterrupt:
         _leave("interrupted", _INTERRUPTED)
+    except OSError as error:
+        sys.stdout = None  # it may be what failed: nothing more is written to it
+        _leave(str(error), _FAILED)
     if code:
         sys.exit(code)
 

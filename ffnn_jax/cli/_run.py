@@ -83,7 +83,7 @@ class _Watcher(Observer):
         self._task: TaskID = self._bar.add_task("", total=settings.steps)
         self._console = console
         self._every = -(-settings.steps // _PLAIN_LINES)
-        self._printed = 0
+        self._printed = -1
 
     def __enter__(self) -> "_Watcher":
         if self._console.is_terminal:
@@ -99,11 +99,11 @@ class _Watcher(Observer):
 
     def progress(self, progress: Done) -> None:
         line = _line(progress)
-        due = progress.step // self._every > self._printed or self._printed == 0
+        due = progress.step // self._every > self._printed
         if self._console.is_terminal:
             self._bar.update(self._task, completed=progress.step, description=line)
         elif due or progress.step == progress.steps:
-            self._printed = max(progress.step // self._every, 1)
+            self._printed = progress.step // self._every
             self._console.print(line)
 
     def evaluating(self) -> None:
@@ -120,7 +120,7 @@ def _line(done: Done) -> str:
     validation = "" if looked is None else f"validation {looked:.3f}  "
     minutes, seconds = divmod(round(done.seconds_left), 60)
     return (
-        f"step {done.step:>{len(str(done.steps))}}/{done.steps}  loss {done.loss:.4f}  "
+        f"step {done.step:>{len(str(done.steps))}}/{done.steps}  smoothed loss {done.loss:.4f}  "
         f"accuracy {done.accuracy:.3f}  {validation}"
         f"{done.images_per_second:,.0f} images/s  {minutes}:{seconds:02d} left"
     )

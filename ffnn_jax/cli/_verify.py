@@ -9,6 +9,10 @@ import tyro
 from ffnn_jax.config import Refusal
 
 
+def _option(metavar: str, hint: str) -> Any:
+    return tyro.conf.arg(metavar=metavar, help_behavior_hint=hint)
+
+
 @dataclasses.dataclass(frozen=True)
 class Verify:
     """Check hand-derived gradients: this package's layers, or a function of your own.
@@ -24,30 +28,33 @@ class Verify:
 
     op: Annotated[
         tyro.conf.Positional[str | None],
-        tyro.conf.arg(metavar="MODULE:OP", help_behavior_hint="(default: all layers)"),
+        _option("MODULE:OP", "(default: all layers)"),
     ] = None
     """Your function, importable from the current folder."""
 
-    reference: Annotated[str | None, tyro.conf.arg(metavar="MODULE:PLAIN")] = None
+    reference: Annotated[str | None, _option("MODULE:PLAIN", "")] = None
     """Its plain definition, which autodiff differentiates."""
 
-    shapes: Annotated[str | None, tyro.conf.arg(metavar="SHAPES")] = None
+    shapes: Annotated[str | None, _option("SHAPES", "")] = None
     """What each argument is: "4x7 7x3 3"; names stand for sizes that the checker draws, as in
     "NxD DxK K"; "4:int<10" is whole numbers below 10, without a gradient."""
 
-    static: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=VALUE")] = ()
+    static: Annotated[tuple[str, ...], _option("NAME=VALUE", "(default: none)")] = ()
     """Settings that are no arrays, such as padding=1."""
 
-    kink: Annotated[tuple[str, ...], tyro.conf.arg(metavar="ARGUMENT=VALUE:SLOPE")] = ()
+    kink: Annotated[
+        tuple[str, ...],
+        _option("ARGUMENT=VALUE:SLOPE", "(default: none)"),
+    ] = ()
     """A convention, such as x=0:0: where every entry of x is 0, dx is 0 times dz."""
 
-    batch: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
+    batch: Annotated[str | None, _option("NAME", "(default: none)")] = None
     """The name in SHAPES that is the batch, to check the function shared among four devices."""
 
     reduces: Annotated[str, tyro.conf.arg(metavar="sum|mean")] = "sum"
     """How an output without the batch depends on it."""
 
-    layer: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
+    layer: Annotated[str | None, _option("NAME", "(default: all)")] = None
     """One layer of this package alone."""
 
     list_faults: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
@@ -59,7 +66,7 @@ class Verify:
     seed: Annotated[int, tyro.conf.arg(metavar="N")] = 0
     """Decides all sizes and values."""
 
-    json: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
+    json: Annotated[str | None, _option("FILE", "(default: none)")] = None
     """Write the result as JSON too; - for standard output."""
 
     def __call__(self) -> int:
@@ -70,6 +77,7 @@ class Verify:
 
         from ffnn_jax.cli import _check
 
+        _check.require_writable(self.json)
         if self.list_faults:
             return _check.list_faults(self.layer)
         if self.op is None:

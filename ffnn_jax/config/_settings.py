@@ -12,6 +12,7 @@ _TYPES: dict[Any, tuple[Any, str]] = {
     float: (int | float, "a number"),
     str: (str, "text"),
 }
+_MOST_SEEDS = 10_000
 _LARGEST_FLOAT = 3.4e38
 _LARGEST = 2**31 - 1
 
@@ -67,7 +68,7 @@ class Settings:
         self._require("weight_decay", 0 <= self.weight_decay < _LARGEST_FLOAT, "at least 0, finite")
         self._require("pixel_scale", 0 < self.pixel_scale < _LARGEST_FLOAT, positive)
         self._require("seed", 0 <= self.seed <= _LARGEST, f"from 0 to {_LARGEST}")
-        most = _LARGEST - self.seed + 1
+        most = min(_MOST_SEEDS, _LARGEST - self.seed + 1)
         self._require("seeds", 1 <= self.seeds <= most, f"from 1 to {most}")
         for field in ("steps", "batch_size", "validation_interval", "validation_batches"):
             whole = 1 <= getattr(self, field) <= _LARGEST

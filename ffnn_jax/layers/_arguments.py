@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable
+from numbers import Integral
 from typing import TypeVar
 
 import jax
@@ -19,8 +20,8 @@ def custom_vjp_with_static(
 
 
 def is_whole(value: object, least: int) -> bool:
-    """Whether value is an int of at least ``least``; True and False are none."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+    """Whether value is a whole number of at least ``least``; True and False are none."""
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least
 
 
 def require(holds: bool, function: str, argument: str, expected: str, got: object) -> None:

@@ -56,7 +56,7 @@ class Model:
         return digest.hexdigest()
 
 
-def save(path: Path, members: Sequence[Model], best: int = 0) -> None:
+def save(path: str | Path, members: Sequence[Model], best: int = 0) -> None:
     """Writes models of one network, one a seed, into one file.
 
     Args:
@@ -77,10 +77,10 @@ def save(path: Path, members: Sequence[Model], best: int = 0) -> None:
         for index, model in enumerate(members)
         for name, array in _by_path((model.params, model.normalisation)).items()
     }
-    save_arrays(path, arrays, about)
+    save_arrays(Path(path), arrays, about)
 
 
-def load(path: Path, member: int | None = None) -> Model:
+def load(path: str | Path, member: int | None = None) -> Model:
     """Reads a model.
 
     Args:
@@ -90,7 +90,7 @@ def load(path: Path, member: int | None = None) -> Model:
     Raises:
         Refusal: the file is missing or damaged, or has no such member.
     """
-    arrays, about = load_arrays(path)
+    arrays, about = load_arrays(Path(path))
     if not {"layers", "input_shape", "class_names", "members", "best"} <= set(about):
         raise Refusal(f"{path}: holds arrays, and no model")
     chosen = about["best"] if member is None else member

@@ -175,7 +175,8 @@ def _take(run: _Run, metrics: ChunkMetrics, first: int, count: int) -> None:
 
 def _record(run: _Run, step: int) -> Record:
     validation = math.nan if run.validation_accuracy is None else run.validation_accuracy
-    return Record(run.seed, step, run.loss.value, run.accuracy.value, validation)
+    values = (run.loss.value, run.accuracy.value, validation)
+    return Record(run.seed, step, *(round(value, 6) for value in values))
 
 
 def _progress(runs: list[_Run], step: int, settings: Settings, spent: float) -> Progress:

@@ -40,6 +40,8 @@ class Argument:
         if found is None or not all(map(_AXIS.fullmatch, axes)):
             forms = '"4x7", "NxD" or "4:int<10", names with a capital'
             raise ValueError(f"an argument is written {forms}, got {text!r}")
+        if found["below"] and int(found["below"] if found["below"].isdecimal() else 1) < 1:
+            raise ValueError(f"whole numbers below {found['below']} there are none, in {text!r}")
         return cls(axes, found["below"])
 
     @property

@@ -89,11 +89,16 @@ def check_vjp(
     if reduces not in ("sum", "mean"):
         raise ValueError(f'check_vjp: reduces must be "sum" or "mean", got {reduces!r}')
     described = tuple(_described(argument) for argument in arguments)
+    leading = {argument.axes[0] for argument in described if argument.axes}
+    if batch is not None and batch not in leading:
+        raise ValueError(f"check_vjp: no argument begins with the batch axis {batch!r}")
     subject = Subject(
         op, reference, described, batch, reduces, tuple(linear), exact, empty_batch, tuple(kinks)
     )  # fmt: skip
     chosen = list(sizes) if sizes else list(sample_sizes(described, batch, seed, shapes))
-    _require_callable(subject, chosen[0])
+    mismatch = _mismatch(subject, chosen[0])
+    if mismatch:
+        return Report(_called(op), (Check("value", False, float("inf"), note=mismatch),))
     report = check_subjects(_called(op), [(subject, chosen)], seed, only)
     settings = {
         "batch": batch, "reduces": reduces, "linear": linear, "exact": exact,
@@ -150,17 +155,24 @@ def check_subjects(
     return Report(title, tuple(worst_of(checks) for checks in by_name.values() if checks))
 
 
-def _require_callable(subject: Subject, sizes: Sizes) -> None:
-    """Refuses arguments that the operation or its reference cannot be called with."""
-    args = subject.draw(np.random.default_rng(0), sizes)
+def _mismatch(subject: Subject, sizes: Sizes) -> str:
+    """How the output's shape differs from the reference's, in words; refuses bad arguments."""
+    try:
+        args = subject.draw(np.random.default_rng(0), sizes)
+    except MemoryError as error:
+        raise ValueError(f"check_vjp: the arguments do not fit into memory ({error})") from None
+    shapes = []
     for name, function in (("operation", subject.op), ("reference", subject.reference)):
         try:
-            jax.eval_shape(function, *args)
+            output = jax.eval_shape(function, *args)
         except Exception as error:
-            shapes = ", ".join(str(arg.shape) for arg in args)
-            reason = f"{type(error).__name__}: {str(error).splitlines()[0]}"
-            message = f"check_vjp: the {name} cannot be called with shapes {shapes} ({reason})"
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            taken = ", ".join(str(arg.shape) for arg in args)
+            message = f"check_vjp: the {name} cannot be called with shapes {taken} ({reason})"
             raise ValueError(message) from error
+        shapes.append(str(jax.tree.map(lambda leaf: leaf.shape, output)))
+    ours, theirs = shapes
+    return "" if ours == theirs else f"the output is {ours}, the reference's is {theirs}"
 
 
 def _called(function: Function) -> str:

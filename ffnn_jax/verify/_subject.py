@@ -19,6 +19,8 @@ Arrays = Sequence[np.ndarray]
 class Kink:
     """A point where the derivative is a convention.
 
+    ``Kink("zero", (np.zeros(3),), dz, (0 * dz,))`` says that at 0 the derivative is 0.
+
     Attributes:
         name: says what the point is.
         args: the arguments there.

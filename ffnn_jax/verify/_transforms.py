@@ -35,17 +35,20 @@ def check_vmap(subject: Subject, sizes: Sizes, seed: int) -> Check:
     choices = list(itertools.product((0, None), repeat=len(stacks)))[:-1]
     one = functools.partial(value_and_cotangents, subject.op, subject.reals)
 
-    def chosen(axes: Any, member: Any) -> list[Any]:
+    def chosen(stacks: Any, axes: Any, member: Any) -> list[Any]:
         """Each stack's own member, or its first where the argument is not mapped."""
         return [s[member if a == 0 else 0] for s, a in zip(stacks, axes, strict=True)]
 
     @jax.jit
     def mapped(stacks: Any, dz: Any) -> Any:
         every = slice(None)
-        return [jax.vmap(one, in_axes=(list(axes), 0))(chosen(axes, every), dz) for axes in choices]
+        return [
+            jax.vmap(one, in_axes=(list(axes), 0))(chosen(stacks, axes, every), dz)
+            for axes in choices
+        ]
 
     one_by_one = [
-        _stacked(subject.pull(chosen(axes, m), _member(dz, m)) for m in range(_MEMBERS))
+        _stacked(subject.pull(chosen(stacks, axes, m), _member(dz, m)) for m in range(_MEMBERS))
         for axes in choices
     ]
     return _compared(subject, "vmap", mapped(stacks, dz), one_by_one, stacks, each=choices)

@@ -62,7 +62,7 @@ def refused(
         (["--steps", "-4"], "steps must be"),
         (["--steps", "0"], "steps must be"),
         (["--seed", "-1"], "seed must be from 0 to 2147483647, got -1"),
-        (["--seeds", "0"], "seeds must be from 1 to 2147483648, got 0"),
+        (["--seeds", "0"], "seeds must be from 1 to 10000, got 0"),
     ],
 )
 def test_a_number_out_of_range_is_refused(refused: Refused, words: list[str], line: str):

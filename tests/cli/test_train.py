@@ -81,7 +81,8 @@ def test_a_run_prints_where_and_on_what_it_runs(first: Ran):
 
 def test_a_run_prints_its_progress_and_ends_at_its_last_step(first: Ran):
     steps = [
-        int(step) for step in re.findall(r"^step +(\d+)/30  loss \d", first.said, re.MULTILINE)
+        int(step)
+        for step in re.findall(r"^step +(\d+)/30  smoothed loss \d", first.said, re.MULTILINE)
     ]
     assert steps == sorted(set(steps))
     assert steps[-1] == 30

@@ -47,6 +47,8 @@ RELU = ["--reference", "mine:plain_relu", "--shapes", "4x7", "--kink", "x=0:0"]
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "mine.py").write_text(MODULE)
+    (tmp_path / "broken.py").write_text("def op(:")
+    (tmp_path / "quits.py").write_text("raise SystemExit(7)")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     return tmp_path
@@ -121,13 +123,25 @@ def test_faults_are_listed_and_nothing_is_checked(capsys: pytest.CaptureFixture)
         (["mine:right_dense", "--shapes", "3"], "verify mine:right_dense needs --reference"),
         (["--reference", "mine:plain"], "--reference needs the function to check"),
         (["mine:nothing", *DENSE], "module mine has no function 'nothing'"),
-        (["nowhere:op", *DENSE], "nowhere:op: No module named 'nowhere'"),
+        (
+            ["nowhere:op", *DENSE],
+            "nowhere:op cannot be imported: ModuleNotFoundError: No module named 'nowhere'",
+        ),
         (["right_dense", *DENSE], "a function is named MODULE:NAME, got 'right_dense'"),
         (["mine:right_dense", *DENSE[:3], "3*4"], "an argument is written .* got '3\\*4'"),
         (["mine:right_dense", *DENSE[:3], "3x4"], r"cannot be called with shapes \(3, 4\)"),
         (["mine:relu_0", *RELU[:-1], "x=0"], "kink must be ARGUMENT=VALUE:SLOPE"),
         (["mine:relu_0", *RELU[:-1], "y=0:0"], "kink: no argument 'y'"),
         (["mine:scaled", *DENSE, "--static", "by"], "static must be NAME=VALUE"),
+        (["mine:scaled", *DENSE, "--static", "bye=2"], "static: no argument 'bye'"),
+        (["mine:scaled", *RELU[:4], "--batch", "N"], "no argument begins with the batch axis 'N'"),
+        (["broken:op", *DENSE], "broken:op cannot be imported: SyntaxError"),
+        (["quits:op", *DENSE], "quits:op cannot be imported: SystemExit: 7"),
+        (["mine:relu_0", *DENSE[:3], "4:int<0"], "whole numbers below 0 there are none"),
+        (
+            ["mine:relu_0", *RELU[:4], "--json", "no/where.json"],
+            "json cannot be written: no folder",
+        ),
         (["--seed", "-1"], "seed must be from 0 to"),
         (["mine:right_dense", *DENSE, "--reduces", "max"], "reduces must be sum or mean"),
     ],

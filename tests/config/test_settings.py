@@ -29,7 +29,7 @@ OUT_OF_RANGE = [
     *(("momentum", bad, "at least 0 and below 1") for bad in (math.nan, math.inf, -0.1, 1.0)),
     *(("weight_decay", bad, "at least 0, finite") for bad in (math.nan, math.inf, -1e-9)),
     *(("seed", bad, "from 0 to 2147483647") for bad in (-1, 2**31)),
-    *(("seeds", bad, "from 1 to 2147483648") for bad in (-1, 0, 2**31 + 1)),
+    *(("seeds", bad, "from 1 to 10000") for bad in (-1, 0, 2**31 + 1)),
     *((field, bad, "from 1 to 2147483647") for field in WHOLE[1:] for bad in (-4, 0, 2**31)),
     ("held_out", 0, "from 1 to 2147483647"),
     ("layers", (), "a tuple of at least one layer"),

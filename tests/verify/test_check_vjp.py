@@ -148,6 +148,19 @@ def test_outputs_may_be_pytrees_and_arguments_arrays():
     assert check_vjp(toys.two_outputs, toys.two_outputs, x, only=HERE)
 
 
+def test_a_forward_that_calls_its_own_operation_is_a_right_rule_too():
+    """As in jax's own tutorial; and a rule that scatters to the rows it was given."""
+    report = check_vjp(toys.calls_itself, toys.sine_times, "N", "N", only=HERE[:-1])
+    assert [name for name in report.failures if name != "grad of grad"] == []
+    assert check_vjp(toys.look_up, toys.look_up_plainly, "NxD", "K:int<N", only=HERE)
+
+
+def test_an_output_of_another_shape_is_told_in_one_row():
+    report = check_vjp(lambda x: x[None], toys.absolute, "N")
+    assert [row.note for row in report.checks] == ["the output is (1, 3), the reference's is (3,)"]
+    assert not report
+
+
 def test_whole_numbers_have_no_cotangent():
     def pick(x, rows):
         return x[rows]
@@ -199,6 +212,7 @@ def test_global_settings_are_as_before():
         (("NxD", "DxK"), {"reduces": "max"}, 'reduces must be "sum" or "mean", got \'max\''),
         (("NxD", "NxK"), {}, r"operation cannot be called with shapes \(3, 4\), \(3, 5\)"),
         (("NxD",), {}, "operation cannot be called"),
+        (("NxD", "DxK"), {"batch": "K"}, "no argument begins with the batch axis 'K'"),
     ],
 )
 def test_a_question_that_makes_no_sense_is_refused(arguments, settings, complaint):
