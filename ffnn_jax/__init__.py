@@ -9,6 +9,8 @@
 - ``ffnn_jax.models``: what outlives a run.
 - ``ffnn_jax.reporting``: metrics, tables and figures.
 - ``ffnn_jax.runs``: a whole run, from settings to a folder.
+- ``ffnn_jax.verify``: the checker of hand-derived gradients, for yours as for ours.
+- ``ffnn_jax.catalogue``: the layers' plain definitions, and wrong rules that must be caught.
 
 Importing the package imports none of them, so that it costs nothing.
 """

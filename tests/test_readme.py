@@ -12,6 +12,7 @@ import pytest
 
 from experiments import mnist, readme
 from experiments._results import RESULTS, read_result
+from ffnn_jax.cli import main
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text()
@@ -35,6 +36,18 @@ def test_the_experiment_quotes_its_own_result():
     result = read_result(RESULTS / "mnist.json")
     assert f"Ours: test accuracy {mnist.claim(result)}." in str(mnist.__doc__)
     assert f"Time: {mnist.duration(result)}." in str(mnist.__doc__)
+
+
+def test_the_command_for_ones_own_function_does_what_readme_says(tmp_path, monkeypatch, capsys):
+    (tmp_path / "my_module.py").write_text(
+        "from ffnn_jax.layers import dense as my_dense\n"
+        "def plain_dense(x, w, b):\n    return x @ w + b[None, :]\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (command,) = re.findall(r"^ffnn-jax (verify my_module.*)$", TEXT, re.M)
+    main(shlex.split(command))
+    assert "my_module:my_dense: all checks hold" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

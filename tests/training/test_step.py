@@ -3,6 +3,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pytest
 
 from ffnn_jax.catalogue import plain
 from ffnn_jax.optim import decay_loss, momentum
@@ -96,6 +97,17 @@ def test_the_step_is_traced_once_whatever_the_stop(images):
     for stop in (10, 100, 137):
         state, _ = chunk(state, np.int32(stop), images, member)
     assert int(state.step) == 137
+
+
+@pytest.mark.parametrize("platform", ["cpu", "cuda", "tpu"])
+def test_the_step_lowers_for_every_platform(images, platform):
+    """No hardware is needed for that, and no convolution is left to XLA."""
+    images, member = jax.device_put((images, make_member(images)))
+    chunk = make_train_chunk(NETWORK, OURS, BATCH)
+    arguments = initial_state(NETWORK, OURS, member.key), np.int32(5), images, member
+    text = chunk.trace(*arguments).lower(lowering_platforms=(platform,)).as_text()
+    assert "stablehlo.dot_general" in text
+    assert "stablehlo.convolution" not in text
 
 
 def test_the_state_is_donated(images):
