@@ -75,13 +75,13 @@ class Verify:
         settings = dict(_setting(text) for text in self.static)
         kinks = [_kink(text) for text in self.kink]
 
-        from ffnn_jax.cli import _check
+        from ffnn_jax.cli import _check, _prove, _results
 
-        _check.require_writable(self.json)
+        _results.require_writable(self.json)
         if self.list_faults:
-            return _check.list_faults(self.layer)
+            return _prove.list_faults(self.layer)
         if self.op is None:
-            return _check.check_layers(self.layer, self.seed, self.thorough, self.json)
+            return _prove.check_layers(self.layer, self.seed, self.thorough, self.json)
         return _check.check_own(self, settings, kinks)
 
     def _require_a_question(self) -> None:

@@ -1,0 +1,44 @@
+"""Results of checks for machines: JSON in a file or on standard output."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from ffnn_jax.config import Refusal
+from ffnn_jax.verify import Report
+
+
+def require_writable(file: str | None) -> None:
+    """Refuses a file that has no folder to stand in, before the work is done."""
+    if file not in (None, "-") and not Path(str(file)).absolute().parent.is_dir():
+        raise Refusal(f"json cannot be written: no folder {Path(str(file)).absolute().parent}")
+
+
+def console_beside(file: str | None) -> Console:
+    """Standard output, or standard error where the JSON goes to standard output."""
+    return Console(stderr=file == "-", highlight=False)
+
+
+def checks_json(report: Report) -> dict[str, Any]:
+    return {
+        check.name: {
+            "passed": check.passed,
+            "worst": check.worst if math.isfinite(check.worst) else None,
+            "where": check.where,
+            "note": check.note,
+        }
+        for check in report.checks
+    }
+
+
+def write_json(file: str | None, result: dict[str, Any]) -> None:
+    if file == "-":
+        print(json.dumps(result, indent=2))
+    elif file is not None:
+        try:
+            Path(file).write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise Refusal(f"json cannot be written: {error}") from None
