@@ -118,7 +118,10 @@ def test_the_settings_of_a_run_are_those_asked_for(second: Ran):
 def test_the_model_of_a_run_is_the_one_of_its_result(second: Ran):
     result = second.result()
     best = result["seeds"].index(result["best_seed"])
-    assert load(second.folder / "model.npz").parameters_sha256 == result["parameters_sha256"][best]
+    assert (
+        load(str(second.folder / "model.npz")).parameters_sha256
+        == result["parameters_sha256"][best]
+    )
 
 
 def test_a_diverging_run_ends_with_code_3_and_one_line(
