@@ -23,6 +23,7 @@ def console_beside(file: str | None) -> Console:
 
 
 def checks_json(report: Report) -> dict[str, Any]:
+    """A report's rows by name; an infinite error is null."""
     return {
         check.name: {
             "passed": check.passed,
@@ -35,6 +36,7 @@ def checks_json(report: Report) -> dict[str, Any]:
 
 
 def write_json(file: str | None, result: dict[str, Any]) -> None:
+    """Writes a result to the file, to standard output for "-", or nowhere."""
     if file == "-":
         print(json.dumps(result, indent=2))
     elif file is not None:

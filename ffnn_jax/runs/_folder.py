@@ -1,6 +1,7 @@
 """Run folders: numbered by default, never one that exists."""
 
 import itertools
+from collections.abc import Iterator
 from pathlib import Path
 
 from ffnn_jax.config import Refusal
@@ -24,18 +25,17 @@ def new_run_folder(preset: str, folder: Path | None = None) -> Path:
             return folder
         _RUNS.mkdir(exist_ok=True)
         return next(path for path in _numbered(preset) if _made(path))
-    except FileExistsError as error:
+    except OSError as error:
         if folder is not None and folder.exists():
             raise Refusal(f"run-dir must not exist yet, {folder} does") from None
         raise Refusal(f"run-dir cannot be made: {error}") from None
-    except OSError as error:
-        raise Refusal(f"run-dir cannot be made: {error}") from None
 
 
-def _numbered(preset: str) -> itertools.chain[Path]:
+def _numbered(preset: str) -> Iterator[Path]:
+    """The folders after the highest number taken."""
     taken = [path.name.removeprefix(f"{preset}-") for path in _RUNS.glob(f"{preset}-*")]
     first = max((int(number) for number in taken if number.isdecimal()), default=0) + 1
-    return itertools.chain(_RUNS / f"{preset}-{number}" for number in itertools.count(first))
+    return (_RUNS / f"{preset}-{number}" for number in itertools.count(first))
 
 
 def _made(path: Path) -> bool:

@@ -1,7 +1,6 @@
 """The loop around the compiled chunks: validation, progress, and one state for each seed."""
 
 import dataclasses
-import math
 import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -129,8 +128,9 @@ def train(
             run.state, metrics = chunk(run.state, np.int32(stop), images, run.member)
             _take(run, metrics, step, stop - step)
             if stop % settings.validation_interval == 0 or stop == settings.steps:
-                run.validation_accuracy = float(validate(run.state, images, run.member))
-                history.append(_record(run, stop))
+                looked = float(validate(run.state, images, run.member))
+                run.validation_accuracy = looked
+                history.append(_record(run, stop, looked))
         step = stop
         report(_progress(runs, step, settings, time.perf_counter() - compiled))
     params = [jax.device_get(run.state.params) for run in runs]
@@ -173,9 +173,8 @@ def _take(run: _Run, metrics: ChunkMetrics, first: int, count: int) -> None:
     run.accuracy.add(accuracy)
 
 
-def _record(run: _Run, step: int) -> Record:
-    validation = math.nan if run.validation_accuracy is None else run.validation_accuracy
-    values = (run.loss.value, run.accuracy.value, validation)
+def _record(run: _Run, step: int, validation_accuracy: float) -> Record:
+    values = (run.loss.value, run.accuracy.value, validation_accuracy)
     return Record(run.seed, step, *(round(value, 6) for value in values))
 
 

@@ -4,9 +4,7 @@ import dataclasses
 import functools
 import inspect
 import itertools
-import os
 from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jax
@@ -148,8 +146,7 @@ def check_subjects(
         for place, (subject, sizes) in enumerate(subjects)
         for task in _tasks(subject, sizes, seed, only if place == 0 else set(only) - _AT_FIRST)
     ]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = [check for check in pool.map(lambda task: task(), tasks) if check]
+    found = [check for check in (task() for task in tasks) if check]
     found += itertools.chain.from_iterable(elsewhere.results())
     by_name = {name: [check for check in found if check.name == name] for name in CHECKS}
     return Report(title, tuple(worst_of(checks) for checks in by_name.values() if checks))
@@ -200,7 +197,7 @@ def _described(argument: Any) -> Argument:
 def _tasks(
     subject: Subject, sizes: Sequence[Sizes], seed: int, only: Collection[str]
 ) -> Iterator[Task]:
-    """The checks to run, each as a function of nothing; slow ones first, to share the cores."""
+    """The checks to run, each as a function of nothing."""
     for name, check in _AT_THE_FIRST_SIZES.items():
         if name in only:
             yield _task(subject, name, functools.partial(check, subject, sizes[0], seed))
