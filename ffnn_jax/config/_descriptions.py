@@ -4,25 +4,17 @@ import dataclasses
 import math
 from typing import ClassVar, Literal
 
+from ffnn_jax.config._described import Described, require_whole
 from ffnn_jax.config._refusal import Refusal
 
 Shape = tuple[int, ...]
 
 
 @dataclasses.dataclass(frozen=True)
-class Layer:
+class Layer(Described):
     """A layer without parameters that keeps the shape it is given."""
 
     title: ClassVar[str] = "Layer"
-
-    def __str__(self) -> str:
-        """The description as it is written, defaults left out."""
-        told = [
-            f"{field.name}={getattr(self, field.name)!r}"
-            for field in dataclasses.fields(self)
-            if repr(getattr(self, field.name)) != repr(field.default)
-        ]
-        return f"{type(self).__name__}({', '.join(told)})"
 
     def output_shape(self, shape: Shape) -> Shape:
         """The shape of one output, given the shape of one input."""
@@ -54,7 +46,7 @@ class _Initialised(Layer):
         if not number or not 0 <= scale < math.inf:
             raise Refusal(f"{self}: init_scale must be a finite number of at least 0")
         if self.init_fan_in is not None:
-            _require_whole(self, "init_fan_in")
+            require_whole(self, "init_fan_in")
 
     def initial_deviation(self, shape: Shape) -> float:
         """The standard deviation of the weights at the start."""
@@ -75,7 +67,7 @@ class Conv(_Initialised):
     def __post_init__(self) -> None:
         """Refuses sizes that no convolution has."""
         super().__post_init__()
-        _require_whole(self, "filters", "size", "stride")
+        require_whole(self, "filters", "size", "stride")
         named = self.padding in ("SAME", "VALID")
         if not named and (type(self.padding) is not int or self.padding < 0):
             raise Refusal(f'{self}: padding must be "SAME", "VALID" or at least 0')
@@ -119,7 +111,7 @@ class MaxPool(Layer):
 
     def __post_init__(self) -> None:
         """Refuses a window below one pixel."""
-        _require_whole(self, "window")
+        require_whole(self, "window")
 
     def output_shape(self, shape: Shape) -> Shape:
         """Height and width divided by the window, rounded down."""
@@ -139,7 +131,7 @@ class Dense(_Initialised):
     def __post_init__(self) -> None:
         """Refuses a layer without outputs."""
         super().__post_init__()
-        _require_whole(self, "units")
+        require_whole(self, "units")
 
     def output_shape(self, shape: Shape) -> Shape:
         """(units,)."""
@@ -174,10 +166,3 @@ def _image(layer: Layer, shape: Shape) -> Shape:
     if len(shape) != 3:
         raise Refusal(f"{layer}: needs an image (height, width, channels)")
     return shape
-
-
-def _require_whole(layer: Layer, *names: str) -> None:
-    for name in names:
-        value = getattr(layer, name)
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise Refusal(f"{layer}: {name} must be a whole number of at least 1")

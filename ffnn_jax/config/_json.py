@@ -1,18 +1,20 @@
 """Descriptions as JSON's own types, and back with every key checked."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ffnn_jax.config._augmentations import AUGMENTATIONS, Augmentation
+from ffnn_jax.config._described import Described
 from ffnn_jax.config._descriptions import Conv, Dense, Layer, MaxPool, ReLU
 from ffnn_jax.config._refusal import Refusal, suggestion
 
-_LAYER_TYPES = {kind.__name__: kind for kind in (Conv, Dense, MaxPool, ReLU)}
+_LAYERS = {kind.__name__: kind for kind in (Conv, Dense, MaxPool, ReLU)}
 
 
 def layers_to_json(layers: Iterable[Layer]) -> list[dict[str, Any]]:
     """One object a layer: its type and its fields."""
-    return [{"type": type(layer).__name__, **vars(layer)} for layer in layers]
+    return _to_json(layers)
 
 
 def layers_from_json(described: Any) -> tuple[Layer, ...]:
@@ -21,9 +23,21 @@ def layers_from_json(described: Any) -> tuple[Layer, ...]:
     Raises:
         Refusal: a type or a key is unknown, one is missing, or a value is refused.
     """
-    if not isinstance(described, list) or not all(isinstance(layer, dict) for layer in described):
-        raise Refusal(f"layers must be a list of objects, got {described!r}")
-    return tuple(_layer(dict(fields)) for fields in described)
+    return _from_json(described, "layer", _LAYERS)
+
+
+def augmentations_to_json(augmentations: Iterable[Augmentation]) -> list[dict[str, Any]]:
+    """One object an augmentation: its type and its fields."""
+    return _to_json(augmentations)
+
+
+def augmentations_from_json(described: Any) -> tuple[Augmentation, ...]:
+    """The augmentations that ``augmentations_to_json`` wrote.
+
+    Raises:
+        Refusal: a type or a key is unknown, one is missing, or a value is refused.
+    """
+    return _from_json(described, "augmentation", AUGMENTATIONS)
 
 
 def made(kind: Any, name: str, fields: dict[str, Any]) -> Any:
@@ -43,12 +57,22 @@ def made(kind: Any, name: str, fields: dict[str, Any]) -> Any:
     return kind(**fields)
 
 
-def _layer(fields: dict[str, Any]) -> Layer:
-    known = ", ".join(_LAYER_TYPES)
+def _to_json(descriptions: Iterable[Described]) -> list[dict[str, Any]]:
+    return [{"type": type(one).__name__, **vars(one)} for one in descriptions]
+
+
+def _from_json(described: Any, noun: str, kinds: Mapping[str, Any]) -> tuple[Any, ...]:
+    if not isinstance(described, list) or not all(isinstance(one, dict) for one in described):
+        raise Refusal(f"{noun}s must be a list of objects, got {described!r}")
+    return tuple(_one(dict(fields), noun, kinds) for fields in described)
+
+
+def _one(fields: dict[str, Any], noun: str, kinds: Mapping[str, Any]) -> Any:
+    known = ", ".join(kinds)
     if "type" not in fields:
-        raise Refusal(f"a layer needs a type (known: {known})")
+        raise Refusal(f"{noun}: the key 'type' is missing (known: {known})")
     name = str(fields.pop("type"))
-    if name not in _LAYER_TYPES:
-        near = suggestion(name, _LAYER_TYPES)
-        raise Refusal(f"unknown layer type {name!r} (known: {known}){near}")
-    return made(_LAYER_TYPES[name], name, fields)
+    if name not in kinds:
+        near = suggestion(name, kinds)
+        raise Refusal(f"unknown {noun} type {name!r} (known: {known}){near}")
+    return made(kinds[name], name, fields)

@@ -22,6 +22,7 @@ _MNIST = Settings(
     dataset="mnist",
     layers=_MNIST_LAYERS,
     pixel_scale=1 / 255,
+    normalisation="mean",
     held_out=2001,
     steps=3000,
     batch_size=16,

@@ -3,9 +3,18 @@
 import dataclasses
 from typing import Any
 
+from ffnn_jax.config._augmentations import Augmentation
 from ffnn_jax.config._descriptions import Layer
-from ffnn_jax.config._json import layers_from_json, layers_to_json, made
-from ffnn_jax.config._refusal import Refusal
+from ffnn_jax.config._json import (
+    augmentations_from_json,
+    augmentations_to_json,
+    layers_from_json,
+    layers_to_json,
+    made,
+)
+from ffnn_jax.config._refusal import Refusal, suggestion
+
+NORMALISATIONS = ("mean", "channel-mean", "channel-mean-sd")
 
 _TYPES: dict[Any, tuple[Any, str]] = {
     int: (int, "a whole number"),
@@ -25,8 +34,11 @@ class Settings:
         preset: the name of the preset that the settings began as.
         dataset: the data set's name in tensorflow-datasets.
         layers: the network between the input and the softmax loss.
-        pixel_scale: pixels 0..255 are multiplied by this, then each channel's mean over the
-            training images is subtracted.
+        pixel_scale: pixels 0..255 are multiplied by this, and then normalised.
+        normalisation: what is subtracted: the training images' one mean over all channels
+            ("mean"), or each channel's own ("channel-mean"); what is left may be divided by
+            each channel's standard deviation ("channel-mean-sd").
+        augmentations: random changes to the normalised training images, one after another.
         held_out: validation images taken from the training set, drawn by the seed, where the
             data set has no validation split of its own.
         steps: updates of the parameters.
@@ -36,7 +48,7 @@ class Settings:
         weight_decay: lambda of (25).
         validation_interval: updates between two looks at the validation images.
         validation_batches: batches of validation images at each look.
-        seed: decides the split, the initialisation and the batches.
+        seed: decides the split, the initialisation, the batches and their augmentation.
         seeds: runs of seed, seed + 1, ... that are made together.
 
     Raises:
@@ -47,6 +59,8 @@ class Settings:
     dataset: str
     layers: tuple[Layer, ...]
     pixel_scale: float = 1 / 255
+    normalisation: str = "channel-mean"
+    augmentations: tuple[Augmentation, ...] = ()
     held_out: int = 2001
     steps: int = 3000
     batch_size: int = 16
@@ -77,21 +91,33 @@ class Settings:
         layers = isinstance(self.layers, tuple) and bool(self.layers)
         described = layers and all(isinstance(layer, Layer) for layer in self.layers)
         self._require("layers", described, "a tuple of at least one layer")
+        near = suggestion(self.normalisation, NORMALISATIONS)
+        known = "mean, channel-mean or channel-mean-sd"
+        self._require("normalisation", self.normalisation in NORMALISATIONS, known, near)
+        augmented = isinstance(self.augmentations, tuple)
+        described = augmented and all(isinstance(one, Augmentation) for one in self.augmentations)
+        self._require("augmentations", described, "a tuple of augmentations")
 
     def to_json(self) -> dict[str, Any]:
         """The settings as JSON's own types; ``from_json`` is the way back."""
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return fields | {"layers": layers_to_json(self.layers)}
+        return fields | {
+            "layers": layers_to_json(self.layers),
+            "augmentations": augmentations_to_json(self.augmentations),
+        }
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> "Settings":
         """The settings that ``to_json`` wrote.
 
         Raises:
-            Refusal: a key or a layer type is unknown, one is missing, or a value is refused.
+            Refusal: a key or a type is unknown, one is missing, or a value is refused.
         """
-        layers = layers_from_json(fields.get("layers", []))
-        return made(cls, "settings", fields | {"layers": layers})
+        described = {
+            "layers": layers_from_json(fields.get("layers", [])),
+            "augmentations": augmentations_from_json(fields.get("augmentations", [])),
+        }
+        return made(cls, "settings", fields | described)
 
     def _require_type(self, field: str, kind: Any) -> None:
         if kind in _TYPES:
@@ -99,7 +125,7 @@ class Settings:
             fits = isinstance(value, allowed) and not isinstance(value, bool)
             self._require(field, fits, words)
 
-    def _require(self, field: str, holds: bool, allowed: str) -> None:
+    def _require(self, field: str, holds: bool, allowed: str, near: str = "") -> None:
         if not holds:
             name, value = field.replace("_", "-"), getattr(self, field)
-            raise Refusal(f"{name} must be {allowed}, got {value!r}")
+            raise Refusal(f"{name} must be {allowed}, got {value!r}{near}")

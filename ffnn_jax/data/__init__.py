@@ -1,7 +1,19 @@
 """Labelled images, through tensorflow-datasets and without TensorFlow."""
 
 from ffnn_jax.data._dataset import Dataset
-from ffnn_jax.data._load import data_dir, load, split_names
+from ffnn_jax.data._folders import PreparedSet, data_dir, find_prepared, prepared_names
+from ffnn_jax.data._load import NotPrepared, load, split_names
 from ffnn_jax.data._splits import Splits, load_splits
 
-__all__ = ["Dataset", "Splits", "data_dir", "load", "load_splits", "split_names"]
+__all__ = [
+    "Dataset",
+    "NotPrepared",
+    "PreparedSet",
+    "Splits",
+    "data_dir",
+    "find_prepared",
+    "load",
+    "load_splits",
+    "prepared_names",
+    "split_names",
+]

@@ -1,6 +1,7 @@
 """A data set in memory: images, labels, and what they are called."""
 
 import dataclasses
+import functools
 import hashlib
 from typing import Any
 
@@ -14,13 +15,14 @@ Int32Labels = np.ndarray[Any, np.dtype[np.int32]]
 
 @dataclasses.dataclass(frozen=True)
 class Dataset:
-    """One split of a data set.
+    """Labelled images: a split of a data set, or a part of one.
 
     Attributes:
         name: the data set and split, as in "mnist/train".
-        images: uint8 (N, H, W, C), 0..255.
+        images: uint8 (N, H, W, C), 0..255; may be mapped from a file, so not to be written to.
         labels: int32 (N,), each from 0 to the number of classes - 1.
         class_names: one name a class.
+        source: what the images were read from, as in "mnist/3.0.1".
 
     Raises:
         Refusal: arrays of another shape or dtype, no image at all, or a label that is no class;
@@ -31,6 +33,7 @@ class Dataset:
     images: Uint8Images
     labels: Int32Labels
     class_names: tuple[str, ...]
+    source: str = "arrays in memory"
 
     def __post_init__(self) -> None:
         """Refuses what training would take in silence."""
@@ -58,9 +61,9 @@ class Dataset:
         height, width, channels = self.images.shape[1:]
         return height, width, channels
 
-    @property
+    @functools.cached_property
     def sha256(self) -> str:
         """SHA-256 of the pixels (N, H, W, C) followed by the labels, one int32 each."""
-        digest = hashlib.sha256(self.images.tobytes())
-        digest.update(self.labels.astype("<i4").tobytes())
+        digest = hashlib.sha256(np.ascontiguousarray(self.images))
+        digest.update(self.labels.astype("<i4"))
         return digest.hexdigest()

@@ -1,148 +1,108 @@
-"""Data sets by name: found, prepared where that needs nothing, and read."""
+"""Data sets by name: found, read from what was decoded before, sliced."""
 
-import contextlib
-import io
-import logging
-import os
-import tempfile
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ffnn_jax.config import Refusal, suggestion
+from ffnn_jax.data._cache import Decoded, decoded
 from ffnn_jax.data._dataset import Dataset
-
-_READ_AT_ONCE = 1000
-
-
-def data_dir() -> Path:
-    """The folder of tensorflow-datasets: TFDS_DATA_DIR, or ~/tensorflow_datasets."""
-    return Path(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
+from ffnn_jax.data._folders import PreparedSet, data_dir, find_prepared, prepared_names
+from ffnn_jax.data._slices import Slice, parse_split
 
 
-def split_names(name: str) -> tuple[str, ...]:
+class NotPrepared(Refusal):
+    """A data set that tensorflow-datasets knows is not in the folder."""
+
+
+def split_names(name: str, folder: Path | None = None) -> tuple[str, ...]:
     """The names of a data set's splits.
 
     Raises:
-        Refusal: the data set is unknown, not prepared, or not labelled images of one size.
+        Refusal: the data set is unknown or not prepared.
     """
-    return tuple(_builder(name).info.splits)
+    return tuple(_find(name, folder or data_dir()).shard_lengths)
 
 
-def load(name: str, split: str) -> Dataset:
-    """Reads one split of a data set into memory.
+def load(
+    name: str, split: str, *, original_order: bool = False, folder: Path | None = None
+) -> Dataset:
+    """A split of a data set, or a part of one.
 
-    ``mnist_5k`` is prepared on first use; any other data set must have been prepared as
-    array_record files in ``data_dir()``.
+    Any set of tensorflow-datasets works that has one image of one size and one class label.
+    ``mnist_5k`` is prepared on first use; any other must have been prepared, by
+    ``ffnn_jax.data.prepare`` or by tensorflow-datasets. What is decoded is kept in files that the
+    next call maps into memory.
 
     Args:
-        name: the data set's name in tensorflow-datasets, such as "mnist".
-        split: the split's name, such as "train".
-
-    Returns:
-        The images in tensorflow-datasets' order.
+        name: the data set's name in tensorflow-datasets, as in "mnist" or "emnist/balanced".
+        split: the split in tensorflow-datasets' language, as in "train", "train[:20000]",
+            "train[90%:]" or "train+test".
+        original_order: count examples in the order of the original files, where the set records
+            it, instead of tensorflow-datasets' order.
+        folder: where prepared sets are; ``data_dir()`` if not given.
 
     Raises:
-        Refusal: the data set or the split is unknown, not prepared, or not labelled images of
-            one size.
+        Refusal: the data set or the split is unknown, not prepared, damaged, not labelled images
+            of one size, or does not record its original order.
     """
-    builder = _builder(name)
-    if split not in builder.info.splits:
-        known = ", ".join(builder.info.splits)
-        raise Refusal(f"{name} has no split {split!r} (it has: {known})")
-    label = builder.info.features["label"]
-    names = tuple(label.int2str(index) for index in range(label.num_classes))
-    return Dataset(f"{name}/{split}", *_read(builder, split), names)
-
-
-def _builder(name: str) -> Any:
-    with _quiet():
-        import tensorflow_datasets as tfds
-
-        from ffnn_jax.data._mnist_5k import Mnist5k
-
-        if name == Mnist5k.name:
-            _prepare(Mnist5k, data_dir())
-        _require_prepared(name, tfds)
-        builder = tfds.builder(name, data_dir=data_dir())
-    _require_labelled_images(name, builder.info.features)
-    return builder
-
-
-def _prepare(kind: Any, folder: Path) -> None:
-    """Writes the data set beside its place and renames it; whoever is first wins."""
-    target = folder / kind.name / str(kind.VERSION)
-    if target.exists():
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{kind.name}-", dir=folder) as beside:
-        builder = kind(data_dir=beside, file_format="array_record")
-        _without_progress_bar(builder.download_and_prepare)
-        target.parent.mkdir(exist_ok=True)
-        try:
-            Path(builder.data_dir).rename(target)
-        except OSError:
-            if not target.exists():
-                raise
-
-
-def _without_progress_bar(action: Callable[[], None]) -> None:
-    import tensorflow_datasets as tfds
-
-    tfds.disable_progress_bar()
+    prepared = _find(name, folder or data_dir())
     try:
-        action()
-    finally:
-        tfds.enable_progress_bar()
-
-
-def _require_prepared(name: str, tfds: Any) -> None:
-    prepared = [info.parent.parent.name for info in data_dir().glob("*/*/dataset_info.json")]
-    if name in prepared:
-        return
-    known = tfds.list_builders(with_community_datasets=False)
-    if name not in known:
-        near = suggestion(name, {*known, *prepared})
-        raise Refusal(f"unknown data set {name!r} (tensorflow-datasets has none so named){near}")
-    command = f"tfds.builder({name!r}, file_format='array_record').download_and_prepare()"
-    raise Refusal(
-        f"data set {name!r} is not prepared in {data_dir()}; where TensorFlow is installed, "
-        f'python -c "import tensorflow_datasets as tfds; {command}" prepares it'
+        slices = parse_split(split, prepared.shard_lengths)
+    except Refusal as refusal:
+        raise Refusal(f"{name}: {refusal}") from None
+    parts = [_part(decoded(prepared, at.split), at, name, original_order) for at in slices]
+    return Dataset(
+        f"{name}/{split}",
+        _joined([images for images, _, _ in parts]),
+        _joined([labels for _, labels, _ in parts]),
+        parts[0][2],
+        f"{prepared.name}/{prepared.version}",
     )
 
 
-def _require_labelled_images(name: str, features: Any) -> None:
-    kinds = {key: type(feature).__name__ for key, feature in dict(features).items()}
-    if kinds.get("image") != "Image" or kinds.get("label") != "ClassLabel":
-        raise Refusal(f"{name}: needs the features image and label, has {kinds}")
-    if None in features["image"].shape:
-        raise Refusal(f"{name}: images must be of one size, these are {features['image'].shape}")
+def _part(
+    kept: Decoded, at: Slice, name: str, original_order: bool
+) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    rows: slice | np.ndarray = slice(at.start, at.stop)
+    if original_order:
+        if not len(kept.original_order):
+            raise Refusal(f"{name}/{at.split} does not record the order of its original files")
+        rows = kept.original_order[at.start : at.stop]
+    return kept.images[rows], kept.labels[rows], kept.class_names
 
 
-def _read(builder: Any, split: str) -> tuple[np.ndarray, np.ndarray]:
-    """(images, labels) of a split; a thousand at once is faster than one by one."""
-    with _quiet():
-        source = builder.as_data_source(split)
-        images = np.empty((len(source), *builder.info.features["image"].shape), np.uint8)
-        labels = np.empty(len(source), np.int32)
-        for start in range(0, len(source), _READ_AT_ONCE):
-            stop = min(start + _READ_AT_ONCE, len(source))
-            examples = source.__getitems__(range(start, stop))
-            images[start:stop] = [example["image"] for example in examples]
-            labels[start:stop] = [example["label"] for example in examples]
-    return images, labels
+def _joined(arrays: list[np.ndarray]) -> np.ndarray:
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
 
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps tensorflow-datasets' own words (progress, advice about OpenCV) off the screen."""
-    logger = logging.getLogger("absl")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            yield
-    finally:
-        logger.setLevel(level)
+def _find(name: str, folder: Path) -> PreparedSet:
+    """The prepared set; ``mnist_5k``, which needs nothing, is prepared where it is not."""
+    prepared = find_prepared(name, folder)
+    if prepared is None and name == "mnist_5k":
+        from ffnn_jax.data.preparation import prepare
+
+        prepare(name, folder=folder)
+        prepared = find_prepared(name, folder)
+    if prepared is None:
+        raise _not_prepared(name, folder)
+    return prepared
+
+
+def _not_prepared(name: str, folder: Path) -> Refusal:
+    import tensorflow_datasets as tfds
+
+    from ffnn_jax.data.preparation import RECIPES
+
+    if name in RECIPES:
+        command = f"ffnn-jax data prepare {name}"
+        return NotPrepared(f"data set {name!r} is not prepared in {folder}: {command}")
+    known = tfds.list_builders(with_community_datasets=False)
+    if name.partition("/")[0] not in known:
+        near = suggestion(name, {*known, *RECIPES, *prepared_names(folder)})
+        return Refusal(f"unknown data set {name!r} (tensorflow-datasets has none so named){near}")
+    command = f"tfds.builder({name!r}, file_format='array_record').download_and_prepare()"
+    return Refusal(
+        f"data set {name!r} is not prepared in {folder}; where TensorFlow is installed, "
+        f'python -c "import tensorflow_datasets as tfds; {command}" prepares it'
+    )

@@ -1,5 +1,6 @@
 """The three splits that a run needs."""
 
+from pathlib import Path
 from typing import NamedTuple
 
 from ffnn_jax.config import Refusal
@@ -15,15 +16,15 @@ class Splits(NamedTuple):
     test: Dataset
 
 
-def load_splits(name: str) -> Splits:
+def load_splits(name: str, folder: Path | None = None) -> Splits:
     """Reads the splits "train", "validation" (if there is one) and "test" of a data set.
 
     Raises:
         Refusal: the data set is unknown, not prepared, or has no "train" or "test".
     """
-    names = split_names(name)
+    names = split_names(name, folder)
     for needed in ("train", "test"):
         if needed not in names:
             raise Refusal(f"{name} has no split {needed!r} (it has: {', '.join(names)})")
-    validation = load(name, "validation") if "validation" in names else None
-    return Splits(load(name, "train"), validation, load(name, "test"))
+    validation = load(name, "validation", folder=folder) if "validation" in names else None
+    return Splits(load(name, "train", folder=folder), validation, load(name, "test", folder=folder))

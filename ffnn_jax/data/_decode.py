@@ -1,0 +1,202 @@
+"""Examples of a prepared data set, decoded by tensorflow-datasets and checked one by one."""
+
+import contextlib
+import importlib.util
+import io
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ffnn_jax.config import Refusal
+from ffnn_jax.data._folders import PreparedSet
+
+_BLOCK = 1000  # examples read at once: three times as fast as one by one
+
+
+class Block(NamedTuple):
+    """Some examples in a row: images uint8 (n, H, W, C), labels int32 (n,), ids or nothing."""
+
+    images: np.ndarray
+    labels: np.ndarray
+    ids: list[bytes]
+
+
+class Features(NamedTuple):
+    """What a data set calls its image, its label and its id, and what they are."""
+
+    image: str
+    label: str
+    id: str | None
+    image_shape: tuple[int, int, int]
+    class_names: tuple[str, ...]
+
+
+class Reader:
+    """Reads the splits of a prepared data set.
+
+    Args:
+        prepared: the data set.
+
+    Raises:
+        Refusal: it is not one image of one size with one class label, or is not written as
+            array_record files and TensorFlow is not installed.
+    """
+
+    def __init__(self, prepared: PreparedSet) -> None:
+        """Opens the set's description; the examples are read by ``blocks``."""
+        self._prepared = prepared
+        with quiet():
+            import tensorflow_datasets as tfds
+
+            try:
+                self._builder = tfds.builder_from_directory(prepared.folder)
+            except Exception as error:
+                raise _damaged(prepared.folder, error) from None
+        self.features = _features_of(prepared.name, self._builder.info)
+
+    def blocks(self, split: str) -> Iterator[Block]:
+        """The examples of a split, in tensorflow-datasets' order.
+
+        Raises:
+            Refusal: a file is missing, damaged or of another length than its description says,
+                or an example is not what the description says; file and index are named.
+        """
+        if self._prepared.file_format != "array_record":
+            examples = self._examples_by_tensorflow(split)
+        else:
+            examples = self._examples(split)
+        for first, block in examples:
+            yield self._checked(split, first, block)
+
+    def _examples(self, split: str) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+        self._require_whole_files(split)
+        with quiet():
+            source = self._builder.as_data_source(split)
+        for start in range(0, len(source), _BLOCK):
+            rows = range(start, min(start + _BLOCK, len(source)))
+            try:
+                with quiet():
+                    examples = source.__getitems__(rows)
+            except Exception:
+                raise self._first_unreadable(split, source, rows) from None
+            yield start, examples
+
+    def _examples_by_tensorflow(self, split: str) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+        """Only TensorFlow reads the other formats of tensorflow-datasets."""
+        if importlib.util.find_spec("tensorflow") is None:
+            held = f"{self._prepared.folder} holds {self._prepared.file_format} files"
+            raise Refusal(
+                f"{held}, which only TensorFlow reads; pip install tensorflow-cpu, or move the "
+                "folder away and prepare the set anew as array_record files"
+            )
+        import tensorflow_datasets as tfds
+
+        order = tfds.ReadConfig(interleave_cycle_length=1)
+        with quiet():
+            dataset = self._builder.as_dataset(split, shuffle_files=False, read_config=order)
+        start, block = 0, []
+        for example in tfds.as_numpy(dataset):
+            block.append(example)
+            if len(block) == _BLOCK:
+                yield start, block
+                start, block = start + _BLOCK, []
+        if block:
+            yield start, block
+
+    def _require_whole_files(self, split: str) -> None:
+        from array_record.python.array_record_module import ArrayRecordReader
+
+        for file, length in self._files(split):
+            if not file.exists():
+                raise Refusal(f"{self._prepared.name}/{split}: {file} is missing")
+            try:
+                held = ArrayRecordReader(str(file))
+                count = held.num_records()
+                if count == 0:
+                    held.read([0])  # a damaged file counts 0, and says why when it is read
+            except Exception as error:
+                raise _damaged(file, error) from None
+            if count != length:
+                said = f"{self._prepared.folder.name}/dataset_info.json says {length:,}"
+                raise Refusal(f"{file}: holds {count:,} examples, {said}")
+
+    def _files(self, split: str) -> list[tuple[Path, int]]:
+        info = self._builder.info.splits[split]
+        return list(zip(map(Path, info.filepaths), info.shard_lengths, strict=True))
+
+    def _place(self, split: str, index: int) -> str:
+        """Where an example is: its file, and its index in it."""
+        for file, length in self._files(split):
+            if index < length:
+                return f"{file}: example {index}"
+            index -= length
+        return f"{self._prepared.folder}: example {index} after the last of {split}"
+
+    def _first_unreadable(self, split: str, source: Any, rows: range) -> Refusal:
+        for row in rows:
+            try:
+                with quiet():
+                    source[row]
+            except Exception as error:
+                return Refusal(f"{self._place(split, row)} is damaged ({_in_brief(error)})")
+        return Refusal(f"{self._place(split, rows[0])} and what follows cannot be read together")
+
+    def _checked(self, split: str, first: int, examples: list[dict[str, Any]]) -> Block:
+        """The examples as arrays, once each is found to be what it should be."""
+        image, label, id_, shape, class_names = self.features
+        images = np.empty((len(examples), *shape), np.uint8)
+        labels = np.empty(len(examples), np.int32)
+        for row, example in enumerate(examples):
+            pixels, number = np.asarray(example[image]), int(example[label])
+            if pixels.shape != shape or pixels.dtype != np.uint8:
+                where, found = self._place(split, first + row), f"{pixels.dtype} {pixels.shape}"
+                raise Refusal(f"{where} has an image {found}, not uint8 {shape}")
+            if not 0 <= number < len(class_names):
+                where, last = self._place(split, first + row), len(class_names) - 1
+                raise Refusal(f"{where} has the label {number}, not one of 0 to {last}")
+            images[row], labels[row] = pixels, number
+        return Block(images, labels, [bytes(example[id_]) for example in examples] if id_ else [])
+
+
+def _features_of(name: str, info: Any) -> Features:
+    """The one image and the one label of a data set, by its own word where it has several."""
+    kinds = {key: type(feature).__name__ for key, feature in dict(info.features).items()}
+    keys = info.supervised_keys
+    if not (isinstance(keys, tuple) and [kinds.get(k) for k in keys] == ["Image", "ClassLabel"]):
+        keys = [key for kind in ("Image", "ClassLabel") for key in kinds if kinds[key] == kind]
+    if [kinds[key] for key in keys] != ["Image", "ClassLabel"]:
+        has = ", ".join(f"{key} ({kind})" for key, kind in kinds.items())
+        raise Refusal(f"{name}: must have one image and one class label, has {has}")
+    image, label = info.features[keys[0]], info.features[keys[1]]
+    if None in image.shape or image.np_dtype != np.uint8:
+        found = f"{np.dtype(image.np_dtype)} {image.shape}"
+        raise Refusal(f"{name}: images must be uint8 and of one size, these are {found}")
+    names = tuple(label.int2str(index) for index in range(label.num_classes))
+    height, width, channels = image.shape
+    has_id = "id" if kinds.get("id") == "Text" else None
+    return Features(keys[0], keys[1], has_id, (height, width, channels), names)
+
+
+def _damaged(path: Path, error: Exception) -> Refusal:
+    return Refusal(f"{path}: damaged ({_in_brief(error)})")
+
+
+def _in_brief(error: Exception) -> str:
+    words = " ".join(str(error).split())
+    return words[:200] or type(error).__name__
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps tensorflow-datasets' own words (progress, advice about OpenCV) off the screen."""
+    logger = logging.getLogger("absl")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        logger.setLevel(level)

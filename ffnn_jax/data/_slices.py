@@ -1,0 +1,95 @@
+"""The split language of tensorflow-datasets: which examples "train[:20%]+test" names."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from ffnn_jax.config import Refusal, suggestion
+
+_TERM = re.compile(r"(?P<split>[\w-]+)(\[(?P<slice>[\w%:.-]+)\])?")
+_BOUND = re.compile(r"((?P<value>-?[\d_.]+)(?P<unit>%|shard)?)?")
+
+
+class Slice(NamedTuple):
+    """Examples ``start`` to ``stop`` - 1 of a split."""
+
+    split: str
+    start: int
+    stop: int
+
+
+def parse_split(spec: str, shard_lengths: Mapping[str, Sequence[int]]) -> list[Slice]:
+    """The slices that a split's specification names.
+
+    "train", "train[:20000]", "train[90%:]", "train[-10%:]", "train[:2shard]", "train+test" and
+    "all" mean what they mean to tensorflow-datasets; percentages are rounded to the closest.
+
+    Args:
+        spec: the specification.
+        shard_lengths: examples in each file of each split.
+
+    Raises:
+        Refusal: another form, an unknown split, a slice beyond the split or an empty one.
+    """
+    if spec.strip() == "all":
+        return [Slice(split, 0, sum(lengths)) for split, lengths in shard_lengths.items()]
+    return [_parse_term(term.strip(), shard_lengths) for term in spec.split("+")]
+
+
+def _parse_term(term: str, shard_lengths: Mapping[str, Sequence[int]]) -> Slice:
+    match = _TERM.fullmatch(term)
+    if match is None:
+        raise _not_understood(term)
+    split = match["split"]
+    if split not in shard_lengths:
+        known = ", ".join(shard_lengths)
+        raise Refusal(f"no split {split!r} (it has: {known}){suggestion(split, shard_lengths)}")
+    lengths = shard_lengths[split]
+    start, stop = _bounds(term, match["slice"], lengths)
+    if not 0 <= start < stop <= sum(lengths):
+        raise Refusal(f"split {term!r} is empty or beyond the {sum(lengths)} examples of {split}")
+    return Slice(split, start, stop)
+
+
+def _bounds(term: str, text: str | None, lengths: Sequence[int]) -> tuple[int, int]:
+    """(start, stop), counted from the front."""
+    bounds = [_BOUND.fullmatch(part) for part in (text or ":").split(":")]
+    found = [bound for bound in bounds if bound]
+    unit = next((bound["unit"] for bound in found if bound["unit"]), "")
+    one_shard = len(bounds) == 1 and unit == "shard"
+    if len(found) != len(bounds) or not (len(bounds) == 2 or one_shard) or text == ":":
+        raise _not_understood(term)
+    try:
+        numbers = [_number(bound["value"], unit) for bound in found]
+    except ValueError:
+        raise _not_understood(term) from None
+    if one_shard:
+        numbers.append(int(numbers[0] or 0) + 1)
+    return _counted(unit, numbers[0], numbers[1], lengths)
+
+
+def _number(value: str | None, unit: str) -> float | None:
+    if value is None:
+        return None
+    return float(value) if unit == "%" else int(value)
+
+
+def _counted(
+    unit: str, first: float | None, last: float | None, lengths: Sequence[int]
+) -> tuple[int, int]:
+    """Bounds in examples from bounds in the unit; negative ones count from the end."""
+    count = sum(lengths)
+    if unit == "shard":
+        first = None if first is None else sum(lengths[: int(first)])
+        if last is not None:
+            last = sum(lengths[: int(last) + len(lengths) * (last <= 0)])
+    elif unit == "%":
+        first = None if first is None else round(first * count / 100)
+        last = None if last is None else round(last * count / 100)
+    start, stop = int(first or 0), count if last is None else int(last)
+    return start + count * (start < 0), stop + count * (stop < 0)
+
+
+def _not_understood(term: str) -> Refusal:
+    forms = "train, train[:20000], train[90%:], train[:2shard], train+test"
+    return Refusal(f"split {term!r} is not understood; forms: {forms}")

@@ -1,0 +1,7 @@
+"""Data sets prepared for tensorflow-datasets from their official files, without TensorFlow."""
+
+from ffnn_jax.data.preparation._prepare import prepare, verify_prepared
+from ffnn_jax.data.preparation._recipes import RECIPES
+from ffnn_jax.data.preparation._sources import Report, Source
+
+__all__ = ["RECIPES", "Report", "Source", "prepare", "verify_prepared"]

