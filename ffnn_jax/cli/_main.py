@@ -10,6 +10,7 @@ from typing import NoReturn
 from tyro.extras import SubcommandApp
 
 import ffnn_jax
+from ffnn_jax.cli._data import List, Prepare, Show
 from ffnn_jax.cli._train import Train
 from ffnn_jax.cli._verify import Verify
 from ffnn_jax.config import Diverged, Refusal
@@ -53,6 +54,11 @@ def _parse(words: list[str]) -> Callable[[], int]:
     app = SubcommandApp()
     app.command(name="train")(Train)
     app.command(name="verify")(Verify)
+    data = SubcommandApp()
+    data.command(name="prepare")(Prepare)
+    data.command(name="list")(List)
+    data.command(name="show")(Show)
+    app.command(data, name="data", help="Prepare, list and show data sets.")
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):

@@ -6,8 +6,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
+from ffnn_jax.cli._data_sets import prepare_and_watch
 from ffnn_jax.config import Settings
-from ffnn_jax.data import Splits, load_splits
+from ffnn_jax.data import NotPrepared, Splits, load_splits
 from ffnn_jax.network import Network
 from ffnn_jax.runs import (
     Observer,
@@ -28,7 +29,7 @@ _PLAIN_LINES = 30
 def run_and_print(settings: Settings, run_dir: Path | None) -> None:
     """Trains, tests, writes the run's folder, and says so on standard output."""
     console = Console(highlight=False, soft_wrap=True)
-    splits = load_splits(settings.dataset)
+    splits = _splits(settings.dataset)
     network = run_network(settings, splits)
     folder = new_run_folder(settings.preset, run_dir)
     write_config(folder, settings)
@@ -37,6 +38,15 @@ def run_and_print(settings: Settings, run_dir: Path | None) -> None:
         outcome = compute(settings, splits, watcher)
     write_run(folder, outcome)
     _print_end(console, outcome, folder)
+
+
+def _splits(name: str) -> Splits:
+    """The images; a set that can be prepared here is prepared where it is not."""
+    try:
+        return load_splits(name)
+    except NotPrepared:
+        prepare_and_watch(name, "official", None)
+        return load_splits(name)
 
 
 def _print_beginning(

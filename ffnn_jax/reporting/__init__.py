@@ -1,5 +1,6 @@
 """What a run looks like: metrics, tables and figures, from numbers alone. It never trains."""
 
+from ffnn_jax.reporting._contact_sheet import draw_contact_sheet
 from ffnn_jax.reporting._figures import (
     draw_confusion,
     draw_curves,
@@ -21,6 +22,7 @@ __all__ = [
     "accuracy",
     "confusion_matrix",
     "draw_confusion",
+    "draw_contact_sheet",
     "draw_curves",
     "draw_filters",
     "draw_misclassified",

@@ -1,7 +1,8 @@
 """Data sets prepared for tensorflow-datasets from their official files, without TensorFlow."""
 
+from ffnn_jax.data.preparation._parts import Report
 from ffnn_jax.data.preparation._prepare import prepare, verify_prepared
 from ffnn_jax.data.preparation._recipes import RECIPES
-from ffnn_jax.data.preparation._sources import Report, Source
+from ffnn_jax.data.preparation._sources import Source
 
 __all__ = ["RECIPES", "Report", "Source", "prepare", "verify_prepared"]

@@ -2,6 +2,8 @@
 
 import contextlib
 import hashlib
+import logging
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,8 +11,10 @@ from unittest import mock
 from urllib.parse import urlparse
 
 from ffnn_jax.config import Refusal
+from ffnn_jax.data.preparation._parts import Report, no_progress_bars
 
 _CONNECT_SECONDS, _STALL_SECONDS, _RETRIES = 5, 20, 1
+_POLL_SECONDS = 0.2
 
 
 class OfficialFile(NamedTuple):
@@ -48,13 +52,16 @@ def require_official(files: Mapping[str, Path], official: Sequence[OfficialFile]
             raise Refusal(f"{where}: has SHA-256 {found}, the official file {file.sha256}")
 
 
-def download(name: str, official: Sequence[OfficialFile], folder: Path) -> dict[str, Path]:
+def download(
+    name: str, official: Sequence[OfficialFile], folder: Path, report: Report
+) -> dict[str, Path]:
     """Downloads the official files through tensorflow-datasets, which checks their SHA-256.
 
     Args:
         name: the data set.
         official: its files.
-        folder: tensorflow-datasets' folder; the files stay in its "downloads".
+        folder: the files are put somewhere in it.
+        report: is told how many bytes have come.
 
     Returns:
         Where each file is, by its name.
@@ -63,12 +70,10 @@ def download(name: str, official: Sequence[OfficialFile], folder: Path) -> dict[
         Refusal: the network does not answer within seconds, or gives other files; says which
             files to get by other means, and what to do with them.
     """
-    import tensorflow_datasets as tfds
-
     try:
-        with _impatient():
+        with _impatient(), no_progress_bars() as tfds, _watched(folder, official, report):
             manager = tfds.download.DownloadManager(
-                download_dir=folder / "downloads",
+                download_dir=folder,
                 dataset_name=name,
                 url_infos=_url_infos(official),
                 force_checksums_validation=True,
@@ -77,6 +82,32 @@ def download(name: str, official: Sequence[OfficialFile], folder: Path) -> dict[
     except Exception as error:
         raise Refusal(f"{_what_went_wrong(official, error)}; {_by_hand(name, official)}") from None
     return {file: Path(path) for file, path in paths.items()}
+
+
+@contextlib.contextmanager
+def _watched(folder: Path, official: Sequence[OfficialFile], report: Report) -> Iterator[None]:
+    """Reports how many bytes are in the folder, until the download ends."""
+    total, ended = sum(file.size for file in official), threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(_POLL_SECONDS):
+            report("downloading", _bytes_in(folder), total)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watcher.join()
+
+
+def _bytes_in(folder: Path) -> int:
+    sizes = 0
+    for path in folder.rglob("*"):
+        with contextlib.suppress(OSError):  # files are renamed while they are counted
+            sizes += path.stat().st_size if path.is_file() else 0
+    return sizes
 
 
 def _url_infos(official: Sequence[OfficialFile]) -> dict[str, Any]:
@@ -97,7 +128,9 @@ def _impatient() -> Iterator[None]:
     def send_within_seconds(self: Any, request: Any, **options: Any) -> Any:
         return send(self, request, **options | {"timeout": (_CONNECT_SECONDS, _STALL_SECONDS)})
 
+    logger = logging.getLogger("urllib3.connectionpool")
     with (
+        mock.patch.object(logger, "disabled", True),
         mock.patch.object(requests.adapters.HTTPAdapter, "send", send_within_seconds),
         mock.patch.object(downloader, "MAX_RETRIES", _RETRIES),
     ):

@@ -13,8 +13,9 @@ from ffnn_jax.config import Refusal, suggestion
 from ffnn_jax.data._cache import decoded, keep_entries
 from ffnn_jax.data._dataset import Dataset
 from ffnn_jax.data._folders import PreparedSet, cache_dir, data_dir, find_prepared
+from ffnn_jax.data.preparation._parts import Report
 from ffnn_jax.data.preparation._recipes import RECIPES
-from ffnn_jax.data.preparation._sources import Report, Source, read_source
+from ffnn_jax.data.preparation._sources import Source, read_source
 from ffnn_jax.data.preparation._write import require_recorded, require_written, write_set
 
 
@@ -64,7 +65,7 @@ def verify_prepared(
     """
     recorded = RECIPES[prepared.name].sha256 if prepared.name in RECIPES else {}
     for split in prepared.shard_lengths:
-        report(f"checking {split}", 0, 0)
+        report(f"checking {prepared.name}/{split}", 0, 0)
         images, labels, _, names = decoded(prepared, split)
         found = Dataset(f"{prepared.name}/{split}", images, labels, names).sha256
         if found != recorded.get(split, found):
@@ -76,11 +77,10 @@ def verify_prepared(
 def _require_known(name: str) -> None:
     if name not in RECIPES:
         known, near = ", ".join(RECIPES), suggestion(name, RECIPES)
-        command = f"tfds.builder({name!r}, file_format='array_record').download_and_prepare()"
         raise Refusal(
-            f"{name!r} cannot be prepared here (known: {known}){near}; where TensorFlow is "
-            f'installed, python -c "import tensorflow_datasets as tfds; {command}" prepares '
-            "any set of tensorflow-datasets, and ffnn-jax reads it"
+            f"{name!r} cannot be prepared here (known: {known}){near}; another set of "
+            "tensorflow-datasets is read here once it is prepared, where TensorFlow is installed, "
+            f"by tfds.builder({name!r}, file_format='array_record').download_and_prepare()"
         )
 
 

