@@ -78,10 +78,10 @@ def download(
                 url_infos=_url_infos(official),
                 force_checksums_validation=True,
             )
-            paths = manager.download({file.name: file.url for file in official})
+            # One after the other: where one fails, no other is still waiting.
+            return {file.name: Path(manager.download(file.url)) for file in official}
     except Exception as error:
         raise Refusal(f"{_what_went_wrong(official, error)}; {_by_hand(name, official)}") from None
-    return {file: Path(path) for file, path in paths.items()}
 
 
 @contextlib.contextmanager
