@@ -24,6 +24,7 @@ from ffnn_jax.data._folders import PreparedSet, cache_dir
 
 _FORMAT = 1
 _WRITING = ".writing"
+_ARRAYS = ("images", "labels", "original_order")
 _log = logging.getLogger(__name__)
 
 
@@ -102,9 +103,9 @@ def _read(entry: Path) -> Decoded | None:
         return None
     try:
         about = json.loads((entry / "about.json").read_text(encoding="utf-8"))
-        arrays = (_mapped(entry, name) for name in ("images", "labels", "original_order"))
-        kept = Decoded(*arrays, tuple(about["class_names"]))
-        digest = hashlib.sha256(np.ascontiguousarray(kept.images))
+        images, labels, order = (_mapped(entry, name) for name in _ARRAYS)
+        kept = Decoded(images, labels, order, tuple(about["class_names"]))
+        digest = hashlib.sha256(np.ascontiguousarray(kept.images).data)
         if _finished(digest, kept) == about["sha256"]:
             return kept
     except (OSError, ValueError, KeyError, TypeError, EOFError):
@@ -120,8 +121,8 @@ def _mapped(entry: Path, name: str) -> np.ndarray:
 def _finished(digest: "hashlib._Hash", kept: Decoded) -> str:
     """SHA-256 of everything, from that of the pixels."""
     shapes = [(array.dtype.str, array.shape) for array in kept[:3]]
-    digest.update(np.ascontiguousarray(kept.labels))
-    digest.update(np.ascontiguousarray(kept.original_order))
+    digest.update(np.ascontiguousarray(kept.labels).data)
+    digest.update(np.ascontiguousarray(kept.original_order).data)
     digest.update(json.dumps([shapes, kept.class_names]).encode())
     return digest.hexdigest()
 
@@ -159,8 +160,8 @@ def _decode_into(folder: Path, prepared: PreparedSet, split: str) -> None:
         header = {"descr": "|u1", "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(file, header)
         for block in reader.blocks(split):
-            file.write(block.images)
-            digest.update(block.images)
+            file.write(block.images.data)
+            digest.update(block.images.data)
             labels.append(block.labels)
             ids += block.ids
     images = _mapped(folder, "images")

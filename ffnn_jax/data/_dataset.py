@@ -64,6 +64,6 @@ class Dataset:
     @functools.cached_property
     def sha256(self) -> str:
         """SHA-256 of the pixels (N, H, W, C) followed by the labels, one int32 each."""
-        digest = hashlib.sha256(np.ascontiguousarray(self.images))
-        digest.update(self.labels.astype("<i4"))
+        digest = hashlib.sha256(np.ascontiguousarray(self.images).data)
+        digest.update(self.labels.astype("<i4").data)
         return digest.hexdigest()

@@ -52,7 +52,7 @@ class Reader:
             import tensorflow_datasets as tfds
 
             try:
-                self._builder = tfds.builder_from_directory(prepared.folder)
+                self._builder: Any = tfds.builder_from_directory(prepared.folder)
             except Exception as error:
                 raise _damaged(prepared.folder, error) from None
         self.features = _features_of(prepared.name, self._builder.info)

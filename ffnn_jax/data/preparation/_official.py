@@ -30,7 +30,7 @@ def official_files(name: str, wanted: Sequence[str]) -> list[OfficialFile]:
     """The files that a data set is made from, by tensorflow-datasets' own list of checksums."""
     import tensorflow_datasets as tfds
 
-    infos = tfds.builder_cls(name).url_infos
+    infos = tfds.builder_cls(name).url_infos or {}
     files = [
         OfficialFile(str(info.filename), url, int(info.size), str(info.checksum))
         for url, info in infos.items()
@@ -120,18 +120,19 @@ def _url_infos(official: Sequence[OfficialFile]) -> dict[str, Any]:
 @contextlib.contextmanager
 def _impatient() -> Iterator[None]:
     """tensorflow-datasets retries for 205 s and waits for ever: here it gives up in seconds."""
-    import requests
+    from requests.adapters import HTTPAdapter
     from tensorflow_datasets.core.download import downloader
 
-    send = requests.adapters.HTTPAdapter.send
+    send = HTTPAdapter.send
 
     def send_within_seconds(self: Any, request: Any, **options: Any) -> Any:
-        return send(self, request, **options | {"timeout": (_CONNECT_SECONDS, _STALL_SECONDS)})
+        options["timeout"] = _CONNECT_SECONDS, _STALL_SECONDS
+        return send(self, request, **options)
 
     logger = logging.getLogger("urllib3.connectionpool")
     with (
         mock.patch.object(logger, "disabled", True),
-        mock.patch.object(requests.adapters.HTTPAdapter, "send", send_within_seconds),
+        mock.patch.object(HTTPAdapter, "send", send_within_seconds),
         mock.patch.object(downloader, "MAX_RETRIES", _RETRIES),
     ):
         yield
