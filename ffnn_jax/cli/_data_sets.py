@@ -26,14 +26,17 @@ def prepare_sets(names: tuple[str, ...], source: Source, folder: Path | None) ->
 
 
 def prepare_and_watch(name: str, source: Source, folder: Path | None) -> PreparedSet:
-    """Prepares a set, with progress on standard error."""
+    """Prepares a set, and says how far it is."""
     with watch() as report:
         return prepare(name, source, folder, report)
 
 
 @contextlib.contextmanager
-def watch() -> Iterator[Report]:
-    """A live line on a terminal, a line for each new thing elsewhere; on standard error."""
+def watch(lines: bool = True) -> Iterator[Report]:
+    """A live line on a terminal; elsewhere a line for each new thing, if lines are wanted.
+
+    All of it goes to standard error.
+    """
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     columns = TextColumn("{task.description}"), BarColumn(bar_width=24), TimeRemainingColumn()
     bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
@@ -43,7 +46,7 @@ def watch() -> Iterator[Report]:
     def report(words: str, done: int, total: int) -> None:
         nonlocal said
         bar.update(task, description=words, completed=done, total=total or None)
-        if words != said and not console.is_terminal:
+        if words != said and lines and not console.is_terminal:
             console.print(f"{words} ...")
         said = words
 
@@ -78,7 +81,7 @@ def _row(name: str, folder: Path) -> tuple[str, ...]:
 
 
 def _verdict(prepared: PreparedSet) -> str:
-    with watch() as report:
+    with watch(lines=False) as report:
         recorded = verify_prepared(prepared, report)
     return "verified" if recorded else "readable; no SHA-256 is recorded to compare with"
 
@@ -91,8 +94,10 @@ def show_set(name: str, split: str, out: Path | None, folder: Path | None) -> in
     """Writes a contact sheet of a split, and prints how many images each class has."""
     from ffnn_jax.reporting import draw_contact_sheet, save_figure
 
-    dataset = load(name, split, folder=folder)
     out = out or Path(f"{name.replace('/', '-')}.png")
+    if out.suffix != ".png":
+        raise Refusal(f"out must end in .png, got {str(out)!r}")
+    dataset = load(name, split, folder=folder)
     height, width, channels = dataset.image_shape
     title = f"{dataset.name}: {len(dataset):,} images of {height} x {width} x {channels}"
     figure = draw_contact_sheet(dataset.images, dataset.labels, dataset.class_names, title)

@@ -26,7 +26,7 @@ from ffnn_jax.training import Progress as Done
 _PLAIN_LINES = 30
 
 
-def run_and_print(settings: Settings, run_dir: Path | None) -> None:
+def run_and_print(settings: Settings, run_dir: Path | None, streaming: bool | None) -> None:
     """Trains, tests, writes the run's folder, and says so on standard output."""
     console = Console(highlight=False, soft_wrap=True)
     splits = _splits(settings.dataset)
@@ -35,7 +35,7 @@ def run_and_print(settings: Settings, run_dir: Path | None) -> None:
     write_config(folder, settings)
     _print_beginning(console, settings, splits, network)
     with _Watcher(console, settings) as watcher:
-        outcome = compute(settings, splits, watcher)
+        outcome = compute(settings, splits, watcher, streaming)
     write_run(folder, outcome)
     _print_end(console, outcome, folder)
 

@@ -1,12 +1,14 @@
 """``ffnn-jax train``."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 from tyro.constructors import PrimitiveConstructorSpec
 
+from ffnn_jax.cli._augmentations import augmentations_of
 from ffnn_jax.config import Refusal, Settings, preset
 
 _PRESETS_OWN = "(default: the preset's)"
@@ -21,11 +23,16 @@ def _number(kind: type[int] | type[float], words: str, metavar: str) -> Any:
         except ValueError:
             raise ValueError(f"must be {words}, got {given[0]!r}") from None
 
+    return _option(1, metavar, read)
+
+
+def _option(nargs: Any, metavar: str, read: Callable[[list[str]], Any]) -> Any:
+    """Reads what was given as it stands: None is a word like any other."""
     return PrimitiveConstructorSpec(
-        nargs=1,
+        nargs=nargs,
         metavar=metavar,
         instance_from_str=read,
-        is_instance=lambda value: value is None or isinstance(value, kind),
+        is_instance=lambda value: True,
         str_from_instance=lambda value: [str(value)],
     )
 
@@ -33,6 +40,8 @@ def _number(kind: type[int] | type[float], words: str, metavar: str) -> Any:
 _OPTIONAL = tyro.conf.arg(help_behavior_hint=_PRESETS_OWN)
 Whole = Annotated[int | None, _OPTIONAL, _number(int, "a whole number", "N")]
 Number = Annotated[float | None, _OPTIONAL, _number(float, "a number", "F")]
+Name = Annotated[str | None, _OPTIONAL, _option(1, "NAME", lambda given: given[0])]
+Words = Annotated[tuple[str, ...] | None, _OPTIONAL, _option("*", "[WORD ...]", tuple)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +50,9 @@ class Train:
 
     Presets: quickstart (the report's MNIST network on 5,000 digits that are installed with the
     package, a few seconds) and mnist (the same on all of MNIST).
+
+    Augmentations: flip (left and right), crop:4 (a cut out of the image padded by 4 reflected
+    pixels) and cutout:8 (a square of 8 by 8 hidden); these are their numbers if none are given.
 
     Example: ffnn-jax train quickstart --steps 1000 --seeds 4
     """
@@ -51,9 +63,7 @@ class Train:
     ] = "quickstart"
     """Network, data set and schedule: quickstart or mnist."""
 
-    dataset: Annotated[
-        str | None, tyro.conf.arg(metavar="NAME", help_behavior_hint=_PRESETS_OWN)
-    ] = None
+    dataset: Name = None
     """Another data set, by its name in tensorflow-datasets."""
 
     steps: Whole = None
@@ -71,11 +81,24 @@ class Train:
     weight_decay: Number = None
     """Decay lambda of equation (25), at least 0."""
 
+    normalisation: Name = None
+    """Subtract one mean or each channel's, or divide too: mean, channel-mean, channel-mean-sd."""
+
+    augment: Words = None
+    """Random changes to training images, as in flip crop:4 cutout:8; no word for no change."""
+
     seed: Whole = None
-    """Decides the split, the initialisation and the batches."""
+    """Decides the split, the initialisation, the batches and their augmentation."""
 
     seeds: Whole = None
     """Networks to train together, from SEED on: SEED, SEED + 1, ..."""
+
+    streaming: Annotated[
+        tyro.conf.FlagCreatePairsOff[bool],
+        tyro.conf.arg(help_behavior_hint="(default: if they would take half its memory)"),
+    ] = False
+    """Leave the images on the host and send each batch to the device ahead of its use: the same
+    batches. Needs the extra "streaming"."""
 
     run_dir: Annotated[
         Path | None,
@@ -91,14 +114,14 @@ class Train:
 
         from ffnn_jax.cli._run import run_and_print
 
-        run_and_print(settings, self.run_dir)
+        run_and_print(settings, self.run_dir, self.streaming or None)
         return 0
 
     def settings(self) -> Settings:
         """The preset's settings with what was asked for in their place."""
-        fields = dataclasses.asdict(self)
-        asked = {name: value for name, value in fields.items() if value is not None}
-        return dataclasses.replace(
-            preset(asked.pop("preset")),
-            **{name: value for name, value in asked.items() if name != "run_dir"},
-        )
+        asked = {name: value for name, value in vars(self).items() if value is not None}
+        for of_the_command in ("run_dir", "streaming"):
+            asked.pop(of_the_command, None)
+        if self.augment is not None:
+            asked["augmentations"] = augmentations_of(asked.pop("augment"))
+        return dataclasses.replace(preset(asked.pop("preset")), **asked)

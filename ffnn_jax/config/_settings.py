@@ -88,15 +88,13 @@ class Settings:
             whole = 1 <= getattr(self, field) <= _LARGEST
             self._require(field, whole, f"from 1 to {_LARGEST}")
         self._require("held_out", 1 <= self.held_out <= _LARGEST, f"from 1 to {_LARGEST}")
-        layers = isinstance(self.layers, tuple) and bool(self.layers)
-        described = layers and all(isinstance(layer, Layer) for layer in self.layers)
-        self._require("layers", described, "a tuple of at least one layer")
+        layers = self._holds("layers", Layer) and bool(self.layers)
+        self._require("layers", layers, "a tuple of at least one layer")
+        augmentations = self._holds("augmentations", Augmentation)
+        self._require("augmentations", augmentations, "a tuple of augmentations")
+        known = f"one of {', '.join(NORMALISATIONS)}"
         near = suggestion(self.normalisation, NORMALISATIONS)
-        known = "mean, channel-mean or channel-mean-sd"
         self._require("normalisation", self.normalisation in NORMALISATIONS, known, near)
-        augmented = isinstance(self.augmentations, tuple)
-        described = augmented and all(isinstance(one, Augmentation) for one in self.augmentations)
-        self._require("augmentations", described, "a tuple of augmentations")
 
     def to_json(self) -> dict[str, Any]:
         """The settings as JSON's own types; ``from_json`` is the way back."""
@@ -124,6 +122,11 @@ class Settings:
             value, (allowed, words) = getattr(self, field), _TYPES[kind]
             fits = isinstance(value, allowed) and not isinstance(value, bool)
             self._require(field, fits, words)
+
+    def _holds(self, field: str, kind: Any) -> bool:
+        """Whether the field is a tuple of this kind."""
+        value = getattr(self, field)
+        return isinstance(value, tuple) and all(isinstance(one, kind) for one in value)
 
     def _require(self, field: str, holds: bool, allowed: str, near: str = "") -> None:
         if not holds:

@@ -11,6 +11,7 @@ import json
 import logging
 import re
 import shutil
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -101,16 +102,13 @@ def _read(entry: Path) -> Decoded | None:
     """What is kept in an entry, or None where nothing is or it is not what was written."""
     if not entry.is_dir():
         return None
-    try:
+    with warnings.catch_warnings(action="ignore"), contextlib.suppress(Exception):
         about = json.loads((entry / "about.json").read_text(encoding="utf-8"))
         images, labels, order = (_mapped(entry, name) for name in _ARRAYS)
         kept = Decoded(images, labels, order, tuple(about["class_names"]))
         digest = hashlib.sha256(np.ascontiguousarray(kept.images).data)
         if _finished(digest, kept) == about["sha256"]:
             return kept
-    except (OSError, ValueError, KeyError, TypeError, EOFError):
-        pass
-    _log.warning("%s is damaged; it is made anew", entry)
     return None
 
 
@@ -129,6 +127,8 @@ def _finished(digest: "hashlib._Hash", kept: Decoded) -> str:
 
 def _write(entry: Path, prepared: PreparedSet, split: str) -> Decoded:
     """Decodes a split into an entry, which appears when it is whole; the lock is ours."""
+    if entry.exists():
+        _log.warning("%s is damaged; it is made anew", entry)
     beside = entry.with_name(_WRITING)
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir()
@@ -188,7 +188,7 @@ def _in_memory(prepared: PreparedSet, split: str) -> Decoded:
 
 def _original_order(ids: list[bytes]) -> np.ndarray:
     """The rows in the order of the ids, if those count the examples as in b"train_00042"."""
-    counted = [re.fullmatch(rb"(.*?)(\d+)", id_, re.DOTALL) for id_ in ids]
+    counted = [re.fullmatch(rb"(.*?)(\d{1,18})", id_, re.DOTALL) for id_ in ids]
     numbers = [int(match[2]) for match in counted if match]
     prefixes = {match[1] for match in counted if match}
     if len(prefixes) != 1 or sorted(numbers) != list(range(len(ids))):

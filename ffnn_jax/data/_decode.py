@@ -1,8 +1,9 @@
 """Examples of a prepared data set, decoded by tensorflow-datasets and checked one by one."""
 
 import contextlib
-import importlib.util
+import importlib
 import io
+import itertools
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,9 +54,12 @@ class Reader:
 
             try:
                 self._builder: Any = tfds.builder_from_directory(prepared.folder)
+                self.features = _features_of(prepared.name, self._builder.info)
+                self._shards = {split: self._files(split) for split in prepared.shard_lengths}
+            except Refusal:
+                raise
             except Exception as error:
                 raise _damaged(prepared.folder, error) from None
-        self.features = _features_of(prepared.name, self._builder.info)
 
     def blocks(self, split: str) -> Iterator[Block]:
         """The examples of a split, in tensorflow-datasets' order.
@@ -68,8 +72,13 @@ class Reader:
             examples = self._examples_by_tensorflow(split)
         else:
             examples = self._examples(split)
+        count, said = 0, sum(self._prepared.shard_lengths[split])
         for first, block in examples:
             yield self._checked(split, first, block)
+            count += len(block)
+        if count != said:
+            what = f"{split} holds {count:,} examples, dataset_info.json says {said:,}"
+            raise Refusal(f"{self._prepared.folder}: {what}")
 
     def _examples(self, split: str) -> Iterator[tuple[int, list[dict[str, Any]]]]:
         self._require_whole_files(split)
@@ -86,30 +95,31 @@ class Reader:
 
     def _examples_by_tensorflow(self, split: str) -> Iterator[tuple[int, list[dict[str, Any]]]]:
         """Only TensorFlow reads the other formats of tensorflow-datasets."""
-        if importlib.util.find_spec("tensorflow") is None:
+        try:
+            tensorflow: Any = importlib.import_module("tensorflow")
+        except ImportError:
             held = f"{self._prepared.folder} holds {self._prepared.file_format} files"
             raise Refusal(
                 f"{held}, which only TensorFlow reads; pip install tensorflow-cpu, or move the "
                 "folder away and prepare the set anew as array_record files"
-            )
+            ) from None
         import tensorflow_datasets as tfds
 
         order = tfds.ReadConfig(interleave_cycle_length=1)
         with quiet():
             dataset = self._builder.as_dataset(split, shuffle_files=False, read_config=order)
-        start, block = 0, []
-        for example in tfds.as_numpy(dataset):
-            block.append(example)
-            if len(block) == _BLOCK:
+        examples, start = iter(tfds.as_numpy(dataset)), 0
+        try:
+            while block := list(itertools.islice(examples, _BLOCK)):
                 yield start, block
-                start, block = start + _BLOCK, []
-        if block:
-            yield start, block
+                start += _BLOCK
+        except tensorflow.errors.OpError as error:
+            raise _damaged(self._prepared.folder, error) from None
 
     def _require_whole_files(self, split: str) -> None:
         from array_record.python.array_record_module import ArrayRecordReader
 
-        for file, length in self._files(split):
+        for file, length in self._shards[split]:
             if not file.exists():
                 raise Refusal(f"{self._prepared.name}/{split}: {file} is missing")
             try:
@@ -124,12 +134,13 @@ class Reader:
                 raise Refusal(f"{file}: holds {count:,} examples, {said}")
 
     def _files(self, split: str) -> list[tuple[Path, int]]:
+        """The files of a split, and how many examples each has."""
         info = self._builder.info.splits[split]
         return list(zip(map(Path, info.filepaths), info.shard_lengths, strict=True))
 
     def _place(self, split: str, index: int) -> str:
         """Where an example is: its file, and its index in it."""
-        for file, length in self._files(split):
+        for file, length in self._shards[split]:
             if index < length:
                 return f"{file}: example {index}"
             index -= length
@@ -150,7 +161,9 @@ class Reader:
         images = np.empty((len(examples), *shape), np.uint8)
         labels = np.empty(len(examples), np.int32)
         for row, example in enumerate(examples):
-            pixels, number = np.asarray(example[image]), int(example[label])
+            pixels, number = np.asarray(example[image]), example[label]
+            if number is None:
+                raise Refusal(f"{self._place(split, first + row)} has no label")
             if pixels.shape != shape or pixels.dtype != np.uint8:
                 where, found = self._place(split, first + row), f"{pixels.dtype} {pixels.shape}"
                 raise Refusal(f"{where} has an image {found}, not uint8 {shape}")
@@ -165,10 +178,11 @@ def _features_of(name: str, info: Any) -> Features:
     """The one image and the one label of a data set, by its own word where it has several."""
     kinds = {key: type(feature).__name__ for key, feature in dict(info.features).items()}
     keys = info.supervised_keys
-    if not (isinstance(keys, tuple) and [kinds.get(k) for k in keys] == ["Image", "ClassLabel"]):
+    by_its_word = [kinds.get(key) if isinstance(key, str) else None for key in keys or ()]
+    if by_its_word != ["Image", "ClassLabel"]:
         keys = [key for kind in ("Image", "ClassLabel") for key in kinds if kinds[key] == kind]
     if [kinds[key] for key in keys] != ["Image", "ClassLabel"]:
-        has = ", ".join(f"{key} ({kind})" for key, kind in kinds.items())
+        has = ", ".join(f"{key} ({kind})" for key, kind in sorted(kinds.items()))
         raise Refusal(f"{name}: must have one image and one class label, has {has}")
     image, label = info.features[keys[0]], info.features[keys[1]]
     if None in image.shape or image.np_dtype != np.uint8:

@@ -31,9 +31,10 @@ def parse_split(spec: str, shard_lengths: Mapping[str, Sequence[int]]) -> list[S
     Raises:
         Refusal: another form, an unknown split, a slice beyond the split or an empty one.
     """
-    if spec.strip() == "all":
-        return [Slice(split, 0, sum(lengths)) for split, lengths in shard_lengths.items()]
-    return [_parse_term(term.strip(), shard_lengths) for term in spec.split("+")]
+    every = [Slice(split, 0, sum(lengths)) for split, lengths in shard_lengths.items()]
+    terms = [term.strip() for term in spec.split("+")]
+    parsed = (every if term == "all" else [_parse_term(term, shard_lengths)] for term in terms)
+    return [part for parts in parsed for part in parts]
 
 
 def _parse_term(term: str, shard_lengths: Mapping[str, Sequence[int]]) -> Slice:
@@ -61,11 +62,11 @@ def _bounds(term: str, text: str | None, lengths: Sequence[int]) -> tuple[int, i
         raise _not_understood(term)
     try:
         numbers = [_number(bound["value"], unit) for bound in found]
-    except ValueError:
+        if one_shard:
+            numbers.append(int(numbers[0] or 0) + 1)
+        return _counted(unit, numbers[0], numbers[1], lengths)
+    except (ValueError, OverflowError):
         raise _not_understood(term) from None
-    if one_shard:
-        numbers.append(int(numbers[0] or 0) + 1)
-    return _counted(unit, numbers[0], numbers[1], lengths)
 
 
 def _number(value: str | None, unit: str) -> float | None:

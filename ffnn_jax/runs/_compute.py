@@ -1,7 +1,6 @@
 """Settings and data in, trained and tested models out."""
 
 import dataclasses
-from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -15,17 +14,17 @@ from ffnn_jax.network import Network
 from ffnn_jax.optim import momentum
 from ffnn_jax.reporting import confusion_matrix
 from ffnn_jax.training import (
+    ImageParts,
     Images,
     Member,
     Progress,
     Split,
     Trained,
+    fits_on_device,
     hold_out,
     normalisation_of,
     train,
 )
-
-_BLOCK = 1000  # images at a time where their pixels are summed
 
 
 class Observer:
@@ -48,6 +47,7 @@ class Outcome:
     Attributes:
         settings: the settings of the run.
         splits: the images.
+        streaming: whether the images were sent to the device ahead of each step.
         models: the trained models.
         trained: histories and times.
         train_accuracy: over all images that the seed trained on.
@@ -57,6 +57,7 @@ class Outcome:
 
     settings: Settings
     splits: Splits
+    streaming: bool
     models: list[Model]
     trained: Trained
     train_accuracy: list[float]
@@ -116,26 +117,35 @@ def run_network(settings: Settings, splits: Splits) -> Network:
     return network
 
 
-def compute(settings: Settings, splits: Splits, observer: Observer | None = None) -> Outcome:
+def compute(
+    settings: Settings,
+    splits: Splits,
+    observer: Observer | None = None,
+    streaming: bool | None = None,
+) -> Outcome:
     """Trains and tests one network for each seed.
 
     Args:
         settings: what to compute.
         splits: the images.
         observer: is told how it goes.
+        streaming: whether images stay on the host and are sent to the device ahead of their use;
+            if not given, where they would take more than half of the device's memory. The
+            batches are the same.
 
     Raises:
-        Refusal: settings and data do not fit.
+        Refusal: settings and data do not fit, or streaming needs Grain, which is not installed.
         Diverged: the loss became infinite or NaN.
     """
     observer = observer or Observer()
     network = run_network(settings, splits)
-    images = _resident(splits)
+    images = _training_images(splits)
+    streaming = not fits_on_device(images) if streaming is None else streaming
     seeds = range(settings.seed, settings.seed + settings.seeds)
     members = [_member(settings, splits, images, seed) for seed in seeds]
     optimizer = momentum(settings.learning_rate, settings.momentum, settings.weight_decay)
     observer.compiling()
-    trained = train(network, optimizer, settings, images, members, observer.progress)
+    trained = train(network, optimizer, settings, images, members, observer.progress, streaming)
     observer.evaluating()
     models = [
         Model(network, params, member.normalisation, splits.train.class_names)
@@ -145,6 +155,7 @@ def compute(settings: Settings, splits: Splits, observer: Observer | None = None
     return Outcome(
         settings,
         splits,
+        streaming,
         models,
         trained,
         train_accuracy=[_accuracy(m, images, member.train) for m, member in pairs],
@@ -157,11 +168,10 @@ def _kind(part: Dataset) -> tuple[Any, ...]:
     return part.image_shape, part.class_names
 
 
-def _resident(splits: Splits) -> Images:
-    """Training and validation images together, as they will lie on the device."""
-    parts: list[Dataset] = [part for part in splits[:2] if part is not None]
-    pixels = np.concatenate([part.images for part in parts])
-    return Images(pixels, np.concatenate([part.labels for part in parts]))
+def _training_images(splits: Splits) -> ImageParts:
+    """Training images, and after them those of the validation split."""
+    parts = (part for part in splits[:2] if part is not None)
+    return ImageParts(tuple(Images(part.images, part.labels) for part in parts))
 
 
 def _split(settings: Settings, splits: Splits, seed: int) -> Split:
@@ -172,19 +182,13 @@ def _split(settings: Settings, splits: Splits, seed: int) -> Split:
     return Split(both[:count], both[count:])
 
 
-def _member(settings: Settings, splits: Splits, images: Images, seed: int) -> Member:
+def _member(settings: Settings, splits: Splits, images: ImageParts, seed: int) -> Member:
     train_rows, validation_rows = _split(settings, splits, seed)
-    blocks = _blocks(images, train_rows)
+    blocks = (block.pixels for block in images.blocks(train_rows))
     normalisation = normalisation_of(blocks, settings.pixel_scale, settings.normalisation)
     return Member(jax.random.key(seed), train_rows, validation_rows, normalisation)
 
 
-def _blocks(images: Images, rows: np.ndarray) -> Iterator[np.ndarray]:
-    """The pixels of these rows, a part at a time."""
-    for first in range(0, len(rows), _BLOCK):
-        yield images.pixels[rows[first : first + _BLOCK]]
-
-
-def _accuracy(model: Model, images: Images, rows: np.ndarray) -> float:
-    predicted = model.predict(images.pixels[rows])
-    return float(np.mean(predicted == images.labels[rows]))
+def _accuracy(model: Model, images: ImageParts, rows: np.ndarray) -> float:
+    correct = (model.predict(block.pixels) == block.labels for block in images.blocks(rows))
+    return float(np.mean(np.concatenate(list(correct))))

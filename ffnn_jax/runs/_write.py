@@ -57,6 +57,7 @@ def result_of(outcome: Outcome) -> dict[str, Any]:
         "parameters": outcome.models[0].network.summary().parameters,
         "parameters_sha256": [model.parameters_sha256 for model in outcome.models],
         "compile_seconds": trained.compile_seconds,
+        "streaming": outcome.streaming,
         "train_seconds": trained.train_seconds,
         "images_per_second": images / trained.train_seconds,
         "versions": versions(),

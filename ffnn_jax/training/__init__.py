@@ -1,30 +1,48 @@
-"""Training: batches drawn and normalised on the device, one jitted step, the loop around it."""
+"""Training: batches made on the device, one jitted step, the loop around it."""
 
+from ffnn_jax.training._augment import augment, crop, cutout, flip
 from ffnn_jax.training._batches import draw_distinct
 from ffnn_jax.training._evaluate import predict_probabilities
-from ffnn_jax.training._inputs import Images, Normalisation, normalisation_of, normalise
+from ffnn_jax.training._feed import fits_on_device
+from ffnn_jax.training._inputs import (
+    Block,
+    ImageParts,
+    Images,
+    Normalisation,
+    normalisation_of,
+    normalise,
+)
 from ffnn_jax.training._loop import Progress, Record, Trained, train
+from ffnn_jax.training._rows import Member
 from ffnn_jax.training._split import Split, hold_out
 from ffnn_jax.training._step import (
     ChunkMetrics,
-    Member,
     TrainState,
     initial_state,
     make_train_chunk,
     make_validate,
 )
+from ffnn_jax.training._stream import Stream
 
 __all__ = [
+    "Block",
     "ChunkMetrics",
+    "ImageParts",
     "Images",
     "Member",
     "Normalisation",
     "Progress",
     "Record",
     "Split",
+    "Stream",
     "TrainState",
     "Trained",
+    "augment",
+    "crop",
+    "cutout",
     "draw_distinct",
+    "fits_on_device",
+    "flip",
     "hold_out",
     "initial_state",
     "make_train_chunk",

@@ -36,15 +36,16 @@ def predict_probabilities(
     Raises:
         ValueError: the images or the parameters do not fit the network.
     """
-    missing = -len(pixels) % _BLOCK or (_BLOCK if not len(pixels) else 0)
-    filled = np.concatenate([pixels, np.zeros((missing, *pixels.shape[1:]), np.uint8)])
-    blocks = np.split(filled, len(filled) // _BLOCK)
 
-    def classify(block: np.ndarray) -> np.ndarray:
-        return np.asarray(_block_probabilities(network, params, normalisation, block))
+    def classify(start: int) -> np.ndarray:
+        block = pixels[start : start + _BLOCK]
+        missing = np.zeros((_BLOCK - len(block), *pixels.shape[1:]), np.uint8)
+        filled = np.concatenate([block, missing])
+        probabilities = _block_probabilities(network, params, normalisation, filled)
+        return np.asarray(probabilities)[: len(block)]
 
     with ThreadPoolExecutor() as pool:  # a block keeps one core busy
-        return np.concatenate(list(pool.map(classify, blocks)))[: len(pixels)]
+        return np.concatenate(list(pool.map(classify, range(0, len(pixels) or 1, _BLOCK))))
 
 
 @functools.partial(jax.jit, static_argnums=0)

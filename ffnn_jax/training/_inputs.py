@@ -1,13 +1,16 @@
 """Inputs: uint8 images that live on the device, gathered and normalised where they are used."""
 
+import dataclasses
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Array, Float, Float32, Float64, Int32, Int64, UInt8
 
 from ffnn_jax.config import NORMALISATIONS
+
+_BLOCK_ROWS = 4096
 
 Sums = Int64[np.ndarray, " C"]
 
@@ -24,6 +27,56 @@ class Normalisation(NamedTuple):
 
     scale: Float32[Any, " C"]
     mean: Float32[Any, " C"]
+
+
+class Block(NamedTuple):
+    """The batches of the steps from ``first`` on: pixels (S, B, H, W, C), labels (S, B)."""
+
+    first: Int32[Any, ""]
+    images: Images
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageParts:
+    """Labelled images on the host, in parts whose rows are counted on; files may be mapped.
+
+    Attributes:
+        parts: images of one shape.
+    """
+
+    parts: tuple[Images, ...]
+
+    def __len__(self) -> int:
+        """The number of images."""
+        return sum(len(part.labels) for part in self.parts)
+
+    @property
+    def image_bytes(self) -> int:
+        """Bytes an image."""
+        return math.prod(self.parts[0].pixels.shape[1:])
+
+    def rows(self, rows: Int32[np.ndarray, " B"]) -> Images:
+        """The images at these rows, copied."""
+        pixels = np.empty((len(rows), *self.parts[0].pixels.shape[1:]), np.uint8)
+        labels = np.empty(len(rows), np.int32)
+        first = 0
+        for part in self.parts:
+            here = (rows >= first) & (rows < first + len(part.labels))
+            pixels[here] = part.pixels[rows[here] - first]
+            labels[here] = part.labels[rows[here] - first]
+            first += len(part.labels)
+        return Images(pixels, labels)
+
+    def blocks(self, rows: Int32[np.ndarray, " B"]) -> Iterator[Images]:
+        """The images at these rows, a few thousand at a time."""
+        for start in range(0, len(rows), _BLOCK_ROWS):
+            yield self.rows(rows[start : start + _BLOCK_ROWS])
+
+    def together(self) -> Images:
+        """All images in one."""
+        if len(self.parts) == 1:
+            return self.parts[0]
+        return Images(*(np.concatenate(arrays) for arrays in zip(*self.parts, strict=True)))
 
 
 def normalisation_of(

@@ -11,11 +11,11 @@ import optax
 
 from ffnn_jax.config import Diverged, Settings
 from ffnn_jax.network import Network, Params
-from ffnn_jax.training._inputs import Images
+from ffnn_jax.training._feed import Feed, Resident, Streaming
+from ffnn_jax.training._inputs import ImageParts
+from ffnn_jax.training._rows import Member
 from ffnn_jax.training._step import (
-    CHUNK_STEPS,
     ChunkMetrics,
-    Member,
     TrainState,
     initial_state,
     make_train_chunk,
@@ -92,9 +92,10 @@ def train(
     network: Network,
     optimizer: optax.GradientTransformation,
     settings: Settings,
-    images: Images,
+    images: ImageParts,
     members: Sequence[Member],
     report: Callable[[Progress], None] = lambda progress: None,
+    streaming: bool = False,
 ) -> Trained:
     """Trains one network for each member, all in step.
 
@@ -103,32 +104,35 @@ def train(
     Args:
         network: maps images to logits.
         optimizer: ours or any of optax's.
-        settings: steps, batch size, validation, and the first member's seed.
+        settings: steps, batch size, augmentations, validation, and the first member's seed.
         images: training and validation images together; the members say which are which.
         members: one for each seed.
         report: is told how far the run is, at least every few seconds.
+        streaming: leave the images on the host and send each batch ahead of its use.
 
     Raises:
         Diverged: the loss became infinite or NaN.
+        Refusal: streaming was asked for and Grain is not installed.
     """
-    images = jax.device_put(images)
+    feed = Streaming(images, members, settings) if streaming else Resident(images)
     runs = [
         _Run(settings.seed + index, member, initial_state(network, optimizer, member.key))
         for index, member in enumerate(jax.device_put(list(members)))
     ]
     began = time.perf_counter()
-    chunk, validate = _compiled(network, optimizer, settings, images, runs[0])
+    chunk, validate = _compiled(network, optimizer, settings, feed, runs[0])
     compiled = time.perf_counter()
     history: list[Record] = []
     step = 0
     while step < settings.steps:
         spent = time.perf_counter() - compiled
-        stop = _next_stop(step, settings, spent)
-        for run in runs:
-            run.state, metrics = chunk(run.state, np.int32(stop), images, run.member)
+        stop = _next_stop(step, settings, feed.chunk_steps, spent)
+        for index, run in enumerate(runs):
+            source = feed.training(index, step)
+            run.state, metrics = chunk(run.state, np.int32(stop), source, run.member)
             _take(run, metrics, step, stop - step)
             if stop % settings.validation_interval == 0 or stop == settings.steps:
-                looked = float(validate(run.state, images, run.member))
+                looked = float(validate(run.state, feed.validation(index, stop), run.member))
                 run.validation_accuracy = looked
                 history.append(_record(run, stop, looked))
         step = stop
@@ -141,24 +145,27 @@ def _compiled(
     network: Network,
     optimizer: optax.GradientTransformation,
     settings: Settings,
-    images: Images,
+    feed: Feed,
     run: _Run,
 ) -> tuple[Callable, Callable]:
     """The chunk and the validation, compiled before the clock of training starts."""
-    chunk = make_train_chunk(network, optimizer, settings.batch_size, settings.weight_decay)
-    validate = make_validate(network, settings.batch_size, settings.validation_batches)
-    args = images, run.member
+    batch_size, decay = settings.batch_size, settings.weight_decay
+    chunk = make_train_chunk(network, optimizer, batch_size, decay, settings.augmentations)
+    validate = make_validate(network, batch_size, settings.validation_batches)
     return (
-        chunk.lower(run.state, np.int32(0), *args).compile(),
-        validate.lower(run.state, *args).compile(),
+        chunk.lower(run.state, np.int32(0), feed.training(0, 0), run.member).compile(),
+        validate.lower(run.state, feed.validation(0, 0), run.member).compile(),
     )
 
 
-def _next_stop(step: int, settings: Settings, spent: float) -> int:
-    """The step to stop at: the next look at validation, the end, or about two seconds on."""
+def _next_stop(step: int, settings: Settings, chunk_steps: int, spent: float) -> int:
+    """The step to stop at: the next look at validation, the end, or about two seconds on.
+
+    A chunk begins at a multiple of its length at the latest: there the next block begins.
+    """
     interval = settings.validation_interval
     affordable = int(_CHUNK_SECONDS * step / spent) if step else _FIRST_STOP
-    ahead = min(max(affordable, 1), CHUNK_STEPS)
+    ahead = min(max(affordable, 1), chunk_steps - step % chunk_steps)
     return min(step + ahead, (step // interval + 1) * interval, settings.steps)
 
 

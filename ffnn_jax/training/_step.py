@@ -1,7 +1,7 @@
 """The training step, and the compiled scan over many of them.
 
-A step is a pure function of the state: its batch is drawn from (seed, step), so a state is all
-that is needed to go on, and the same state always goes on in the same way.
+A step is a pure function of the state: its batch is drawn and augmented from (seed, step), so a
+state is all that is needed to go on, and the same state always goes on in the same way.
 """
 
 from typing import Any, NamedTuple
@@ -11,14 +11,22 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Int32, Key
 
+from ffnn_jax.config import Augmentation
 from ffnn_jax.layers import softmax_cross_entropy
 from ffnn_jax.network import Network, Params
 from ffnn_jax.optim import decay_loss
-from ffnn_jax.training._batches import draw_distinct
-from ffnn_jax.training._inputs import Images, Normalisation, normalise, rows_of
+from ffnn_jax.training._augment import augment
+from ffnn_jax.training._inputs import Block, Images, normalise, rows_of
+from ffnn_jax.training._rows import (
+    AUGMENTATION,
+    INITIALISATION,
+    Member,
+    batch_rows,
+    key_of,
+    validation_rows,
+)
 
 CHUNK_STEPS = 100
-_INITIALISATION, _BATCHES, _VALIDATION = range(3)
 
 
 class TrainState(NamedTuple):
@@ -27,15 +35,6 @@ class TrainState(NamedTuple):
     params: Params
     momentum: Any
     step: Int32[Array, ""]
-
-
-class Member(NamedTuple):
-    """What belongs to one seed: its key, its training and validation rows, its normalisation."""
-
-    key: Key[Array, ""]
-    train: Int32[Any, " M"]
-    validation: Int32[Any, " V"]
-    normalisation: Normalisation
 
 
 class ChunkMetrics(NamedTuple):
@@ -50,7 +49,7 @@ def initial_state(
     network: Network, optimizer: optax.GradientTransformation, key: Key[Array, ""]
 ) -> TrainState:
     """The state before the first step, decided by the member's key."""
-    params = network.init(jax.random.fold_in(key, _INITIALISATION))
+    params = network.init(jax.random.fold_in(key, INITIALISATION))
     return TrainState(params, optimizer.init(params), jnp.zeros((), jnp.int32))
 
 
@@ -59,28 +58,31 @@ def make_train_chunk(
     optimizer: optax.GradientTransformation,
     batch_size: int,
     weight_decay: float = 0.0,
+    augmentations: tuple[Augmentation, ...] = (),
 ) -> jax.stages.Wrapped:
-    """Returns a jitted function that trains up to 100 steps as one compiled scan.
+    """Returns a jitted function that trains many steps as one compiled scan.
 
     Args:
         network: maps images to logits.
         optimizer: ours or any of optax's.
         batch_size: images a step.
         weight_decay: for the decay's loss among the metrics; the optimiser does the decaying.
+        augmentations: what happens to a batch once it is normalised, drawn from (seed, step).
 
     Returns:
-        ``chunk(state, stop, images, member) -> (state, metrics)``: runs steps until
-        ``state.step`` is ``stop``, or 100 of them. The state is donated: the one passed in is
-        gone. It is compiled once, whatever ``stop`` is.
+        ``chunk(state, stop, source, member) -> (state, metrics)``: runs steps until
+        ``state.step`` is ``stop``, or 100 of them. The source is all images, of which each step
+        draws its batch, or a ``Block`` of batches: then no step is run that is beyond it. The
+        state is donated: the one passed in is gone. It is compiled once, whatever ``stop`` is.
     """
 
     def train_step(
-        state: TrainState, images: Images, member: Member
+        state: TrainState, source: Images | Block, member: Member
     ) -> tuple[TrainState, ChunkMetrics]:
-        key = jax.random.fold_in(jax.random.fold_in(member.key, _BATCHES), state.step)
-        rows = member.train[draw_distinct(key, batch_size, member.train.shape[0])]
-        batch = rows_of(images, rows)
+        batch = _batch_at(source, member, state.step, batch_size)
         x = normalise(batch.pixels, member.normalisation)
+        if augmentations:
+            x = augment(key_of(member, AUGMENTATION, state.step), x, augmentations)
 
         def loss_of(params: Params) -> tuple[Array, Array]:
             logits = network.apply(params, x)
@@ -93,17 +95,24 @@ def make_train_chunk(
         decay = decay_loss(state.params, weight_decay)
         return TrainState(params, momentum, state.step + 1), ChunkMetrics(loss, accuracy, decay)
 
-    def rest(state: TrainState, images: Images, member: Member) -> tuple[TrainState, ChunkMetrics]:
+    def rest(
+        state: TrainState, source: Images | Block, member: Member
+    ) -> tuple[TrainState, ChunkMetrics]:
         nan = jnp.full((), jnp.nan, jax.tree.leaves(state.params)[0].dtype)
         return state, ChunkMetrics(nan, nan, nan)
 
     def chunk(
-        state: TrainState, stop: Int32[Any, ""], images: Images, member: Member
+        state: TrainState, stop: Int32[Any, ""], source: Images | Block, member: Member
     ) -> tuple[TrainState, ChunkMetrics]:
-        def scanned(state: TrainState, _: None) -> tuple[TrainState, ChunkMetrics]:
-            return jax.lax.cond(state.step < stop, train_step, rest, state, images, member)
+        steps = CHUNK_STEPS
+        if isinstance(source, Block):
+            steps = len(source.images.labels)
+            stop = jnp.minimum(stop, source.first + steps)
 
-        return jax.lax.scan(scanned, state, None, length=CHUNK_STEPS)
+        def scanned(state: TrainState, _: None) -> tuple[TrainState, ChunkMetrics]:
+            return jax.lax.cond(state.step < stop, train_step, rest, state, source, member)
+
+        return jax.lax.scan(scanned, state, None, length=steps)
 
     return jax.jit(chunk, donate_argnums=0)
 
@@ -117,22 +126,29 @@ def make_validate(network: Network, batch_size: int, batches: int) -> jax.stages
         batches: how many batches, each drawn anew from (seed, step).
 
     Returns:
-        ``validate(state, images, member)``, the accuracy over those batches.
+        ``validate(state, source, member)``, the accuracy over those batches; the source is all
+        images, or a ``Block`` of those batches.
     """
 
-    def validate(state: TrainState, images: Images, member: Member) -> Float[Array, ""]:
-        key = jax.random.fold_in(jax.random.fold_in(member.key, _VALIDATION), state.step)
-        count = member.validation.shape[0]
-
-        def accuracy_of(batch_key: Key[Array, ""]) -> Array:
-            drawn = draw_distinct(batch_key, min(batch_size, count), count)
-            batch = rows_of(images, member.validation[drawn])
+    def validate(state: TrainState, source: Images | Block, member: Member) -> Float[Array, ""]:
+        def accuracy_of(batch: Images) -> Array:
             logits = network.apply(state.params, normalise(batch.pixels, member.normalisation))
             return jnp.mean(_correct(logits, batch.labels), dtype=jnp.float32)
 
-        return jnp.mean(jax.lax.map(accuracy_of, jax.random.split(key, batches)))
+        if isinstance(source, Block):
+            return jnp.mean(jax.lax.map(accuracy_of, source.images))
+        rows = validation_rows(member, state.step, batch_size, batches)
+        return jnp.mean(jax.lax.map(lambda drawn: accuracy_of(rows_of(source, drawn)), rows))
 
     return jax.jit(validate)
+
+
+def _batch_at(
+    source: Images | Block, member: Member, step: Int32[Array, ""], batch_size: int
+) -> Images:
+    if isinstance(source, Block):
+        return rows_of(source.images, step - source.first)
+    return rows_of(source, batch_rows(member, step, batch_size))
 
 
 def _correct(logits: Float[Array, "N K"], labels: Int32[Array, " N"]) -> Bool[Array, " N"]:

@@ -112,6 +112,35 @@ def test_an_option_without_its_value_is_refused(refused: Refused):
     assert "missing value" in said.lower()
 
 
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (
+            ["--normalisation", "chanel-mean"],
+            "normalisation must be one of mean, channel-mean, channel-mean-sd, got 'chanel-mean'; "
+            "did you mean channel-mean?",
+        ),
+        (
+            ["--normalisation", "None"],
+            "normalisation must be one of mean, channel-mean, channel-mean-sd, got 'None'",
+        ),
+        (
+            ["--augment", "flip", "crap:4"],
+            "augment: unknown word 'crap' (known: flip, crop, cutout); did you mean crop?",
+        ),
+        (["--augment", "None"], "augment: unknown word 'None' (known: flip, crop, cutout)"),
+        (
+            ["--augment", "crop:28"],
+            "Crop(padding=28): padding must be at most 27 for 28 x 28 images, got 28",
+        ),
+    ],
+)
+def test_a_normalisation_or_augmentation_that_cannot_be_is_refused(
+    refused: Refused, words: list[str], line: str
+):
+    assert refused("train", *words) == line
+
+
 def test_a_batch_above_the_training_set_is_refused(refused: Refused):
     said = refused("train", "quickstart", "--batch-size", "3601")
     assert said == "batch-size must be at most the 3600 training images, got 3601"
@@ -127,9 +156,9 @@ def test_a_data_set_that_is_not_prepared_is_refused_with_how_to_get_it(
     refused: Refused, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
-    said = refused("train", "mnist")
-    assert said.startswith(f"data set 'mnist' is not prepared in {tmp_path}")
-    assert "tfds.builder('mnist'" in said
+    said = refused("train", "mnist", "--dataset", "svhn_cropped")
+    assert said.startswith(f"data set 'svhn_cropped' is not prepared in {tmp_path}")
+    assert "tfds.builder('svhn_cropped'" in said
 
 
 def test_a_run_folder_that_exists_is_refused_and_left_as_it_is(refused: Refused, tmp_path: Path):
@@ -177,8 +206,8 @@ def test_help_names_every_preset_and_option(capsys: pytest.CaptureFixture[str]):
         main(["train", "--help"])
     said = capsys.readouterr().out
     options = (
-        "dataset", "steps", "batch-size", "learning-rate", "momentum", "weight-decay", "seed",
-        "seeds", "run-dir",
+        "dataset", "steps", "batch-size", "learning-rate", "momentum", "weight-decay",
+        "normalisation", "augment", "seed", "seeds", "run-dir",
     )  # fmt: skip
     assert [option for option in options if f"--{option} " not in said] == []
     assert [name for name in PRESETS if name not in said] == []

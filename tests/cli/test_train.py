@@ -56,8 +56,9 @@ def first(here: Path) -> Ran:
 @pytest.fixture(scope="module")
 def second(here: Path, first: Ran) -> Ran:
     """The same place again, with other words."""
-    words = ("quickstart", "--steps", "3", "--seeds", "2", "--seed", "5", "--batch-size", "8")
-    return run_in(here, 2, *words)
+    words = ["quickstart", "--steps", "3", "--seeds", "2", "--seed", "5", "--batch-size", "8"]
+    others = ["--normalisation", "channel-mean-sd", "--augment", "flip", "crop:2"]
+    return run_in(here, 2, *words, *others)
 
 
 def test_two_runs_leave_the_folders_1_and_2(here: Path, first: Ran, second: Ran):
@@ -113,6 +114,8 @@ def test_the_settings_of_a_run_are_those_asked_for(second: Ran):
     config = json.loads((second.folder / "config.json").read_text())
     asked = {"preset": "quickstart", "steps": 3, "seeds": 2, "seed": 5, "batch_size": 8}
     assert {key: config[key] for key in asked} == asked
+    assert config["normalisation"] == "channel-mean-sd"
+    assert config["augmentations"] == [{"type": "Flip"}, {"type": "Crop", "padding": 2}]
 
 
 def test_the_model_of_a_run_is_the_one_of_its_result(second: Ran):

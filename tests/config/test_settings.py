@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from ffnn_jax.config import PRESETS, Refusal, Settings, preset
+from ffnn_jax.config import PRESETS, Crop, Flip, Refusal, Settings, preset
 
 MNIST = PRESETS["mnist"]
 WHOLE = ("held_out", "steps", "batch_size", "validation_interval", "validation_batches")
 SEEDS = ("seed", "seeds")
 NUMBERS = ("learning_rate", "momentum", "weight_decay", "pixel_scale")
-TEXTS = ("preset", "dataset")
+TEXTS = ("preset", "dataset", "normalisation")
 FINITE = "above 0, finite in float32"
 
 OF_ANOTHER_TYPE = [
@@ -33,6 +33,11 @@ OUT_OF_RANGE = [
     *((field, bad, "from 1 to 2147483647") for field in WHOLE[1:] for bad in (-4, 0, 2**31)),
     ("held_out", 0, "from 1 to 2147483647"),
     ("layers", (), "a tuple of at least one layer"),
+    ("normalisation", "sd", "one of mean, channel-mean, channel-mean-sd"),
+    *(
+        ("augmentations", bad, "a tuple of augmentations")
+        for bad in (None, "flip", Flip(), [Flip()], (Flip(), "crop"), (Crop,))
+    ),
 ]
 
 
@@ -53,6 +58,17 @@ def test_every_field_has_a_value_that_is_refused():
 def test_layers_that_are_no_layers_are_refused(bad: Any):
     with pytest.raises(Refusal, match=r"^layers must be \w.*, got"):
         dataclasses.replace(MNIST, layers=bad)
+
+
+@pytest.mark.parametrize(
+    ("bad", "nearest"),
+    [("Mean", "mean"), ("channel", "channel-mean"), ("channel-mean-std", "channel-mean-sd")],
+)
+def test_an_unknown_normalisation_is_refused_with_the_nearest(bad: str, nearest: str):
+    with pytest.raises(Refusal, match=rf"^normalisation must be .* got '{bad}'; did you mean "):
+        dataclasses.replace(MNIST, normalisation=bad)
+    with pytest.raises(Refusal, match=f"did you mean {nearest}\\?$"):
+        dataclasses.replace(MNIST, normalisation=bad)
 
 
 def test_the_last_seed_leaves_room_for_itself_alone():
@@ -77,9 +93,17 @@ def test_a_preset_goes_through_json_and_back(name: str):
 
 def test_json_gives_back_what_no_preset_has():
     settings = dataclasses.replace(
-        MNIST, steps=7, learning_rate=1e-3, seed=5, seeds=3, validation_interval=2, held_out=1
-    )
+        MNIST, steps=7, learning_rate=1e-3, seed=5, seeds=3, validation_interval=2, held_out=1,
+        normalisation="channel-mean-sd", augmentations=(Flip(), Crop(2)),
+    )  # fmt: skip
     assert Settings.from_json(json.loads(json.dumps(settings.to_json()))) == settings
+
+
+def test_what_was_written_before_there_were_augmentations_means_what_it_meant():
+    fields = MNIST.to_json()
+    del fields["normalisation"], fields["augmentations"]
+    settings = Settings.from_json(fields)
+    assert (settings.normalisation, settings.augmentations) == ("channel-mean", ())
 
 
 def test_an_unknown_key_is_refused_with_the_nearest():
@@ -119,3 +143,4 @@ def test_the_mnist_preset_is_the_schedule_of_the_report():
     told = MNIST.learning_rate, MNIST.momentum, MNIST.weight_decay, MNIST.batch_size, MNIST.steps
     assert told == (0.1, 0.9, 0.005, 16, 3000)
     assert (MNIST.held_out, MNIST.pixel_scale) == (2001, 1 / 255)
+    assert (MNIST.normalisation, MNIST.augmentations) == ("mean", ())

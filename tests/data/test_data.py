@@ -1,25 +1,29 @@
-import os
-import subprocess
-import sys
+"""Data sets as training sees them."""
+
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ffnn_jax.config import Refusal
-from ffnn_jax.data import Dataset, data_dir, load, load_splits, split_names
-from ffnn_jax.data._mnist_5k import _read_digits
-
-SHA256_OF_MNIST_5K = {
-    "train": "c14bc1ae3ae6895e388e1ffeb872ce249d5c3f502ecc7b2876620237dc6e73b5",
-    "validation": "15ea81a5e90a0dc04171b6c035af7055e17e2e9348ae9df2233edb4254fe171a",
-    "test": "f313181d733874310527eed497f9f847a653d89fdd6ef8897b1aafc89f3f7ec3",
-}
+from ffnn_jax.data import Dataset, NotPrepared, data_dir, load, load_splits, split_names
+from ffnn_jax.data.preparation import RECIPES
+from ffnn_jax.data.preparation._mnist_5k import read_digits
+from tests.data.conftest import noise, toys, write_set
 
 
 @pytest.fixture(scope="module")
 def splits():
     return load_splits("mnist_5k")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Holds the set toy: train 20, test 7."""
+    folder = tmp_path_factory.mktemp("sets")
+    write_set(folder, {"train": toys(20), "test": toys(7)}, shards=3)
+    return folder
 
 
 def test_mnist_5k_has_its_three_splits_with_as_many_of_each_class(splits):
@@ -37,12 +41,13 @@ def test_every_digit_is_in_one_split(splits):
         for part in splits
     ]
     ours = np.concatenate(rows).astype(np.uint8)
-    assert sorted(map(bytes, ours)) == sorted(map(bytes, _read_digits()))
+    assert sorted(map(bytes, ours)) == sorted(map(bytes, read_digits()))
 
 
 def test_mnist_5k_is_the_same_everywhere(splits):
     for part in splits:
-        assert part.sha256 == SHA256_OF_MNIST_5K[part.name.removeprefix("mnist_5k/")]
+        assert part.sha256 == RECIPES["mnist_5k"].sha256[part.name.removeprefix("mnist_5k/")]
+        assert part.source == "mnist_5k/1.0.0"
 
 
 def test_mnist_is_read_in_its_own_order_where_it_is_prepared():
@@ -56,42 +61,74 @@ def test_mnist_is_read_in_its_own_order_where_it_is_prepared():
     assert test.labels[:4].tolist() == [2, 0, 4, 8]
 
 
-READ = """
-import sys
-from ffnn_jax.data import load
-print(load("mnist_5k", "test").sha256, *(m for m in ("jax", "tensorflow") if m in sys.modules))
-"""
+@pytest.mark.parametrize(
+    ("split", "rows"),
+    [
+        ("train", range(20)),
+        ("train[:50%]", range(10)),
+        ("train[-3:]", range(17, 20)),
+        ("train[:1shard]", range(7)),
+        ("train[:2]+train[5:7]", (0, 1, 5, 6)),
+        ("test+train[19:]", (*range(7), 19)),
+        ("all", (*range(20), *range(7))),
+    ],
+)
+def test_a_slice_holds_the_examples_it_names(folder: Path, split: str, rows):
+    part = load("toy", split, folder=folder)
+    assert np.array_equal(part.images, noise(20)[list(rows)])
+    assert part.labels.tolist() == [row % 3 for row in rows]
+    assert (part.name, part.class_names) == (f"toy/{split}", ("ant", "bee", "cow"))
+    assert part.source == "toy/1.0.0"
 
 
-def test_two_first_readers_at_once_both_read_and_need_neither_jax_nor_tensorflow(tmp_path):
-    environment = os.environ | {"TFDS_DATA_DIR": str(tmp_path / "a folder")}
-    command = [sys.executable, "-W", "ignore", "-c", READ]
-    readers = [
-        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
-        for _ in range(2)
-    ]
-    printed = [reader.communicate()[0].split() for reader in readers]
-    assert all(words == [SHA256_OF_MNIST_5K["test"]] for words in printed)
-    assert [path.name for path in Path(tmp_path / "a folder").iterdir()] == ["mnist_5k"]
+def test_a_set_without_validation_images_has_none(folder: Path):
+    train, validation, test = load_splits("toy", folder)
+    assert (len(train), validation, len(test)) == (20, None, 7)
 
 
-def test_an_unknown_data_set_is_refused_with_the_nearest():
-    with pytest.raises(
-        Refusal, match=r"unknown data set 'fashon_mnist'.*did you mean fashion_mnist"
-    ):
+def test_a_set_without_test_images_is_refused(tmp_path: Path):
+    write_set(tmp_path, {"train": toys(3), "holdout": toys(3)})
+    with pytest.raises(Refusal, match=r"^toy has no split 'test' \(it has: train, holdout\)$"):
+        load_splits("toy", tmp_path)
+
+
+def test_an_unknown_data_set_is_refused_with_the_nearest(folder: Path):
+    nearest = r"unknown data set 'fashon_mnist' .*; did you mean fashion_mnist\?$"
+    with pytest.raises(Refusal, match=nearest):
         load("fashon_mnist", "train")
+    with pytest.raises(Refusal, match=r"unknown data set 'toyy' .*; did you mean toy\?$"):
+        load("toyy", "train", folder=folder)
 
 
-def test_a_data_set_that_is_not_prepared_is_refused_with_the_way_to_get_it(tmp_path, monkeypatch):
-    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
-    with pytest.raises(Refusal, match=r"'mnist' is not prepared.*download_and_prepare"):
-        load("mnist", "train")
+def test_a_data_set_that_is_not_prepared_is_refused_with_the_way_to_get_it(tmp_path: Path):
+    with pytest.raises(NotPrepared) as refused:
+        load("mnist", "train", folder=tmp_path)
+    command = "ffnn-jax data prepare mnist"
+    assert str(refused.value) == f"data set 'mnist' is not prepared in {tmp_path}: {command}"
+    with pytest.raises(Refusal) as other:
+        load("emnist/letters", "train", folder=tmp_path)
+    assert not isinstance(other.value, NotPrepared)
+    builder = "tfds.builder('emnist/letters', file_format='array_record')"
+    assert f"{builder}.download_and_prepare()" in str(other.value)
     assert not list(tmp_path.iterdir())
 
 
-def test_an_unknown_split_is_refused_with_those_there_are():
-    with pytest.raises(Refusal, match=r"no split 'tset' .it has: train, validation, test"):
-        load("mnist_5k", "tset")
+@pytest.mark.parametrize(
+    ("split", "line"),
+    [
+        ("tset", "toy: no split 'tset' (it has: train, test); did you mean test?"),
+        ("test[7:]", "toy: split 'test[7:]' is empty or beyond the 7 examples of test"),
+    ],
+)
+def test_a_split_that_names_nothing_is_refused_with_the_set(folder: Path, split: str, line: str):
+    with pytest.raises(Refusal, match=f"^{re.escape(line)}$"):
+        load("toy", split, folder=folder)
+
+
+def test_an_original_order_that_was_not_recorded_is_refused(folder: Path):
+    line = "^toy/test does not record the order of its original files$"
+    with pytest.raises(Refusal, match=line):
+        load("toy", "test", folder=folder, original_order=True)
 
 
 IMAGES, LABELS = np.zeros((3, 4, 4, 1), np.uint8), np.array([0, 1, 1], np.int32)
@@ -110,7 +147,7 @@ IMAGES, LABELS = np.zeros((3, 4, 4, 1), np.uint8), np.array([0, 1, 1], np.int32)
     ],
 )
 def test_what_training_would_take_in_silence_is_refused(images, labels, complaint):
-    with pytest.raises(Refusal, match=f"toy/train: .*{complaint}|toy/train: {complaint}"):
+    with pytest.raises(Refusal, match=f"^toy/train: {complaint}"):
         Dataset("toy/train", images, labels, ("a", "b"))
 
 

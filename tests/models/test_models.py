@@ -21,7 +21,7 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (7, 6, 5, 2), np.uint8)
 
 def model(seed: int) -> Model:
     mean = np.array([0.25, 0.5], np.float32) * seed
-    normalisation = Normalisation(np.float32(1 / 255), mean)
+    normalisation = Normalisation(np.array([1 / 255, 1 / 99], np.float32), mean)
     return Model(NETWORK, NETWORK.init(jax.random.key(seed)), normalisation, ("cat", "dog", "eel"))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ffnn_jax.config import Conv, Dense, MaxPool, Refusal, ReLU, Settings
+from ffnn_jax.config import Conv, Crop, Cutout, Dense, Flip, MaxPool, Refusal, ReLU, Settings
 from ffnn_jax.data import Dataset, Splits
 from ffnn_jax.models import load
 from ffnn_jax.reporting import precision_recall_table
@@ -23,7 +23,7 @@ from ffnn_jax.runs import (
     write_config,
     write_run,
 )
-from ffnn_jax.training import Progress, hold_out
+from ffnn_jax.training import Progress, _inputs, hold_out
 
 NAMES = ("cat", "dog", "eel")
 SETTINGS = Settings(
@@ -139,6 +139,38 @@ def test_the_normalisation_is_of_the_images_trained_on(pair: Outcome):
     assert pair.models[1].normalisation.mean == pytest.approx(mean, rel=1e-6)
 
 
+def test_the_normalisation_is_the_one_in_the_settings():
+    settings = dataclasses.replace(SETTINGS, steps=1, normalisation="channel-mean-sd")
+    (model,) = compute(settings, SPLITS).models
+    pixels = SPLITS.train.images[hold_out(3, len(SPLITS.train), SETTINGS.held_out).train]
+    assert model.normalisation.scale == pytest.approx(1 / pixels.std(), rel=1e-6)
+    assert model.normalisation.mean == pytest.approx(pixels.mean() / pixels.std(), rel=1e-6)
+
+
+def test_the_normalisation_is_of_all_images_however_many_are_summed_at_a_time(
+    pair: Outcome, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(_inputs, "_BLOCK_ROWS", 10)
+    (model,) = compute(dataclasses.replace(SETTINGS, steps=1), SPLITS).models
+    assert model.normalisation.mean == pair.models[0].normalisation.mean
+
+
+def test_an_augmented_seed_has_the_same_bits_again_in_company_and_others_than_without(
+    alone: Outcome,
+):
+    augmented = dataclasses.replace(alone.settings, augmentations=(Flip(), Crop(1), Cutout(2)))
+    digest = alone.models[0].parameters_sha256
+    found = {
+        model.parameters_sha256
+        for settings, member in (
+            (augmented, 0), (augmented, 0), (dataclasses.replace(augmented, seed=3, seeds=2), 1)
+        )
+        for model in compute(settings, SPLITS).models[member:]
+    }  # fmt: skip
+    assert len(found) == 1
+    assert digest not in found
+
+
 def test_a_split_for_validation_is_used_where_there_is_one():
     validation = images("validation", (2, 3, 4))
     settings = dataclasses.replace(SETTINGS, held_out=1, steps=1)
@@ -182,7 +214,7 @@ def test_mistakes_come_with_the_most_confident_first(pair: Outcome):
 def test_a_result_has_these_keys_and_no_others(pair: Outcome):
     assert set(result_of(pair)) == {
         "preset", "dataset", "data_sha256", "seeds", "test_accuracy", "validation_accuracy",
-        "train_accuracy", "best_seed", "confusion", "class_names", "parameters",
+        "train_accuracy", "streaming", "best_seed", "confusion", "class_names", "parameters",
         "parameters_sha256", "compile_seconds", "train_seconds", "images_per_second", "versions",
         "device",
     }  # fmt: skip
@@ -270,6 +302,14 @@ def test_the_figures_of_a_run_can_be_opened(folder: Path):
             {"layers": (MaxPool(6), Dense(3))},
             "layer 2, MaxPool(window=6): the window is larger than the 6 x 5 image, input shape "
             "(6, 5, 1)",
+        ),
+        (
+            {"augmentations": (Flip(), Crop(5))},
+            "Crop(padding=5): padding must be at most 4 for 6 x 5 images, got 5",
+        ),
+        (
+            {"augmentations": (Crop(), Cutout(11))},
+            "Cutout(size=11): size must be at most 10 for 6 x 5 images, got 11",
         ),
     ],
 )

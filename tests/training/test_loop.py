@@ -3,9 +3,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from ffnn_jax.config import Diverged, preset
+from ffnn_jax.config import Cutout, Diverged, preset
 from ffnn_jax.optim import momentum
-from ffnn_jax.training import predict_probabilities, train
+from ffnn_jax.training import ImageParts, predict_probabilities, train
 from ffnn_jax.training._loop import RunningMean
 from tests.training.conftest import NETWORK, make_member
 
@@ -16,7 +16,7 @@ SETTINGS = dataclasses.replace(preset("quickstart"), steps=50, batch_size=8, see
 def run(images, optimizer=SLOW, report=lambda progress: None, **changes):
     settings = dataclasses.replace(SETTINGS, **changes)
     members = [make_member(images, settings.seed + i) for i in range(settings.seeds)]
-    return train(NETWORK, optimizer, settings, images, members, report)
+    return train(NETWORK, optimizer, settings, ImageParts((images,)), members, report)
 
 
 def test_history_has_a_record_at_each_interval_and_at_the_end(images):
@@ -44,6 +44,16 @@ def test_each_of_several_seeds_has_the_bits_of_the_seed_alone(images):
         alone = run(images, seed=5 + index).params[0]
         for name, layer in params.items():
             np.testing.assert_array_equal(layer["w"], alone[name]["w"])
+
+
+def test_training_images_are_augmented_and_validation_images_are_not(images):
+    """Eight validation images in batches of eight: every look is at all of them."""
+    trained = run(images, augmentations=(Cutout(14),))
+    (params,), last = trained.params, trained.history[-1]
+    normalisation = make_member(images, 5).normalisation
+    seen = predict_probabilities(NETWORK, params, normalisation, images.pixels[40:])
+    assert last.validation_accuracy == np.mean(seen.argmax(axis=1) == images.labels[40:])
+    assert last.loss > run(images).history[-1].loss + 0.05
 
 
 def test_the_displayed_loss_includes_weight_decay(images):

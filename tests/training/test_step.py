@@ -6,9 +6,11 @@ import optax
 import pytest
 
 from ffnn_jax.catalogue import plain
+from ffnn_jax.config import Crop, Cutout, Flip
 from ffnn_jax.optim import decay_loss, momentum
 from ffnn_jax.training import (
     draw_distinct,
+    flip,
     initial_state,
     make_train_chunk,
     make_validate,
@@ -25,9 +27,11 @@ OPTAX = optax.chain(
     optax.scale_by_learning_rate(RATE),
 )
 
+AUGMENTATIONS = Flip(), Crop(2), Cutout(3)
 
-def run(images, member, stops, optimizer=OURS):
-    chunk = make_train_chunk(NETWORK, optimizer, BATCH, DECAY)
+
+def run(images, member, stops, optimizer=OURS, augmentations=()):
+    chunk = make_train_chunk(NETWORK, optimizer, BATCH, DECAY, augmentations)
     state, metrics = initial_state(NETWORK, optimizer, member.key), []
     for stop in stops:
         state, done = chunk(state, np.int32(stop), images, member)
@@ -103,7 +107,7 @@ def test_the_step_is_traced_once_whatever_the_stop(images):
 def test_the_step_lowers_for_every_platform(images, platform):
     """No hardware is needed for that, and no convolution is left to XLA."""
     images, member = jax.device_put((images, make_member(images)))
-    chunk = make_train_chunk(NETWORK, OURS, BATCH)
+    chunk = make_train_chunk(NETWORK, OURS, BATCH, augmentations=AUGMENTATIONS)
     arguments = initial_state(NETWORK, OURS, member.key), np.int32(5), images, member
     text = chunk.trace(*arguments).lower(lowering_platforms=(platform,)).as_text()
     assert "stablehlo.dot_general" in text
@@ -176,3 +180,38 @@ def test_validation_looks_at_validation_images_alone(images):
     x = normalise(jnp.asarray(images.pixels[40:]), member.normalisation)
     predicted = np.argmax(NETWORK.apply(state.params, x), axis=1)
     assert float(looked) == np.mean(predicted == images.labels[40:])
+
+
+def test_a_step_with_flips_is_a_step_on_images_flipped_by_hand(images):
+    """The fifth step: its draw is that of stream 3, step 4, position 0."""
+    member = make_member(images)
+    before, _ = run(images, member, [4], augmentations=(Flip(),))
+    key = jax.random.fold_in(jax.random.fold_in(member.key, 1), 4)
+    rows = member.train[np.asarray(draw_distinct(key, BATCH, 40))]
+    key = jax.random.fold_in(jax.random.fold_in(jax.random.fold_in(member.key, 3), 4), 0)
+    marks = np.broadcast_to(np.arange(2.0, dtype=np.float32)[None, None, :, None], (BATCH, 1, 2, 1))
+    flipped = rows[np.asarray(flip(key, jnp.asarray(marks)))[:, 0, 0, 0] == 1]
+    assert 0 < len(flipped) < BATCH
+    pixels = images.pixels.copy()
+    pixels[flipped] = pixels[flipped][:, :, ::-1]
+    by_hand = make_train_chunk(NETWORK, OURS, BATCH)
+    theirs, _ = by_hand(jax.device_put(before), np.int32(5), images._replace(pixels=pixels), member)
+    ours, _ = run(images, member, [4, 5], augmentations=(Flip(),))
+    chex.assert_trees_all_equal(ours.params, jax.device_get(theirs).params)
+
+
+def test_an_augmented_state_is_all_that_is_needed_to_go_on(images):
+    member = make_member(images)
+    straight, _ = run(images, member, [90], augmentations=AUGMENTATIONS)
+    in_parts, _ = run(images, member, [1, 37, 90], augmentations=AUGMENTATIONS)
+    chex.assert_trees_all_equal(straight, in_parts)
+
+
+@pytest.mark.parametrize(("augmentations", "keys"), [((), 3), ((Flip(),), 6)])
+def test_a_step_without_augmentations_makes_no_key_for_them(images, augmentations, keys):
+    """A batch has a stream, a step and an attempt; an augmentation a stream, a step, a position."""
+    member = make_member(images)
+    chunk = make_train_chunk(NETWORK, OURS, BATCH, augmentations=augmentations)
+    state = initial_state(NETWORK, OURS, member.key)
+    traced = str(jax.make_jaxpr(chunk)(state, np.int32(1), images, member))
+    assert traced.count("random_fold_in") == keys

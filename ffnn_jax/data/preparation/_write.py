@@ -1,8 +1,10 @@
 """A data set written as array_record files of PNG images by tensorflow-datasets' own builder."""
 
+import contextlib
 import hashlib
 import io
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -36,33 +38,41 @@ def require_recorded(name: str, parts: dict[str, Part]) -> None:
 
 
 def write_set(name: str, parts: dict[str, Part], folder: Path, report: Report) -> PreparedSet:
-    """Writes a data set into a new folder.
+    """Writes a data set into a folder.
 
     Args:
         name: one of ``RECIPES``.
         parts: the examples of each split.
-        folder: is made.
+        folder: is empty but for what was fetched.
         report: is told how far it is.
 
     Raises:
-        OSError: the disk has not enough room.
+        OSError: the disk has not enough room, or fails.
     """
-    folder.mkdir(parents=True)
     need = sum(part.images.nbytes for part in parts.values())
     if shutil.disk_usage(folder).free < need:
         raise OSError(f"{need / 1e6:,.0f} MB are needed, and the disk has not that much left")
+    screen = sys.stdout
+
+    def report_aloud(words: str, done: int, total: int) -> None:
+        with contextlib.redirect_stdout(screen):
+            report(words, done, total)
+
     with quiet(), no_progress_bars() as tfds:
         builder = _builder(tfds, name, folder)
         for part in parts.values():
             for label, names in part.class_names.items():
                 builder.info.features[label].names = names
         builder._split_generators = lambda manager: {
-            split: _examples(name, split, part, "id" in builder.info.features, report)
+            split: _examples(name, split, part, "id" in builder.info.features, report_aloud)
             for split, part in parts.items()
         }
-        builder.download_and_prepare(
-            download_config=tfds.download.DownloadConfig(try_download_gcs=False)
-        )
+        try:
+            builder.download_and_prepare(
+                download_config=tfds.download.DownloadConfig(try_download_gcs=False)
+            )
+        except RuntimeError as error:  # how array_record says that the disk is full
+            raise OSError(" ".join(str(error).split())) from None
     written = find_prepared(name, folder)
     if written is None:
         raise Refusal(f"{name}: tensorflow-datasets wrote nothing into {folder}")

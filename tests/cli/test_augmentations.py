@@ -1,0 +1,63 @@
+"""Augmentations in words."""
+
+import dataclasses
+
+import pytest
+
+from ffnn_jax.cli._augmentations import augmentations_of
+from ffnn_jax.cli._main import _parse
+from ffnn_jax.cli._train import Train
+from ffnn_jax.config import PRESETS, Augmentation, Crop, Cutout, Flip, Refusal
+
+
+@pytest.mark.parametrize(
+    ("words", "augmentations"),
+    [
+        ("", ()),
+        ("flip", (Flip(),)),
+        ("crop", (Crop(),)),
+        ("crop:2 cutout flip cutout:3", (Crop(2), Cutout(), Flip(), Cutout(3))),
+    ],
+)
+def test_words_are_augmentations_in_their_order(
+    words: str, augmentations: tuple[Augmentation, ...]
+):
+    assert augmentations_of(words.split()) == augmentations
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("flp", "augment: unknown word 'flp' (known: flip, crop, cutout); did you mean flip?"),
+        ("cut-out:3", "augment: unknown word 'cut-out' (known: flip, crop, cutout); did you mean "
+         "cutout?"),
+        ("", "augment: unknown word '' (known: flip, crop, cutout)"),
+        ("flip:1", "augment: flip takes no number, got 'flip:1'"),
+        ("crop:", "augment: crop takes a whole number, got 'crop:'"),
+        ("crop:1.5", "augment: crop takes a whole number, got 'crop:1.5'"),
+        ("cutout:0", "Cutout(size=0): size must be a whole number of at least 1"),
+    ],
+)  # fmt: skip
+def test_a_word_that_is_no_augmentation_is_refused(word: str, message: str):
+    with pytest.raises(Refusal) as caught:
+        augmentations_of(["flip", word])
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("words", "augmentations"),
+    [
+        ([], (Crop(),)),
+        (["--augment"], ()),
+        (["--augment", "--steps", "7"], ()),
+        (["--augment", "cutout:3", "flip"], (Cutout(3), Flip())),
+    ],
+)
+def test_augmentations_are_the_preset_s_unless_others_or_none_are_asked_for(
+    words: list[str], augmentations: tuple[Augmentation, ...], monkeypatch: pytest.MonkeyPatch
+):
+    augmented = dataclasses.replace(PRESETS["quickstart"], augmentations=(Crop(),))
+    monkeypatch.setitem(PRESETS, "quickstart", augmented)
+    command = _parse(["train", "quickstart", *words])
+    assert isinstance(command, Train)
+    assert command.settings().augmentations == augmentations

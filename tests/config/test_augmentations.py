@@ -1,0 +1,94 @@
+"""Augmentation descriptions: what is no size, what fits no image, and JSON."""
+
+import json
+import math
+from typing import Any
+
+import pytest
+
+from ffnn_jax.config import (
+    AUGMENTATIONS,
+    Crop,
+    Cutout,
+    Flip,
+    Refusal,
+    augmentations_from_json,
+    augmentations_to_json,
+)
+
+
+@pytest.mark.parametrize("bad", [0, -1, 2.0, True, "2", None, math.nan])
+@pytest.mark.parametrize(("kind", "field"), [(Crop, "padding"), (Cutout, "size")])
+def test_a_size_that_is_no_size_is_refused(kind: Any, field: str, bad: Any):
+    with pytest.raises(Refusal) as caught:
+        kind(**{field: bad})
+    told = f"{kind.__name__}({field}={bad!r})"
+    assert str(caught.value) == f"{told}: {field} must be a whole number of at least 1"
+
+
+def test_unless_told_a_crop_pads_4_and_a_cutout_hides_8_by_8():
+    assert (Crop(), Cutout()) == (Crop(padding=4), Cutout(size=8))
+    assert [str(one) for one in (Flip(), Crop(), Cutout(3))] == [
+        "Flip()",
+        "Crop()",
+        "Cutout(size=3)",
+    ]
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (2, 9, 3)])
+def test_a_flip_fits_every_image(shape: Any):
+    Flip().require_fits(shape)
+
+
+@pytest.mark.parametrize(
+    ("augmentation", "fits", "too_small", "message"),
+    [
+        (Crop(), (5, 5, 3), (9, 4, 3), "Crop(): padding must be at most 3 for 9 x 4 images, got 4"),
+        (Crop(2), (3, 9, 1), (2, 9, 1),
+         "Crop(padding=2): padding must be at most 1 for 2 x 9 images, got 2"),
+        (Cutout(), (5, 5, 3), (4, 3, 3),
+         "Cutout(): size must be at most 6 for 4 x 3 images, got 8"),
+        (Cutout(3), (1, 3, 1), (2, 2, 1),
+         "Cutout(size=3): size must be at most 2 for 2 x 2 images, got 3"),
+    ],
+)  # fmt: skip
+def test_images_too_small_are_refused_with_what_would_fit(
+    augmentation: Crop | Cutout, fits: Any, too_small: Any, message: str
+):
+    augmentation.require_fits(fits)
+    with pytest.raises(Refusal) as caught:
+        augmentation.require_fits(too_small)
+    assert str(caught.value) == message
+
+
+def test_augmentations_go_through_json_and_back():
+    augmentations = Flip(), Crop(2), Cutout(), Crop()
+    described = json.loads(json.dumps(augmentations_to_json(augmentations)))
+    assert described[1] == {"type": "Crop", "padding": 2}
+    assert augmentations_from_json(described) == augmentations
+
+
+def test_every_augmentation_is_known_by_its_name():
+    assert list(AUGMENTATIONS.items()) == [("Flip", Flip), ("Crop", Crop), ("Cutout", Cutout)]
+
+
+@pytest.mark.parametrize(
+    ("described", "message"),
+    [
+        (5, "augmentations must be a list of objects, got 5"),
+        (["Flip"], "augmentations must be a list of objects, got ['Flip']"),
+        ([{"size": 3}], "augmentation: the key 'type' is missing (known: Flip, Crop, Cutout)"),
+        (
+            [{"type": "cut-out"}],
+            "unknown augmentation type 'cut-out' (known: Flip, Crop, Cutout); did you mean Cutout?",
+        ),
+        ([{"type": "Crop", "pading": 3}],
+         "Crop: unknown key 'pading'; did you mean padding?"),
+        ([{"type": "Crop", "padding": 0}],
+         "Crop(padding=0): padding must be a whole number of at least 1"),
+    ],
+)  # fmt: skip
+def test_json_that_is_no_augmentation_is_refused(described: Any, message: str):
+    with pytest.raises(Refusal) as caught:
+        augmentations_from_json(described)
+    assert str(caught.value) == message

