@@ -41,8 +41,9 @@ def fetch(name: str, folder: str, files: list[dict[str, Any]]) -> dict[str, Any]
             )
             return {"paths": {f["name"]: str(manager.download(f["url"])) for f in files}}
     except Exception as error:
-        words = getattr(error, "strerror", None) or " ".join(str(error).split())
-        return {"kind": type(error).__name__, "words": words}
+        failed = error.strerror if isinstance(error, OSError) else None  # the disk, not the network
+        words = failed or " ".join(str(error).split())
+        return {"kind": "OSError" if failed else type(error).__name__, "words": words}
 
 
 def _end_with_the_parent() -> None:

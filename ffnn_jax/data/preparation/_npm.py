@@ -117,9 +117,10 @@ def _in_brief(error: Exception) -> str:
 
 def _json_labels(path: Path, name: str, members: Mapping[str, bytes], count: int) -> np.ndarray:
     try:
-        labels = np.array(json.loads(members[name]))
+        labels = json.loads(members[name])
     except (ValueError, RecursionError) as error:
         raise Refusal(f"{path}: {name} is damaged ({error})") from None
-    if labels.shape != (count,) or labels.dtype.kind != "i" or not np.all(labels // 10 == 0):
+    whole = isinstance(labels, list) and all(type(label) is int for label in labels)
+    if not whole or len(labels) != count or not all(0 <= label <= 9 for label in labels):
         raise Refusal(f"{path}: {name} must be a list of {count:,} labels from 0 to 9")
-    return labels.astype(np.uint8)
+    return np.array(labels, np.uint8)

@@ -74,7 +74,7 @@ def download(
             files to get by other means, and what to do with them.
     """
     job = {"name": name, "folder": str(folder), "files": [file._asdict() for file in official]}
-    command = [sys.executable, "-m", "ffnn_jax.data.preparation._fetch"]
+    command = [sys.executable, "-P", "-m", "ffnn_jax.data.preparation._fetch"]
     pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
     with subprocess.Popen(command, text=True, stdin=pipe, stdout=pipe, stderr=nothing) as process:
         assert process.stdin and process.stdout

@@ -174,7 +174,8 @@ def code(number: int) -> Answer:
 def test_a_download_that_fails_ends_soon_and_says_what_to_get_by_other_means(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: Answer, line: str
 ):
-    monkeypatch.setattr(_official, "_STALL_SECONDS", 0.5)
+    if "sent nothing" in line:
+        monkeypatch.setattr(_official, "_STALL_SECONDS", 0.5)
     file, other = server.file("a.gz", CONTENT, answer), server.file("b.gz", b"")
     begun = time.monotonic()
     with pytest.raises(Refusal) as refusal:
@@ -358,7 +359,8 @@ def test_an_interrupted_download_ends_at_once(downloading: Downloading, tmp_path
     process, hung_up = downloading
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=10)
-    assert (process.returncode, said) == (130, "ffnn-jax: interrupted\n")
+    assert process.returncode == 130
+    assert said.splitlines()[-1] == "ffnn-jax: interrupted"
     assert [path.name for path in (tmp_path / "sets" / ".ffnn_jax").iterdir()] == ["mnist.lock"]
     assert hung_up.wait(10)
 
