@@ -39,7 +39,7 @@ _QUICK = dataclasses.replace(preset("quickstart"), steps=200)
 
 def measure(settings: Settings, quick: bool) -> dict[str, Any]:
     """Trains and tests; returns all that the figures and tables are made of."""
-    outcome = compute(settings, load_splits(settings.dataset))
+    outcome = compute(settings, load_splits(settings.dataset, train_images=settings.train_images))
     return {
         "quick": quick,
         "settings": settings.to_json(),

@@ -29,7 +29,7 @@ _PLAIN_LINES = 30
 def run_and_print(settings: Settings, run_dir: Path | None, streaming: bool | None) -> None:
     """Trains, tests, writes the run's folder, and says so on standard output."""
     console = Console(highlight=False, soft_wrap=True)
-    splits = _splits(settings.dataset)
+    splits = _splits(settings)
     network = run_network(settings, splits)
     folder = new_run_folder(settings.preset, run_dir)
     write_config(folder, settings)
@@ -40,13 +40,13 @@ def run_and_print(settings: Settings, run_dir: Path | None, streaming: bool | No
     _print_end(console, outcome, folder)
 
 
-def _splits(name: str) -> Splits:
+def _splits(settings: Settings) -> Splits:
     """The images; a set that can be prepared here is prepared where it is not."""
     try:
-        return load_splits(name)
+        return load_splits(settings.dataset, train_images=settings.train_images)
     except NotPrepared:
-        prepare_and_watch(name, "official", None)
-        return load_splits(name)
+        prepare_and_watch(settings.dataset, "official", None)
+        return load_splits(settings.dataset, train_images=settings.train_images)
 
 
 def _print_beginning(

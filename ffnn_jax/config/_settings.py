@@ -39,6 +39,9 @@ class Settings:
             ("mean"), or each channel's own ("channel-mean"); what is left may be divided by
             each channel's standard deviation ("channel-mean-sd").
         augmentations: random changes to the normalised training images, one after another.
+        train_images: train and validate on the first so many training images alone, in the order
+            of the original files where the data set records it, else in its own; on all of them
+            if not given, or if there are fewer.
         held_out: validation images taken from the training set, drawn by the seed, where the
             data set has no validation split of its own.
         steps: updates of the parameters.
@@ -61,6 +64,7 @@ class Settings:
     pixel_scale: float = 1 / 255
     normalisation: str = "channel-mean"
     augmentations: tuple[Augmentation, ...] = ()
+    train_images: int | None = None
     held_out: int = 2001
     steps: int = 3000
     batch_size: int = 16
@@ -87,6 +91,9 @@ class Settings:
         for field in ("steps", "batch_size", "validation_interval", "validation_batches"):
             whole = 1 <= getattr(self, field) <= _LARGEST
             self._require(field, whole, f"from 1 to {_LARGEST}")
+        if self.train_images is not None:
+            whole = type(self.train_images) is int and 1 <= self.train_images <= _LARGEST
+            self._require("train_images", whole, f"a whole number from 1 to {_LARGEST}")
         self._require("held_out", 1 <= self.held_out <= _LARGEST, f"from 1 to {_LARGEST}")
         layers = self._holds("layers", Layer) and bool(self.layers)
         self._require("layers", layers, "a tuple of at least one layer")

@@ -61,6 +61,18 @@ def load(
     )
 
 
+def first_images(name: str, split: str, count: int | None, folder: Path | None) -> Dataset:
+    """The first images of a split, in their original order where the set records it.
+
+    All of them, as they are, where no count is given or there are no more than that.
+    """
+    prepared = _find(name, folder or data_dir())
+    if count is None or count >= sum(prepared.shard_lengths.get(split, ())):
+        return load(name, split, folder=folder)
+    recorded = len(decoded(prepared, split).original_order) > 0
+    return load(name, f"{split}[:{count}]", original_order=recorded, folder=folder)
+
+
 def _part(
     kept: Decoded, at: Slice, name: str, original_order: bool
 ) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:

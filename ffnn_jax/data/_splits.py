@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from ffnn_jax.config import Refusal
 from ffnn_jax.data._dataset import Dataset
-from ffnn_jax.data._load import load, split_names
+from ffnn_jax.data._load import first_images, load, split_names
 
 
 class Splits(NamedTuple):
@@ -16,8 +16,14 @@ class Splits(NamedTuple):
     test: Dataset
 
 
-def load_splits(name: str, folder: Path | None = None) -> Splits:
+def load_splits(name: str, folder: Path | None = None, train_images: int | None = None) -> Splits:
     """Reads the splits "train", "validation" (if there is one) and "test" of a data set.
+
+    Args:
+        name: the data set.
+        folder: where prepared sets are; ``data_dir()`` if not given.
+        train_images: the first so many training images alone, in the order of the original files
+            where the set records it, else in its own; all of them if there are fewer.
 
     Raises:
         Refusal: the data set is unknown, not prepared, or has no "train" or "test".
@@ -26,5 +32,6 @@ def load_splits(name: str, folder: Path | None = None) -> Splits:
     for needed in ("train", "test"):
         if needed not in names:
             raise Refusal(f"{name} has no split {needed!r} (it has: {', '.join(names)})")
+    train = first_images(name, "train", train_images, folder)
     validation = load(name, "validation", folder=folder) if "validation" in names else None
-    return Splits(load(name, "train", folder=folder), validation, load(name, "test", folder=folder))
+    return Splits(train, validation, load(name, "test", folder=folder))

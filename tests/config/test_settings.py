@@ -32,6 +32,10 @@ OUT_OF_RANGE = [
     *(("seeds", bad, "from 1 to 10000") for bad in (-1, 0, 2**31 + 1)),
     *((field, bad, "from 1 to 2147483647") for field in WHOLE[1:] for bad in (-4, 0, 2**31)),
     ("held_out", 0, "from 1 to 2147483647"),
+    *(
+        ("train_images", bad, "a whole number from 1 to 2147483647")
+        for bad in (0, -1, 2**31, 2.0, True, "7")
+    ),
     ("layers", (), "a tuple of at least one layer"),
     ("normalisation", "sd", "one of mean, channel-mean, channel-mean-sd"),
     *(

@@ -1,0 +1,86 @@
+"""Statistics over seeds: spread, intervals, paired comparisons, and what they could not have seen.
+
+The test images are the same for every seed, so intervals are over seeds alone: they say where the
+mean of many more seeds would lie on these images, and nothing about other images.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+_LEVEL, _POWER = 0.05, 0.8
+
+
+class Spread(NamedTuple):
+    """Mean, standard deviation, and the 95 % interval of the mean, of n seeds."""
+
+    n: int
+    mean: float
+    sd: float
+    low: float
+    high: float
+
+
+class Comparison(NamedTuple):
+    """A paired comparison of n seeds, in the units of what is compared.
+
+    ``adjusted`` is p corrected by Holm for all comparisons that were made together; ``smallest``
+    is the difference that n pairs of this spread would have found with probability 0.8, were it
+    the only one looked for.
+    """
+
+    n: int
+    difference: float
+    low: float
+    high: float
+    p: float
+    adjusted: float
+    smallest: float
+
+    @property
+    def decided(self) -> bool:
+        """Whether the difference is told from 0 after the correction."""
+        return self.adjusted < _LEVEL
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Student's interval of a mean; without one where there is one value."""
+    n, mean = len(values), float(np.mean(values))
+    if n < 2:
+        return Spread(n, mean, math.nan, math.nan, math.nan)
+    sd = float(np.std(values, ddof=1))
+    half = float(stats.t.ppf(1 - _LEVEL / 2, n - 1)) * sd / math.sqrt(n)
+    return Spread(n, mean, sd, mean - half, mean + half)
+
+
+def compare(differences: Mapping[str, Sequence[float]]) -> dict[str, Comparison]:
+    """Student's paired test of each, corrected together.
+
+    Args:
+        differences: one a seed, by the name of the comparison; at least two each.
+    """
+    raw = {name: float(stats.ttest_1samp(values, 0).pvalue) for name, values in differences.items()}
+    adjusted = holm(raw)
+    return {
+        name: _comparison(values, raw[name], adjusted[name]) for name, values in differences.items()
+    }
+
+
+def holm(p_values: Mapping[str, float]) -> dict[str, float]:
+    """p-values corrected by Holm's step-down procedure."""
+    adjusted, largest = {}, 0.0
+    ordered = sorted(p_values, key=lambda name: p_values[name])
+    for rank, name in enumerate(ordered):
+        largest = max(largest, min(1.0, (len(ordered) - rank) * p_values[name]))
+        adjusted[name] = largest
+    return {name: adjusted[name] for name in p_values}
+
+
+def _comparison(values: Sequence[float], p: float, adjusted: float) -> Comparison:
+    found = spread(values)
+    quantiles = stats.t.ppf(1 - _LEVEL / 2, found.n - 1) + stats.t.ppf(_POWER, found.n - 1)
+    smallest = float(quantiles) * found.sd / math.sqrt(found.n)
+    return Comparison(found.n, found.mean, found.low, found.high, p, adjusted, smallest)

@@ -1,0 +1,116 @@
+"""Table 3: nine models on CIFAR-10, each with many seeds where the report had one run.
+
+Command: python -m experiments.table_3
+One run again: python -m experiments.table_3 --model 3 --seed 7
+Quick: python -m experiments.table_3 --quick, 2 seeds of 3 steps, results to runs/quick.
+
+Needs the data set cifar10 (the quick setting needs none). A seed sets the split, the
+initialisation and the batches, so the models are compared in pairs. Every finished seed is stored
+at once: the sweep can be stopped at any moment, and goes on where it was.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from experiments._results import folder_for, run_command, write_result
+from experiments._sweep import read_records, run_alone, sweep
+from ffnn_jax.config import Dense, Refusal, Settings, preset, suggestion
+
+SEEDS = 20
+OTHER_SEEDS = 10
+ROWS = ("0", "1", "2", "3", "4", "5", "6a", "6b", "7")
+REPORT = dict(zip(ROWS, (0.48, 0.48, 0.45, 0.54, 0.53, 0.54, 0.48, 0.56, 0.55), strict=True))
+
+
+def settings_of_rows() -> dict[str, Settings]:
+    """The models of the table."""
+    return {row: preset(f"cifar10-{row}") for row in ROWS}
+
+
+def settings_of_other_readings() -> dict[str, Settings]:
+    """What the report may have meant instead: other hidden widths, more steps for more images."""
+    more_steps = dataclasses.replace(preset("cifar10-0"), preset="cifar10-7-steps", steps=10_000)
+    widths = {
+        f"{row}-width-{width}": _with_width(preset(f"cifar10-{row}"), width)
+        for row in ("4", "5")
+        for width in (16, 256)
+    }
+    return widths | {"7-steps": more_steps}
+
+
+def main(
+    model: str | None = None, seed: int | None = None, seeds: int = SEEDS, quick: bool = False
+) -> None:
+    """Table 3: nine models on CIFAR-10, each with many seeds where the report had one run.
+
+    Args:
+        model: run this model alone, once, with --seed, and compare with what is stored.
+        seed: the seed of that run.
+        seeds: networks of each model, from seed 0 on.
+        quick: 2 seeds of 3 steps on mnist_5k, to see it work.
+    """
+    folder = folder_for(quick)
+    rows = settings_of_rows()
+    if model is not None or seed is not None:
+        _run_again(model, seed, rows | settings_of_other_readings(), folder)
+        return
+    others = settings_of_other_readings()
+    if quick:
+        seeds, rows, others = 2, _quick(rows), _quick(others)
+    sweep(rows, range(seeds), folder / "table_3.jsonl")
+    sweep(others, range(min(seeds, OTHER_SEEDS)), folder / "table_3.jsonl")
+    records = read_records(folder / "table_3.jsonl")
+    write_result(folder / "table_3.json", table(records, quick))
+    print(f"{len(records)} seeds in {folder / 'table_3.json'}")
+
+
+def table(records: list[dict[str, Any]], quick: bool) -> dict[str, Any]:
+    """The result: accuracies of each row, one a seed, in the order of the seeds."""
+    rows = [row for row in (*ROWS, *settings_of_other_readings()) if _seeds_of(records, row)]
+    return {"quick": quick, "rows": {row: _row(records, row) for row in rows}}
+
+
+def _row(records: list[dict[str, Any]], row: str) -> dict[str, Any]:
+    own = _seeds_of(records, row)
+    accuracies = ("test_accuracy", "train_accuracy", "validation_accuracy")
+    return {
+        "report": REPORT.get(row),
+        **{name: [record[name] for record in own] for name in accuracies},
+        "seeds": [record["seed"] for record in own],
+    }
+
+
+def _seeds_of(records: list[dict[str, Any]], row: str) -> list[dict[str, Any]]:
+    own = [record for record in records if record["row"] == row]
+    return sorted(own, key=lambda record: record["seed"])
+
+
+def _with_width(settings: Settings, width: int) -> Settings:
+    layers = tuple(Dense(width) if layer == Dense(64) else layer for layer in settings.layers)
+    return dataclasses.replace(settings, preset=f"{settings.preset}-width-{width}", layers=layers)
+
+
+def _quick(rows: Mapping[str, Settings]) -> dict[str, Settings]:
+    changes: dict[str, Any] = {"dataset": "mnist_5k", "steps": 3, "validation_interval": 3}
+    return {row: dataclasses.replace(settings, **changes) for row, settings in rows.items()}
+
+
+def _run_again(
+    model: str | None, seed: int | None, rows: Mapping[str, Settings], folder: Path
+) -> None:
+    if model not in rows or seed is None:
+        near = suggestion(model or "", rows)
+        raise Refusal(f"one run needs --seed and --model (known: {', '.join(rows)}){near}")
+    again = run_alone(model, rows[model], seed)
+    print(f"model {model}, seed {seed}: test accuracy {again['test_accuracy']:.4f}")
+    for record in _seeds_of(read_records(folder / "table_3.jsonl"), model):
+        if record["seed"] == seed:
+            same = record["parameters_sha256"] == again["parameters_sha256"]
+            words = "the same parameters" if same else "OTHER parameters"
+            print(f"stored: {record['test_accuracy']:.4f}, {words}")
+
+
+if __name__ == "__main__":
+    run_command(main)

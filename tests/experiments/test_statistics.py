@@ -1,0 +1,48 @@
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from experiments._statistics import compare, holm, spread
+
+
+def test_the_interval_holds_the_mean_of_many_more_in_95_of_100():
+    generator = np.random.default_rng(0)
+    found = [spread(generator.normal(3, 2, 8).tolist()) for _ in range(4000)]
+    holding = np.mean([one.low < 3 < one.high for one in found])
+    assert holding == pytest.approx(0.95, abs=4 * math.sqrt(0.05 * 0.95 / 4000))
+
+
+def test_one_value_has_no_spread():
+    one = spread([0.5])
+    assert (one.n, one.mean) == (1, 0.5)
+    assert all(math.isnan(value) for value in one[2:])
+
+
+def test_holm_is_bonferroni_for_the_smallest_and_never_decreases():
+    """The example of Holm's step-down procedure with four hypotheses."""
+    adjusted = holm({"a": 0.01, "b": 0.04, "c": 0.03, "d": 0.005})
+    assert adjusted == pytest.approx({"d": 0.02, "a": 0.03, "c": 0.06, "b": 0.06})
+    assert holm({"a": 0.9, "b": 0.8}) == {"a": 1.0, "b": 1.0}
+
+
+def test_of_comparisons_without_a_difference_one_in_twenty_families_decides_any():
+    generator = np.random.default_rng(1)
+    families = [
+        compare({name: generator.normal(0, 1, 12).tolist() for name in "abcdef"})
+        for _ in range(1500)
+    ]
+    share = np.mean([any(one.decided for one in family.values()) for family in families])
+    assert share == pytest.approx(0.05, abs=4 * math.sqrt(0.05 * 0.95 / 1500))
+
+
+def test_the_smallest_difference_is_found_eight_times_of_ten():
+    generator = np.random.default_rng(2)
+    smallest = stats.t.ppf(0.975, 19) + stats.t.ppf(0.8, 19)
+    draws = generator.normal(smallest / math.sqrt(20), 1, (4000, 20))
+    found = np.mean([compare({"a": draw.tolist()})["a"].decided for draw in draws])
+    assert found == pytest.approx(0.8, abs=0.03)
+    one = compare({"a": draws[0].tolist()})["a"]
+    expected = smallest * np.std(draws[0], ddof=1) / math.sqrt(20)
+    assert one.smallest == pytest.approx(expected)
