@@ -4,6 +4,7 @@ from ffnn_jax.catalogue import _plain as plain
 from ffnn_jax.catalogue._conv import CONV2D
 from ffnn_jax.catalogue._dense import DENSE, DENSE_COLUMN
 from ffnn_jax.catalogue._entry import Case, Entry, Fault
+from ffnn_jax.catalogue._leaky_relu import LEAKY_RELU
 from ffnn_jax.catalogue._pool import MAX_POOL
 from ffnn_jax.catalogue._proof import (
     FAULT_CHECKS,
@@ -24,6 +25,7 @@ ENTRIES: tuple[Entry, ...] = (
     SOFTMAX_CROSS_ENTROPY,
     CONV2D,
     MAX_POOL,
+    LEAKY_RELU,
 )
 
 __all__ = [

@@ -21,6 +21,11 @@ def relu(x: Array) -> Array:
     return jnp.maximum(x, jnp.zeros_like(x))
 
 
+def leaky_relu(x: Array, slope: float = 0.01) -> Array:
+    """Equation (leaky.1)."""
+    return jnp.maximum(x, jnp.zeros_like(x)) + slope * jnp.minimum(x, jnp.zeros_like(x))
+
+
 def softmax(x: Array) -> Array:
     """Equation (20)."""
     return jnp.exp(x) / jnp.exp(x).sum(-1, keepdims=True)

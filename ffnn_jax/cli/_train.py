@@ -49,7 +49,8 @@ class Train:
     """Train a preset's network, test it, and leave a run folder.
 
     Presets: quickstart (the report's MNIST network on 5,000 digits that are installed with the
-    package, a few seconds) and mnist (the same on all of MNIST).
+    package, a few seconds), mnist (the same on all of MNIST), and the report's models of Table 3,
+    cifar10-0 to cifar10-5, cifar10-6a, cifar10-6b, cifar10-7 and cifar10-final.
 
     Augmentations: flip (left and right), crop:4 (a cut out of the image padded by 4 reflected
     pixels) and cutout:8 (a square of 8 by 8 hidden); these are their numbers if none are given.
@@ -61,7 +62,7 @@ class Train:
         tyro.conf.Positional[str],
         tyro.conf.arg(metavar="PRESET", help_behavior_hint="(default: quickstart)"),
     ] = "quickstart"
-    """Network, data set and schedule: quickstart or mnist."""
+    """Network, data set and schedule."""
 
     dataset: Name = None
     """Another data set, by its name in tensorflow-datasets."""

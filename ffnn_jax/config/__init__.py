@@ -1,7 +1,15 @@
 """What can be said without jax: layers, augmentations, settings, and presets."""
 
 from ffnn_jax.config._augmentations import AUGMENTATIONS, Augmentation, Crop, Cutout, Flip
-from ffnn_jax.config._descriptions import Conv, Dense, Layer, MaxPool, ReLU, shapes_through
+from ffnn_jax.config._descriptions import (
+    Conv,
+    Dense,
+    Layer,
+    LeakyReLU,
+    MaxPool,
+    ReLU,
+    shapes_through,
+)
 from ffnn_jax.config._json import (
     augmentations_from_json,
     augmentations_to_json,
@@ -24,6 +32,7 @@ __all__ = [
     "Diverged",
     "Flip",
     "Layer",
+    "LeakyReLU",
     "MaxPool",
     "ReLU",
     "Refusal",

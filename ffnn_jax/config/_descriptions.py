@@ -103,6 +103,20 @@ class ReLU(Layer):
 
 
 @dataclasses.dataclass(frozen=True)
+class LeakyReLU(Layer):
+    """Leaky rectified linear unit, with derivative ``slope`` where the input is not above 0."""
+
+    title: ClassVar[str] = "Leaky ReLU"
+    slope: float = 0.01
+
+    def __post_init__(self) -> None:
+        """Refuses a slope outside [0, 1)."""
+        number = isinstance(self.slope, int | float) and not isinstance(self.slope, bool)
+        if not number or not 0 <= self.slope < 1:
+            raise Refusal(f"{self}: slope must be a number of at least 0 and below 1")
+
+
+@dataclasses.dataclass(frozen=True)
 class MaxPool(Layer):
     """Maximum over ``window`` by ``window`` pixels, side by side."""
 

@@ -14,7 +14,7 @@ kernels (KH, KW, C_in, C_out). Equation tags (1)-(25) are those of the report th
 implements; a tag with a name, such as (conv.3), is its own chapter's.
 
 Reading order: dense (1)-(16), relu (17)-(19), softmax and its loss (20)-(23), convolution
-(conv.1)-(conv.8), max pooling (pool.1)-(pool.4).
+(conv.1)-(conv.8), max pooling (pool.1)-(pool.4), leaky relu (leaky.1)-(leaky.3).
 """
 
 from ffnn_jax.layers._conv import conv2d, conv2d_backward, conv2d_forward
@@ -26,6 +26,7 @@ from ffnn_jax.layers._dense import (
     dense_column_forward,
     dense_forward,
 )
+from ffnn_jax.layers._leaky_relu import leaky_relu, leaky_relu_backward, leaky_relu_forward
 from ffnn_jax.layers._pool import max_pool, max_pool_backward, max_pool_forward
 from ffnn_jax.layers._relu import relu, relu_backward, relu_forward
 from ffnn_jax.layers._softmax_loss import (
@@ -47,6 +48,9 @@ __all__ = [
     "dense_column_backward",
     "dense_column_forward",
     "dense_forward",
+    "leaky_relu",
+    "leaky_relu_backward",
+    "leaky_relu_forward",
     "max_pool",
     "max_pool_backward",
     "max_pool_forward",

@@ -2,8 +2,8 @@
 
 import functools
 from collections.abc import Callable
-from numbers import Integral
-from typing import TypeVar
+from numbers import Integral, Real
+from typing import TypeGuard, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +22,11 @@ def custom_vjp_with_static(
 def is_whole(value: object, least: int) -> bool:
     """Whether value is a whole number of at least ``least``; True and False are none."""
     return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether value is a Python or numpy real number; True and False are none."""
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def require(holds: bool, function: str, argument: str, expected: str, got: object) -> None:

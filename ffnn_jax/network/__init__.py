@@ -1,6 +1,6 @@
 """Layer descriptions made into a network: ``init``, ``apply`` and ``summary``."""
 
-from ffnn_jax.config import Conv, Dense, Layer, MaxPool, ReLU
+from ffnn_jax.config import Conv, Dense, Layer, LeakyReLU, MaxPool, ReLU
 from ffnn_jax.network._network import Network, Params
 from ffnn_jax.network._summary import Summary, SummaryRow
 
@@ -8,6 +8,7 @@ __all__ = [
     "Conv",
     "Dense",
     "Layer",
+    "LeakyReLU",
     "MaxPool",
     "Network",
     "Params",

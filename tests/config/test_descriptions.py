@@ -10,6 +10,7 @@ from ffnn_jax.config import (
     Conv,
     Dense,
     Layer,
+    LeakyReLU,
     MaxPool,
     Refusal,
     ReLU,
@@ -40,6 +41,8 @@ IMAGE = (28, 28, 1)
         (MaxPool(3), (3, 5, 2), (1, 1, 2)),
         (ReLU(), (7, 6, 5), (7, 6, 5)),
         (ReLU(), (9,), (9,)),
+        (LeakyReLU(), (7, 6, 5), (7, 6, 5)),
+        (LeakyReLU(0.3), (9,), (9,)),
         (Dense(10), (7, 7, 16), (10,)),
         (Dense(10), (9,), (10,)),
     ],
@@ -148,12 +151,20 @@ def test_an_initialisation_that_is_no_number_is_refused(field: str, bad: Any):
         Dense(3, **fields)
 
 
-@pytest.mark.parametrize("name", ["relu", "RELU", "conv", "maxpool", "DENSE"])
+@pytest.mark.parametrize("bad", [-0.01, 1, 1.0, math.nan, math.inf, True, False, "0.1", None])
+def test_a_slope_that_is_no_slope_is_refused(bad: Any):
+    with pytest.raises(Refusal) as caught:
+        LeakyReLU(bad)
+    told = f"LeakyReLU(slope={bad!r}): slope must be a number of at least 0 and below 1"
+    assert str(caught.value) == told
+
+
+@pytest.mark.parametrize("name", ["relu", "RELU", "leakyrelu", "conv", "maxpool", "DENSE"])
 def test_a_layer_type_in_another_case_finds_its_own(name: str):
     with pytest.raises(Refusal) as caught:
         layers_from_json([{"type": name}])
-    own = {"relu": "ReLU", "conv": "Conv", "maxpool": "MaxPool", "dense": "Dense"}[name.lower()]
-    assert str(caught.value).endswith(f"did you mean {own}?")
+    own = {kind.__name__.lower(): kind.__name__ for kind in (Conv, Dense, LeakyReLU, MaxPool, ReLU)}
+    assert str(caught.value).endswith(f"did you mean {own[name.lower()]}?")
 
 
 def test_a_layer_without_a_type_is_told_so():
@@ -166,7 +177,7 @@ def test_a_layer_without_a_type_is_told_so():
 def test_layers_go_through_json_and_back():
     layers = (
         Conv(3, 5, 2, 4), Conv(3, 5, "VALID", init_scale=0.1), ReLU(), MaxPool(3),
-        Dense(9, init_fan_in=4),
+        Dense(9, init_fan_in=4), LeakyReLU(), LeakyReLU(0), LeakyReLU(0.3),
     )  # fmt: skip
     assert layers_from_json(layers_to_json(layers)) == layers
 
@@ -176,10 +187,14 @@ def test_layers_go_through_json_and_back():
     [
         (
             {"type": "Maxpooling"},
-            "unknown layer type 'Maxpooling' (known: Conv, Dense, MaxPool, ReLU); "
+            "unknown layer type 'Maxpooling' (known: Conv, Dense, LeakyReLU, MaxPool, ReLU); "
             "did you mean MaxPool?",
         ),
         ({"type": "MaxPool", "windw": 2}, "MaxPool: unknown key 'windw'; did you mean window?"),
+        (
+            {"type": "LeakyReLU", "slope": 1},
+            "LeakyReLU(slope=1): slope must be a number of at least 0 and below 1",
+        ),
         ({"type": "Dense", "units": 0}, "Dense(units=0): units must be a whole number of"),
     ],
 )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ffnn_jax.config import PRESETS, MaxPool, ReLU, preset, shapes_through
+from ffnn_jax.config import PRESETS, Conv, Dense, MaxPool, ReLU, preset, shapes_through
 
 ROWS = ("0", "1", "2", "3", "4", "5", "6a", "6b", "7")
 STARTER = {
@@ -53,8 +53,8 @@ def test_the_first_dense_layer_has_the_report_s_inputs(row, inputs):
 def test_convolutions_start_at_a_tenth_and_dense_layers_do_not():
     for row in ROWS:
         layers = preset(f"cifar10-{row}").layers
-        assert {layer.init_scale for layer in layers if type(layer).__name__ == "Conv"} == {0.1}
-        assert {layer.init_scale for layer in layers if type(layer).__name__ == "Dense"} == {1.0}
+        assert {layer.init_scale for layer in layers if isinstance(layer, Conv)} == {0.1}
+        assert {layer.init_scale for layer in layers if isinstance(layer, Dense)} == {1.0}
 
 
 def test_the_final_model_is_model_3_and_6b_and_7_are_model_0():

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ffnn_jax.config import PRESETS, Crop, Flip, Refusal, Settings, preset
+from ffnn_jax.config import PRESETS, Crop, Dense, Flip, LeakyReLU, Refusal, Settings, preset
 
 MNIST = PRESETS["mnist"]
 WHOLE = ("held_out", "steps", "batch_size", "validation_interval", "validation_batches")
@@ -99,6 +99,7 @@ def test_json_gives_back_what_no_preset_has():
     settings = dataclasses.replace(
         MNIST, steps=7, learning_rate=1e-3, seed=5, seeds=3, validation_interval=2, held_out=1,
         normalisation="channel-mean-sd", augmentations=(Flip(), Crop(2)),
+        layers=(LeakyReLU(0.2), Dense(10)),
     )  # fmt: skip
     assert Settings.from_json(json.loads(json.dumps(settings.to_json()))) == settings
 

@@ -1,7 +1,7 @@
 from rich.console import Console
 
 from ffnn_jax.config import preset
-from ffnn_jax.network import Dense, Network, ReLU
+from ffnn_jax.network import Dense, LeakyReLU, Network, ReLU
 
 SUMMARY = Network(preset("mnist").layers, (28, 28, 1)).summary()
 
@@ -47,6 +47,11 @@ def test_flops_of_a_step_are_those_counted_by_hand():
 def test_the_first_layer_with_parameters_needs_no_gradient_of_its_input():
     rows = Network((ReLU(), Dense(3), Dense(2)), (2, 2, 1)).summary().rows
     assert [row.backward_flops for row in rows[2:4]] == [2 * 4 * 3, 2 * 2 * 3 * 2]
+
+
+def test_a_leaky_relu_has_a_row_without_parameters():
+    row = Network((LeakyReLU(0.2), Dense(3)), (2, 2, 1)).summary().rows[1]
+    assert row.cells()[:8] == ("2", "Leaky ReLU", "", "", "", "", "0", "2×2×1")
 
 
 def printed(width):

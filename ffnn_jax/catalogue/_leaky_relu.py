@@ -1,0 +1,123 @@
+"""The leaky rectified linear unit."""
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from ffnn_jax.catalogue import _plain
+from ffnn_jax.catalogue._entry import Case, Entry, Fault
+from ffnn_jax.catalogue._faults import (
+    given,
+    keeping,
+    last_row_off,
+    left_wide,
+    one_entry_off,
+    returning,
+    scaled,
+)
+from ffnn_jax.layers import leaky_relu, leaky_relu_backward, leaky_relu_forward, relu_backward
+from ffnn_jax.verify import Kink
+
+_STEEP = 1
+
+
+def _open_at_zero(x: Array, slope: float) -> tuple[Array, Array]:
+    return leaky_relu_forward(x, slope)[0], x >= 0
+
+
+def _open_unless_negative(x: Array, slope: float) -> tuple[Array, Array]:
+    return leaky_relu_forward(x, slope)[0], ~(x <= 0)
+
+
+def _keeping_x(x: Array, slope: float) -> tuple[Array, Array]:
+    return leaky_relu_forward(x, slope)[0], x
+
+
+def _halfway_at_zero(slope: float, x: Array, dz: Array) -> tuple[Array]:
+    (dx,) = leaky_relu_backward(slope, x > 0, dz)
+    return (jnp.where(x == 0, (1 + slope) / 2 * dz, dx),)
+
+
+def _closed_below(slope: float, positive: Array, dz: Array) -> tuple[Array]:
+    return relu_backward(positive, dz)
+
+
+def _slope_squared(slope: float, positive: Array, dz: Array) -> tuple[Array]:
+    return leaky_relu_backward(slope**2, positive, dz)
+
+
+def _slope_negated(slope: float, positive: Array, dz: Array) -> tuple[Array]:
+    return leaky_relu_backward(-slope, positive, dz)
+
+
+def _slope_of_the_default(slope: float, positive: Array, dz: Array) -> tuple[Array]:
+    return leaky_relu_backward(0.01, positive, dz)
+
+
+def _always_open(slope: float, positive: Array, dz: Array) -> tuple[Array]:
+    return (dz,)
+
+
+def _gated_by_the_cotangent(slope: float, positive: Array, dz: Array) -> tuple[Array]:
+    return leaky_relu_backward(slope, dz > 0, dz)
+
+
+def _averaged(slope: float, positive: Array, dz: Array) -> tuple[Array]:
+    return (leaky_relu_backward(slope, positive, dz)[0] / dz.shape[0],)
+
+
+def _row_before(positive: Array) -> Array:
+    return jnp.roll(positive, 1, axis=0)
+
+
+LEAKY_RELU = Entry(
+    name="leaky_relu",
+    op=leaky_relu,
+    forward=leaky_relu_forward,
+    backward=leaky_relu_backward,
+    reference=_plain.leaky_relu,
+    arguments=("NxD",),
+    cases=(
+        Case(
+            sizes=({"N": 3, "D": 4}, {"N": 1, "D": 5}, {"N": 9, "D": 1}, {"N": 512, "D": 7}),
+            static={"slope": 0.01},
+        ),
+        Case(sizes=({"N": 3, "D": 4},), static={"slope": 0.3}),
+        Case(sizes=({"N": 3, "D": 4},), static={"slope": 0.0}),
+    ),
+    batch="N",
+    empty_batch=True,
+    kinks=(
+        Kink(
+            "0 and -0",
+            (np.array([[-1.0, 0.0, -0.0, 2.0]]),),
+            np.array([[3.0, 5.0, 7.0, -11.0]]),
+            (np.array([[0.01 * 3.0, 0.01 * 5.0, 0.01 * 7.0, -11.0]]),),
+        ),
+        Kink(
+            "NaN and infinity",
+            (np.array([[np.nan, np.inf, -np.inf]]),),
+            np.array([[3.0, 5.0, 7.0]]),
+            (np.array([[0.01 * 3.0, 5.0, 0.01 * 7.0]]),),
+        ),
+    ),
+    faults=(
+        Fault("dx by 1.0001", scaled(leaky_relu_backward, 0)),
+        Fault("dz replaced by ones", given(leaky_relu_backward, jnp.ones_like)),
+        Fault("slope 1 at 0", forward=_open_at_zero),
+        Fault("slope halfway to 1 at 0", _halfway_at_zero, _keeping_x),
+        Fault("slope 1 at NaN", forward=_open_unless_negative),
+        Fault("slope 0 below 0", _closed_below),
+        Fault("slope squared", _slope_squared, case=_STEEP),
+        Fault("slope negated", _slope_negated),
+        Fault("the default's slope for another", _slope_of_the_default, case=_STEEP),
+        Fault("gate left out", _always_open),
+        Fault("gate inverted", keeping(leaky_relu_backward, jnp.logical_not)),
+        Fault("gate of dz in place of x", _gated_by_the_cotangent),
+        Fault("gate of the row before", keeping(leaky_relu_backward, _row_before)),
+        Fault("dx averaged", _averaged),
+        Fault("dx off in the last row", returning(leaky_relu_backward, 0, last_row_off)),
+        Fault("dx off in one entry", returning(leaky_relu_backward, 0, one_entry_off)),
+        Fault("dx left in float32", returning(leaky_relu_backward, 0, left_wide)),
+    ),
+)

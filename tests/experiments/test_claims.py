@@ -1,0 +1,62 @@
+import numpy as np
+import pytest
+
+from experiments._claims import CLAIMS, Claim, answer, comparisons
+from experiments.table_3 import ROWS
+
+
+def rows_of(shifts: dict[str, float], seeds: int = 20, noise: float = 0.01) -> dict:
+    generator = np.random.default_rng(0)
+    common = generator.normal(0.5, 0.05, seeds)  # a seed is good or bad in every row
+    accuracies = {
+        row: (common + shifts.get(row, 0) + generator.normal(0, noise, seeds)).tolist()
+        for row in ROWS
+    }
+    return {
+        row: {
+            "seeds": list(range(seeds)),
+            "test_accuracy": own,
+            "train_accuracy": [one + 0.1 for one in own],
+            "validation_accuracy": (np.array(own) + generator.normal(0, noise, seeds)).tolist(),
+        }
+        for row, own in accuracies.items()
+    }
+
+
+def test_what_differs_is_found_in_pairs_and_what_does_not_is_not():
+    found = comparisons(rows_of({"2": -0.03, "6b": 0.05, "7": 0.05}))
+    verdicts = {claim.name: answer(claim, one).partition(":")[0] for claim, one in found.items()}
+    assert verdicts["2 - 0"] == verdicts["6b - 0"] == verdicts["7 - 0"] == "Holds"
+    assert verdicts["1 - 0"] == verdicts["3 - 0"] == verdicts["4 - 3, gap"] == "Not decided"
+
+
+def test_a_claim_that_is_wrong_is_told_so():
+    found = comparisons(rows_of({"2": 0.05, "1": 0.05}))
+    answers = {claim.name: answer(claim, one) for claim, one in found.items()}
+    assert answers["2 - 0"].startswith("The opposite holds: +")
+    assert answers["1 - 0"].startswith("There is a difference: +")
+
+
+def test_seeds_that_one_row_lacks_are_left_out():
+    rows = rows_of({"3": 0.1}, seeds=6)
+    for name in ("seeds", "test_accuracy", "train_accuracy", "validation_accuracy"):
+        rows["3"][name] = rows["3"][name][:4]
+    claim = Claim("c", "", "3", "0", 1)
+    (found,) = comparisons(rows, (claim,)).values()
+    assert found.n == 4
+    differences = np.subtract(rows["3"]["test_accuracy"], rows["0"]["test_accuracy"][:4])
+    assert found.difference == pytest.approx(np.mean(differences))
+
+
+def test_a_gap_is_of_training_and_validation():
+    rows = rows_of({})
+    rows["7"]["train_accuracy"] = [one + 0.1 for one in rows["7"]["train_accuracy"]]
+    found = comparisons(rows)
+    gap = next(one for claim, one in found.items() if claim.name == "7 - 0, gap")
+    assert gap.difference == pytest.approx(0.1, abs=0.02)
+    assert gap.decided
+
+
+def test_every_claim_has_a_name_of_its_own_and_rows_that_there_are():
+    assert len({claim.name for claim in CLAIMS}) == len(CLAIMS)
+    assert {row for claim in CLAIMS for row in (claim.first, claim.second)} == set(ROWS)
