@@ -21,7 +21,9 @@ from ffnn_jax.config import Dense, Refusal, Settings, preset, suggestion
 SEEDS = 20
 OTHER_SEEDS = 10
 ROWS = ("0", "1", "2", "3", "4", "5", "6a", "6b", "7")
-REPORT = dict(zip(ROWS, (0.48, 0.48, 0.45, 0.54, 0.53, 0.54, 0.48, 0.56, 0.55), strict=True))
+REPORT: dict[str, float] = dict(
+    zip(ROWS, (0.48, 0.48, 0.45, 0.54, 0.53, 0.54, 0.48, 0.56, 0.55), strict=True)
+)
 
 
 def settings_of_rows() -> dict[str, Settings]:
@@ -100,7 +102,7 @@ def _quick(rows: Mapping[str, Settings], some: tuple[str, ...]) -> dict[str, Set
 def _run_again(
     model: str | None, seed: int | None, rows: Mapping[str, Settings], folder: Path
 ) -> None:
-    if model not in rows or seed is None:
+    if model is None or model not in rows or seed is None:
         near = suggestion(model or "", rows)
         raise Refusal(f"one run needs --seed and --model (known: {', '.join(rows)}){near}")
     again = run_alone(model, rows[model], seed)
