@@ -62,7 +62,7 @@ def compare(differences: Mapping[str, Sequence[float]]) -> dict[str, Comparison]
     Args:
         differences: one a seed, by the name of the comparison; at least two each.
     """
-    raw = {name: float(stats.ttest_1samp(values, 0).pvalue) for name, values in differences.items()}
+    raw = {name: float(stats.ttest_1samp(values, 0)[1]) for name, values in differences.items()}
     adjusted = holm(raw)
     return {
         name: _comparison(values, raw[name], adjusted[name]) for name, values in differences.items()

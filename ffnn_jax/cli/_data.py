@@ -57,8 +57,11 @@ class Prepare:
 class List:
     """List the prepared data sets: where, how large, and whether what they hold is verified.
 
-    Example: ffnn-jax data list
+    Example: ffnn-jax data list --verify
     """
+
+    verify: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Read the sets that were not read yet, which takes a while for large ones."""
 
     data_dir: Annotated[Path | None, _FOLDER] = None
     """Folder of the prepared sets."""
@@ -67,7 +70,7 @@ class List:
         """Prints a line a set; returns 1 if one is damaged."""
         from ffnn_jax.cli._data_sets import list_sets
 
-        return list_sets(self.data_dir)
+        return list_sets(self.data_dir, self.verify)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,18 +7,28 @@ from pathlib import Path
 import numpy as np
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from ffnn_jax.config import Refusal
-from ffnn_jax.data import PreparedSet, data_dir, find_prepared, load, prepared_names
+from ffnn_jax.data import (
+    PreparedSet,
+    data_dir,
+    find_prepared,
+    is_kept,
+    load,
+    local_folder,
+    prepared_names,
+)
 from ffnn_jax.data.preparation import Report, Source, prepare, verify_prepared
+
+_WIDE = 300
 
 
 def prepare_sets(names: tuple[str, ...], source: Source, folder: Path | None) -> int:
     """Prepares the sets in order, and says where each is."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, markup=False)
     for name in names:
         prepared = prepare_and_watch(name, source, folder)
         console.print(f"{name}: {_verdict(prepared)}, {_size(prepared)} in {prepared.folder}")
@@ -54,30 +64,42 @@ def watch(lines: bool = True) -> Iterator[Report]:
         yield report
 
 
-def list_sets(folder: Path | None) -> int:
+def list_sets(folder: Path | None, verify: bool = False) -> int:
     """Prints a row for each prepared set; returns 1 if one of them is damaged."""
-    folder = folder or data_dir()
-    names, console = prepared_names(folder), Console(highlight=False)
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, title=str(folder), title_justify="left")
+    folder = local_folder(folder) if folder else data_dir()
+    console = Console(highlight=False, markup=False)
+    if not console.is_terminal:
+        console.width = _WIDE  # nothing is cut off where nobody looks
+    names = prepared_names(folder)
+    table = Table(
+        box=box.SIMPLE_HEAD, show_edge=False, title=Text(str(folder)), title_justify="left"
+    )
     for column in ("name", "version", "examples", "size", "contents"):
         table.add_column(column, justify="right" if column == "size" else "left")
     damaged = 0
     for name in names:
         try:
-            table.add_row(*_row(name, folder))
+            table.add_row(*_row(name, folder, verify))
         except Refusal as refusal:
             damaged += 1
-            table.add_row(name, "", "", "", f"[red]{escape(str(refusal))}[/]")
+            table.add_row(name, "", "", "", Text(str(refusal), "red"))
     console.print(table if names else f"no data set is prepared in {folder}", soft_wrap=not names)
     return int(damaged > 0)
 
 
-def _row(name: str, folder: Path) -> tuple[str, ...]:
+def _row(name: str, folder: Path, verify: bool) -> tuple[str, ...]:
     prepared = find_prepared(name, folder)
     if prepared is None:
         raise Refusal("is being moved away")
     counts = (f"{split} {sum(n):,}" for split, n in prepared.shard_lengths.items())
-    return name, prepared.version, "\n".join(counts), _size(prepared), _verdict(prepared)
+    return name, prepared.version, "\n".join(counts), _size(prepared), _state(prepared, verify)
+
+
+def _state(prepared: PreparedSet, verify: bool) -> str:
+    """What a set was found to be when it was read; to read it all now might take hours."""
+    if verify or all(is_kept(prepared, split) for split in prepared.shard_lengths):
+        return _verdict(prepared)
+    return "not read yet"
 
 
 def _verdict(prepared: PreparedSet) -> str:
@@ -112,5 +134,5 @@ def show_set(name: str, split: str, out: Path | None, folder: Path | None) -> in
     counts = np.bincount(dataset.labels, minlength=len(dataset.class_names))
     for class_name, count in zip(dataset.class_names, counts, strict=True):
         console.print(f"{class_name:<12} {count:>8,}", markup=False)
-    console.print(f"picture in {out}")
+    console.print(f"picture in {out}", markup=False)
     return 0

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from ffnn_jax.cli._data_sets import prepare_and_watch
-from ffnn_jax.config import Settings
+from ffnn_jax.config import Settings, preset
 from ffnn_jax.data import NotPrepared, Splits, load_splits
 from ffnn_jax.network import Network
 from ffnn_jax.runs import (
@@ -15,6 +15,7 @@ from ffnn_jax.runs import (
     Outcome,
     compute,
     device,
+    fitted,
     new_run_folder,
     run_network,
     versions,
@@ -30,6 +31,8 @@ def run_and_print(settings: Settings, run_dir: Path | None, streaming: bool | No
     """Trains, tests, writes the run's folder, and says so on standard output."""
     console = Console(highlight=False, soft_wrap=True)
     splits = _splits(settings)
+    if settings.dataset != preset(settings.preset).dataset:
+        settings = fitted(settings, splits)
     network = run_network(settings, splits)
     folder = new_run_folder(settings.preset, run_dir)
     write_config(folder, settings)
@@ -65,6 +68,7 @@ def _print_beginning(
             f"{settings.learning_rate}, momentum {settings.momentum}, "
             f"weight decay {settings.weight_decay}"
         ),
+        "inputs": ", ".join([settings.normalisation, *map(str, settings.augmentations)]),
         "seeds": f"{first}" if first == last else f"{first} to {last}",
         "parameters": f"{summary.parameters:,}",
     }

@@ -1,6 +1,7 @@
 """``ffnn-jax train``."""
 
 import dataclasses
+import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -65,7 +66,11 @@ class Train:
     """Network, data set and schedule."""
 
     dataset: Name = None
-    """Another data set, by its name in tensorflow-datasets."""
+    """Another data set, by its name in tensorflow-datasets. The last dense layer then gives one
+    output a class, and at most a fifth of the training images are held out."""
+
+    held_out: Whole = None
+    """Training images for validation, where the data set has no validation split."""
 
     steps: Whole = None
     """Updates of the parameters, at least 1."""
@@ -112,6 +117,8 @@ class Train:
         settings = self.settings()
         if self.run_dir is not None and self.run_dir.exists():
             raise Refusal(f"run-dir must not exist yet, {self.run_dir} does")
+        if self.streaming and importlib.util.find_spec("grain") is None:
+            raise Refusal("streaming needs grain, which is not installed: pip install grain")
 
         from ffnn_jax.cli._run import run_and_print
 

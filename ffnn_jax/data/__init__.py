@@ -1,7 +1,14 @@
 """Labelled images, through tensorflow-datasets and without TensorFlow."""
 
+from ffnn_jax.data._cache import is_kept
 from ffnn_jax.data._dataset import Dataset
-from ffnn_jax.data._folders import PreparedSet, data_dir, find_prepared, prepared_names
+from ffnn_jax.data._folders import (
+    PreparedSet,
+    data_dir,
+    find_prepared,
+    local_folder,
+    prepared_names,
+)
 from ffnn_jax.data._load import NotPrepared, load, split_names
 from ffnn_jax.data._splits import Splits, load_splits
 
@@ -12,8 +19,10 @@ __all__ = [
     "Splits",
     "data_dir",
     "find_prepared",
+    "is_kept",
     "load",
     "load_splits",
+    "local_folder",
     "prepared_names",
     "split_names",
 ]

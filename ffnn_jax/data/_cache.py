@@ -60,13 +60,15 @@ def decoded(prepared: PreparedSet, split: str) -> Decoded:
         kept = _read(root / name)
         if kept is not None:
             return kept
+    failures = []
     for root in roots:
         try:
             root.mkdir(parents=True, exist_ok=True)
             with FileLock(root / ".lock"):  # whoever waited finds what the other has written
                 return _read(root / name) or _write(root / name, prepared, split)
         except OSError as error:
-            _log.warning("decoded images cannot be kept in %s (%s)", root, error.strerror or error)
+            failures.append(f"{root}: {error.strerror or error}")
+    _log.warning("decoded images cannot be kept (%s)", "; ".join(failures))
     return _in_memory(prepared, split)
 
 
@@ -86,7 +88,8 @@ def keep_entries(root: Path, other: Path) -> None:
 def _roots(prepared: PreparedSet) -> list[Path]:
     """Where decoded splits are kept: beside the data set, or with the user's caches."""
     beside = prepared.folder.parents[len(Path(prepared.name).parts)]
-    return [cache_dir(beside), user_cache_path("ffnn_jax") / "decoded"]
+    own = hashlib.sha256(str(beside.absolute()).encode()).hexdigest()[:16]
+    return [cache_dir(beside), user_cache_path("ffnn_jax") / "decoded" / own]
 
 
 def _entry_name(prepared: PreparedSet, split: str) -> str:
@@ -94,7 +97,7 @@ def _entry_name(prepared: PreparedSet, split: str) -> str:
     files = sorted(path for path in prepared.folder.iterdir() if path.is_file())
     stats = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
     key = hashlib.sha256(json.dumps([_FORMAT, prepared.name, split, stats]).encode())
-    readable = f"{prepared.name}-{prepared.version}-{split}".replace("/", "-")
+    readable = f"{prepared.name}-{prepared.version}-{split}".replace("/", "+")
     return f"{readable}-{key.hexdigest()[:16]}"
 
 

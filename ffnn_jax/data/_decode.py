@@ -5,6 +5,7 @@ import importlib
 import io
 import itertools
 import logging
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,9 +16,11 @@ from ffnn_jax.config import Refusal
 from ffnn_jax.data._folders import PreparedSet
 
 _BLOCK = 1000  # examples read at once: three times as fast as one by one
+_BLOCK_BYTES = 64 << 20
+_MOST_BYTES = 1 << 30  # of one image
 
 
-class Block(NamedTuple):
+class Examples(NamedTuple):
     """Some examples in a row: images uint8 (n, H, W, C), labels int32 (n,), ids or nothing."""
 
     images: np.ndarray
@@ -60,8 +63,10 @@ class Reader:
                 raise
             except Exception as error:
                 raise _damaged(prepared.folder, error) from None
+        image_bytes = math.prod(self.features.image_shape)
+        self._block = min(max(_BLOCK_BYTES // image_bytes, 1), _BLOCK)
 
-    def blocks(self, split: str) -> Iterator[Block]:
+    def blocks(self, split: str) -> Iterator[Examples]:
         """The examples of a split, in tensorflow-datasets' order.
 
         Raises:
@@ -84,8 +89,8 @@ class Reader:
         self._require_whole_files(split)
         with quiet():
             source = self._builder.as_data_source(split)
-        for start in range(0, len(source), _BLOCK):
-            rows = range(start, min(start + _BLOCK, len(source)))
+        for start in range(0, len(source), self._block):
+            rows = range(start, min(start + self._block, len(source)))
             try:
                 with quiet():
                     examples = source.__getitems__(rows)
@@ -110,9 +115,9 @@ class Reader:
             dataset = self._builder.as_dataset(split, shuffle_files=False, read_config=order)
         examples, start = iter(tfds.as_numpy(dataset)), 0
         try:
-            while block := list(itertools.islice(examples, _BLOCK)):
+            while block := list(itertools.islice(examples, self._block)):
                 yield start, block
-                start += _BLOCK
+                start += self._block
         except tensorflow.errors.OpError as error:
             raise _damaged(self._prepared.folder, error) from None
 
@@ -155,7 +160,7 @@ class Reader:
                 return Refusal(f"{self._place(split, row)} is damaged ({_in_brief(error)})")
         return Refusal(f"{self._place(split, rows[0])} and what follows cannot be read together")
 
-    def _checked(self, split: str, first: int, examples: list[dict[str, Any]]) -> Block:
+    def _checked(self, split: str, first: int, examples: list[dict[str, Any]]) -> Examples:
         """The examples as arrays, once each is found to be what it should be."""
         image, label, id_, shape, class_names = self.features
         images = np.empty((len(examples), *shape), np.uint8)
@@ -171,7 +176,9 @@ class Reader:
                 where, last = self._place(split, first + row), len(class_names) - 1
                 raise Refusal(f"{where} has the label {number}, not one of 0 to {last}")
             images[row], labels[row] = pixels, number
-        return Block(images, labels, [bytes(example[id_]) for example in examples] if id_ else [])
+        return Examples(
+            images, labels, [bytes(example[id_]) for example in examples] if id_ else []
+        )
 
 
 def _features_of(name: str, info: Any) -> Features:
@@ -188,6 +195,8 @@ def _features_of(name: str, info: Any) -> Features:
     if None in image.shape or image.np_dtype != np.uint8:
         found = f"{np.dtype(image.np_dtype)} {image.shape}"
         raise Refusal(f"{name}: images must be uint8 and of one size, these are {found}")
+    if not 0 < math.prod(image.shape) <= _MOST_BYTES:
+        raise Refusal(f"{name}: images must have 1 to {_MOST_BYTES:,} bytes, these {image.shape}")
     names = tuple(label.int2str(index) for index in range(label.num_classes))
     height, width, channels = image.shape
     has_id = "id" if kinds.get("id") == "Text" else None

@@ -37,8 +37,26 @@ class PreparedSet(NamedTuple):
 
 
 def data_dir() -> Path:
-    """The folder of tensorflow-datasets: TFDS_DATA_DIR, or ~/tensorflow_datasets."""
-    return Path(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
+    """The folder of tensorflow-datasets: TFDS_DATA_DIR, or ~/tensorflow_datasets.
+
+    Raises:
+        Refusal: it is not a folder of this machine.
+    """
+    return local_folder(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets")
+
+
+def local_folder(path: str | Path) -> Path:
+    """The folder that a path means, with ~ expanded.
+
+    Raises:
+        Refusal: the path is a URL, or ~ cannot be expanded.
+    """
+    if "://" in str(path):
+        raise Refusal(f"the data folder must be a folder of this machine, got {str(path)!r}")
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise Refusal(f"the data folder {str(path)!r} is not known: {error}") from None
 
 
 def cache_dir(folder: Path) -> Path:
@@ -95,6 +113,14 @@ def _described(name: str, folder: Path) -> PreparedSet:
             for split in about["splits"]
         }
         file_format = about.get("fileFormat") or "tfrecord"
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+    ) as error:
         raise Refusal(f"{folder / _ABOUT}: damaged ({error!r})") from None
     return PreparedSet(name, folder.name, folder, file_format, lengths)

@@ -3,11 +3,18 @@
 from pathlib import Path
 
 import numpy as np
+from platformdirs import user_cache_path
 
 from ffnn_jax.config import Refusal, suggestion
 from ffnn_jax.data._cache import Decoded, decoded
 from ffnn_jax.data._dataset import Dataset
-from ffnn_jax.data._folders import PreparedSet, data_dir, find_prepared, prepared_names
+from ffnn_jax.data._folders import (
+    PreparedSet,
+    data_dir,
+    find_prepared,
+    local_folder,
+    prepared_names,
+)
 from ffnn_jax.data._slices import Slice, parse_split
 
 
@@ -15,17 +22,17 @@ class NotPrepared(Refusal):
     """A data set that tensorflow-datasets knows is not in the folder."""
 
 
-def split_names(name: str, folder: Path | None = None) -> tuple[str, ...]:
+def split_names(name: str, folder: str | Path | None = None) -> tuple[str, ...]:
     """The names of a data set's splits.
 
     Raises:
         Refusal: the data set is unknown or not prepared.
     """
-    return tuple(_find(name, folder or data_dir()).shard_lengths)
+    return tuple(_find(name, folder).shard_lengths)
 
 
 def load(
-    name: str, split: str, *, original_order: bool = False, folder: Path | None = None
+    name: str, split: str, *, original_order: bool = False, folder: str | Path | None = None
 ) -> Dataset:
     """A split of a data set, or a part of one.
 
@@ -46,12 +53,12 @@ def load(
         Refusal: the data set or the split is unknown, not prepared, damaged, not labelled images
             of one size, or does not record its original order.
     """
-    prepared = _find(name, folder or data_dir())
+    prepared = _find(name, folder)
     try:
         slices = parse_split(split, prepared.shard_lengths)
     except Refusal as refusal:
         raise Refusal(f"{name}: {refusal}") from None
-    parts = [_part(decoded(prepared, at.split), at, name, original_order) for at in slices]
+    parts = [_part(prepared, at, original_order) for at in slices]
     return Dataset(
         f"{name}/{split}",
         _joined([images for images, _, _ in parts]),
@@ -61,12 +68,12 @@ def load(
     )
 
 
-def first_images(name: str, split: str, count: int | None, folder: Path | None) -> Dataset:
+def first_images(name: str, split: str, count: int | None, folder: str | Path | None) -> Dataset:
     """The first images of a split, in their original order where the set records it.
 
     All of them, as they are, where no count is given or there are no more than that.
     """
-    prepared = _find(name, folder or data_dir())
+    prepared = _find(name, folder)
     if count is None or count >= sum(prepared.shard_lengths.get(split, ())):
         return load(name, split, folder=folder)
     recorded = len(decoded(prepared, split).original_order) > 0
@@ -74,12 +81,15 @@ def first_images(name: str, split: str, count: int | None, folder: Path | None) 
 
 
 def _part(
-    kept: Decoded, at: Slice, name: str, original_order: bool
+    prepared: PreparedSet, at: Slice, original_order: bool
 ) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    kept = decoded(prepared, at.split)
+    _require_recorded(prepared, at.split, kept)
     rows: slice | np.ndarray = slice(at.start, at.stop)
     if original_order:
         if not len(kept.original_order):
-            raise Refusal(f"{name}/{at.split} does not record the order of its original files")
+            unknown = "does not record the order of its original files"
+            raise Refusal(f"{prepared.name}/{at.split} {unknown}")
         rows = kept.original_order[at.start : at.stop]
     return kept.images[rows], kept.labels[rows], kept.class_names
 
@@ -88,17 +98,39 @@ def _joined(arrays: list[np.ndarray]) -> np.ndarray:
     return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
 
-def _find(name: str, folder: Path) -> PreparedSet:
+def _require_recorded(prepared: PreparedSet, split: str, kept: Decoded) -> None:
+    """Refuses a set that bears the name of a recorded one and is another."""
+    from ffnn_jax.data.preparation import recorded_of
+
+    recorded = recorded_of(prepared).get(split)
+    if recorded is None:
+        return
+    name = f"{prepared.name}/{split}"
+    found = Dataset(name, kept.images, kept.labels, kept.class_names).sha256
+    if found != recorded:
+        what = f"{prepared.folder}: {split} has SHA-256 {found}, {prepared.name} has {recorded}"
+        raise Refusal(f"{what}; move that folder away and prepare it anew")
+
+
+def _find(name: str, folder: str | Path | None) -> PreparedSet:
     """The prepared set; ``mnist_5k``, which needs nothing, is prepared where it is not."""
+    folder = local_folder(folder) if folder else data_dir()
     prepared = find_prepared(name, folder)
     if prepared is None and name == "mnist_5k":
-        from ffnn_jax.data.preparation import prepare
-
-        prepare(name, folder=folder)
-        prepared = find_prepared(name, folder)
+        return _prepared_digits(name, folder)
     if prepared is None:
         raise _not_prepared(name, folder)
     return prepared
+
+
+def _prepared_digits(name: str, folder: Path) -> PreparedSet:
+    """The digits, prepared in the folder, or with the user's caches where that is not possible."""
+    from ffnn_jax.data.preparation import prepare
+
+    try:
+        return prepare(name, folder=folder)
+    except Refusal:
+        return prepare(name, folder=user_cache_path("ffnn_jax") / "tensorflow_datasets")
 
 
 def _not_prepared(name: str, folder: Path) -> Refusal:

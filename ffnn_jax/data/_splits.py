@@ -16,7 +16,9 @@ class Splits(NamedTuple):
     test: Dataset
 
 
-def load_splits(name: str, folder: Path | None = None, train_images: int | None = None) -> Splits:
+def load_splits(
+    name: str, folder: str | Path | None = None, train_images: int | None = None
+) -> Splits:
     """Reads the splits "train", "validation" (if there is one) and "test" of a data set.
 
     Args:

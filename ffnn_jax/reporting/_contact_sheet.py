@@ -6,8 +6,10 @@ import numpy as np
 from jaxtyping import Int, UInt8
 from matplotlib.figure import Figure
 
+from ffnn_jax.reporting._figures import plain
+
 _INCHES = 0.55
-_FEW = 20
+_FEW, _MOST = 20, 200
 
 
 def draw_contact_sheet(
@@ -18,18 +20,20 @@ def draw_contact_sheet(
 ) -> Figure:
     """The first images of each class, a row a class, with its name and count.
 
-    Up to 20 classes are shown with ten images each; of more, three images each in columns.
+    Up to 20 classes are shown with ten images each; of more, the first 200 with three each, in
+    columns.
     """
-    classes = len(class_names)
+    names = plain(class_names)[:_MOST]
+    classes = len(names)
     each, columns = (10, 1) if classes <= _FEW else (3, 4)
     rows = -(-classes // columns)
     size = 1.5 * columns + columns * each * _INCHES, rows * _INCHES + 0.6
     figure = Figure(figsize=size, layout="constrained")
-    figure.suptitle(title, fontsize=11)
+    figure.suptitle(*plain([title]), fontsize=11)
     panels = figure.subplots(rows, columns, squeeze=False)
     for panel in panels.flat:
         panel.set_axis_off()
-    for number, name in enumerate(class_names):
+    for number, name in enumerate(names):
         panel = panels[number % rows, number // rows]
         chosen = np.flatnonzero(labels == number)
         panel.text(
@@ -44,9 +48,9 @@ def draw_contact_sheet(
 def _strip(images: UInt8[np.ndarray, "n H W C"], count: int) -> np.ndarray:
     """Images side by side, a white line between them; white where there are fewer."""
     _, height, width, channels = images.shape
-    blank = 255 if channels == 3 else 0
+    blank = 255 if channels >= 3 else 0
     strip = np.full((height, count * (width + 1) - 1, channels), blank, np.uint8)
     for place, image in enumerate(images):
         left = place * (width + 1)
         strip[:, left : left + width] = image
-    return strip if channels == 3 else strip[..., 0]
+    return strip if channels in (3, 4) else strip[..., 0]

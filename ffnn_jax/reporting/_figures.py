@@ -27,6 +27,11 @@ def save_figure(figure: Figure, path: Path) -> None:
     figure.savefig(path, dpi=150, bbox_inches="tight", pad_inches=0.1, metadata=metadata)
 
 
+def plain(names: Sequence[str]) -> list[str]:
+    """Names as Matplotlib draws them: a dollar sign begins no formula."""
+    return [name.replace("$", r"\$") for name in names]
+
+
 def draw_filters(kernels: Float[np.ndarray, "KH KW C K"]) -> Figure:
     """The filters of a first convolution (the report's Figure 1).
 
@@ -54,7 +59,7 @@ def draw_misclassified(
     class_names: Sequence[str],
 ) -> Figure:
     """Up to 16 misclassified images with their true and predicted class (Figure 2)."""
-    shown = min(len(images), 16)
+    class_names, shown = plain(class_names), min(len(images), 16)
     title = "Misclassified images: true class → predicted class"
     figure, panels = _grid(max(shown, 1), title if shown else "No image is misclassified")
     for panel, image, t, p in zip(panels, images[:16], true, predicted, strict=False):
@@ -65,7 +70,7 @@ def draw_misclassified(
 
 def draw_confusion(confusion: Confusion, class_names: Sequence[str]) -> Figure:
     """The confusion matrix with its counts (Figure 3); colour shows the mistakes alone."""
-    classes = len(class_names)
+    class_names, classes = plain(class_names), len(class_names)
     figure = Figure(figsize=(2.2 + 0.52 * classes, 1.6 + 0.52 * classes), layout="constrained")
     axes = figure.subplots()
     mistakes = np.where(np.eye(classes, dtype=bool), np.nan, confusion)
@@ -114,7 +119,7 @@ def draw_curves(history: Sequence[dict[str, Any]]) -> Figure:
 
 def draw_precision_recall(confusion: Confusion, class_names: Sequence[str]) -> Figure:
     """Precision, recall and F1 of each class (Table 1) as dots; no dot where there is no value."""
-    classes = len(class_names)
+    class_names, classes = plain(class_names), len(class_names)
     figure = Figure(figsize=(6.4, 1.3 + 0.34 * classes), layout="constrained")
     axes = figure.subplots()
     values = {

@@ -1,6 +1,6 @@
 """A whole run: from settings to trained and tested models, and to the folder it leaves."""
 
-from ffnn_jax.runs._compute import Observer, Outcome, compute, run_network
+from ffnn_jax.runs._compute import Observer, Outcome, compute, fitted, run_network
 from ffnn_jax.runs._environment import device, versions
 from ffnn_jax.runs._folder import new_run_folder
 from ffnn_jax.runs._write import most_confident_mistakes, result_of, write_config, write_run
@@ -10,6 +10,7 @@ __all__ = [
     "Outcome",
     "compute",
     "device",
+    "fitted",
     "most_confident_mistakes",
     "new_run_folder",
     "result_of",

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from ffnn_jax.config import Refusal, Settings
+from ffnn_jax.config import Dense, Refusal, Settings, preset
 from ffnn_jax.data import Dataset, Splits
 from ffnn_jax.models import Model
 from ffnn_jax.network import Network
@@ -90,6 +90,21 @@ class Outcome:
         """confusion[true][predicted] over all test images."""
         labels, classes = self.splits.test.labels, len(self.splits.test.class_names)
         return [confusion_matrix(labels, p, classes) for p in self.test_predicted]
+
+
+def fitted(settings: Settings, splits: Splits) -> Settings:
+    """A preset's settings with what another data set asks of them.
+
+    The last layer, if it is dense, gives one output a class; at most a fifth of the training
+    images are held out for validation, unless another number than the preset's was asked for.
+    """
+    *layers, last = settings.layers
+    if isinstance(last, Dense):
+        last = dataclasses.replace(last, units=len(splits.train.class_names))
+    held_out = settings.held_out
+    if held_out == preset(settings.preset).held_out:
+        held_out = min(held_out, max(len(splits.train) // 5, 1))
+    return dataclasses.replace(settings, layers=(*layers, last), held_out=held_out)
 
 
 def run_network(settings: Settings, splits: Splits) -> Network:

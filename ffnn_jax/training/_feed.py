@@ -59,7 +59,9 @@ class Streaming:
             Refusal: Grain is not installed.
         """
         size = settings.batch_size
-        self._streams = [Stream(images, member, size, settings.steps) for member in members]
+        self._streams = [
+            Stream(images, member, size, settings.steps, len(members)) for member in members
+        ]
         self.chunk_steps = self._streams[0].block_steps
         self._images, self._members = images, members
         self._draw = jax.jit(

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Float32, Float64, Int32, Int64, UInt8
 
 from ffnn_jax.config import NORMALISATIONS
 
-_BLOCK_ROWS = 4096
+_BLOCK_BYTES = 64 << 20
 
 Sums = Int64[np.ndarray, " C"]
 
@@ -68,9 +68,10 @@ class ImageParts:
         return Images(pixels, labels)
 
     def blocks(self, rows: Int32[np.ndarray, " B"]) -> Iterator[Images]:
-        """The images at these rows, a few thousand at a time."""
-        for start in range(0, len(rows), _BLOCK_ROWS):
-            yield self.rows(rows[start : start + _BLOCK_ROWS])
+        """The images at these rows, about 64 MiB at a time."""
+        count = max(_BLOCK_BYTES // self.image_bytes, 1)
+        for start in range(0, len(rows), count):
+            yield self.rows(rows[start : start + count])
 
     def together(self) -> Images:
         """All images in one."""

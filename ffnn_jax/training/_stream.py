@@ -4,6 +4,7 @@ The rows of a batch are drawn from (seed, step) by the very function that the re
 them with, so both see the same batches. What is sent at once is a block of them.
 """
 
+import importlib.util
 from collections.abc import Callable
 from typing import Any
 
@@ -29,14 +30,17 @@ class Stream:
         member: the seed's key and rows.
         batch_size: images a step.
         steps: steps that will be asked for.
+        streams: how many share the device: with more of them, blocks are shorter.
 
     Raises:
         Refusal: Grain is not installed.
     """
 
-    def __init__(self, images: ImageParts, member: Member, batch_size: int, steps: int) -> None:
+    def __init__(
+        self, images: ImageParts, member: Member, batch_size: int, steps: int, streams: int = 1
+    ) -> None:
         """Starts nothing: the first block is made when it is asked for."""
-        self.block_steps = steps_in_a_block(images.image_bytes * batch_size)
+        self.block_steps = steps_in_a_block(streams * images.image_bytes * batch_size)
         count = -(-steps // self.block_steps)
         draw = _host_draw(member, batch_size, self.block_steps)
 
@@ -71,8 +75,11 @@ class Stream:
 
     @property
     def position(self) -> dict[str, Any]:
-        """Where the stream is; setting it on a stream of the same seed goes on from there."""
-        return self._blocks.get_state()
+        """Where the stream is: at the block that was given last, which is given again.
+
+        Setting it on another stream of the same seed goes on from there.
+        """
+        return {"next_index": max(self._last, 0)}
 
     @position.setter
     def position(self, position: dict[str, Any]) -> None:
@@ -111,10 +118,18 @@ def _host_draw(
     return on_the_host
 
 
+def require_grain() -> None:
+    """Refuses to stream where Grain is not installed.
+
+    Raises:
+        Refusal: it is not.
+    """
+    if importlib.util.find_spec("grain") is None:
+        raise Refusal("streaming needs grain, which is not installed: pip install grain")
+
+
 def _grain() -> Any:
-    try:
-        import grain
-    except ImportError:
-        command = "pip install 'ffnn-jax[streaming]'"
-        raise Refusal(f"streaming needs grain, which is not installed: {command}") from None
+    require_grain()
+    import grain
+
     return grain

@@ -17,7 +17,8 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from ffnn_jax.cli import main
-from ffnn_jax.data import load
+from ffnn_jax.config import Refusal
+from ffnn_jax.data import Dataset, load
 from ffnn_jax.data.preparation import RECIPES, prepare
 from tests.data.conftest import NAMES, noise, png, toys, write_set
 
@@ -86,7 +87,7 @@ def table(said: str) -> list[list[str]]:
 
 
 def test_an_empty_folder_lists_nothing(data: Data, folder: Path):
-    assert data("list") == (0, f"no data set is prepared in {folder}\n", "")
+    assert data("list", "--verify") == (0, f"no data set is prepared in {folder}\n", "")
     assert not folder.exists()
 
 
@@ -103,7 +104,7 @@ def test_a_recorded_set_is_listed_as_verified(data: Data, digits: Path):
 
 def test_a_set_of_which_nothing_is_recorded_is_listed_as_readable(data: Data, folder: Path):
     write_set(folder, {"train": toys(10)}, config="big")
-    code, said, _ = data("list")
+    code, said, _ = data("list", "--verify")
     assert code == 0
     ((name, _, examples, _, contents),) = table(said)
     assert (name, examples) == ("toy/big", "train 10")
@@ -115,7 +116,7 @@ def test_a_damaged_set_is_listed_as_such_and_the_command_fails(data: Data, folde
     place = write_set(folder, {"train": toys(10)}, name="beta")
     write_set(folder, {"train": toys(10)}, name="gamma")
     (place / "beta-train.array_record-00000-of-00001").unlink()
-    code, said, _ = data("list")
+    code, said, _ = data("list", "--verify")
     assert code == 1
     assert len(re.findall(r"readable; no SHA-256", said)) == 2
     assert re.search(r"^ *beta +beta/train: .*", said, re.MULTILINE)
@@ -130,19 +131,21 @@ def test_a_set_that_is_not_the_recorded_one_is_listed_and_refused(data: Data, fo
     }
     splits = {split: toys(10, (28, 28, 1)) for split in ("train", "validation", "test")}
     place = write_set(folder, splits, digit, name="mnist_5k")
-    found = load("mnist_5k", "train").sha256
+    arrays = noise(10, (28, 28, 1)), np.arange(10, dtype=np.int32) % 3
+    found = Dataset("", *arrays, tuple("0123456789")).sha256
     recorded = RECIPES["mnist_5k"].sha256["train"]
     line = f"{place}: train has SHA-256 {found}, not {recorded}"
-    assert data("list").code == 1
+    assert data("list", "--verify").code == 1
     expected = f"{line}; move that folder away and prepare it anew"
     assert data("prepare", "mnist_5k").refusal() == expected
-    assert load("mnist_5k", "train").sha256 == found
+    with pytest.raises(Refusal, match=f"train has SHA-256 {found}, mnist_5k has {recorded}"):
+        load("mnist_5k", "train")
 
 
 def test_a_description_that_is_damaged_is_listed_beside_the_others(data: Data, folder: Path):
     write_set(folder, {"train": toys(10)}, name="alpha")
     (write_set(folder, {"train": toys(10)}) / "dataset_info.json").write_text("{")
-    code, said, _ = data("list")
+    code, said, _ = data("list", "--verify")
     assert code == 1
     assert "readable; no SHA-256" in said
     assert "damaged" in said
@@ -368,5 +371,5 @@ def test_a_set_of_other_tensorflow_datasets_is_not_downloaded_by_training(
 
 def test_a_copy_of_a_prepared_folder_is_as_good(data: Data, digits: Path, folder: Path):
     shutil.copytree(digits / "mnist_5k", folder / "mnist_5k")
-    assert data("list").code == 0
+    assert data("list", "--verify").code == 0
     assert load("mnist_5k", "test").sha256 == RECIPES["mnist_5k"].sha256["test"]

@@ -1,5 +1,6 @@
 """Whatever cannot be done is refused: code 2, one line, nothing left behind."""
 
+import importlib.util
 import re
 import subprocess
 import sys
@@ -90,6 +91,13 @@ def test_an_unknown_preset_is_refused_with_the_nearest(refused: Refused):
     said = refused("train", "quikstart")
     assert said.startswith("unknown preset 'quikstart' (known: ")
     assert said.endswith("; did you mean quickstart?")
+
+
+def test_streaming_without_grain_is_refused_before_anything_is_made(
+    refused: Refused, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert refused("train", "--streaming").startswith("streaming needs grain")
 
 
 def test_an_unknown_option_is_refused_with_the_nearest(refused: Refused):
@@ -210,7 +218,8 @@ def test_help_names_every_preset_and_option(capsys: pytest.CaptureFixture[str]):
         "normalisation", "augment", "seed", "seeds", "run-dir",
     )  # fmt: skip
     assert [option for option in options if f"--{option} " not in said] == []
-    assert [name for name in PRESETS if name not in said] == []
+    named = [name for name in PRESETS if name not in said]
+    assert named == [f"cifar10-{row}" for row in range(1, 5)]  # "cifar10-0 to cifar10-5"
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])

@@ -158,3 +158,24 @@ def test_the_digest_is_of_pixels_and_labels():
     assert original.sha256 == Dataset("other", IMAGES, LABELS, ("a", "b")).sha256
     assert original.sha256 != Dataset("toy/train", pixel, LABELS, ("a", "b")).sha256
     assert original.sha256 != Dataset("toy/train", IMAGES, label, ("a", "b")).sha256
+
+
+def test_a_folder_may_be_text_and_must_be_of_this_machine(tmp_path, monkeypatch):
+    digits = load("mnist_5k", "test", folder=str(tmp_path))
+    assert digits.sha256 == SHA256_OF_MNIST_5K["test"]
+    assert split_names("mnist_5k", str(tmp_path)) == ("train", "validation", "test")
+    with pytest.raises(Refusal, match="must be a folder of this machine, got 'gs://bucket/x'"):
+        load("mnist_5k", "test", folder="gs://bucket/x")
+    monkeypatch.setenv("TFDS_DATA_DIR", "~nobody-of-that-name/x")
+    with pytest.raises(Refusal, match="the data folder '~nobody-of-that-name/x' is not known"):
+        load("mnist_5k", "test")
+
+
+def test_the_digits_are_prepared_with_the_user_s_caches_where_the_folder_takes_nothing(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))
+    (tmp_path / "sets").write_text("a file is in the way")
+    digits = load("mnist_5k", "test", folder=tmp_path / "sets")
+    assert digits.sha256 == SHA256_OF_MNIST_5K["test"]
+    assert (tmp_path / "user" / "ffnn_jax" / "tensorflow_datasets" / "mnist_5k").is_dir()

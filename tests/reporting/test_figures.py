@@ -164,3 +164,15 @@ def test_a_saved_figure_is_the_same_file_each_time(tmp_path: Path):
         assert len(np.unique(np.asarray(image.convert("L")))) > 10
         assert image.text == {}  # type: ignore[attr-defined]
     assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
+def test_a_dollar_sign_in_a_name_begins_no_formula(tmp_path):
+    names = [r"$\frac$", "b$", "c"]
+    confusion = np.array([[3, 1, 0], [0, 2, 0], [1, 0, 4]])
+    images, labels = np.zeros((2, 4, 4, 1), np.uint8), np.array([0, 1])
+    for figure in (
+        draw_confusion(confusion, names),
+        draw_precision_recall(confusion, names),
+        draw_misclassified(images, labels, labels[::-1], names),
+    ):
+        save_figure(figure, tmp_path / "figure.png")

@@ -9,14 +9,27 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ffnn_jax.config import Conv, Crop, Cutout, Dense, Flip, MaxPool, Refusal, ReLU, Settings
+from ffnn_jax.config import (
+    Conv,
+    Crop,
+    Cutout,
+    Dense,
+    Flip,
+    MaxPool,
+    Refusal,
+    ReLU,
+    Settings,
+    preset,
+)
 from ffnn_jax.data import Dataset, Splits
 from ffnn_jax.models import load
 from ffnn_jax.reporting import precision_recall_table
 from ffnn_jax.runs import (
     Observer,
     Outcome,
+    _compute,
     compute,
+    fitted,
     most_confident_mistakes,
     result_of,
     run_network,
@@ -150,7 +163,7 @@ def test_the_normalisation_is_the_one_in_the_settings():
 def test_the_normalisation_is_of_all_images_however_many_are_summed_at_a_time(
     pair: Outcome, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(_inputs, "_BLOCK_ROWS", 10)
+    monkeypatch.setattr(_inputs, "_BLOCK_BYTES", 10 * SPLITS.train.images[0].nbytes)
     (model,) = compute(dataclasses.replace(SETTINGS, steps=1), SPLITS).models
     assert model.normalisation.mean == pair.models[0].normalisation.mean
 
@@ -328,3 +341,30 @@ def test_a_batch_may_be_the_whole_training_set():
 def test_test_images_unlike_the_training_images_are_refused_before_training(other: Dataset):
     with pytest.raises(Refusal, match="random/test"):
         run_network(SETTINGS, SPLITS._replace(test=other))
+
+
+def test_another_data_set_s_classes_and_size_change_the_last_layer_and_what_is_held_out():
+    splits = Splits(SPLITS.train, None, SPLITS.test)
+    asked = preset("mnist")
+    settings = fitted(asked, splits)
+    assert settings.layers == (*asked.layers[:-1], Dense(3))
+    assert settings.held_out == len(SPLITS.train) // 5
+    assert fitted(dataclasses.replace(asked, held_out=7), splits).held_out == 7
+    assert dataclasses.replace(settings, layers=asked.layers, held_out=2001) == asked
+
+
+@pytest.mark.parametrize("augmentations", [(), (Flip(), Crop(1), Cutout(2))])
+def test_a_streamed_run_has_the_bits_of_a_resident_one(augmentations: tuple):
+    settings = dataclasses.replace(SETTINGS, steps=7, seeds=2, augmentations=augmentations)
+    resident, streamed = (compute(settings, SPLITS, streaming=kind) for kind in (False, True))
+    assert streamed.streaming and not resident.streaming
+    for ours, other in zip(streamed.models, resident.models, strict=True):
+        assert ours.parameters_sha256 == other.parameters_sha256
+    assert streamed.trained.history == resident.trained.history
+    assert streamed.train_accuracy == resident.train_accuracy
+
+
+def test_images_that_would_not_fit_are_streamed(monkeypatch: pytest.MonkeyPatch):
+    settings = dataclasses.replace(SETTINGS, steps=2, seeds=1)
+    monkeypatch.setattr(_compute, "fits_on_device", lambda images: False)
+    assert compute(settings, SPLITS).streaming

@@ -2,7 +2,7 @@
 
 from ffnn_jax.data.preparation._parts import Report
 from ffnn_jax.data.preparation._prepare import prepare, verify_prepared
-from ffnn_jax.data.preparation._recipes import RECIPES
+from ffnn_jax.data.preparation._recipes import RECIPES, recorded_of
 from ffnn_jax.data.preparation._sources import Source
 
-__all__ = ["RECIPES", "Report", "Source", "prepare", "verify_prepared"]
+__all__ = ["RECIPES", "Report", "Source", "prepare", "recorded_of", "verify_prepared"]

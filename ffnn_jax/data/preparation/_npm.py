@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from ffnn_jax.config import Refusal
 from ffnn_jax.data.preparation._archives import read_tar
@@ -98,6 +97,8 @@ def _folder_members(folder: Path) -> dict[str, bytes]:
 
 
 def _png_images(path: Path, name: str, members: Mapping[str, bytes]) -> np.ndarray:
+    from PIL import Image
+
     size = 32 * 32, _BATCH
     try:
         with warnings.catch_warnings(action="ignore"):

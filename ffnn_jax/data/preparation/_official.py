@@ -16,6 +16,7 @@ from ffnn_jax.config import Refusal
 from ffnn_jax.data.preparation._parts import Report
 
 _STALL_SECONDS = 15.0  # tensorflow-datasets would wait for ever
+_START_SECONDS = 60.0  # for a slow machine to import tensorflow-datasets
 _POLL_SECONDS = 0.2
 _NOTES = 100_000  # bytes that tensorflow-datasets writes beside the files
 
@@ -94,12 +95,12 @@ def download(
 
 def _watch(process: subprocess.Popen, folder: Path, total: int, report: Report) -> str | None:
     """Reports how many bytes have come until the download ends; says why it should be ended."""
-    size, changed = -1, time.monotonic()
+    size, changed = -1, time.monotonic() + _START_SECONDS
     while process.poll() is None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_POLL_SECONDS)
         now = _bytes_in(folder)
-        if now != size or not folder.exists():  # it begins when the folder is there
+        if now != size and folder.exists():  # it begins when the folder is there
             size, changed = now, time.monotonic()
         if time.monotonic() - changed > _STALL_SECONDS:
             return f"sent nothing for {_STALL_SECONDS:g} s"

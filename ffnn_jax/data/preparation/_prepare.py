@@ -12,9 +12,9 @@ from filelock import BaseFileLock, FileLock, Timeout
 from ffnn_jax.config import Refusal, suggestion
 from ffnn_jax.data._cache import decoded, keep_entries
 from ffnn_jax.data._dataset import Dataset
-from ffnn_jax.data._folders import PreparedSet, cache_dir, data_dir, find_prepared
+from ffnn_jax.data._folders import PreparedSet, cache_dir, data_dir, find_prepared, local_folder
 from ffnn_jax.data.preparation._parts import Report
-from ffnn_jax.data.preparation._recipes import RECIPES
+from ffnn_jax.data.preparation._recipes import RECIPES, recorded_of
 from ffnn_jax.data.preparation._sources import Source, read_source, require_source
 from ffnn_jax.data.preparation._write import require_recorded, require_written, write_set
 
@@ -24,7 +24,7 @@ _ANEW = "move that folder away and prepare it anew"
 def prepare(
     name: str,
     source: Source = "official",
-    folder: Path | None = None,
+    folder: str | Path | None = None,
     report: Report = lambda words, done, total: None,
 ) -> PreparedSet:
     """Prepares a data set, or finds it prepared; safe to stop, to repeat, and to run twice.
@@ -41,16 +41,18 @@ def prepare(
             network does not answer; or the folder cannot be written.
     """
     _require_known(name)
-    folder = folder or data_dir()
+    folder = local_folder(folder) if folder else data_dir()
     workshop = cache_dir(folder)
-    if find_prepared(name, folder) is None:
-        require_source(name, source)
+    found = find_prepared(name, folder)
+    if found is not None:
+        verify_prepared(found, report)
+        return found
+    require_source(name, source)
+    _require_free(name, folder)
     try:
         workshop.mkdir(parents=True, exist_ok=True)
         with _locked(workshop / f"{name}.lock", name, report):
             found = find_prepared(name, folder)
-            if found is not None:
-                verify_prepared(found, report)
             return found or _install(name, source, workshop, report)
     except OSError as error:
         raise Refusal(f"{name} cannot be prepared in {folder}: {error}") from None
@@ -67,7 +69,7 @@ def verify_prepared(
     Raises:
         Refusal: the set is damaged, or is another than the recorded one.
     """
-    recorded = RECIPES[prepared.name].sha256 if prepared.name in RECIPES else {}
+    recorded = recorded_of(prepared)
     missing = [split for split in recorded if split not in prepared.shard_lengths]
     if missing:
         raise Refusal(f"{prepared.folder}: lacks {', '.join(missing)}; {_ANEW}")
@@ -89,6 +91,12 @@ def _require_known(name: str) -> None:
             "tensorflow-datasets is read here once it is prepared, where TensorFlow is installed, "
             f"by tfds.builder({name!r}, file_format='array_record').download_and_prepare()"
         )
+
+
+def _require_free(name: str, folder: Path) -> None:
+    """Refuses a place that something else has taken, before there is work to lose."""
+    for place in sorted((folder / name).glob("[0-9]*.[0-9]*.[0-9]*")):
+        raise Refusal(f"{place} is not a finished data set; move it away")
 
 
 def _locked(path: Path, name: str, report: Report) -> BaseFileLock:
@@ -114,8 +122,6 @@ def _install(name: str, source: Source, workshop: Path, report: Report) -> Prepa
         verify_prepared(written, report)
         require_written(written, parts)
         place = workshop.parent / name / written.version
-        if place.exists():
-            raise Refusal(f"{place} is not a finished data set; move it away")
         place.parent.mkdir(exist_ok=True)
         keep_entries(cache_dir(beside), workshop)
         written.folder.rename(place)

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from ffnn_jax.data._folders import PreparedSet
 from ffnn_jax.data.preparation._cifar import (
     CIFAR10_ARCHIVE,
     CIFAR100_ARCHIVE,
@@ -24,12 +25,14 @@ class Recipe:
         sha256: of each split as ``Dataset.sha256`` has it, in tensorflow-datasets' order; empty
             where it was never computed: then the files themselves must be the official ones.
         original_sha256: the same in the order of the files.
+        version: tensorflow-datasets' version of the set that the SHA-256 are of.
     """
 
     files: tuple[str, ...]
     read: Callable[[Mapping[str, Path]], dict[str, Part]]
     sha256: Mapping[str, str] = dataclasses.field(default_factory=dict)
     original_sha256: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    version: str = ""
 
 
 def _read_mnist_5k() -> dict[str, Part]:
@@ -47,6 +50,7 @@ RECIPES: dict[str, Recipe] = {
             "validation": "15ea81a5e90a0dc04171b6c035af7055e17e2e9348ae9df2233edb4254fe171a",
             "test": "f313181d733874310527eed497f9f847a653d89fdd6ef8897b1aafc89f3f7ec3",
         },
+        version="1.0.0",
     ),
     "mnist": Recipe(
         IDX_FILES,
@@ -59,6 +63,7 @@ RECIPES: dict[str, Recipe] = {
             "train": "6a364e333ea1f8ab86e4d641d64a8cf8d8644433f54b0a78e32c2b9e143672d0",
             "test": "45a60edfded3b2bb860a7fd195c83431011e7f04318268b4f2de30030af9444e",
         },
+        version="3.0.1",
     ),
     "fashion_mnist": Recipe(IDX_FILES, read_idx_parts),
     "kmnist": Recipe(IDX_FILES, read_idx_parts),
@@ -73,6 +78,13 @@ RECIPES: dict[str, Recipe] = {
             "train": "72c15e60c081b70e34054cb162580e0d24094d4efdce45b6c8c1fe5acc39221e",
             "test": "8353b1fbf11acba6dc8b5e9d2fb108294de95b6e979d31428bf914289e4189c5",
         },
+        version="3.0.2",
     ),
     "cifar100": Recipe((CIFAR100_ARCHIVE,), read_cifar100),
 }
+
+
+def recorded_of(prepared: PreparedSet) -> Mapping[str, str]:
+    """The SHA-256 that each split of a set must have; nothing where none is recorded."""
+    recipe = RECIPES.get(prepared.name)
+    return recipe.sha256 if recipe and recipe.version == prepared.version else {}

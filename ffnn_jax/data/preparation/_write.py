@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from ffnn_jax.config import Refusal
 from ffnn_jax.data._cache import decoded
@@ -117,6 +116,8 @@ def _examples(
 
 def _png(image: np.ndarray) -> bytes:
     """An image as PNG: tensorflow-datasets needs TensorFlow to encode an array."""
+    from PIL import Image
+
     encoded = io.BytesIO()
     Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(encoded, "png")
     return encoded.getvalue()

@@ -110,7 +110,7 @@ def recorded(recipe: Recipe, parts: Mapping[str, tuple[Pixels, Labels]]) -> Reci
         order = order_of_tfds(split, len(labels))
         of_tfds[split] = sha256(pixels[order], labels[order])
     of_the_files = {split: sha256(*arrays) for split, arrays in parts.items()}
-    return Recipe(recipe.files, recipe.read, of_tfds, of_the_files)
+    return Recipe(recipe.files, recipe.read, of_tfds, of_the_files, recipe.version)
 
 
 @pytest.fixture
