@@ -6,7 +6,7 @@ mean of many more seeds would lie on these images, and nothing about other image
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import stats
@@ -62,7 +62,7 @@ def compare(differences: Mapping[str, Sequence[float]]) -> dict[str, Comparison]
     Args:
         differences: one a seed, by the name of the comparison; at least two each.
     """
-    raw = {name: float(stats.ttest_1samp(values, 0)[1]) for name, values in differences.items()}
+    raw = {name: _p_value(values) for name, values in differences.items()}
     adjusted = holm(raw)
     return {
         name: _comparison(values, raw[name], adjusted[name]) for name, values in differences.items()
@@ -77,6 +77,11 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
         largest = max(largest, min(1.0, (len(ordered) - rank) * p_values[name]))
         adjusted[name] = largest
     return {name: adjusted[name] for name in p_values}
+
+
+def _p_value(values: Sequence[float]) -> float:
+    found: Any = stats.ttest_1samp(values, 0)
+    return float(found.pvalue)
 
 
 def _comparison(values: Sequence[float], p: float, adjusted: float) -> Comparison:

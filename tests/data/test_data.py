@@ -162,7 +162,7 @@ def test_the_digest_is_of_pixels_and_labels():
 
 def test_a_folder_may_be_text_and_must_be_of_this_machine(tmp_path, monkeypatch):
     digits = load("mnist_5k", "test", folder=str(tmp_path))
-    assert digits.sha256 == SHA256_OF_MNIST_5K["test"]
+    assert digits.sha256 == RECIPES["mnist_5k"].sha256["test"]
     assert split_names("mnist_5k", str(tmp_path)) == ("train", "validation", "test")
     with pytest.raises(Refusal, match="must be a folder of this machine, got 'gs://bucket/x'"):
         load("mnist_5k", "test", folder="gs://bucket/x")
@@ -177,5 +177,5 @@ def test_the_digits_are_prepared_with_the_user_s_caches_where_the_folder_takes_n
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))
     (tmp_path / "sets").write_text("a file is in the way")
     digits = load("mnist_5k", "test", folder=tmp_path / "sets")
-    assert digits.sha256 == SHA256_OF_MNIST_5K["test"]
+    assert digits.sha256 == RECIPES["mnist_5k"].sha256["test"]
     assert (tmp_path / "user" / "ffnn_jax" / "tensorflow_datasets" / "mnist_5k").is_dir()
