@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from experiments._claims import answer, comparisons
 from experiments._results import folder_for, run_command, write_result
 from experiments._sweep import read_records, run_alone, sweep
 from ffnn_jax.config import Dense, Refusal, Settings, preset, suggestion
@@ -71,7 +72,18 @@ def main(
 def table(records: list[dict[str, Any]], quick: bool) -> dict[str, Any]:
     """The result: accuracies of each row, one a seed, in the order of the seeds."""
     rows = [row for row in (*ROWS, *settings_of_other_readings()) if _seeds_of(records, row)]
-    return {"quick": quick, "rows": {row: _row(records, row) for row in rows}}
+    result = {"quick": quick, "rows": {row: _row(records, row) for row in rows}}
+    return result | {"claims": _claims(result["rows"])}
+
+
+def _claims(rows: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The report's claims with their answers, once every row has two seeds."""
+    if any(len(rows.get(row, {"seeds": []})["seeds"]) < 2 for row in ROWS):
+        return []
+    return [
+        {**claim._asdict(), **found._asdict(), "answer": answer(claim, found)}
+        for claim, found in comparisons(rows).items()
+    ]
 
 
 def _row(records: list[dict[str, Any]], row: str) -> dict[str, Any]:

@@ -47,8 +47,12 @@ def watch(lines: bool = True) -> Iterator[Report]:
 
     All of it goes to standard error.
     """
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
-    columns = TextColumn("{task.description}"), BarColumn(bar_width=24), TimeRemainingColumn()
+    console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=24),
+        TimeRemainingColumn(),
+    )
     bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
     task: TaskID = bar.add_task("", total=None)
     said = ""

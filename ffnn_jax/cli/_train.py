@@ -1,7 +1,6 @@
 """``ffnn-jax train``."""
 
 import dataclasses
-import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,7 +9,7 @@ import tyro
 from tyro.constructors import PrimitiveConstructorSpec
 
 from ffnn_jax.cli._augmentations import augmentations_of
-from ffnn_jax.config import Refusal, Settings, preset
+from ffnn_jax.config import Refusal, Settings, preset, require_grain
 
 _PRESETS_OWN = "(default: the preset's)"
 
@@ -117,8 +116,8 @@ class Train:
         settings = self.settings()
         if self.run_dir is not None and self.run_dir.exists():
             raise Refusal(f"run-dir must not exist yet, {self.run_dir} does")
-        if self.streaming and importlib.util.find_spec("grain") is None:
-            raise Refusal("streaming needs grain, which is not installed: pip install grain")
+        if self.streaming:
+            require_grain()
 
         from ffnn_jax.cli._run import run_and_print
 

@@ -10,6 +10,7 @@ from ffnn_jax.config._descriptions import (
     ReLU,
     shapes_through,
 )
+from ffnn_jax.config._extras import require_grain
 from ffnn_jax.config._json import (
     augmentations_from_json,
     augmentations_to_json,
@@ -42,6 +43,7 @@ __all__ = [
     "layers_from_json",
     "layers_to_json",
     "preset",
+    "require_grain",
     "shapes_through",
     "suggestion",
 ]

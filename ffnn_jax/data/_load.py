@@ -37,9 +37,9 @@ def load(
     """A split of a data set, or a part of one.
 
     Any set of tensorflow-datasets works that has one image of one size and one class label.
-    ``mnist_5k`` is prepared on first use; any other must have been prepared, by
-    ``ffnn_jax.data.prepare`` or by tensorflow-datasets. What is decoded is kept in files that the
-    next call maps into memory.
+    ``mnist_5k`` is prepared on first use; any other must have been prepared before, by
+    ``ffnn_jax.data.preparation.prepare`` or by tensorflow-datasets. What is decoded is kept in
+    files that the next call maps into memory.
 
     Args:
         name: the data set's name in tensorflow-datasets, as in "mnist" or "emnist/balanced".

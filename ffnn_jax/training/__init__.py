@@ -22,7 +22,7 @@ from ffnn_jax.training._step import (
     make_train_chunk,
     make_validate,
 )
-from ffnn_jax.training._stream import Stream, require_grain
+from ffnn_jax.training._stream import Stream
 
 __all__ = [
     "Block",
@@ -50,6 +50,5 @@ __all__ = [
     "normalisation_of",
     "normalise",
     "predict_probabilities",
-    "require_grain",
     "train",
 ]

@@ -4,6 +4,7 @@ A step is a pure function of the state: its batch is drawn and augmented from (s
 state is all that is needed to go on, and the same state always goes on in the same way.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -75,31 +76,7 @@ def make_train_chunk(
         draws its batch, or a ``Block`` of batches: then no step is run that is beyond it. The
         state is donated: the one passed in is gone. It is compiled once, whatever ``stop`` is.
     """
-
-    def train_step(
-        state: TrainState, source: Images | Block, member: Member
-    ) -> tuple[TrainState, ChunkMetrics]:
-        batch = _batch_at(source, member, state.step, batch_size)
-        x = normalise(batch.pixels, member.normalisation)
-        if augmentations:
-            x = augment(key_of(member, AUGMENTATION, state.step), x, augmentations)
-
-        def loss_of(params: Params) -> tuple[Array, Array]:
-            logits = network.apply(params, x)
-            return softmax_cross_entropy(logits, batch.labels), logits
-
-        (loss, logits), grads = jax.value_and_grad(loss_of, has_aux=True)(state.params)
-        updates, momentum = optimizer.update(grads, state.momentum, state.params)
-        params: Any = optax.apply_updates(state.params, updates)
-        accuracy = jnp.mean(_correct(logits, batch.labels), dtype=loss.dtype)
-        decay = decay_loss(state.params, weight_decay)
-        return TrainState(params, momentum, state.step + 1), ChunkMetrics(loss, accuracy, decay)
-
-    def rest(
-        state: TrainState, source: Images | Block, member: Member
-    ) -> tuple[TrainState, ChunkMetrics]:
-        nan = jnp.full((), jnp.nan, jax.tree.leaves(state.params)[0].dtype)
-        return state, ChunkMetrics(nan, nan, nan)
+    train_step = _make_train_step(network, optimizer, batch_size, weight_decay, augmentations)
 
     def chunk(
         state: TrainState, stop: Int32[Any, ""], source: Images | Block, member: Member
@@ -110,7 +87,7 @@ def make_train_chunk(
             stop = jnp.minimum(stop, source.first + steps)
 
         def scanned(state: TrainState, _: None) -> tuple[TrainState, ChunkMetrics]:
-            return jax.lax.cond(state.step < stop, train_step, rest, state, source, member)
+            return jax.lax.cond(state.step < stop, train_step, _rest, state, source, member)
 
         return jax.lax.scan(scanned, state, None, length=steps)
 
@@ -141,6 +118,45 @@ def make_validate(network: Network, batch_size: int, batches: int) -> jax.stages
         return jnp.mean(jax.lax.map(lambda drawn: accuracy_of(rows_of(source, drawn)), rows))
 
     return jax.jit(validate)
+
+
+def _make_train_step(
+    network: Network,
+    optimizer: optax.GradientTransformation,
+    batch_size: int,
+    weight_decay: float,
+    augmentations: tuple[Augmentation, ...],
+) -> Callable[[TrainState, Images | Block, Member], tuple[TrainState, ChunkMetrics]]:
+    """Returns the function of one step: its batch, forward, backward, update."""
+
+    def train_step(
+        state: TrainState, source: Images | Block, member: Member
+    ) -> tuple[TrainState, ChunkMetrics]:
+        batch = _batch_at(source, member, state.step, batch_size)
+        x = normalise(batch.pixels, member.normalisation)
+        if augmentations:
+            x = augment(key_of(member, AUGMENTATION, state.step), x, augmentations)
+
+        def loss_of(params: Params) -> tuple[Array, Array]:
+            logits = network.apply(params, x)
+            return softmax_cross_entropy(logits, batch.labels), logits
+
+        (loss, logits), grads = jax.value_and_grad(loss_of, has_aux=True)(state.params)
+        updates, momentum = optimizer.update(grads, state.momentum, state.params)
+        params: Any = optax.apply_updates(state.params, updates)
+        accuracy = jnp.mean(_correct(logits, batch.labels), dtype=loss.dtype)
+        decay = decay_loss(state.params, weight_decay)
+        return TrainState(params, momentum, state.step + 1), ChunkMetrics(loss, accuracy, decay)
+
+    return train_step
+
+
+def _rest(
+    state: TrainState, source: Images | Block, member: Member
+) -> tuple[TrainState, ChunkMetrics]:
+    """The step that is not run."""
+    nan = jnp.full((), jnp.nan, jax.tree.leaves(state.params)[0].dtype)
+    return state, ChunkMetrics(nan, nan, nan)
 
 
 def _batch_at(

@@ -4,7 +4,6 @@ The rows of a batch are drawn from (seed, step) by the very function that the re
 them with, so both see the same batches. What is sent at once is a block of them.
 """
 
-import importlib.util
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +11,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Int32
 
-from ffnn_jax.config import Refusal
+from ffnn_jax.config import require_grain
 from ffnn_jax.training._inputs import Block, ImageParts, Images
 from ffnn_jax.training._rows import Member, batch_rows
 
@@ -48,7 +47,9 @@ class Stream:
             first = np.int32(index * self.block_steps)
             return Block(first, gather(images, draw(first)))
 
-        grain = _grain()
+        require_grain()
+        import grain
+
         ahead = grain.ReadOptions(num_threads=1, prefetch_buffer_size=1)
         blocks = grain.MapDataset.range(count).map(block).to_iter_dataset(ahead)
         device = jax.devices()[0]
@@ -116,20 +117,3 @@ def _host_draw(
         return np.asarray(draw(jax.device_put(first, cpu)))
 
     return on_the_host
-
-
-def require_grain() -> None:
-    """Refuses to stream where Grain is not installed.
-
-    Raises:
-        Refusal: it is not.
-    """
-    if importlib.util.find_spec("grain") is None:
-        raise Refusal("streaming needs grain, which is not installed: pip install grain")
-
-
-def _grain() -> Any:
-    require_grain()
-    import grain
-
-    return grain

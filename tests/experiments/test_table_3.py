@@ -4,6 +4,7 @@ import contextlib
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from experiments import table_3
@@ -88,6 +89,21 @@ def test_the_other_readings_change_the_hidden_width_or_the_steps_alone():
     assert others["4-width-256"].layers[-2:] == (Dense(256), Dense(10))
     steps = others["7-steps"]
     assert (steps.steps, steps.batch_size, steps.learning_rate) == (10_000, 16, 1e-3)
+
+
+def test_the_claims_are_answered_once_every_model_has_two_seeds():
+    accuracies = ("test_accuracy", "train_accuracy", "validation_accuracy")
+    generator = np.random.default_rng(0)
+    records = [
+        {"row": row, "seed": seed, **{name: generator.random() for name in accuracies}}
+        for row in table_3.ROWS
+        for seed in (1, 0)
+    ]
+    result = table_3.table(records, quick=False)
+    assert result["rows"]["6a"]["seeds"] == [0, 1]
+    assert [claim["letter"] for claim in result["claims"]] == list("abcccdddeffggg")
+    assert all(claim["n"] == 2 and claim["answer"] for claim in result["claims"])
+    assert table_3.table(records[:-1], quick=False)["claims"] == []
 
 
 def test_the_report_s_accuracies_are_those_of_its_table():

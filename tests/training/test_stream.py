@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from ffnn_jax.config import Refusal
+from ffnn_jax.config import Refusal, require_grain
 from ffnn_jax.training import (
     Block,
     ImageParts,
@@ -12,7 +12,6 @@ from ffnn_jax.training import (
     Member,
     Normalisation,
     Stream,
-    require_grain,
 )
 from ffnn_jax.training import _stream as stream_module
 from ffnn_jax.training._rows import batch_rows, validation_rows

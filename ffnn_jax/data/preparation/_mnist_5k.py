@@ -41,10 +41,10 @@ class Mnist5k(tfds.core.GeneratorBasedBuilder):
         )
 
     def _split_generators(self, dl_manager: object) -> None:
-        raise NotImplementedError("ffnn_jax.data.prepare hands every builder its examples")
+        raise NotImplementedError("ffnn_jax.data.preparation hands every builder its examples")
 
     def _generate_examples(self, **kwargs: object) -> None:
-        raise NotImplementedError("ffnn_jax.data.prepare hands every builder its examples")
+        raise NotImplementedError("ffnn_jax.data.preparation hands every builder its examples")
 
 
 def read_mnist_5k() -> dict[str, Part]:
