@@ -7,7 +7,7 @@ Whatever ends this before its time, what is in the place is whole, or what was t
 import shutil
 from pathlib import Path
 
-from filelock import BaseFileLock, FileLock, Timeout
+from filelock import AcquireReturnProxy, FileLock, Timeout
 
 from ffnn_jax.config import Refusal, suggestion
 from ffnn_jax.data._cache import decoded, keep_entries
@@ -96,18 +96,18 @@ def _require_known(name: str) -> None:
 def _require_free(name: str, folder: Path) -> None:
     """Refuses a place that something else has taken, before there is work to lose."""
     for place in sorted((folder / name).glob("[0-9]*.[0-9]*.[0-9]*")):
-        raise Refusal(f"{place} is not a finished data set; move it away")
+        if not (place / "dataset_info.json").exists():  # else another process was first
+            raise Refusal(f"{place} is not a finished data set; move it away")
 
 
-def _locked(path: Path, name: str, report: Report) -> BaseFileLock:
-    """The lock, to be held; waits for another process that prepares the same set."""
+def _locked(path: Path, name: str, report: Report) -> AcquireReturnProxy:
+    """Holds the lock until it is left; waits for another process that prepares the same set."""
     lock = FileLock(path)
     try:
-        lock.acquire(timeout=0)
+        return lock.acquire(timeout=0)
     except Timeout:
         report(f"waiting for another process that prepares {name}", 0, 0)
-        lock.acquire()
-    return lock
+        return lock.acquire()
 
 
 def _install(name: str, source: Source, workshop: Path, report: Report) -> PreparedSet:

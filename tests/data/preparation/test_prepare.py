@@ -515,3 +515,20 @@ def test_a_set_that_is_recorded_is_said_to_be_verified_and_another_is_not(
     assert verify_prepared(prepared)
     record(monkeypatch, "mnist", sha256={})
     assert not verify_prepared(prepared)
+
+
+def test_a_place_that_another_process_has_just_filled_is_not_in_the_way(
+    tiny_mnist: Tiny, sets: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The set appears after this process has looked for it, and before it holds the lock."""
+    first = prepare("mnist", tiny_mnist.folder, sets)
+    looks = iter([None, first])
+    monkeypatch.setattr(_prepare, "find_prepared", lambda name, folder: next(looks))
+    assert prepare("mnist", tiny_mnist.folder, sets) == first
+
+
+def test_the_lock_is_left_with_the_work_that_it_guards(sets: Path):
+    sets.mkdir(parents=True, exist_ok=True)
+    with _prepare._locked(sets / "a.lock", "mnist", print) as lock:
+        assert lock.is_locked
+    assert not lock.is_locked
