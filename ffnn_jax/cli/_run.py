@@ -65,7 +65,7 @@ def _print_beginning(
         ),
         "training": (
             f"{settings.steps:,} steps of {settings.batch_size} images, learning rate "
-            f"{settings.learning_rate}, momentum {settings.momentum}, "
+            f"{settings.learning_rate} ({settings.schedule}), momentum {settings.momentum}, "
             f"weight decay {settings.weight_decay}"
         ),
         "inputs": ", ".join([settings.normalisation, *map(str, settings.augmentations)]),

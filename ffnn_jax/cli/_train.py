@@ -80,6 +80,10 @@ class Train:
     learning_rate: Number = None
     """Step length alpha of equation (25), above 0."""
 
+    schedule: Name = None
+    """The learning rate stays, or rises to it in a fifth of the steps and falls to 0: constant,
+    triangular."""
+
     momentum: Number = None
     """Smoothness mu of equation (24), from 0 to below 1."""
 

@@ -15,6 +15,7 @@ from ffnn_jax.config._json import (
 from ffnn_jax.config._refusal import Refusal, suggestion
 
 NORMALISATIONS = ("mean", "channel-mean", "channel-mean-sd")
+SCHEDULES = ("constant", "triangular")
 
 _TYPES: dict[Any, tuple[Any, str]] = {
     int: (int, "a whole number"),
@@ -47,6 +48,8 @@ class Settings:
         steps: updates of the parameters.
         batch_size: images an update.
         learning_rate: alpha of (25).
+        schedule: the learning rate stays ("constant"), or rises to it in a fifth of the steps and
+            falls to 0 in the others ("triangular").
         momentum: mu of (24).
         weight_decay: lambda of (25).
         validation_interval: updates between two looks at the validation images.
@@ -69,6 +72,7 @@ class Settings:
     steps: int = 3000
     batch_size: int = 16
     learning_rate: float = 0.1
+    schedule: str = "constant"
     momentum: float = 0.9
     weight_decay: float = 0.005
     validation_interval: int = 100
@@ -99,9 +103,8 @@ class Settings:
         self._require("layers", layers, "a tuple of at least one layer")
         augmentations = self._holds("augmentations", Augmentation)
         self._require("augmentations", augmentations, "a tuple of augmentations")
-        known = f"one of {', '.join(NORMALISATIONS)}"
-        near = suggestion(self.normalisation, NORMALISATIONS)
-        self._require("normalisation", self.normalisation in NORMALISATIONS, known, near)
+        self._require_known("normalisation", NORMALISATIONS)
+        self._require_known("schedule", SCHEDULES)
 
     def to_json(self) -> dict[str, Any]:
         """The settings as JSON's own types; ``from_json`` is the way back."""
@@ -134,6 +137,10 @@ class Settings:
         """Whether the field is a tuple of this kind."""
         value = getattr(self, field)
         return isinstance(value, tuple) and all(isinstance(one, kind) for one in value)
+
+    def _require_known(self, field: str, known: tuple[str, ...]) -> None:
+        value = getattr(self, field)
+        self._require(field, value in known, f"one of {', '.join(known)}", suggestion(value, known))
 
     def _require(self, field: str, holds: bool, allowed: str, near: str = "") -> None:
         if not holds:

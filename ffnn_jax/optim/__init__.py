@@ -1,5 +1,6 @@
 """Update rules on pytrees, with optax's ``init`` and ``update``."""
 
 from ffnn_jax.optim._momentum import MomentumState, decay_loss, momentum
+from ffnn_jax.optim._schedules import triangular
 
-__all__ = ["MomentumState", "decay_loss", "momentum"]
+__all__ = ["MomentumState", "decay_loss", "momentum", "triangular"]

@@ -5,13 +5,14 @@ from typing import Any
 
 import jax
 import numpy as np
+import optax
 from jaxtyping import Float
 
 from ffnn_jax.config import Dense, Refusal, Settings, preset
 from ffnn_jax.data import Dataset, Splits
 from ffnn_jax.models import Model
 from ffnn_jax.network import Network
-from ffnn_jax.optim import momentum
+from ffnn_jax.optim import momentum, triangular
 from ffnn_jax.reporting import confusion_matrix
 from ffnn_jax.training import (
     ImageParts,
@@ -158,7 +159,7 @@ def compute(
     streaming = not fits_on_device(images) if streaming is None else streaming
     seeds = range(settings.seed, settings.seed + settings.seeds)
     members = [_member(settings, splits, images, seed) for seed in seeds]
-    optimizer = momentum(settings.learning_rate, settings.momentum, settings.weight_decay)
+    optimizer = _optimizer(settings)
     observer.compiling()
     trained = train(network, optimizer, settings, images, members, observer.progress, streaming)
     observer.evaluating()
@@ -177,6 +178,13 @@ def compute(
         validation_accuracy=[_accuracy(m, images, member.validation) for m, member in pairs],
         test_probabilities=[model.probabilities(splits.test.images) for model in models],
     )
+
+
+def _optimizer(settings: Settings) -> optax.GradientTransformation:
+    alpha: optax.ScalarOrSchedule = settings.learning_rate
+    if settings.schedule == "triangular":
+        alpha = triangular(alpha, settings.steps)
+    return momentum(alpha, settings.momentum, settings.weight_decay)
 
 
 def _kind(part: Dataset) -> tuple[Any, ...]:

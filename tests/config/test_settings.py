@@ -14,7 +14,7 @@ MNIST = PRESETS["mnist"]
 WHOLE = ("held_out", "steps", "batch_size", "validation_interval", "validation_batches")
 SEEDS = ("seed", "seeds")
 NUMBERS = ("learning_rate", "momentum", "weight_decay", "pixel_scale")
-TEXTS = ("preset", "dataset", "normalisation")
+TEXTS = ("preset", "dataset", "normalisation", "schedule")
 FINITE = "above 0, finite in float32"
 
 OF_ANOTHER_TYPE = [
@@ -38,6 +38,7 @@ OUT_OF_RANGE = [
     ),
     ("layers", (), "a tuple of at least one layer"),
     ("normalisation", "sd", "one of mean, channel-mean, channel-mean-sd"),
+    ("schedule", "cosine", "one of constant, triangular"),
     *(
         ("augmentations", bad, "a tuple of augmentations")
         for bad in (None, "flip", Flip(), [Flip()], (Flip(), "crop"), (Crop,))
@@ -99,7 +100,7 @@ def test_json_gives_back_what_no_preset_has():
     settings = dataclasses.replace(
         MNIST, steps=7, learning_rate=1e-3, seed=5, seeds=3, validation_interval=2, held_out=1,
         normalisation="channel-mean-sd", augmentations=(Flip(), Crop(2)),
-        layers=(LeakyReLU(0.2), Dense(10)),
+        layers=(LeakyReLU(0.2), Dense(10)), schedule="triangular",
     )  # fmt: skip
     assert Settings.from_json(json.loads(json.dumps(settings.to_json()))) == settings
 

@@ -146,6 +146,18 @@ def test_training_and_validation_accuracy_are_over_all_images_of_the_seed_s_spli
         assert pair.validation_accuracy[index] == right[rows.validation].mean()
 
 
+@pytest.mark.parametrize("steps", [1, 6])
+def test_the_schedule_is_the_one_in_the_settings(steps: int):
+    """One step has the peak; of six, the last have less."""
+    settings = dataclasses.replace(SETTINGS, steps=steps)
+    constant, triangular = (
+        compute(dataclasses.replace(settings, schedule=schedule), SPLITS).models[0]
+        for schedule in ("constant", "triangular")
+    )
+    same = constant.parameters_sha256 == triangular.parameters_sha256
+    assert same == (steps == 1)
+
+
 def test_the_normalisation_is_of_the_images_trained_on(pair: Outcome):
     rows = hold_out(4, len(SPLITS.train), SETTINGS.held_out).train
     mean = SPLITS.train.images[rows].mean() / 255

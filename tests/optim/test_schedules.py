@@ -1,0 +1,43 @@
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ffnn_jax.optim import momentum, triangular
+from tests.tolerances import SAME_ARITHMETIC, tolerance
+
+
+def rates(peak: float, steps: int) -> np.ndarray:
+    alpha = triangular(peak, steps)
+    return np.array([float(alpha(jnp.int32(n))) for n in range(steps)])
+
+
+def test_triangular_schedule_1_worked_by_hand():
+    found = rates(0.5, 10)
+    expected = [0.25, 0.5, 0.5, *(0.5 * left / 8 for left in (7, 6, 5, 4, 3, 2, 1))]
+    np.testing.assert_allclose(found, expected, rtol=SAME_ARITHMETIC)
+
+
+@pytest.mark.parametrize("steps", [5, 7, 100, 5000])
+def test_triangular_schedule_1_is_a_line_through_its_corners(steps):
+    rising = -(-steps // 5)
+    corners = [-1, rising - 1, rising, steps]
+    expected = np.interp(np.arange(steps), corners, [0, 0.3, 0.3, 0])
+    np.testing.assert_allclose(rates(0.3, steps), expected, rtol=tolerance("float32"))
+
+
+def test_one_update_has_the_peak():
+    assert rates(0.25, 1) == [0.25]
+
+
+def test_the_rate_reaches_the_update():
+    rule = momentum(triangular(0.5, 10), 0.0)
+    w = {"w": jnp.array(2.0)}
+    updates, state = rule.update(w, rule.init(w), w)
+    assert updates["w"].item() == -0.5
+    updates, _ = rule.update(w, state, w)
+    assert updates["w"].item() == -1.0
+
+
+def test_no_updates_are_refused():
+    with pytest.raises(ValueError, match="triangular: steps must be at least 1, got 0"):
+        triangular(0.1, 0)
