@@ -7,11 +7,11 @@ import pytest
 
 import ffnn_jax.layers
 import ffnn_jax.optim
-from ffnn_jax.layers import _conv, _dense, _leaky_relu, _pool, _relu, _softmax_loss
+from ffnn_jax.layers import _conv, _dense, _leaky_relu, _pool, _relu, _sigmoid, _softmax_loss
 from ffnn_jax.optim import _momentum
 
 ROOT = Path(__file__).parents[1]
-CHAPTERS = (_dense, _relu, _softmax_loss, _momentum, _conv, _pool, _leaky_relu)
+CHAPTERS = (_dense, _relu, _softmax_loss, _momentum, _conv, _pool, _leaky_relu, _sigmoid)
 TAG = re.compile(r"\((\d+|[a-z]+\.\d+)\)")
 
 

@@ -15,6 +15,7 @@ from ffnn_jax.catalogue._proof import (
     prove,
 )
 from ffnn_jax.catalogue._relu import RELU
+from ffnn_jax.catalogue._sigmoid import SIGMOID
 from ffnn_jax.catalogue._softmax_loss import SOFTMAX, SOFTMAX_CROSS_ENTROPY
 
 ENTRIES: tuple[Entry, ...] = (
@@ -26,6 +27,7 @@ ENTRIES: tuple[Entry, ...] = (
     CONV2D,
     MAX_POOL,
     LEAKY_RELU,
+    SIGMOID,
 )
 
 __all__ = [

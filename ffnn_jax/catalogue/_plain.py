@@ -26,6 +26,11 @@ def leaky_relu(x: Array, slope: float = 0.01) -> Array:
     return jnp.maximum(x, jnp.zeros_like(x)) + slope * jnp.minimum(x, jnp.zeros_like(x))
 
 
+def sigmoid(x: Array) -> Array:
+    """Equation (sigmoid.1)."""
+    return 1 / (1 + jnp.exp(-x))
+
+
 def softmax(x: Array) -> Array:
     """Equation (20)."""
     return jnp.exp(x) / jnp.exp(x).sum(-1, keepdims=True)

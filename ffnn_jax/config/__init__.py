@@ -8,6 +8,7 @@ from ffnn_jax.config._descriptions import (
     LeakyReLU,
     MaxPool,
     ReLU,
+    Sigmoid,
     shapes_through,
 )
 from ffnn_jax.config._extras import require_grain
@@ -38,6 +39,7 @@ __all__ = [
     "ReLU",
     "Refusal",
     "Settings",
+    "Sigmoid",
     "augmentations_from_json",
     "augmentations_to_json",
     "layers_from_json",

@@ -117,6 +117,13 @@ class LeakyReLU(Layer):
 
 
 @dataclasses.dataclass(frozen=True)
+class Sigmoid(Layer):
+    """Logistic sigmoid."""
+
+    title: ClassVar[str] = "Sigmoid"
+
+
+@dataclasses.dataclass(frozen=True)
 class MaxPool(Layer):
     """Maximum over ``window`` by ``window`` pixels, side by side."""
 

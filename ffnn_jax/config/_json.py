@@ -6,10 +6,10 @@ from typing import Any
 
 from ffnn_jax.config._augmentations import AUGMENTATIONS, Augmentation
 from ffnn_jax.config._described import Described
-from ffnn_jax.config._descriptions import Conv, Dense, Layer, LeakyReLU, MaxPool, ReLU
+from ffnn_jax.config._descriptions import Conv, Dense, Layer, LeakyReLU, MaxPool, ReLU, Sigmoid
 from ffnn_jax.config._refusal import Refusal, suggestion
 
-_LAYERS = {kind.__name__: kind for kind in (Conv, Dense, LeakyReLU, MaxPool, ReLU)}
+_LAYERS = {kind.__name__: kind for kind in (Conv, Dense, LeakyReLU, MaxPool, ReLU, Sigmoid)}
 
 
 def layers_to_json(layers: Iterable[Layer]) -> list[dict[str, Any]]:

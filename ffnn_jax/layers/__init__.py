@@ -14,7 +14,8 @@ kernels (KH, KW, C_in, C_out). Equation tags (1)-(25) are those of the report th
 implements; a tag with a name, such as (conv.3), is its own chapter's.
 
 Reading order: dense (1)-(16), relu (17)-(19), softmax and its loss (20)-(23), convolution
-(conv.1)-(conv.8), max pooling (pool.1)-(pool.4), leaky relu (leaky.1)-(leaky.3).
+(conv.1)-(conv.8), max pooling (pool.1)-(pool.4), leaky relu (leaky.1)-(leaky.3), sigmoid
+(sigmoid.1)-(sigmoid.6).
 """
 
 from ffnn_jax.layers._conv import conv2d, conv2d_backward, conv2d_forward
@@ -29,6 +30,7 @@ from ffnn_jax.layers._dense import (
 from ffnn_jax.layers._leaky_relu import leaky_relu, leaky_relu_backward, leaky_relu_forward
 from ffnn_jax.layers._pool import max_pool, max_pool_backward, max_pool_forward
 from ffnn_jax.layers._relu import relu, relu_backward, relu_forward
+from ffnn_jax.layers._sigmoid import sigmoid, sigmoid_backward, sigmoid_forward
 from ffnn_jax.layers._softmax_loss import (
     softmax,
     softmax_backward,
@@ -57,6 +59,9 @@ __all__ = [
     "relu",
     "relu_backward",
     "relu_forward",
+    "sigmoid",
+    "sigmoid_backward",
+    "sigmoid_forward",
     "softmax",
     "softmax_backward",
     "softmax_cross_entropy",

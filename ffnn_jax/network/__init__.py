@@ -1,6 +1,6 @@
 """Layer descriptions made into a network: ``init``, ``apply`` and ``summary``."""
 
-from ffnn_jax.config import Conv, Dense, Layer, LeakyReLU, MaxPool, ReLU
+from ffnn_jax.config import Conv, Dense, Layer, LeakyReLU, MaxPool, ReLU, Sigmoid
 from ffnn_jax.network._network import Network, Params
 from ffnn_jax.network._summary import Summary, SummaryRow
 
@@ -13,6 +13,7 @@ __all__ = [
     "Network",
     "Params",
     "ReLU",
+    "Sigmoid",
     "Summary",
     "SummaryRow",
 ]

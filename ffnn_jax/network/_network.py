@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from ffnn_jax.config import Conv, Dense, Layer, LeakyReLU, MaxPool, ReLU, shapes_through
-from ffnn_jax.layers import conv2d, dense, leaky_relu, max_pool, relu
+from ffnn_jax.config import Conv, Dense, Layer, LeakyReLU, MaxPool, ReLU, Sigmoid, shapes_through
+from ffnn_jax.layers import conv2d, dense, leaky_relu, max_pool, relu, sigmoid
 from ffnn_jax.network._summary import Summary, summarise
 
 Params = dict[str, dict[str, Array]]
@@ -116,6 +116,8 @@ def _apply(layer: Layer, params: dict[str, Array], x: Array) -> Array:
             return relu(x)
         case LeakyReLU():
             return leaky_relu(x, layer.slope)
+        case Sigmoid():
+            return sigmoid(x)
         case MaxPool():
             return max_pool(x, layer.window)
     raise TypeError(f"no operation for the description {layer}")

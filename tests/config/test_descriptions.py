@@ -14,6 +14,7 @@ from ffnn_jax.config import (
     MaxPool,
     Refusal,
     ReLU,
+    Sigmoid,
     layers_from_json,
     layers_to_json,
     shapes_through,
@@ -43,6 +44,8 @@ IMAGE = (28, 28, 1)
         (ReLU(), (9,), (9,)),
         (LeakyReLU(), (7, 6, 5), (7, 6, 5)),
         (LeakyReLU(0.3), (9,), (9,)),
+        (Sigmoid(), (7, 6, 5), (7, 6, 5)),
+        (Sigmoid(), (9,), (9,)),
         (Dense(10), (7, 7, 16), (10,)),
         (Dense(10), (9,), (10,)),
     ],
@@ -159,11 +162,14 @@ def test_a_slope_that_is_no_slope_is_refused(bad: Any):
     assert str(caught.value) == told
 
 
-@pytest.mark.parametrize("name", ["relu", "RELU", "leakyrelu", "conv", "maxpool", "DENSE"])
+@pytest.mark.parametrize(
+    "name", ["relu", "RELU", "leakyrelu", "sigmoid", "conv", "maxpool", "DENSE"]
+)
 def test_a_layer_type_in_another_case_finds_its_own(name: str):
     with pytest.raises(Refusal) as caught:
         layers_from_json([{"type": name}])
-    own = {kind.__name__.lower(): kind.__name__ for kind in (Conv, Dense, LeakyReLU, MaxPool, ReLU)}
+    kinds = (Conv, Dense, LeakyReLU, MaxPool, ReLU, Sigmoid)
+    own = {kind.__name__.lower(): kind.__name__ for kind in kinds}
     assert str(caught.value).endswith(f"did you mean {own[name.lower()]}?")
 
 
@@ -177,7 +183,7 @@ def test_a_layer_without_a_type_is_told_so():
 def test_layers_go_through_json_and_back():
     layers = (
         Conv(3, 5, 2, 4), Conv(3, 5, "VALID", init_scale=0.1), ReLU(), MaxPool(3),
-        Dense(9, init_fan_in=4), LeakyReLU(), LeakyReLU(0), LeakyReLU(0.3),
+        Dense(9, init_fan_in=4), LeakyReLU(), LeakyReLU(0), LeakyReLU(0.3), Sigmoid(),
     )  # fmt: skip
     assert layers_from_json(layers_to_json(layers)) == layers
 
@@ -187,8 +193,8 @@ def test_layers_go_through_json_and_back():
     [
         (
             {"type": "Maxpooling"},
-            "unknown layer type 'Maxpooling' (known: Conv, Dense, LeakyReLU, MaxPool, ReLU); "
-            "did you mean MaxPool?",
+            "unknown layer type 'Maxpooling' (known: Conv, Dense, LeakyReLU, MaxPool, ReLU, "
+            "Sigmoid); did you mean MaxPool?",
         ),
         ({"type": "MaxPool", "windw": 2}, "MaxPool: unknown key 'windw'; did you mean window?"),
         (

@@ -6,12 +6,13 @@ import pytest
 from ffnn_jax.catalogue import plain
 from ffnn_jax.config import Refusal, preset
 from ffnn_jax.layers import softmax_cross_entropy
-from ffnn_jax.network import Conv, Dense, LeakyReLU, MaxPool, Network, ReLU
+from ffnn_jax.network import Conv, Dense, LeakyReLU, MaxPool, Network, ReLU, Sigmoid
 from tests.tolerances import tolerance
 
 MNIST = Network(preset("mnist").layers, (28, 28, 1))
 SMALL = Network((Conv(3, 3), ReLU(), MaxPool(2), Conv(2, 2, "VALID"), Dense(5)), (9, 8, 2))
 LEAKY = Network((Conv(3, 3), LeakyReLU(0.3), MaxPool(2), LeakyReLU(), Dense(5)), (9, 8, 2))
+SIGMOID = Network((Conv(3, 3), Sigmoid(), MaxPool(2), Dense(9), Sigmoid(), Dense(5)), (9, 8, 2))
 
 
 def plain_loss(params, x, labels):
@@ -29,12 +30,23 @@ def plain_leaky_loss(params, x, labels):
     return plain.softmax_cross_entropy(logits, labels)
 
 
+def plain_sigmoid_loss(params, x, labels):
+    z = plain.conv2d(x, params["conv_2"]["w"], params["conv_2"]["b"], "SAME", 1)
+    z = plain.max_pool(plain.sigmoid(z), 2)
+    z = plain.sigmoid(plain.dense(z, params["dense_5"]["w"], params["dense_5"]["b"]))
+    logits = plain.dense(z, params["dense_7"]["w"], params["dense_7"]["b"])
+    return plain.softmax_cross_entropy(logits, labels)
+
+
 def draw_input(network, n, dtype):
     x = jax.random.normal(jax.random.key(1), (n, *network.input_shape), dtype)
     return x, jnp.arange(n, dtype=jnp.int32) % network.output_shape[0]
 
 
-@pytest.mark.parametrize(("network", "plainly"), [(SMALL, plain_loss), (LEAKY, plain_leaky_loss)])
+@pytest.mark.parametrize(
+    ("network", "plainly"),
+    [(SMALL, plain_loss), (LEAKY, plain_leaky_loss), (SIGMOID, plain_sigmoid_loss)],
+)
 def test_the_gradient_of_a_whole_network_equals_autodiff_of_the_plain_one(x64, network, plainly):
     params = jax.tree.map(lambda a: a.astype(jnp.float64), network.init(jax.random.key(0)))
     x, labels = draw_input(network, 7, jnp.float64)
@@ -48,19 +60,20 @@ def test_the_gradient_of_a_whole_network_equals_autodiff_of_the_plain_one(x64, n
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, allowed, allowed), ours, theirs)
 
 
-def test_a_network_with_leaky_relus_learns_its_batch():
-    params, (x, labels) = LEAKY.init(jax.random.key(0)), draw_input(LEAKY, 10, jnp.float32)
+@pytest.mark.parametrize(("network", "rate"), [(LEAKY, 0.1), (SIGMOID, 1.0)])
+def test_a_network_with_another_activation_learns_its_batch(network, rate):
+    params, (x, labels) = network.init(jax.random.key(0)), draw_input(network, 10, jnp.float32)
 
     @jax.jit
     def step(params, _):
         loss, gradient = jax.value_and_grad(
-            lambda params: softmax_cross_entropy(LEAKY.apply(params, x), labels)
+            lambda params: softmax_cross_entropy(network.apply(params, x), labels)
         )(params)
-        return jax.tree.map(lambda w, dw: w - 0.1 * dw, params, gradient), loss
+        return jax.tree.map(lambda w, dw: w - rate * dw, params, gradient), loss
 
     params, losses = jax.lax.scan(step, params, length=100)
     assert losses[-1] < 0.05 * losses[0]
-    np.testing.assert_array_equal(LEAKY.apply(params, x).argmax(1), labels)
+    np.testing.assert_array_equal(network.apply(params, x).argmax(1), labels)
 
 
 def test_parameters_are_named_by_kind_and_by_number_in_table_2():

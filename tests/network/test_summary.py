@@ -1,7 +1,8 @@
+import pytest
 from rich.console import Console
 
 from ffnn_jax.config import preset
-from ffnn_jax.network import Dense, LeakyReLU, Network, ReLU
+from ffnn_jax.network import Dense, LeakyReLU, Network, ReLU, Sigmoid
 
 SUMMARY = Network(preset("mnist").layers, (28, 28, 1)).summary()
 
@@ -49,9 +50,12 @@ def test_the_first_layer_with_parameters_needs_no_gradient_of_its_input():
     assert [row.backward_flops for row in rows[2:4]] == [2 * 4 * 3, 2 * 2 * 3 * 2]
 
 
-def test_a_leaky_relu_has_a_row_without_parameters():
-    row = Network((LeakyReLU(0.2), Dense(3)), (2, 2, 1)).summary().rows[1]
-    assert row.cells()[:8] == ("2", "Leaky ReLU", "", "", "", "", "0", "2×2×1")
+@pytest.mark.parametrize(
+    ("layer", "title"), [(LeakyReLU(0.2), "Leaky ReLU"), (Sigmoid(), "Sigmoid")]
+)
+def test_an_activation_has_a_row_without_parameters(layer, title):
+    row = Network((layer, Dense(3)), (2, 2, 1)).summary().rows[1]
+    assert row.cells()[:8] == ("2", title, "", "", "", "", "0", "2×2×1")
 
 
 def printed(width):

@@ -1,0 +1,114 @@
+"""The logistic sigmoid."""
+
+from collections.abc import Callable
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from ffnn_jax.catalogue import _plain
+from ffnn_jax.catalogue._entry import Case, Entry, Fault
+from ffnn_jax.catalogue._faults import (
+    detached,
+    given,
+    keeping,
+    last_row_off,
+    left_wide,
+    one_entry_off,
+    returning,
+    scaled,
+)
+from ffnn_jax.layers import sigmoid, sigmoid_backward, sigmoid_forward
+from ffnn_jax.verify import Kink
+
+Forward = Callable[[Array], tuple[Array, Array]]
+
+
+def _slope_from_z(slope: Callable[[Array], Array]) -> Forward:
+    """The right forward, with another slope kept."""
+
+    def forward(x: Array) -> tuple[Array, Array]:
+        z, _ = sigmoid_forward(x)
+        return z, slope(z)
+
+    return forward
+
+
+def _slope_from_x(x: Array) -> tuple[Array, Array]:
+    return sigmoid_forward(x)[0], x * (1 - x)
+
+
+def _flat_beyond_1(x: Array) -> tuple[Array, Array]:
+    z, slope = sigmoid_forward(x)
+    return z, jnp.where(jnp.abs(x) > 1, jnp.zeros_like(x), slope)
+
+
+def _hard(x: Array) -> tuple[Array, Array]:
+    return jnp.clip(x / 4 + 0.5, 0, 1), sigmoid_forward(x)[1]
+
+
+def _overflowing(x: Array) -> tuple[Array, Array]:
+    e = jnp.exp(x)
+    z = e / (1 + e)
+    return z, z * (1 - z)
+
+
+def _of_the_cotangent(slope: Array, dz: Array) -> tuple[Array]:
+    return sigmoid_backward(sigmoid_forward(dz)[1], dz)
+
+
+def _averaged(slope: Array, dz: Array) -> tuple[Array]:
+    return (sigmoid_backward(slope, dz)[0] / dz.shape[0],)
+
+
+def _row_before(slope: Array) -> Array:
+    return jnp.roll(slope, 1, axis=0)
+
+
+SIGMOID = Entry(
+    name="sigmoid",
+    op=sigmoid,
+    forward=sigmoid_forward,
+    backward=sigmoid_backward,
+    reference=_plain.sigmoid,
+    arguments=("NxD",),
+    cases=(Case(sizes=({"N": 3, "D": 4}, {"N": 1, "D": 5}, {"N": 9, "D": 1}, {"N": 512, "D": 7})),),
+    batch="N",
+    empty_batch=True,
+    kinks=(
+        Kink(
+            "0 and -0",
+            (np.array([[0.0, -0.0]]),),
+            np.array([[3.0, -5.0]]),
+            (np.array([[0.75, -1.25]]),),
+        ),
+        Kink(
+            "1e4, infinity and NaN",
+            (np.array([[1e4, -1e4, np.inf, -np.inf, np.nan]]),),
+            np.array([[3.0, 5.0, 7.0, 11.0, 13.0]]),
+            (np.array([[0.0, 0.0, 0.0, 0.0, np.nan]]),),
+        ),
+    ),
+    faults=(
+        Fault("dx by 1.0001", scaled(sigmoid_backward, 0)),
+        Fault("dx negated", scaled(sigmoid_backward, 0, -1.0)),
+        Fault("dz replaced by ones", given(sigmoid_backward, jnp.ones_like)),
+        Fault("1 - z left out of (sigmoid.4)", forward=_slope_from_z(lambda z: z)),
+        Fault("z left out of (sigmoid.4)", forward=_slope_from_z(lambda z: 1 - z)),
+        Fault("z for 1 - z", forward=_slope_from_z(lambda z: z * z)),
+        Fault("1 + z for 1 - z", forward=_slope_from_z(lambda z: z * (1 + z))),
+        Fault("slope of tanh", forward=_slope_from_z(lambda z: 1 - z * z)),
+        Fault("slope 1/4 everywhere", forward=_slope_from_z(lambda z: jnp.full_like(z, 0.25))),
+        Fault("x for z", forward=_slope_from_x),
+        Fault("slope 0 beyond 1 and -1", forward=_flat_beyond_1),
+        Fault("straight lines for z", forward=_hard),
+        Fault("exponential that overflows", forward=_overflowing),
+        Fault("slope of dz in place of x", _of_the_cotangent),
+        Fault("slope of the row before", keeping(sigmoid_backward, _row_before)),
+        Fault("dx averaged", _averaged),
+        Fault("dx off in the last row", returning(sigmoid_backward, 0, last_row_off)),
+        Fault("dx off in one entry", returning(sigmoid_backward, 0, one_entry_off)),
+        Fault("residual detached", detached(sigmoid_backward)),
+        Fault("dx left in float32", returning(sigmoid_backward, 0, left_wide)),
+    ),
+)
