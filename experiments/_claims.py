@@ -57,6 +57,14 @@ def comparisons(rows: Rows, claims: tuple[Claim, ...] = CLAIMS) -> dict[Claim, C
     return {claim: found[claim.name] for claim in claims}
 
 
+def answers(rows: Rows, claims: tuple[Claim, ...] = CLAIMS) -> list[dict[str, Any]]:
+    """The claims with their comparisons and verdicts, as they are stored."""
+    return [
+        {**claim._asdict(), **found._asdict(), "answer": answer(claim, found)}
+        for claim, found in comparisons(rows, claims).items()
+    ]
+
+
 def answer(claim: Claim, found: Comparison) -> str:
     """The verdict in a sentence; differences in points of accuracy."""
     points = (

@@ -2,13 +2,14 @@
 
 Finished seeds are lines of a JSON-lines file, so a sweep can be stopped at any moment and goes on
 where it was. A seed is trained by a process that is bound to one core: its result does not depend
-on what the others do.
+on what the others do. These processes end with the one that started them, however it ends.
 """
 
 import dataclasses
 import json
 import multiprocessing
 import os
+import threading
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
@@ -24,13 +25,16 @@ Key = tuple[str, int]
 """A row's name and a seed."""
 
 
-def sweep(rows: Mapping[str, Settings], seeds: Iterable[int], path: Path) -> None:
+def sweep(
+    rows: Mapping[str, Settings], seeds: Iterable[int], path: Path, tested: bool = True
+) -> None:
     """Runs what of rows times seeds is not stored yet, and stores each seed as it is finished.
 
     Args:
         rows: settings by name.
         seeds: the seeds of every row.
         path: the JSON-lines file.
+        tested: whether the test images are looked at.
     """
     done = {(record["row"], record["seed"]) for record in read_records(path)}
     waiting = [(row, seed) for seed in seeds for row in rows if (row, seed) not in done]
@@ -43,20 +47,18 @@ def sweep(rows: Mapping[str, Settings], seeds: Iterable[int], path: Path) -> Non
     path.parent.mkdir(parents=True, exist_ok=True)
     with (
         FileLock(path.with_suffix(".lock"), timeout=0),
-        ProcessPoolExecutor(len(cores), context, _bind, (free,)) as pool,
+        ProcessPoolExecutor(len(cores), context, _begin, (free,)) as pool,
         Progress(console=console, disable=not console.is_terminal) as bar,
     ):
         task = bar.add_task("training", total=len(waiting))
-        futures = [pool.submit(run_seed, row, rows[row], seed) for row, seed in waiting]
+        futures = [pool.submit(run_seed, row, rows[row], seed, tested) for row, seed in waiting]
         try:
             for future in as_completed(futures):
                 record = future.result()
                 append(path, record)
                 bar.advance(task)
                 if not console.is_terminal:
-                    console.print(
-                        f"{record['row']} seed {record['seed']}: {record['test_accuracy']:.4f}"
-                    )
+                    console.print(_line(record))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -67,32 +69,35 @@ def run_alone(row: str, settings: Settings, seed: int) -> dict[str, Any]:
     context = multiprocessing.get_context("spawn")
     free = context.Queue()
     free.put(min(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None)
-    with ProcessPoolExecutor(1, context, _bind, (free,)) as pool:
+    with ProcessPoolExecutor(1, context, _begin, (free,)) as pool:
         return pool.submit(run_seed, row, settings, seed).result()
 
 
-def run_seed(row: str, settings: Settings, seed: int) -> dict[str, Any]:
-    """Trains and tests one seed; returns what is stored of it."""
+def run_seed(row: str, settings: Settings, seed: int, tested: bool = True) -> dict[str, Any]:
+    """Trains one seed, and tests it unless told not to; returns what is stored of it."""
     from ffnn_jax.data import load_splits
-    from ffnn_jax.runs import compute, result_of
+    from ffnn_jax.runs import compute, device, versions
 
     settings = dataclasses.replace(settings, seed=seed, seeds=1)
     splits = load_splits(settings.dataset, train_images=settings.train_images)
-    outcome = compute(settings, splits, streaming=False)
-    result = result_of(outcome)
-    one_of_each = (
-        "test_accuracy", "validation_accuracy", "train_accuracy", "confusion", "parameters_sha256",
-    )  # fmt: skip
-    history = [list(record)[1:] for record in outcome.trained.history]
+    images = splits if tested else splits._replace(test=_first_of(splits.train))
+    outcome = compute(settings, images, streaming=False)
+    (model,), trained = outcome.models, outcome.trained
     return {
         "row": row,
         "seed": seed,
-        **{name: result[name][0] for name in one_of_each},
-        "history": history,
-        "compile_seconds": round(result["compile_seconds"], 2),
-        "train_seconds": round(result["train_seconds"], 2),
+        **(_test_results(outcome) if tested else {}),
+        "validation_accuracy": outcome.validation_accuracy[0],
+        "train_accuracy": outcome.train_accuracy[0],
+        "parameters_sha256": model.parameters_sha256,
+        "history": [list(record)[1:] for record in trained.history],
+        "compile_seconds": round(trained.compile_seconds, 2),
+        "train_seconds": round(trained.train_seconds, 2),
         "settings": settings.to_json(),
-        **{name: result[name] for name in ("data_sha256", "parameters", "versions", "device")},
+        "data_sha256": {part.name: part.sha256 for part in images if part is not None},
+        "parameters": model.network.summary().parameters,
+        "versions": versions(),
+        "device": device(),
     }
 
 
@@ -115,8 +120,31 @@ def append(path: Path, record: dict[str, Any]) -> None:
         os.fsync(file.fileno())
 
 
-def _bind(free: Any) -> None:
-    """Binds this process to a core of its own."""
+def _test_results(outcome: Any) -> dict[str, Any]:
+    (confusion,) = outcome.confusions
+    return {"test_accuracy": outcome.test_accuracy[0], "confusion": confusion.tolist()}
+
+
+def _first_of(images: Any) -> Any:
+    """Stands in for the test images where nothing may be read from them."""
+    return dataclasses.replace(images, images=images.images[:1], labels=images.labels[:1])
+
+
+def _line(record: dict[str, Any]) -> str:
+    name = "test_accuracy" if "test_accuracy" in record else "validation_accuracy"
+    return f"{record['row']} seed {record['seed']}: {name.replace('_', ' ')} {record[name]:.4f}"
+
+
+def _begin(free: Any) -> None:
+    """Binds this process to a core of its own, and to the life of the one that started it."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     core = free.get()
     if core is not None:
         os.sched_setaffinity(0, {core})
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -14,8 +14,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from experiments._claims import answer, comparisons
+from experiments._claims import answers
 from experiments._results import folder_for, run_command, write_result
+from experiments._rows import rows_of, seeds_of
 from experiments._sweep import read_records, run_alone, sweep
 from ffnn_jax.config import Dense, Refusal, Settings, preset, suggestion
 
@@ -70,35 +71,10 @@ def main(
 
 
 def table(records: list[dict[str, Any]], quick: bool) -> dict[str, Any]:
-    """The result: accuracies of each row, one a seed, in the order of the seeds."""
-    rows = [row for row in (*ROWS, *settings_of_other_readings()) if _seeds_of(records, row)]
-    result = {"quick": quick, "rows": {row: _row(records, row) for row in rows}}
-    return result | {"claims": _claims(result["rows"])}
-
-
-def _claims(rows: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The report's claims with their answers, once every row has two seeds."""
-    if any(len(rows.get(row, {"seeds": []})["seeds"]) < 2 for row in ROWS):
-        return []
-    return [
-        {**claim._asdict(), **found._asdict(), "answer": answer(claim, found)}
-        for claim, found in comparisons(rows).items()
-    ]
-
-
-def _row(records: list[dict[str, Any]], row: str) -> dict[str, Any]:
-    own = _seeds_of(records, row)
-    accuracies = ("test_accuracy", "train_accuracy", "validation_accuracy")
-    return {
-        "report": REPORT.get(row),
-        **{name: [record[name] for record in own] for name in accuracies},
-        "seeds": [record["seed"] for record in own],
-    }
-
-
-def _seeds_of(records: list[dict[str, Any]], row: str) -> list[dict[str, Any]]:
-    own = [record for record in records if record["row"] == row]
-    return sorted(own, key=lambda record: record["seed"])
+    """The result: accuracies of each row, one a seed, in the order of the seeds, and answers."""
+    rows = rows_of(records, (*ROWS, *settings_of_other_readings()), REPORT)
+    complete = all(len(rows.get(row, {"seeds": []})["seeds"]) > 1 for row in ROWS)
+    return {"quick": quick, "rows": rows, "claims": answers(rows) if complete else []}
 
 
 def _with_width(settings: Settings, width: int) -> Settings:
@@ -119,7 +95,7 @@ def _run_again(
         raise Refusal(f"one run needs --seed and --model (known: {', '.join(rows)}){near}")
     again = run_alone(model, rows[model], seed)
     print(f"model {model}, seed {seed}: test accuracy {again['test_accuracy']:.4f}")
-    for record in _seeds_of(read_records(folder / "table_3.jsonl"), model):
+    for record in seeds_of(read_records(folder / "table_3.jsonl"), model):
         if record["seed"] == seed:
             same = record["parameters_sha256"] == again["parameters_sha256"]
             words = "the same parameters" if same else "OTHER parameters"
