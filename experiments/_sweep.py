@@ -10,7 +10,7 @@ import json
 import multiprocessing
 import os
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
@@ -64,28 +64,40 @@ def sweep(
             raise
 
 
-def run_alone(row: str, settings: Settings, seed: int) -> dict[str, Any]:
-    """Runs one seed as the sweep would, in a process bound to one core."""
+def run_alone(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Calls a function as a sweep would, in a process bound to one core."""
     context = multiprocessing.get_context("spawn")
     free = context.Queue()
     free.put(min(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None)
     with ProcessPoolExecutor(1, context, _begin, (free,)) as pool:
-        return pool.submit(run_seed, row, settings, seed).result()
+        return pool.submit(function, *arguments).result()
 
 
 def run_seed(row: str, settings: Settings, seed: int, tested: bool = True) -> dict[str, Any]:
     """Trains one seed, and tests it unless told not to; returns what is stored of it."""
+    return record_of(row, outcome_of(settings, seed, tested), tested)
+
+
+def outcome_of(settings: Settings, seed: int, tested: bool = True) -> Any:
+    """Trains one seed; without ``tested`` a training image stands in for the test images."""
     from ffnn_jax.data import load_splits
-    from ffnn_jax.runs import compute, device, versions
+    from ffnn_jax.runs import compute
 
     settings = dataclasses.replace(settings, seed=seed, seeds=1)
     splits = load_splits(settings.dataset, train_images=settings.train_images)
-    images = splits if tested else splits._replace(test=_first_of(splits.train))
-    outcome = compute(settings, images, streaming=False)
+    if not tested:
+        splits = splits._replace(test=_first_of(splits.train))
+    return compute(settings, splits, streaming=False)
+
+
+def record_of(row: str, outcome: Any, tested: bool = True) -> dict[str, Any]:
+    """What is stored of a seed."""
+    from ffnn_jax.runs import device, versions
+
     (model,), trained = outcome.models, outcome.trained
     return {
         "row": row,
-        "seed": seed,
+        "seed": outcome.settings.seed,
         **(_test_results(outcome) if tested else {}),
         "validation_accuracy": outcome.validation_accuracy[0],
         "train_accuracy": outcome.train_accuracy[0],
@@ -93,8 +105,8 @@ def run_seed(row: str, settings: Settings, seed: int, tested: bool = True) -> di
         "history": [list(record)[1:] for record in trained.history],
         "compile_seconds": round(trained.compile_seconds, 2),
         "train_seconds": round(trained.train_seconds, 2),
-        "settings": settings.to_json(),
-        "data_sha256": {part.name: part.sha256 for part in images if part is not None},
+        "settings": outcome.settings.to_json(),
+        "data_sha256": {part.name: part.sha256 for part in outcome.splits if part is not None},
         "parameters": model.network.summary().parameters,
         "versions": versions(),
         "device": device(),

@@ -17,7 +17,7 @@ from typing import Any
 from experiments._claims import answers
 from experiments._results import folder_for, run_command, write_result
 from experiments._rows import rows_of, seeds_of
-from experiments._sweep import read_records, run_alone, sweep
+from experiments._sweep import read_records, run_alone, run_seed, sweep
 from ffnn_jax.config import Dense, Refusal, Settings, preset, suggestion
 
 SEEDS = 20
@@ -93,7 +93,7 @@ def _run_again(
     if model is None or model not in rows or seed is None:
         near = suggestion(model or "", rows)
         raise Refusal(f"one run needs --seed and --model (known: {', '.join(rows)}){near}")
-    again = run_alone(model, rows[model], seed)
+    again = run_alone(run_seed, model, rows[model], seed)
     print(f"model {model}, seed {seed}: test accuracy {again['test_accuracy']:.4f}")
     for record in seeds_of(read_records(folder / "table_3.jsonl"), model):
         if record["seed"] == seed:

@@ -3,6 +3,7 @@
 import os
 import platform
 from importlib.metadata import version
+from pathlib import Path
 
 import jax
 
@@ -21,6 +22,17 @@ def device() -> dict[str, str | int | None]:
         "platform": first.platform,
         "kind": first.device_kind,
         "count": jax.device_count(),
+        "processor": _processor(),
         "cpu_cores": os.cpu_count(),
         "matmul_precision": jax.config.jax_default_matmul_precision,  # type: ignore[attr-defined]
     }
+
+
+def _processor() -> str:
+    """The processor's name, as the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    names = (line.partition(": ")[2] for line in lines if line.startswith("model name"))
+    return next(names, platform.processor())

@@ -1,0 +1,83 @@
+"""Figures over many seeds: how far rows lie apart, and what they cost."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from experiments._statistics import spread
+
+BLUE, ORANGE, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "0.45"
+Rows = Mapping[str, Mapping[str, Any]]
+
+
+def draw_forest(rows: Rows, names: Mapping[str, str], title: str) -> Figure:
+    """Test accuracy of each row: every seed, the mean with its interval, the report's run.
+
+    Args:
+        rows: test accuracies, and the report's accuracy or None, by row.
+        names: what the rows to be drawn are called, from the top.
+        title: the figure's title.
+    """
+    figure = Figure(figsize=(8.6, 1.5 + 0.42 * len(names)), layout="constrained")
+    axes = figure.subplots()
+    for place, row in enumerate(names):
+        values = rows[row]["test_accuracy"]
+        found = spread(values)
+        # ticks of one seed each lie below the mean, so that neither hides the other
+        axes.plot(values, np.full(len(values), place + 0.24), "|", color=GREY, ms=6, mew=0.9)
+        axes.plot([found.low, found.high], [place, place], color=BLUE, lw=3, solid_capstyle="butt")
+        axes.plot(found.mean, place, "s", color=BLUE, ms=6)
+        if rows[row]["report"] is not None:
+            axes.plot(rows[row]["report"], place, "D", color=ORANGE, ms=6, mfc="none", mew=1.6)
+        text = f"{100 * found.mean:.1f} ± {100 * found.sd:.1f}"
+        axes.annotate(
+            text, (1.01, place), xycoords=("axes fraction", "data"), va="center", fontsize=9
+        )
+    _legend(axes, max(len(rows[row]["seeds"]) for row in names))
+    axes.set_yticks(range(len(names)), list(names.values()))
+    axes.set(ylim=(len(names) - 0.4, -0.6), xlabel="test accuracy", title=title)
+    axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.grid(axis="x", alpha=0.3)
+    return figure
+
+
+def draw_cost(rows: Rows, names: Sequence[str], final: str) -> Figure:
+    """Mean test accuracy against the work of training, and against the parameters."""
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    panels = figure.subplots(1, 2, sharey=True)
+    costs = {"training_flops": "FLOPs of the whole training", "parameters": "parameters"}
+    for axes, (cost, label) in zip(panels, costs.items(), strict=True):
+        for row in names:
+            found = spread(rows[row]["test_accuracy"])
+            colour = ORANGE if row == final else BLUE
+            x, half = rows[row][cost], found.high - found.mean
+            axes.errorbar(x, found.mean, half, fmt="o", color=colour, ms=5, capsize=2)
+            name = f"{row} (Final)" if row == final else row
+            left = row in _LABELLED_LEFT[cost]
+            axes.annotate(
+                name, (x, found.mean), (-7 if left else 7, 0), textcoords="offset points",
+                va="center", ha="right" if left else "left", color=colour,
+            )  # fmt: skip
+        axes.set(xlabel=label, xscale="log")
+        axes.margins(x=0.18)
+        axes.grid(alpha=0.3)
+    panels[0].set_ylabel("test accuracy")
+    panels[0].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    figure.suptitle("What accuracy costs: mean and 95 % interval over seeds", fontsize=11)
+    return figure
+
+
+# rows that share a cost stand one above another; where they nearly touch, names take turns
+_LABELLED_LEFT = {"training_flops": ("4", "6b"), "parameters": ("5", "7")}
+
+
+def _legend(axes: Any, seeds: int) -> None:
+    axes.plot([], [], "s-", color=BLUE, lw=3, ms=6, label="mean, 95 % interval over seeds")
+    axes.plot([], [], "|", color=GREY, ms=7, ls="none", label=f"a seed (up to {seeds} a row)")
+    axes.plot([], [], "D", color=ORANGE, mfc="none", mew=1.6, ls="none", label="report, one run")
+    axes.legend(
+        frameon=False, ncols=3, fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.11),
+    )  # fmt: skip

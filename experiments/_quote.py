@@ -1,0 +1,31 @@
+"""Numbers as they are quoted: a mean with its spread and n, a time with its device."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from experiments._statistics import spread
+
+
+def quoted(values: Sequence[float]) -> str:
+    """As in "0.9771 +- 0.0028 (mean +- sd, n = 20)"."""
+    found = spread(values)
+    deviation = f" +- {found.sd:.4f}" if found.n > 1 else ""
+    return f"{found.mean:.4f}{deviation} (mean +- sd, n = {found.n})"
+
+
+def percent(values: Sequence[float]) -> str:
+    """As in "49.1 ± 1.1", in points."""
+    found = spread(values)
+    return f"{100 * found.mean:.1f} ± {100 * found.sd:.1f}"
+
+
+def processor(device: Mapping[str, Any], cores: int | None = None) -> str:
+    """As in "1 core of AMD EPYC"; all cores if it is not said how many."""
+    cores = cores or device["cpu_cores"]
+    where = device["processor"] if device["platform"] == "cpu" else device["kind"]
+    return f"{cores} core{'s' if cores > 1 else ''} of {where}"
+
+
+def duration(seconds: float, where: str) -> str:
+    """As in "4 s of training a seed on 2 cores of AMD EPYC"."""
+    return f"{seconds:.0f} s of training a seed on {where}"

@@ -1,0 +1,157 @@
+"""Figures 4-6 and Tables 4-5: the report's final network on CIFAR-10, which is its model 3.
+
+Command: python -m experiments.final
+Quick: python -m experiments.final --quick, 3 steps on mnist_5k, results to runs/quick.
+
+Needs the data set cifar10, and model 3's seeds from table_3 (the quick setting needs neither).
+Table 5 is of all seeds. The figures are of the seed with the best validation accuracy, which is
+trained again for them and must give the parameters that are stored; the test images chose nothing.
+``--draw-only`` draws anew from the stored results.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from experiments._class_table import class_table, extremes
+from experiments._look import look_at_best
+from experiments._quote import duration, processor, quoted
+from experiments._report import CIFAR10_PRECISION, CIFAR10_RECALL, CIFAR10_TEST_ACCURACY
+from experiments._results import RESULTS, folder_for, read_result, run_command, write_result
+from experiments._rows import Record, seeds_of
+from experiments._sweep import outcome_of, read_records, record_of, run_alone
+from ffnn_jax.config import Refusal, Settings, preset
+from ffnn_jax.network import Network
+from ffnn_jax.reporting import (
+    draw_confusion,
+    draw_curves,
+    draw_filters,
+    draw_misclassified,
+    save_figure,
+)
+
+_SETTINGS = preset("cifar10-final")
+_QUICK = dataclasses.replace(_SETTINGS, dataset="mnist_5k", steps=3, validation_interval=3)
+_CURVES = ("step", "loss", "accuracy", "validation_accuracy")
+_FIGURES = ("4_filters", "5_misclassified", "6_confusion", "curves")
+
+
+def main(quick: bool = False, draw_only: bool = False) -> None:
+    """Figures 4-6 and Tables 4-5: the report's final network on CIFAR-10.
+
+    Args:
+        quick: one seed, 3 steps on mnist_5k, to see it work.
+        draw_only: draw from the stored results, train nothing.
+    """
+    folder = folder_for(quick)
+    if not draw_only:
+        result = _measure_quickly() if quick else measure(_seeds_of_model_3())
+        write_result(folder / "final.json", {"quick": quick, **result})
+    result = read_result(folder / "final.json")
+    draw(result, folder)
+    print(f"test accuracy {quoted(result['test_accuracy'])}; figures and tables in {folder}")
+
+
+def measure(stored: Sequence[Record]) -> dict[str, Any]:
+    """Trains the best of the stored seeds again; returns all that figures and tables are made of.
+
+    Raises:
+        Refusal: it does not give the parameters that are stored.
+    """
+    best = max(stored, key=lambda record: record["validation_accuracy"])
+    seed, there = best["seed"], best["parameters_sha256"]
+    looked = run_alone(train_and_look, Settings.from_json(best["settings"]), seed)
+    if looked["parameters_sha256"] != there:
+        raise Refusal(f"seed {seed} does not give what is stored: run table_3 on this processor")
+    return _collected(stored, looked)
+
+
+def train_and_look(settings: Settings, seed: int) -> dict[str, Any]:
+    """One seed as it is stored, with what the figures show of it."""
+    outcome = outcome_of(settings, seed)
+    return {**record_of("3", outcome), **look_at_best(outcome)} | {
+        "class_names": outcome.splits.test.class_names
+    }
+
+
+def draw(result: dict[str, Any], folder: Path) -> None:
+    """Writes the figures of a result."""
+    names, mistakes = result["class_names"], result["mistakes"]
+    images = np.array(mistakes["images"], np.uint8)
+    true, predicted = np.array(mistakes["true"]), np.array(mistakes["predicted"])
+    figures = (
+        draw_filters(np.array(result["filters"])),
+        draw_misclassified(images, true, predicted, names),
+        draw_confusion(np.array(result["best_confusion"]), names),
+        draw_curves(result["history"]),
+    )
+    for name, figure in zip(_FIGURES, figures, strict=True):
+        save_figure(figure, folder / f"final_{name}.png")
+
+
+def header(result: dict[str, Any]) -> str:
+    """What this file says of itself."""
+    where = processor(result["device"], 1)
+    return (
+        f"Report: test accuracy {CIFAR10_TEST_ACCURACY}, from one run.\n"
+        f"Ours: test accuracy {quoted(result['test_accuracy'])}.\n"
+        f"Time: {duration(result['train_seconds'], where)}.\n"
+    )
+
+
+def section(result: dict[str, Any]) -> str:
+    """Figures 4-6 and Tables 4-5 in Markdown."""
+    names, settings = result["class_names"], Settings.from_json(result["settings"])
+    table_5 = class_table(result["confusion"], names, CIFAR10_PRECISION, CIFAR10_RECALL)
+    network = Network(settings.layers, tuple(np.shape(result["mistakes"]["images"])[1:]))
+    figures = "\n".join(f"![{name[2:]}](results/final_{name}.png)" for name in _FIGURES)
+    return f"""Table 4, generated from the parameters:
+
+{network.summary().to_markdown()}
+Table 5, classes in the report's order. {extremes(result["confusion"], names)}
+
+{table_5}
+Figures 4, 5 and 6, and the curves, of seed {result["best_seed"]}, the best by validation:
+
+{figures}
+"""
+
+
+def _collected(stored: Sequence[Record], looked: dict[str, Any]) -> dict[str, Any]:
+    history = [
+        {"seed": looked["seed"], **dict(zip(_CURVES, line, strict=True))}
+        for line in looked["history"]
+    ]
+    listed = ("seed", "test_accuracy", "validation_accuracy", "train_accuracy", "confusion")
+    seeds, *columns = ([record[name] for record in stored] for name in listed)
+    return {
+        "seeds": seeds,
+        **dict(zip(listed[1:], columns, strict=True)),
+        "best_seed": looked["seed"],
+        "best_confusion": looked["confusion"],
+        "history": history,
+        "train_seconds": float(np.median([record["train_seconds"] for record in stored])),
+        **{name: looked[name] for name in (
+            "filters", "mistakes", "class_names", "settings", "parameters", "parameters_sha256",
+            "data_sha256", "versions", "device",
+        )},
+    }  # fmt: skip
+
+
+def _measure_quickly() -> dict[str, Any]:
+    looked = train_and_look(_QUICK, 0)
+    return _collected([looked], looked)
+
+
+def _seeds_of_model_3() -> list[Record]:
+    found = seeds_of(read_records(RESULTS / "table_3.jsonl"), "3")
+    if not found:
+        raise Refusal("model 3 has no stored seed: run table_3 first")
+    return found
+
+
+if __name__ == "__main__":
+    run_command(main)

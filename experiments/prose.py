@@ -1,0 +1,211 @@
+"""Three sentences of the report's prose, each as a figure.
+
+Report: no numbers.
+Command: python -m experiments.prose
+Quick: python -m experiments.prose --quick, fewer steps and rates, results to runs/quick.
+
+Needs no data set but the installed mnist_5k. "Training is faster and cheaper over fewer images at
+a time": the MNIST network with batches of 16, and with the gradient over all 3,600 images, for as
+many images. "ReLU allows faster training than the sigmoid": the same network with either. "mu
+controls the smoothness": the moving average (24) of one bias's gradients, at parameters that stand
+still. Each curve has the learning rate, of those listed, with the best validation accuracy.
+``--draw-only`` draws anew from the stored results.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from experiments._prose_figures import draw_race, draw_smoothness
+from experiments._quote import percent, processor
+from experiments._results import folder_for, read_result, run_command, write_result
+from ffnn_jax.config import ReLU, Settings, Sigmoid, preset
+from ffnn_jax.data import Dataset, load, load_splits
+from ffnn_jax.layers import softmax_cross_entropy
+from ffnn_jax.models import Model
+from ffnn_jax.optim import momentum
+from ffnn_jax.reporting import save_figure
+from ffnn_jax.runs import compute, device, versions
+from ffnn_jax.training import normalise
+
+SEEDS = 3
+RATES = (0.1, 0.3, 1.0, 3.0)
+MOMENTA = (0.0, 0.5, 0.8, 0.9, 0.95, 0.99)
+_BATCH, _BATCHES = 16, 4000
+_WITH_RELU = dataclasses.replace(
+    preset("quickstart"), batch_size=_BATCH, validation_batches=25, validation_interval=50
+)
+
+
+def main(quick: bool = False, draw_only: bool = False) -> None:
+    """Three sentences of the report's prose, each as a figure.
+
+    Args:
+        quick: 50 steps, 1 seed and 1 rate, to see it work.
+        draw_only: draw from the stored results, train nothing.
+    """
+    folder = folder_for(quick)
+    if not draw_only:
+        write_result(folder / "prose.json", measure(quick))
+    draw(read_result(folder / "prose.json"), folder)
+    print(f"figures in {folder}")
+
+
+def measure(quick: bool) -> dict[str, Any]:
+    """Trains everything that is compared."""
+    steps, seeds, rates, batches = (50, 1, RATES[:1], 200) if quick else (3000, SEEDS, RATES, 4000)
+    relu = dataclasses.replace(_WITH_RELU, steps=steps, seeds=seeds)
+    mini, model = _best_rate(relu, rates)
+    return {
+        "quick": quick,
+        "mini-batch": mini,
+        "full gradient": _best_rate(full_gradient(relu), rates)[0],
+        "sigmoid": _best_rate(with_sigmoid(relu), rates)[0],
+        "smoothness": smoothness(model, load("mnist_5k", "train"), batches),
+        "versions": versions(),
+        "device": device(),
+    }
+
+
+def full_gradient(settings: Settings) -> Settings:
+    """All training images in each step, and no more images than before."""
+    count = len(load(settings.dataset, "train"))
+    steps = max(settings.steps * settings.batch_size // count, 2)
+    return dataclasses.replace(
+        settings, batch_size=count, steps=steps, validation_interval=1, validation_batches=1
+    )
+
+
+def with_sigmoid(settings: Settings) -> Settings:
+    """The same network with a sigmoid for each ReLU."""
+    layers = tuple(Sigmoid() if layer == ReLU() else layer for layer in settings.layers)
+    return dataclasses.replace(settings, layers=layers)
+
+
+def smoothness(model: Model, images: Dataset, batches: int) -> dict[str, Any]:
+    """How much a bias's gradient varies from batch to batch, and how much its moving average.
+
+    Of independent gradients of variance 1 the moving average (24) has, in the long run, the
+    variance (1 - mu)^2 (1 + mu^2 + mu^4 + ...) = (1 - mu) / (1 + mu).
+    """
+    gradients = _gradients_of_a_bias(model, images, batches)
+    averages = {mu: _moving_average(gradients, mu) for mu in MOMENTA}
+    settled = slice(batches // 4, None)
+    deviation = np.std(gradients[settled])
+    ratios = [np.std(average[settled]) / deviation for average in averages.values()]
+    return {
+        "momenta": list(MOMENTA),
+        "measured": [float(ratio) for ratio in ratios],
+        "expected": [float(np.sqrt((1 - mu) / (1 + mu))) for mu in MOMENTA],
+        "traces": {
+            str(mu): averages[mu][:200].tolist() for mu in MOMENTA if mu in (0.0, 0.9, 0.99)
+        },
+    }
+
+
+def draw(result: dict[str, Any], folder: Path) -> None:
+    """Writes the three figures."""
+    mini, full, sigmoid = (result[name] for name in ("mini-batch", "full gradient", "sigmoid"))
+    figures = {
+        "batches": draw_race(
+            {"batches of 16": mini, "all 3,600 images": full}, "seconds", "Batches or all images"
+        ),
+        "activations": draw_race({"ReLU": mini, "sigmoid": sigmoid}, "step", "ReLU or sigmoid"),
+        "smoothness": draw_smoothness(result["smoothness"]),
+    }
+    for name, figure in figures.items():
+        save_figure(figure, folder / f"prose_{name}.png")
+
+
+def header(result: dict[str, Any]) -> str:
+    """What this file says of itself."""
+    mini, full, sigmoid = (result[name] for name in ("mini-batch", "full gradient", "sigmoid"))
+    return (
+        "Report: no numbers.\n"
+        f"Ours, test accuracy in %, mean +- sd, n = {len(mini['test_accuracy'])}: batches of 16 "
+        f"{_ascii(mini)},\nall images {_ascii(full)}, sigmoid {_ascii(sigmoid)}.\n"
+        f"Time: {mini['train_seconds']:.0f}, {full['train_seconds']:.0f} and "
+        f"{sigmoid['train_seconds']:.0f} s of training a seed on {processor(result['device'])}.\n"
+    )
+
+
+def section(result: dict[str, Any]) -> str:
+    """The three figures, with what they say, in Markdown."""
+    mini, full, sigmoid = (result[name] for name in ("mini-batch", "full gradient", "sigmoid"))
+    rough = result["smoothness"]
+    apart = max(abs(a / b - 1) for a, b in zip(rough["measured"], rough["expected"], strict=True))
+    return f"""| curve | rate | test accuracy, % | seconds a seed |
+| --- | --- | --- | --- |
+{_line("batches of 16", mini)}{_line("all images", full)}{_line("batches of 16, sigmoid", sigmoid)}
+The moving average's deviation over the gradients' is sqrt((1 - mu)/(1 + mu)) to {apart:.0%}.
+
+![batches of 16 or all images](results/prose_batches.png)
+![ReLU or sigmoid](results/prose_activations.png)
+![mu as smoothness](results/prose_smoothness.png)
+"""
+
+
+def _best_rate(settings: Settings, rates: Sequence[float]) -> tuple[dict[str, Any], Model]:
+    """Trains with each rate; returns what is stored of the best by validation, and its model."""
+    splits, accuracies = load_splits(settings.dataset), {}
+    best: Any = None
+    for rate in rates:
+        outcome = compute(dataclasses.replace(settings, learning_rate=rate), splits)
+        accuracies[rate] = float(np.mean(outcome.validation_accuracy))
+        if best is None or accuracies[rate] > accuracies[best.settings.learning_rate]:
+            best = outcome
+    stored = {
+        "settings": best.settings.to_json(),
+        "validation_accuracy_by_rate": {str(rate): one for rate, one in accuracies.items()},
+        "test_accuracy": best.test_accuracy,
+        "train_seconds": best.trained.train_seconds / settings.seeds,
+        "history": [record._asdict() for record in best.trained.history],
+    }
+    return stored, best.models[best.best]
+
+
+def _gradients_of_a_bias(model: Model, images: Dataset, batches: int) -> np.ndarray:
+    """The derivative of the loss by the last layer's first bias, batch after batch."""
+    rows = np.random.default_rng(0).integers(0, len(images), (batches, _BATCH))
+    pixels, labels = jnp.asarray(images.images), jnp.asarray(images.labels)
+    last = list(model.params)[-1]
+
+    def gradient(batch: jax.Array) -> jax.Array:
+        x = normalise(pixels[batch], jax.tree.map(jnp.asarray, model.normalisation))
+
+        def loss(bias: jax.Array) -> jax.Array:
+            params = {**model.params, last: {**model.params[last], "b": bias}}
+            return softmax_cross_entropy(model.network.apply(params, x), labels[batch])
+
+        return jax.grad(loss)(jnp.asarray(model.params[last]["b"]))[0]
+
+    return np.asarray(jax.jit(lambda rows: jax.lax.map(gradient, rows))(jnp.asarray(rows)))
+
+
+def _moving_average(gradients: np.ndarray, mu: float) -> np.ndarray:
+    """The m of (24) after each gradient, by the library's own rule."""
+    rule = momentum(1.0, mu)
+
+    def step(state: Any, g: jax.Array) -> Any:
+        _, state = rule.update(g, state, jnp.zeros(()))
+        return state, state.m
+
+    return np.asarray(jax.lax.scan(step, rule.init(jnp.zeros(())), jnp.asarray(gradients))[1])
+
+
+def _line(name: str, curve: dict[str, Any]) -> str:
+    rate, seconds = curve["settings"]["learning_rate"], curve["train_seconds"]
+    return f"| {name} | {rate} | {percent(curve['test_accuracy'])} | {seconds:.1f} |\n"
+
+
+def _ascii(curve: dict[str, Any]) -> str:
+    return percent(curve["test_accuracy"]).replace("±", "+-")
+
+
+if __name__ == "__main__":
+    run_command(main)
