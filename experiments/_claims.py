@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from experiments._statistics import Comparison, compare
 
 Rows = Mapping[str, Mapping[str, Any]]
@@ -77,6 +79,44 @@ def answer(claim: Claim, found: Comparison) -> str:
     return (
         f"{'Holds' if found.difference * claim.expected > 0 else 'The opposite holds'}: {points}."
     )
+
+
+def other_reading(
+    rows: Rows, instead: Mapping[str, str], claims: tuple[Claim, ...] = CLAIMS
+) -> list[tuple[Claim, Comparison]]:
+    """The claims about some rows, with others in their place, corrected together.
+
+    Args:
+        rows: as for ``comparisons``.
+        instead: for some rows, the rows to read in their place.
+        claims: of which those that name such a row are looked at.
+    """
+    read = {
+        claim: claim._replace(
+            first=instead.get(claim.first, claim.first),
+            second=instead.get(claim.second, claim.second),
+        )
+        for claim in claims
+    }
+    changed = {claim: other for claim, other in read.items() if other != claim}
+    found = comparisons(rows, tuple(changed.values()))
+    return [(claim, found[other]) for claim, other in changed.items()]
+
+
+def dominating(rows: Rows, row: str, cost: str) -> list[str]:
+    """The rows that are more accurate on average, and cost no more.
+
+    Args:
+        rows: with test accuracies and the cost.
+        row: the one they are compared with.
+        cost: the name of the cost, "training_flops" or "parameters".
+    """
+    mean = {name: float(np.mean(one["test_accuracy"])) for name, one in rows.items()}
+    return [
+        name
+        for name, one in rows.items()
+        if mean[name] > mean[row] and one[cost] <= rows[row][cost]
+    ]
 
 
 def _differences(rows: Rows, claim: Claim) -> list[float]:

@@ -3,7 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from experiments._statistics import spread
+import numpy as np
+
+from experiments._statistics import of_a_single_run, spread
+
+_ROUNDING = 0.005
 
 
 def quoted(values: Sequence[float]) -> str:
@@ -19,9 +23,21 @@ def percent(values: Sequence[float]) -> str:
     return f"{100 * found.mean:.1f} ± {100 * found.sd:.1f}"
 
 
-def processor(device: Mapping[str, Any], cores: int | None = None) -> str:
+def standing(values: Sequence[float], report: float) -> str:
+    """Where the report's run, rounded to whole percents, lies among ours, in a phrase."""
+    low, high = of_a_single_run(values)
+    place = "inside"
+    if report + _ROUNDING < low:
+        place = "below"
+    elif report - _ROUNDING > high:
+        place = "above"
+    below = int(np.sum(np.array(values) < report))
+    return f"{place} [{100 * low:.1f}, {100 * high:.1f}], {below} of {len(values)} seeds below it"
+
+
+def processor(device: Mapping[str, Any], cores: int = 0) -> str:
     """As in "1 core of AMD EPYC"; all cores if it is not said how many."""
-    cores = cores or device["cpu_cores"]
+    cores = cores or int(device["cpu_cores"])
     where = device["processor"] if device["platform"] == "cpu" else device["kind"]
     return f"{cores} core{'s' if cores > 1 else ''} of {where}"
 

@@ -19,10 +19,12 @@ from typing import Any
 
 import numpy as np
 
+from experiments._quote import duration, percent, processor, quoted
 from experiments._results import folder_for, run_command, write_result
 from experiments._rows import Record, rows_of, seeds_of
-from experiments._sweep import read_records, sweep
+from experiments._sweep import quickly, read_records, sweep
 from ffnn_jax.config import Conv, Crop, Dense, Flip, Layer, MaxPool, ReLU, Settings, preset
+from ffnn_jax.runs import device
 
 SEEDS = 20
 CANDIDATE_SEEDS = 3
@@ -126,18 +128,14 @@ def main(seeds: int = SEEDS, quick: bool = False) -> None:
         quick: 1 candidate and 1 seed a row, 3 steps on mnist_5k, to see it work.
     """
     folder = folder_for(quick)
-    path = folder / "budget.jsonl"
-    tried, seeds = (_quick(CANDIDATES), 1) if quick else (CANDIDATES, seeds)
-    chosen = {
-        row: _choose(row, some, path, 1 if quick else CANDIDATE_SEEDS)
-        for row, some in tried.items()
-    }
+    path, few = folder / "budget.jsonl", 1 if quick else CANDIDATE_SEEDS
+    tried, seeds = (_first(CANDIDATES), 1) if quick else (CANDIDATES, seeds)
+    chosen = {row: _choose(row, some, path, few) for row, some in tried.items()}
     sweep({row: tried[row][name] for row, name in chosen.items()}, range(seeds), path)
     result = table(read_records(path), tried, chosen, quick)
     write_result(folder / "budget.json", result)
     for row, name in chosen.items():
-        mean = np.mean(result["rows"][row]["test_accuracy"])
-        print(f"{row}: {name}: test accuracy {mean:.4f}, n = {seeds}")
+        print(f"{row}, {name}: test accuracy {quoted(result['rows'][row]['test_accuracy'])}")
 
 
 def table(
@@ -151,8 +149,62 @@ def table(
         row: {name: _validated(records, f"{row}: {name}") for name in some}
         for row, some in tried.items()
     }
-    rows = rows_of(records, tried, {})
-    return {"quick": quick, "chosen": dict(chosen), "candidates": candidates, "rows": rows}
+    return {
+        "quick": quick,
+        "chosen": dict(chosen),
+        "candidates": candidates,
+        "rows": rows_of(records, tried, {}),
+        "device": device(),
+    }
+
+
+def header(result: dict[str, Any]) -> str:
+    """What this file says of itself."""
+    rows, where = result["rows"], processor(result["device"], 1)
+    return "".join(
+        [
+            "Report: no such row; its best model has 0.56, after twice as many images.\n",
+            *(f"Ours, {row}: {quoted(one['test_accuracy'])}.\n" for row, one in rows.items()),
+            *(f"Time, {row}: {duration(one['train_seconds'], where)}.\n"
+              for row, one in rows.items()),
+        ]
+    )  # fmt: skip
+
+
+def section(result: dict[str, Any]) -> str:
+    """The two rows, and every candidate behind them, in Markdown."""
+    rows = "".join(
+        f"| {row}: {result['chosen'][row]} | {one['parameters']:,} "
+        f"| {one['training_flops'] / 1e9:,.0f} | {percent(one['validation_accuracy'])} "
+        f"| {percent(one['test_accuracy'])} | {len(one['seeds'])} | {one['train_seconds']:.0f} |\n"
+        for row, one in result["rows"].items()
+    )
+    candidates = "".join(
+        f"| {row} | {name} | {100 * np.mean(one['validation_accuracy']):.1f} "
+        f"| {100 * np.mean(one['train_accuracy']):.1f} | {len(one['seeds'])} |\n"
+        for row, some in result["candidates"].items()
+        for name, one in sorted(
+            some.items(), key=lambda item: -float(np.mean(item[1]["validation_accuracy"]))
+        )
+    )
+    return f"""At most {IMAGES_SEEN:,} training images are seen. Both rows have inputs of \
+deviation 1, flips, a triangular schedule, and convolutions that start without the factor 0.1. \
+"own" is model 3's network, "wider" has other widths within {TIMES_THE_OPERATIONS} times its \
+operations.
+
+| row | parameters | GFLOPs of training | validation, % | test accuracy, % | n | s a seed |
+| --- | ---: | ---: | --- | --- | --- | ---: |
+{rows}
+Chosen by validation; no candidate saw a test image. Each had one seed, the best {FINALISTS} of a \
+row {CANDIDATE_SEEDS}, and the best of these by their mean was trained with the row's n seeds.
+
+<details><summary>Every candidate</summary>
+
+| row | candidate | validation, % | training, % | n |
+| --- | --- | --- | --- | --- |
+{candidates}
+</details>
+"""
 
 
 def _choose(row: str, candidates: Mapping[str, Settings], path: Path, seeds: int) -> str:
@@ -181,14 +233,10 @@ def _validated(records: Sequence[Record], name: str) -> dict[str, Any]:
     }
 
 
-def _quick(tried: Mapping[str, Mapping[str, Settings]]) -> dict[str, dict[str, Settings]]:
+def _first(tried: Mapping[str, Mapping[str, Settings]]) -> dict[str, dict[str, Settings]]:
     """The first candidate of each row, in three steps."""
-    changes: dict[str, Any] = {"dataset": "mnist_5k", "steps": 3, "validation_interval": 3}
     first = {row: next(iter(some.items())) for row, some in tried.items()}
-    return {
-        row: {name: dataclasses.replace(settings, **changes)}
-        for row, (name, settings) in first.items()
-    }
+    return {row: {name: quickly(settings)} for row, (name, settings) in first.items()}
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ trained again for them and must give the parameters that are stored; the test im
 ``--draw-only`` draws anew from the stored results.
 """
 
-import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from experiments._quote import duration, processor, quoted
 from experiments._report import CIFAR10_PRECISION, CIFAR10_RECALL, CIFAR10_TEST_ACCURACY
 from experiments._results import RESULTS, folder_for, read_result, run_command, write_result
 from experiments._rows import Record, seeds_of
-from experiments._sweep import outcome_of, read_records, record_of, run_alone
+from experiments._sweep import outcome_of, quickly, read_records, record_of, run_alone
 from ffnn_jax.config import Refusal, Settings, preset
 from ffnn_jax.network import Network
 from ffnn_jax.reporting import (
@@ -33,8 +32,6 @@ from ffnn_jax.reporting import (
     save_figure,
 )
 
-_SETTINGS = preset("cifar10-final")
-_QUICK = dataclasses.replace(_SETTINGS, dataset="mnist_5k", steps=3, validation_interval=3)
 _CURVES = ("step", "loss", "accuracy", "validation_accuracy")
 _FIGURES = ("4_filters", "5_misclassified", "6_confusion", "curves")
 
@@ -142,7 +139,7 @@ def _collected(stored: Sequence[Record], looked: dict[str, Any]) -> dict[str, An
 
 
 def _measure_quickly() -> dict[str, Any]:
-    looked = train_and_look(_QUICK, 0)
+    looked = train_and_look(quickly(preset("cifar10-final")), 0)
     return _collected([looked], looked)
 
 

@@ -1,23 +1,50 @@
-"""README's numbers, written from the stored results.
+"""What is quoted from the results: README's blocks, experiments/README.md, the experiments' heads.
 
 Command: python -m experiments.readme
 
-Replaces what stands between ``<!-- NAME -->`` and ``<!-- end -->``. A test finds README out of
-date when running this would change it.
+In README it replaces what stands between ``<!-- NAME -->`` and ``<!-- end -->``, in an experiment
+what stands between the first line and its command. A test finds them out of date when running this
+would change them.
 """
 
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from experiments import mnist
+from experiments import budget, final, mnist, prose, table_3, wishes
+from experiments._page import page, results
+from experiments._quote import percent, quoted
 from experiments._report import MNIST_TEST_ACCURACY
 from experiments._results import RESULTS, read_result
 
-README = Path(__file__).parents[1] / "README.md"
+HERE = Path(__file__).parent
+README = HERE.parent / "README.md"
+_HEADERS: dict[str, Callable[[dict[str, Any]], str]] = {
+    "mnist": mnist.header,
+    "table_3": table_3.header,
+    "final": final.header,
+    "wishes": wishes.header,
+    "budget": budget.header,
+    "prose": prose.header,
+}
 _PICTURES = ("1_filters", "2_misclassified", "3_confusion")
 
 
-def written(text: str) -> str:
+def written() -> dict[Path, str]:
+    """Every file that quotes results, with the text that it should have."""
+    found = results()
+    files = {
+        README: with_blocks(README.read_text(encoding="utf-8")),
+        HERE / "README.md": page(found),
+    }
+    for name, header in _HEADERS.items():
+        path = HERE / f"{name}.py"
+        files[path] = with_header(path.read_text(encoding="utf-8"), header(found[name]))
+    return files
+
+
+def with_blocks(text: str) -> str:
     """README's text with its blocks made from the results."""
     for name, block in _BLOCKS.items():
         pattern = rf"(<!-- {name} -->\n).*?(<!-- end -->)"
@@ -25,6 +52,32 @@ def written(text: str) -> str:
             pattern, lambda found, make=block: found[1] + make() + found[2], text, flags=re.S
         )
     return text
+
+
+def with_header(code: str, header: str) -> str:
+    """An experiment's code with what it says of its result."""
+    pattern = r'\A(""".*?\n\n).*?(\n?Command: )'
+    return re.sub(
+        pattern, lambda found: f"{found[1]}{header}\nCommand: ", code, count=1, flags=re.S
+    )
+
+
+def _table_3() -> str:
+    rows = read_result(RESULTS / "table_3.json")["rows"]
+    return f"""
+<img src="experiments/results/table_3_forest.png" width="75%" alt="Table 3 as a forest plot">
+
+*The report's nine CIFAR-10 models: one run each there, \
+{min(len(rows[row]["seeds"]) for row in table_3.ROWS)} seeds each here.*
+
+| model | {" | ".join(table_3.ROWS)} |
+| --- |{" ---: |" * len(table_3.ROWS)}
+| report, % | {" | ".join(f"{100 * table_3.REPORT[row]:.0f}" for row in table_3.ROWS)} |
+| ours, % | {" | ".join(percent(rows[row]["test_accuracy"]) for row in table_3.ROWS)} |
+
+[Everything of the report beside ours](experiments/README.md), claim by claim.
+
+"""
 
 
 def _mnist() -> str:
@@ -40,8 +93,8 @@ def _mnist() -> str:
 
 | network | data | test accuracy | report, one run | time | experiment |
 | --- | --- | --- | --- | --- | --- |
-| the report's, {result["parameters"]:,} parameters | MNIST | {mnist.claim(result)} | \
-{MNIST_TEST_ACCURACY:.3f} | {mnist.duration(result)} | [`mnist.py`](experiments/mnist.py) |
+| the report's, {result["parameters"]:,} parameters | MNIST | {quoted(result["test_accuracy"])} | \
+{MNIST_TEST_ACCURACY:.3f} | {mnist.time_of(result)} | [`mnist.py`](experiments/mnist.py) |
 
 """
 
@@ -82,7 +135,10 @@ def _install() -> str:
     return "\n".join(lines)
 
 
-_BLOCKS = {"mnist": _mnist, "check_styles": _check_styles, "install": _install}
+_BLOCKS = {
+    "mnist": _mnist, "table_3": _table_3, "check_styles": _check_styles, "install": _install,
+}  # fmt: skip
 
 if __name__ == "__main__":
-    README.write_text(written(README.read_text()))
+    for path, text in written().items():
+        path.write_text(text, encoding="utf-8")

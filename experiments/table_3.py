@@ -1,12 +1,14 @@
 """Table 3: nine models on CIFAR-10, each with many seeds where the report had one run.
 
+Report: accuracies 0.45 to 0.56, each from one run.
 Command: python -m experiments.table_3
 One run again: python -m experiments.table_3 --model 3 --seed 7
 Quick: python -m experiments.table_3 --quick, 2 models, 3 steps, results to runs/quick.
 
 Needs the data set cifar10 (the quick setting needs none). A seed sets the split, the
 initialisation and the batches, so the models are compared in pairs. Every finished seed is stored
-at once: the sweep can be stopped at any moment, and goes on where it was.
+at once: the sweep can be stopped at any moment, and goes on where it was. ``--draw-only`` draws
+anew from the stored results.
 """
 
 import dataclasses
@@ -15,13 +17,18 @@ from pathlib import Path
 from typing import Any
 
 from experiments._claims import answers
-from experiments._results import folder_for, run_command, write_result
+from experiments._figures import draw_cost, draw_forest
+from experiments._quote import duration, processor, quoted
+from experiments._results import folder_for, read_result, run_command, write_result
 from experiments._rows import rows_of, seeds_of
-from experiments._sweep import read_records, run_alone, run_seed, sweep
+from experiments._sweep import quickly, read_records, run_alone, run_seed, sweep
 from ffnn_jax.config import Dense, Refusal, Settings, preset, suggestion
+from ffnn_jax.reporting import save_figure
+from ffnn_jax.runs import device
 
 SEEDS = 20
 OTHER_SEEDS = 10
+FINAL = "3"
 ROWS = ("0", "1", "2", "3", "4", "5", "6a", "6b", "7")
 REPORT: dict[str, float] = dict(
     zip(ROWS, (0.48, 0.48, 0.45, 0.54, 0.53, 0.54, 0.48, 0.56, 0.55), strict=True)
@@ -45,7 +52,11 @@ def settings_of_other_readings() -> dict[str, Settings]:
 
 
 def main(
-    model: str | None = None, seed: int | None = None, seeds: int = SEEDS, quick: bool = False
+    model: str | None = None,
+    seed: int | None = None,
+    seeds: int = SEEDS,
+    quick: bool = False,
+    draw_only: bool = False,
 ) -> None:
     """Table 3: nine models on CIFAR-10, each with many seeds where the report had one run.
 
@@ -54,37 +65,57 @@ def main(
         seed: the seed of that run.
         seeds: networks of each model, from seed 0 on.
         quick: 2 seeds of 2 models, 3 steps on mnist_5k, to see it work.
+        draw_only: draw from the stored results, train nothing.
     """
     folder = folder_for(quick)
-    rows = settings_of_rows()
+    rows, others = settings_of_rows(), settings_of_other_readings()
     if model is not None or seed is not None:
-        _run_again(model, seed, rows | settings_of_other_readings(), folder)
+        _run_again(model, seed, rows | others, folder)
         return
-    others = settings_of_other_readings()
     if quick:
-        seeds, rows, others = 2, _quick(rows, ("2",)), _quick(others, ("4-width-16",))
-    sweep(rows, range(seeds), folder / "table_3.jsonl")
-    sweep(others, range(min(seeds, OTHER_SEEDS)), folder / "table_3.jsonl")
-    records = read_records(folder / "table_3.jsonl")
-    write_result(folder / "table_3.json", table(records, quick))
-    print(f"{len(records)} seeds in {folder / 'table_3.json'}")
+        seeds, rows = 2, {"2": quickly(rows["2"])}
+        others = {"4-width-16": quickly(others["4-width-16"])}
+    if not draw_only:
+        sweep(rows, range(seeds), folder / "table_3.jsonl")
+        sweep(others, range(min(seeds, OTHER_SEEDS)), folder / "table_3.jsonl")
+        write_result(folder / "table_3.json", table(read_records(folder / "table_3.jsonl"), quick))
+    result = read_result(folder / "table_3.json")
+    draw(result, folder)
+    print(f"{sum(len(row['seeds']) for row in result['rows'].values())} seeds, figures in {folder}")
 
 
 def table(records: list[dict[str, Any]], quick: bool) -> dict[str, Any]:
     """The result: accuracies of each row, one a seed, in the order of the seeds, and answers."""
     rows = rows_of(records, (*ROWS, *settings_of_other_readings()), REPORT)
     complete = all(len(rows.get(row, {"seeds": []})["seeds"]) > 1 for row in ROWS)
-    return {"quick": quick, "rows": rows, "claims": answers(rows) if complete else []}
+    claims = answers(rows) if complete else []
+    return {"quick": quick, "rows": rows, "claims": claims, "device": device()}
+
+
+def draw(result: dict[str, Any], folder: Path) -> None:
+    """Writes the forest plot, and what accuracy costs."""
+    rows = result["rows"]
+    there = [row for row in ROWS if row in rows]
+    title = "Table 3: test accuracy on CIFAR-10 by model"
+    forest = draw_forest(rows, {row: f"model {row}" for row in there}, title)
+    save_figure(forest, folder / "table_3_forest.png")
+    save_figure(draw_cost(rows, there, FINAL), folder / "table_3_cost.png")
+
+
+def header(result: dict[str, Any]) -> str:
+    """What this file says of itself."""
+    rows = result["rows"]
+    lines = [
+        f"Model {row}: report {REPORT[row]:.2f}, ours {quoted(rows[row]['test_accuracy'])}."
+        for row in ROWS
+    ]
+    seconds, where = rows[FINAL]["train_seconds"], processor(result["device"], 1)
+    return "\n".join([*lines, f"Time: model {FINAL} {duration(seconds, where)}.", ""])
 
 
 def _with_width(settings: Settings, width: int) -> Settings:
     layers = tuple(Dense(width) if layer == Dense(64) else layer for layer in settings.layers)
     return dataclasses.replace(settings, preset=f"{settings.preset}-width-{width}", layers=layers)
-
-
-def _quick(rows: Mapping[str, Settings], some: tuple[str, ...]) -> dict[str, Settings]:
-    changes: dict[str, Any] = {"dataset": "mnist_5k", "steps": 3, "validation_interval": 3}
-    return {row: dataclasses.replace(rows[row], **changes) for row in some}
 
 
 def _run_again(

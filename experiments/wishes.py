@@ -6,17 +6,22 @@ Quick: python -m experiments.wishes --quick, 1 change, 3 steps, results to runs/
 
 Needs the data set cifar10, and model 3's seeds from table_3 (the quick setting needs neither).
 Schedule, images and seeds are model 3's, so each change is compared with it in pairs.
+``--draw-only`` draws anew from the stored results.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from experiments._claims import Claim, answers
-from experiments._results import RESULTS, folder_for, run_command, write_result
+from experiments._figures import draw_forest
+from experiments._quote import percent, processor, quoted
+from experiments._results import RESULTS, folder_for, read_result, run_command, write_result
 from experiments._rows import Record, rows_of, seeds_of
-from experiments._sweep import read_records, sweep
+from experiments._sweep import quickly, read_records, sweep
 from ffnn_jax.config import Conv, Layer, LeakyReLU, Refusal, ReLU, Settings, preset
+from ffnn_jax.reporting import save_figure
+from ffnn_jax.runs import device
 
 SEEDS = 10
 MODEL_3 = preset("cifar10-3")
@@ -59,30 +64,76 @@ ROWS: dict[str, tuple[str, Settings]] = {
 CLAIMS = tuple(Claim(name, text, name, "3", 1) for name, (text, _) in ROWS.items())
 
 
-def main(seeds: int = SEEDS, quick: bool = False) -> None:
+def main(seeds: int = SEEDS, quick: bool = False, draw_only: bool = False) -> None:
     """What the report would have tried with more time, each against model 3.
 
     Args:
         seeds: networks of each change, from seed 0 on.
         quick: 2 seeds of 1 change and of model 3, 3 steps on mnist_5k, to see it work.
+        draw_only: draw from the stored results, train nothing.
     """
     folder = folder_for(quick)
+    if not draw_only:
+        write_result(folder / "wishes.json", measure(seeds, folder, quick))
+    result = read_result(folder / "wishes.json")
+    draw(result, folder)
+    print(f"{sum(len(row['seeds']) for row in result['rows'].values())} seeds, figures in {folder}")
+
+
+def measure(seeds: int, folder: Path, quick: bool) -> dict[str, Any]:
+    """Trains every change; returns model 3, the changes, and whether they help."""
     rows = {name: settings for name, (_, settings) in ROWS.items()}
+    stored = [] if quick else _seeds_of_model_3()
     if quick:
-        seeds, rows = 2, _quick({"3": MODEL_3, "size 3": rows["size 3"]})
+        seeds, rows = 2, {"3": quickly(MODEL_3), "size 3": quickly(rows["size 3"])}
     sweep(rows, range(seeds), folder / "wishes.jsonl")
-    records = read_records(folder / "wishes.jsonl")
-    if not quick:
-        records = [*_seeds_of_model_3(), *records]
-    write_result(folder / "wishes.json", table(records, quick))
-    print(f"{len(records)} seeds in {folder / 'wishes.json'}")
+    records = [*stored, *read_records(folder / "wishes.jsonl")]
+    found = rows_of(records, ("3", *ROWS), {})
+    claims = tuple(claim for claim in CLAIMS if claim.first in found)
+    return {
+        "quick": quick, "rows": found, "claims": answers(found, claims), "device": device(),
+    }  # fmt: skip
 
 
-def table(records: Sequence[Record], quick: bool) -> dict[str, Any]:
-    """The result: model 3, every change, and whether it helps."""
-    rows = rows_of(records, ("3", *ROWS), {})
-    claims = tuple(claim for claim in CLAIMS if claim.first in rows)
-    return {"quick": quick, "rows": rows, "claims": answers(rows, claims)}
+def draw(result: dict[str, Any], folder: Path) -> None:
+    """Writes the forest plot."""
+    names = {row: "model 3" if row == "3" else row for row in result["rows"]}
+    figure = draw_forest(result["rows"], names, "Changes to model 3: test accuracy on CIFAR-10")
+    save_figure(figure, folder / "wishes_forest.png")
+
+
+def header(result: dict[str, Any]) -> str:
+    """What this file says of itself."""
+    where = processor(result["device"], 1)
+    lines = [
+        f"{name}: {quoted(row['test_accuracy'])}, {row['train_seconds']:.0f} s."
+        for name, row in result["rows"].items()
+    ]
+    return "\n".join([
+        "Report: not run; it names Leaky ReLU, other filter sizes, other widths, more layers.",
+        "Ours, test accuracy and time:",
+        *lines,
+        f"Time: of training a seed on {where}.", "",
+    ])  # fmt: skip
+
+
+def section(result: dict[str, Any]) -> str:
+    """Every change against model 3, in Markdown."""
+    rows, claims = result["rows"], {claim["first"]: claim for claim in result["claims"]}
+    lines = [
+        f"| {name} | {row['parameters']:,} | {row['training_flops'] / 1e9:,.0f} "
+        f"| {percent(row['test_accuracy'])} | {len(row['seeds'])} "
+        f"| {claims[name]['answer'] if name in claims else ''} | {row['train_seconds']:.0f} |\n"
+        for name, row in rows.items()
+    ]
+    return f"""Every change has model 3's schedule, images and seeds, and is compared with it in \
+pairs; the answers are corrected together.
+
+| change | parameters | GFLOPs of training | test accuracy, % | n | does it help? | s a seed |
+| --- | ---: | ---: | --- | --- | --- | ---: |
+{"".join(lines)}
+![forest plot of the changes](results/wishes_forest.png)
+"""
 
 
 def _seeds_of_model_3() -> list[Record]:
@@ -90,11 +141,6 @@ def _seeds_of_model_3() -> list[Record]:
     if len(found) < SEEDS:
         raise Refusal(f"model 3 has {len(found)} seeds, needs {SEEDS}: run table_3 first")
     return found
-
-
-def _quick(rows: dict[str, Settings]) -> dict[str, Settings]:
-    changes: dict[str, Any] = {"dataset": "mnist_5k", "steps": 3, "validation_interval": 3}
-    return {row: dataclasses.replace(settings, **changes) for row, settings in rows.items()}
 
 
 if __name__ == "__main__":
