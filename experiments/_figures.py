@@ -48,12 +48,11 @@ def draw_cost(rows: Rows, names: Sequence[str], final: str) -> Figure:
     """Mean test accuracy against the work of training, and against the parameters."""
     figure = Figure(figsize=(9, 4), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
-    costs = {"training_flops": "FLOPs of the whole training", "parameters": "parameters"}
-    for axes, (cost, label) in zip(panels, costs.items(), strict=True):
+    for axes, (cost, (unit, label)) in zip(panels, _COSTS.items(), strict=True):
         for row in names:
             found = spread(rows[row]["test_accuracy"])
             colour = ORANGE if row == final else BLUE
-            x, half = rows[row][cost], found.high - found.mean
+            x, half = rows[row][cost] / unit, found.high - found.mean
             axes.errorbar(x, found.mean, half, fmt="o", color=colour, ms=5, capsize=2)
             name = f"{row} (Final)" if row == final else row
             left = row in _LABELLED_LEFT[cost]
@@ -61,8 +60,8 @@ def draw_cost(rows: Rows, names: Sequence[str], final: str) -> Figure:
                 name, (x, found.mean), (-7 if left else 7, 0), textcoords="offset points",
                 va="center", ha="right" if left else "left", color=colour,
             )  # fmt: skip
-        axes.set(xlabel=label, xscale="log")
-        axes.margins(x=0.18)
+        axes.set_xlabel(label)
+        axes.margins(x=0.2)
         axes.grid(alpha=0.3)
     panels[0].set_ylabel("test accuracy")
     panels[0].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
@@ -71,7 +70,11 @@ def draw_cost(rows: Rows, names: Sequence[str], final: str) -> Figure:
 
 
 # rows that share a cost stand one above another; where they nearly touch, names take turns
-_LABELLED_LEFT = {"training_flops": ("4", "6b"), "parameters": ("5", "7")}
+_LABELLED_LEFT = {"training_flops": ("3", "6b"), "parameters": ("5", "7")}
+_COSTS = {
+    "training_flops": (1e12, "operations of the whole training, TFLOP"),
+    "parameters": (1e3, "parameters, thousands"),
+}
 
 
 def _legend(axes: Any, seeds: int) -> None:

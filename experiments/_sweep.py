@@ -5,21 +5,22 @@ where it was. A seed is trained by a process that is bound to one core: its resu
 on what the others do. These processes end with the one that started them, however it ends.
 """
 
+import contextlib
 import dataclasses
 import json
 import multiprocessing
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.progress import Progress
 
-from ffnn_jax.config import Settings
+from ffnn_jax.config import Refusal, Settings
 
 Key = tuple[str, int]
 """A row's name and a seed."""
@@ -36,40 +37,49 @@ def sweep(
         path: the JSON-lines file.
         tested: whether the test images are looked at.
     """
-    done = {(record["row"], record["seed"]) for record in read_records(path)}
-    waiting = [(row, seed) for seed in seeds for row in rows if (row, seed) not in done]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _alone_with(path):
+        done = {(record["row"], record["seed"]) for record in read_records(path)}
+        waiting = [(row, seed) for seed in seeds for row in rows if (row, seed) not in done]
+        runs = [(run_seed, row, rows[row], seed, tested) for row, seed in waiting]
+        for record in _on_every_core(runs):
+            append(path, record)
+
+
+def _on_every_core(runs: Sequence[tuple[Any, ...]]) -> Iterator[dict[str, Any]]:
+    """Calls functions with their arguments, a process a core; yields results as they come."""
     console = Console(highlight=False)
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [None]
-    context = multiprocessing.get_context("spawn")
-    free = context.Queue()
-    for core in cores:
-        free.put(core)
-    path.parent.mkdir(parents=True, exist_ok=True)
     with (
-        FileLock(path.with_suffix(".lock"), timeout=0),
-        ProcessPoolExecutor(len(cores), context, _begin, (free,)) as pool,
+        _pool(cores) as pool,
         Progress(console=console, disable=not console.is_terminal) as bar,
     ):
-        task = bar.add_task("training", total=len(waiting))
-        futures = [pool.submit(run_seed, row, rows[row], seed, tested) for row, seed in waiting]
+        task = bar.add_task("training", total=len(runs))
+        futures = [pool.submit(*run) for run in runs]
         try:
             for future in as_completed(futures):
-                record = future.result()
-                append(path, record)
+                yield future.result()
                 bar.advance(task)
                 if not console.is_terminal:
-                    console.print(_line(record))
+                    console.print(_line(future.result()))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
 
-def run_alone(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Calls a function as a sweep would, in a process bound to one core."""
+def _pool(cores: Sequence[int | None]) -> ProcessPoolExecutor:
+    """A process for each of these cores, bound to it."""
     context = multiprocessing.get_context("spawn")
     free = context.Queue()
-    free.put(min(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None)
-    with ProcessPoolExecutor(1, context, _begin, (free,)) as pool:
+    for core in cores:
+        free.put(core)
+    return ProcessPoolExecutor(len(cores), context, _begin, (free,))
+
+
+def run_alone(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Calls a function as a sweep would, in a process bound to one core."""
+    core = min(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+    with _pool([core]) as pool:
         return pool.submit(function, *arguments).result()
 
 
@@ -135,6 +145,20 @@ def append(path: Path, record: dict[str, Any]) -> None:
         file.write(json.dumps(record).encode() + b"\n")
         file.flush()
         os.fsync(file.fileno())
+
+
+@contextlib.contextmanager
+def _alone_with(path: Path) -> Iterator[None]:
+    """Keeps a second sweep away from the file."""
+    lock = FileLock(path.with_suffix(".lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise Refusal(f"{path} is being written by another sweep") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _test_results(outcome: Any) -> dict[str, Any]:

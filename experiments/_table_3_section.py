@@ -46,8 +46,9 @@ number is the smallest difference that these seeds would have seen with probabil
 report's single runs of 3, 4 and 5 differ by 1.
 
 (f) costs: 6b and 7 take {_times(rows, "6b", "training_flops")} and \
-{_times(rows, "7", "training_flops")} times the operations of model 0, and \
-{_times(rows, "6b", "train_seconds")} and {_times(rows, "7", "train_seconds")} times its time.
+{_times(rows, "7", "training_flops")} times the operations of model 0; \
+the medians of their times are {_times(rows, "6b", "train_seconds")} and \
+{_times(rows, "7", "train_seconds")} times its own.
 
 (h) "Final is the best compromise." {compromise(rows)}
 

@@ -104,7 +104,9 @@ def section(result: dict[str, Any]) -> str:
     names, settings = result["class_names"], Settings.from_json(result["settings"])
     table_5 = class_table(result["confusion"], names, CIFAR10_PRECISION, CIFAR10_RECALL)
     network = Network(settings.layers, tuple(np.shape(result["mistakes"]["images"])[1:]))
-    figures = "\n".join(f"![{name[2:]}](results/final_{name}.png)" for name in _FIGURES)
+    figures = "\n".join(
+        f"![{name.lstrip('123456_')}](results/final_{name}.png)" for name in _FIGURES
+    )
     return f"""Table 4, generated from the parameters:
 
 {network.summary().to_markdown()}

@@ -107,7 +107,9 @@ def section(result: dict[str, Any]) -> str:
     """Figures 1-3, Tables 1-2 and the claim about the commonest error, in Markdown."""
     names, settings = result["class_names"], Settings.from_json(result["settings"])
     network = Network(settings.layers, tuple(np.shape(result["mistakes"]["images"])[1:]))
-    figures = "\n".join(f"![{name[2:]}](results/mnist_{name}.png)" for name in _FIGURES)
+    figures = "\n".join(
+        f"![{name.lstrip('123456_')}](results/mnist_{name}.png)" for name in _FIGURES
+    )
     return f"""Table 1. {extremes(result["confusion"], names)}
 
 {class_table(result["confusion"], names, MNIST_PRECISION, MNIST_RECALL)}

@@ -97,7 +97,7 @@ def measure(seeds: int, folder: Path, quick: bool) -> dict[str, Any]:
 
 def draw(result: dict[str, Any], folder: Path) -> None:
     """Writes the forest plot."""
-    names = {row: "model 3" if row == "3" else row for row in result["rows"]}
+    names = {row: _said(row) for row in result["rows"]}
     figure = draw_forest(result["rows"], names, "Changes to model 3: test accuracy on CIFAR-10")
     save_figure(figure, folder / "wishes_forest.png")
 
@@ -106,7 +106,7 @@ def header(result: dict[str, Any]) -> str:
     """What this file says of itself."""
     where = processor(result["device"], 1)
     lines = [
-        f"{name}: {quoted(row['test_accuracy'])}, {row['train_seconds']:.0f} s."
+        f"{_said(name)}: {quoted(row['test_accuracy'])}, {row['train_seconds']:.0f} s."
         for name, row in result["rows"].items()
     ]
     return "\n".join([
@@ -121,7 +121,7 @@ def section(result: dict[str, Any]) -> str:
     """Every change against model 3, in Markdown."""
     rows, claims = result["rows"], {claim["first"]: claim for claim in result["claims"]}
     lines = [
-        f"| {name} | {row['parameters']:,} | {row['training_flops'] / 1e9:,.0f} "
+        f"| {_said(name)} | {row['parameters']:,} | {row['training_flops'] / 1e9:,.0f} "
         f"| {percent(row['test_accuracy'])} | {len(row['seeds'])} "
         f"| {claims[name]['answer'] if name in claims else ''} | {row['train_seconds']:.0f} |\n"
         for name, row in rows.items()
@@ -134,6 +134,10 @@ pairs; the answers are corrected together.
 {"".join(lines)}
 ![forest plot of the changes](results/wishes_forest.png)
 """
+
+
+def _said(row: str) -> str:
+    return f"model {row}" if row == "3" else row
 
 
 def _seeds_of_model_3() -> list[Record]:

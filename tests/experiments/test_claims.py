@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from experiments._claims import CLAIMS, Claim, answer, comparisons
+from experiments._claims import CLAIMS, Claim, answer, comparisons, dominating, other_reading
 from experiments.table_3 import ROWS
 
 
@@ -60,3 +60,22 @@ def test_a_gap_is_of_training_and_validation():
 def test_every_claim_has_a_name_of_its_own_and_rows_that_there_are():
     assert len({claim.name for claim in CLAIMS}) == len(CLAIMS)
     assert {row for claim in CLAIMS for row in (claim.first, claim.second)} == set(ROWS)
+
+
+def test_another_reading_answers_the_claims_that_name_its_row_alone():
+    rows = rows_of({"4": 0.05})
+    rows["4-width-16"] = {name: values[:10] for name, values in rows_of({"4": -0.05})["4"].items()}
+    found = other_reading(rows, {"4": "4-width-16"})
+    assert [claim.name for claim, _ in found] == ["4 - 0", "4 - 3", "5 - 4", "4 - 3, gap"]
+    assert all(one.n == 10 for _, one in found)
+    assert answer(*found[0]).startswith("The opposite holds: -5.")
+    assert answer(CLAIMS[3], comparisons(rows)[CLAIMS[3]]).startswith("Holds: +")
+
+
+def test_a_row_that_is_better_for_no_more_dominates():
+    rows = {
+        name: {"test_accuracy": [accuracy], "parameters": cost}
+        for name, accuracy, cost in (("a", 0.5, 3), ("b", 0.6, 3), ("c", 0.6, 4), ("d", 0.4, 1))
+    }
+    assert dominating(rows, "a", "parameters") == ["b"]
+    assert dominating(rows, "b", "parameters") == []

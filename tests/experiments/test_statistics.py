@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from experiments._statistics import compare, holm, spread
+from experiments._statistics import compare, holm, of_a_single_run, spread
 
 
 def test_the_interval_holds_the_mean_of_many_more_in_95_of_100():
@@ -12,6 +12,15 @@ def test_the_interval_holds_the_mean_of_many_more_in_95_of_100():
     found = [spread(generator.normal(3, 2, 8).tolist()) for _ in range(4000)]
     holding = np.mean([one.low < 3 < one.high for one in found])
     assert holding == pytest.approx(0.95, abs=4 * math.sqrt(0.05 * 0.95 / 4000))
+
+
+def test_the_range_of_a_single_run_holds_the_next_in_95_of_100():
+    generator = np.random.default_rng(2)
+    held = []
+    for _ in range(4000):
+        low, high = of_a_single_run(generator.normal(3, 2, 8).tolist())
+        held.append(low < generator.normal(3, 2) < high)
+    assert np.mean(held) == pytest.approx(0.95, abs=4 * math.sqrt(0.05 * 0.95 / 4000))
 
 
 def test_one_value_has_no_spread():

@@ -3,12 +3,16 @@
 import contextlib
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from experiments import table_3
-from experiments._sweep import append, read_records
+from experiments import _table_3_section, table_3
+from experiments._quote import quoted
+from experiments._statistics import spread
+from experiments._sweep import read_records
+from experiments._table_3_section import compromise
 from ffnn_jax.config import Dense, Refusal, Settings
 
 
@@ -72,17 +76,6 @@ def test_one_run_needs_a_model_and_a_seed(model, seed, tmp_path, monkeypatch):
         table_3.main(model, seed)
 
 
-def test_what_was_killed_while_it_wrote_costs_that_seed_alone(tmp_path: Path):
-    path = tmp_path / "some.jsonl"
-    append(path, {"row": "0", "seed": 0})
-    whole = path.read_bytes()
-    with path.open("ab") as file:
-        file.write(b'{"row": "0", "se')
-    assert [record["seed"] for record in read_records(path)] == [0]
-    append(path, {"row": "0", "seed": 1})
-    assert path.read_bytes() == whole + b'{"row": "0", "seed": 1}\n'
-
-
 def test_the_other_readings_change_the_hidden_width_or_the_steps_alone():
     others = table_3.settings_of_other_readings()
     assert set(others) == {"4-width-16", "4-width-256", "5-width-16", "5-width-256", "7-steps"}
@@ -91,19 +84,64 @@ def test_the_other_readings_change_the_hidden_width_or_the_steps_alone():
     assert (steps.steps, steps.batch_size, steps.learning_rate) == (10_000, 16, 1e-3)
 
 
-def test_the_claims_are_answered_once_every_model_has_two_seeds():
+def pretended(seeds: int = 3) -> list[dict[str, Any]]:
+    """Stored seeds of every row, with random accuracies."""
     accuracies = ("test_accuracy", "train_accuracy", "validation_accuracy")
     generator = np.random.default_rng(0)
-    records = [
-        {"row": row, "seed": seed, **{name: generator.random() for name in accuracies}}
-        for row in table_3.ROWS
-        for seed in (1, 0)
-    ]
+    settings = table_3.settings_of_rows() | table_3.settings_of_other_readings()
+    return [
+        {
+            "row": row, "seed": seed, **{name: generator.random() for name in accuracies},
+            "confusion": [], "parameters": 1000 * place, "train_seconds": 30.0,
+            "settings": {**settings[row].to_json(), "dataset": "mnist_5k"},
+            "data_sha256": {}, "versions": {}, "device": {},
+        }
+        for place, row in enumerate(settings)
+        for seed in reversed(range(seeds))
+    ]  # fmt: skip
+
+
+def test_the_claims_are_answered_once_every_model_has_two_seeds():
+    records = [record for record in pretended(2) if record["row"] in table_3.ROWS]
     result = table_3.table(records, quick=False)
     assert result["rows"]["6a"]["seeds"] == [0, 1]
     assert [claim["letter"] for claim in result["claims"]] == list("abcccdddeffggg")
     assert all(claim["n"] == 2 and claim["answer"] for claim in result["claims"])
     assert table_3.table(records[:-1], quick=False)["claims"] == []
+
+
+def test_the_page_has_every_row_claim_and_reading():
+    result = table_3.table(pretended(), quick=False)
+    lines = _table_3_section.section(result).splitlines()
+    for row, layers in zip(table_3.ROWS, (8, 7, 6, 11, 12, 13, 14, 8, 8), strict=True):
+        (line,) = [line for line in lines if line.startswith(f"| {row} | {layers} | ")]
+        found = spread(result["rows"][row]["test_accuracy"])
+        assert f"| {100 * found.mean:.1f} ± {100 * found.sd:.1f} |" in line
+    for claim in result["claims"]:
+        assert any(claim["answer"] in line and claim["text"] in line for line in lines)
+    readings = [line for line in lines if line.endswith(("| yes |", "| no |"))]
+    assert len(readings) == 2 * 6 + 2
+
+
+def test_the_header_quotes_every_row():
+    result = table_3.table(pretended(), quick=False)
+    said = table_3.header(result)
+    for row in table_3.ROWS:
+        ours = quoted(result["rows"][row]["test_accuracy"])
+        assert f"Model {row}: report {table_3.REPORT[row]:.2f}, ours {ours}.\n" in said
+
+
+def test_the_final_model_is_the_best_compromise_unless_one_is_better_for_no_more():
+    cheap = {"test_accuracy": [0.5], "training_flops": 10, "parameters": 5}
+    rows = {row: dict(cheap) for row in table_3.ROWS}
+    rows["3"]["test_accuracy"] = [0.6]
+    assert compromise(rows).startswith("Holds: ")
+    rows["6b"] = {"test_accuracy": [0.7], "training_flops": 20, "parameters": 5}
+    assert compromise(rows) == (
+        "Not by these means: with no more parameters 6b is more accurate on average."
+    )
+    rows["4"] = {"test_accuracy": [0.7], "training_flops": 10, "parameters": 6}
+    assert "with no more operations 4 is more accurate on average; with" in compromise(rows)
 
 
 def test_the_report_s_accuracies_are_those_of_its_table():

@@ -1,0 +1,117 @@
+"""The best within the budget: what candidates may be, how one is chosen, the quick setting."""
+
+import contextlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from experiments import budget
+from experiments._results import RESULTS
+from experiments._sweep import append, read_records
+from ffnn_jax.config import Conv, Crop, Dense, Flip, Settings
+from ffnn_jax.network import Network
+
+EVERY = [(row, name) for row, some in budget.CANDIDATES.items() for name in some]
+SHAPE = (32, 32, 3)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the quick setting writes."""
+    here = tmp_path_factory.mktemp("budget")
+    with contextlib.chdir(here):
+        budget.main(quick=True)
+    return here / "runs" / "quick"
+
+
+@pytest.fixture(scope="module")
+def result(folder: Path) -> dict[str, Any]:
+    """The stored result."""
+    return json.loads((folder / "budget.json").read_text())
+
+
+def test_the_quick_setting_has_both_rows(result: dict[str, Any]):
+    assert result["quick"] is True
+    assert list(result["rows"]) == list(result["chosen"]) == ["own", "wider"]
+    for row in result["rows"].values():
+        assert len(row["test_accuracy"]) == 1
+
+
+def test_the_page_names_every_candidate_and_both_rows(result: dict[str, Any]):
+    page = budget.section(result)
+    for row, some in result["candidates"].items():
+        assert f"| {row}: {result['chosen'][row]} |" in page
+        for name in some:
+            assert f"| {row} | {name} |" in page
+
+
+def test_candidates_are_stored_without_a_test_accuracy(folder: Path):
+    for record in read_records(folder / "budget.jsonl"):
+        assert ("test_accuracy" in record) == (record["row"] in ("own", "wider"))
+
+
+@pytest.mark.parametrize(("row", "name"), EVERY)
+def test_a_candidate_keeps_to_the_budget(row: str, name: str):
+    settings = budget.CANDIDATES[row][name]
+    assert settings.steps * settings.batch_size <= 80_000
+    images = ("dataset", "train_images", "held_out", "seed", "seeds")
+    for field in images:
+        assert getattr(settings, field) == getattr(budget.MODEL_3, field)
+    assert {type(one) for one in settings.augmentations} <= {Flip, Crop}
+    assert [type(one) for one in settings.layers] == [type(one) for one in budget.MODEL_3.layers]
+    ours, theirs = (Network(one.layers, SHAPE).summary() for one in (settings, budget.MODEL_3))
+    times = 1 if row == "own" else 4
+    assert ours.forward_flops <= times * theirs.forward_flops
+    total = ours.forward_flops + ours.backward_flops
+    assert total <= times * (theirs.forward_flops + theirs.backward_flops)
+
+
+@pytest.mark.parametrize("name", budget.CANDIDATES["own"])
+def test_own_is_model_3_s_network_but_for_its_start(name: str):
+    for ours, theirs in zip(
+        budget.CANDIDATES["own"][name].layers, budget.MODEL_3.layers, strict=True
+    ):
+        if isinstance(ours, Conv | Dense):
+            assert vars(ours) | {"init_scale": 0} == vars(theirs) | {"init_scale": 0}
+        else:
+            assert ours == theirs
+
+
+def test_no_two_candidates_are_alike():
+    for some in budget.CANDIDATES.values():
+        assert len(set(some.values())) == len(some)
+
+
+def test_the_best_go_on_to_more_seeds_and_the_best_of_these_is_chosen(tmp_path, monkeypatch):
+    """The last is the best with one seed and the worst of the finalists with three."""
+    accuracies = {
+        "a": (0.5, 0.9, 0.9), "b": (0.6, 0.7, 0.7), "c": (0.7, 0.7, 0.7), "d": (0.8, 0.1, 0.1),
+    }  # fmt: skip
+    path = tmp_path / "budget.jsonl"
+    done: list[tuple[str, int]] = []
+
+    def pretend(rows: Any, seeds: Any, path: Path, tested: bool) -> None:
+        assert tested is False
+        for row in rows:
+            for seed in seeds:
+                if (row, seed) not in done:
+                    done.append((row, seed))
+                    accuracy = accuracies[row.removeprefix("own: ")][seed]
+                    append(path, {"row": row, "seed": seed, "validation_accuracy": accuracy})
+
+    monkeypatch.setattr(budget, "sweep", pretend)
+    settings: dict[str, Settings] = dict.fromkeys(accuracies, budget.MODEL_3)
+    assert budget._choose("own", settings, path, 3) == "c"
+    assert len(done) == 4 + 2 * budget.FINALISTS
+
+
+def test_the_stored_choice_is_the_best_by_validation_over_three_seeds():
+    stored = json.loads((RESULTS / "budget.json").read_text())
+    for row, some in stored["candidates"].items():
+        assert set(some) == set(budget.CANDIDATES[row])
+        finalists = {name: one for name, one in some.items() if len(one["seeds"]) >= 3}
+        assert len(finalists) == budget.FINALISTS
+        best = max(finalists, key=lambda name: sum(finalists[name]["validation_accuracy"]))
+        assert stored["chosen"][row] == best

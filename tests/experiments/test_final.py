@@ -1,0 +1,95 @@
+"""The final network in the quick setting, and what its figures may be made of."""
+
+import contextlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from experiments import final
+from experiments._sweep import append
+from ffnn_jax.config import Refusal, preset
+
+FIGURES = {f"final_{name}.png" for name in final._FIGURES}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the quick setting writes."""
+    here = tmp_path_factory.mktemp("final")
+    with contextlib.chdir(here):
+        final.main(quick=True)
+    return here / "runs" / "quick"
+
+
+@pytest.fixture(scope="module")
+def result(folder: Path) -> dict[str, Any]:
+    """The stored result."""
+    return json.loads((folder / "final.json").read_text())
+
+
+def test_the_quick_setting_writes_a_result_and_its_figures(folder: Path, result: dict[str, Any]):
+    assert {path.name for path in folder.iterdir()} == FIGURES | {"final.json"}
+    assert result["quick"] is True
+    assert result["settings"]["dataset"] == "mnist_5k"
+
+
+def test_the_page_has_both_tables_and_every_figure(result: dict[str, Any]):
+    page = final.section(result)
+    assert "| Precision, report | 0.601 | 0.724 |" in page
+    assert "| Convolutional | 16 | 16 | [5×5×16] |" in page
+    assert all(f"](results/{name})" in page for name in FIGURES)
+
+
+def test_drawing_reads_the_stored_result_alone(folder: Path, tmp_path: Path, monkeypatch):
+    (tmp_path / "runs" / "quick").mkdir(parents=True)
+    stored = (folder / "final.json").read_bytes()
+    (tmp_path / "runs" / "quick" / "final.json").write_bytes(stored)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delattr(final, "train_and_look")
+    final.main(quick=True, draw_only=True)
+    for path in folder.iterdir():
+        assert (tmp_path / "runs" / "quick" / path.name).read_bytes() == path.read_bytes()
+
+
+def records(result: dict[str, Any]) -> list[dict[str, Any]]:
+    """Three stored seeds, of which the second has the best validation accuracy."""
+    one = {
+        "row": "3", "train_seconds": 1.0, "confusion": result["confusion"][0],
+        "settings": preset("cifar10-3").to_json(), "test_accuracy": 0.5, "train_accuracy": 0.6,
+    }  # fmt: skip
+    return [
+        {**one, "seed": seed, "validation_accuracy": accuracy, "parameters_sha256": f"of {seed}"}
+        for seed, accuracy in enumerate((0.4, 0.6, 0.5))
+    ]
+
+
+def test_the_best_seed_by_validation_is_looked_at(result: dict[str, Any], monkeypatch):
+    looked = {
+        **result, "seed": 1, "confusion": result["confusion"][0], "parameters_sha256": "of 1",
+        "history": [[100, 2.0, 0.3, 0.2]],
+    }  # fmt: skip
+    asked = []
+    monkeypatch.setattr(final, "run_alone", lambda *words: asked.append(words) or looked)
+    found = final.measure(records(result))
+    assert [(words[0], words[2]) for words in asked] == [(final.train_and_look, 1)]
+    assert (found["best_seed"], found["seeds"]) == (1, [0, 1, 2])
+    assert found["history"] == [
+        {"seed": 1, "step": 100, "loss": 2.0, "accuracy": 0.3, "validation_accuracy": 0.2}
+    ]
+
+
+def test_a_seed_that_is_not_what_is_stored_is_refused(result: dict[str, Any], monkeypatch):
+    other = {**result, "seed": 1, "parameters_sha256": "of another processor"}
+    monkeypatch.setattr(final, "run_alone", lambda *words: other)
+    with pytest.raises(Refusal, match=r"^seed 1 does not give what is stored: run table_3"):
+        final.measure(records(result))
+
+
+def test_without_stored_seeds_it_says_what_to_run(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(final, "RESULTS", tmp_path)
+    monkeypatch.setattr(final, "folder_for", lambda quick: tmp_path)
+    append(tmp_path / "table_3.jsonl", {"row": "0", "seed": 0})
+    with pytest.raises(Refusal, match=r"^model 3 has no stored seed: run table_3 first$"):
+        final.main()

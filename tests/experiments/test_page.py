@@ -1,0 +1,54 @@
+"""The report side by side: what is quoted is what is stored, and every link leads somewhere."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from experiments import readme, table_3
+from experiments._page import page, results
+from experiments._results import RESULTS
+
+HERE = Path(__file__).parents[2] / "experiments"
+PAGE = (HERE / "README.md").read_text(encoding="utf-8")
+
+
+def test_all_that_quotes_results_is_made_from_them():
+    """README, experiments/README.md and the heads of the experiments."""
+    stale = [
+        path.name
+        for path, text in readme.written().items()
+        if path.read_text(encoding="utf-8") != text
+    ]
+    assert stale == [], "run python -m experiments.readme"
+
+
+def test_a_result_that_changes_changes_the_page():
+    found = results()
+    row = found["table_3"]["rows"]["3"]
+    row["test_accuracy"] = [value + 0.1 for value in row["test_accuracy"]]
+    changed = page(found)
+    assert changed != PAGE
+    mean = 100 * sum(row["test_accuracy"]) / len(row["test_accuracy"])
+    assert f"| Table 3, model 3 | 54 | {mean:.1f} ±" in changed
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\(([^)#:]+)\)", PAGE))))
+def test_every_link_and_picture_is_there(target: str):
+    assert (HERE / target).exists()
+
+
+@pytest.mark.parametrize("row", table_3.ROWS)
+def test_every_row_of_table_3_has_20_seeds_in_pairs(row: str):
+    stored = json.loads((RESULTS / "table_3.json").read_text())["rows"]
+    assert stored[row]["seeds"] == list(range(20))
+    lengths = {len(stored[row][name]) for name in ("test_accuracy", "train_accuracy", "seeds")}
+    assert lengths == {20}
+
+
+def test_a_head_is_written_between_the_first_line_and_the_command():
+    code = '"""Title.\n\nReport: old.\nTime: old.\n\nCommand: python\n\nMore.\n"""\n'
+    again = readme.with_header(code, "Report: new.\n")
+    assert again == '"""Title.\n\nReport: new.\n\nCommand: python\n\nMore.\n"""\n'
+    assert readme.with_header(again, "Report: new.\n") == again

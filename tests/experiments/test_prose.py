@@ -1,0 +1,86 @@
+"""The report's prose as figures, in the quick setting, and what they compare."""
+
+import contextlib
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from experiments import prose
+from ffnn_jax.config import ReLU, Sigmoid
+
+FIGURES = {f"prose_{name}.png" for name in ("batches", "activations", "smoothness")}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the quick setting writes."""
+    here = tmp_path_factory.mktemp("prose")
+    with contextlib.chdir(here):
+        prose.main(quick=True)
+    return here / "runs" / "quick"
+
+
+@pytest.fixture(scope="module")
+def result(folder: Path) -> dict[str, Any]:
+    """The stored result."""
+    return json.loads((folder / "prose.json").read_text())
+
+
+def test_the_quick_setting_writes_a_result_and_its_figures(folder: Path, result: dict[str, Any]):
+    assert {path.name for path in folder.iterdir()} == FIGURES | {"prose.json"}
+    assert result["quick"] is True
+
+
+def test_the_page_has_every_curve_and_figure(result: dict[str, Any]):
+    page = prose.section(result)
+    assert all(f"](results/{name})" in page for name in FIGURES)
+    for name in ("batches of 16", "all images", "batches of 16, sigmoid"):
+        assert f"\n| {name} | 0.1 |" in page
+
+
+def test_full_gradients_see_all_images_a_step_and_no_more_in_all():
+    settings = dataclasses.replace(prose._WITH_RELU, steps=3000)
+    full = prose.full_gradient(settings)
+    assert full.batch_size == 3600
+    assert full.steps * full.batch_size <= 3000 * 16 < (full.steps + 1) * full.batch_size
+
+
+def test_the_sigmoid_s_network_is_the_same_but_for_the_activation():
+    layers = prose.with_sigmoid(prose._WITH_RELU).layers
+    assert [ReLU() if one == Sigmoid() else one for one in layers] == list(prose._WITH_RELU.layers)
+    assert ReLU() not in layers
+
+
+def test_the_moving_average_is_24_of_the_gradients():
+    gradients = np.array([4.0, 0.0, 8.0])
+    assert prose._moving_average(gradients, 0.75).tolist() == [1.0, 0.75, 2.5625]
+
+
+def test_the_expected_deviation_is_that_of_independent_gradients():
+    noise = np.random.default_rng(0).normal(size=40_000)
+    for mu in (0.0, 0.5, 0.9):
+        settled = prose._moving_average(noise, mu)[1000:]
+        assert settled.std() == pytest.approx(np.sqrt((1 - mu) / (1 + mu)), rel=0.03)
+
+
+def test_the_rate_with_the_best_validation_is_kept(monkeypatch: pytest.MonkeyPatch):
+    outcomes = {}
+
+    def pretend(settings: Any, splits: Any) -> Any:
+        rate = settings.learning_rate
+        outcomes[rate] = rate
+        trained = type("Trained", (), {"train_seconds": 2.0, "history": []})
+        return type("Outcome", (), {
+            "settings": settings, "validation_accuracy": [{0.1: 0.5, 0.3: 0.8, 1.0: 0.6}[rate]],
+            "test_accuracy": [rate], "trained": trained, "models": ["model"], "best": 0,
+        })  # fmt: skip
+
+    monkeypatch.setattr(prose, "compute", pretend)
+    stored, model = prose._best_rate(prose._WITH_RELU, (0.1, 0.3, 1.0))
+    assert (stored["settings"]["learning_rate"], stored["test_accuracy"]) == (0.3, [0.3])
+    assert stored["validation_accuracy_by_rate"] == {"0.1": 0.5, "0.3": 0.8, "1.0": 0.6}
+    assert model == "model"

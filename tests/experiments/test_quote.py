@@ -1,0 +1,31 @@
+import pytest
+
+from experiments._quote import duration, percent, processor, quoted, standing
+
+
+def test_a_mean_is_quoted_with_its_deviation_and_n():
+    assert quoted([0.5, 0.52, 0.54]) == "0.5200 +- 0.0200 (mean +- sd, n = 3)"
+    assert percent([0.5, 0.52, 0.54]) == "52.0 ± 2.0"
+
+
+def test_one_seed_has_no_deviation():
+    assert quoted([0.97804]) == "0.9780 (mean +- sd, n = 1)"
+
+
+@pytest.mark.parametrize(
+    ("report", "place", "below"), [(0.5, "inside", 1), (0.43, "below", 0), (0.57, "above", 3)]
+)
+def test_the_report_s_run_stands_inside_or_outside_of_ours(report, place, below):
+    said = standing([0.49, 0.5, 0.51], report)
+    assert said == f"{place} [45.0, 55.0], {below} of 3 seeds below it"
+
+
+def test_a_report_that_is_rounded_is_outside_when_all_it_may_stand_for_is():
+    assert standing([0.49, 0.5, 0.51], 0.554).startswith("inside ")
+    assert standing([0.49, 0.5, 0.51], 0.556).startswith("above ")
+
+
+def test_a_device_is_named():
+    cpu = {"platform": "cpu", "kind": "cpu", "processor": "Acme 9", "cpu_cores": 2}
+    assert processor(cpu) == "2 cores of Acme 9"
+    assert duration(4.4, processor(cpu, 1)) == "4 s of training a seed on 1 core of Acme 9"
