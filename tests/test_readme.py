@@ -1,5 +1,7 @@
 """README tells the truth: its example and its commands do what it says."""
 
+import importlib
+import inspect
 import io
 import re
 import shlex
@@ -57,6 +59,15 @@ def test_the_commands_for_data_do_what_readme_says(tmp_path, monkeypatch, capsys
     said = capsys.readouterr().out
     assert re.search(r"mnist_5k +1\.0\.0 .* verified", said)
     assert (tmp_path / "mnist_5k.png").is_file()
+
+
+def test_the_commands_for_experiments_are_understood():
+    commands = re.findall(r"^python -m (experiments\.\w+)(.*)$", TEXT, re.M)
+    assert len(commands) == 3
+    for module, words in commands:
+        found = importlib.import_module(module)
+        options = {word[2:] for word in shlex.split(words) if word.startswith("--")}
+        assert not options or options <= set(inspect.signature(found.main).parameters)
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,5 @@
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ from tests.tolerances import SAME_ARITHMETIC, tolerance
 
 
 def rates(peak: float, steps: int) -> np.ndarray:
-    alpha = triangular(peak, steps)
+    alpha: Any = triangular(peak, steps)
     return np.array([float(alpha(jnp.int32(n))) for n in range(steps)])
 
 
@@ -30,7 +32,7 @@ def test_one_update_has_the_peak():
 
 
 def test_the_rate_reaches_the_update():
-    rule = momentum(triangular(0.5, 10), 0.0)
+    rule: Any = momentum(triangular(0.5, 10), 0.0)
     w = {"w": jnp.array(2.0)}
     updates, state = rule.update(w, rule.init(w), w)
     assert updates["w"].item() == -0.5
