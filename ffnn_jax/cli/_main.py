@@ -11,6 +11,7 @@ from tyro.extras import SubcommandApp
 
 import ffnn_jax
 from ffnn_jax.cli._data import List, Prepare, Show
+from ffnn_jax.cli._predict import Evaluate, Predict
 from ffnn_jax.cli._train import Train
 from ffnn_jax.cli._verify import Verify
 from ffnn_jax.config import Diverged, Refusal
@@ -53,6 +54,8 @@ def _parse(words: list[str]) -> Callable[[], int]:
     """
     app = SubcommandApp()
     app.command(name="train")(Train)
+    app.command(name="predict")(Predict)
+    app.command(name="evaluate")(Evaluate)
     app.command(name="verify")(Verify)
     data = SubcommandApp()
     data.command(name="prepare")(Prepare)

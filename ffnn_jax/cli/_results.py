@@ -1,4 +1,4 @@
-"""Results of checks for machines: JSON in a file or on standard output."""
+"""Results for machines: JSON in a file or on standard output."""
 
 import json
 import math
@@ -14,7 +14,7 @@ from ffnn_jax.verify import Report
 def require_writable(file: str | None) -> None:
     """Refuses a file that has no folder to stand in, before the work is done."""
     if file not in (None, "-") and not Path(str(file)).absolute().parent.is_dir():
-        raise Refusal(f"json cannot be written: no folder {Path(str(file)).absolute().parent}")
+        raise Refusal(f"{file} cannot be written: no folder {Path(str(file)).absolute().parent}")
 
 
 def console_beside(file: str | None) -> Console:
@@ -35,7 +35,7 @@ def checks_json(report: Report) -> dict[str, Any]:
     }
 
 
-def write_json(file: str | None, result: dict[str, Any]) -> None:
+def write_json(file: str | None, result: Any) -> None:
     """Writes a result to the file, to standard output for "-", or nowhere."""
     if file == "-":
         print(json.dumps(result, indent=2))

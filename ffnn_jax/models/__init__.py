@@ -2,5 +2,19 @@
 
 from ffnn_jax.models._arrays import load_arrays, save_arrays
 from ffnn_jax.models._model import Model, load, save
+from ffnn_jax.models._pictures import Fitted, fit_picture, picture_files
+from ffnn_jax.models._predict import Prediction, is_of_digits, predict_files
 
-__all__ = ["Model", "load", "load_arrays", "save", "save_arrays"]
+__all__ = [
+    "Fitted",
+    "Model",
+    "Prediction",
+    "fit_picture",
+    "is_of_digits",
+    "load",
+    "load_arrays",
+    "picture_files",
+    "predict_files",
+    "save",
+    "save_arrays",
+]

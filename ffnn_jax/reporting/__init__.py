@@ -7,6 +7,7 @@ from ffnn_jax.reporting._figures import (
     draw_filters,
     draw_misclassified,
     draw_precision_recall,
+    draw_predictions,
     save_figure,
 )
 from ffnn_jax.reporting._metrics import (
@@ -27,6 +28,7 @@ __all__ = [
     "draw_filters",
     "draw_misclassified",
     "draw_precision_recall",
+    "draw_predictions",
     "f1",
     "precision",
     "precision_recall_table",

@@ -140,7 +140,7 @@ def test_faults_are_listed_and_nothing_is_checked(capsys: pytest.CaptureFixture)
         (["mine:relu_0", *DENSE[:3], "4:int<0"], "whole numbers below 0 there are none"),
         (
             ["mine:relu_0", *RELU[:4], "--json", "no/where.json"],
-            "json cannot be written: no folder",
+            "cannot be written: no folder",
         ),
         (["--seed", "-1"], "seed must be from 0 to"),
         (["mine:right_dense", *DENSE, "--reduces", "max"], "reduces must be sum or mean"),

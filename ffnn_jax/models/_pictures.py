@@ -1,0 +1,178 @@
+"""Picture files of any size and mode, made into the pixels that a network takes.
+
+Pictures for a model of digits are treated as those of MNIST were: the digit is light on dark,
+cropped to its ink, scaled to fit 20 x 20 of 28 x 28 pixels, and placed with its centre of mass in
+the middle. Other pictures are cropped to the network's proportions and scaled.
+"""
+
+import dataclasses
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from ffnn_jax.config import Refusal
+
+MOST_PIXELS = 50_000_000
+_FAINTEST, _INK = 0.2, 0.3
+_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"}
+# What Pillow raises for files that are cut off, altered, or hostile.
+_DAMAGE = (OSError, ValueError, SyntaxError, EOFError, MemoryError)
+
+Shape = tuple[int, int, int]
+
+
+@dataclasses.dataclass(frozen=True)
+class Fitted:
+    """A picture as a network sees it, and what was done to it.
+
+    Attributes:
+        pixels: uint8, of the network's shape.
+        steps: what was done, in order.
+    """
+
+    pixels: UInt8[np.ndarray, "H W C"]
+    steps: tuple[str, ...]
+
+
+def picture_files(paths: Sequence[Path]) -> Iterator[Path]:
+    """The files, and for a folder the pictures in it, by name.
+
+    Raises:
+        Refusal: a folder holds no picture.
+    """
+    for path in paths:
+        if not path.is_dir():
+            yield path
+            continue
+        inside = sorted(file for file in path.iterdir() if file.suffix.lower() in _SUFFIXES)
+        if not inside:
+            raise Refusal(f"{path}: a folder without pictures ({', '.join(sorted(_SUFFIXES))})")
+        yield from inside
+
+
+def fit_picture(path: Path, shape: Shape, digits: bool) -> Fitted:
+    """Reads a picture file and makes it fit.
+
+    Args:
+        path: the file.
+        shape: the network's (height, width, channels).
+        digits: whether to treat it as MNIST's digits were.
+
+    Raises:
+        Refusal: it cannot be read, is too large, or shows no digit.
+    """
+    image, steps = _read(path)
+    try:
+        fitted = _digit(image, shape) if digits else _plain(image, shape)
+    except Refusal as refusal:
+        raise Refusal(f"{path}: {refusal}") from None
+    return Fitted(fitted.pixels, (*steps, *fitted.steps))
+
+
+def _read(path: Path) -> tuple[Image.Image, list[str]]:
+    """The picture, upright, in RGB or grey, and what was done to get it."""
+    if not path.exists():
+        raise Refusal(f"{path}: no such file")
+    try:
+        with warnings.catch_warnings(action="ignore"), Image.open(path) as opened:
+            width, height = opened.size
+            if width * height > MOST_PIXELS:
+                raise Refusal(
+                    f"{path}: {width} x {height} pixels, at most {MOST_PIXELS:,} are read"
+                )
+            steps = [f"{width} x {height}, {opened.mode}"]
+            if getattr(opened, "n_frames", 1) > 1:
+                steps.append("first frame")
+            opened.load()
+            return _upright(opened), steps
+    except Image.DecompressionBombError:
+        raise Refusal(f"{path}: too large, at most {MOST_PIXELS:,} pixels are read") from None
+    except UnidentifiedImageError:
+        raise Refusal(f"{path}: not a picture") from None
+    except _DAMAGE as error:
+        raise Refusal(f"{path}: cannot be read ({error})") from None
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """The picture as it is meant to be seen: turned, opaque on white, 8 bits a channel."""
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith(("I", "F")):
+        values = np.asarray(image, np.float64)
+        most = 65535 if values.max(initial=0) > 255 else 255
+        return Image.fromarray((np.clip(values / most, 0, 1) * 255).round().astype(np.uint8))
+    if "A" in image.getbands() or "transparency" in image.info:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(white, image).convert("RGB")
+    return image if image.mode in ("L", "RGB") else image.convert("RGB")
+
+
+def _plain(image: Image.Image, shape: Shape) -> Fitted:
+    height, width, channels = shape
+    image = image.convert("L" if channels == 1 else "RGB")
+    scale = min(image.width / width, image.height / height)
+    size = (max(round(scale * width), 1), max(round(scale * height), 1))
+    steps = []
+    if size != image.size:
+        left, top = ((whole - part) // 2 for whole, part in zip(image.size, size, strict=True))
+        image = image.crop((left, top, left + size[0], top + size[1]))
+        steps.append(f"cropped to the middle {size[0]} x {size[1]}")
+    if size != (width, height):
+        image = image.resize((width, height), Image.Resampling.LANCZOS)
+        steps.append(f"scaled to {width} x {height}")
+    return Fitted(np.asarray(image, np.uint8).reshape(shape), tuple(steps))
+
+
+def _digit(image: Image.Image, shape: Shape) -> Fitted:
+    grey = np.asarray(image.convert("L"), np.float64) / 255
+    background = float(np.median(np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])))
+    dark = background - grey.min() > grey.max() - background
+    ink = np.clip(background - grey if dark else grey - background, 0, None)
+    if ink.max() < 0.05:
+        raise Refusal("shows no digit: all its pixels are nearly alike")
+    ink = np.clip(ink / ink.max() - _FAINTEST, 0, None) / (1 - _FAINTEST)
+    cropped = _cropped_to_ink(ink)
+    box = round(20 / 28 * min(shape[:2]))
+    scaled = _scaled_to_fit(cropped, box)
+    placed = _centred_by_mass(scaled, shape[:2])
+    steps = ["inverted (dark on light)"] if dark else []
+    steps += [
+        f"cropped to its ink, {cropped.shape[1]} x {cropped.shape[0]}",
+        f"scaled to {scaled.shape[1]} x {scaled.shape[0]} of {shape[1]} x {shape[0]}",
+        "centred by mass",
+    ]
+    pixels = (255 * placed / placed.max()).round().astype(np.uint8)
+    return Fitted(np.repeat(pixels[..., None], shape[2], axis=2), tuple(steps))
+
+
+def _cropped_to_ink(ink: Float[np.ndarray, "H W"]) -> Float[np.ndarray, "h w"]:
+    rows = np.flatnonzero((ink > _INK).any(axis=1))
+    columns = np.flatnonzero((ink > _INK).any(axis=0))
+    return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+def _scaled_to_fit(ink: Float[np.ndarray, "h w"], box: int) -> Float[np.ndarray, "h w"]:
+    height, width = ink.shape
+    scale = box / max(height, width)
+    size = (max(round(width * scale), 1), max(round(height * scale), 1))
+    image = Image.fromarray(ink.astype(np.float32)).resize(size, Image.Resampling.BICUBIC)
+    return np.clip(np.asarray(image, np.float64), 0, 1)
+
+
+def _centred_by_mass(
+    ink: Float[np.ndarray, "h w"], shape: tuple[int, int]
+) -> Float[np.ndarray, "H W"]:
+    """The ink on an empty field; its centre of mass in the middle, as far as it stays inside."""
+    placed = np.zeros(shape)
+    corner = []
+    for axis, size in enumerate(shape):
+        mass = ink.sum(axis=1 - axis)
+        centre = float((mass * np.arange(len(mass))).sum() / mass.sum())
+        first = round((size - 1) / 2 - centre)
+        corner.append(min(max(first, 0), size - len(mass)))
+    placed[corner[0] : corner[0] + ink.shape[0], corner[1] : corner[1] + ink.shape[1]] = ink
+    return placed

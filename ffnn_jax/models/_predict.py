@@ -1,0 +1,90 @@
+"""A model's answers for picture files: bad ones are named, the others still done."""
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from ffnn_jax.config import Refusal
+from ffnn_jax.models._model import Model
+from ffnn_jax.models._pictures import Fitted, Shape, fit_picture
+
+
+@dataclasses.dataclass(frozen=True)
+class Prediction:
+    """What a model says of one picture file.
+
+    Attributes:
+        file: the picture.
+        top: the most probable classes and their probabilities, the first the likeliest; empty
+            where there is an error.
+        fitted: the picture as the network saw it.
+        error: why there is no answer.
+    """
+
+    file: Path
+    top: tuple[tuple[str, float], ...] = ()
+    fitted: Fitted | None = None
+    error: str | None = None
+
+    @property
+    def label(self) -> str | None:
+        """The most probable class."""
+        return self.top[0][0] if self.top else None
+
+    def to_json(self) -> dict[str, Any]:
+        """The prediction as JSON's own types."""
+        return {
+            "file": str(self.file),
+            "label": self.label,
+            "top": [list(one) for one in self.top],
+            "error": self.error,
+        }
+
+
+def is_of_digits(model: Model) -> bool:
+    """Whether the classes are the ten digits, in grey."""
+    return model.class_names == tuple("0123456789") and model.network.input_shape[2] == 1
+
+
+def predict_files(
+    model: Model, files: Iterable[Path], top: int = 3, digits: bool | None = None
+) -> list[Prediction]:
+    """Predictions for picture files of any size and mode, in their order.
+
+    Args:
+        model: the model.
+        files: pictures.
+        top: how many classes of each are given.
+        digits: whether to treat them as MNIST's digits were; if not given, where the model's
+            classes are the ten digits.
+    """
+    digits = is_of_digits(model) if digits is None else digits
+    shape = model.network.input_shape
+    read = [_fitted_or_error(file, shape, digits) for file in files]
+    fitted = [one.fitted.pixels for one in read if one.fitted is not None]
+    if not fitted:
+        return read
+    probabilities = iter(model.probabilities(np.stack(fitted)))
+    return [
+        one if one.fitted is None else _answered(one, model.class_names, next(probabilities), top)
+        for one in read
+    ]
+
+
+def _fitted_or_error(file: Path, shape: Shape, digits: bool) -> Prediction:
+    try:
+        return Prediction(file, fitted=fit_picture(file, shape, digits))
+    except Refusal as refusal:
+        return Prediction(file, error=str(refusal))
+
+
+def _answered(
+    read: Prediction, names: Sequence[str], probabilities: Float[np.ndarray, " K"], top: int
+) -> Prediction:
+    likeliest = np.argsort(-probabilities, kind="stable")[:top]
+    classes = tuple((names[k], float(probabilities[k])) for k in likeliest)
+    return dataclasses.replace(read, top=classes)

@@ -1,0 +1,199 @@
+"""Pictures of any size and mode become what the network takes; bad ones are named."""
+
+import io
+import math
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from ffnn_jax.config import Dense, Refusal
+from ffnn_jax.models import Model, fit_picture, is_of_digits, picture_files, predict_files
+from ffnn_jax.network import Network
+from ffnn_jax.training import Normalisation
+
+GREY, COLOUR = (28, 28, 1), (32, 32, 3)
+DIGITS = tuple("0123456789")
+
+
+def model(names: tuple[str, ...] = DIGITS, shape: Any = GREY) -> Model:
+    network = Network((Dense(len(names)),), shape)
+    channels = np.ones(shape[2], np.float32)
+    return Model(
+        network, network.init(jax.random.key(0)), Normalisation(channels / 255, channels), names
+    )
+
+
+def seven(
+    size: tuple[int, int] = (200, 150), ink: Any = "black", paper: Any = "white"
+) -> Image.Image:
+    """A seven in the upper left of a sheet."""
+    image = Image.new("RGB", size, paper)
+    draw = ImageDraw.Draw(image)
+    draw.line([(20, 20), (70, 20), (40, 90)], fill=ink, width=9)
+    return image
+
+
+def saved(folder: Path, image: Image.Image, name: str = "a.png", **options: Any) -> Path:
+    image.save(folder / name, **options)
+    return folder / name
+
+
+def test_a_digit_is_cropped_to_its_ink_scaled_to_20_and_centred_by_mass(tmp_path: Path):
+    fitted = fit_picture(saved(tmp_path, seven()), GREY, digits=True)
+    ink = fitted.pixels[..., 0].astype(float)
+    rows, columns = (np.flatnonzero(ink.any(axis=axis)) for axis in (1, 0))
+    assert max(np.ptp(rows), np.ptp(columns)) + 1 == 20
+    for axis in (0, 1):
+        centre = (ink.sum(axis=1 - axis) * np.arange(28)).sum() / ink.sum()
+        assert abs(centre - 13.5) <= 0.5 + 1e-9
+    assert ink.max() == 255
+
+
+@pytest.mark.parametrize(
+    ("ink", "paper"),
+    [("black", "white"), ("white", "black"), ("navy", "ivory"), ("yellow", "navy")],
+)
+def test_ink_is_light_whatever_the_colours(tmp_path: Path, ink: str, paper: str):
+    fitted = fit_picture(saved(tmp_path, seven(ink=ink, paper=paper)), GREY, digits=True)
+    expected = fit_picture(saved(tmp_path, seven(), "b.png"), GREY, digits=True)
+    assert np.abs(fitted.pixels.astype(int) - expected.pixels).max() <= 3
+    dark = sum(Image.new("RGB", (1, 1), ink).getpixel((0, 0))) < 300  # type: ignore[arg-type]
+    assert ("inverted (dark on light)" in fitted.steps) == dark
+
+
+def test_where_the_digit_lies_and_how_large_the_sheet_is_decides_nothing(tmp_path: Path):
+    sheet = Image.new("RGB", (640, 480), "white")
+    sheet.paste(seven(), (400, 300))
+    far = fit_picture(saved(tmp_path, sheet), GREY, digits=True)
+    near = fit_picture(saved(tmp_path, seven(), "b.png"), GREY, digits=True)
+    assert (far.pixels == near.pixels).all()
+
+
+def test_a_plain_picture_is_cropped_to_its_middle_and_scaled(tmp_path: Path):
+    image = Image.new("RGB", (300, 100), "red")
+    image.paste("blue", (100, 0, 200, 100))
+    fitted = fit_picture(saved(tmp_path, image), COLOUR, digits=False)
+    assert (fitted.pixels == (0, 0, 255)).all()
+    assert fitted.steps == (
+        "300 x 100, RGB",
+        "cropped to the middle 100 x 100",
+        "scaled to 32 x 32",
+    )
+
+
+def test_a_picture_of_the_network_s_own_size_is_left_as_it_is(tmp_path: Path):
+    pixels = np.random.default_rng(0).integers(0, 256, COLOUR, np.uint8)
+    fitted = fit_picture(saved(tmp_path, Image.fromarray(pixels)), COLOUR, digits=False)
+    assert (fitted.pixels == pixels).all()
+    assert fitted.steps == ("32 x 32, RGB",)
+
+
+def test_a_digit_keeps_to_a_network_of_another_size(tmp_path: Path):
+    fitted = fit_picture(saved(tmp_path, seven()), (14, 14, 1), digits=True)
+    assert fitted.pixels.shape == (14, 14, 1)
+    assert np.ptp(np.flatnonzero(fitted.pixels.any(axis=(1, 2)))) + 1 == 10
+
+
+def in_mode(mode: str) -> Image.Image:
+    if mode == "I;16":
+        return Image.fromarray(np.asarray(seven().convert("L"), np.uint16) * 257)
+    if mode == "clear":
+        clear = seven().convert("RGBA")
+        clear.putalpha(clear.convert("L").point(lambda value: 255 - value))
+        return clear
+    return seven().convert(mode)
+
+
+@pytest.mark.parametrize(
+    ("mode", "suffix"),
+    [("CMYK", "jpg"), ("RGBA", "png"), ("I;16", "png"), ("P", "png"), ("L", "png"), ("1", "png"),
+     ("LA", "png"), ("clear", "png"), ("RGB", "webp")],
+)  # fmt: skip
+def test_every_mode_shows_the_same_digit(tmp_path: Path, mode: str, suffix: str):
+    fitted = fit_picture(saved(tmp_path, in_mode(mode), f"a.{suffix}"), GREY, digits=True)
+    expected = fit_picture(saved(tmp_path, seven(), "b.png"), GREY, digits=True)
+    apart = np.abs(fitted.pixels.astype(float) - expected.pixels)
+    assert apart.mean() < 3
+
+
+def test_the_first_frame_of_an_animation_is_read(tmp_path: Path):
+    other = Image.new("RGB", (200, 150), "white")
+    path = saved(tmp_path, seven(), "a.gif", save_all=True, append_images=[other])
+    fitted = fit_picture(path, GREY, digits=True)
+    assert "first frame" in fitted.steps
+
+
+def test_a_picture_taken_sideways_is_turned_upright(tmp_path: Path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by 270 degrees
+    path = saved(tmp_path, seven().transpose(Image.Transpose.ROTATE_90), "a.png", exif=exif)
+    expected = fit_picture(saved(tmp_path, seven(), "b.png"), GREY, digits=True)
+    assert (fit_picture(path, GREY, digits=True).pixels == expected.pixels).all()
+
+
+def bad_files(folder: Path) -> dict[str, str]:
+    """Files that cannot be read, and what is said of them."""
+    whole = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (99, 99, 3), np.uint8)).save(
+        whole, "PNG"
+    )
+    (folder / "cut.png").write_bytes(whole.getvalue()[: len(whole.getvalue()) // 2])
+    (folder / "empty.png").write_bytes(b"")
+    (folder / "text.png").write_text("not a picture")
+    saved(folder, Image.new("L", (1, 1), 77), "dot.png")
+    saved(folder, Image.new("1", (20_000, 20_000)), "huge.png")
+    saved(folder, Image.new("RGB", (50, 50), "white"), "blank.png")
+    return {
+        "cut.png": "cannot be read", "empty.png": "not a picture", "text.png": "not a picture",
+        "dot.png": "shows no digit", "huge.png": "too large, at most 50,000,000 pixels",
+        "blank.png": "shows no digit", "missing.png": "no such file",
+    }  # fmt: skip
+
+
+def test_bad_files_are_named_and_the_others_still_done(tmp_path: Path):
+    said = bad_files(tmp_path)
+    good = saved(tmp_path, seven(), "good.png")
+    files = [*(tmp_path / name for name in said), good]
+    *bad, last = predict_files(model(), files)
+    for prediction, (name, words) in zip(bad, said.items(), strict=True):
+        assert prediction.to_json()["label"] is None
+        assert str(prediction.error).startswith(f"{tmp_path / name}: {words}")
+    assert last.error is None
+    assert last.label in DIGITS
+
+
+def test_a_folder_gives_its_pictures_by_name(tmp_path: Path):
+    for name in ("b.png", "a.JPG", "notes.txt"):
+        saved(tmp_path, seven(), name, format="PNG")
+    found = picture_files([tmp_path, tmp_path / "else.png"])
+    assert [path.name for path in found] == ["a.JPG", "b.png", "else.png"]
+
+
+def test_a_folder_without_pictures_is_refused(tmp_path: Path):
+    with pytest.raises(Refusal, match="a folder without pictures"):
+        list(picture_files([tmp_path]))
+
+
+def test_predictions_are_the_model_s_own_likeliest_first(tmp_path: Path):
+    path = saved(tmp_path, seven())
+    (found,) = predict_files(model(), [path], top=10)
+    pixels = fit_picture(path, GREY, digits=True).pixels
+    (probabilities,) = model().probabilities(pixels[None])
+    assert dict(found.top) == pytest.approx({str(k): float(p) for k, p in enumerate(probabilities)})
+    assert [p for _, p in found.top] == sorted((p for _, p in found.top), reverse=True)
+    assert math.isclose(sum(p for _, p in found.top), 1, rel_tol=1e-5)
+
+
+def test_pictures_are_digits_where_the_classes_are_unless_told(tmp_path: Path):
+    assert is_of_digits(model())
+    assert not is_of_digits(model(("cat", "dog")))
+    assert not is_of_digits(model(DIGITS, COLOUR))
+    path = saved(tmp_path, seven())
+    plain, digit = (predict_files(model(), [path], digits=some)[0].fitted for some in (False, None))
+    assert plain is not None and digit is not None
+    assert "centred by mass" in digit.steps
+    assert "centred by mass" not in plain.steps
