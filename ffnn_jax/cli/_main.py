@@ -11,6 +11,7 @@ from tyro.extras import SubcommandApp
 
 import ffnn_jax
 from ffnn_jax.cli._data import List, Prepare, Show
+from ffnn_jax.cli._look import Doctor, Summary
 from ffnn_jax.cli._predict import Evaluate, Predict
 from ffnn_jax.cli._train import Train
 from ffnn_jax.cli._verify import Verify
@@ -56,6 +57,8 @@ def _parse(words: list[str]) -> Callable[[], int]:
     app.command(name="train")(Train)
     app.command(name="predict")(Predict)
     app.command(name="evaluate")(Evaluate)
+    app.command(name="summary")(Summary)
+    app.command(name="doctor")(Doctor)
     app.command(name="verify")(Verify)
     data = SubcommandApp()
     data.command(name="prepare")(Prepare)

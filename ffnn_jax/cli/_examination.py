@@ -1,0 +1,118 @@
+"""What ``summary`` and ``doctor`` do, once jax may be imported."""
+
+import dataclasses
+import importlib.util
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+from rich.console import Console
+
+from ffnn_jax.cli._results import console_beside, write_json
+from ffnn_jax.config import Settings
+from ffnn_jax.data import data_dir, find_prepared, local_folder, prepared_names
+from ffnn_jax.layers import dense
+from ffnn_jax.network import Network
+from ffnn_jax.runs import device, versions
+
+_SHAPES = {"mnist": (28, 28, 1), "mnist_5k": (28, 28, 1), "cifar10": (32, 32, 3)}
+_ENOUGH_BYTES = 2 << 30
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        about: what.
+        found: what was found.
+        remedy: what to do, where it stands in the way of a run.
+    """
+
+    about: str
+    found: str
+    remedy: str = ""
+
+
+def print_summary(settings: Settings) -> int:
+    """Prints the network's table."""
+    summary = Network(settings.layers, _SHAPES[settings.dataset]).summary()
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"{settings.preset}: {summary.parameters:,} parameters")
+    console.print(summary, soft_wrap=False)
+    return 0
+
+
+def examine_and_print(folder: Path | None, json: str | None) -> int:
+    """Prints every finding; returns 1 if one stands in the way of a run."""
+    console, findings = console_beside(json), list(examine(folder))
+    for finding in findings:
+        mark = "!!" if finding.remedy else "ok"
+        remedy = f"; {finding.remedy}" if finding.remedy else ""
+        line = f"{mark} {finding.about:<10} {finding.found}{remedy}"
+        console.print(line, soft_wrap=True, markup=False)
+    write_json(json, [dataclasses.asdict(finding) for finding in findings])
+    return int(any(finding.remedy for finding in findings))
+
+
+def examine(folder: Path | None = None) -> Iterator[Finding]:
+    """Looks at one thing after another.
+
+    Args:
+        folder: of the prepared data sets; ``data_dir()`` if not given.
+    """
+    named = (f"{name} {number}" for name, number in versions().items())
+    yield Finding("versions", f"{', '.join(named)}, {platform.platform()}")
+    yield _device()
+    yield _gradient()
+    yield _data(folder)
+    yield _writable("runs", Path.cwd())
+    yield _cache()
+    grain = importlib.util.find_spec("grain") is not None
+    yield Finding("streaming", "Grain is there" if grain else "without Grain: resident data alone")
+
+
+def _device() -> Finding:
+    where, kinds = device(), [f"{one.platform} {one.id}" for one in jax.devices()]
+    name = where["processor"] if where["platform"] == "cpu" else where["kind"]
+    return Finding("devices", f"{', '.join(kinds)}: {name}, {where['cpu_cores']} cores")
+
+
+def _gradient() -> Finding:
+    """The derived gradient of a dense layer with whole numbers, which no device may round."""
+    x, w, b = jnp.array([[1.0, 2.0]]), jnp.array([[3.0], [4.0]]), jnp.array([5.0])
+    dw = jax.jit(jax.grad(lambda w: dense(x, w, b).sum()))(w)
+    if dw.ravel().tolist() == [1.0, 2.0]:
+        return Finding("gradient", "a dense layer's is right on this device")
+    return Finding(
+        "gradient", f"dw is {dw.tolist()}, not [[1], [2]]", "reinstall jax for the device"
+    )
+
+
+def _data(folder: Path | None) -> Finding:
+    where = data_dir() if folder is None else local_folder(folder)
+    sets = [found for name in prepared_names(where) if (found := find_prepared(name, where))]
+    named = ", ".join(f"{one.name} {one.version}" for one in sets) or "no set"
+    hint = "" if sets else " (ffnn-jax data prepare NAME; quickstart needs none)"
+    return Finding("data", f"{where}: {named}{hint}")
+
+
+def _writable(about: str, folder: Path) -> Finding:
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        return Finding(about, f"{folder}: {error.strerror}", "choose another folder")
+    free = shutil.disk_usage(folder).free
+    remedy = "" if free > _ENOUGH_BYTES else f"free {_ENOUGH_BYTES >> 30} GiB"
+    return Finding(about, f"{folder} can be written to, {free / (1 << 30):.0f} GiB free", remedy)
+
+
+def _cache() -> Finding:
+    cache = os.environ.get("JAX_COMPILATION_CACHE_DIR")
+    return Finding("cache", f"of compiled programs: {cache or 'none (JAX_COMPILATION_CACHE_DIR)'}")
