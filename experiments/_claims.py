@@ -14,7 +14,7 @@ class Claim(NamedTuple):
     """What the report says, and the difference that it is about.
 
     Attributes:
-        letter: orders the claims.
+        label: orders the claims.
         text: the claim.
         first: a row of the table.
         second: the row it is compared with.
@@ -22,7 +22,7 @@ class Claim(NamedTuple):
         gap: whether the difference is of training minus validation accuracy.
     """
 
-    letter: str
+    label: str
     text: str
     first: str
     second: str
@@ -38,12 +38,12 @@ class Claim(NamedTuple):
 CLAIMS = (
     Claim("a", "the first ReLU does not matter", "1", "0", 0),
     Claim("b", "without both ReLUs it is worse", "2", "0", -1),
-    Claim("c", "a third convolution helps", "3", "0", 1),
-    Claim("c", "so does model 4", "4", "0", 1),
-    Claim("c", "so does model 5", "5", "0", 1),
-    Claim("d", "4 is no better than 3", "4", "3", 0),
-    Claim("d", "5 is no better than 3", "5", "3", 0),
-    Claim("d", "5 is no better than 4", "5", "4", 0),
+    Claim("c", "model 3, a third convolution, helps", "3", "0", 1),
+    Claim("c", "model 4 helps", "4", "0", 1),
+    Claim("c", "model 5 helps", "5", "0", 1),
+    Claim("d", "4 and 3 do not differ", "4", "3", 0),
+    Claim("d", "5 and 3 do not differ", "5", "3", 0),
+    Claim("d", "5 and 4 do not differ", "5", "4", 0),
     Claim("e", "a fourth convolution falls back", "6a", "3", -1),
     Claim("f", "half the rate, twice the steps help", "6b", "0", 1),
     Claim("f", "twice the batch helps", "7", "0", 1),
@@ -62,45 +62,63 @@ def comparisons(rows: Rows, claims: tuple[Claim, ...] = CLAIMS) -> dict[Claim, C
 def answers(rows: Rows, claims: tuple[Claim, ...] = CLAIMS) -> list[dict[str, Any]]:
     """The claims with their comparisons and verdicts, as they are stored."""
     return [
-        {**claim._asdict(), **found._asdict(), "answer": answer(claim, found)}
+        {**claim._asdict(), **found._asdict(), "verdict": verdict(claim, found)}
         for claim, found in comparisons(rows, claims).items()
     ]
 
 
-def answer(claim: Claim, found: Comparison) -> str:
-    """The verdict in a sentence; differences in points of accuracy."""
-    points = (
-        f"{100 * found.difference:+.1f} points [{100 * found.low:+.1f}, {100 * found.high:+.1f}]"
-    )
+def verdict(claim: Claim, found: Comparison) -> str:
+    """Whether the claim holds, after the correction for all that were looked at together."""
     if not found.decided:
-        return f"Not decided: {points}; {100 * found.smallest:.1f} would have been seen."
+        return "not decided"
     if claim.expected == 0:
-        return f"There is a difference: {points}."
+        return "refuted: there is a difference"
+    return "holds" if found.difference * claim.expected > 0 else "the opposite holds"
+
+
+def cells(one: Mapping[str, Any]) -> str:
+    """A stored answer as cells of a table: difference in points, n, p, verdict."""
+    low, high = 100 * one["low"], 100 * one["high"]
+    seen = ""
+    if one["verdict"] == "not decided":
+        seen = f"; {100 * one['smallest']:.1f} points would have been seen"
     return (
-        f"{'Holds' if found.difference * claim.expected > 0 else 'The opposite holds'}: {points}."
+        f"| {100 * one['difference']:+.1f} [{low:+.1f}, {high:+.1f}] | {one['n']} "
+        f"| {one['adjusted']:.2g} | {one['verdict']}{seen} |"
     )
 
 
 def other_reading(
     rows: Rows, instead: Mapping[str, str], claims: tuple[Claim, ...] = CLAIMS
-) -> list[tuple[Claim, Comparison]]:
-    """The claims about some rows, with others in their place, corrected together.
+) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """The claims about some rows, as they stand and with others in their place.
+
+    Both are answered with the seeds that all these rows have, and corrected for the same claims.
 
     Args:
         rows: as for ``comparisons``.
         instead: for some rows, the rows to read in their place.
         claims: of which those that name such a row are looked at.
     """
-    read = {
-        claim: claim._replace(
+    named = [claim for claim in claims if {claim.first, claim.second} & set(instead)]
+    read = [
+        claim._replace(
             first=instead.get(claim.first, claim.first),
             second=instead.get(claim.second, claim.second),
         )
-        for claim in claims
-    }
-    changed = {claim: other for claim, other in read.items() if other != claim}
-    found = comparisons(rows, tuple(changed.values()))
-    return [(claim, found[other]) for claim, other in changed.items()]
+        for claim in named
+    ]
+    used = {row for claim in (*named, *read) for row in (claim.first, claim.second)}
+    common = set.intersection(*(set(rows[row]["seeds"]) for row in used))
+    some = {row: _only(rows[row], common) for row in used}
+    return list(zip(answers(some, tuple(named)), answers(some, tuple(read)), strict=True))
+
+
+def _only(row: Mapping[str, Any], seeds: set[int]) -> dict[str, Any]:
+    """A row with some of its seeds."""
+    places = [place for place, seed in enumerate(row["seeds"]) if seed in seeds]
+    lists = ("seeds", "test_accuracy", "train_accuracy", "validation_accuracy")
+    return {name: [row[name][place] for place in places] for name in lists}
 
 
 def dominating(rows: Rows, row: str, cost: str) -> list[str]:

@@ -21,8 +21,7 @@ def class_table(
         precision: the report's.
         recall: the report's.
     """
-    f1 = [2 * p * r / (p + r) for p, r in zip(precision, recall, strict=True)]
-    report = {"Precision": precision, "Recall": recall, "F1": f1}
+    report = {"Precision": precision, "Recall": recall, "F1": _f1(precision, recall)}
     lines = [["", *names], ["---", *["---:"] * len(names)]]
     for metric, spreads in spreads_of_classes(confusions).items():
         lines.append([f"{metric}, report", *(f"{value:.3f}" for value in report[metric])])
@@ -30,13 +29,32 @@ def class_table(
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def extremes(confusions: Confusions, names: Sequence[str]) -> str:
-    """The best and the worst classes by F1, in a sentence."""
+def extremes(
+    confusions: Confusions,
+    names: Sequence[str],
+    precision: Sequence[float],
+    recall: Sequence[float],
+) -> str:
+    """The best and the worst classes by F1, the report's and ours, in a sentence.
+
+    Args:
+        confusions: one a seed.
+        names: of the classes.
+        precision: the report's.
+        recall: the report's.
+    """
+    f1 = _f1(precision, recall)
+    theirs = names[f1.index(max(f1))], names[f1.index(min(f1))]
     best, worst = best_and_worst(confusions)
     return (
-        f"Best class by F1: {_ranked(best, names)}; worst: {_ranked(worst, names)}; "
-        f"of {len(confusions)} seeds."
+        f"By F1 the report's best class is {theirs[0]} and its worst {theirs[1]}. "
+        f"Ours, of {len(confusions)} seeds: the best is {_ranked(best, names)}; "
+        f"the worst {_ranked(worst, names)}."
     )
+
+
+def _f1(precision: Sequence[float], recall: Sequence[float]) -> list[float]:
+    return [2 * p * r / (p + r) for p, r in zip(precision, recall, strict=True)]
 
 
 def _cell(found: Spread) -> str:
@@ -44,4 +62,4 @@ def _cell(found: Spread) -> str:
 
 
 def _ranked(counts: Counter[int], names: Sequence[str]) -> str:
-    return ", ".join(f"{names[k]} ({count})" for k, count in counts.most_common())
+    return ", ".join(f"{names[k]} in {count}" for k, count in counts.most_common())

@@ -46,21 +46,27 @@ def best_and_worst(confusions: Confusions) -> tuple[Counter[int], Counter[int]]:
 def commonest_error(confusions: Confusions, claimed: Error, names: Sequence[str]) -> str:
     """Whether the claimed error is the commonest, in a sentence.
 
-    It is compared in pairs with the one of all others that is commonest on average.
+    It is compared in pairs with every other error, all corrected together: it holds if it is
+    commoner than each, and is refuted if one is commoner.
     """
-    mistakes = np.array(confusions, float)
-    mistakes[:, range(len(names)), range(len(names))] = -1
-    own = mistakes[:, *claimed].copy()
-    first = sum(int(one.argmax()) == np.ravel_multi_index(claimed, one.shape) for one in mistakes)
-    mistakes[:, *claimed] = -1
-    means = mistakes.mean(axis=0)
-    rival = Error(*(int(place) for place in np.unravel_index(means.argmax(), means.shape)))
-    (found,) = compare({"": (own - mistakes[:, *rival]).tolist()}).values()
-    verdict = "Not decided" if not found.decided else "Holds" if found.difference > 0 else "No"
+    counts = np.array(confusions, float)
+    errors = [Error(*pair) for pair in np.ndindex(counts.shape[1:]) if pair[0] != pair[1]]
+    by_error = {error: counts[:, *error] for error in errors}
+    most = np.max([by_error[error] for error in errors], axis=0)
+    first = int(np.sum(by_error[claimed] == most))
+    rivals = {str(e): (by_error[claimed] - by_error[e]).tolist() for e in errors if e != claimed}
+    found = compare(rivals).values()
+    verdict = "Not decided"
+    if all(one.decided and one.difference > 0 for one in found):
+        verdict = "Holds"
+    elif any(one.decided and one.difference < 0 for one in found):
+        verdict = "Refuted"
+    ranked = sorted(errors, key=lambda error: -float(by_error[error].mean()))[:3]
+    means = ", ".join(f"{_said(one, names)} ({by_error[one].mean():.1f})" for one in ranked)
     return (
-        f"{verdict}: {_said(claimed, names)} is the commonest error of {first} of {len(own)} "
-        f"seeds, {own.mean():.1f} images on average; {_said(rival, names)} has {means.max():.1f} "
-        f"(difference {found.difference:+.1f} [{found.low:+.1f}, {found.high:+.1f}])."
+        f"{verdict}: {_said(claimed, names)} is the commonest error of {first} of {len(counts)} "
+        f"seeds, with {by_error[claimed].mean():.1f} images on average. Commonest on average: "
+        f"{means}."
     )
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from experiments._statistics import of_a_single_run, spread
 
-_ROUNDING = 0.005
+WHOLE_PERCENTS = 0.005
 
 
 def quoted(values: Sequence[float]) -> str:
@@ -20,16 +20,23 @@ def quoted(values: Sequence[float]) -> str:
 def percent(values: Sequence[float]) -> str:
     """As in "49.1 ± 1.1", in points."""
     found = spread(values)
-    return f"{100 * found.mean:.1f} ± {100 * found.sd:.1f}"
+    deviation = f" ± {100 * found.sd:.1f}" if found.n > 1 else ""
+    return f"{100 * found.mean:.1f}{deviation}"
 
 
-def standing(values: Sequence[float], report: float) -> str:
-    """Where the report's run, rounded to whole percents, lies among ours, in a phrase."""
+def standing(values: Sequence[float], report: float, rounding: float = 0.0) -> str:
+    """Where the report's run lies among ours, in a phrase.
+
+    Args:
+        values: ours.
+        report: the report's.
+        rounding: by how much it may be off, having been rounded.
+    """
     low, high = of_a_single_run(values)
     place = "inside"
-    if report + _ROUNDING < low:
+    if report + rounding < low:
         place = "below"
-    elif report - _ROUNDING > high:
+    elif report - rounding > high:
         place = "above"
     below = int(np.sum(np.array(values) < report))
     return f"{place} [{100 * low:.1f}, {100 * high:.1f}], {below} of {len(values)} seeds below it"
@@ -42,6 +49,7 @@ def processor(device: Mapping[str, Any], cores: int = 0) -> str:
     return f"{cores} core{'s' if cores > 1 else ''} of {where}"
 
 
-def duration(seconds: float, where: str) -> str:
-    """As in "4 s of training a seed on 2 cores of AMD EPYC"."""
-    return f"{seconds:.0f} s of training a seed on {where}"
+def time_of_row(row: Mapping[str, Any]) -> str:
+    """The fastest seed's time of training and where, as in "28 s on 1 core of AMD EPYC"."""
+    where = ", ".join(dict.fromkeys(processor(device, 1) for device in row["device"]))
+    return f"{row['train_seconds']:.0f} s on {where}"

@@ -3,8 +3,10 @@
 Each model was trained once. Classes are counted from 0 here.
 """
 
+# Its Tables 1 and 5 give more digits than its text: on as many images of each class the mean recall
+# is the accuracy.
 MNIST_TEST_ACCURACY = 0.978
-CIFAR10_TEST_ACCURACY = 0.54
+CIFAR10_TEST_ACCURACY = 0.542
 
 # Table 1, classes 0 to 9.
 MNIST_PRECISION = (

@@ -21,6 +21,9 @@ def run_command(main: Callable[..., None]) -> None:
     except Refusal as refusal:
         print(refusal, file=sys.stderr)
         sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted; what is stored is kept", file=sys.stderr)
+        sys.exit(130)
 
 
 def folder_for(quick: bool) -> Path:
@@ -31,9 +34,11 @@ def folder_for(quick: bool) -> Path:
 
 
 def write_result(path: Path, result: dict[str, Any]) -> None:
-    """Writes a result, each key on its own line."""
+    """Writes a result, each key on its own line; the file is the old one or the whole new one."""
     lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in result.items()]
-    path.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+    part = path.with_suffix(".part")
+    part.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+    part.replace(path)
 
 
 def read_result(path: Path) -> dict[str, Any]:

@@ -1,18 +1,19 @@
 """Stored seeds as the rows of a table."""
 
 import functools
+import json
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from ffnn_jax.config import Settings
+from experiments._sweep import read_records
+from ffnn_jax.config import Refusal, Settings
 from ffnn_jax.data import load
 from ffnn_jax.network import Network
 
 Record = dict[str, Any]
 _LISTED = ("test_accuracy", "train_accuracy", "validation_accuracy", "confusion")
-_COMMON = ("data_sha256", "versions", "device")
+_OF_EACH = ("data_sha256", "versions", "device")
 
 
 def seeds_of(records: Iterable[Record], row: str) -> list[Record]:
@@ -32,7 +33,8 @@ def rows_of(
 
     Returns:
         By row: the report's accuracy or None, seeds, their accuracies and confusions, settings,
-        parameters, floating-point operations of the whole training, median seconds of training.
+        parameters, floating-point operations of the whole training, the fastest seed's seconds of
+        training, and the versions, devices and data digests that occur.
     """
     return {name: _row(own, report.get(name)) for name in names if (own := seeds_of(records, name))}
 
@@ -53,10 +55,27 @@ def _row(own: list[Record], report: float | None) -> dict[str, Any]:
         **{name: [record[name] for record in own] for name in _LISTED if name in first},
         "parameters": first["parameters"],
         "training_flops": training_flops(settings, _image_shape(settings.dataset)),
-        "train_seconds": float(np.median([record["train_seconds"] for record in own])),
+        "train_seconds": min(record["train_seconds"] for record in own),
         "settings": {key: value for key, value in first["settings"].items() if key != "seed"},
-        **{name: first[name] for name in _COMMON},
+        **{name: _distinct(record[name] for record in own) for name in _OF_EACH},
     }
+
+
+def seeds_of_model_3(path: Path, fewest: int) -> list[Record]:
+    """The stored seeds of model 3.
+
+    Raises:
+        Refusal: they are fewer than are needed.
+    """
+    found = seeds_of(read_records(path), "3")
+    if len(found) < fewest:
+        raise Refusal(f"model 3 has {len(found)} stored seeds, needs {fewest}: run table_3 first")
+    return found
+
+
+def _distinct(values: Iterable[Any]) -> list[Any]:
+    """The values that occur, each once, in their order."""
+    return [json.loads(text) for text in dict.fromkeys(json.dumps(value) for value in values)]
 
 
 @functools.cache

@@ -27,9 +27,9 @@ class Spread(NamedTuple):
 class Comparison(NamedTuple):
     """A paired comparison of n seeds, in the units of what is compared.
 
-    ``adjusted`` is p corrected by Holm for all comparisons that were made together; ``smallest``
-    is the difference that n pairs of this spread would have found with probability 0.8, were it
-    the only one looked for.
+    ``low`` and ``high`` are the uncorrected 95 % interval. ``adjusted`` is p corrected by Holm for
+    all comparisons that were made together; ``smallest`` is the difference that n pairs of this
+    spread would have found with probability 0.8, at the strictest step of that correction.
     """
 
     n: int
@@ -73,7 +73,8 @@ def compare(differences: Mapping[str, Sequence[float]]) -> dict[str, Comparison]
     raw = {name: _p_value(values) for name, values in differences.items()}
     adjusted = holm(raw)
     return {
-        name: _comparison(values, raw[name], adjusted[name]) for name, values in differences.items()
+        name: _comparison(values, raw[name], adjusted[name], len(differences))
+        for name, values in differences.items()
     }
 
 
@@ -88,12 +89,16 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
 
 
 def _p_value(values: Sequence[float]) -> float:
+    """Student's p; where all differences are alike it is 1 if they are 0, else 0."""
+    if np.ptp(values) == 0:
+        return float(values[0] == 0)
     found: Any = stats.ttest_1samp(values, 0)
     return float(found.pvalue)
 
 
-def _comparison(values: Sequence[float], p: float, adjusted: float) -> Comparison:
+def _comparison(values: Sequence[float], p: float, adjusted: float, made: int) -> Comparison:
     found = spread(values)
-    quantiles = stats.t.ppf(1 - _LEVEL / 2, found.n - 1) + stats.t.ppf(_POWER, found.n - 1)
+    level = _LEVEL / made
+    quantiles = stats.t.ppf(1 - level / 2, found.n - 1) + stats.t.ppf(_POWER, found.n - 1)
     smallest = float(quantiles) * found.sd / math.sqrt(found.n)
     return Comparison(found.n, found.mean, found.low, found.high, p, adjusted, smallest)

@@ -36,14 +36,32 @@ def sweep(
         seeds: the seeds of every row.
         path: the JSON-lines file.
         tested: whether the test images are looked at.
+
+    Raises:
+        Refusal: another sweep writes this file, or it holds a seed with other settings.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with _alone_with(path):
-        done = {(record["row"], record["seed"]) for record in read_records(path)}
+        done = _done(rows, path)
         waiting = [(row, seed) for seed in seeds for row in rows if (row, seed) not in done]
         runs = [(run_seed, row, rows[row], seed, tested) for row, seed in waiting]
         for record in _on_every_core(runs):
             append(path, record)
+
+
+def _done(rows: Mapping[str, Settings], path: Path) -> set[Key]:
+    """The stored seeds of these rows, once their settings are found to be those asked for."""
+    done = set()
+    for record in read_records(path):
+        row, seed = record["row"], record["seed"]
+        if row in rows:
+            asked = dataclasses.replace(rows[row], seed=seed, seeds=1)
+            if Settings.from_json(record["settings"]) != asked:
+                raise Refusal(
+                    f"{path} has seed {seed} of {row!r} with other settings: move it away"
+                )
+            done.add((row, seed))
+    return done
 
 
 def _on_every_core(runs: Sequence[tuple[Any, ...]]) -> Iterator[dict[str, Any]]:
@@ -62,9 +80,8 @@ def _on_every_core(runs: Sequence[tuple[Any, ...]]) -> Iterator[dict[str, Any]]:
                 bar.advance(task)
                 if not console.is_terminal:
                     console.print(_line(future.result()))
-        except BaseException:
+        finally:
             pool.shutdown(wait=False, cancel_futures=True)
-            raise
 
 
 def _pool(cores: Sequence[int | None]) -> ProcessPoolExecutor:
@@ -105,6 +122,7 @@ def record_of(row: str, outcome: Any, tested: bool = True) -> dict[str, Any]:
     from ffnn_jax.runs import device, versions
 
     (model,), trained = outcome.models, outcome.trained
+    looked_at = outcome.splits if tested else outcome.splits[:2]
     return {
         "row": row,
         "seed": outcome.settings.seed,
@@ -116,7 +134,7 @@ def record_of(row: str, outcome: Any, tested: bool = True) -> dict[str, Any]:
         "compile_seconds": round(trained.compile_seconds, 2),
         "train_seconds": round(trained.train_seconds, 2),
         "settings": outcome.settings.to_json(),
-        "data_sha256": {part.name: part.sha256 for part in outcome.splits if part is not None},
+        "data_sha256": {part.name: part.sha256 for part in looked_at if part is not None},
         "parameters": model.network.summary().parameters,
         "versions": versions(),
         "device": device(),

@@ -22,7 +22,7 @@ import numpy as np
 from experiments._class_table import class_table, extremes
 from experiments._classes import Error, commonest_error
 from experiments._look import look_at_best
-from experiments._quote import duration, processor, quoted
+from experiments._quote import processor, quoted
 from experiments._report import MNIST_PRECISION, MNIST_RECALL, MNIST_TEST_ACCURACY
 from experiments._results import folder_for, read_result, run_command, write_result
 from ffnn_jax.config import Settings, preset
@@ -91,7 +91,8 @@ def draw(result: dict[str, Any], folder: Path) -> None:
 
 def time_of(result: dict[str, Any]) -> str:
     """Seconds of training for each seed, and where."""
-    return duration(result["train_seconds"] / len(result["seeds"]), processor(result["device"]))
+    seconds = result["train_seconds"] / len(result["seeds"])
+    return f"{seconds:.0f} s on {processor(result['device'])}"
 
 
 def header(result: dict[str, Any]) -> str:
@@ -99,7 +100,7 @@ def header(result: dict[str, Any]) -> str:
     return (
         f"Report: test accuracy {MNIST_TEST_ACCURACY}, from one run.\n"
         f"Ours: test accuracy {quoted(result['test_accuracy'])}.\n"
-        f"Time: {time_of(result)}.\n"
+        f"Time of training a seed: {time_of(result)}.\n"
     )
 
 
@@ -110,10 +111,11 @@ def section(result: dict[str, Any]) -> str:
     figures = "\n".join(
         f"![{name.lstrip('123456_')}](results/mnist_{name}.png)" for name in _FIGURES
     )
-    return f"""Table 1. {extremes(result["confusion"], names)}
+    best = extremes(result["confusion"], names, MNIST_PRECISION, MNIST_RECALL)
+    return f"""Table 1. {best}
 
 {class_table(result["confusion"], names, MNIST_PRECISION, MNIST_RECALL)}
-(i) "7 read as 2 is the commonest error." {claim_i(result)}
+(i) Is 7 read as 2 the commonest error? {claim_i(result)}
 
 Table 2, generated from the parameters:
 

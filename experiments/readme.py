@@ -16,7 +16,8 @@ from experiments import budget, final, mnist, prose, table_3, wishes
 from experiments._page import page, results
 from experiments._quote import percent, quoted
 from experiments._report import MNIST_TEST_ACCURACY
-from experiments._results import RESULTS, read_result
+from experiments._results import RESULTS, read_result, run_command
+from ffnn_jax.config import Refusal
 
 HERE = Path(__file__).parent
 README = HERE.parent / "README.md"
@@ -48,18 +49,28 @@ def with_blocks(text: str) -> str:
     """README's text with its blocks made from the results."""
     for name, block in _BLOCKS.items():
         pattern = rf"(<!-- {name} -->\n).*?(<!-- end -->)"
-        text = re.sub(
-            pattern, lambda found, make=block: found[1] + make() + found[2], text, flags=re.S
-        )
+        text = _replaced(pattern, lambda found, make=block: found[1] + make() + found[2], text)
     return text
 
 
 def with_header(code: str, header: str) -> str:
     """An experiment's code with what it says of its result."""
     pattern = r'\A(""".*?\n\n).*?(\n?Command: )'
-    return re.sub(
-        pattern, lambda found: f"{found[1]}{header}\nCommand: ", code, count=1, flags=re.S
-    )
+    return _replaced(pattern, lambda found: f"{found[1]}{header}\nCommand: ", code)
+
+
+def _replaced(pattern: str, make: Callable[[re.Match[str]], str], text: str) -> str:
+    """The text with the first match of the pattern replaced; there must be one."""
+    new, count = re.subn(pattern, make, text, count=1, flags=re.S)
+    if not count:
+        raise Refusal(f"nothing to replace: no {pattern!r}")
+    return new
+
+
+def main() -> None:
+    """Writes every file that quotes results anew."""
+    for path, text in written().items():
+        path.write_text(text, encoding="utf-8")
 
 
 def _table_3() -> str:
@@ -91,7 +102,7 @@ def _mnist() -> str:
 
 *First-layer filters, misclassified digits and the confusion matrix on MNIST's 10,000 test images.*
 
-| network | data | test accuracy | report, one run | time | experiment |
+| network | data | test accuracy | report, one run | time a seed | experiment |
 | --- | --- | --- | --- | --- | --- |
 | the report's, {result["parameters"]:,} parameters | MNIST | {quoted(result["test_accuracy"])} | \
 {MNIST_TEST_ACCURACY:.3f} | {mnist.time_of(result)} | [`mnist.py`](experiments/mnist.py) |
@@ -140,5 +151,4 @@ _BLOCKS = {
 }  # fmt: skip
 
 if __name__ == "__main__":
-    for path, text in written().items():
-        path.write_text(text, encoding="utf-8")
+    run_command(main)

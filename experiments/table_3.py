@@ -6,25 +6,26 @@ One run again: python -m experiments.table_3 --model 3 --seed 7
 Quick: python -m experiments.table_3 --quick, 2 models, 3 steps, results to runs/quick.
 
 Needs the data set cifar10 (the quick setting needs none). A seed sets the split, the
-initialisation and the batches, so the models are compared in pairs. Every finished seed is stored
+initialisation and the batches (those of 16 are the same in every model), so the models are
+compared in pairs. Every finished seed is stored
 at once: the sweep can be stopped at any moment, and goes on where it was. ``--draw-only`` draws
 anew from the stored results.
 """
 
 import dataclasses
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from experiments._claims import answers
 from experiments._figures import draw_cost, draw_forest
-from experiments._quote import duration, processor, quoted
+from experiments._quote import quoted, time_of_row
 from experiments._results import folder_for, read_result, run_command, write_result
 from experiments._rows import rows_of, seeds_of
 from experiments._sweep import quickly, read_records, run_alone, run_seed, sweep
 from ffnn_jax.config import Dense, Refusal, Settings, preset, suggestion
 from ffnn_jax.reporting import save_figure
-from ffnn_jax.runs import device
 
 SEEDS = 20
 OTHER_SEEDS = 10
@@ -69,12 +70,12 @@ def main(
     """
     folder = folder_for(quick)
     rows, others = settings_of_rows(), settings_of_other_readings()
-    if model is not None or seed is not None:
-        _run_again(model, seed, rows | others, folder)
-        return
     if quick:
         seeds, rows = 2, {"2": quickly(rows["2"])}
         others = {"4-width-16": quickly(others["4-width-16"])}
+    if model is not None or seed is not None:
+        _run_again(model, seed, rows | others, folder)
+        return
     if not draw_only:
         sweep(rows, range(seeds), folder / "table_3.jsonl")
         sweep(others, range(min(seeds, OTHER_SEEDS)), folder / "table_3.jsonl")
@@ -89,7 +90,7 @@ def table(records: list[dict[str, Any]], quick: bool) -> dict[str, Any]:
     rows = rows_of(records, (*ROWS, *settings_of_other_readings()), REPORT)
     complete = all(len(rows.get(row, {"seeds": []})["seeds"]) > 1 for row in ROWS)
     claims = answers(rows) if complete else []
-    return {"quick": quick, "rows": rows, "claims": claims, "device": device()}
+    return {"quick": quick, "rows": rows, "claims": claims}
 
 
 def draw(result: dict[str, Any], folder: Path) -> None:
@@ -109,8 +110,7 @@ def header(result: dict[str, Any]) -> str:
         f"Model {row}: report {REPORT[row]:.2f}, ours {quoted(rows[row]['test_accuracy'])}."
         for row in ROWS
     ]
-    seconds, where = rows[FINAL]["train_seconds"], processor(result["device"], 1)
-    return "\n".join([*lines, f"Time: model {FINAL} {duration(seconds, where)}.", ""])
+    return "\n".join([*lines, f"Time of training a seed: {time_of_row(rows[FINAL])}.", ""])
 
 
 def _with_width(settings: Settings, width: int) -> Settings:
@@ -121,16 +121,24 @@ def _with_width(settings: Settings, width: int) -> Settings:
 def _run_again(
     model: str | None, seed: int | None, rows: Mapping[str, Settings], folder: Path
 ) -> None:
+    """Runs one seed of one model and compares it with what is stored; exits with 1 if unlike."""
     if model is None or model not in rows or seed is None:
         near = suggestion(model or "", rows)
         raise Refusal(f"one run needs --seed and --model (known: {', '.join(rows)}){near}")
     again = run_alone(run_seed, model, rows[model], seed)
     print(f"model {model}, seed {seed}: test accuracy {again['test_accuracy']:.4f}")
-    for record in seeds_of(read_records(folder / "table_3.jsonl"), model):
-        if record["seed"] == seed:
-            same = record["parameters_sha256"] == again["parameters_sha256"]
-            words = "the same parameters" if same else "OTHER parameters"
-            print(f"stored: {record['test_accuracy']:.4f}, {words}")
+    stored = [
+        r for r in seeds_of(read_records(folder / "table_3.jsonl"), model) if r["seed"] == seed
+    ]
+    if not stored:
+        print("stored: no such seed")
+    elif stored[0]["parameters_sha256"] == again["parameters_sha256"]:
+        print(f"stored: {stored[0]['test_accuracy']:.4f}, the same parameters")
+    else:
+        unlike = [name for name in ("versions", "device") if stored[0][name] != again[name]]
+        why = f"other {' and '.join(unlike)}" if unlike else "versions and device are alike"
+        print(f"stored: {stored[0]['test_accuracy']:.4f}, OTHER parameters ({why})")
+        sys.exit(1)
 
 
 if __name__ == "__main__":
