@@ -1,7 +1,16 @@
 import numpy as np
 import pytest
 
-from experiments._claims import CLAIMS, Claim, answer, comparisons, dominating, other_reading
+from experiments._claims import (
+    CLAIMS,
+    Claim,
+    answers,
+    cells,
+    comparisons,
+    dominating,
+    other_reading,
+    verdict,
+)
 from experiments.table_3 import ROWS
 
 
@@ -25,16 +34,27 @@ def rows_of(shifts: dict[str, float], seeds: int = 20, noise: float = 0.01) -> d
 
 def test_what_differs_is_found_in_pairs_and_what_does_not_is_not():
     found = comparisons(rows_of({"2": -0.03, "6b": 0.05, "7": 0.05}))
-    verdicts = {claim.name: answer(claim, one).partition(":")[0] for claim, one in found.items()}
-    assert verdicts["2 - 0"] == verdicts["6b - 0"] == verdicts["7 - 0"] == "Holds"
-    assert verdicts["1 - 0"] == verdicts["3 - 0"] == verdicts["4 - 3, gap"] == "Not decided"
+    verdicts = {claim.name: verdict(claim, one) for claim, one in found.items()}
+    assert verdicts["2 - 0"] == verdicts["6b - 0"] == verdicts["7 - 0"] == "holds"
+    assert verdicts["1 - 0"] == verdicts["3 - 0"] == verdicts["4 - 3, gap"] == "not decided"
 
 
 def test_a_claim_that_is_wrong_is_told_so():
     found = comparisons(rows_of({"2": 0.05, "1": 0.05}))
-    answers = {claim.name: answer(claim, one) for claim, one in found.items()}
-    assert answers["2 - 0"].startswith("The opposite holds: +")
-    assert answers["1 - 0"].startswith("There is a difference: +")
+    verdicts = {claim.name: verdict(claim, one) for claim, one in found.items()}
+    assert verdicts["2 - 0"] == "the opposite holds"
+    assert verdicts["1 - 0"] == "refuted: there is a difference"
+
+
+def test_a_stored_answer_is_cells_in_points_with_n_p_and_what_would_have_been_seen():
+    one = {
+        "difference": 0.004, "low": -0.005, "high": 0.013, "n": 20, "adjusted": 0.31,
+        "verdict": "not decided", "smallest": 0.0123,
+    }  # fmt: skip
+    assert cells(one) == (
+        "| +0.4 [-0.5, +1.3] | 20 | 0.31 | not decided; 1.2 points would have been seen |"
+    )
+    assert cells({**one, "verdict": "holds"}).endswith("| holds |")
 
 
 def test_seeds_that_one_row_lacks_are_left_out():
@@ -66,10 +86,23 @@ def test_another_reading_answers_the_claims_that_name_its_row_alone():
     rows = rows_of({"4": 0.05})
     rows["4-width-16"] = {name: values[:10] for name, values in rows_of({"4": -0.05})["4"].items()}
     found = other_reading(rows, {"4": "4-width-16"})
-    assert [claim.name for claim, _ in found] == ["4 - 0", "4 - 3", "5 - 4", "4 - 3, gap"]
-    assert all(one.n == 10 for _, one in found)
-    assert answer(*found[0]).startswith("The opposite holds: -5.")
-    assert answer(CLAIMS[3], comparisons(rows)[CLAIMS[3]]).startswith("Holds: +")
+    compared = [(one["first"], one["second"], one["gap"]) for one, _ in found]
+    assert compared == [("4", "0", False), ("4", "3", False), ("5", "4", False), ("4", "3", True)]
+    assert all(before["n"] == after["n"] == 10 for before, after in found)
+    before, after = found[0]
+    assert (before["verdict"], after["verdict"]) == ("holds", "the opposite holds")
+    assert after["first"] == "4-width-16"
+
+
+def test_both_readings_are_corrected_for_the_same_number_of_claims():
+    rows = rows_of({"7": 0.02})
+    rows["7-steps"] = rows["7"]
+    for before, after in other_reading(rows, {"7": "7-steps"}):
+        assert before["adjusted"] == after["adjusted"]
+    alone = answers(rows, tuple(claim for claim in CLAIMS if "7" in (claim.first, claim.second)))
+    assert [one["adjusted"] for one in alone] == [
+        before["adjusted"] for before, _ in other_reading(rows, {"7": "7-steps"})
+    ]
 
 
 def test_a_row_that_is_better_for_no_more_dominates():

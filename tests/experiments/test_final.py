@@ -91,5 +91,5 @@ def test_without_stored_seeds_it_says_what_to_run(tmp_path: Path, monkeypatch):
     monkeypatch.setattr(final, "RESULTS", tmp_path)
     monkeypatch.setattr(final, "folder_for", lambda quick: tmp_path)
     append(tmp_path / "table_3.jsonl", {"row": "0", "seed": 0})
-    with pytest.raises(Refusal, match=r"^model 3 has no stored seed: run table_3 first$"):
+    with pytest.raises(Refusal, match=r"^model 3 has 0 stored seeds, needs 1: run table_3 first$"):
         final.main()

@@ -98,7 +98,7 @@ def test_table_1_has_the_report_beside_ours(page: str, result: dict[str, Any]):
 
 
 def test_the_claim_about_7_and_2_is_answered(page: str):
-    assert '(i) "7 read as 2 is the commonest error." ' in page
+    assert "(i) Is 7 read as 2 the commonest error? " in page
     assert "7 read as 2 is the commonest error of " in page
 
 

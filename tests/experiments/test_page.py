@@ -4,11 +4,13 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from experiments import readme, table_3
 from experiments._page import page, results
 from experiments._results import RESULTS
+from ffnn_jax.config import Refusal
 
 HERE = Path(__file__).parents[2] / "experiments"
 PAGE = (HERE / "README.md").read_text(encoding="utf-8")
@@ -37,6 +39,21 @@ def test_a_result_that_changes_changes_the_page():
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\(([^)#:]+)\)", PAGE))))
 def test_every_link_and_picture_is_there(target: str):
     assert (HERE / target).exists()
+
+
+@pytest.mark.parametrize(("row", "points"), [("0", 2.5), ("3", 2.5)])
+def test_means_of_table_3_are_near_the_report(row: str, points: float):
+    ours = results()["table_3"]["rows"][row]["test_accuracy"]
+    assert abs(100 * np.mean(ours) - 100 * table_3.REPORT[row]) <= points
+
+
+def test_the_mean_on_mnist_is_near_the_report():
+    assert abs(100 * np.mean(results()["mnist"]["test_accuracy"]) - 97.8) <= 1
+
+
+def test_a_text_without_the_place_for_a_number_is_refused():
+    with pytest.raises(Refusal, match="nothing to replace"):
+        readme.with_blocks("# no blocks")
 
 
 @pytest.mark.parametrize("row", table_3.ROWS)

@@ -1,6 +1,13 @@
 import pytest
 
-from experiments._quote import duration, percent, processor, quoted, standing
+from experiments._quote import (
+    WHOLE_PERCENTS,
+    percent,
+    processor,
+    quoted,
+    standing,
+    time_of_row,
+)
 
 
 def test_a_mean_is_quoted_with_its_deviation_and_n():
@@ -10,6 +17,7 @@ def test_a_mean_is_quoted_with_its_deviation_and_n():
 
 def test_one_seed_has_no_deviation():
     assert quoted([0.97804]) == "0.9780 (mean +- sd, n = 1)"
+    assert percent([0.97804]) == "97.8"
 
 
 @pytest.mark.parametrize(
@@ -21,11 +29,13 @@ def test_the_report_s_run_stands_inside_or_outside_of_ours(report, place, below)
 
 
 def test_a_report_that_is_rounded_is_outside_when_all_it_may_stand_for_is():
-    assert standing([0.49, 0.5, 0.51], 0.554).startswith("inside ")
-    assert standing([0.49, 0.5, 0.51], 0.556).startswith("above ")
+    assert standing([0.49, 0.5, 0.51], 0.554, WHOLE_PERCENTS).startswith("inside ")
+    assert standing([0.49, 0.5, 0.51], 0.556, WHOLE_PERCENTS).startswith("above ")
+    assert standing([0.49, 0.5, 0.51], 0.554).startswith("above ")
 
 
 def test_a_device_is_named():
     cpu = {"platform": "cpu", "kind": "cpu", "processor": "Acme 9", "cpu_cores": 2}
     assert processor(cpu) == "2 cores of Acme 9"
-    assert duration(4.4, processor(cpu, 1)) == "4 s of training a seed on 1 core of Acme 9"
+    row = {"train_seconds": 4.4, "device": [cpu, {**cpu, "processor": "Acme 10"}]}
+    assert time_of_row(row) == "4 s on 1 core of Acme 9, 1 core of Acme 10"

@@ -89,6 +89,7 @@ def test_a_seed_is_the_same_tested_or_not():
     tested, untested = (run_seed("some", SMALL, 3, tested) for tested in (True, False))
     for name in ("parameters_sha256", "validation_accuracy", "train_accuracy", "history"):
         assert tested[name] == untested[name]
+    assert tested["data_sha256"].items() > untested["data_sha256"].items()
     correct = np.trace(tested["confusion"])
     assert tested["test_accuracy"] == correct / np.sum(tested["confusion"])
 
@@ -113,6 +114,26 @@ def test_two_sweeps_of_one_file_are_refused(tmp_path: Path):
         _sweep.sweep({"row": SMALL}, [0], path)
 
 
+def test_a_seed_with_other_settings_is_not_taken_for_done(tmp_path: Path):
+    path = tmp_path / "some.jsonl"
+    append(path, run_seed("row", SMALL, 0))
+    other = dataclasses.replace(SMALL, learning_rate=0.05)
+    with pytest.raises(_sweep.Refusal, match="has seed 0 of 'row' with other settings: move it"):
+        _sweep.sweep({"row": other}, [0, 1], path)
+    assert len(read_records(path)) == 1
+
+
+def test_what_was_finished_before_one_fails_is_stored(tmp_path: Path):
+    """The second row cannot be trained: its images are too small for its pooling."""
+    path = tmp_path / "some.jsonl"
+    bad = dataclasses.replace(SMALL, layers=(MaxPool(99), Dense(10)))
+    with pytest.raises(_sweep.Refusal, match="the window is larger"):
+        _sweep.sweep({"good": SMALL, "bad": bad}, [0], path)
+    with contextlib.suppress(_sweep.Refusal):
+        _sweep.sweep({"good": SMALL, "bad": bad}, [0], path)
+    assert {record["row"] for record in read_records(path)} <= {"good"}
+
+
 def test_rows_are_lists_in_the_order_of_the_seeds():
     records = [
         {**run_seed("a", SMALL, 0), "seed": seed, "test_accuracy": seed / 10, "train_seconds": seed}
@@ -120,9 +141,10 @@ def test_rows_are_lists_in_the_order_of_the_seeds():
     ]
     assert [record["seed"] for record in seeds_of(records, "a")] == [1, 2, 3]
     (row,) = rows_of(records, ("a", "b"), {"a": 0.5}).values()
-    assert (row["report"], row["seeds"], row["train_seconds"]) == (0.5, [1, 2, 3], 2)
+    assert (row["report"], row["seeds"], row["train_seconds"]) == (0.5, [1, 2, 3], 1)
     assert row["test_accuracy"] == [0.1, 0.2, 0.3]
     assert "seed" not in row["settings"]
+    assert len(row["device"]) == len(row["versions"]) == 1
 
 
 def test_the_work_of_a_run_is_that_of_all_its_images():

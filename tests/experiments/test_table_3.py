@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from experiments import _table_3_section, table_3
+from experiments._claims import cells
 from experiments._quote import quoted
 from experiments._statistics import spread
-from experiments._sweep import read_records
+from experiments._sweep import append, read_records
 from experiments._table_3_section import compromise
 from ffnn_jax.config import Dense, Refusal, Settings
 
@@ -69,6 +70,23 @@ def test_one_run_again_gives_what_is_stored(folder: Path, capsys: pytest.Capture
     assert said[1] == f"stored: {stored['test_accuracy']:.4f}, the same parameters"
 
 
+def test_one_run_that_is_not_what_is_stored_says_so_and_fails(tmp_path, monkeypatch, capsys):
+    stored = pretended(1)[0]
+    append(tmp_path / "table_3.jsonl", {**stored, "parameters_sha256": "one"})
+    again = {**stored, "parameters_sha256": "another", "versions": {"jax": "9"}}
+    monkeypatch.setattr(table_3, "run_alone", lambda *words: again)
+    with pytest.raises(SystemExit) as end:
+        table_3._run_again("0", 0, table_3.settings_of_rows(), tmp_path)
+    assert end.value.code == 1
+    assert "OTHER parameters (other versions)" in capsys.readouterr().out
+
+
+def test_pairs_of_runs_that_differ_by_a_point_are_counted_in_whole_percents():
+    first, second = {"test_accuracy": [0.541, 0.544]}, {"test_accuracy": [0.539, 0.546, 0.53]}
+    assert _table_3_section._apart(first, second) == pytest.approx(4 / 6)
+    assert _table_3_section._apart(first, first) == 0
+
+
 @pytest.mark.parametrize(("model", "seed"), [("8", 1), (None, 1), ("3", None)])
 def test_one_run_needs_a_model_and_a_seed(model, seed, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -84,6 +102,9 @@ def test_the_other_readings_change_the_hidden_width_or_the_steps_alone():
     assert (steps.steps, steps.batch_size, steps.learning_rate) == (10_000, 16, 1e-3)
 
 
+DEVICE = {"platform": "cpu", "kind": "cpu", "processor": "Acme 9", "cpu_cores": 2}
+
+
 def pretended(seeds: int = 3) -> list[dict[str, Any]]:
     """Stored seeds of every row, with random accuracies."""
     accuracies = ("test_accuracy", "train_accuracy", "validation_accuracy")
@@ -94,7 +115,7 @@ def pretended(seeds: int = 3) -> list[dict[str, Any]]:
             "row": row, "seed": seed, **{name: generator.random() for name in accuracies},
             "confusion": [], "parameters": 1000 * place, "train_seconds": 30.0,
             "settings": {**settings[row].to_json(), "dataset": "mnist_5k"},
-            "data_sha256": {}, "versions": {}, "device": {},
+            "data_sha256": {}, "versions": {}, "device": DEVICE,
         }
         for place, row in enumerate(settings)
         for seed in reversed(range(seeds))
@@ -105,8 +126,8 @@ def test_the_claims_are_answered_once_every_model_has_two_seeds():
     records = [record for record in pretended(2) if record["row"] in table_3.ROWS]
     result = table_3.table(records, quick=False)
     assert result["rows"]["6a"]["seeds"] == [0, 1]
-    assert [claim["letter"] for claim in result["claims"]] == list("abcccdddeffggg")
-    assert all(claim["n"] == 2 and claim["answer"] for claim in result["claims"])
+    assert [claim["label"] for claim in result["claims"]] == list("abcccdddeffggg")
+    assert all(claim["n"] == 2 and claim["verdict"] for claim in result["claims"])
     assert table_3.table(records[:-1], quick=False)["claims"] == []
 
 
@@ -114,11 +135,13 @@ def test_the_page_has_every_row_claim_and_reading():
     result = table_3.table(pretended(), quick=False)
     lines = _table_3_section.section(result).splitlines()
     for row, layers in zip(table_3.ROWS, (8, 7, 6, 11, 12, 13, 14, 8, 8), strict=True):
-        (line,) = [line for line in lines if line.startswith(f"| {row} | {layers} | ")]
+        assert any(line.startswith(f"| {row} | {layers} | ") for line in lines)
         found = spread(result["rows"][row]["test_accuracy"])
-        assert f"| {100 * found.mean:.1f} ± {100 * found.sd:.1f} |" in line
+        report = f"{100 * table_3.REPORT[row]:.0f}"
+        ours = f"{100 * found.mean:.1f} ± {100 * found.sd:.1f}"
+        assert any(line.startswith(f"| {row} | {report} | {ours} | ") for line in lines)
     for claim in result["claims"]:
-        assert any(claim["answer"] in line and claim["text"] in line for line in lines)
+        assert any(cells(claim) in line and claim["text"] in line for line in lines)
     readings = [line for line in lines if line.endswith(("| yes |", "| no |"))]
     assert len(readings) == 2 * 6 + 2
 
@@ -131,17 +154,19 @@ def test_the_header_quotes_every_row():
         assert f"Model {row}: report {table_3.REPORT[row]:.2f}, ours {ours}.\n" in said
 
 
-def test_the_final_model_is_the_best_compromise_unless_one_is_better_for_no_more():
-    cheap = {"test_accuracy": [0.5], "training_flops": 10, "parameters": 5}
+def test_what_speaks_for_and_against_the_final_model_is_said():
+    cheap = {"seeds": [0, 1], "training_flops": 10, "parameters": 5, "test_accuracy": [0.5, 0.52]}
     rows = {row: dict(cheap) for row in table_3.ROWS}
-    rows["3"]["test_accuracy"] = [0.6]
-    assert compromise(rows).startswith("Holds: ")
-    rows["6b"] = {"test_accuracy": [0.7], "training_flops": 20, "parameters": 5}
+    rows["3"]["test_accuracy"] = [0.6, 0.62]
+    assert compromise(rows).endswith(" No model is more accurate at any cost.")
+    rows["6b"] = {**cheap, "test_accuracy": [0.7, 0.74], "training_flops": 20}
     assert compromise(rows) == (
-        "Not by these means: with no more parameters 6b is more accurate on average."
+        "With no more operations, none is more accurate on average; with no more parameters, model "
+        "6b is more accurate on average. The most accurate model, 6b, takes 2.0 times the "
+        "operations and 1.0 times the parameters for +11.0 points [-1.7, +23.7]."
     )
-    rows["4"] = {"test_accuracy": [0.7], "training_flops": 10, "parameters": 6}
-    assert "with no more operations 4 is more accurate on average; with" in compromise(rows)
+    rows["4"] = {**cheap, "test_accuracy": [0.65, 0.65], "parameters": 6}
+    assert compromise(rows).startswith("With no more operations, model 4 is more accurate")
 
 
 def test_the_report_s_accuracies_are_those_of_its_table():
