@@ -1,4 +1,4 @@
-"""``ffnn-jax summary`` and ``ffnn-jax doctor``."""
+"""``ffnn-jax report``, ``ffnn-jax summary`` and ``ffnn-jax doctor``."""
 
 import dataclasses
 from pathlib import Path
@@ -10,6 +10,24 @@ from ffnn_jax.cli._results import require_writable
 from ffnn_jax.config import preset
 
 _FILE = tyro.conf.arg(metavar="FILE", help_behavior_hint="(optional)")
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """Write a run's page, report.html, from what the run saved.
+
+    Example: ffnn-jax report runs/quickstart-1
+    """
+
+    run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
+    """Folder that train left."""
+
+    def __call__(self) -> int:
+        """Writes the page and says where it is."""
+        from ffnn_jax.runs import write_page
+
+        print(write_page(self.run))
+        return 0
 
 
 @dataclasses.dataclass(frozen=True)

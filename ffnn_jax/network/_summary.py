@@ -102,6 +102,10 @@ class Summary:
         Console(file=text, width=160, color_system=None).print(self)
         return text.getvalue().rstrip("\n")
 
+    def to_json(self) -> dict[str, list[Any]]:
+        """Headings and rows as text."""
+        return {"headings": list(_HEADINGS), "rows": [list(row.cells()) for row in self.rows]}
+
     def to_markdown(self) -> str:
         """The table in Markdown, as in the report: without the totals."""
         lines = [_HEADINGS, ("---",) * len(_HEADINGS), *(row.cells() for row in self.rows)]

@@ -17,6 +17,7 @@ from ffnn_jax.reporting._metrics import (
     precision,
     recall,
 )
+from ffnn_jax.reporting._run_page import run_page
 from ffnn_jax.reporting._tables import precision_recall_table
 
 __all__ = [
@@ -33,5 +34,6 @@ __all__ = [
     "precision",
     "precision_recall_table",
     "recall",
+    "run_page",
     "save_figure",
 ]

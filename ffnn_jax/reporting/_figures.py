@@ -71,7 +71,8 @@ def draw_misclassified(
 def draw_predictions(images: UInt8[np.ndarray, "N H W C"], captions: Sequence[str]) -> Figure:
     """Images as a network sees them, each under its caption."""
     figure, panels = _grid(len(images), "As the network sees them")
-    figure.set_size_inches(figure.get_size_inches() * 1.35)
+    width, height = figure.get_size_inches()
+    figure.set_size_inches(1.35 * width, 1.35 * height)
     for panel, image, caption in zip(panels, images, plain(captions), strict=False):
         panel.imshow(image.squeeze(-1) if image.shape[-1] == 1 else image, "gray_r", vmin=0)
         panel.set_title(caption, fontsize=8)

@@ -3,7 +3,13 @@
 from ffnn_jax.runs._compute import Observer, Outcome, compute, fitted, run_network
 from ffnn_jax.runs._environment import device, versions
 from ffnn_jax.runs._folder import new_run_folder
-from ffnn_jax.runs._write import most_confident_mistakes, result_of, write_config, write_run
+from ffnn_jax.runs._write import (
+    most_confident_mistakes,
+    result_of,
+    write_config,
+    write_page,
+    write_run,
+)
 
 __all__ = [
     "Observer",
@@ -17,5 +23,6 @@ __all__ = [
     "run_network",
     "versions",
     "write_config",
+    "write_page",
     "write_run",
 ]

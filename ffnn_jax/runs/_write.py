@@ -15,6 +15,7 @@ from ffnn_jax.reporting import (
     draw_misclassified,
     draw_precision_recall,
     precision_recall_table,
+    run_page,
     save_figure,
 )
 from ffnn_jax.runs._compute import Outcome
@@ -37,11 +38,23 @@ def write_run(folder: Path, outcome: Outcome) -> None:
     table = precision_recall_table(outcome.confusions[outcome.best], names)
     _write(folder / "table_1.md", table)
     _write(folder / "table_2.md", outcome.models[0].network.summary().to_markdown())
+    write_page(folder)
+
+
+def write_page(folder: Path) -> Path:
+    """Writes a run's page from what the run saved, and returns where it is.
+
+    Raises:
+        Refusal: the folder is not one that a run left.
+    """
+    _write(folder / "report.html", run_page(folder))
+    return folder / "report.html"
 
 
 def result_of(outcome: Outcome) -> dict[str, Any]:
     """What ``result.json`` holds; lists have one entry a seed."""
     settings, splits, trained = outcome.settings, outcome.splits, outcome.trained
+    summary = outcome.models[0].network.summary()
     images = len(outcome.models) * settings.steps * settings.batch_size
     return {
         "preset": settings.preset,
@@ -54,7 +67,8 @@ def result_of(outcome: Outcome) -> dict[str, Any]:
         "best_seed": outcome.seeds[outcome.best],
         "confusion": [confusion.tolist() for confusion in outcome.confusions],
         "class_names": splits.test.class_names,
-        "parameters": outcome.models[0].network.summary().parameters,
+        "parameters": summary.parameters,
+        "network": summary.to_json(),
         "parameters_sha256": [model.parameters_sha256 for model in outcome.models],
         "compile_seconds": trained.compile_seconds,
         "streaming": outcome.streaming,

@@ -1,4 +1,4 @@
-"""``ffnn-jax summary`` and ``ffnn-jax doctor``."""
+"""``ffnn-jax report``, ``ffnn-jax summary`` and ``ffnn-jax doctor``."""
 
 import json
 from pathlib import Path
@@ -68,3 +68,8 @@ def test_a_wrong_gradient_is_a_finding(monkeypatch):
 def test_an_unknown_preset_is_refused_with_the_nearest(capsys):
     assert code_of("summary", "cifar10-33") == 2
     assert "did you mean cifar10-3?" in capsys.readouterr().err
+
+
+def test_a_folder_that_no_run_left_has_no_page(tmp_path, capsys):
+    assert code_of("report", tmp_path) == 2
+    assert "is no finished run" in capsys.readouterr().err

@@ -16,6 +16,7 @@ from ffnn_jax.runs import versions
 FILES = {
     "config.json", "metrics.jsonl", "result.json", "model.npz", "table_1.md", "table_2.md",
     "confusion.png", "curves.png", "filters.png", "misclassified.png", "precision_recall.png",
+    "report.html",
 }  # fmt: skip
 
 
@@ -102,6 +103,15 @@ def test_several_seeds_are_printed_each_and_as_a_mean(second: Ran):
     assert f"seed 5: test accuracy {one:.4f}\n" in second.said
     assert f"seed 6: test accuracy {other:.4f}\n" in second.said
     assert f"test accuracy {mean:.4f} +- {spread:.4f} (mean +- sd, n = 2)" in second.said
+
+
+def test_report_writes_the_page_of_a_run_again(second: Ran, capsys: pytest.CaptureFixture[str]):
+    page = second.folder / "report.html"
+    written = page.read_bytes()
+    page.unlink()
+    main(["report", str(second.folder)])
+    assert capsys.readouterr().out == f"{page}\n"
+    assert page.read_bytes() == written
 
 
 def test_metrics_end_at_the_last_step(first: Ran, second: Ran):

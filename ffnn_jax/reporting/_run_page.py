@@ -1,0 +1,154 @@
+"""The page of a run: one file that needs no network, made from what the run saved."""
+
+import base64
+import json
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from ffnn_jax.config import Refusal
+from ffnn_jax.reporting._metrics import Confusion, f1, precision, recall
+
+_FIGURES = {
+    "curves": "Loss with weight decay's term, and accuracy, against the step",
+    "filters": "Filters of the first convolution",
+    "misclassified": "The mistakes that were made with the highest probability",
+    "precision_recall": "Precision, recall and F1 of each class",
+}
+Result = Mapping[str, Any]
+
+
+def run_page(folder: Path) -> str:
+    """The page of a run as HTML.
+
+    Args:
+        folder: what the run left.
+
+    Raises:
+        Refusal: the folder is not one that a run left.
+    """
+    result, settings = _read(folder / "result.json"), _read(folder / "config.json")
+    best = list(result["seeds"]).index(result["best_seed"])
+    confusion, names = np.array(result["confusion"][best]), result["class_names"]
+    pages = Environment(
+        loader=PackageLoader("ffnn_jax.reporting"), autoescape=True, undefined=StrictUndefined
+    )
+    return pages.get_template("run.html").render(
+        name=folder.resolve().name,
+        headline=f"test accuracy {_spread(result['test_accuracy'])}",
+        result={"network": None, **result},
+        settings=_settings(settings),
+        cards=_cards(result),
+        confusion=_confusion(confusion, names),
+        classes=_classes(confusion, names),
+        figures=_figures(folder),
+        facts=_facts(result),
+    )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise Refusal(
+            f"{path} cannot be read, so {path.parent} is no finished run ({error})"
+        ) from None
+
+
+def _cards(result: Result) -> list[dict[str, str]]:
+    shown = {
+        "test accuracy": _spread(result["test_accuracy"]),
+        "validation accuracy": _spread(result["validation_accuracy"]),
+        "training accuracy": _spread(result["train_accuracy"]),
+        "parameters": f"{result['parameters']:,}",
+        "training": f"{result['train_seconds']:.1f} s",
+        "images a second": f"{result['images_per_second']:,.0f}",
+    }
+    return [{"name": name, "value": value} for name, value in shown.items()]
+
+
+def _spread(values: Sequence[float]) -> str:
+    """The mean in percent, with the deviation over seeds where there are several."""
+    deviation = f" ± {100 * statistics.stdev(values):.1f}" if len(values) > 1 else ""
+    return f"{100 * statistics.mean(values):.1f}{deviation} %"
+
+
+def _confusion(confusion: Confusion, names: Sequence[str]) -> list[dict[str, Any]]:
+    mistakes = confusion - np.diag(confusion.diagonal())
+    most = max(int(mistakes.max()), 1)
+    return [
+        {
+            "name": names[t],
+            "cells": [_cell(confusion, names, t, p, most) for p in range(len(names))],
+        }
+        for t in range(len(names))
+    ]
+
+
+def _cell(confusion: Confusion, names: Sequence[str], t: int, p: int, most: int) -> dict[str, Any]:
+    count = int(confusion[t, p])
+    kind = "right" if t == p else "none" if count == 0 else "wrong"
+    said = "called right" if t == p else f"called {names[p]}"
+    title = f"{count} of {int(confusion[t].sum())} images of {names[t]} {said}"
+    share = round(0.75 * count / most, 3) if t != p else 0
+    return {"count": count, "kind": kind, "title": title, "share": share}
+
+
+def _classes(confusion: Confusion, names: Sequence[str]) -> list[dict[str, Any]]:
+    values = zip(precision(confusion), recall(confusion), f1(confusion), strict=True)
+    return [
+        {
+            "name": name,
+            "images": f"{int(confusion[k].sum()):,}",
+            **{
+                key: "–" if value is None else f"{value:.4f}"
+                for key, value in zip(("precision", "recall", "f1"), own, strict=True)
+            },
+        }
+        for k, (name, own) in enumerate(zip(names, values, strict=True))
+    ]
+
+
+def _figures(folder: Path) -> list[dict[str, str]]:
+    there = {name: folder / f"{name}.png" for name in _FIGURES}
+    return [
+        {
+            "name": name,
+            "caption": _FIGURES[name],
+            "data": base64.b64encode(path.read_bytes()).decode("ascii"),
+        }
+        for name, path in there.items()
+        if path.exists()
+    ]
+
+
+def _settings(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [(key.replace("_", " "), _in_words(value)) for key, value in settings.items()]
+
+
+def _facts(result: Result) -> list[tuple[str, str]]:
+    facts = {
+        "device": ", ".join(f"{key} {value}" for key, value in result["device"].items()),
+        "versions": ", ".join(f"{key} {value}" for key, value in result["versions"].items()),
+        "compiled in": f"{result['compile_seconds']:.1f} s",
+        **{f"SHA-256 of {name}": digest for name, digest in result["data_sha256"].items()},
+        **{
+            f"SHA-256 of seed {seed}'s parameters": digest
+            for seed, digest in zip(result["seeds"], result["parameters_sha256"], strict=True)
+        },
+    }
+    return list(facts.items())
+
+
+def _in_words(value: Any) -> str:
+    """A setting's value; descriptions as in "Conv(filters=16, size=5)"."""
+    if isinstance(value, dict):
+        fields = ", ".join(f"{key}={one}" for key, one in value.items() if key != "type")
+        return f"{value['type']}({fields})"
+    if isinstance(value, list):
+        return ", ".join(map(_in_words, value)) or "none"
+    return "all" if value is None else str(value)
