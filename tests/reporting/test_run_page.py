@@ -65,7 +65,7 @@ def test_every_number_is_the_saved_one(folder: Path):
     cells = Page(run_page(folder)).cells
     assert {"51.0 ± 1.4 %", "95.0 ± 7.1 %", "14,682", "4.2 s", "11,234"} <= set(cells)
     assert {"0.8889", "0.8000", "0.8421"} <= set(cells)
-    assert any(cell.startswith("Conv(filters=16, size=5, ") for cell in cells)
+    assert any("Conv(" in cell and "filters=16" in cell for cell in cells)
     assert "0.005" in cells
 
 

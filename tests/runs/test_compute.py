@@ -241,7 +241,7 @@ def test_a_result_has_these_keys_and_no_others(pair: Outcome):
         "preset", "dataset", "data_sha256", "seeds", "test_accuracy", "validation_accuracy",
         "train_accuracy", "streaming", "best_seed", "confusion", "class_names", "parameters",
         "parameters_sha256", "compile_seconds", "train_seconds", "images_per_second", "versions",
-        "device",
+        "device", "network",
     }  # fmt: skip
 
 
@@ -262,8 +262,8 @@ def test_a_result_says_what_was_run_and_goes_through_json(pair: Outcome):
 def test_a_run_leaves_these_files_and_no_others(folder: Path):
     assert sorted(path.name for path in folder.iterdir()) == [
         "config.json", "confusion.png", "curves.png", "filters.png", "metrics.jsonl",
-        "misclassified.png", "model.npz", "precision_recall.png", "result.json", "table_1.md",
-        "table_2.md",
+        "misclassified.png", "model.npz", "precision_recall.png", "report.html",
+        "result.json", "table_1.md", "table_2.md",
     ]  # fmt: skip
 
 
@@ -298,8 +298,11 @@ def test_a_run_is_written_alike_where_text_is_ascii_unless_told(
         return write_text(path, text, encoding)
 
     monkeypatch.setattr(Path, "write_text", write)
-    write_run(tmp_path, pair)
-    for path in tmp_path.iterdir():
+    again = tmp_path / folder.name
+    again.mkdir()
+    write_config(again, pair.settings)
+    write_run(again, pair)
+    for path in again.iterdir():
         assert path.read_bytes() == (folder / path.name).read_bytes()
 
 
