@@ -1,4 +1,4 @@
-"""What ``predict`` and ``evaluate`` do, once jax may be imported."""
+"""What ``predict``, ``evaluate`` and ``export`` do, once jax may be imported."""
 
 import csv
 import json
@@ -13,7 +13,14 @@ from rich.console import Console
 from ffnn_jax.cli._results import console_beside, write_json
 from ffnn_jax.config import Refusal
 from ffnn_jax.data import Dataset, load
-from ffnn_jax.models import Model, Prediction, picture_files, predict_files
+from ffnn_jax.models import (
+    PLATFORMS,
+    Model,
+    Prediction,
+    picture_files,
+    predict_files,
+    save_exported,
+)
 from ffnn_jax.models import load as load_model
 from ffnn_jax.reporting import (
     accuracy,
@@ -24,7 +31,7 @@ from ffnn_jax.reporting import (
 )
 
 if TYPE_CHECKING:
-    from ffnn_jax.cli._predict import Evaluate, Predict
+    from ffnn_jax.cli._predict import Evaluate, Export, Predict
 
 _STYLES = {"auto": None, "digits": True, "plain": False}
 
@@ -60,6 +67,15 @@ def evaluate_and_print(file: Path, asked: "Evaluate") -> int:
         "accuracy": share, "confusion": confusion.tolist(), "class_names": images.class_names,
     }  # fmt: skip
     write_json(asked.json, result)
+    return 0
+
+
+def export_and_print(file: Path, asked: "Export") -> int:
+    """Writes the program and says how near it is to the model."""
+    out = asked.out or file.with_suffix(".stablehlo")
+    apart = save_exported(out, load_model(file, asked.member))
+    size = out.stat().st_size / 1024
+    print(f"{out}: {size:,.0f} kB for {', '.join(PLATFORMS)}; probabilities equal to {apart:.1e}")
     return 0
 
 

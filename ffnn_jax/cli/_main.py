@@ -12,7 +12,7 @@ from tyro.extras import SubcommandApp
 import ffnn_jax
 from ffnn_jax.cli._data import List, Prepare, Show
 from ffnn_jax.cli._look import Doctor, Report, Summary
-from ffnn_jax.cli._predict import Evaluate, Predict
+from ffnn_jax.cli._predict import Evaluate, Export, Predict
 from ffnn_jax.cli._train import Train
 from ffnn_jax.cli._verify import Verify
 from ffnn_jax.config import Diverged, Refusal
@@ -57,6 +57,7 @@ def _parse(words: list[str]) -> Callable[[], int]:
     app.command(name="train")(Train)
     app.command(name="predict")(Predict)
     app.command(name="evaluate")(Evaluate)
+    app.command(name="export")(Export)
     app.command(name="report")(Report)
     app.command(name="summary")(Summary)
     app.command(name="doctor")(Doctor)

@@ -1,4 +1,4 @@
-"""``ffnn-jax predict`` and ``ffnn-jax evaluate``."""
+"""``ffnn-jax predict``, ``ffnn-jax evaluate`` and ``ffnn-jax export``."""
 
 import dataclasses
 from pathlib import Path
@@ -103,3 +103,36 @@ class Evaluate:
         from ffnn_jax.cli._answers import evaluate_and_print
 
         return evaluate_and_print(file, self)
+
+
+@dataclasses.dataclass(frozen=True)
+class Export:
+    """Write the model of a run as StableHLO, which runs without this package.
+
+    One program for cpu, cuda and tpu and for batches of any size: uint8 pixels in, probabilities
+    out. It is read back and compared with the model. To use it, jax and flatbuffers are enough:
+    jax.export.deserialize(bytearray(open(FILE, "rb").read())).call(pixels).
+
+    Example: ffnn-jax export runs/mnist-1 --out digits.stablehlo
+    """
+
+    run: Annotated[tyro.conf.Positional[Path], _RUN]
+    """Folder that train left, or its model.npz."""
+
+    out: Annotated[
+        Path | None,
+        tyro.conf.arg(metavar="FILE", help_behavior_hint="(default: model.stablehlo beside it)"),
+    ] = None
+    """The file to write; one that is there is replaced."""
+
+    member: Annotated[int | None, _MEMBER] = None
+    """Which of the run's models, from 0 on."""
+
+    def __call__(self) -> int:
+        """Runs the command; jax is imported once the arguments are found good."""
+        file = model_file(self.run)
+        require_writable(None if self.out is None else str(self.out))
+
+        from ffnn_jax.cli._answers import export_and_print
+
+        return export_and_print(file, self)

@@ -1,4 +1,4 @@
-"""``ffnn-jax predict`` and ``ffnn-jax evaluate``."""
+"""``ffnn-jax predict``, ``ffnn-jax evaluate`` and ``ffnn-jax export``."""
 
 import csv
 import json
@@ -132,3 +132,12 @@ def test_a_model_without_its_run_needs_the_data_set_s_name(run, tmp_path, capsys
     assert code_of("evaluate", tmp_path) == 2
     assert "give --dataset" in capsys.readouterr().err
     assert code_of("evaluate", tmp_path, "--dataset", "mnist_5k") == 0
+
+
+def test_export_writes_a_program_beside_the_model_and_says_how_near_it_is(run, tmp_path, capsys):
+    (tmp_path / "model.npz").write_bytes((run / "model.npz").read_bytes())
+    assert code_of("export", tmp_path) == 0
+    said = capsys.readouterr().out
+    assert said.startswith(f"{tmp_path / 'model.stablehlo'}: ")
+    assert "for cpu, cuda, tpu; probabilities equal to" in said
+    assert code_of("export", tmp_path, "--out", tmp_path / "no" / "x") == 2

@@ -1,0 +1,60 @@
+"""A model as StableHLO: it runs wherever jax runs, without this package.
+
+The file is what ``jax.export`` serialises. It takes uint8 pixels (batch, H, W, C), for a batch of
+any size, and gives the probabilities of the classes; parameters and normalisation are in it.
+"""
+
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import export
+
+from ffnn_jax.config import Refusal
+from ffnn_jax.layers import softmax
+from ffnn_jax.models._model import Model
+from ffnn_jax.training import normalise
+
+PLATFORMS = ("cpu", "cuda", "tpu")
+_PARITY = 1e-6
+
+
+def exported(model: Model) -> export.Exported:
+    """The model's probabilities as one program for cpu, cuda and tpu."""
+
+    def probabilities(pixels: jax.Array) -> jax.Array:
+        normalisation = jax.tree.map(jnp.asarray, model.normalisation)
+        return softmax(model.network.apply(model.params, normalise(pixels, normalisation)))
+
+    height, width, channels = model.network.input_shape
+    shape = export.symbolic_shape(f"batch, {height}, {width}, {channels}")
+    pixels = jax.ShapeDtypeStruct(shape, jnp.uint8)
+    return export.export(jax.jit(probabilities), platforms=PLATFORMS)(pixels)
+
+
+def save_exported(path: Path, model: Model) -> float:
+    """Writes the program, reads it back, and compares it with the model.
+
+    Args:
+        path: the file.
+        model: the model.
+
+    Returns:
+        The largest difference of a probability, over 7 random images.
+
+    Raises:
+        Refusal: the file cannot be written, or what is read back is another function.
+    """
+    try:
+        path.write_bytes(exported(model).serialize())
+    except OSError as error:
+        raise Refusal(f"export cannot be written: {error}") from None
+    shape = (7, *model.network.input_shape)
+    pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    again = export.deserialize(bytearray(path.read_bytes())).call(pixels)
+    apart = float(np.abs(np.asarray(again) - model.probabilities(pixels)).max())
+    if not apart <= _PARITY:
+        path.unlink()
+        raise Refusal(f"{path}: the program is {apart:.1e} off the model, at most {_PARITY}")
+    return apart

@@ -1,0 +1,61 @@
+"""A model as StableHLO: the same function for any batch, in a process that has jax alone."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from ffnn_jax.config import Conv, Dense, MaxPool, Refusal, ReLU
+from ffnn_jax.models import PLATFORMS, Model, _export, exported, save_exported
+from ffnn_jax.network import Network
+from ffnn_jax.training import Normalisation
+
+NETWORK = Network((Conv(2, 3), ReLU(), MaxPool(2), Dense(3)), (6, 5, 2))
+NORMALISATION = Normalisation(np.array([1 / 255, 1 / 99], np.float32), np.zeros(2, np.float32))
+MODEL = Model(NETWORK, NETWORK.init(jax.random.key(0)), NORMALISATION, ("cat", "dog", "eel"))
+
+ALONE = """
+import sys
+import numpy as np
+from jax import export
+program = export.deserialize(bytearray(open(sys.argv[1], "rb").read()))
+pixels = np.load(sys.argv[2])
+np.save(sys.argv[3], np.asarray(program.call(pixels)))
+loaded = {name.partition(".")[0] for name in sys.modules}
+assert not loaded & {"ffnn_jax", "optax", "tensorflow_datasets", "matplotlib"}, loaded
+"""
+
+
+def test_the_program_is_for_three_platforms_and_any_batch():
+    program = exported(MODEL)
+    assert program.platforms == PLATFORMS == ("cpu", "cuda", "tpu")
+    assert str(program.in_avals[0]) == "uint8[batch,6,5,2]"
+    assert str(program.out_avals[0]) == "float32[batch,3]"
+
+
+@pytest.mark.parametrize("batch", [1, 5])
+def test_a_process_with_jax_alone_predicts_the_same(tmp_path: Path, batch: int):
+    file, given, answered = (tmp_path / name for name in ("m.stablehlo", "x.npy", "z.npy"))
+    assert save_exported(file, MODEL) <= 1e-6
+    pixels = np.random.default_rng(1).integers(0, 256, (batch, 6, 5, 2), np.uint8)
+    np.save(given, pixels)
+    words = [sys.executable, "-I", "-c", ALONE, str(file), str(given), str(answered)]
+    subprocess.run(words, check=True, timeout=120)
+    np.testing.assert_allclose(np.load(answered), MODEL.probabilities(pixels), rtol=0, atol=1e-6)
+
+
+def test_a_program_that_is_another_function_is_refused_and_removed(tmp_path, monkeypatch):
+    other = Model(NETWORK, NETWORK.init(jax.random.key(1)), NORMALISATION, MODEL.class_names)
+    program = exported(other)
+    monkeypatch.setattr(_export, "exported", lambda model: program)
+    with pytest.raises(Refusal, match=r"m\.stablehlo: the program is .* off the model"):
+        save_exported(tmp_path / "m.stablehlo", MODEL)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_cannot_be_written_is_refused(tmp_path: Path):
+    with pytest.raises(Refusal, match="export cannot be written"):
+        save_exported(tmp_path / "no" / "m.stablehlo", MODEL)
