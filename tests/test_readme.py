@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import io
+import json
 import re
 import shlex
 import tomllib
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import jax
 import pytest
+from PIL import Image
 
 from ffnn_jax.cli import main
 from ffnn_jax.data import load
@@ -59,6 +61,26 @@ def test_the_commands_for_data_do_what_readme_says(tmp_path, monkeypatch, capsys
     said = capsys.readouterr().out
     assert re.search(r"mnist_5k +1\.0\.0 .* verified", said)
     assert (tmp_path / "mnist_5k.png").is_file()
+
+
+def test_the_commands_for_a_run_do_what_readme_says(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    main(shlex.split("train --steps 20"))
+    (tmp_path / "photos").mkdir()
+    digits = load("mnist_5k", "test").images[..., 0]
+    for name, digit in (("three.png", digits[0]), ("photos/a.png", digits[1])):
+        Image.fromarray(255 - digit).save(tmp_path / name)
+    (block,) = re.findall(r"```sh\n(ffnn-jax predict .*?)```", TEXT, re.S)
+    commands = block.splitlines()
+    assert len(commands) == 6
+    for command in commands:
+        main(shlex.split(command)[1:])
+    assert len(json.loads((tmp_path / "answers.json").read_text())) == 2
+    left = {path.name for path in (tmp_path / "runs" / "quickstart-1").iterdir()}
+    assert {"model.stablehlo", "report.html"} <= left
+    said = capsys.readouterr().out
+    assert "inverted (dark on light)" in said
+    assert "mnist_5k/train: 3,600 images, accuracy " in said
 
 
 def test_the_commands_for_experiments_are_understood():

@@ -19,6 +19,8 @@ Params = dict[str, dict[str, Array]]
 class Network:
     """Layers between an image and its logits.
 
+    A layer of your own is a subclass of ``Layer`` with a method ``apply(params, x)``.
+
     Attributes:
         layers: descriptions, in the order in which the data flows.
         input_shape: (height, width, channels) of one image.
@@ -120,4 +122,6 @@ def _apply(layer: Layer, params: dict[str, Array], x: Array) -> Array:
             return sigmoid(x)
         case MaxPool():
             return max_pool(x, layer.window)
-    raise TypeError(f"no operation for the description {layer}")
+    if hasattr(layer, "apply"):
+        return layer.apply(params, x)
+    raise TypeError(f"{layer}: no layer of this package, and it has no method apply(params, x)")

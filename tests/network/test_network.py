@@ -1,3 +1,6 @@
+import dataclasses
+from typing import ClassVar
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -6,7 +9,7 @@ import pytest
 from ffnn_jax.catalogue import plain
 from ffnn_jax.config import Refusal, preset
 from ffnn_jax.layers import softmax_cross_entropy
-from ffnn_jax.network import Conv, Dense, LeakyReLU, MaxPool, Network, ReLU, Sigmoid
+from ffnn_jax.network import Conv, Dense, Layer, LeakyReLU, MaxPool, Network, ReLU, Sigmoid
 from tests.tolerances import tolerance
 
 MNIST = Network(preset("mnist").layers, (28, 28, 1))
@@ -153,3 +156,29 @@ def test_the_gradient_of_the_images_costs_nothing_unless_asked_for():
     assert predicted < trained < 1.1 * predicted
     first_layer = 4 * summary.rows[1].forward_flops
     assert flops(jax.grad(loss, argnums=(0, 1)), params, x) - trained > 0.9 * first_layer
+
+
+@dataclasses.dataclass(frozen=True)
+class Square(Layer):
+    """A layer of a user's own, without parameters."""
+
+    title: ClassVar[str] = "Square"
+
+    def apply(self, params, x):
+        return x * x
+
+
+def test_a_layer_of_ones_own_is_applied_and_summed_up():
+    network = Network((Dense(4), Square(), Dense(3)), (2, 2, 1))
+    params = network.init(jax.random.key(0))
+    x = jnp.linspace(-1, 1, 8).reshape(2, 2, 2, 1)
+    hidden = plain.dense(x, params["dense_2"]["w"], params["dense_2"]["b"])
+    expected = plain.dense(hidden * hidden, params["dense_4"]["w"], params["dense_4"]["b"])
+    np.testing.assert_allclose(network.apply(params, x), expected, rtol=tolerance("float32", 4))
+    assert network.summary().rows[2].title == "Square"
+
+
+def test_a_layer_that_cannot_be_applied_is_named():
+    network = Network((Layer(), Dense(3)), (2, 2, 1))
+    with pytest.raises(TypeError, match=r"Layer\(\): no layer of this package, and it has no"):
+        network.apply(network.init(jax.random.key(0)), jnp.zeros((1, 2, 2, 1)))
