@@ -6,7 +6,7 @@ from typing import Annotated
 
 import tyro
 
-from ffnn_jax.cli._results import require_writable
+from ffnn_jax.cli._files import require_writable
 from ffnn_jax.config import preset
 
 _FILE = tyro.conf.arg(metavar="FILE", help_behavior_hint="(optional)")

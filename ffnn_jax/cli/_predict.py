@@ -6,8 +6,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from ffnn_jax.cli._model_file import model_file
-from ffnn_jax.cli._results import require_writable
+from ffnn_jax.cli._files import model_file, require_writable
 from ffnn_jax.config import Refusal
 
 _RUN = tyro.conf.arg(metavar="RUN")

@@ -11,12 +11,6 @@ from ffnn_jax.config import Refusal
 from ffnn_jax.verify import Report
 
 
-def require_writable(file: str | None) -> None:
-    """Refuses a file that has no folder to stand in, before the work is done."""
-    if file not in (None, "-") and not Path(str(file)).absolute().parent.is_dir():
-        raise Refusal(f"{file} cannot be written: no folder {Path(str(file)).absolute().parent}")
-
-
 def console_beside(file: str | None) -> Console:
     """Standard output, or standard error where the JSON goes to standard output."""
     return Console(stderr=file == "-", highlight=False)

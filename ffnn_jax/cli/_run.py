@@ -1,6 +1,8 @@
 """A run as a person watches it."""
 
+import dataclasses
 import statistics
+import tempfile
 from pathlib import Path
 
 from rich.console import Console
@@ -41,6 +43,14 @@ def run_and_print(settings: Settings, run_dir: Path | None, streaming: bool | No
         outcome = compute(settings, splits, watcher, streaming)
     write_run(folder, outcome)
     _print_end(console, outcome, folder)
+
+
+def dry_run_and_print(settings: Settings, streaming: bool | None) -> None:
+    """One step of one seed, and all that follows it, in a folder that is removed."""
+    one = dataclasses.replace(settings, steps=1, seeds=1)
+    with tempfile.TemporaryDirectory() as folder:
+        run_and_print(one, Path(folder) / settings.preset, streaming)
+    print("dry run: everything works; the folder was removed")
 
 
 def _splits(settings: Settings) -> Splits:

@@ -109,6 +109,11 @@ class Train:
     """Leave the images on the host and send each batch to the device ahead of its use: the same
     batches. Needs the extra "streaming"."""
 
+    dry_run: Annotated[
+        tyro.conf.FlagCreatePairsOff[bool], tyro.conf.arg(help_behavior_hint="(default: no)")
+    ] = False
+    """One step of one seed through everything, from the data to the page; nothing is left."""
+
     run_dir: Annotated[
         Path | None,
         tyro.conf.arg(metavar="DIR", help_behavior_hint="(default: runs/PRESET-NUMBER)"),
@@ -123,15 +128,18 @@ class Train:
         if self.streaming:
             require_grain()
 
-        from ffnn_jax.cli._run import run_and_print
+        from ffnn_jax.cli._run import dry_run_and_print, run_and_print
 
-        run_and_print(settings, self.run_dir, self.streaming or None)
+        if self.dry_run:
+            dry_run_and_print(settings, self.streaming or None)
+        else:
+            run_and_print(settings, self.run_dir, self.streaming or None)
         return 0
 
     def settings(self) -> Settings:
         """The preset's settings with what was asked for in their place."""
         asked = {name: value for name, value in vars(self).items() if value is not None}
-        for of_the_command in ("run_dir", "streaming"):
+        for of_the_command in ("dry_run", "run_dir", "streaming"):
             asked.pop(of_the_command, None)
         if self.augment is not None:
             asked["augmentations"] = augmentations_of(asked.pop("augment"))

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import tyro
 
+from ffnn_jax.cli._files import require_writable
 from ffnn_jax.config import Refusal
 
 
@@ -74,10 +75,10 @@ class Verify:
         self._require_a_question()
         settings = dict(_setting(text) for text in self.static)
         kinks = [_kink(text) for text in self.kink]
+        require_writable(self.json)
 
-        from ffnn_jax.cli import _check, _prove, _results
+        from ffnn_jax.cli import _check, _prove
 
-        _results.require_writable(self.json)
         if self.list_faults:
             return _prove.list_faults(self.layer)
         if self.op is None:

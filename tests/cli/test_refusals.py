@@ -186,7 +186,8 @@ def test_help_version_and_refusals_of_settings_import_no_jax(tmp_path: Path):
     commands = {
         "--version": 0, "--help": 0, "": 0, "train --help": 0, "train nonsense": 2,
         "train --steps 0": 2, "train --learning-rate nan": 2, "train --stepz 5": 2,
-        "train --steps": 2, "trian": 2, "train --run-dir mine": 2,
+        "train --steps": 2, "trian": 2, "train --run-dir mine": 2, "predict --help": 0,
+        "predict nowhere a.png": 2, "evaluate nowhere": 2, "summary nonsense": 2,
     }  # fmt: skip
     program = WITHOUT_JAX.format([command.split() for command in commands])
     ran = subprocess.run(

@@ -114,6 +114,15 @@ def test_report_writes_the_page_of_a_run_again(second: Ran, capsys: pytest.Captu
     assert page.read_bytes() == written
 
 
+def test_a_dry_run_goes_through_everything_and_leaves_nothing(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    main(["train", "--dry-run", "--seeds", "3"])
+    said = capsys.readouterr().out
+    assert said.endswith("dry run: everything works; the folder was removed\n")
+    assert "test accuracy" in said
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_metrics_end_at_the_last_step(first: Ran, second: Ran):
     for run, steps, seeds in ((first, 30, [0]), (second, 3, [5, 6])):
         text = (run.folder / "metrics.jsonl").read_text()

@@ -1,0 +1,23 @@
+"""Files that a command is given: whether they are there, or can be written."""
+
+from pathlib import Path
+
+from ffnn_jax.config import Refusal
+
+
+def model_file(run: Path) -> Path:
+    """The model file of a run.
+
+    Raises:
+        Refusal: there is none.
+    """
+    file = run / "model.npz" if run.is_dir() else run
+    if not file.exists():
+        raise Refusal(f"{file}: no such file; RUN is a folder that train left, or its model.npz")
+    return file
+
+
+def require_writable(file: str | None) -> None:
+    """Refuses a file that has no folder to stand in, before the work is done."""
+    if file not in (None, "-") and not Path(str(file)).absolute().parent.is_dir():
+        raise Refusal(f"{file} cannot be written: no folder {Path(str(file)).absolute().parent}")
