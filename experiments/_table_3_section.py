@@ -126,6 +126,8 @@ def _cost(rows: Mapping[str, Row]) -> str:
 
 
 def _readings(rows: Mapping[str, Row]) -> str:
+    if set(rows) <= set(ROWS):
+        return ""
     others = "".join(
         f"| {name} | {row['parameters']:,} | {percent(row['test_accuracy'])} "
         f"| {len(row['seeds'])} |\n"

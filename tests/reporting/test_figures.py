@@ -16,6 +16,7 @@ from ffnn_jax.reporting import (
     draw_filters,
     draw_misclassified,
     draw_precision_recall,
+    draw_predictions,
     save_figure,
 )
 
@@ -79,6 +80,13 @@ def test_misclassified_colour_images_keep_their_colours():
     images = DRAW.integers(0, 256, (1, 4, 5, 3), dtype=np.uint8)
     figure = draw_misclassified(images, np.array([0]), np.array([1]), NAMES)
     np.testing.assert_array_equal(shown(panels_with_images(figure)[0]), images[0])
+
+
+def test_predictions_are_drawn_under_their_captions():
+    images = DRAW.integers(0, 256, (3, 4, 5, 1), dtype=np.uint8)
+    panels = panels_with_images(draw_predictions(images, ["a", "b\n7 90%", "$c"]))
+    assert [axes.get_title() for axes in panels] == ["a", "b\n7 90%", r"\$c"]
+    np.testing.assert_array_equal([shown(axes) for axes in panels], images[..., 0])
 
 
 def test_no_more_than_16_misclassified_images_are_drawn():
