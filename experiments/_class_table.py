@@ -58,6 +58,8 @@ def _f1(precision: Sequence[float], recall: Sequence[float]) -> list[float]:
 
 
 def _cell(found: Spread) -> str:
+    if found.n == 0:
+        return "–"
     return f"{found.mean:.3f} ± {found.sd:.3f}" if found.n > 1 else f"{found.mean:.3f}"
 
 

@@ -47,8 +47,8 @@ class Comparison(NamedTuple):
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """Student's interval of a mean; without one where there is one value."""
-    n, mean = len(values), float(np.mean(values))
+    """Student's interval of a mean; without one where there are fewer than two values."""
+    n, mean = len(values), float(np.mean(values)) if values else math.nan
     if n < 2:
         return Spread(n, mean, math.nan, math.nan, math.nan)
     sd = float(np.std(values, ddof=1))

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from experiments._class_table import class_table, extremes
-from experiments._look import look_at_best
+from experiments._look import draw_look, figure_files, look_at_best, shown
 from experiments._quote import processor, quoted
 from experiments._report import CIFAR10_PRECISION, CIFAR10_RECALL, CIFAR10_TEST_ACCURACY
 from experiments._results import RESULTS, folder_for, read_result, run_command, write_result
@@ -24,16 +24,9 @@ from experiments._rows import Record, seeds_of_model_3
 from experiments._sweep import outcome_of, quickly, record_of, run_alone
 from ffnn_jax.config import Refusal, Settings, preset
 from ffnn_jax.network import Network
-from ffnn_jax.reporting import (
-    draw_confusion,
-    draw_curves,
-    draw_filters,
-    draw_misclassified,
-    save_figure,
-)
 
 _CURVES = ("step", "loss", "accuracy", "validation_accuracy")
-_FIGURES = ("4_filters", "5_misclassified", "6_confusion", "curves")
+_FIGURES = figure_files("final", first=4)
 
 
 def main(quick: bool = False, draw_only: bool = False) -> None:
@@ -78,17 +71,7 @@ def train_and_look(settings: Settings, seed: int) -> dict[str, Any]:
 
 def draw(result: dict[str, Any], folder: Path) -> None:
     """Writes the figures of a result."""
-    names, mistakes = result["class_names"], result["mistakes"]
-    images = np.array(mistakes["images"], np.uint8)
-    true, predicted = np.array(mistakes["true"]), np.array(mistakes["predicted"])
-    figures = (
-        draw_filters(np.array(result["filters"])),
-        draw_misclassified(images, true, predicted, names),
-        draw_confusion(np.array(result["best_confusion"]), names),
-        draw_curves(result["history"]),
-    )
-    for name, figure in zip(_FIGURES, figures, strict=True):
-        save_figure(figure, folder / f"final_{name}.png")
+    draw_look(result, result["best_confusion"], folder, _FIGURES)
 
 
 def header(result: dict[str, Any]) -> str:
@@ -107,9 +90,6 @@ def section(result: dict[str, Any]) -> str:
     table_5 = class_table(result["confusion"], names, CIFAR10_PRECISION, CIFAR10_RECALL)
     best = extremes(result["confusion"], names, CIFAR10_PRECISION, CIFAR10_RECALL)
     network = Network(settings.layers, tuple(np.shape(result["mistakes"]["images"])[1:]))
-    figures = "\n".join(
-        f"![{name.lstrip('123456_')}](results/final_{name}.png)" for name in _FIGURES
-    )
     return f"""Table 4, generated from the parameters:
 
 {network.summary().to_markdown()}
@@ -118,7 +98,7 @@ Table 5. {best} The report names its classes 9 and 3, ship and bird, best and wo
 {table_5}
 Figures 4, 5 and 6, and the curves, of seed {result["best_seed"]}, the best by validation:
 
-{figures}
+{shown(_FIGURES)}
 """
 
 

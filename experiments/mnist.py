@@ -21,27 +21,20 @@ import numpy as np
 
 from experiments._class_table import class_table, extremes
 from experiments._classes import Error, commonest_error
-from experiments._look import look_at_best
+from experiments._look import draw_look, figure_files, look_at_best, shown
 from experiments._quote import processor, quoted
 from experiments._report import MNIST_PRECISION, MNIST_RECALL, MNIST_TEST_ACCURACY
 from experiments._results import folder_for, read_result, run_command, write_result
 from ffnn_jax.config import Settings, preset
 from ffnn_jax.data import load_splits
 from ffnn_jax.network import Network
-from ffnn_jax.reporting import (
-    draw_confusion,
-    draw_curves,
-    draw_filters,
-    draw_misclassified,
-    save_figure,
-)
 from ffnn_jax.runs import compute, result_of
 
 SEEDS = 20
 _SETTINGS = preset("mnist")
 _QUICK = dataclasses.replace(preset("quickstart"), steps=200)
 _CLAIMED = Error(true=7, predicted=2)
-_FIGURES = ("1_filters", "2_misclassified", "3_confusion", "curves")
+_FIGURES = figure_files("mnist", first=1)
 
 
 def main(seeds: int = SEEDS, quick: bool = False, draw_only: bool = False) -> None:
@@ -75,18 +68,8 @@ def measure(settings: Settings, quick: bool) -> dict[str, Any]:
 
 def draw(result: dict[str, Any], folder: Path) -> None:
     """Writes the figures of a result."""
-    names, mistakes = result["class_names"], result["mistakes"]
     best = result["seeds"].index(result["best_seed"])
-    images = np.array(mistakes["images"], np.uint8)
-    true, predicted = np.array(mistakes["true"]), np.array(mistakes["predicted"])
-    figures = (
-        draw_filters(np.array(result["filters"])),
-        draw_misclassified(images, true, predicted, names),
-        draw_confusion(np.array(result["confusion"][best]), names),
-        draw_curves(result["history"]),
-    )
-    for name, figure in zip(_FIGURES, figures, strict=True):
-        save_figure(figure, folder / f"mnist_{name}.png")
+    draw_look(result, result["confusion"][best], folder, _FIGURES)
 
 
 def time_of(result: dict[str, Any]) -> str:
@@ -108,9 +91,6 @@ def section(result: dict[str, Any]) -> str:
     """Figures 1-3, Tables 1-2 and the claim about the commonest error, in Markdown."""
     names, settings = result["class_names"], Settings.from_json(result["settings"])
     network = Network(settings.layers, tuple(np.shape(result["mistakes"]["images"])[1:]))
-    figures = "\n".join(
-        f"![{name.lstrip('123456_')}](results/mnist_{name}.png)" for name in _FIGURES
-    )
     best = extremes(result["confusion"], names, MNIST_PRECISION, MNIST_RECALL)
     return f"""Table 1. {best}
 
@@ -123,7 +103,7 @@ Table 2, generated from the parameters:
 Figures 1, 2 and 3, and the curves of all seeds; the first three of seed {result["best_seed"]}, \
 the best by validation:
 
-{figures}
+{shown(_FIGURES)}
 """
 
 

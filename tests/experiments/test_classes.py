@@ -83,6 +83,11 @@ def test_the_class_table_has_the_report_s_values_above_ours():
     assert table[6] == "| F1, report | 0.500 | 0.600 | 0.420 |"
 
 
+def test_a_class_that_no_seed_calls_has_a_dash():
+    table = class_table([[[5, 5, 0], [0, 10, 0], [0, 9, 0]]], NAMES, (1, 1, 1), (1, 1, 1))
+    assert table.splitlines()[3] == "| Precision, ours | 1.000 | 0.417 | – |"
+
+
 def test_every_stored_confusion_matrix_counts_all_test_images_once():
     assert len(stored()) >= 40
     for confusion, test_accuracy in stored():

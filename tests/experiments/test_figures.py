@@ -1,5 +1,7 @@
 """Figures over many seeds say what the numbers say."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -30,7 +32,8 @@ def test_a_forest_plot_has_every_seed_the_mean_its_interval_and_the_report():
 
 
 def test_costs_are_drawn_against_the_mean_and_the_final_model_is_named():
-    for axes, places in zip(draw_cost(ROWS, ["a", "3"], "3").axes, ([2, 1], [5, 7]), strict=True):
+    figure: Any = draw_cost(ROWS, ["a", "3"], "3")
+    for axes, places in zip(figure.axes, ([2, 1], [5, 7]), strict=True):
         points = [container.lines[0].get_xydata()[0] for container in axes.containers]
         assert [tuple(point) for point in points] == [
             pytest.approx((place, mean)) for place, mean in zip(places, (0.52, 0.61), strict=True)

@@ -11,7 +11,7 @@ from experiments import final
 from experiments._sweep import append
 from ffnn_jax.config import Refusal, preset
 
-FIGURES = {f"final_{name}.png" for name in final._FIGURES}
+FIGURES = set(final._FIGURES)
 
 
 @pytest.fixture(scope="module")
