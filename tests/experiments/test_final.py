@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from experiments import final
+from experiments._report import CIFAR10_PRECISION
 from experiments._sweep import append
 from ffnn_jax.config import Refusal, preset
 
@@ -37,7 +38,8 @@ def test_the_quick_setting_writes_a_result_and_its_figures(folder: Path, result:
 
 def test_the_page_has_both_tables_and_every_figure(result: dict[str, Any]):
     page = final.section(result)
-    assert "| Precision, report | 0.601 | 0.724 |" in page
+    first = " | ".join(f"{value:.3f}" for value in CIFAR10_PRECISION)
+    assert f"| Precision, report | {first} |" in page
     assert "| Convolutional | 16 | 16 | [5×5×16] |" in page
     assert all(f"](results/{name})" in page for name in FIGURES)
 
