@@ -4,7 +4,7 @@ import contextlib
 import io
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn
 
 from tyro.extras import SubcommandApp
@@ -18,6 +18,11 @@ from ffnn_jax.cli._verify import Verify
 from ffnn_jax.config import Diverged, Refusal
 
 _FAILED, _REFUSED, _DIVERGED, _INTERRUPTED = 1, 2, 3, 130
+_COMMANDS = {
+    "train": Train, "predict": Predict, "evaluate": Evaluate, "export": Export, "report": Report,
+    "summary": Summary, "doctor": Doctor, "verify": Verify,
+}  # fmt: skip
+_DATA_COMMANDS = {"prepare": Prepare, "list": List, "show": Show}
 _FRAME = "╭╮╰╯│├┤─+| "
 _DESCRIPTION = """Networks whose every gradient is derived by hand, trained with JAX.
 
@@ -53,20 +58,8 @@ def _parse(words: list[str]) -> Callable[[], int]:
 
     tyro explains a mistake in a box of several lines; it is said again in one.
     """
-    app = SubcommandApp()
-    app.command(name="train")(Train)
-    app.command(name="predict")(Predict)
-    app.command(name="evaluate")(Evaluate)
-    app.command(name="export")(Export)
-    app.command(name="report")(Report)
-    app.command(name="summary")(Summary)
-    app.command(name="doctor")(Doctor)
-    app.command(name="verify")(Verify)
-    data = SubcommandApp()
-    data.command(name="prepare")(Prepare)
-    data.command(name="list")(List)
-    data.command(name="show")(Show)
-    app.command(data, name="data", help="Prepare, list and show data sets.")
+    app = _commands(_COMMANDS, brief=words[0] in ("-h", "--help"))
+    app.command(_commands(_DATA_COMMANDS), name="data", help="Prepare, list and show data sets.")
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
@@ -75,6 +68,15 @@ def _parse(words: list[str]) -> Callable[[], int]:
         if end.code:
             raise Refusal(_in_one_line(said.getvalue())) from None
         raise
+
+
+def _commands(commands: Mapping[str, type], brief: bool = False) -> SubcommandApp:
+    """The commands by name; in brief each has the first line of its help."""
+    app = SubcommandApp()
+    for name, command in commands.items():
+        first = str(command.__doc__).partition("\n")[0]
+        app.command(name=name, help=first if brief else None)(command)
+    return app
 
 
 def _in_one_line(box: str) -> str:

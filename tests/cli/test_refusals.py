@@ -207,7 +207,10 @@ def test_help_names_the_commands(words: list[str], capsys: pytest.CaptureFixture
     with pytest.raises(SystemExit) as end:
         main(words)
     assert not end.value.code
-    assert re.search(r"\btrain\b", capsys.readouterr().out)
+    said = capsys.readouterr().out
+    for command in ("train", "predict", "evaluate", "export", "report", "summary", "doctor"):
+        assert re.search(rf"• {command} ", said)
+    assert "Example: " not in said
 
 
 def test_help_names_every_preset_and_option(capsys: pytest.CaptureFixture[str]):
