@@ -1,5 +1,6 @@
 """The report side by side with what was found: experiments/README.md, from the stored results."""
 
+from collections.abc import Callable
 from typing import Any
 
 from experiments import _table_3_section, budget, final, mnist, prose, table_3, wishes
@@ -7,15 +8,26 @@ from experiments._quote import WHOLE_PERCENTS, percent, standing, time_of_row
 from experiments._report import CIFAR10_TEST_ACCURACY, MNIST_TEST_ACCURACY
 from experiments._results import RESULTS, read_result
 
+Result = dict[str, Any]
+
 
 def results() -> dict[str, dict[str, Any]]:
-    """Every stored result that the page is made of."""
-    names = ("mnist", "table_3", "final", "wishes", "budget", "prose")
-    return {name: read_result(RESULTS / f"{name}.json") for name in names}
+    """The stored results that the page is made of; an experiment that was not run has none."""
+    paths = {name: RESULTS / f"{name}.json" for name in _SECTIONS}
+    return {name: read_result(path) for name, path in paths.items() if path.exists()}
 
 
 def page(found: dict[str, dict[str, Any]]) -> str:
     """The whole page."""
+    items = "".join(
+        line for name, (_, _, lines) in _SECTIONS.items() if name in found
+        for line in lines(found[name])
+    )  # fmt: skip
+    sections = "\n".join(
+        f"## {title}\n\n{section(found[name])}"
+        for name, (title, section, _) in _SECTIONS.items()
+        if name in found
+    )
     return f"""# The report, side by side
 
 The measured numbers on this page are written by `python -m experiments.readme` from the files in \
@@ -30,56 +42,51 @@ processor and versions.
 
 | item | report, % | ours, % | n | verdict | command | time a seed |
 | --- | ---: | --- | ---: | --- | --- | --- |
-{_items(found)}
-## Figures 1-3, Tables 1 and 2: MNIST
-
-{mnist.section(found["mnist"])}
-## Table 3: nine models on CIFAR-10
-
-{_table_3_section.section(found["table_3"])}
-## Figures 4-6, Tables 4 and 5: the final network
-
-{final.section(found["final"])}
-## What the report wished for
-
-{wishes.section(found["wishes"])}
-## The best within the report's own budget
-
-{budget.section(found["budget"])}
-## The report's prose
-
-{prose.section(found["prose"])}"""
+{items}
+{sections}"""
 
 
-def _items(found: dict[str, dict[str, Any]]) -> str:
-    rows, digits, last = found["table_3"]["rows"], found["mnist"], found["final"]
-    ours, exact = last["test_accuracy"], (MNIST_TEST_ACCURACY, CIFAR10_TEST_ACCURACY)
-    first = digits["test_accuracy"]
-    lines = [
-        _item("Figures 1-3, Tables 1-2", exact[0], first, standing(first, exact[0]), "mnist",
-              mnist.time_of(digits)),
-        *(_table_3_item(row, rows[row]) for row in table_3.ROWS),
-        _item("Figures 4-6, Tables 4-5", exact[1], ours, standing(ours, exact[1]), "final",
-              time_of_row(rows[table_3.FINAL])),
-        *(_wish(found["wishes"]["rows"][claim["first"]], claim)
-          for claim in found["wishes"]["claims"]),
-        *(_item(f"Within the budget, {row}", None, one["test_accuracy"],
-                budget.verdict(row, one["test_accuracy"]), "budget", time_of_row(one))
-          for row, one in found["budget"]["rows"].items()),
-    ]  # fmt: skip
-    return "".join(lines)
+def _mnist_items(result: Result) -> list[str]:
+    ours, report = result["test_accuracy"], MNIST_TEST_ACCURACY
+    place = standing(ours, report)
+    return [_item("Figures 1-3, Tables 1-2", report, ours, place, "mnist", mnist.time_of(result))]
 
 
-def _table_3_item(row: str, one: dict[str, Any]) -> str:
+def _table_3_items(result: Result) -> list[str]:
+    return [_table_3_item(row, result["rows"][row]) for row in table_3.ROWS]
+
+
+def _table_3_item(row: str, one: Result) -> str:
     ours, report = one["test_accuracy"], table_3.REPORT[row]
     place = standing(ours, report, WHOLE_PERCENTS)
     return _item(f"Table 3, model {row}", report, ours, place, "table_3", time_of_row(one))
 
 
-def _wish(row: dict[str, Any], claim: dict[str, Any]) -> str:
-    name = f"Wished for, {claim['first']}"
-    verdict = f"{claim['text']}: {claim['verdict']}"
-    return _item(name, None, row["test_accuracy"], verdict, "wishes", time_of_row(row))
+def _final_items(result: Result) -> list[str]:
+    ours, report = result["test_accuracy"], CIFAR10_TEST_ACCURACY
+    place = standing(ours, report)
+    return [_item("Figures 4-6, Tables 4-5", report, ours, place, "final", final.time_of(result))]
+
+
+def _wishes_items(result: Result) -> list[str]:
+    rows = [(claim, result["rows"][claim["first"]]) for claim in result["claims"]]
+    return [
+        _item(
+            f"Wished for, {claim['first']}", None, row["test_accuracy"],
+            f"{claim['text']}: {claim['verdict']}", "wishes", time_of_row(row),
+        )
+        for claim, row in rows
+    ]  # fmt: skip
+
+
+def _budget_items(result: Result) -> list[str]:
+    return [
+        _item(
+            f"Within the budget, {row}", None, one["test_accuracy"],
+            budget.verdict(row, one["test_accuracy"]), "budget", time_of_row(one),
+        )
+        for row, one in result["rows"].items()
+    ]  # fmt: skip
 
 
 def _item(
@@ -95,3 +102,15 @@ def _item(
         time,
     )
     return f"| {' | '.join(map(str, cells))} |\n"
+
+
+_SECTIONS: dict[str, tuple[str, Callable[[Result], str], Callable[[Result], list[str]]]] = {
+    "mnist": ("Figures 1-3, Tables 1 and 2: MNIST", mnist.section, _mnist_items),
+    "table_3": (
+        "Table 3: nine models on CIFAR-10", _table_3_section.section, _table_3_items,
+    ),
+    "final": ("Figures 4-6, Tables 4 and 5: the final network", final.section, _final_items),
+    "wishes": ("What the report wished for", wishes.section, _wishes_items),
+    "budget": ("The best within the report's own budget", budget.section, _budget_items),
+    "prose": ("The report's prose", prose.section, lambda result: []),
+}  # fmt: skip

@@ -1,5 +1,9 @@
 """Figures 4-6 and Tables 4-5: the report's final network on CIFAR-10, which is its model 3.
 
+Report: test accuracy 0.542, from one run.
+Ours: test accuracy 0.5436 +- 0.0100 (mean +- sd, n = 20).
+Time of training a seed: 29 s on 1 core of AMD EPYC.
+
 Command: python -m experiments.final
 Quick: python -m experiments.final --quick, 3 steps on mnist_5k, results to runs/quick.
 
@@ -74,13 +78,17 @@ def draw(result: dict[str, Any], folder: Path) -> None:
     draw_look(result, result["best_confusion"], folder, _FIGURES)
 
 
+def time_of(result: dict[str, Any]) -> str:
+    """The fastest seed's seconds of training, and where."""
+    return f"{result['train_seconds']:.0f} s on {processor(result['device'], 1)}"
+
+
 def header(result: dict[str, Any]) -> str:
     """What this file says of itself."""
     return (
         f"Report: test accuracy {CIFAR10_TEST_ACCURACY}, from one run.\n"
         f"Ours: test accuracy {quoted(result['test_accuracy'])}.\n"
-        f"Time of training a seed: {result['train_seconds']:.0f} s on "
-        f"{processor(result['device'], 1)}.\n"
+        f"Time of training a seed: {time_of(result)}.\n"
     )
 
 

@@ -39,9 +39,10 @@ def written() -> dict[Path, str]:
         README: with_blocks(README.read_text(encoding="utf-8")),
         HERE / "README.md": page(found),
     }
-    for name, header in _HEADERS.items():
+    for name, result in found.items():
         path = HERE / f"{name}.py"
-        files[path] = with_header(path.read_text(encoding="utf-8"), header(found[name]))
+        header = _HEADERS[name](result)
+        files[path] = with_header(path.read_text(encoding="utf-8"), header)
     return files
 
 

@@ -36,6 +36,13 @@ def test_a_result_that_changes_changes_the_page():
     assert f"| Table 3, model 3 | 54 | {mean:.1f} ±" in changed
 
 
+def test_an_experiment_that_was_not_run_has_no_section():
+    found = results()
+    del found["prose"]
+    assert "## The report's prose" in PAGE
+    assert page(found) == PAGE.partition("\n## The report's prose")[0]
+
+
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\(([^)#:]+)\)", PAGE))))
 def test_every_link_and_picture_is_there(target: str):
     assert (HERE / target).exists()
