@@ -1,0 +1,436 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # A layer of your own
+#
+# This package has some layers, and you will want another. Here is the whole way, from a formula to
+# a layer that is proved and trained: derive it on paper, write it, check it, let the check fail
+# once, and put it into a network.
+#
+# The layer is *swish*, which takes each number times its own sigmoid. It looks like a ReLU whose
+# corner was rounded off. You need the chain rule and the product rule, and what $dv$ means: the
+# cotangent of $v$, from chapter 1.
+
+# %%
+import dataclasses
+import math
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+import matplotlib.pyplot as plt
+import numpy as np
+import optax
+from scipy import stats
+
+from ffnn_jax.data import load
+from ffnn_jax.layers import relu, softmax_cross_entropy
+from ffnn_jax.network import Dense, Layer, Network, ReLU
+from ffnn_jax.optim import momentum
+from ffnn_jax.verify import check_vjp
+
+BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "0.5"
+
+# %% [markdown]
+# ## On paper
+#
+# Every equation gets a tag, here (own.1) to (own.7), so that the code can point at it. The sigmoid
+# turns any number into one between 0 and 1, and swish multiplies by it:
+#
+# $$\sigma(x) = \frac{1}{1 + e^{-x}} \tag{own.1}$$
+#
+# $$z_i = x_i\, \sigma(x_i) \tag{own.2}$$
+#
+# First the derivative of $\sigma$. With $u = 1 + e^{-x}$ it is $1/u$. The derivative of $1/u$ is
+# $-1/u^2$, and that of $u$ is $-e^{-x}$. The chain rule multiplies them:
+#
+# $$\sigma'(x) = -\frac{1}{u^2} \cdot (-e^{-x}) = \frac{e^{-x}}{(1 + e^{-x})^2} \tag{own.3}$$
+#
+# One factor $1/u$ of this is $\sigma$ itself. What is left is what $\sigma$ lacks of 1:
+#
+# $$1 - \sigma(x) = \frac{1 + e^{-x}}{1 + e^{-x}} - \frac{1}{1 + e^{-x}}
+# = \frac{e^{-x}}{1 + e^{-x}} \tag{own.4}$$
+#
+# $$\sigma'(x) = \sigma(x)\,(1 - \sigma(x)) \tag{own.5}$$
+#
+# Now (own.2) is a product, and both factors contain $x_i$. The product rule gives two terms. We
+# call the result the slope:
+#
+# $$\text{slope}_i = \frac{\partial z_i}{\partial x_i} = \sigma(x_i) + x_i\, \sigma'(x_i)
+# = \sigma(x_i) + x_i\, \sigma(x_i)\,(1 - \sigma(x_i)) \tag{own.6}$$
+#
+# No other output contains $x_i$. So the sum of the chain rule over all outputs has one term:
+#
+# $$dx_i = \sum_l dz_l\, \frac{\partial z_l}{\partial x_i} = dz_i\, \text{slope}_i \tag{own.7}$$
+#
+# ## Two numbers to hold on to
+#
+# Work out two places by hand, before there is code that could talk you into something.
+#
+# At $x = 0$: $\sigma = \frac12$, so $z = 0$, and the slope is $\frac12 + 0 = \frac12$.
+#
+# At $x = \ln 3$: $e^{-x} = \frac13$, so $\sigma = 1 / \frac43 = \frac34$, and
+# $1 - \sigma = \frac14$. Then $z = \frac34 \ln 3$, and the slope is $\frac34 + \frac{3}{16} \ln 3$.
+#
+# ## In code
+#
+# A layer is three functions. The *forward* computes the output, and what the backward will need to
+# remember, the *residual*. Here that is the slope, one number for each input. The *backward* takes
+# the residual and $dz$, and returns a tuple with one cotangent for each argument. The layer itself
+# is the first output of the forward, so that the two cannot drift apart. `defvjp` wires them.
+
+
+# %%
+def swish_forward(x):
+    s = 1 / (1 + jnp.exp(-x))  # (own.1)
+    z = x * s  # (own.2)
+    slope = s + z * (1 - s)  # (own.6)
+    return z, slope
+
+
+@jax.custom_vjp
+def swish(x):
+    return swish_forward(x)[0]
+
+
+def swish_backward(slope, dz):
+    return (dz * slope,)  # (own.7)
+
+
+swish.defvjp(swish_forward, swish_backward)
+
+# %% [markdown]
+# Does it give the numbers from paper? Let $dz = (1, 2)$. Then $dx$ is the slope at 0, and twice the
+# slope at $\ln 3$.
+
+# %%
+x = jnp.array([0.0, math.log(3)])
+z, pull = jax.vjp(swish, x)
+(dx,) = pull(jnp.array([1.0, 2.0]))
+print("z  =", z)
+print("dx =", dx)
+assert np.allclose(z, [0, 3 / 4 * math.log(3)])  # (own.2)
+assert np.allclose(dx, [1 / 2, 2 * (3 / 4 + 3 / 16 * math.log(3))])  # (own.6), (own.7)
+
+# %% [markdown]
+# A picture shows what kind of function we have. On the right are the slopes, which is what the
+# backward multiplies by.
+
+# %%
+places = jnp.linspace(-6, 6, 241)
+figure, (left, right) = plt.subplots(1, 2, figsize=(6.8, 2.8), layout="constrained")
+left.plot(places, relu(places), "--", color=GREY, label="ReLU")
+left.plot(places, swish(places), color=BLUE, label="swish")
+right.plot(places, jnp.where(places > 0, 1.0, 0.0), "--", color=GREY)
+right.plot(places, swish_forward(places)[1], color=BLUE)
+left.set(xlabel="$x$", title="$z$")
+right.set(xlabel="$x$", title="slope")
+left.legend(frameon=False)
+for ax in (left, right):
+    ax.grid(alpha=0.3)
+plt.show()
+
+# %% [markdown]
+# ReLU is silent for every negative input: slope 0, so nothing is learned there. Swish still has a
+# slope, and where it dips it even has a negative one. It has no corner, so no convention is needed
+# at 0.
+#
+# ## Proving it
+#
+# Two right numbers prove little. `check_vjp` compares the layer with its *plain definition*, an
+# ordinary function that knows nothing of our derivation. JAX differentiates it by itself. Write it
+# as the textbook has it, and share no code with the layer: a slip in common code is on both sides.
+#
+# We say what the argument is: `"NxD"` is an array of real numbers with two axes, whose sizes the
+# checker draws, and the first of them counts the batch.
+
+
+# %%
+def plain_swish(x):
+    return x * jax.nn.sigmoid(x)
+
+
+report = check_vjp(swish, plain_swish, "NxD", batch="N", empty_batch=True)
+print(report)
+assert report
+
+# %% [markdown]
+# Each row is a way in which a rule can be wrong, with the worst error that was met, how much is
+# allowed, and where it was met. The most important rows:
+#
+# - *cotangents*: $dx$ against autodiff of the plain definition, for a random $dz$, in float64,
+#   number by number.
+# - *differences*: the same against small steps of the layer itself. This row trusts neither
+#   autodiff nor the plain definition.
+# - *linearity* and *zero*: twice $dz$ must give twice $dx$, and no $dz$ no $dx$.
+# - *jit*, *vmap*, *scan*, *remat*: the rule must stay the same when JAX transforms it.
+# - *grad of grad*: the backward can be differentiated again.
+# - *float32* and the half precisions: the error is given in units of the last digit, beside that of
+#   autodiff.
+#
+# Checks that do not fit the layer have no row. Swish is not linear in $x$, and it has no kinks. The
+# check that shares a batch between devices imports the layer by name, so it needs one that is in a
+# file.
+#
+# ## A check that cannot fail proves nothing
+#
+# So we plant a fault, a likely one: in (own.6) the factor $x_i$ of the second term was forgotten.
+
+
+# %%
+def wrong_forward(x):
+    s = 1 / (1 + jnp.exp(-x))
+    return x * s, s + s * (1 - s)  # (own.6) says s + x s (1 - s)
+
+
+@jax.custom_vjp
+def wrong_swish(x):
+    return wrong_forward(x)[0]
+
+
+wrong_swish.defvjp(wrong_forward, swish_backward)
+
+wrong_report = check_vjp(wrong_swish, plain_swish, "NxD", batch="N", empty_batch=True)
+print(wrong_report)
+assert {"cotangents", "differences"} <= set(wrong_report.failures)
+assert wrong_report["value"].passed and wrong_report["linearity"].passed
+
+# %% [markdown]
+# Read which rows fail, and which do not. *value* holds: the forward is right, so no test of outputs
+# would ever notice. *linearity* holds, and so do *jit* and *vmap*: the rule is well behaved, it is
+# only not the derivative of this function. *cotangents* and *differences* find it, name the entry
+# of $dx$ that is worst, and the last line repeats what failed.
+#
+# How small a fault is found? Say that somebody was afraid of dividing by 0, and added a millionth.
+# (There is no need: the denominator is never below 1.)
+
+
+# %%
+def fearful_forward(x):
+    s = 1 / (1 + jnp.exp(-x) + 1e-6)
+    return swish_forward(x)[0], s + x * s * (1 - s)
+
+
+@jax.custom_vjp
+def fearful_swish(x):
+    return fearful_forward(x)[0]
+
+
+fearful_swish.defvjp(fearful_forward, swish_backward)
+
+rows = ("value", "cotangents", "differences", "float32")
+fearful_report = check_vjp(fearful_swish, plain_swish, "NxD", batch="N", only=rows)
+print(fearful_report)
+found = fearful_report["cotangents"]
+print(
+    f"in float64 the fault is {found.worst / found.allowed:.0f} times as large as what is allowed"
+)
+assert found.worst > 10 * found.allowed
+assert fearful_report["float32"].passed
+
+# %% [markdown]
+# In float32 this fault drowns in rounding, and the row passes. That is why a rule is proved in
+# float64, whatever it is used in.
+#
+# ## Into a network
+#
+# A network is a tuple of layers. Each describes itself, and yours is a subclass of `Layer` with a
+# method `apply(params, x)`. Ours has no parameters and keeps the shape, which is what `Layer`
+# assumes unless told otherwise. `title` is its name in the summary.
+
+
+# %%
+@dataclasses.dataclass(frozen=True)
+class Swish(Layer):
+    title: ClassVar[str] = "Swish"
+
+    def apply(self, params, x):
+        return swish(x)
+
+
+@dataclasses.dataclass(frozen=True)
+class WrongSwish(Layer):
+    title: ClassVar[str] = "Wrong swish"
+
+    def apply(self, params, x):
+        return wrong_swish(x)
+
+
+def network_with(activation):
+    return Network((Dense(64), activation, Dense(10)), input_shape=(28, 28, 1))
+
+
+for row in network_with(Swish()).summary().rows:
+    shape = " x ".join(map(str, row.output_shape))
+    print(f"{row.number}   {row.title:16} {row.parameters:7,} parameters   {shape}")
+
+# %% [markdown]
+# ## Training it
+#
+# The data are the installed digits, scaled to 0 to 1 and shifted to mean 0. We train four networks
+# at once, of four seeds. A seed has its own first weights and its own 400 batches of 32 digits,
+# and these are the same whatever layer stands in the middle. So layers can be compared fairly.
+
+# %%
+train, test = load("mnist_5k", "train"), load("mnist_5k", "test")
+mean = train.images.mean() / 255
+x_train, x_test = (jnp.asarray(part.images / 255 - mean, jnp.float32) for part in (train, test))
+y_train, y_test = jnp.asarray(train.labels), jnp.asarray(test.labels)
+
+starts = jax.vmap(network_with(ReLU()).init)(jax.random.split(jax.random.key(0), 4))
+batches = np.random.default_rng(0).integers(len(train), size=(4, 400, 32))
+
+# %% [markdown]
+# `scan` makes the steps, and `vmap` makes the runs of the four seeds at once. Both run our backward
+# inside. The rule is that of chapter 4, momentum.
+
+# %%
+rule = momentum(0.1, mu=0.9)
+
+
+def train_with(activation):
+    """The loss of every step, and the test accuracy at the end, for each seed."""
+    network = network_with(activation)
+
+    def loss_of(params, x, labels):
+        return softmax_cross_entropy(network.apply(params, x), labels)
+
+    def step(carry, rows):
+        params, state = carry
+        loss, grads = jax.value_and_grad(loss_of)(params, x_train[rows], y_train[rows])
+        updates, state = rule.update(grads, state, params)
+        return (optax.apply_updates(params, updates), state), loss
+
+    def run(params, batches):
+        (params, _), losses = jax.lax.scan(step, (params, rule.init(params)), batches)
+        return losses, jnp.mean(network.apply(params, x_test).argmax(axis=1) == y_test)
+
+    losses, accuracies = jax.jit(jax.vmap(run))(starts, batches)
+    return np.asarray(losses), np.asarray(accuracies)
+
+
+def report_on(name):
+    losses, accuracies = runs[name]
+    print(f"{name:12} loss of the last 50 steps {losses[:, -50:].mean():.3f}", end="   ")
+    print("test accuracy by seed", " ".join(f"{accuracy:.3f}" for accuracy in accuracies))
+
+
+runs = {"ReLU": train_with(ReLU()), "swish": train_with(Swish())}
+for name in runs:
+    report_on(name)
+assert min(accuracies.min() for _, accuracies in runs.values()) > 0.8
+
+# %% [markdown]
+# Swish trains. The two networks of a seed began with the same weights and met the same batches, so
+# they can be compared in pairs, as in `09_many_seeds`.
+
+# %%
+d = runs["swish"][1] - runs["ReLU"][1]
+reach = stats.t.ppf(0.975, len(d) - 1)
+error = d.std(ddof=1) / math.sqrt(len(d))
+print(f"swish - ReLU: {100 * d.mean():+.1f} points of test accuracy,", end=" ")
+print(f"95 % interval [{100 * (d.mean() - reach * error):+.1f}, ", end="")
+print(f"{100 * (d.mean() + reach * error):+.1f}]")
+
+# %% [markdown]
+# Whatever this interval says, it is about 400 steps of a small network on a few thousand digits. It
+# is no verdict on swish.
+#
+# ## What training does not tell
+#
+# One thing is left to try. Train the network with the *wrong* rule, the one with the forgotten
+# factor.
+
+# %%
+runs["wrong swish"] = train_with(WrongSwish())
+for name in runs:
+    report_on(name)
+assert abs(runs["wrong swish"][1].mean() - runs["swish"][1].mean()) < 0.03
+
+figure, ax = plt.subplots(figsize=(6.4, 3.1), layout="constrained")
+styles = {"ReLU": (GREY, "--"), "swish": (BLUE, "-"), "wrong swish": (ORANGE, ":")}
+for name, (colour, style) in styles.items():
+    losses = runs[name][0].mean(axis=0)
+    smooth = np.convolve(losses, np.ones(20) / 20, "valid")  # the mean of 20 steps
+    ax.plot(np.arange(20, len(losses) + 1), smooth, style, color=colour, lw=2, label=name)
+ax.set(xlabel="step", ylabel="loss", yscale="log", title="Training loss, mean over the seeds")
+ax.set_yticks([0.25, 0.5, 1, 2], ["0.25", "0.5", "1", "2"])
+ax.minorticks_off()
+ax.legend(frameon=False)
+ax.grid(alpha=0.3)
+plt.show()
+
+# %% [markdown]
+# It trains almost as well. The loss falls, the accuracy is fine, and nobody would suspect a thing.
+# A wrong gradient often still points downhill, and the other layers, whose rules are right, make up
+# for much. So a network that learns is no evidence for a gradient. The table above is.
+#
+# ## Exercises
+#
+# 1. *Softplus* is $z_i = \ln(1 + e^{x_i})$. Derive $dx_i$.
+#
+#    *Answer:* the logarithm gives $1/(1 + e^{x_i})$, its inside $e^{x_i}$. The product is
+#    $e^{x_i}/(1 + e^{x_i}) = \sigma(x_i)$, so $dx_i = dz_i\, \sigma(x_i)$. The cell below checks
+#    it.
+#
+# 2. What is the slope of swish far to the right, and far to the left?
+#
+#    *Answer:* to the right $\sigma$ becomes 1, and $1 - \sigma$ dies out faster than $x$ grows, so
+#    the slope is 1. To the left $\sigma$ dies out faster than $x$ grows, and it is 0.
+#
+# 3. Which row would fail if the backward returned `jnp.abs(dz) * slope`?
+#
+#    *Answer:* *linearity*, and *cotangents*, since the random $dz$ has both signs. A check with a
+#    $dz$ of ones would see nothing.
+
+
+# %%
+def softplus_forward(x):
+    z = jnp.maximum(x, 0) + jnp.log1p(jnp.exp(-jnp.abs(x)))  # the same, and never overflows
+    return z, jax.nn.sigmoid(x)
+
+
+@jax.custom_vjp
+def softplus(x):
+    return softplus_forward(x)[0]
+
+
+softplus.defvjp(softplus_forward, lambda slope, dz: (dz * slope,))
+answer = check_vjp(softplus, jax.nn.softplus, "NxD", batch="N", only=("value", "cotangents"))
+print(answer)
+assert answer
+
+
+@jax.custom_vjp
+def absolute(x):
+    return swish(x)
+
+
+absolute.defvjp(swish_forward, lambda slope, dz: (jnp.abs(dz) * slope,))
+rows = ("cotangents", "linearity")
+assert check_vjp(absolute, plain_swish, "NxD", batch="N", only=rows).failures == rows
+assert np.allclose(swish_forward(jnp.array([30.0, -30.0]))[1], [1, 0])
+
+# %% [markdown]
+# ## Where to look next
+#
+# `ffnn_jax/layers/_sigmoid.py` is a layer of the same kind as the package has it: the derivation as
+# its docstring, one tagged line for each equation, and a form that keeps its accuracy far out.
+# In a test of your own, `assert_vjp` takes what `check_vjp` takes. And with your layer in a file,
+#
+# ```sh
+# ffnn-jax verify my_module:swish --reference my_module:plain_swish --shapes NxD --batch N
+# ```
+#
+# runs all of these checks from a terminal, those over several devices too.
