@@ -13,7 +13,15 @@ _LAYERS = {kind.__name__: kind for kind in (Conv, Dense, LeakyReLU, MaxPool, ReL
 
 
 def layers_to_json(layers: Iterable[Layer]) -> list[dict[str, Any]]:
-    """One object a layer: its type and its fields."""
+    """One object a layer: its type and its fields.
+
+    Raises:
+        Refusal: a layer is none of this package's.
+    """
+    layers = list(layers)
+    for layer in layers:
+        if type(layer) not in _LAYERS.values():
+            raise Refusal(f"{layer}: a layer of your own cannot be saved")
     return _to_json(layers)
 
 

@@ -30,8 +30,8 @@ class Dataset:
     """
 
     name: str
-    images: Uint8Images
-    labels: Int32Labels
+    images: Uint8Images = dataclasses.field(repr=False)
+    labels: Int32Labels = dataclasses.field(repr=False)
     class_names: tuple[str, ...]
     source: str = "arrays in memory"
 

@@ -38,13 +38,13 @@ class Fitted:
     steps: tuple[str, ...]
 
 
-def picture_files(paths: Sequence[Path]) -> Iterator[Path]:
+def picture_files(paths: Sequence[str | Path]) -> Iterator[Path]:
     """The files, and for a folder the pictures in it, by name.
 
     Raises:
         Refusal: a folder holds no picture.
     """
-    for path in paths:
+    for path in map(Path, paths):
         if not path.is_dir():
             yield path
             continue
@@ -54,7 +54,7 @@ def picture_files(paths: Sequence[Path]) -> Iterator[Path]:
         yield from inside
 
 
-def fit_picture(path: Path, shape: Shape, digits: bool) -> Fitted:
+def fit_picture(path: str | Path, shape: Shape, digits: bool) -> Fitted:
     """Reads a picture file and makes it fit.
 
     Args:
@@ -65,7 +65,7 @@ def fit_picture(path: Path, shape: Shape, digits: bool) -> Fitted:
     Raises:
         Refusal: it cannot be read, is too large, or shows no digit.
     """
-    image, steps = _read(path)
+    image, steps = _read(Path(path))
     try:
         fitted = _digit(image, shape) if digits else _plain(image, shape)
     except Refusal as refusal:

@@ -51,7 +51,7 @@ def is_of_digits(model: Model) -> bool:
 
 
 def predict_files(
-    model: Model, files: Iterable[Path], top: int = 3, digits: bool | None = None
+    model: Model, files: Iterable[str | Path], top: int = 3, digits: bool | None = None
 ) -> list[Prediction]:
     """Predictions for picture files of any size and mode, in their order.
 
@@ -64,7 +64,7 @@ def predict_files(
     """
     digits = is_of_digits(model) if digits is None else digits
     shape = model.network.input_shape
-    read = [_fitted_or_error(file, shape, digits) for file in files]
+    read = [_fitted_or_error(file, shape, digits) for file in map(Path, files)]
     fitted = [one.fitted.pixels for one in read if one.fitted is not None]
     if not fitted:
         return read

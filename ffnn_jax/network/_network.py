@@ -19,7 +19,8 @@ Params = dict[str, dict[str, Array]]
 class Network:
     """Layers between an image and its logits.
 
-    A layer of your own is a subclass of ``Layer`` with a method ``apply(params, x)``.
+    A layer of your own is a subclass of ``Layer``, without parameters, that has a method
+    ``apply(params, x)``; a network with one cannot be saved.
 
     Attributes:
         layers: descriptions, in the order in which the data flows.
@@ -109,6 +110,8 @@ class Network:
 
 
 def _apply(layer: Layer, params: dict[str, Array], x: Array) -> Array:
+    if hasattr(layer, "apply"):
+        return layer.apply(params, x)
     match layer:
         case Conv():
             return conv2d(x, params["w"], params["b"], layer.padding, layer.stride)
@@ -122,6 +125,4 @@ def _apply(layer: Layer, params: dict[str, Array], x: Array) -> Array:
             return sigmoid(x)
         case MaxPool():
             return max_pool(x, layer.window)
-    if hasattr(layer, "apply"):
-        return layer.apply(params, x)
     raise TypeError(f"{layer}: no layer of this package, and it has no method apply(params, x)")

@@ -12,6 +12,7 @@ from ffnn_jax.layers import (
     softmax_cross_entropy_forward,
     softmax_forward,
 )
+from ffnn_jax.verify import check_vjp
 from tests.layers.checking import (
     assert_close,
     assert_same_bits,
@@ -177,3 +178,14 @@ def test_public_names_are_wired_to_forward_and_backward():
         lambda residuals, dz: softmax_cross_entropy_backward(residuals, dz)[:1],
         [normal(0, 5, 4)],
     )
+
+
+def test_with_one_class_the_gradient_cancels_and_the_checker_knows():
+    """The loss is 0: what float64 leaves of the plain definition's gradient is rounding."""
+    plain_loss, dtypes = plain.softmax_cross_entropy, ["float32", "bfloat16", "float16"]
+    sizes = [{"N": n, "K": 1} for n in (5, 9)]
+    report = check_vjp(
+        softmax_cross_entropy, plain_loss, "NxK", "N:int<K", batch="N", reduces="mean",
+        sizes=sizes, only=dtypes,
+    )  # fmt: skip
+    assert report.passed

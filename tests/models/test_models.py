@@ -237,3 +237,14 @@ def test_a_file_is_replaced_by_a_new_one(path: Path):
     assert load(path).parameters_sha256 == MEMBERS[2].parameters_sha256
     with pytest.raises(Refusal, match="from 0 to 0"):
         load(path, 1)
+
+
+def test_a_model_with_a_layer_of_ones_own_is_not_saved(tmp_path: Path):
+    class Own(ReLU):
+        pass
+
+    network = Network((Own(), Dense(3)), (6, 5, 2))
+    own = Model(network, network.init(jax.random.key(0)), MEMBERS[0].normalisation, ("a", "b", "c"))
+    with pytest.raises(Refusal, match=r"Own\(\): a layer of your own cannot be saved"):
+        save(tmp_path / "own.npz", [own])
+    assert list(tmp_path.iterdir()) == []

@@ -197,3 +197,10 @@ def test_pictures_are_digits_where_the_classes_are_unless_told(tmp_path: Path):
     assert plain is not None and digit is not None
     assert "centred by mass" in digit.steps
     assert "centred by mass" not in plain.steps
+
+
+def test_paths_may_be_text(tmp_path: Path):
+    path = saved(tmp_path, seven())
+    (text,), (same,) = predict_files(model(), [str(path)]), predict_files(model(), [path])
+    assert text.top == same.top
+    assert list(picture_files([str(tmp_path)])) == [path]

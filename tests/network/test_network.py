@@ -178,6 +178,17 @@ def test_a_layer_of_ones_own_is_applied_and_summed_up():
     assert network.summary().rows[2].title == "Square"
 
 
+def test_a_layer_that_is_made_of_one_of_ours_has_its_own_way():
+    class Doubled(ReLU):
+        def apply(self, params, x):
+            return 2 * x
+
+    network = Network((Doubled(), Dense(3)), (2, 2, 1))
+    params, x = network.init(jax.random.key(0)), -jnp.ones((1, 2, 2, 1))
+    expected = plain.dense(2 * x, params["dense_3"]["w"], params["dense_3"]["b"])
+    np.testing.assert_allclose(network.apply(params, x), expected, rtol=tolerance("float32", 4))
+
+
 def test_a_layer_that_cannot_be_applied_is_named():
     network = Network((Layer(), Dense(3)), (2, 2, 1))
     with pytest.raises(TypeError, match=r"Layer\(\): no layer of this package, and it has no"):
