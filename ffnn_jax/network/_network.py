@@ -110,8 +110,9 @@ class Network:
 
 
 def _apply(layer: Layer, params: dict[str, Array], x: Array) -> Array:
-    if hasattr(layer, "apply"):
-        return layer.apply(params, x)
+    own = getattr(layer, "apply", None)
+    if own is not None:
+        return own(params, x)
     match layer:
         case Conv():
             return conv2d(x, params["w"], params["b"], layer.padding, layer.stride)
