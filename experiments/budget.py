@@ -1,10 +1,10 @@
 """The best within the report's own budget: 80,000 training images seen, the same kinds of layers.
 
 Report: no such row; its best run, 0.56, saw twice as many images.
-Ours, own: 0.6312 +- 0.0068 (mean +- sd, n = 12).
-Ours, wider: 0.6874 +- 0.0038 (mean +- sd, n = 12).
-Time, own: 37 s on 1 core of AMD EPYC.
-Time, wider: 92 s on 1 core of AMD EPYC.
+Ours, own: 0.6317 +- 0.0062 (mean +- sd, n = 20).
+Ours, wider: 0.6872 +- 0.0044 (mean +- sd, n = 20).
+Time, own: 30 s on 1 core of AMD EPYC.
+Time, wider: 81 s on 1 core of AMD EPYC.
 
 Command: python -m experiments.budget
 Quick: python -m experiments.budget --quick, 1 candidate a row, 3 steps, results to runs/quick.
