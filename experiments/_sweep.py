@@ -10,6 +10,7 @@ import dataclasses
 import json
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -80,8 +81,11 @@ def _on_every_core(runs: Sequence[tuple[Any, ...]]) -> Iterator[dict[str, Any]]:
                 bar.advance(task)
                 if not console.is_terminal:
                     console.print(_line(future.result()))
-        finally:
+        except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            for worker in multiprocessing.active_children():
+                worker.terminate()
+            raise
 
 
 def _pool(cores: Sequence[int | None]) -> ProcessPoolExecutor:
@@ -195,7 +199,11 @@ def _line(record: dict[str, Any]) -> str:
 
 
 def _begin(free: Any) -> None:
-    """Binds this process to a core of its own, and to the life of the one that started it."""
+    """Binds this process to a core of its own, and to the life of the one that started it.
+
+    An interruption is that one's to hear.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     core = free.get()
     if core is not None:

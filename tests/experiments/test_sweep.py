@@ -60,6 +60,45 @@ def test_workers_end_with_a_sweep_that_is_killed(tmp_path: Path):
     assert not _runs(worker)
 
 
+INTERRUPTED = """
+import dataclasses, sys
+from pathlib import Path
+from experiments._results import run_command
+from experiments._sweep import quickly, sweep
+from ffnn_jax.config import preset
+
+def main() -> None:
+    long = dataclasses.replace(quickly(preset("mnist")), steps=10**6)
+    quick = quickly(preset("mnist"))
+    sweep({"quick": quick, "long": long}, [0], Path("some.jsonl"))
+
+if __name__ == "__main__":
+    sys.argv = sys.argv[:1]
+    run_command(main)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs POSIX signals")
+def test_an_interrupted_sweep_ends_at_once_in_one_line_and_keeps_what_is_stored(tmp_path: Path):
+    (tmp_path / "interrupted.py").write_text(INTERRUPTED)
+    begun = subprocess.Popen(
+        [sys.executable, "interrupted.py"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert begun.stdout is not None
+    assert begun.stdout.readline().startswith("quick seed 0: test accuracy")
+    begun.send_signal(signal.SIGINT)
+    _, errors = begun.communicate(timeout=30)
+    assert begun.returncode == 130
+    assert errors.splitlines()[0] == "interrupted; what is stored is kept"
+    assert "Traceback" not in errors
+    assert [record["row"] for record in read_records(tmp_path / "some.jsonl")] == ["quick"]
+
+
 def _runs(process: int) -> bool:
     with contextlib.suppress(OSError):
         state = Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2][0]
