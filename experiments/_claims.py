@@ -1,4 +1,4 @@
-"""The report's claims about Table 3 as paired tests, each with an answer in a sentence."""
+"""The report's claims about Table 3 as paired tests, each with a verdict."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -62,7 +62,12 @@ def comparisons(rows: Rows, claims: tuple[Claim, ...] = CLAIMS) -> dict[Claim, C
 def answers(rows: Rows, claims: tuple[Claim, ...] = CLAIMS) -> list[dict[str, Any]]:
     """The claims with their comparisons and verdicts, as they are stored."""
     return [
-        {**claim._asdict(), **found._asdict(), "verdict": verdict(claim, found)}
+        {
+            **claim._asdict(),
+            "compared": claim.name,
+            **found._asdict(),
+            "verdict": verdict(claim, found),
+        }
         for claim, found in comparisons(rows, claims).items()
     ]
 
@@ -78,14 +83,16 @@ def verdict(claim: Claim, found: Comparison) -> str:
 
 def cells(one: Mapping[str, Any]) -> str:
     """A stored answer as cells of a table: difference in points, n, p, verdict."""
-    low, high = 100 * one["low"], 100 * one["high"]
     seen = ""
     if one["verdict"] == "not decided":
         seen = f"; {100 * one['smallest']:.1f} points would have been seen"
-    return (
-        f"| {100 * one['difference']:+.1f} [{low:+.1f}, {high:+.1f}] | {one['n']} "
-        f"| {one['adjusted']:.2g} | {one['verdict']}{seen} |"
-    )
+    return f"| {points(one)} | {one['n']} | {one['adjusted']:.2g} | {one['verdict']}{seen} |"
+
+
+def points(one: Mapping[str, Any], unit: str = "") -> str:
+    """A stored difference in points, with its interval."""
+    low, high = 100 * one["low"], 100 * one["high"]
+    return f"{100 * one['difference']:+.1f}{unit} [{low:+.1f}, {high:+.1f}]"
 
 
 def other_reading(

@@ -5,10 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from experiments._claims import cells, dominating
-from experiments._claims import other_reading as read_otherwise
+from experiments._claims import Claim, answers, cells, dominating, other_reading, points
 from experiments._quote import WHOLE_PERCENTS, percent, standing
-from experiments._statistics import compare, spread
+from experiments._statistics import spread
 from experiments.table_3 import FINAL, REPORT, ROWS
 from ffnn_jax.config import Settings
 
@@ -38,14 +37,13 @@ def compromise(rows: Mapping[str, Row]) -> str:
     best = max(there, key=lambda row: float(np.mean(rows[row]["test_accuracy"])))
     if best == FINAL:
         return f"{'; '.join(sentences).capitalize()}. No model is more accurate at any cost."
-    (found,) = compare({"": _differences(rows[best], rows[FINAL])}).values()
+    (found,) = answers(there, (Claim("h", "it is better", best, FINAL, 1),))
     times = [
         f"{rows[best][cost] / rows[FINAL][cost]:.1f} times the {_COSTS[cost]}" for cost in _COSTS
     ]
     return (
         f"{'; '.join(sentences).capitalize()}. The most accurate model, {best}, takes "
-        f"{' and '.join(times)} for {100 * found.difference:+.1f} points "
-        f"[{100 * found.low:+.1f}, {100 * found.high:+.1f}]."
+        f"{' and '.join(times)} for {points(found, ' points')}."
     )
 
 
@@ -94,7 +92,7 @@ def _cost_line(row: str, one: Row) -> str:
 def _answers(result: dict[str, Any]) -> str:
     rows = result["rows"]
     lines = "".join(
-        f"| ({one['label']}) {one['text']} | {_compared(one)} {cells(one)}\n"
+        f"| ({one['label']}) {one['text']} | {one['compared']} {cells(one)}\n"
         for one in result["claims"]
     )
     return f"""### The report's claims
@@ -153,19 +151,11 @@ def _reading(rows: Mapping[str, Row], name: str, instead: Mapping[str, str]) -> 
     if any(other not in rows for other in instead.values()):
         return ""
     return "".join(
-        f"| {name} | ({before['label']}) {_compared(before)} | {before['n']} | {_points(before)} "
-        f"| {before['verdict']} | {_points(after)} | {after['verdict']} "
+        f"| {name} | ({before['label']}) {before['compared']} | {before['n']} | {points(before)} "
+        f"| {before['verdict']} | {points(after)} | {after['verdict']} "
         f"| {'no' if before['verdict'] == after['verdict'] else 'yes'} |\n"
-        for before, after in read_otherwise(rows, instead)
+        for before, after in other_reading(rows, instead)
     )
-
-
-def _compared(one: Mapping[str, Any]) -> str:
-    return f"{one['first']} - {one['second']}{', gap' if one['gap'] else ''}"
-
-
-def _points(one: Mapping[str, Any]) -> str:
-    return f"{100 * one['difference']:+.1f} [{100 * one['low']:+.1f}, {100 * one['high']:+.1f}]"
 
 
 def _apart(first: Row, second: Row) -> float:
@@ -179,10 +169,3 @@ def _apart(first: Row, second: Row) -> float:
 
 def _times(rows: Mapping[str, Row], row: str, cost: str) -> str:
     return f"{rows[row][cost] / rows['0'][cost]:.1f}"
-
-
-def _differences(first: Row, second: Row) -> list[float]:
-    ours, theirs = (
-        dict(zip(row["seeds"], row["test_accuracy"], strict=True)) for row in (first, second)
-    )
-    return [ours[seed] - theirs[seed] for seed in sorted(ours.keys() & theirs.keys())]

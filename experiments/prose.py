@@ -40,6 +40,7 @@ from ffnn_jax.training import normalise
 SEEDS = 3
 RATES = (0.1, 0.3, 1.0, 3.0)
 MOMENTA = (0.0, 0.5, 0.8, 0.9, 0.95, 0.99)
+_CURVES = ("mini-batch", "full gradient", "sigmoid")
 _BATCH = 16
 _LEARNT = 0.9
 _WITH_RELU = dataclasses.replace(
@@ -115,10 +116,12 @@ def smoothness(model: Model, images: Dataset, batches: int) -> dict[str, Any]:
 
 def draw(result: dict[str, Any], folder: Path) -> None:
     """Writes the three figures."""
-    mini, full, sigmoid = (result[name] for name in ("mini-batch", "full gradient", "sigmoid"))
+    mini, full, sigmoid = (result[name] for name in _CURVES)
     figures = {
         "batches": draw_race(
-            {"batches of 16": mini, "all 3,600 images": full}, "seconds", "Batches or all images"
+            {"batches of 16": mini, f"all {full['settings']['batch_size']:,} images": full},
+            "seconds",
+            "Batches or all images",
         ),
         "activations": draw_race({"ReLU": mini, "sigmoid": sigmoid}, "step", "ReLU or sigmoid"),
         "smoothness": draw_smoothness(result["smoothness"]),
@@ -129,7 +132,7 @@ def draw(result: dict[str, Any], folder: Path) -> None:
 
 def header(result: dict[str, Any]) -> str:
     """What this file says of itself."""
-    mini, full, sigmoid = (result[name] for name in ("mini-batch", "full gradient", "sigmoid"))
+    mini, full, sigmoid = (result[name] for name in _CURVES)
     return (
         "Report: no numbers.\n"
         f"Ours, test accuracy in %, mean +- sd, n = {len(mini['test_accuracy'])}: batches of 16 "
@@ -141,7 +144,7 @@ def header(result: dict[str, Any]) -> str:
 
 def section(result: dict[str, Any]) -> str:
     """The three figures, with what they say, in Markdown."""
-    mini, full, sigmoid = (result[name] for name in ("mini-batch", "full gradient", "sigmoid"))
+    mini, full, sigmoid = (result[name] for name in _CURVES)
     rough = result["smoothness"]
     apart = max(abs(a / b - 1) for a, b in zip(rough["measured"], rough["expected"], strict=True))
     steps, done = full["settings"]["steps"], int(mini["train_seconds"] / _seconds_a_step(full))

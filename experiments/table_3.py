@@ -16,10 +16,9 @@ One run again: python -m experiments.table_3 --model 3 --seed 7
 Quick: python -m experiments.table_3 --quick, 2 models, 3 steps, results to runs/quick.
 
 Needs the data set cifar10 (the quick setting needs none). A seed sets the split, the
-initialisation and the batches (those of 16 are the same in every model), so the models are
-compared in pairs. Every finished seed is stored
-at once: the sweep can be stopped at any moment, and goes on where it was. ``--draw-only`` draws
-anew from the stored results.
+initialisation and the batches (those of 16 are the same in every model), so the models are compared
+in pairs. Every finished seed is stored at once: the sweep can be stopped at any moment, and goes on
+where it was. ``--draw-only`` draws anew from the stored results.
 """
 
 import dataclasses

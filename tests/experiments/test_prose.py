@@ -68,11 +68,8 @@ def test_the_expected_deviation_is_that_of_independent_gradients():
 
 
 def test_the_rate_with_the_best_validation_is_kept(monkeypatch: pytest.MonkeyPatch):
-    outcomes = {}
-
     def pretend(settings: Any, splits: Any) -> Any:
         rate = settings.learning_rate
-        outcomes[rate] = rate
         trained = type("Trained", (), {"train_seconds": 2.0, "history": []})
         return type("Outcome", (), {
             "settings": settings, "validation_accuracy": [{0.1: 0.5, 0.3: 0.8, 1.0: 0.6}[rate]],
