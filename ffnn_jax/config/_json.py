@@ -1,6 +1,7 @@
 """Descriptions as JSON's own types, and back with every key checked."""
 
 import dataclasses
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -16,22 +17,25 @@ def layers_to_json(layers: Iterable[Layer]) -> list[dict[str, Any]]:
     """One object a layer: its type and its fields.
 
     Raises:
-        Refusal: a layer is none of this package's.
+        Refusal: a layer of your own has the name of one of ours, or a field that JSON cannot say.
     """
     layers = list(layers)
     for layer in layers:
-        if type(layer) not in _LAYERS.values():
-            raise Refusal(f"{layer}: a layer of your own cannot be saved")
+        _require_sayable(layer)
     return _to_json(layers)
 
 
-def layers_from_json(described: Any) -> tuple[Layer, ...]:
+def layers_from_json(described: Any, own: Iterable[type[Layer]] = ()) -> tuple[Layer, ...]:
     """The layers that ``layers_to_json`` wrote.
+
+    Args:
+        described: what it wrote.
+        own: the types of layers that are none of this package's.
 
     Raises:
         Refusal: a type or a key is unknown, one is missing, or a value is refused.
     """
-    return _from_json(described, "layer", _LAYERS)
+    return _from_json(described, "layer", _LAYERS | {kind.__name__: kind for kind in own})
 
 
 def augmentations_to_json(augmentations: Iterable[Augmentation]) -> list[dict[str, Any]]:
@@ -65,6 +69,17 @@ def made(kind: Any, name: str, fields: dict[str, Any]) -> Any:
     return kind(**fields)
 
 
+def _require_sayable(layer: Layer) -> None:
+    """Refuses a layer that could not be read back as what it is."""
+    name = type(layer).__name__
+    if _LAYERS.get(name, type(layer)) is not type(layer):
+        raise Refusal(f"{layer}: the name {name} is taken by a layer of this package")
+    try:
+        json.dumps(vars(layer))
+    except (TypeError, ValueError):
+        raise Refusal(f"{layer}: its fields must be numbers, text or lists of them") from None
+
+
 def _to_json(descriptions: Iterable[Described]) -> list[dict[str, Any]]:
     return [{"type": type(one).__name__, **vars(one)} for one in descriptions]
 
@@ -83,4 +98,5 @@ def _one(fields: dict[str, Any], noun: str, kinds: Mapping[str, Any]) -> Any:
     if name not in kinds:
         near = suggestion(name, kinds)
         raise Refusal(f"unknown {noun} type {name!r} (known: {known}){near}")
-    return made(kinds[name], name, fields)
+    frozen = {key: tuple(v) if isinstance(v, list) else v for key, v in fields.items()}
+    return made(kinds[name], name, frozen)

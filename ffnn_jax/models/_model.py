@@ -2,7 +2,7 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from ffnn_jax.config import Refusal, layers_from_json, layers_to_json
+from ffnn_jax.config import Layer, Refusal, layers_from_json, layers_to_json
 from ffnn_jax.models._arrays import load_arrays, save_arrays
 from ffnn_jax.network import Network, Params
 from ffnn_jax.training import Normalisation, predict_probabilities
@@ -80,15 +80,17 @@ def save(path: str | Path, members: Sequence[Model], best: int = 0) -> None:
     save_arrays(Path(path), arrays, about)
 
 
-def load(path: str | Path, member: int | None = None) -> Model:
+def load(path: str | Path, member: int | None = None, layers: Iterable[type[Layer]] = ()) -> Model:
     """Reads a model.
 
     Args:
         path: the file.
         member: which of the file's models; the best by validation if not given.
+        layers: the types of the network's layers that are your own.
 
     Raises:
-        Refusal: the file is missing or damaged, or has no such member.
+        Refusal: the file is missing or damaged, has no such member, or has a layer that is
+            unknown.
     """
     arrays, about = load_arrays(Path(path))
     if not {"layers", "input_shape", "class_names", "members", "best"} <= set(about):
@@ -97,13 +99,34 @@ def load(path: str | Path, member: int | None = None) -> Model:
     if not 0 <= chosen < about["members"]:
         raise Refusal(f"{path}: member must be from 0 to {about['members'] - 1}, got {chosen}")
     height, width, channels = about["input_shape"]
-    network = Network(layers_from_json(about["layers"]), (height, width, channels))
+    network = Network(_layers(path, about["layers"], layers), (height, width, channels))
     shapes = jax.eval_shape(network.init, jax.random.key(0))
     template = (shapes, Normalisation(*np.zeros((2, channels), np.float32)))
-    names = [f"member_{chosen}/{name}" for name in _by_path(template)]
-    leaves = [arrays[name] for name in names]
+    leaves = [
+        _array(path, arrays, f"member_{chosen}/{name}", leaf.shape)
+        for name, leaf in _by_path(template).items()
+    ]
     params, normalisation = jax.tree.unflatten(jax.tree.structure(template), leaves)
     return Model(network, params, normalisation, tuple(about["class_names"]))
+
+
+def _layers(path: str | Path, described: Any, own: Iterable[type[Layer]]) -> tuple[Layer, ...]:
+    try:
+        return layers_from_json(described, own)
+    except Refusal as refusal:
+        hint = "layers of your own are given in Python, as in load(path, layers=[MyLayer])"
+        raise Refusal(f"{path}: {refusal}; {hint}") from None
+
+
+def _array(
+    path: str | Path, arrays: Mapping[str, np.ndarray], name: str, shape: tuple[int, ...]
+) -> np.ndarray:
+    found = arrays[name].shape if name in arrays else "none"
+    if found != shape:
+        raise Refusal(
+            f"{path}: the network asks for an array {name!r} {shape}, the file has {found}"
+        )
+    return arrays[name]
 
 
 def _by_path(tree: Any) -> dict[str, Any]:

@@ -19,8 +19,9 @@ Params = dict[str, dict[str, Array]]
 class Network:
     """Layers between an image and its logits.
 
-    A layer of your own is a subclass of ``Layer``, without parameters, that has a method
-    ``apply(params, x)``; a network with one cannot be saved.
+    A layer of your own is a frozen dataclass that inherits from ``Layer`` and has a method
+    ``apply(params, x)``. If it has parameters, its method ``init(key, shape)`` draws them, given
+    the shape of one input. The types of such layers are given to ``ffnn_jax.models.load``.
 
     Attributes:
         layers: descriptions, in the order in which the data flows.
@@ -58,7 +59,7 @@ class Network:
         shapes = self._parameter_shapes()
         sizes = [math.prod(shape["w"]) for shape in shapes.values()]
         draw = jax.random.normal(key, (sum(sizes),), jnp.float32)
-        params, start = {}, 0
+        params, start = self._own_parameters(key), 0
         for (name, shape), size in zip(shapes.items(), sizes, strict=True):
             weights = draw[start : start + size].reshape(shape["w"])
             deviation = self._deviations()[name]
@@ -97,9 +98,20 @@ class Network:
             for number, (layer, shape) in enumerate(zip(self.layers, shapes, strict=False), start=2)
         ]
 
+    def _own_parameters(self, key: Key[Array, ""]) -> Params:
+        """The parameters of the layers that draw them themselves, each with a key of its own."""
+        return {
+            name: own(jax.random.fold_in(key, number), shape)
+            for number, (name, layer, shape) in enumerate(self._named(), start=2)
+            if (own := getattr(layer, "init", None)) is not None
+        }
+
     def _parameter_shapes(self) -> dict[str, dict[str, tuple[int, ...]]]:
-        shapes = {name: layer.parameter_shapes(shape) for name, layer, shape in self._named()}
-        return {name: shape for name, shape in shapes.items() if shape}
+        return {
+            name: layer.parameter_shapes(shape)
+            for name, layer, shape in self._named()
+            if isinstance(layer, Conv | Dense) and not hasattr(layer, "init")
+        }
 
     def _deviations(self) -> dict[str, float]:
         return {

@@ -10,7 +10,7 @@ from rich import box
 from rich.console import Console, ConsoleOptions
 from rich.table import Table
 
-from ffnn_jax.config import Layer, shapes_through
+from ffnn_jax.config import Conv, Dense, Layer, shapes_through
 
 _HEADINGS = (
     "Layer", "Layer type", "Inputs", "Outputs", "Filter", "Bias", "Number of parameters",
@@ -43,7 +43,8 @@ class SummaryRow:
 
     def cells(self) -> tuple[str, ...]:
         """The row as text, in the order of the headings."""
-        count = f"{self.formula} = {self.parameters:,}" if self.formula else "0"
+        formula = f"{self.formula} = " if self.formula else ""
+        count = f"{formula}{self.parameters:,}"
         shape = "×".join(map(str, self.output_shape))
         flops = [f"{n:,}" if n else "" for n in (self.forward_flops, self.backward_flops)]
         return (
@@ -144,11 +145,14 @@ def _row(
         forward_flops=forward,
         backward_flops=forward * (2 if needs_dx else 1),
     )
-    return dataclasses.replace(row, **_parameter_cells(params)) if params else row
+    return dataclasses.replace(row, **_parameter_cells(layer, params)) if params else row
 
 
-def _parameter_cells(params: Mapping[str, Any]) -> dict[str, Any]:
+def _parameter_cells(layer: Layer, params: Mapping[str, Any]) -> dict[str, Any]:
     """Inputs, outputs, filter, bias and the parameter count, from the arrays' own shapes."""
+    count = sum(math.prod(array.shape) for array in params.values())
+    if not isinstance(layer, Conv | Dense):
+        return {"parameters": count}
     *window, inputs, outputs = params["w"].shape
     size = "×".join(map(str, (*window, inputs)))
     return {
@@ -157,5 +161,5 @@ def _parameter_cells(params: Mapping[str, Any]) -> dict[str, Any]:
         "filter": f"[{size}]" if window else "",
         "bias": f"[{params['b'].shape[0]}×1]",
         "formula": f"({size}+1){outputs}",
-        "parameters": sum(math.prod(array.shape) for array in params.values()),
+        "parameters": count,
     }

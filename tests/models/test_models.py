@@ -1,5 +1,6 @@
 """A model file gives back what was saved, or refuses; it is never half a file."""
 
+import dataclasses
 import json
 import zipfile
 from collections.abc import Callable
@@ -7,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ffnn_jax.config import Conv, Dense, MaxPool, Refusal, ReLU
+from ffnn_jax.config import Conv, Dense, Layer, MaxPool, Refusal, ReLU
 from ffnn_jax.models import Model, load, load_arrays, save, save_arrays
 from ffnn_jax.network import Network
 from ffnn_jax.training import Normalisation
@@ -239,12 +241,58 @@ def test_a_file_is_replaced_by_a_new_one(path: Path):
         load(path, 1)
 
 
-def test_a_model_with_a_layer_of_ones_own_is_not_saved(tmp_path: Path):
-    class Own(ReLU):
-        pass
+@dataclasses.dataclass(frozen=True)
+class Scaled(Layer):
+    """A layer of a user's own: a learned scale for each channel, from ``start`` on."""
 
-    network = Network((Own(), Dense(3)), (6, 5, 2))
-    own = Model(network, network.init(jax.random.key(0)), MEMBERS[0].normalisation, ("a", "b", "c"))
-    with pytest.raises(Refusal, match=r"Own\(\): a layer of your own cannot be saved"):
-        save(tmp_path / "own.npz", [own])
+    start: Any = 1.0
+
+    def init(self, key, shape):
+        return {"scale": self.start + jax.random.normal(key, shape[-1:], jnp.float32)}
+
+    def apply(self, params, x):
+        return params["scale"][None, None, None, :] * x
+
+
+def own_model(layer: Layer) -> Model:
+    network = Network((layer, Dense(3)), (6, 5, 2))
+    params = network.init(jax.random.key(0))
+    return Model(network, params, MEMBERS[0].normalisation, ("a", "b", "c"))
+
+
+def test_a_layer_of_ones_own_is_saved_and_loaded(tmp_path: Path):
+    model, path = own_model(Scaled(2.0)), tmp_path / "own.npz"
+    save(path, [model])
+    again = load(path, layers=[Scaled])
+    assert again.network == model.network
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 6, 5, 2), np.uint8)
+    np.testing.assert_array_equal(again.probabilities(pixels), model.probabilities(pixels))
+    with pytest.raises(Refusal, match=r"unknown layer type 'Scaled'.*load\(path, layers=\[MyLayer"):
+        load(path)
+
+
+def test_a_layer_that_asks_for_other_arrays_than_were_saved_is_refused(tmp_path: Path):
+    save(tmp_path / "own.npz", [own_model(Scaled())])
+    wider = type("Scaled", (Scaled,), {"init": lambda self, key, shape: {"scale": jnp.ones(3)}})
+    with pytest.raises(Refusal, match=r"member_0/0/scaled_2/scale' \(3,\), the file has \(2,\)"):
+        load(tmp_path / "own.npz", layers=[wider])
+    other = type("Scaled", (Scaled,), {"init": lambda self, key, shape: {"size": jnp.ones(2)}})
+    with pytest.raises(Refusal, match=r"scaled_2/size' \(2,\), the file has none"):
+        load(tmp_path / "own.npz", layers=[other])
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        (Scaled(start=1j), r"Scaled\(start=1j\): its fields must be numbers, text or lists"),
+        (type("ReLU", (Layer,), {})(), "the name ReLU is taken"),
+    ],
+    ids=["field", "name"],
+)
+def test_a_layer_that_could_not_be_read_back_is_not_saved(tmp_path: Path, layer: Layer, message):
+    with pytest.raises(Refusal, match=message):
+        save(
+            tmp_path / "own.npz",
+            [dataclasses.replace(MEMBERS[0], network=Network((layer,), (6, 5, 2)))],
+        )
     assert list(tmp_path.iterdir()) == []

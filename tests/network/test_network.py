@@ -178,6 +178,37 @@ def test_a_layer_of_ones_own_is_applied_and_summed_up():
     assert network.summary().rows[2].title == "Square"
 
 
+@dataclasses.dataclass(frozen=True)
+class Shift(Layer):
+    """A layer of a user's own, with parameters that it draws itself."""
+
+    title: ClassVar[str] = "Shift"
+
+    def init(self, key, shape):
+        return {"by": jax.random.uniform(key, shape)}
+
+    def apply(self, params, x):
+        return x + params["by"][None]
+
+
+def test_a_layer_of_ones_own_draws_its_parameters_and_is_counted():
+    network = Network((Shift(), Dense(4), Shift(), Dense(3)), (2, 2, 1))
+    params = network.init(jax.random.key(0))
+    assert params["shift_2"]["by"].shape == (2, 2, 1)
+    assert not set(params["shift_2"]["by"].ravel().tolist()) & set(params["shift_4"]["by"].tolist())
+    without = Network((Dense(4), Dense(3)), (2, 2, 1)).init(jax.random.key(0))
+    np.testing.assert_array_equal(params["dense_3"]["w"], without["dense_2"]["w"])
+    rows = network.summary().rows
+    assert [row.parameters for row in rows[1:5]] == [4, 20, 4, 15]
+    assert rows[1].cells()[6] == "4"
+    x = jnp.zeros((1, 2, 2, 1))
+    hidden = params["shift_2"]["by"][None]
+    hidden = plain.dense(hidden, params["dense_3"]["w"], params["dense_3"]["b"])
+    hidden = hidden + params["shift_4"]["by"][None]
+    expected = plain.dense(hidden, params["dense_5"]["w"], params["dense_5"]["b"])
+    np.testing.assert_allclose(network.apply(params, x), expected, rtol=tolerance("float32", 4))
+
+
 def test_a_layer_that_is_made_of_one_of_ours_has_its_own_way():
     class Doubled(ReLU):
         def apply(self, params, x):
