@@ -21,8 +21,21 @@ ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text()
 
 
+def test_the_whole_run_in_python_leaves_a_folder_and_predicts(tmp_path, monkeypatch, capsys):
+    code, _ = re.findall(r"```python\n(.*?)```", TEXT, re.S)
+    assert len([line for line in code.splitlines() if line.strip()]) <= 10
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(load("mnist_5k", "test").images[0, ..., 0]).save(tmp_path / "three.png")
+    exec(code, {})
+    said = capsys.readouterr().out
+    assert re.search(r"Total.* 14,682 ", said)
+    assert "quickstart, 1 seed: accuracy test 0.9" in said
+    assert "Prediction(file=PosixPath('three.png'), top=(('" in said
+    assert (tmp_path / "runs" / "quickstart-1" / "report.html").is_file()
+
+
 def test_the_example_prints_what_readme_says():
-    (code,) = re.findall(r"```python\n(.*?)```", TEXT, re.S)
+    _, code = re.findall(r"```python\n(.*?)```", TEXT, re.S)
     (promised,) = re.findall(r"prints `(.*?)`", TEXT)
     assert len([line for line in code.splitlines() if line.strip()]) <= 18
     printed = io.StringIO()

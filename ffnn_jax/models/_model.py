@@ -15,8 +15,10 @@ from ffnn_jax.models._arrays import load_arrays, save_arrays
 from ffnn_jax.network import Network, Params
 from ffnn_jax.training import Normalisation, predict_probabilities
 
+_MOST_NAMED = 10
 
-@dataclasses.dataclass(frozen=True)
+
+@dataclasses.dataclass(frozen=True, repr=False)
 class Model:
     """All that prediction needs.
 
@@ -46,6 +48,13 @@ class Model:
     def predict(self, pixels: UInt8[np.ndarray, "N H W C"]) -> Int[np.ndarray, " N"]:
         """The most probable class of every image."""
         return self.probabilities(pixels).argmax(axis=1)
+
+    def __repr__(self) -> str:
+        """How large it is, and what it takes and gives."""
+        count = sum(array.size for array in jax.tree.leaves(self.params))
+        shape, names = self.network.input_shape, self.class_names
+        named = ", ".join(names if len(names) <= _MOST_NAMED else [*names[:_MOST_NAMED], "..."])
+        return f"Model({count:,} parameters, images {shape}, {len(names)} classes: {named})"
 
     @property
     def parameters_sha256(self) -> str:

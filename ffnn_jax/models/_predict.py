@@ -27,7 +27,7 @@ class Prediction:
 
     file: Path
     top: tuple[tuple[str, float], ...] = ()
-    fitted: Fitted | None = None
+    fitted: Fitted | None = dataclasses.field(default=None, repr=False)
     error: str | None = None
 
     @property

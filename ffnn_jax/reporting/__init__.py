@@ -17,7 +17,7 @@ from ffnn_jax.reporting._metrics import (
     precision,
     recall,
 )
-from ffnn_jax.reporting._run_page import run_page
+from ffnn_jax.reporting._run_page import run_fragment, run_page
 from ffnn_jax.reporting._tables import precision_recall_table
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "precision",
     "precision_recall_table",
     "recall",
+    "run_fragment",
     "run_page",
     "save_figure",
 ]

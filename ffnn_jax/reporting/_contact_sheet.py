@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Int, UInt8
 from matplotlib.figure import Figure
 
-from ffnn_jax.reporting._figures import plain
+from ffnn_jax.reporting._figures import Drawing, plain
 
 _INCHES = 0.55
 _FEW, _MOST = 20, 200
@@ -28,7 +28,7 @@ def draw_contact_sheet(
     each, columns = (10, 1) if classes <= _FEW else (3, 4)
     rows = -(-classes // columns)
     size = 1.5 * columns + columns * each * _INCHES, rows * _INCHES + 0.6
-    figure = Figure(figsize=size, layout="constrained")
+    figure = Drawing(figsize=size, layout="constrained")
     figure.suptitle(*plain([title]), fontsize=11)
     panels = figure.subplots(rows, columns, squeeze=False)
     for panel in panels.flat:

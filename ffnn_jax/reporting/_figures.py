@@ -3,6 +3,7 @@
 Colours are colour-blind safe: a diverging map for signed values, one hue for counts.
 """
 
+import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +20,20 @@ from ffnn_jax.reporting._metrics import Confusion, f1, precision, recall
 _PANEL_INCHES = 1.1
 _FEWEST_SHADES = 10.0
 _BLUE, _ORANGE, _GREY = "#0072b2", "#d55e00", "0.45"
+
+
+class Drawing(Figure):
+    """A Matplotlib figure that a notebook shows by itself."""
+
+    def _repr_png_(self) -> bytes:
+        return png(self)
+
+
+def png(figure: Figure) -> bytes:
+    """A figure as PNG for a screen."""
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", dpi=80, bbox_inches="tight", pad_inches=0.1)
+    return stream.getvalue()
 
 
 def save_figure(figure: Figure, path: Path) -> None:
@@ -82,7 +97,7 @@ def draw_predictions(images: UInt8[np.ndarray, "N H W C"], captions: Sequence[st
 def draw_confusion(confusion: Confusion, class_names: Sequence[str]) -> Figure:
     """The confusion matrix with its counts (Figure 3); colour shows the mistakes alone."""
     class_names, classes = plain(class_names), len(class_names)
-    figure = Figure(figsize=(2.2 + 0.52 * classes, 1.6 + 0.52 * classes), layout="constrained")
+    figure = Drawing(figsize=(2.2 + 0.52 * classes, 1.6 + 0.52 * classes), layout="constrained")
     axes = figure.subplots()
     mistakes = np.where(np.eye(classes, dtype=bool), np.nan, confusion)
     axes.set_facecolor("0.93")
@@ -111,7 +126,7 @@ def draw_curves(history: Sequence[dict[str, Any]]) -> Figure:
     Args:
         history: lines with seed, step, loss, accuracy and validation_accuracy.
     """
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    figure = Drawing(figsize=(9, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2)
     _draw_lines(left, history, "loss", _BLUE, "training, smoothed")
     _draw_lines(right, history, "accuracy", _BLUE, "training, smoothed")
@@ -131,7 +146,7 @@ def draw_curves(history: Sequence[dict[str, Any]]) -> Figure:
 def draw_precision_recall(confusion: Confusion, class_names: Sequence[str]) -> Figure:
     """Precision, recall and F1 of each class (Table 1) as dots; no dot where there is no value."""
     class_names, classes = plain(class_names), len(class_names)
-    figure = Figure(figsize=(6.4, 1.3 + 0.34 * classes), layout="constrained")
+    figure = Drawing(figsize=(6.4, 1.3 + 0.34 * classes), layout="constrained")
     axes = figure.subplots()
     values = {
         "precision": (precision(confusion), "o", _BLUE),
@@ -154,7 +169,7 @@ def _grid(count: int, title: str) -> tuple[Figure, list[Any]]:
     columns = math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)
     size = (columns * _PANEL_INCHES + 1.2, rows * (_PANEL_INCHES + 0.2) + 0.5)
-    figure = Figure(figsize=size, layout="constrained")
+    figure = Drawing(figsize=size, layout="constrained")
     figure.suptitle(title, fontsize=11)
     panels = list(figure.subplots(rows, columns, squeeze=False).flat)
     for panel in panels:

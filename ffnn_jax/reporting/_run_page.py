@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from matplotlib.figure import Figure
 
 from ffnn_jax.config import Refusal
+from ffnn_jax.reporting._figures import png
 from ffnn_jax.reporting._metrics import Confusion, f1, precision, recall
 
 _FIGURES = {
@@ -19,7 +21,24 @@ _FIGURES = {
     "misclassified": "The mistakes that were made with the highest probability",
     "precision_recall": "Precision, recall and F1 of each class",
 }
+_CAPTIONS = _FIGURES | {"confusion": "Confusion matrix"}
 Result = Mapping[str, Any]
+
+
+def run_fragment(result: Result, figures: Mapping[str, Figure]) -> str:
+    """A run as a notebook shows it: its numbers and figures.
+
+    Args:
+        result: what ``result.json`` holds.
+        figures: by name.
+    """
+    shown = [
+        {"caption": caption, "data": _base64(png(figures[name]))}
+        for name, caption in _CAPTIONS.items()
+        if name in figures
+    ]
+    headline = f"{result['preset']}, {_seeds(result)}"
+    return _template("fragment.html").render(headline=headline, cards=_cards(result), figures=shown)
 
 
 def run_page(folder: Path) -> str:
@@ -34,11 +53,9 @@ def run_page(folder: Path) -> str:
     result, settings = _read(folder / "result.json"), _read(folder / "config.json")
     best = list(result["seeds"]).index(result["best_seed"])
     confusion, names = np.array(result["confusion"][best]), result["class_names"]
-    pages = Environment(
-        loader=PackageLoader("ffnn_jax.reporting"), autoescape=True, undefined=StrictUndefined
-    )
-    return pages.get_template("run.html").render(
+    return _template("run.html").render(
         name=folder.resolve().name,
+        seeds=_seeds(result),
         headline=f"test accuracy {_spread(result['test_accuracy'])}",
         result={"network": None, **result},
         settings=_settings(settings),
@@ -48,6 +65,20 @@ def run_page(folder: Path) -> str:
         figures=_figures(folder),
         facts=_facts(result),
     )
+
+
+def _template(name: str) -> Template:
+    loader = PackageLoader("ffnn_jax.reporting")
+    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined).get_template(name)
+
+
+def _seeds(result: Result) -> str:
+    count = len(result["seeds"])
+    return f"{count} seed{'s' if count > 1 else ''}"
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -119,7 +150,7 @@ def _figures(folder: Path) -> list[dict[str, str]]:
         {
             "name": name,
             "caption": _FIGURES[name],
-            "data": base64.b64encode(path.read_bytes()).decode("ascii"),
+            "data": _base64(path.read_bytes()),
         }
         for name, path in there.items()
         if path.exists()

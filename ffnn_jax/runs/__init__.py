@@ -1,15 +1,10 @@
 """A whole run: from settings to trained and tested models, and to the folder it leaves."""
 
-from ffnn_jax.runs._compute import Observer, Outcome, compute, fitted, run_network
+from ffnn_jax.runs._compute import Observer, compute, fitted, run_network
 from ffnn_jax.runs._environment import device, versions
 from ffnn_jax.runs._folder import new_run_folder
-from ffnn_jax.runs._write import (
-    most_confident_mistakes,
-    result_of,
-    write_config,
-    write_page,
-    write_run,
-)
+from ffnn_jax.runs._outcome import Outcome, most_confident_mistakes, result_of
+from ffnn_jax.runs._write import write_config, write_page, write_run
 
 __all__ = [
     "Observer",

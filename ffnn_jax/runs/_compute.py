@@ -6,21 +6,19 @@ from typing import Any
 import jax
 import numpy as np
 import optax
-from jaxtyping import Float
 
 from ffnn_jax.config import Dense, Refusal, Settings, preset
-from ffnn_jax.data import Dataset, Splits
+from ffnn_jax.data import Dataset, Splits, load_splits
 from ffnn_jax.models import Model
 from ffnn_jax.network import Network
 from ffnn_jax.optim import momentum, triangular
-from ffnn_jax.reporting import confusion_matrix
+from ffnn_jax.runs._outcome import Outcome
 from ffnn_jax.training import (
     ImageParts,
     Images,
     Member,
     Progress,
     Split,
-    Trained,
     fits_on_device,
     hold_out,
     normalisation_of,
@@ -39,58 +37,6 @@ class Observer:
 
     def evaluating(self) -> None:
         """Training is done; all images are being classified."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Outcome:
-    """What a run computed, one entry a seed in every list.
-
-    Attributes:
-        settings: the settings of the run.
-        splits: the images.
-        streaming: whether the images were sent to the device ahead of each step.
-        models: the trained models.
-        trained: histories and times.
-        train_accuracy: over all images that the seed trained on.
-        validation_accuracy: over all its validation images.
-        test_probabilities: of every class for every test image.
-    """
-
-    settings: Settings
-    splits: Splits
-    streaming: bool
-    models: list[Model]
-    trained: Trained
-    train_accuracy: list[float]
-    validation_accuracy: list[float]
-    test_probabilities: list[Float[np.ndarray, "N K"]]
-
-    @property
-    def best(self) -> int:
-        """The member with the highest validation accuracy, the first of equals."""
-        return int(np.argmax(self.validation_accuracy))
-
-    @property
-    def seeds(self) -> list[int]:
-        """The seed of each member."""
-        return [self.settings.seed + index for index in range(len(self.models))]
-
-    @property
-    def test_predicted(self) -> list[np.ndarray]:
-        """The most probable class of every test image."""
-        return [probabilities.argmax(axis=1) for probabilities in self.test_probabilities]
-
-    @property
-    def test_accuracy(self) -> list[float]:
-        """Over all test images."""
-        labels = self.splits.test.labels
-        return [float(np.mean(predicted == labels)) for predicted in self.test_predicted]
-
-    @property
-    def confusions(self) -> list[np.ndarray]:
-        """confusion[true][predicted] over all test images."""
-        labels, classes = self.splits.test.labels, len(self.splits.test.class_names)
-        return [confusion_matrix(labels, p, classes) for p in self.test_predicted]
 
 
 def fitted(settings: Settings, splits: Splits) -> Settings:
@@ -135,7 +81,7 @@ def run_network(settings: Settings, splits: Splits) -> Network:
 
 def compute(
     settings: Settings,
-    splits: Splits,
+    splits: Splits | None = None,
     observer: Observer | None = None,
     streaming: bool | None = None,
 ) -> Outcome:
@@ -143,17 +89,20 @@ def compute(
 
     Args:
         settings: what to compute.
-        splits: the images.
+        splits: the images; those that the settings name if not given.
         observer: is told how it goes.
         streaming: whether images stay on the host and are sent to the device ahead of their use;
             if not given, where they would take more than half of the device's memory. The
             batches are the same.
 
     Raises:
-        Refusal: settings and data do not fit, or streaming needs Grain, which is not installed.
+        Refusal: settings and data do not fit, the data set is not prepared, or streaming needs
+            Grain, which is not installed.
         Diverged: the loss became infinite or NaN.
     """
     observer = observer or Observer()
+    if splits is None:
+        splits = load_splits(settings.dataset, train_images=settings.train_images)
     network = run_network(settings, splits)
     images = _training_images(splits)
     streaming = not fits_on_device(images) if streaming is None else streaming

@@ -234,6 +234,13 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_other(
     assert path.read_bytes() == before
 
 
+def test_a_model_says_what_it_is_in_one_line():
+    said = "Model(77 parameters, images (6, 5, 2), 3 classes: cat, dog, eel)"
+    assert repr(MEMBERS[0]) == said
+    many = dataclasses.replace(MEMBERS[0], class_names=tuple(map(str, range(11))))
+    assert repr(many).endswith("11 classes: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ...)")
+
+
 def test_a_file_is_replaced_by_a_new_one(path: Path):
     save(path, MEMBERS[2:])
     assert load(path).parameters_sha256 == MEMBERS[2].parameters_sha256

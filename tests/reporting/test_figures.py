@@ -1,5 +1,6 @@
 """Figures say what the numbers say."""
 
+import io
 import math
 from pathlib import Path
 from typing import Any
@@ -172,6 +173,15 @@ def test_a_saved_figure_is_the_same_file_each_time(tmp_path: Path):
         assert len(np.unique(np.asarray(image.convert("L")))) > 10
         assert image.text == {}  # type: ignore[attr-defined]
     assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
+def test_a_notebook_shows_a_figure_without_being_told():
+    from IPython.core.formatters import PNGFormatter
+
+    shown = PNGFormatter()(draw_confusion(CONFUSION, NAMES))
+    assert isinstance(shown, bytes)
+    with Image.open(io.BytesIO(shown)) as image:
+        assert image.format == "PNG"
 
 
 def test_a_dollar_sign_in_a_name_begins_no_formula(tmp_path):

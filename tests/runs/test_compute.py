@@ -1,7 +1,10 @@
 """A whole run on a few random images: what is computed, and the folder that it leaves."""
 
+import base64
 import dataclasses
+import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +36,6 @@ from ffnn_jax.runs import (
     most_confident_mistakes,
     result_of,
     run_network,
-    write_config,
     write_run,
 )
 from ffnn_jax.training import Progress, _inputs, hold_out
@@ -99,8 +101,7 @@ def alone() -> Outcome:
 def folder(pair: Outcome, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the pair leaves."""
     path = tmp_path_factory.mktemp("run")
-    write_config(path, pair.settings)
-    write_run(path, pair)
+    assert write_run(path, pair) == path
     return path
 
 
@@ -259,6 +260,30 @@ def test_a_result_says_what_was_run_and_goes_through_json(pair: Outcome):
     assert {"platform", "kind", "cpu_cores", "matmul_precision"} <= set(result["device"])
 
 
+def test_an_outcome_says_its_accuracies_in_one_line(pair: Outcome):
+    test, spent = np.mean(pair.test_accuracy), pair.trained.train_seconds
+    assert repr(pair).startswith(f"tiny, 2 seeds: accuracy test {test:.4f}, validation ")
+    assert repr(pair).endswith(f"trained in {spent:.1f} s")
+
+
+def test_a_notebook_shows_an_outcome_as_its_numbers_and_figures(pair: Outcome):
+    page = pair._repr_html_()
+    assert "<b>tiny, 2 seeds</b>" in page
+    assert f"{100 * np.mean(pair.test_accuracy):.1f} ±" in page
+    encoded = re.findall(r'src="data:image/png;base64,([^"]+)"', page)
+    assert len(encoded) == len(pair.figures()) == 5
+    for data in encoded:
+        with Image.open(io.BytesIO(base64.b64decode(data))) as image:
+            image.load()
+            assert min(image.size) > 80
+
+
+def test_the_images_that_the_settings_name_are_loaded_if_none_are_given():
+    quick = dataclasses.replace(preset("quickstart"), steps=2, validation_interval=2)
+    outcome = compute(quick)
+    assert outcome.splits.train.name == "mnist_5k/train"
+
+
 def test_a_run_leaves_these_files_and_no_others(folder: Path):
     assert sorted(path.name for path in folder.iterdir()) == [
         "config.json", "confusion.png", "curves.png", "filters.png", "metrics.jsonl",
@@ -300,7 +325,6 @@ def test_a_run_is_written_alike_where_text_is_ascii_unless_told(
     monkeypatch.setattr(Path, "write_text", write)
     again = tmp_path / folder.name
     again.mkdir()
-    write_config(again, pair.settings)
     write_run(again, pair)
     for path in again.iterdir():
         assert path.read_bytes() == (folder / path.name).read_bytes()

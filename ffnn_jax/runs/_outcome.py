@@ -1,0 +1,153 @@
+"""What a run computed, and how it is looked at."""
+
+import dataclasses
+import statistics
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.figure import Figure
+
+from ffnn_jax.config import Settings
+from ffnn_jax.data import Splits
+from ffnn_jax.models import Model
+from ffnn_jax.reporting import (
+    confusion_matrix,
+    draw_confusion,
+    draw_curves,
+    draw_filters,
+    draw_misclassified,
+    draw_precision_recall,
+    run_fragment,
+)
+from ffnn_jax.runs._environment import device, versions
+from ffnn_jax.training import Trained
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Outcome:
+    """What a run computed, one entry a seed in every list; a notebook shows it as a picture.
+
+    Attributes:
+        settings: the settings of the run.
+        splits: the images.
+        streaming: whether the images were sent to the device ahead of each step.
+        models: the trained models.
+        trained: histories and times.
+        train_accuracy: over all images that the seed trained on.
+        validation_accuracy: over all its validation images.
+        test_probabilities: of every class for every test image.
+    """
+
+    settings: Settings
+    splits: Splits
+    streaming: bool
+    models: list[Model]
+    trained: Trained
+    train_accuracy: list[float]
+    validation_accuracy: list[float]
+    test_probabilities: list[Float[np.ndarray, "N K"]]
+
+    @property
+    def best(self) -> int:
+        """The member with the highest validation accuracy, the first of equals."""
+        return int(np.argmax(self.validation_accuracy))
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seed of each member."""
+        return [self.settings.seed + index for index in range(len(self.models))]
+
+    @property
+    def test_predicted(self) -> list[np.ndarray]:
+        """The most probable class of every test image."""
+        return [probabilities.argmax(axis=1) for probabilities in self.test_probabilities]
+
+    @property
+    def test_accuracy(self) -> list[float]:
+        """Over all test images."""
+        labels = self.splits.test.labels
+        return [float(np.mean(predicted == labels)) for predicted in self.test_predicted]
+
+    @property
+    def confusions(self) -> list[np.ndarray]:
+        """confusion[true][predicted] over all test images."""
+        labels, classes = self.splits.test.labels, len(self.splits.test.class_names)
+        return [confusion_matrix(labels, p, classes) for p in self.test_predicted]
+
+    def figures(self) -> dict[str, Figure]:
+        """Every figure of the best member by its name; filters where a convolution has some."""
+        test, names = self.splits.test, self.splits.test.class_names
+        rows = most_confident_mistakes(self, self.best)
+        predicted = self.test_predicted[self.best][rows]
+        confusion, kernels = self.confusions[self.best], _first_kernels(self)
+        figures = {
+            "misclassified": draw_misclassified(
+                test.images[rows], test.labels[rows], predicted, names
+            ),
+            "confusion": draw_confusion(confusion, names),
+            "precision_recall": draw_precision_recall(confusion, names),
+            "curves": draw_curves([record._asdict() for record in self.trained.history]),
+        }
+        return figures if kernels is None else figures | {"filters": draw_filters(kernels)}
+
+    def __repr__(self) -> str:
+        """Accuracies, the mean of several seeds, and the time."""
+        shares = {
+            "test": self.test_accuracy,
+            "validation": self.validation_accuracy,
+            "training": self.train_accuracy,
+        }
+        accuracies = ", ".join(f"{name} {_mean(of)}" for name, of in shares.items())
+        seeds = f"{len(self.seeds)} seed{'s' if len(self.seeds) > 1 else ''}"
+        spent = f"trained in {self.trained.train_seconds:.1f} s"
+        return f"{self.settings.preset}, {seeds}: accuracy {accuracies}; {spent}"
+
+    def _repr_html_(self) -> str:
+        return run_fragment(result_of(self), self.figures())
+
+
+def result_of(outcome: Outcome) -> dict[str, Any]:
+    """What ``result.json`` holds; lists have one entry a seed."""
+    settings, splits, trained = outcome.settings, outcome.splits, outcome.trained
+    summary = outcome.models[0].network.summary()
+    images = len(outcome.models) * settings.steps * settings.batch_size
+    return {
+        "preset": settings.preset,
+        "dataset": settings.dataset,
+        "data_sha256": {part.name: part.sha256 for part in splits if part is not None},
+        "seeds": outcome.seeds,
+        "test_accuracy": outcome.test_accuracy,
+        "validation_accuracy": outcome.validation_accuracy,
+        "train_accuracy": outcome.train_accuracy,
+        "best_seed": outcome.seeds[outcome.best],
+        "confusion": [confusion.tolist() for confusion in outcome.confusions],
+        "class_names": splits.test.class_names,
+        "parameters": summary.parameters,
+        "network": summary.to_json(),
+        "parameters_sha256": [model.parameters_sha256 for model in outcome.models],
+        "compile_seconds": trained.compile_seconds,
+        "streaming": outcome.streaming,
+        "train_seconds": trained.train_seconds,
+        "images_per_second": images / trained.train_seconds,
+        "versions": versions(),
+        "device": device(),
+    }
+
+
+def most_confident_mistakes(outcome: Outcome, member: int, count: int = 16) -> np.ndarray:
+    """Rows of the test images that are misclassified with the highest probability."""
+    probabilities = outcome.test_probabilities[member]
+    wrong = np.flatnonzero(outcome.test_predicted[member] != outcome.splits.test.labels)
+    confidence = probabilities[wrong].max(axis=1)
+    return wrong[np.argsort(-confidence, kind="stable")][:count]
+
+
+def _mean(accuracies: list[float]) -> str:
+    return f"{statistics.mean(accuracies):.4f}"
+
+
+def _first_kernels(outcome: Outcome) -> np.ndarray | None:
+    """The first convolution's kernels, or None in a network without one."""
+    params = outcome.models[outcome.best].params
+    return next((np.asarray(p["w"]) for p in params.values() if p["w"].ndim == 4), None)
