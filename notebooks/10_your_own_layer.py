@@ -25,6 +25,8 @@
 # %%
 import dataclasses
 import math
+import tempfile
+from pathlib import Path
 from typing import ClassVar
 
 import jax
@@ -32,12 +34,17 @@ import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
 import optax
+from IPython.display import display
 from scipy import stats
 
+from ffnn_jax.config import preset
 from ffnn_jax.data import load
 from ffnn_jax.layers import relu, softmax_cross_entropy
+from ffnn_jax.models import load as load_model
+from ffnn_jax.models import save
 from ffnn_jax.network import Dense, Layer, Network, ReLU
 from ffnn_jax.optim import momentum
+from ffnn_jax.runs import compute
 from ffnn_jax.verify import check_vjp
 
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "0.5"
@@ -45,7 +52,7 @@ BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "0.5"
 # %% [markdown]
 # ## On paper
 #
-# Every equation gets a tag, here (own.1) to (own.7), so that the code can point at it. The sigmoid
+# Every equation gets a tag, here (own.1) and on, so that the code can point at it. The sigmoid
 # turns any number into one between 0 and 1, and swish multiplies by it:
 #
 # $$\sigma(x) = \frac{1}{1 + e^{-x}} \tag{own.1}$$
@@ -376,6 +383,96 @@ plt.show()
 # A wrong gradient often still points downhill, and the other layers, whose rules are right, make up
 # for much. So a network that learns is no evidence for a gradient. The table above is.
 #
+# ## A layer that learns something itself
+#
+# *PReLU* multiplies what is not above 0 by a slope $a_j$, one for each feature $j$, and learns it:
+#
+# $$z_{ij} = \begin{cases} x_{ij} & x_{ij} > 0 \\ a_j\, x_{ij} & \text{else} \end{cases}
+# \tag{own.8}$$
+#
+# The factor before $x_{ij}$ is its derivative, 1 or $a_j$:
+#
+# $$dx_{ij} = dz_{ij} \cdot \begin{cases} 1 & x_{ij} > 0 \\ a_j & \text{else} \end{cases}
+# \tag{own.9}$$
+#
+# Every image $i$ whose $x_{ij}$ is not above 0 uses the same $a_j$, and the factor before $a_j$ is
+# $x_{ij}$. What is used several times sums what comes back:
+#
+# $$da_j = \sum_{i:\, x_{ij} \le 0} x_{ij}\, dz_{ij} \tag{own.10}$$
+
+
+# %%
+def prelu_forward(x, a):
+    return jnp.where(x > 0, x, a[None, :] * x), (x, a)  # (own.8)
+
+
+@jax.custom_vjp
+def prelu(x, a):
+    return prelu_forward(x, a)[0]
+
+
+def prelu_backward(saved, dz):
+    x, a = saved
+    dx = jnp.where(x > 0, dz, a[None, :] * dz)  # (own.9)
+    da = jnp.sum(jnp.where(x > 0, 0, x * dz), axis=0)  # (own.10)
+    return dx, da
+
+
+prelu.defvjp(prelu_forward, prelu_backward)
+
+
+def plain_prelu(x, a):
+    return jax.nn.leaky_relu(x, a)
+
+
+prelu_report = check_vjp(prelu, plain_prelu, "NxD", "D", batch="N", empty_batch=True)
+print(prelu_report)
+assert prelu_report
+
+# %% [markdown]
+# In a network the parameters come from a method `init`, which gets a key and the shape of one
+# input, and `apply` gets them back. From there on they are parameters like any others: they are
+# counted, trained, decayed and saved.
+
+
+# %%
+@dataclasses.dataclass(frozen=True)
+class PReLU(Layer):
+    title: ClassVar[str] = "PReLU"
+    start: float = 0.25
+
+    def init(self, key, shape):
+        return {"a": jnp.full(shape, self.start, jnp.float32)}
+
+    def apply(self, params, x):
+        return prelu(x, params["a"])
+
+
+settings = dataclasses.replace(
+    preset("quickstart"),
+    layers=(Dense(64), PReLU(), Dense(10)),
+    steps=400,
+    validation_interval=20,
+)
+outcome = compute(settings)
+(model,) = outcome.models
+print(f"{model.network.summary().parameters:,} parameters")
+print("slopes from", model.params["prelu_3"]["a"].min(), "to", model.params["prelu_3"]["a"].max())
+assert np.std(model.params["prelu_3"]["a"]) > 0.01
+assert outcome.test_accuracy[0] > 0.85
+display(outcome)
+
+# %% [markdown]
+# A saved model names its layers. Whoever loads it says what the unknown ones are:
+
+# %%
+with tempfile.TemporaryDirectory() as folder:
+    save(Path(folder) / "prelu.npz", [model])
+    again = load_model(Path(folder) / "prelu.npz", layers=[PReLU])
+print(again)
+assert (again.predict(test.images) == model.predict(test.images)).all()
+
+# %% [markdown]
 # ## Exercises
 #
 # 1. *Softplus* is $z_i = \ln(1 + e^{x_i})$. Derive $dx_i$.

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.figure import Figure
 
-from ffnn_jax.config import Settings
+from ffnn_jax.config import Conv, Settings
 from ffnn_jax.data import Splits
 from ffnn_jax.models import Model
 from ffnn_jax.reporting import (
@@ -149,5 +149,7 @@ def _mean(accuracies: list[float]) -> str:
 
 def _first_kernels(outcome: Outcome) -> np.ndarray | None:
     """The first convolution's kernels, or None in a network without one."""
-    params = outcome.models[outcome.best].params
-    return next((np.asarray(p["w"]) for p in params.values() if p["w"].ndim == 4), None)
+    model = outcome.models[outcome.best]
+    layers = enumerate(model.network.layers, start=2)
+    first = next((number for number, layer in layers if type(layer) is Conv), None)
+    return None if first is None else np.asarray(model.params[f"conv_{first}"]["w"])

@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
@@ -18,6 +19,7 @@ from ffnn_jax.config import (
     Cutout,
     Dense,
     Flip,
+    Layer,
     MaxPool,
     Refusal,
     ReLU,
@@ -328,6 +330,27 @@ def test_a_run_is_written_alike_where_text_is_ascii_unless_told(
     write_run(again, pair)
     for path in again.iterdir():
         assert path.read_bytes() == (folder / path.name).read_bytes()
+
+
+@dataclasses.dataclass(frozen=True)
+class Offset(Layer):
+    """A layer of a user's own, with a parameter that is no weight and no bias."""
+
+    def init(self, key, shape):
+        return {"by": jnp.zeros(shape, jnp.float32)}
+
+    def apply(self, params, x):
+        return x + params["by"][None]
+
+
+def test_a_run_with_a_layer_of_ones_own_trains_it_and_leaves_its_folder(tmp_path: Path):
+    outcome = compute(dataclasses.replace(SETTINGS, layers=(Offset(), Dense(3))), SPLITS)
+    assert np.abs(outcome.models[0].params["offset_2"]["by"]).max() > 0
+    write_run(tmp_path, outcome)
+    assert not (tmp_path / "filters.png").exists()
+    assert "Offset" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    again = load(tmp_path / "model.npz", layers=[Offset])
+    assert again.parameters_sha256 == outcome.models[0].parameters_sha256
 
 
 def test_the_figures_of_a_run_can_be_opened(folder: Path):
