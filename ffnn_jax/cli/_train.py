@@ -11,8 +11,6 @@ from tyro.constructors import PrimitiveConstructorSpec
 from ffnn_jax.cli._augmentations import augmentations_of
 from ffnn_jax.config import Refusal, Settings, preset, require_grain
 
-_PRESETS_OWN = "(default: the preset's)"
-
 
 def _number(kind: type[int] | type[float], words: str, metavar: str) -> Any:
     """Reads a number of this kind, and says what it must be in these words."""
@@ -37,11 +35,17 @@ def _option(nargs: Any, metavar: str, read: Callable[[list[str]], Any]) -> Any:
     )
 
 
-_OPTIONAL = tyro.conf.arg(help_behavior_hint=_PRESETS_OWN)
-Whole = Annotated[int | None, _OPTIONAL, _number(int, "a whole number", "N")]
-Number = Annotated[float | None, _OPTIONAL, _number(float, "a number", "F")]
-Name = Annotated[str | None, _OPTIONAL, _option(1, "NAME", lambda given: given[0])]
-Words = Annotated[tuple[str, ...] | None, _OPTIONAL, _option("*", "[WORD ...]", tuple)]
+def _presets_own(setting: str) -> Any:
+    """What the option is if it is not given, by the example of quickstart."""
+    value = getattr(preset("quickstart"), setting)
+    of_quickstart = f"{value or 'none'}" if isinstance(value, tuple) else f"{value}"
+    return tyro.conf.arg(help_behavior_hint=f"(default: the preset's; quickstart: {of_quickstart})")
+
+
+_WHOLE = _number(int, "a whole number", "N")
+_NUMBER = _number(float, "a number", "F")
+_NAME = _option(1, "NAME", lambda given: given[0])
+_WORDS = _option("*", "[WORD ...]", tuple)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,6 +55,9 @@ class Train:
     Presets: quickstart (the report's MNIST network on 5,000 digits that are installed with the
     package, a few seconds), mnist (the same on all of MNIST), and the report's models of Table 3,
     cifar10-0 to cifar10-5, cifar10-6a, cifar10-6b, cifar10-7 and cifar10-final.
+
+    Another data set than the preset's gets a last dense layer of one output a class, and at most a
+    fifth of its training images are held out.
 
     Augmentations: flip (left and right), crop:4 (a cut out of the image padded by 4 reflected
     pixels) and cutout:8 (a square of 8 by 8 hidden); these are their numbers if none are given.
@@ -64,50 +71,47 @@ class Train:
     ] = "quickstart"
     """Network, data set and schedule."""
 
-    dataset: Name = None
-    """Another data set, by its name in tensorflow-datasets. The last dense layer then gives one
-    output a class, and at most a fifth of the training images are held out."""
+    dataset: Annotated[str | None, _NAME, _presets_own("dataset")] = None
+    """Another data set, by its name in tensorflow-datasets, as in fashion_mnist."""
 
-    held_out: Whole = None
-    """Training images for validation, where the data set has no validation split."""
+    held_out: Annotated[int | None, _WHOLE, _presets_own("held_out")] = None
+    """Training images for validation where no split is for it, at least 1, as in 500."""
 
-    steps: Whole = None
-    """Updates of the parameters, at least 1."""
+    steps: Annotated[int | None, _WHOLE, _presets_own("steps")] = None
+    """Updates of the parameters, at least 1, as in 5000."""
 
-    batch_size: Whole = None
-    """Images an update, from 1 to the number of training images."""
+    batch_size: Annotated[int | None, _WHOLE, _presets_own("batch_size")] = None
+    """Images an update, from 1 to all that are trained on, as in 64."""
 
-    learning_rate: Number = None
-    """Step length alpha of equation (25), above 0."""
+    learning_rate: Annotated[float | None, _NUMBER, _presets_own("learning_rate")] = None
+    """Step length alpha of equation (25), above 0, as in 0.05."""
 
-    schedule: Name = None
-    """The learning rate stays, or rises to it in a fifth of the steps and falls to 0: constant,
-    triangular."""
+    schedule: Annotated[str | None, _NAME, _presets_own("schedule")] = None
+    """Learning rate: constant, or triangular (up in a fifth of the steps, then down to 0)."""
 
-    momentum: Number = None
-    """Smoothness mu of equation (24), from 0 to below 1."""
+    momentum: Annotated[float | None, _NUMBER, _presets_own("momentum")] = None
+    """Smoothness mu of equation (24), at least 0 and below 1, as in 0.95."""
 
-    weight_decay: Number = None
-    """Decay lambda of equation (25), at least 0."""
+    weight_decay: Annotated[float | None, _NUMBER, _presets_own("weight_decay")] = None
+    """Decay lambda of equation (25), at least 0, as in 0.001."""
 
-    normalisation: Name = None
+    normalisation: Annotated[str | None, _NAME, _presets_own("normalisation")] = None
     """Subtract one mean or each channel's, or divide too: mean, channel-mean, channel-mean-sd."""
 
-    augment: Words = None
+    augment: Annotated[tuple[str, ...] | None, _WORDS, _presets_own("augmentations")] = None
     """Random changes to training images, as in flip crop:4 cutout:8; no word for no change."""
 
-    seed: Whole = None
-    """Decides the split, the initialisation, the batches and their augmentation."""
+    seed: Annotated[int | None, _WHOLE, _presets_own("seed")] = None
+    """Decides split, start, batches and augmentation; from 0 to 2147483647, as in 7."""
 
-    seeds: Whole = None
-    """Networks to train together, from SEED on: SEED, SEED + 1, ..."""
+    seeds: Annotated[int | None, _WHOLE, _presets_own("seeds")] = None
+    """Networks to train together: SEED, SEED + 1, ...; from 1 to 10000, as in 20."""
 
     streaming: Annotated[
         tyro.conf.FlagCreatePairsOff[bool],
         tyro.conf.arg(help_behavior_hint="(default: if they would take half its memory)"),
     ] = False
-    """Leave the images on the host and send each batch to the device ahead of its use: the same
-    batches. Needs the extra "streaming"."""
+    """Leave the images on the host, send each batch ahead; needs the extra "streaming"."""
 
     dry_run: Annotated[
         tyro.conf.FlagCreatePairsOff[bool], tyro.conf.arg(help_behavior_hint="(default: no)")
@@ -118,7 +122,7 @@ class Train:
         Path | None,
         tyro.conf.arg(metavar="DIR", help_behavior_hint="(default: runs/PRESET-NUMBER)"),
     ] = None
-    """Folder for the results, which must not exist yet."""
+    """Folder for the results, which must not exist yet, as in runs/first."""
 
     def __call__(self) -> int:
         """Runs the command; jax is imported once the settings are found good."""

@@ -33,12 +33,11 @@ class Verify:
     ] = None
     """Your function, importable from the current folder."""
 
-    reference: Annotated[str | None, _option("MODULE:PLAIN", "")] = None
+    reference: Annotated[str | None, _option("MODULE:PLAIN", "(required with MODULE:OP)")] = None
     """Its plain definition, which autodiff differentiates."""
 
-    shapes: Annotated[str | None, _option("SHAPES", "")] = None
-    """What each argument is: "4x7 7x3 3"; names stand for sizes that the checker draws, as in
-    "NxD DxK K"; "4:int<10" is whole numbers below 10, without a gradient."""
+    shapes: Annotated[str | None, _option("SHAPES", "(required with MODULE:OP)")] = None
+    """Each argument, as in "4x7 7x3 3"; or "NxD DxK K" for drawn sizes; "4:int<10" for whole."""
 
     static: Annotated[tuple[str, ...], _option("NAME=VALUE", "(default: none)")] = ()
     """Settings that are no arrays, such as padding=1."""

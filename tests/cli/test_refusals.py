@@ -15,6 +15,11 @@ from ffnn_jax.config import PRESETS
 
 Refused = Callable[..., str]
 
+COMMANDS = (
+    "train", "predict", "evaluate", "export", "report", "summary", "doctor", "verify",
+    "data prepare", "data list", "data show",
+)  # fmt: skip
+
 WITHOUT_JAX = """
 import contextlib, io, sys
 from ffnn_jax.cli import main
@@ -224,6 +229,33 @@ def test_help_names_every_preset_and_option(capsys: pytest.CaptureFixture[str]):
     assert [option for option in options if f"--{option} " not in said] == []
     named = [name for name in PRESETS if name not in said]
     assert named == [f"cifar10-{row}" for row in range(1, 5)]  # "cifar10-0 to cifar10-5"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_an_example_and_a_default_for_every_option(
+    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("COLUMNS", "300")
+    with pytest.raises(SystemExit):
+        main([*command.split(), "--help"])
+    said = re.sub(r" *\n {5,}", " ", capsys.readouterr().out)
+    assert f"Example: ffnn-jax {command}" in said
+    entries = re.findall(r"^  (\S.*)$", said, re.M)
+    assert any(entry.startswith("-h, --help") for entry in entries)
+    without = [entry for entry in entries if not re.search(r"\((default: |optional|requi)", entry)]
+    assert [entry for entry in without if not entry.startswith("-h, --help")] == []
+
+
+def test_every_number_that_trains_has_a_range_and_an_example(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "300")
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    numbers = re.findall(r"^  --\S+ [NF] .*", capsys.readouterr().out, re.M)
+    assert len(numbers) == 8
+    for line in numbers:
+        assert re.search(
+            r"(at least|above|from) \d.*, as in [\d.]+\. \(default: the preset's; quick", line
+        )
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
