@@ -36,7 +36,8 @@ def draw_forest(rows: Rows, names: Mapping[str, str], title: str) -> Figure:
         axes.annotate(
             text, (1.01, place), xycoords=("axes fraction", "data"), va="center", fontsize=9
         )
-    _legend(axes, max(len(rows[row]["seeds"]) for row in names))
+    reported = any(rows[row]["report"] is not None for row in names)
+    _legend(axes, max(len(rows[row]["seeds"]) for row in names), reported)
     axes.set_yticks(range(len(names)), list(names.values()))
     axes.set(ylim=(len(names) - 0.4, -0.6), xlabel="test accuracy", title=title)
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
@@ -77,10 +78,13 @@ _COSTS = {
 }
 
 
-def _legend(axes: Any, seeds: int) -> None:
+def _legend(axes: Any, seeds: int, reported: bool) -> None:
     axes.plot([], [], "s-", color=BLUE, lw=3, ms=6, label="mean, 95 % interval over seeds")
     axes.plot([], [], "|", color=GREY, ms=7, ls="none", label=f"a seed (up to {seeds} a row)")
-    axes.plot([], [], "D", color=ORANGE, mfc="none", mew=1.6, ls="none", label="report, one run")
+    if reported:
+        axes.plot(
+            [], [], "D", color=ORANGE, mfc="none", mew=1.6, ls="none", label="report, one run"
+        )
     axes.legend(
         frameon=False, ncols=3, fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.11),
     )  # fmt: skip

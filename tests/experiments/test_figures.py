@@ -31,6 +31,14 @@ def test_a_forest_plot_has_every_seed_the_mean_its_interval_and_the_report():
     assert [text.get_text() for text in axes.texts] == ["52.0 ± 2.0", "61.0 ± 1.7"]
 
 
+@pytest.mark.parametrize(("rows", "entries"), [(["a", "3"], 3), (["3"], 2)])
+def test_the_report_has_its_place_in_the_legend_where_it_ran_a_row(rows: list[str], entries: int):
+    (axes,) = draw_forest(ROWS, {row: row for row in rows}, "Title").axes
+    legend = axes.get_legend()
+    assert legend is not None
+    assert len(legend.get_texts()) == entries
+
+
 def test_costs_are_drawn_against_the_mean_and_the_final_model_is_named():
     figure: Any = draw_cost(ROWS, ["a", "3"], "3")
     for axes, places in zip(figure.axes, ([2, 1], [5, 7]), strict=True):
