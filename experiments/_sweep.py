@@ -112,8 +112,9 @@ def run_seed(row: str, settings: Settings, seed: int, tested: bool = True) -> di
 def outcome_of(settings: Settings, seed: int, tested: bool = True) -> Any:
     """Trains one seed; without ``tested`` a training image stands in for the test images."""
     from ffnn_jax.data import load_splits
-    from ffnn_jax.runs import compute
+    from ffnn_jax.runs import compute, keep_compiled_programs
 
+    keep_compiled_programs()
     settings = dataclasses.replace(settings, seed=seed, seeds=1)
     splits = load_splits(settings.dataset, train_images=settings.train_images)
     if not tested:

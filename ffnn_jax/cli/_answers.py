@@ -29,6 +29,7 @@ from ffnn_jax.reporting import (
     precision_recall_table,
     save_figure,
 )
+from ffnn_jax.runs import keep_compiled_programs
 
 if TYPE_CHECKING:
     from ffnn_jax.cli._predict import Evaluate, Export, Predict
@@ -38,6 +39,7 @@ _STYLES = {"auto": None, "digits": True, "plain": False}
 
 def predict_and_print(file: Path, asked: "Predict") -> int:
     """Prints a line a picture; returns 1 if one could not be read."""
+    keep_compiled_programs()
     model, console = load_model(file, asked.member), console_beside(asked.json)
     files = list(picture_files(asked.images))
     predictions = predict_files(model, files, asked.top, _STYLES[asked.style])
@@ -53,6 +55,7 @@ def predict_and_print(file: Path, asked: "Predict") -> int:
 
 def evaluate_and_print(file: Path, asked: "Evaluate") -> int:
     """Prints the accuracy and the table of classes."""
+    keep_compiled_programs()
     model, console = load_model(file, asked.member), console_beside(asked.json)
     images = load(asked.dataset or _dataset_of(file), asked.split)
     _require_fit(model, images)

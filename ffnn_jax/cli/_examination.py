@@ -2,7 +2,6 @@
 
 import dataclasses
 import importlib.util
-import os
 import platform
 import shutil
 import tempfile
@@ -18,7 +17,7 @@ from ffnn_jax.config import Settings
 from ffnn_jax.data import data_dir, find_prepared, local_folder, prepared_names
 from ffnn_jax.layers import dense
 from ffnn_jax.network import Network
-from ffnn_jax.runs import device, versions
+from ffnn_jax.runs import device, keep_compiled_programs, versions
 
 _SHAPES = {"mnist": (28, 28, 1), "mnist_5k": (28, 28, 1), "cifar10": (32, 32, 3)}
 _ENOUGH_BYTES = 2 << 30
@@ -114,5 +113,9 @@ def _writable(about: str, folder: Path) -> Finding:
 
 
 def _cache() -> Finding:
-    cache = os.environ.get("JAX_COMPILATION_CACHE_DIR")
-    return Finding("cache", f"of compiled programs: {cache or 'none (JAX_COMPILATION_CACHE_DIR)'}")
+    folder = keep_compiled_programs()
+    if folder is None:
+        return Finding("cache", "cannot be written to, so each run compiles anew")
+    files = list(folder.glob("*-cache"))
+    size = sum(file.stat().st_size for file in files) / 1e6
+    return Finding("cache", f"{folder}: {len(files)} compiled programs, {size:.1f} MB")

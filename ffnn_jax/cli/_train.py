@@ -113,6 +113,11 @@ class Train:
     ] = False
     """Leave the images on the host, send each batch ahead; needs the extra "streaming"."""
 
+    no_cache: Annotated[
+        tyro.conf.FlagCreatePairsOff[bool], tyro.conf.arg(help_behavior_hint="(default: no)")
+    ] = False
+    """Compile anew, and keep no compiled programs in the user's cache folder."""
+
     dry_run: Annotated[
         tyro.conf.FlagCreatePairsOff[bool], tyro.conf.arg(help_behavior_hint="(default: no)")
     ] = False
@@ -133,7 +138,10 @@ class Train:
             require_grain()
 
         from ffnn_jax.cli._run import dry_run_and_print, run_and_print
+        from ffnn_jax.runs import keep_compiled_programs
 
+        if not self.no_cache:
+            keep_compiled_programs()
         if self.dry_run:
             dry_run_and_print(settings, self.streaming or None)
         else:
@@ -143,7 +151,7 @@ class Train:
     def settings(self) -> Settings:
         """The preset's settings with what was asked for in their place."""
         asked = {name: value for name, value in vars(self).items() if value is not None}
-        for of_the_command in ("dry_run", "run_dir", "streaming"):
+        for of_the_command in ("dry_run", "no_cache", "run_dir", "streaming"):
             asked.pop(of_the_command, None)
         if self.augment is not None:
             asked["augmentations"] = augmentations_of(asked.pop("augment"))

@@ -1,5 +1,6 @@
 """A whole run: from settings to trained and tested models, and to the folder it leaves."""
 
+from ffnn_jax.runs._compiled import keep_compiled_programs
 from ffnn_jax.runs._compute import Observer, compute, fitted, run_network
 from ffnn_jax.runs._environment import device, versions
 from ffnn_jax.runs._folder import new_run_folder
@@ -12,6 +13,7 @@ __all__ = [
     "compute",
     "device",
     "fitted",
+    "keep_compiled_programs",
     "most_confident_mistakes",
     "new_run_folder",
     "result_of",

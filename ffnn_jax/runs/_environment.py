@@ -22,17 +22,22 @@ def device() -> dict[str, str | int | None]:
         "platform": first.platform,
         "kind": first.device_kind,
         "count": jax.device_count(),
-        "processor": _processor(),
+        "processor": _told("model name"),
         "cpu_cores": os.cpu_count(),
         "matmul_precision": jax.config.jax_default_matmul_precision,  # type: ignore[attr-defined]
     }
 
 
-def _processor() -> str:
-    """The processor's name, as the system tells it."""
+def processor_features() -> str:
+    """What decides which programs the processor can run, as far as the system tells it."""
+    return f"{platform.machine()} {_told('model name')} {_told('flags')}"
+
+
+def _told(what: str) -> str:
+    """What the system tells of the processor; its family where it tells nothing."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return platform.processor()
-    names = (line.partition(": ")[2] for line in lines if line.startswith("model name"))
-    return next(names, platform.processor())
+    found = (line.partition(": ")[2] for line in lines if line.startswith(what))
+    return next(found, platform.processor())

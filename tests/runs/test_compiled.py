@@ -1,0 +1,70 @@
+"""Compiled programs are kept in the user's cache folder, and found again by the next process."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ffnn_jax.cli import _run, main
+from ffnn_jax.runs import _compiled, keep_compiled_programs
+
+COMPILE = """
+import jax
+from ffnn_jax.runs import keep_compiled_programs
+print(keep_compiled_programs())
+print(float(jax.jit(lambda x: 2 * x + 1)(20.5)))
+"""
+
+
+def compile_in_a_process_of_its_own(cache_home: Path) -> tuple[Path, set[str]]:
+    """Returns the folder, and what is in it; standard error must stay empty."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("JAX_")}
+    environment["XDG_CACHE_HOME"] = str(cache_home)
+    command = [sys.executable, "-c", COMPILE]
+    ran = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+    folder, result = ran.stdout.splitlines()
+    assert (result, ran.stderr) == ("42.0", "")
+    return Path(folder), {path.name for path in Path(folder).glob("*-cache")}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="XDG_CACHE_HOME is Linux's")
+def test_the_next_process_finds_what_one_compiled(tmp_path: Path):
+    folder, first = compile_in_a_process_of_its_own(tmp_path)
+    assert folder.is_relative_to(tmp_path / "ffnn_jax" / "compiled")
+    assert folder.stat().st_mode & 0o077 == 0
+    assert first
+    changed = {path.name: path.stat().st_mtime_ns for path in folder.glob("*-cache")}
+    assert compile_in_a_process_of_its_own(tmp_path) == (folder, first)
+    assert {path.name: path.stat().st_mtime_ns for path in folder.glob("*-cache")} == changed
+
+
+def test_what_jax_was_told_already_stays(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(_compiled, "user_cache_path", None)
+    assert str(keep_compiled_programs()) == os.environ["JAX_COMPILATION_CACHE_DIR"]
+
+
+def test_where_nothing_can_be_written_nothing_is_kept(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(
+        _compiled.jax, "config", type("Config", (), {"jax_compilation_cache_dir": None})
+    )
+    monkeypatch.setattr(_compiled, "user_cache_path", lambda name: Path("/proc/none") / name)
+    assert keep_compiled_programs() is None
+
+
+def test_each_kind_of_processor_has_a_folder_of_its_own(monkeypatch: pytest.MonkeyPatch):
+    ours = _compiled._name()
+    monkeypatch.setattr(_compiled, "processor_features", lambda: "another")
+    assert _compiled._name() != ours
+
+
+@pytest.mark.parametrize(("options", "kept"), [([], 1), (["--no-cache"], 0)])
+def test_a_run_keeps_its_programs_unless_told_not_to(
+    options: list[str], kept: int, monkeypatch: pytest.MonkeyPatch
+):
+    calls = []
+    monkeypatch.setattr("ffnn_jax.runs.keep_compiled_programs", lambda: calls.append("keep"))
+    monkeypatch.setattr(_run, "run_and_print", lambda *run: calls.append("run"))
+    main(["train", *options])
+    assert calls == ["keep"] * kept + ["run"]
