@@ -1,0 +1,50 @@
+"""How much longer than ours a training step of each variant takes."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+_FAMILIES = {
+    "ours": "#0072b2", "plain": "#e69f00", "flax": "#d55e00", "equinox": "#cc79a7",
+    "keras": "#999999", "torch": "#009e73",
+}  # fmt: skip
+
+
+def draw_speed(rows: Sequence[dict[str, Any]]) -> Figure:
+    """A panel for each network and batch size: a bar a variant, one scale for all."""
+    workloads = list(dict.fromkeys((row["network"], row["batch"]) for row in rows))
+    columns = min(3, len(workloads))
+    lines = -(-len(workloads) // columns)
+    most = max(sum((r["network"], r["batch"]) == one for r in rows) for one in workloads)
+    size = (3.6 * columns + 1, lines * (0.7 + 0.19 * most) + 0.4)
+    figure = Figure(figsize=size, layout="constrained")
+    panels = figure.subplots(lines, columns, squeeze=False, sharex=True)
+    for panel in panels.flat[len(workloads) :]:
+        panel.set_axis_off()
+    for panel, (network, batch) in zip(panels.flat, workloads, strict=False):
+        _draw_panel(panel, [r for r in rows if (r["network"], r["batch"]) == (network, batch)])
+        panel.set_title(f"{network}, batch {batch}", fontsize=9)
+    figure.suptitle("Time of a training step, as a multiple of ours (log scale)", fontsize=11)
+    return figure
+
+
+def _draw_panel(panel: Any, rows: Sequence[dict[str, Any]]) -> None:
+    places = np.arange(len(rows))
+    ratios = [row["ratio_to_ours"] for row in rows]
+    colours = [_FAMILIES[row["variant"].partition("-")[0]] for row in rows]
+    panel.barh(places, ratios, color=colours, height=0.7)
+    for place, row in zip(places, rows, strict=True):
+        text = f" {row['ratio_to_ours']:.2g}"
+        panel.annotate(text, (row["ratio_to_ours"], place), va="center", fontsize=7)
+    panel.set_yticks(places, [row["variant"] for row in rows], fontsize=7)
+    panel.invert_yaxis()
+    panel.set_xscale("log")
+    panel.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    panel.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    panel.xaxis.set_minor_formatter(NullFormatter())
+    panel.axvline(1, color="0.3", lw=0.8)
+    panel.margins(x=0.15)
+    panel.grid(axis="x", alpha=0.3)

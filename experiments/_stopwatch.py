@@ -1,0 +1,105 @@
+"""Steppers in processes of their own, that wait while another is timed."""
+
+import dataclasses
+import importlib
+import multiprocessing
+import os
+import resource
+import time
+from multiprocessing.connection import Connection
+from typing import Any
+
+from experiments.peers._workload import CHUNK, Workload
+
+
+@dataclasses.dataclass(frozen=True)
+class Lap:
+    """What a few calls of a stepper took.
+
+    Attributes:
+        seconds: of the wall clock, a step.
+        cores: processor seconds over wall seconds.
+    """
+
+    seconds: float
+    cores: float
+
+
+class Runner:
+    """One variant's stepper in a process of its own."""
+
+    def __init__(self, module: str, variant: str, workload: Workload) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._ours, theirs = context.Pipe()
+        arguments = (theirs, module, variant, workload)
+        self._process = context.Process(target=_serve, args=arguments, daemon=True)
+        self._process.start()
+        theirs.close()
+
+    def losses(self) -> list[float]:
+        """The first 2 CHUNK losses; the stepper is made and compiled for them."""
+        return self._ask("losses")
+
+    def lap(self, calls: int) -> Lap:
+        """Times so many calls."""
+        return Lap(*self._ask("lap", calls))
+
+    def costs(self) -> dict[str, float]:
+        """Seconds from the imports to the first losses, and the most memory taken."""
+        return self._ask("costs")
+
+    def close(self) -> None:
+        """Ends the process."""
+        self._ours.close()
+        self._process.join(10)
+        if self._process.is_alive():
+            self._process.terminate()
+
+    def _ask(self, *question: Any) -> Any:
+        try:
+            self._ours.send(question)
+            answer = self._ours.recv()
+        except (EOFError, BrokenPipeError):
+            raise RuntimeError("the process ended before it answered") from None
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def calls_for(seconds: float, lap: Lap) -> int:
+    """How many calls take about so long."""
+    return max(1, round(seconds / (CHUNK * lap.seconds)))
+
+
+def _serve(pipe: Connection, module: str, variant: str, workload: Workload) -> None:
+    """Answers questions until there are no more."""
+    began, stepper = time.perf_counter(), None
+    costs: dict[str, float] = {}
+    while True:
+        try:
+            question, *arguments = pipe.recv()
+        except EOFError:
+            return
+        try:
+            if question == "losses":
+                stepper = importlib.import_module(module).make(workload, variant)
+                answer: Any = stepper.run()
+                costs["start_seconds"] = time.perf_counter() - began
+                answer += stepper.run()
+            elif question == "lap":
+                answer = _lap(stepper, *arguments)
+            else:
+                peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+                answer = costs | {"peak_megabytes": peak / 1024}
+        except Exception as error:  # whatever a peer raises is the answer
+            answer = error if isinstance(error, ImportError) else RuntimeError(repr(error))
+        pipe.send(answer)
+
+
+def _lap(stepper: Any, calls: int) -> tuple[float, float]:
+    wall, processor = time.perf_counter(), os.times()
+    for _ in range(calls):
+        stepper.run()
+    spent, now = time.perf_counter() - wall, os.times()
+    busy = now.user + now.system - processor.user - processor.system
+    return spent / (calls * CHUNK), busy / spent

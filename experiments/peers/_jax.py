@@ -1,0 +1,48 @@
+"""How a pure step is driven under JAX: call by call, or many steps as one program."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from experiments.peers._workload import Workload
+
+Step = Callable[[Any, Array, Array], tuple[Any, Array]]
+"""(state, images, labels) to (state, loss)."""
+
+
+class InLoop:
+    """The jitted step, called by Python; the state is donated."""
+
+    def __init__(self, step: Step, state: Any, workload: Workload) -> None:
+        self._step = jax.jit(step, donate_argnums=0)
+        self._state = jax.tree.map(jnp.copy, state)
+        self._batches = [tuple(map(jnp.asarray, batch)) for batch in workload.batches()]
+
+    def run(self) -> list[float]:
+        """Dispatches every step before the first loss is read."""
+        losses = []
+        for batch in self._batches:
+            self._state, loss = self._step(self._state, *batch)
+            losses.append(loss)
+        return [float(loss) for loss in losses]
+
+
+class InScan:
+    """All steps as one compiled scan."""
+
+    def __init__(self, step: Step, state: Any, workload: Workload) -> None:
+        self._batches = tuple(map(jnp.stack, zip(*workload.batches(), strict=True)))
+        self._state = jax.tree.map(jnp.copy, state)
+
+        def chunk(state: Any, batches: tuple[Array, Array]) -> tuple[Any, Array]:
+            return jax.lax.scan(lambda state, batch: step(state, *batch), state, batches)
+
+        self._chunk = jax.jit(chunk, donate_argnums=0)
+
+    def run(self) -> list[float]:
+        """One call."""
+        self._state, losses = self._chunk(self._state, self._batches)
+        return losses.tolist()

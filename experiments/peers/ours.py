@@ -1,0 +1,36 @@
+"""This package: derived backwards, in a Python loop or in one compiled scan."""
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array
+
+from experiments.peers._jax import InLoop, InScan
+from experiments.peers._workload import Stepper, Workload
+from ffnn_jax.layers import softmax_cross_entropy
+from ffnn_jax.network import Network, Params
+from ffnn_jax.optim import momentum
+
+
+def make(workload: Workload, variant: str) -> Stepper:
+    """The stepper of "ours" (in a scan) or "ours-loop"."""
+    network = Network(workload.layers, workload.input_shape)
+    names = sorted(jax.eval_shape(network.init, jax.random.key(0)), key=_number)
+    weights = zip(names, workload.weights(), strict=True)
+    params = {name: {"w": jnp.asarray(w), "b": jnp.asarray(b)} for name, (w, b) in weights}
+    rule = momentum(workload.alpha, workload.mu)
+
+    def step(state: tuple[Params, optax.OptState], x: Array, labels: Array):
+        def loss_of(params: Params) -> Array:
+            return softmax_cross_entropy(network.apply(params, x), labels)
+
+        loss, grads = jax.value_and_grad(loss_of)(state[0])
+        updates, rest = rule.update(grads, state[1], state[0])
+        return (optax.apply_updates(state[0], updates), rest), loss
+
+    kind = InScan if variant == "ours" else InLoop
+    return kind(step, (params, rule.init(params)), workload)
+
+
+def _number(name: str) -> int:
+    return int(name.partition("_")[2])

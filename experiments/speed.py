@@ -1,0 +1,241 @@
+"""Training steps beside those of other libraries: the same mathematics, one run, ratios.
+
+Command: python -m experiments.speed
+Quick: python -m experiments.speed --quick, 2 variants at batch 16, 1 round, results to runs/quick.
+
+Needs the extra "bench" for the peers; one that is missing is skipped, and said. Every variant is
+a process of its own that waits while another is timed; rounds are interleaved, the order turns.
+A step is forward, backward and update on images that lie in memory. All variants begin with the
+same weights and meet the same batches; the first 20 losses of each must be plain JAX's to 1e-4.
+``--draw-only`` draws anew from the stored results.
+"""
+
+import itertools
+import os
+import re
+import statistics
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from experiments._results import folder_for, read_result, run_command, write_result
+from experiments._speed_figure import draw_speed
+from experiments._stopwatch import Lap, Runner, calls_for
+from experiments.peers._workload import Workload
+from ffnn_jax.config import Refusal
+from ffnn_jax.network import Network
+from ffnn_jax.reporting import save_figure
+
+_CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+_THREADS = sorted({1, _CORES})
+VARIANTS = {
+    "ours": "ours", "ours-loop": "ours", "plain": "plain", "plain-scan": "plain",
+    "flax": "flax_nnx", "flax-split": "flax_nnx", "equinox": "equinox_", "keras": "keras_",
+    **{f"torch{kind}-{n}": "torch_" for kind in ("", "-last", "-compiled") for n in _THREADS},
+}  # fmt: skip
+WORKLOADS = [
+    *(Workload(name, n) for n in (16, 128, 512) for name in ("mnist", "cifar10-0", "cifar10-3")),
+    Workload("wide", 32),
+]
+_PACKAGES = ("ffnn-jax", "jax", "jaxlib", "flax", "equinox", "keras", "torch", "numpy")
+_ROUNDS, _LAP_SECONDS = 7, 0.5
+_MOST_LOAD = 1.5
+_LARGEST_DIFFERENCE = 1e-4
+
+
+def main(quick: bool = False, draw_only: bool = False) -> None:
+    """Training steps beside those of other libraries.
+
+    Args:
+        quick: 2 variants at batch 16, to see it work.
+        draw_only: draw from the stored results, time nothing.
+    """
+    folder = folder_for(quick)
+    path = folder / f"speed-{_device_name()}.json"
+    if not draw_only:
+        write_result(path, measure(quick))
+    result = read_result(path)
+    save_figure(draw_speed(result["rows"]), path.with_suffix(".png"))
+    print(f"{len(result['rows'])} rows, figure in {folder}")
+
+
+def measure(quick: bool) -> dict[str, Any]:
+    """Times every workload.
+
+    Raises:
+        Refusal: other programs keep the machine busy.
+    """
+    workloads = WORKLOADS[:1] if quick else WORKLOADS
+    variants = dict(itertools.islice(VARIANTS.items(), 2)) if quick else VARIANTS
+    rounds = 1 if quick else _ROUNDS
+    if not quick:
+        _require_quiet(os.getloadavg()[0])
+    console, rows, skipped = Console(highlight=False), [], {}
+    for workload in workloads:
+        found, missing = _workload_rows(workload, variants, rounds)
+        rows += found
+        skipped |= missing
+        console.print(f"{workload.network} at batch {workload.batch}: {_best_line(found)}")
+    for name, why in skipped.items():
+        console.print(f"skipped {name}: {why}")
+    return {
+        "quick": quick,
+        "device": _device_name(),
+        "cores": _CORES,
+        "commit": _commit(),
+        "versions": _versions(),
+        "peak_gflops": _peak_gflops(),
+        "rounds": rounds,
+        "skipped": skipped,
+        "rows": rows,
+    }
+
+
+def _workload_rows(
+    workload: Workload, variants: dict[str, str], rounds: int
+) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """Times every variant that is there; returns what was skipped and why beside the rows."""
+    runners, skipped = {}, {}
+    try:
+        for variant, module in variants.items():
+            runner = Runner(f"experiments.peers.{module}", variant, workload)
+            try:
+                losses = runner.losses()
+            except (ImportError, RuntimeError) as error:
+                skipped[variant] = str(error)[:200]
+                runner.close()
+                continue
+            runners[variant] = (runner, losses)
+        laps = _laps({name: runner for name, (runner, _) in runners.items()}, rounds)
+        reference = runners["plain" if "plain" in runners else "ours"][1]
+        rows = [
+            _row(workload, name, laps, runner.costs(), _apart(losses, reference))
+            for name, (runner, losses) in runners.items()
+        ]
+    finally:
+        for runner, _ in runners.values():
+            runner.close()
+    return rows, skipped
+
+
+def _laps(runners: dict[str, Runner], rounds: int) -> dict[str, list[Lap]]:
+    """One lap a variant and round, the order turning from round to round."""
+    calls = {name: calls_for(_LAP_SECONDS, runner.lap(1)) for name, runner in runners.items()}
+    laps: dict[str, list[Lap]] = {name: [] for name in runners}
+    for turn in range(rounds):
+        for name in _turned(list(runners), turn):
+            laps[name].append(runners[name].lap(calls[name]))
+    return laps
+
+
+def _turned(names: Sequence[str], turn: int) -> Iterator[str]:
+    first = turn * 5 % len(names)
+    return itertools.islice(itertools.cycle(names), first, first + len(names))
+
+
+def _row(
+    workload: Workload,
+    variant: str,
+    laps: dict[str, list[Lap]],
+    costs: dict[str, float],
+    apart: float,
+) -> dict[str, Any]:
+    """What is stored of a variant; its losses must be those of the others.
+
+    Raises:
+        Refusal: they are not.
+    """
+    if not apart <= _LARGEST_DIFFERENCE:
+        where = f"{workload.network} at batch {workload.batch}"
+        raise Refusal(f"{variant}, {where}: its losses are {apart:.1e} off plain JAX's")
+    seconds = [lap.seconds for lap in laps[variant]]
+    pairs = zip(laps[variant], laps["ours"], strict=True)
+    ratios = [own.seconds / ours.seconds for own, ours in pairs]
+    low, median, high = np.quantile(seconds, [0.25, 0.5, 0.75]).tolist()
+    return {
+        "network": workload.network,
+        "batch": workload.batch,
+        "variant": variant,
+        "median_ms": _short(1e3 * median),
+        "spread": [_short(1e3 * low), _short(1e3 * high)],
+        "ratio_to_ours": _short(statistics.median(ratios)),
+        "gflops": _short(_flops(workload) / median / 1e9),
+        "cores": _short(statistics.median(lap.cores for lap in laps[variant])),
+        "losses_apart": float(f"{apart:.1e}"),
+        **{name: _short(value) for name, value in costs.items()},
+    }
+
+
+def _apart(losses: Sequence[float], reference: Sequence[float]) -> float:
+    """The largest relative difference of two loss trajectories."""
+    a, b = np.array(losses), np.array(reference)
+    return float(np.max(np.abs(a - b) / np.abs(b)))
+
+
+def _flops(workload: Workload) -> int:
+    summary = Network(workload.layers, workload.input_shape).summary()
+    return workload.batch * (summary.forward_flops + summary.backward_flops)
+
+
+def _peak_gflops() -> float:
+    """The fastest of ten products of two float32 matrices, as numpy has it with all cores."""
+    n = 2048
+    a, b = np.random.default_rng(0).standard_normal((2, n, n), np.float32)
+    seconds = []
+    for _ in range(10):
+        began = time.perf_counter()
+        np.matmul(a, b)
+        seconds.append(time.perf_counter() - began)
+    return _short(2 * n**3 / min(seconds) / 1e9)
+
+
+def _require_quiet(load: float) -> None:
+    if load > _MOST_LOAD:
+        raise Refusal(f"others load this machine with {load:.1f} cores, at most {_MOST_LOAD}")
+
+
+def _device_name() -> str:
+    """The device in a file's name, as in "cpu-amd-epyc"."""
+    from experiments._quote import processor
+    from ffnn_jax.runs import device
+
+    where = device()
+    named = processor(where).partition(" of ")[2] or str(where["kind"])
+    return re.sub(r"[^a-z0-9]+", "-", f"{where['platform']} {named}".lower()).strip("-")
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _commit() -> str:
+    command = ["git", "describe", "--always", "--dirty"]
+    done = subprocess.run(
+        command, cwd=Path(__file__).parent, check=False, capture_output=True, text=True
+    )
+    return done.stdout.strip() or "unknown"
+
+
+def _best_line(rows: Sequence[dict[str, Any]]) -> str:
+    ordered = sorted(rows, key=lambda row: row["median_ms"])
+    return ", ".join(f"{row['variant']} {row['median_ms']} ms" for row in ordered[:4])
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.4g}")
+
+
+if __name__ == "__main__":
+    run_command(main)
