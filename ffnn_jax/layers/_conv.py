@@ -36,10 +36,13 @@ With p rows and q columns of zeros before x, its own pixels begin there:
 so only windows of dz^ from (p, q) on are formed: dz^ is made with KH-1-p zeros before it (rows are
 cut off where that is negative), and after it as many as the last pixel's window needs.
 
-The windows are slices put side by side and (conv.3), (conv.4), (conv.7) are matrix products.
-The residuals are x and w: P is KH KW times as large as x, and cheaper to build again than to keep.
+On a CPU the windows are slices put side by side and (conv.3), (conv.4), (conv.7) are matrix
+products; elsewhere they are the platform's own convolutions (``fast/_native_conv.py``), which is
+decided when a program is lowered. The residuals are x and w: P is KH KW times as large as x, and
+cheaper to build again than to keep.
 """
 
+from collections.abc import Callable
 from typing import Literal
 
 import jax
@@ -55,8 +58,15 @@ from ffnn_jax.layers._arguments import (
     require_floating,
     widened,
 )
+from ffnn_jax.layers.fast import (
+    Margins,
+    native_conv2d,
+    native_conv2d_images,
+    native_conv2d_kernels,
+)
 
 Padding = int | Literal["SAME", "VALID"]
+_NONE = (0, 0, 0)
 ConvResiduals = tuple[Float[Array, "N H W C_in"], Float[Array, "KH KW C_in C_out"]]
 
 
@@ -69,9 +79,17 @@ def conv2d_forward(
 ) -> tuple[Float[Array, "N H_out W_out C_out"], ConvResiduals]:
     """Returns z and the residuals (x, w)."""
     _require_shapes(x, w, b, padding, stride)
-    windows = _windows(_pad(x, w, padding, stride), w.shape[:2], stride)  # (conv.2)
-    z = product(_rows(windows), _matrix(w)) + widened(b)[None, :]  # (conv.3)
-    return z.reshape(*windows.shape[:3], w.shape[3]).astype(x.dtype), (x, w)
+    around = _around(x, w, padding, stride)
+
+    def by_product(x: Array, w: Array) -> Array:
+        windows = _windows(_pad(x, around), w.shape[:2], stride)  # (conv.2)
+        return product(_rows(windows), _matrix(w)).reshape(*windows.shape[:3], w.shape[3])
+
+    def natively(x: Array, w: Array) -> Array:
+        return native_conv2d(x, w, around, stride)  # (conv.1)
+
+    z = _on_this_platform(by_product, natively, x, w) + widened(b)[None, None, None, :]  # (conv.3)
+    return z.astype(x.dtype), (x, w)
 
 
 @custom_vjp_with_static(3, 4)
@@ -111,13 +129,48 @@ def conv2d_backward(
 ) -> tuple[Float[Array, "N H W C_in"], Float[Array, "KH KW C_in C_out"], Float[Array, " C_out"]]:
     """Returns (dx, dw, db), equations (conv.8), (conv.4) and (conv.5)."""
     x, w = residuals
-    windows = _windows(_pad(x, w, padding, stride), w.shape[:2], stride)  # (conv.2)
-    dw = product(_rows(windows).T, _rows(dz))  # (conv.4)
+    dw = _kernels_backward(x, dz, _around(x, w, padding, stride), stride, w.shape)
     db = jnp.sum(dz, axis=(0, 1, 2), dtype=accumulator(dz))  # (conv.5)
-    dz_windows = _windows(_spread(dz, x, w, padding, stride), w.shape[:2], 1)
+    dx = _images_backward(dz, w, _around_dz(dz, x, w, padding, stride), stride, x.shape)
+    return dx.astype(x.dtype), dw.astype(w.dtype), db.astype(dz.dtype)
+
+
+def _kernels_backward(
+    x: Array, dz: Array, around: Margins, stride: int, shape: tuple[int, ...]
+) -> Array:
+    """The gradient dw of (conv.4)."""
+
+    def by_product(x: Array, dz: Array) -> Array:
+        windows = _windows(_pad(x, around), shape[:2], stride)  # (conv.2)
+        return product(_rows(windows).T, _rows(dz)).reshape(shape)  # (conv.4)
+
+    def natively(x: Array, dz: Array) -> Array:
+        return native_conv2d_kernels(x, dz, (shape[0], shape[1]), around, stride)  # (conv.4)
+
+    return _on_this_platform(by_product, natively, x, dz)
+
+
+def _images_backward(
+    dz: Array, w: Array, around: Margins, stride: int, shape: tuple[int, ...]
+) -> Array:
+    """The gradient dx of (conv.7) and (conv.8), with the zeros around dz^ that leave x's pixels."""
     turned = jnp.flip(w, (0, 1)).swapaxes(2, 3)
-    dx = product(_rows(dz_windows), _matrix(turned)).reshape(x.shape)  # (conv.7), (conv.8)
-    return dx.astype(x.dtype), dw.reshape(w.shape).astype(w.dtype), db.astype(dz.dtype)
+
+    def by_product(dz: Array, turned: Array) -> Array:
+        windows = _windows(_pad(dz, around, stride), turned.shape[:2], 1)
+        return product(_rows(windows), _matrix(turned)).reshape(shape)  # (conv.7), (conv.8)
+
+    def natively(dz: Array, turned: Array) -> Array:
+        return native_conv2d_images(dz, turned, around, stride)  # (conv.7), (conv.8)
+
+    return _on_this_platform(by_product, natively, dz, turned)
+
+
+def _on_this_platform(
+    by_product: Callable[..., Array], natively: Callable[..., Array], *arrays: Array
+) -> Array:
+    """The matrix product on a CPU, the platform's own convolution elsewhere."""
+    return jax.lax.platform_dependent(*arrays, cpu=by_product, default=natively)
 
 
 def _windows(x: Array, kernel: tuple[int, ...], stride: int) -> Array:
@@ -153,22 +206,27 @@ def _margins(size: int, kernel: int, padding: Padding, stride: int) -> tuple[int
     return padding, padding
 
 
-def _pad(x: Array, w: Array, padding: Padding, stride: int) -> Array:
-    """x~: the images with zeros around them."""
-    rows = _margins(x.shape[1], w.shape[0], padding, stride)
-    columns = _margins(x.shape[2], w.shape[1], padding, stride)
-    return jnp.pad(x, ((0, 0), rows, columns, (0, 0)))
+def _around(x: Array, w: Array, padding: Padding, stride: int) -> Margins:
+    """The zeros around x that make it x~."""
+    rows, columns = (_margins(x.shape[axis], w.shape[axis - 1], padding, stride) for axis in (1, 2))
+    return rows, columns
 
 
-def _spread(dz: Array, x: Array, w: Array, padding: Padding, stride: int) -> Array:
-    """dz^ of (conv.7), from (p, q) of (conv.8) on: its windows are those of x's own pixels."""
-    around = [(0, 0, 0)]
-    for axis in (1, 2):
+def _around_dz(dz: Array, x: Array, w: Array, padding: Padding, stride: int) -> Margins:
+    """The zeros around dz^ of (conv.7), from (p, q) of (conv.8) on: windows of x's own pixels."""
+
+    def of(axis: int) -> tuple[int, int]:
         size, kernel, outputs = x.shape[axis], w.shape[axis - 1], dz.shape[axis]
         before = kernel - 1 - _margins(size, kernel, padding, stride)[0]
-        after = size + kernel - 1 - before - (stride * (outputs - 1) + 1)
-        around.append((before, after, stride - 1))
-    return jax.lax.pad(dz, jnp.zeros((), dz.dtype), [*around, (0, 0, 0)])
+        return before, size + kernel - 1 - before - (stride * (outputs - 1) + 1)
+
+    return of(1), of(2)
+
+
+def _pad(images: Array, around: Margins, stride: int = 1) -> Array:
+    """Images with zeros around them, and stride - 1 zeros between neighbours."""
+    rows, columns = ((*margins, stride - 1) for margins in around)
+    return jax.lax.pad(images, jnp.zeros((), images.dtype), [_NONE, rows, columns, _NONE])
 
 
 def _require_shapes(x: Array, w: Array, b: Array, padding: Padding, stride: int) -> None:

@@ -1,6 +1,6 @@
 import functools
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ffnn_jax.catalogue import plain
-from ffnn_jax.layers import conv2d, conv2d_backward, conv2d_forward
+from ffnn_jax.layers import _conv, conv2d, conv2d_backward, conv2d_forward
 from tests.layers.checking import (
     assert_close,
     assert_same_bits,
@@ -129,16 +129,54 @@ def test_residuals_are_x_and_w_and_nothing_larger():
     assert kept == [("float64", (2, 3, 3, 4)), ("float64", (2, 4, 3, 3))]
 
 
-def trace(f: Callable, arguments: list[jax.Array], dz: jax.Array) -> str:
-    return str(jax.make_jaxpr(functools.partial(value_and_cotangents, f))(arguments, dz))
+@pytest.fixture
+def natively(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """On this platform too, what others do."""
+    jax.clear_caches()
+    monkeypatch.setattr(
+        _conv, "_on_this_platform", lambda product, native, *arrays: native(*arrays)
+    )
+    yield
+    jax.clear_caches()
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES.values(), ids=GEOMETRIES.keys())
+def test_the_native_forms_of_conv_1_4_7_are_the_same_rule(geometry, natively):
+    image, kernel, *settings = geometry
+    arguments = drawn(image, kernel)
+    assert_same_rule(set_to(*settings), set_to(*settings, f=plain.conv2d), arguments, 64)
+
+
+def test_the_native_form_of_a_batch_of_none_has_zero_dw_and_db(natively):
+    test_batch_of_none_has_zero_dw_and_db()
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32"])
+def test_the_native_form_keeps_the_dtype_and_adds_up_in_float32(dtype, natively):
+    x, w, b = (array.astype(dtype) for array in drawn((7, 6), (2, 3)))
+    dz = normal(3, 2, 3, 2, 4).astype(dtype)
+    given = (x, w, b), dz
+    found = value_and_cotangents(set_to(0, 2), *given)
+    wide = jax.tree.map(lambda array: array.astype("float32"), given)
+    expected = value_and_cotangents(set_to(0, 2), *wide)
+    for ours, exact in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+        assert ours.dtype == dtype
+        rounded = exact.astype(dtype).astype("float32")
+        np.testing.assert_allclose(ours.astype("float32"), rounded, rtol=2e-2, atol=1e-6)
 
 
 @pytest.mark.parametrize("settings", [("SAME", 1), (1, 2)])
-def test_no_convolution_of_lax_is_traced(settings):
+@pytest.mark.parametrize(("platform", "convolutions"), [("cpu", 0), ("cuda", 3), ("tpu", 3)])
+def test_a_cpu_gets_matrix_products_and_others_their_own_convolutions(
+    settings, platform, convolutions
+):
+    """Forward, dw and dx, where a program is lowered for the platform."""
     arguments = drawn((4, 3), (2, 3))
     dz = jnp.ones(jax.eval_shape(set_to(*settings), *arguments).shape)
-    assert "conv_general_dilated" not in trace(set_to(*settings), arguments, dz)
-    assert "conv_general_dilated" in trace(set_to(*settings, f=plain.conv2d_of_lax), arguments, dz)
+    both = jax.jit(functools.partial(value_and_cotangents, set_to(*settings)))
+    text = both.trace(arguments, dz).lower(lowering_platforms=(platform,)).as_text()
+    assert text.count("stablehlo.convolution") == convolutions
+    assert text.count("stablehlo.dot_general") == 3 - convolutions
 
 
 def test_batch_of_none_has_zero_dw_and_db():

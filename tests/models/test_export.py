@@ -36,6 +36,12 @@ def test_the_program_is_for_three_platforms_and_any_batch():
     assert str(program.out_avals[0]) == "float32[batch,3]"
 
 
+def test_the_program_holds_matrix_products_and_native_convolutions_to_choose_from():
+    text = exported(MODEL).mlir_module()
+    for part in ("stablehlo.case", "stablehlo.dot_general", "stablehlo.convolution"):
+        assert part in text
+
+
 @pytest.mark.parametrize("batch", [1, 5])
 def test_a_process_with_jax_alone_predicts_the_same(tmp_path: Path, batch: int):
     file, given, answered = (tmp_path / name for name in ("m.stablehlo", "x.npy", "z.npy"))
