@@ -166,7 +166,7 @@ def main(seeds: int = SEEDS, quick: bool = False) -> None:
     folder = folder_for(quick)
     path, few = folder / "budget.jsonl", 1 if quick else CANDIDATE_SEEDS
     tried, seeds = (_first(CANDIDATES), 2) if quick else (CANDIDATES, seeds)
-    chosen = {row: choose(row, some, path, few) for row, some in tried.items()}
+    chosen = choose(tried, path, few)
     tested = {tested_name(row, name): tried[row][name] for row, name in chosen.items()}
     require_one_test(tested, read_records(path))
     sweep(tested, range(seeds), path)
@@ -176,15 +176,22 @@ def main(seeds: int = SEEDS, quick: bool = False) -> None:
         print(f"{row}, {name}: test accuracy {quoted(result['rows'][row]['test_accuracy'])}")
 
 
-def choose(row: str, candidates: Mapping[str, Settings], path: Path, seeds: int) -> str:
-    """Trains every candidate with seed 0, the best of them with more; returns the best of these."""
-    named = {f"{row}: {name}": settings for name, settings in candidates.items()}
+def choose(tried: Mapping[str, Mapping[str, Settings]], path: Path, seeds: int) -> dict[str, str]:
+    """Trains every candidate with seed 0, each row's best with more; returns the best of these."""
+    named = {f"{row}: {name}": some[name] for row, some in tried.items() for name in some}
     sweep(named, range(1), path, tested=False)
     first = _means(path, 1)
-    finalists = sorted(named, key=lambda name: -first[name])[:FINALISTS]
-    sweep({name: named[name] for name in finalists}, range(seeds), path, tested=False)
+    finalists = {
+        row: sorted(some, key=lambda name: -first[f"{row}: {name}"])[:FINALISTS]
+        for row, some in tried.items()
+    }
+    again = [f"{row}: {name}" for row, names in finalists.items() for name in names]
+    sweep({name: named[name] for name in again}, range(seeds), path, tested=False)
     means = _means(path, seeds)
-    return max(finalists, key=lambda name: means[name]).removeprefix(f"{row}: ")
+    return {
+        row: max(names, key=lambda name: means[f"{row}: {name}"])
+        for row, names in finalists.items()
+    }
 
 
 def tested_name(row: str, name: str) -> str:

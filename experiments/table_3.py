@@ -80,8 +80,9 @@ def main(
     folder = folder_for(quick)
     rows, others = settings_of_rows(), settings_of_other_readings()
     if quick:
-        seeds, rows = 2, {"2": quickly(rows["2"])}
-        others = {"4-width-16": quickly(others["4-width-16"])}
+        both = {"2": rows["2"], "4-width-16": others["4-width-16"]}
+        seeds, others = 2, {}
+        rows = {name: quickly(settings) for name, settings in both.items()}
     if model is not None or seed is not None:
         _run_again(model, seed, rows | others, folder)
         return

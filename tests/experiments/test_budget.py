@@ -117,15 +117,15 @@ def done(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
 def test_the_best_go_on_to_more_seeds_and_the_best_of_these_is_chosen(tmp_path, done):
     """The last is the best with one seed and the worst of the finalists with three."""
     settings: dict[str, Settings] = dict.fromkeys(ACCURACIES, budget.MODEL_3)
-    assert budget.choose("own", settings, tmp_path / "b.jsonl", 3) == "c"
+    assert budget.choose({"own": settings}, tmp_path / "b.jsonl", 3) == {"own": "c"}
     assert len(done) == 4 + 2 * budget.FINALISTS
 
 
 def test_a_choice_that_is_made_again_is_the_same(tmp_path, done):
     settings: dict[str, Settings] = dict.fromkeys(ACCURACIES, budget.MODEL_3)
-    first = budget.choose("own", settings, tmp_path / "b.jsonl", 3)
+    first = budget.choose({"own": settings}, tmp_path / "b.jsonl", 3)
     trained = list(done)
-    assert budget.choose("own", settings, tmp_path / "b.jsonl", 3) == first
+    assert budget.choose({"own": settings}, tmp_path / "b.jsonl", 3) == first
     assert done == trained
 
 

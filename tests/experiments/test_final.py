@@ -40,7 +40,7 @@ def test_the_page_has_both_tables_and_every_figure(result: dict[str, Any]):
     page = final.section(result)
     first = " | ".join(f"{value:.3f}" for value in CIFAR10_PRECISION)
     assert f"| Precision, report | {first} |" in page
-    assert "| Convolutional | 16 | 16 | [5×5×16] |" in page
+    assert "| Convolutional | 2 | 2 | [3×3×2] |" in page
     assert all(f"](results/{name})" in page for name in FIGURES)
 
 
