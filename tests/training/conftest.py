@@ -15,6 +15,11 @@ def make_member(images, seed=0, train=None):
     return Member(jax.random.key(seed), train, rows[40:], normalisation)
 
 
+@pytest.fixture(autouse=True)
+def _compiled_quickly(quick_compilation: None) -> None:
+    """Many programs are compiled here, and each runs a few times."""
+
+
 @pytest.fixture(scope="session")
 def images():
     """48 images of noise with random labels: nothing to learn but the images themselves."""
