@@ -100,11 +100,13 @@ class Network:
 
     def _own_parameters(self, key: Key[Array, ""]) -> Params:
         """The parameters of the layers that draw them themselves, each with a key of its own."""
-        return {
-            name: own(jax.random.fold_in(key, number), shape)
-            for number, (name, layer, shape) in enumerate(self._named(), start=2)
-            if (own := getattr(layer, "init", None)) is not None
-        }
+        drawn = {}
+        for number, (name, layer, shape) in enumerate(self._named(), start=2):
+            own = getattr(layer, "init", None)
+            if own is not None:
+                drawn[name] = own(jax.random.fold_in(key, number), shape)
+                _require_arrays(layer, drawn[name])
+        return drawn
 
     def _parameter_shapes(self) -> dict[str, dict[str, tuple[int, ...]]]:
         return {
@@ -119,6 +121,15 @@ class Network:
             for name, layer, shape in self._named()
             if isinstance(layer, Conv | Dense)
         }
+
+
+def _require_arrays(layer: Layer, params: object) -> None:
+    """Refuses parameters that could not be trained, counted and saved."""
+    by_name = params.items() if isinstance(params, dict) else [(None, params)]
+    for name, array in by_name:
+        floating = jnp.issubdtype(getattr(array, "dtype", None), jnp.floating)
+        if not isinstance(name, str) or not floating:
+            raise TypeError(f"{layer}: init must give a dict of floating-point arrays by name")
 
 
 def _apply(layer: Layer, params: dict[str, Array], x: Array) -> Array:

@@ -220,6 +220,14 @@ def test_a_layer_that_is_made_of_one_of_ours_has_its_own_way():
     np.testing.assert_allclose(network.apply(params, x), expected, rtol=tolerance("float32", 4))
 
 
+@pytest.mark.parametrize("given", [jnp.ones(3), {"n": jnp.arange(3)}, {"a": 0.5}, {0: jnp.ones(3)}])
+def test_parameters_that_could_not_be_trained_are_refused(given):
+    own = type("Own", (Shift,), {"init": lambda self, key, shape: given})
+    network = Network((own(), Dense(3)), (2, 2, 1))
+    with pytest.raises(TypeError, match=r"Own\(\): init must give a dict of floating-point arrays"):
+        network.init(jax.random.key(0))
+
+
 def test_a_layer_that_cannot_be_applied_is_named():
     network = Network((Layer(), Dense(3)), (2, 2, 1))
     with pytest.raises(TypeError, match=r"Layer\(\): no layer of this package, and it has no"):
