@@ -127,8 +127,8 @@ def _require_arrays(layer: Layer, params: object) -> None:
     """Refuses parameters that could not be trained, counted and saved."""
     by_name = params.items() if isinstance(params, dict) else [(None, params)]
     for name, array in by_name:
-        floating = jnp.issubdtype(getattr(array, "dtype", None), jnp.floating)
-        if not isinstance(name, str) or not floating:
+        numbers = isinstance(array, jax.Array) and jnp.issubdtype(array.dtype, jnp.floating)
+        if not isinstance(name, str) or not numbers:
             raise TypeError(f"{layer}: init must give a dict of floating-point arrays by name")
 
 
