@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from experiments._statistics import spread
 
@@ -40,7 +40,7 @@ def draw_forest(rows: Rows, names: Mapping[str, str], title: str) -> Figure:
     _legend(axes, max(len(rows[row]["seeds"]) for row in names), reported)
     axes.set_yticks(range(len(names)), list(names.values()))
     axes.set(ylim=(len(names) - 0.4, -0.6), xlabel="test accuracy", title=title)
-    axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    _in_whole_percents(axes.xaxis)
     axes.grid(axis="x", alpha=0.3)
     return figure
 
@@ -65,7 +65,7 @@ def draw_cost(rows: Rows, names: Sequence[str], final: str) -> Figure:
         axes.margins(x=0.2)
         axes.grid(alpha=0.3)
     panels[0].set_ylabel("test accuracy")
-    panels[0].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    _in_whole_percents(panels[0].yaxis)
     figure.suptitle("What accuracy costs: mean and 95 % interval over seeds", fontsize=11)
     return figure
 
@@ -76,6 +76,12 @@ _COSTS = {
     "training_flops": (1e12, "operations of the whole training, TFLOP"),
     "parameters": (1e3, "parameters, thousands"),
 }
+
+
+def _in_whole_percents(axis: Any) -> None:
+    """Ticks at whole percents alone, so that a label is the number that it stands at."""
+    axis.set_major_locator(MaxNLocator(9, steps=[1, 2, 5, 10]))
+    axis.set_major_formatter(PercentFormatter(1, decimals=0))
 
 
 def _legend(axes: Any, seeds: int, reported: bool) -> None:

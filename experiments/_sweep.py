@@ -39,8 +39,12 @@ def sweep(
         tested: whether the test images are looked at.
 
     Raises:
-        Refusal: another sweep writes this file, or it holds a seed with other settings.
+        Refusal: another sweep writes this file, it holds a seed with other settings, or there is
+            no seed to run.
     """
+    seeds = list(seeds)
+    if not seeds:
+        raise Refusal("seeds must be at least 1")
     path.parent.mkdir(parents=True, exist_ok=True)
     with _alone_with(path):
         done = _done(rows, path)
@@ -161,11 +165,30 @@ def narrow(layers: Iterable[Layer]) -> tuple[Layer, ...]:
 
 
 def read_records(path: Path) -> list[dict[str, Any]]:
-    """The stored seeds; a last line that was cut off is left out."""
+    """The stored seeds; a last line that was cut off is left out.
+
+    Raises:
+        Refusal: another line is damaged, or a seed is stored twice.
+    """
     if not path.exists():
         return []
-    lines = path.read_text(encoding="utf-8").split("\n")[:-1]
-    return [json.loads(line) for line in lines]
+    *lines, _ = path.read_text(encoding="utf-8").split("\n")
+    records = [_record(path, number, line) for number, line in enumerate(lines, start=1)]
+    found = set()
+    for number, record in enumerate(records, start=1):
+        key = record["row"], record["seed"]
+        if key in found:
+            raise Refusal(f"{path}, line {number}: seed {key[1]} of {key[0]!r} is stored twice")
+        found.add(key)
+    return records
+
+
+def _record(path: Path, number: int, line: str) -> dict[str, Any]:
+    try:
+        record = json.loads(line)
+        return record | {"row": record["row"], "seed": record["seed"]}
+    except (ValueError, TypeError, KeyError) as error:
+        raise Refusal(f"{path}, line {number}: damaged ({error}): remove the line") from None
 
 
 def append(path: Path, record: dict[str, Any]) -> None:

@@ -76,6 +76,8 @@ def evaluate_and_print(file: Path, asked: "Evaluate") -> int:
 def export_and_print(file: Path, asked: "Export") -> int:
     """Writes the program and says how near it is to the model."""
     out = asked.out or file.with_suffix(".stablehlo")
+    if out.resolve() == file.resolve():
+        raise Refusal(f"out must not be the model itself, {out}")
     apart = save_exported(out, load_model(file, asked.member))
     size = out.stat().st_size / 1024
     print(f"{out}: {size:,.0f} kB for {', '.join(PLATFORMS)}; probabilities equal to {apart:.1e}")

@@ -17,10 +17,15 @@ def layers_to_json(layers: Iterable[Layer]) -> list[dict[str, Any]]:
     """One object a layer: its type and its fields.
 
     Raises:
-        Refusal: a layer of your own has the name of one of ours, or a field that JSON cannot say.
+        Refusal: a layer of your own has the name of another, is no dataclass of its own, or has a
+            field that JSON cannot say or that is called "type".
     """
     layers = list(layers)
+    kinds: dict[str, type] = dict(_LAYERS)
     for layer in layers:
+        name = type(layer).__name__
+        if kinds.setdefault(name, type(layer)) is not type(layer):
+            raise Refusal(f"{layer}: the name {name} is taken by another layer")
         _require_sayable(layer)
     return _to_json(layers)
 
@@ -71,9 +76,13 @@ def made(kind: Any, name: str, fields: dict[str, Any]) -> Any:
 
 def _require_sayable(layer: Layer) -> None:
     """Refuses a layer that could not be read back as what it is."""
-    name = type(layer).__name__
-    if _LAYERS.get(name, type(layer)) is not type(layer):
-        raise Refusal(f"{layer}: the name {name} is taken by a layer of this package")
+    fields = {field.name for field in dataclasses.fields(layer)}
+    if fields != set(vars(layer)):
+        raise Refusal(
+            f"{layer}: a layer of your own must be a dataclass, with all it has as fields"
+        )
+    if "type" in fields:
+        raise Refusal(f'{layer}: a field of a layer cannot be called "type"')
     try:
         json.dumps(vars(layer))
     except (TypeError, ValueError):

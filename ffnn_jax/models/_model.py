@@ -72,7 +72,13 @@ def save(path: str | Path, members: Sequence[Model], best: int = 0) -> None:
         path: the file.
         members: the models.
         best: which of them ``load`` gives.
+
+    Raises:
+        ValueError: there is no model, or they are not of one network and its classes.
+        Refusal: a layer of your own could not be read back.
     """
+    if len({(model.network, model.class_names) for model in members}) != 1:
+        raise ValueError("save: members must be of one network and its classes, at least one")
     first = members[0]
     about = {
         "layers": layers_to_json(first.network.layers),

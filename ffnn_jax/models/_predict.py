@@ -61,7 +61,12 @@ def predict_files(
         top: how many classes of each are given.
         digits: whether to treat them as MNIST's digits were; if not given, where the model's
             classes are the ten digits.
+
+    Raises:
+        TypeError: files is one path, and no list of them.
     """
+    if isinstance(files, str | Path):
+        raise TypeError(f"predict_files: files must be a list of paths, got {files!r}")
     digits = is_of_digits(model) if digits is None else digits
     shape = model.network.input_shape
     read = [_fitted_or_error(file, shape, digits) for file in map(Path, files)]

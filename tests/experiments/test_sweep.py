@@ -15,10 +15,11 @@ import pytest
 
 from experiments import _sweep
 from experiments._rows import rows_of, seeds_of, training_flops
-from experiments._sweep import append, quickly, read_records, run_seed
-from ffnn_jax.config import Dense, MaxPool, preset
+from experiments._sweep import append, quickly, read_records, run_seed, sweep
+from ffnn_jax.config import Dense, MaxPool, Refusal, preset
 from ffnn_jax.data import Splits, load_splits
 
+RECORD = '{"row": "a", "seed": 0}'
 SMALL = dataclasses.replace(quickly(preset("mnist")), layers=(MaxPool(4), Dense(10)))
 
 ENDLESS = """
@@ -79,6 +80,29 @@ if __name__ == "__main__":
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs POSIX signals")
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["{", RECORD], "line 1: damaged"),
+        ([RECORD, "[1, 2]"], "line 2: damaged"),
+        (['{"row": "2"}'], "line 1: damaged"),
+        ([RECORD, RECORD], "line 2: seed 0 of 'a' is stored twice"),
+    ],
+)
+def test_a_damaged_line_and_a_seed_stored_twice_are_refused(
+    tmp_path: Path, lines: list[str], message: str
+):
+    path = tmp_path / "s.jsonl"
+    path.write_text("".join(f"{line}\n" for line in lines))
+    with pytest.raises(Refusal, match=message):
+        read_records(path)
+
+
+def test_a_sweep_of_no_seed_is_refused(tmp_path: Path):
+    with pytest.raises(Refusal, match="seeds must be at least 1"):
+        sweep({"a": SMALL}, range(0), tmp_path / "s.jsonl")
+
+
 def test_an_interrupted_sweep_ends_at_once_in_one_line_and_keeps_what_is_stored(tmp_path: Path):
     (tmp_path / "interrupted.py").write_text(INTERRUPTED)
     begun = subprocess.Popen(

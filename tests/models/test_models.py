@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ffnn_jax.config import Conv, Dense, Layer, MaxPool, Refusal, ReLU
+from ffnn_jax.config import Conv, Dense, Layer, LeakyReLU, MaxPool, Refusal, ReLU
 from ffnn_jax.models import Model, load, load_arrays, save, save_arrays
 from ffnn_jax.network import Network
 from ffnn_jax.training import Normalisation
@@ -241,6 +241,23 @@ def test_a_model_says_what_it_is_in_one_line():
     assert repr(many).endswith("11 classes: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ...)")
 
 
+def test_models_of_two_networks_are_not_saved_in_one_file(path: Path):
+    network = Network((Conv(2, 3), LeakyReLU(), MaxPool(2), Dense(3)), (6, 5, 2))
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="members must be of one network"):
+        save(path, [MEMBERS[0], dataclasses.replace(MEMBERS[0], network=network)])
+    with pytest.raises(ValueError, match="at least one"):
+        save(path, [])
+    assert path.read_bytes() == before
+
+
+def test_two_layers_of_ones_own_with_one_name_are_not_saved(tmp_path: Path):
+    other = type("Scaled", (Scaled,), {"apply": lambda self, params, x: -x})
+    network = Network((Scaled(), other(), Dense(3)), (6, 5, 2))
+    with pytest.raises(Refusal, match="the name Scaled is taken by another layer"):
+        save(tmp_path / "own.npz", [dataclasses.replace(MEMBERS[0], network=network)])
+
+
 def test_a_file_is_replaced_by_a_new_one(path: Path):
     save(path, MEMBERS[2:])
     assert load(path).parameters_sha256 == MEMBERS[2].parameters_sha256
@@ -259,6 +276,20 @@ class Scaled(Layer):
 
     def apply(self, params, x):
         return params["scale"][None, None, None, :] * x
+
+
+@dataclasses.dataclass(frozen=True)
+class Typed(Layer):
+    """A layer that would be read back as another."""
+
+    type: str = "ReLU"
+
+
+class NoDataclass(Layer):
+    """A layer whose number would be lost."""
+
+    def __init__(self) -> None:
+        object.__setattr__(self, "_k", 2.0)
 
 
 def own_model(layer: Layer) -> Model:
@@ -293,8 +324,10 @@ def test_a_layer_that_asks_for_other_arrays_than_were_saved_is_refused(tmp_path:
     [
         (Scaled(start=1j), r"Scaled\(start=1j\): its fields must be numbers, text or lists"),
         (type("ReLU", (Layer,), {})(), "the name ReLU is taken"),
+        (Typed(), 'cannot be called "type"'),
+        (NoDataclass(), "must be a dataclass, with all it has as fields"),
     ],
-    ids=["field", "name"],
+    ids=["field", "name", "a field called type", "no dataclass"],
 )
 def test_a_layer_that_could_not_be_read_back_is_not_saved(tmp_path: Path, layer: Layer, message):
     with pytest.raises(Refusal, match=message):
