@@ -97,36 +97,6 @@ def measure(quick: bool) -> dict[str, Any]:
     }
 
 
-def table(result: dict[str, Any]) -> str:
-    """Times of ours, and of each family's fastest variant as a multiple of them, in Markdown."""
-    families = {
-        "plain JAX": ("plain",), "plain JAX in a scan": ("plain-scan",),
-        "Flax": ("flax", "flax-split"), "Equinox": ("equinox",), "Keras": ("keras",),
-        "PyTorch, its best": tuple(name for name in VARIANTS if name.startswith("torch")),
-    }  # fmt: skip
-    lines = [
-        f"| network, batch | ours, ms | share of peak | {' | '.join(families)} |",
-        f"| --- | ---: | ---: |{' ---: |' * len(families)}",
-    ]
-    for network, batch in dict.fromkeys((row["network"], row["batch"]) for row in result["rows"]):
-        rows = {
-            row["variant"]: row
-            for row in result["rows"]
-            if (row["network"], row["batch"]) == (network, batch)
-        }
-        share = rows["ours"]["gflops"] / result["peak_gflops"]
-        ratios = [
-            _fastest([rows[name] for name in names if name in rows]) for names in families.values()
-        ]
-        ours = rows["ours"]["median_ms"]
-        lines.append(f"| {network}, {batch} | {ours:.3g} | {share:.0%} | {' | '.join(ratios)} |")
-    return "\n".join(lines)
-
-
-def _fastest(rows: Sequence[dict[str, Any]]) -> str:
-    return f"{min(row['ratio_to_ours'] for row in rows):.2f}" if rows else "–"
-
-
 def _workload_rows(
     workload: Workload, variants: dict[str, str], rounds: int
 ) -> tuple[list[dict[str, Any]], dict[str, str]]:

@@ -141,3 +141,11 @@ def test_export_writes_a_program_beside_the_model_and_says_how_near_it_is(run, t
     assert said.startswith(f"{tmp_path / 'model.stablehlo'}: ")
     assert "for cpu, cuda, tpu; probabilities equal to" in said
     assert code_of("export", tmp_path, "--out", tmp_path / "no" / "x") == 2
+
+
+def test_export_does_not_replace_the_model_itself(run, tmp_path, capsys):
+    model = tmp_path / "model.npz"
+    model.write_bytes((run / "model.npz").read_bytes())
+    assert code_of("export", tmp_path, "--out", model) == 2
+    assert "out must not be the model itself" in capsys.readouterr().err
+    assert model.read_bytes() == (run / "model.npz").read_bytes()

@@ -204,3 +204,8 @@ def test_paths_may_be_text(tmp_path: Path):
     (text,), (same,) = predict_files(model(), [str(path)]), predict_files(model(), [path])
     assert text.top == same.top
     assert list(picture_files([str(tmp_path)])) == [path]
+
+
+def test_one_path_where_a_list_of_them_belongs_is_refused():
+    with pytest.raises(TypeError, match=r"files must be a list of paths, got 'a\.png'"):
+        predict_files(Model.__new__(Model), "a.png")
