@@ -6,6 +6,7 @@ import math
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Key
 
 from ffnn_jax.config import Conv, Dense, Layer, LeakyReLU, MaxPool, ReLU, Sigmoid, shapes_through
@@ -127,7 +128,8 @@ def _require_arrays(layer: Layer, params: object) -> None:
     """Refuses parameters that could not be trained, counted and saved."""
     by_name = params.items() if isinstance(params, dict) else [(None, params)]
     for name, array in by_name:
-        numbers = isinstance(array, jax.Array) and jnp.issubdtype(array.dtype, jnp.floating)
+        of_numbers = isinstance(array, jax.Array | np.ndarray)
+        numbers = of_numbers and jnp.issubdtype(array.dtype, jnp.floating)
         if not isinstance(name, str) or not numbers:
             raise TypeError(f"{layer}: init must give a dict of floating-point arrays by name")
 

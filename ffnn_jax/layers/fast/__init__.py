@@ -1,7 +1,6 @@
-"""Other ways to compute what a chapter derives, where they are faster.
+"""Other ways to compute what a chapter derives, for platforms that have a better one.
 
-The chapters hold the equations and say which way is taken, by platform and shape, when a program
-is lowered. A way is here because it was measured; its file says what.
+The chapters hold the equations and say which way is taken when a program is lowered.
 """
 
 from ffnn_jax.layers.fast._native_conv import (

@@ -1,8 +1,8 @@
 """Convolutions as the platform's own operation: (conv.1), (conv.4) and (conv.7) in one call each.
 
 On a GPU and a TPU XLA hands these to the vendor's library or the matrix unit, without windows put
-side by side in memory. On a CPU XLA's own convolution is the slower way for networks of this
-package's size.
+side by side in memory; that this is faster there was not measured yet. The products of the chapter
+stay the CPU's way.
 
 Each is (conv.1) again with other arrays in its places, as the chapter shows. For the gradient of
 the kernels the sum of (conv.4) over n, i, j,
