@@ -2,7 +2,8 @@
 
 Pictures for a model of digits are treated as those of MNIST were: the digit is light on dark,
 cropped to its ink, scaled to fit 20 x 20 of 28 x 28 pixels, and placed with its centre of mass in
-the middle. Other pictures are cropped to the network's proportions and scaled.
+the middle. A thin frame is left out, and ink as light as its paper is told by its colour. Other
+pictures are cropped to the network's proportions and scaled.
 """
 
 import dataclasses
@@ -11,13 +12,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ffnn_jax.config import Refusal
 
 MOST_PIXELS = 50_000_000
 _FAINTEST, _INK = 0.2, 0.3
+_ALIKE, _FAINT, _WIDEST_FRAME, _MOST, _COLOURED = 0.05, 0.15, 0.06, 0.95, 3
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"}
 # What Pillow raises for files that are cut off, altered, or hostile.
 _DAMAGE = (OSError, ValueError, SyntaxError, EOFError, MemoryError)
@@ -77,6 +79,8 @@ def _read(path: Path) -> tuple[Image.Image, list[str]]:
     """The picture, upright, in RGB or grey, and what was done to get it."""
     if not path.exists():
         raise Refusal(f"{path}: no such file")
+    if not path.is_file():
+        raise Refusal(f"{path}: not a file")
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(path) as opened:
             width, height = opened.size
@@ -88,7 +92,8 @@ def _read(path: Path) -> tuple[Image.Image, list[str]]:
             if getattr(opened, "n_frames", 1) > 1:
                 steps.append("first frame")
             opened.load()
-            return _upright(opened), steps
+            image, laid_on = _upright(opened)
+            return image, steps + ([f"laid on {laid_on}"] if laid_on else [])
     except Image.DecompressionBombError:
         raise Refusal(f"{path}: too large, at most {MOST_PIXELS:,} pixels are read") from None
     except UnidentifiedImageError:
@@ -97,18 +102,32 @@ def _read(path: Path) -> tuple[Image.Image, list[str]]:
         raise Refusal(f"{path}: cannot be read ({error})") from None
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    """The picture as it is meant to be seen: turned, opaque on white, 8 bits a channel."""
+def _upright(image: Image.Image) -> tuple[Image.Image, str]:
+    """The picture as it is meant to be seen: turned, 8 bits a channel, and what it was laid on."""
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith(("I", "F")):
-        values = np.asarray(image, np.float64)
-        most = 65535 if values.max(initial=0) > 255 else 255
-        return Image.fromarray((np.clip(values / most, 0, 1) * 255).round().astype(np.uint8))
+        return _in_8_bits(np.asarray(image, np.float64), image.mode == "F"), ""
     if "A" in image.getbands() or "transparency" in image.info:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(white, image).convert("RGB")
-    return image if image.mode in ("L", "RGB") else image.convert("RGB")
+        return _laid(image.convert("RGBA"))
+    return (image if image.mode in ("L", "RGB") else image.convert("RGB")), ""
+
+
+def _in_8_bits(values: Float[np.ndarray, "H W"], floating: bool) -> Image.Image:
+    """Greys up to 1 (floating-point alone), 255 or 65535, the least that holds them."""
+    ranges = (1, 255, 65535) if floating else (255, 65535)
+    most = next((top for top in ranges if values.max(initial=0) <= top), ranges[-1])
+    scaled = np.nan_to_num(np.clip(values / most, 0, 1))
+    return Image.fromarray((scaled * 255).round().astype(np.uint8))
+
+
+def _laid(image: Image.Image) -> tuple[Image.Image, str]:
+    """A picture with transparent parts on white; on black where nothing of it shows on white."""
+    for colour in ("white", "black"):
+        ground = Image.new("RGBA", image.size, colour)
+        laid = Image.alpha_composite(ground, image).convert("RGB")
+        if any(high - low > 255 * _ALIKE for low, high in laid.getextrema()):
+            break
+    return laid, colour if image.getchannel("A").getextrema()[0] < 255 else ""
 
 
 def _plain(image: Image.Image, shape: Shape) -> Fitted:
@@ -128,18 +147,15 @@ def _plain(image: Image.Image, shape: Shape) -> Fitted:
 
 
 def _digit(image: Image.Image, shape: Shape) -> Fitted:
+    colours = np.asarray(image.convert("RGB"), np.float64) / 255
     grey = np.asarray(image.convert("L"), np.float64) / 255
-    background = float(np.median(np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])))
-    dark = background - grey.min() > grey.max() - background
-    ink = np.clip(background - grey if dark else grey - background, 0, None)
-    if ink.max() < 0.05:
-        raise Refusal("shows no digit: all its pixels are nearly alike")
-    ink = np.clip(ink / ink.max() - _FAINTEST, 0, None) / (1 - _FAINTEST)
-    cropped = _cropped_to_ink(ink)
+    inside = _inside_frame(grey)
+    ink, how = _ink(grey[inside], colours[inside])
+    cropped = _cropped_to_ink(np.clip(ink - _FAINTEST, 0, None) / (1 - _FAINTEST))
     box = round(20 / 28 * min(shape[:2]))
     scaled = _scaled_to_fit(cropped, box)
     placed = _centred_by_mass(scaled, shape[:2])
-    steps = ["inverted (dark on light)"] if dark else []
+    steps = [*(["frame left out"] if ink.shape != grey.shape else []), *how]
     steps += [
         f"cropped to its ink, {cropped.shape[1]} x {cropped.shape[0]}",
         f"scaled to {scaled.shape[1]} x {scaled.shape[0]} of {shape[1]} x {shape[0]}",
@@ -147,6 +163,57 @@ def _digit(image: Image.Image, shape: Shape) -> Fitted:
     ]
     pixels = (255 * placed / placed.max()).round().astype(np.uint8)
     return Fitted(np.repeat(pixels[..., None], shape[2], axis=2), tuple(steps))
+
+
+def _inside_frame(grey: Float[np.ndarray, "H W"]) -> tuple[slice, slice]:
+    """What a thin frame of one grey at the edge encloses, or all of it where there is none.
+
+    Inside a frame the outermost pixels are paper, as most of the others are, and unlike the frame.
+    """
+    whole = (slice(None), slice(None))
+    frame = np.median(_edge(grey))
+    unlike = np.abs(grey - frame) > _FAINT
+    rows, columns = _behind_frame(unlike.any(axis=1)), _behind_frame(unlike.any(axis=0))
+    if rows is None or columns is None:
+        return whole
+    inside = (rows, columns)
+    paper = np.median(grey[inside])
+    is_paper = np.mean(np.abs(_edge(grey[inside]) - paper) <= _FAINT) > _MOST
+    return inside if is_paper and abs(paper - frame) > _FAINT else whole
+
+
+def _behind_frame(unlike: Bool[np.ndarray, " n"]) -> slice | None:
+    """The stretch behind a frame on both sides, less what is blurred; None where none is thin."""
+    size, at = len(unlike), np.flatnonzero(unlike)
+    if not len(at):
+        return None
+    blur = 1 + size // 50
+    first, last = at[0], size - 1 - at[-1]
+    thin = 1 <= min(first, last) and max(first, last) <= max(1, _WIDEST_FRAME * size)
+    inner = slice(first + blur, size - last - blur)
+    return inner if thin and inner.stop - inner.start > 2 else None
+
+
+def _edge(grey: Float[np.ndarray, "H W ..."]) -> Float[np.ndarray, "n ..."]:
+    """The outermost pixels."""
+    return np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+
+
+def _ink(
+    grey: Float[np.ndarray, "H W"], colours: Float[np.ndarray, "H W 3"]
+) -> tuple[Float[np.ndarray, "H W"], list[str]]:
+    """How much ink each pixel has, from 0 to 1, and how it was told from its background."""
+    background = float(np.median(_edge(grey)))
+    dark = background - grey.min() > grey.max() - background
+    ink = np.clip(background - grey if dark else grey - background, 0, None)
+    coloured = np.abs(colours - np.median(_edge(colours), axis=0)).max(axis=2)
+    if coloured.max() > _COLOURED * ink.max():
+        ink, how = coloured, ["told by its colour"]
+    else:
+        how = ["inverted (dark on light)"] if dark else []
+    if ink.max() < _ALIKE:
+        raise Refusal("shows no digit: all its pixels are nearly alike")
+    return ink / ink.max(), how
 
 
 def _cropped_to_ink(ink: Float[np.ndarray, "H W"]) -> Float[np.ndarray, "h w"]:

@@ -65,6 +65,35 @@ def test_ink_is_light_whatever_the_colours(tmp_path: Path, ink: str, paper: str)
     assert ("inverted (dark on light)" in fitted.steps) == dark
 
 
+@pytest.mark.parametrize(("ink", "paper"), [("#ff0000", "#008200"), ("#0000ff", "#700000")])
+def test_ink_as_light_as_its_paper_is_told_by_its_colour(tmp_path: Path, ink: str, paper: str):
+    fitted = fit_picture(saved(tmp_path, seven(ink=ink, paper=paper)), GREY, digits=True)
+    expected = fit_picture(saved(tmp_path, seven(), "b.png"), GREY, digits=True)
+    assert np.abs(fitted.pixels.astype(int) - expected.pixels).max() <= 3
+    assert "told by its colour" in fitted.steps
+
+
+@pytest.mark.parametrize("width", [1, 2, 6])
+@pytest.mark.parametrize(
+    ("ink", "paper", "frame"),
+    [("black", "white", "black"), ("black", "white", "grey"), ("white", "black", "white")],
+)
+def test_a_thin_frame_is_left_out(tmp_path: Path, ink: str, paper: str, frame: str, width: int):
+    framed = seven(ink=ink, paper=paper)
+    ImageDraw.Draw(framed).rectangle((0, 0, 199, 149), outline=frame, width=width)
+    fitted = fit_picture(saved(tmp_path, framed), GREY, digits=True)
+    expected = fit_picture(saved(tmp_path, seven(ink=ink, paper=paper), "b.png"), GREY, digits=True)
+    assert (fitted.pixels == expected.pixels).all()
+    assert "frame left out" in fitted.steps
+
+
+def test_a_square_zero_is_no_frame(tmp_path: Path):
+    image = Image.new("L", (100, 100), "white")
+    ImageDraw.Draw(image).rectangle((3, 3, 96, 96), outline="black", width=9)
+    fitted = fit_picture(saved(tmp_path, image), GREY, digits=True)
+    assert "frame left out" not in fitted.steps
+
+
 def test_where_the_digit_lies_and_how_large_the_sheet_is_decides_nothing(tmp_path: Path):
     sheet = Image.new("RGB", (640, 480), "white")
     sheet.paste(seven(), (400, 300))
@@ -105,13 +134,20 @@ def in_mode(mode: str) -> Image.Image:
         clear = seven().convert("RGBA")
         clear.putalpha(clear.convert("L").point(lambda value: 255 - value))
         return clear
+    if mode == "white on clear":
+        ink = seven().convert("L").point(lambda value: 255 - value)
+        white = Image.new("RGBA", ink.size, "white")
+        white.putalpha(ink)
+        return white
+    if mode == "F":
+        return Image.fromarray(np.asarray(seven().convert("L"), np.float32) / 255)
     return seven().convert(mode)
 
 
 @pytest.mark.parametrize(
     ("mode", "suffix"),
     [("CMYK", "jpg"), ("RGBA", "png"), ("I;16", "png"), ("P", "png"), ("L", "png"), ("1", "png"),
-     ("LA", "png"), ("clear", "png"), ("RGB", "webp")],
+     ("LA", "png"), ("clear", "png"), ("RGB", "webp"), ("white on clear", "png"), ("F", "tiff")],
 )  # fmt: skip
 def test_every_mode_shows_the_same_digit(tmp_path: Path, mode: str, suffix: str):
     fitted = fit_picture(saved(tmp_path, in_mode(mode), f"a.{suffix}"), GREY, digits=True)
