@@ -45,11 +45,16 @@ def read_result(path: Path) -> dict[str, Any]:
     """Reads a result.
 
     Raises:
-        Refusal: the file is missing, or among the real results lies one of a quick setting.
+        Refusal: the file is missing or damaged, or among the real results lies one of a quick
+            setting.
     """
     if not path.exists():
         raise Refusal(f"{path} is missing: run the experiment first")
-    result = json.loads(path.read_text())
-    if result["quick"] and path.parent == RESULTS:
+    try:
+        result = json.loads(path.read_text(encoding="utf-8"))
+        quick = bool(result["quick"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise Refusal(f"{path} is damaged ({error!r}): run the experiment again") from None
+    if quick and path.parent == RESULTS:
         raise Refusal(f"{path} is of a quick setting, which shows nothing")
     return result

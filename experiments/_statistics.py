@@ -4,12 +4,13 @@ The test images are the same for every seed, so intervals are over seeds alone: 
 mean of many more seeds would lie on these images, and nothing about other images.
 """
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import optimize, stats
 
 _LEVEL, _POWER = 0.05, 0.8
 
@@ -98,7 +99,21 @@ def _p_value(values: Sequence[float]) -> float:
 
 def _comparison(values: Sequence[float], p: float, adjusted: float, made: int) -> Comparison:
     found = spread(values)
-    level = _LEVEL / made
-    quantiles = stats.t.ppf(1 - level / 2, found.n - 1) + stats.t.ppf(_POWER, found.n - 1)
-    smallest = float(quantiles) * found.sd / math.sqrt(found.n)
+    smallest = _detectable(found.n, _LEVEL / made) * found.sd / math.sqrt(found.n)
     return Comparison(found.n, found.mean, found.low, found.high, p, adjusted, smallest)
+
+
+@functools.cache
+def _detectable(n: int, level: float) -> float:
+    """The mean, in standard errors, that the test of n values finds with probability 0.8.
+
+    The statistic follows the noncentral t distribution with that mean as its parameter; that it
+    comes out significant on the wrong side is too rare to count.
+    """
+    critical = stats.t.ppf(1 - level / 2, n - 1)
+
+    def missing(mean: float) -> float:
+        return float(stats.nct.sf(critical, n - 1, mean)) - _POWER
+
+    found: Any = optimize.brentq(missing, critical / 2, 3 * critical)
+    return float(found)

@@ -5,7 +5,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 from rich.console import Console
@@ -40,7 +40,8 @@ _STYLES = {"auto": None, "digits": True, "plain": False}
 def predict_and_print(file: Path, asked: "Predict") -> int:
     """Prints a line a picture; returns 1 if one could not be read."""
     keep_compiled_programs()
-    model, console = load_model(file, asked.member), console_beside(asked.json)
+    streamed = asked.csv if asked.csv == "-" else asked.json
+    model, console = load_model(file, asked.member), console_beside(streamed)
     files = list(picture_files(asked.images))
     predictions = predict_files(model, files, asked.top, _STYLES[asked.style])
     for prediction in predictions:
@@ -93,19 +94,26 @@ def _print(console: Console, prediction: Prediction) -> None:
     console.print(f"{prediction.file}: {top}  ({steps})", soft_wrap=True, markup=False)
 
 
-def _write_csv(path: Path, predictions: Sequence[Prediction]) -> None:
-    most = max(len(prediction.top) for prediction in predictions)
-    ranks = [f"{name}_{rank}" for rank in range(1, most + 1) for name in ("label", "probability")]
+def _write_csv(path: str, predictions: Sequence[Prediction]) -> None:
+    if path == "-":
+        _write_rows(sys.stdout, predictions)
+        return
     try:
-        with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(["file", "error", *ranks])
-            for prediction in predictions:
-                cells = [cell for one in prediction.top for cell in one]
-                missing = [""] * (len(ranks) - len(cells))
-                writer.writerow([prediction.file, prediction.error or "", *cells, *missing])
+        with Path(path).open("w", newline="", encoding="utf-8") as file:
+            _write_rows(file, predictions)
     except OSError as error:
         raise Refusal(f"csv cannot be written: {error}") from None
+
+
+def _write_rows(file: TextIO, predictions: Sequence[Prediction]) -> None:
+    most = max(len(prediction.top) for prediction in predictions)
+    ranks = [f"{name}_{rank}" for rank in range(1, most + 1) for name in ("label", "probability")]
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(["file", "error", *ranks])
+    for prediction in predictions:
+        cells = [cell for one in prediction.top for cell in one]
+        missing = [""] * (len(ranks) - len(cells))
+        writer.writerow([prediction.file, prediction.error or "", *cells, *missing])
 
 
 def _draw(path: Path, predictions: Sequence[Prediction]) -> None:

@@ -2,10 +2,11 @@
 
 import dataclasses
 import importlib.util
+import os
 import platform
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import jax
@@ -13,14 +14,21 @@ import jax.numpy as jnp
 from rich.console import Console
 
 from ffnn_jax.cli._results import console_beside, write_json
-from ffnn_jax.config import Settings
-from ffnn_jax.data import data_dir, find_prepared, local_folder, prepared_names
+from ffnn_jax.config import Refusal, Settings
+from ffnn_jax.data import (
+    data_dir,
+    find_prepared,
+    local_folder,
+    prepared_names,
+    require_whole,
+)
 from ffnn_jax.layers import dense
 from ffnn_jax.network import Network
 from ffnn_jax.runs import device, keep_compiled_programs, versions
 
 _SHAPES = {"mnist": (28, 28, 1), "mnist_5k": (28, 28, 1), "cifar10": (32, 32, 3)}
 _ENOUGH_BYTES = 2 << 30
+_NARROWEST = 80  # characters of the summary's table; a narrower terminal wraps its lines
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +50,7 @@ def print_summary(settings: Settings) -> int:
     """Prints the network's table."""
     summary = Network(settings.layers, _SHAPES[settings.dataset]).summary()
     console = Console(highlight=False, soft_wrap=True)
+    console.width = max(console.width, _NARROWEST)
     console.print(f"{settings.preset}: {summary.parameters:,} parameters")
     console.print(summary, soft_wrap=False)
     return 0
@@ -67,13 +76,24 @@ def examine(folder: Path | None = None) -> Iterator[Finding]:
     """
     named = (f"{name} {number}" for name, number in versions().items())
     yield Finding("versions", f"{', '.join(named)}, {platform.platform()}")
-    yield _device()
-    yield _gradient()
-    yield _data(folder)
+    yield _looked("devices", _device)
+    yield _looked("gradient", _gradient)
+    yield from _data(folder)
     yield _writable("runs", Path.cwd())
     yield _cache()
     grain = importlib.util.find_spec("grain") is not None
     yield Finding("streaming", "Grain is there" if grain else "without Grain: resident data alone")
+
+
+def _looked(about: str, look: Callable[[], Finding]) -> Finding:
+    """What is found; where jax finds no device that may be one's environment."""
+    try:
+        return look()
+    except RuntimeError as error:
+        first = str(error).partition("\n")[0]
+        asked = os.environ.get("JAX_PLATFORMS")
+        remedy = f"JAX_PLATFORMS is {asked!r}: unset it" if asked else "reinstall jax"
+        return Finding(about, first, remedy)
 
 
 def _device() -> Finding:
@@ -93,12 +113,20 @@ def _gradient() -> Finding:
     )
 
 
-def _data(folder: Path | None) -> Finding:
-    where = data_dir() if folder is None else local_folder(folder)
-    sets = [found for name in prepared_names(where) if (found := find_prepared(name, where))]
-    named = ", ".join(f"{one.name} {one.version}" for one in sets) or "no set"
-    hint = "" if sets else " (ffnn-jax data prepare NAME; quickstart needs none)"
-    return Finding("data", f"{where}: {named}{hint}")
+def _data(folder: Path | None) -> Iterator[Finding]:
+    """The sets whose files are whole, and a finding for each of the others."""
+    where, whole, names = data_dir() if folder is None else local_folder(folder), [], []
+    for name in prepared_names(where):
+        names.append(name)
+        try:
+            found = find_prepared(name, where)
+            if found is not None:
+                require_whole(found)
+                whole.append(f"{found.name} {found.version}")
+        except Refusal as refusal:
+            yield Finding("data", str(refusal), "move its folder away and prepare it anew")
+    hint = "" if names else " (ffnn-jax data prepare NAME; quickstart needs none)"
+    yield Finding("data", f"{where}: {', '.join(whole) or 'no set'}{hint}")
 
 
 def _writable(about: str, folder: Path) -> Finding:
@@ -116,6 +144,9 @@ def _cache() -> Finding:
     folder = keep_compiled_programs()
     if folder is None:
         return Finding("cache", "cannot be written to, so each run compiles anew")
+    if folder.exists() and not (folder.is_dir() and os.access(folder, os.W_OK)):
+        where = f"{folder} is no folder that can be written to"
+        return Finding("cache", where, "give JAX_COMPILATION_CACHE_DIR another, or none")
     files = list(folder.glob("*-cache"))
     size = sum(file.stat().st_size for file in files) / 1e6
     return Finding("cache", f"{folder}: {len(files)} compiled programs, {size:.1f} MB")

@@ -17,6 +17,18 @@ def model_file(run: Path) -> Path:
     return file
 
 
+def require_apart(**files: str | Path | None) -> None:
+    """Refuses one file for two options: the second would replace the first."""
+    taken: dict[str, str] = {}
+    for option, file in files.items():
+        if file is None:
+            continue
+        where = "-" if str(file) == "-" else str(Path(file).absolute())
+        if where in taken:
+            raise Refusal(f"{taken[where]} and {option} must be two files, got {file} for both")
+        taken[where] = option
+
+
 def require_writable(file: str | None) -> None:
     """Refuses a file that has no folder to stand in, before the work is done."""
     if file not in (None, "-") and not Path(str(file)).absolute().parent.is_dir():

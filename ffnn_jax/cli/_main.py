@@ -23,15 +23,18 @@ _COMMANDS = {
     "summary": Summary, "doctor": Doctor, "verify": Verify,
 }  # fmt: skip
 _DATA_COMMANDS = {"prepare": Prepare, "list": List, "show": Show}
+_DEBUG = "--debug"
 _FRAME = "╭╮╰╯│├┤─+| "
 _DESCRIPTION = """Networks whose every gradient is derived by hand, trained with JAX.
 
-ffnn-jax --version prints the version."""
+ffnn-jax --version prints the version. With --debug a failure shows where it came from."""
 
 
 def main(args: Sequence[str] | None = None) -> None:
     """Runs ``ffnn-jax`` and exits: 0 done, 1 failed, 2 refused, 3 diverged, 130 interrupted."""
     words = list(sys.argv[1:] if args is None else args)
+    debug = _DEBUG in words
+    words = [word for word in words if word != _DEBUG]
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError):
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
@@ -49,6 +52,11 @@ def main(args: Sequence[str] | None = None) -> None:
     except OSError as error:
         sys.stdout = None  # it may be what failed: nothing more is written to it
         _leave(str(error), _FAILED)
+    except Exception as error:  # what nobody foresaw is still one line
+        if debug:
+            raise
+        first = str(error).partition("\n")[0]
+        _leave(f"{type(error).__name__}: {first} ({_DEBUG} shows where)", _FAILED)
     if code:
         sys.exit(code)
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from ffnn_jax.cli._files import model_file, require_writable
+from ffnn_jax.cli._files import model_file, require_apart, require_writable
 from ffnn_jax.config import Refusal
 
 _RUN = tyro.conf.arg(metavar="RUN")
@@ -44,8 +44,8 @@ class Predict:
     json: Annotated[str | None, _JSON] = None
     """Write a list of {file, label, top, error} there; - for standard output."""
 
-    csv: Annotated[Path | None, _JSON] = None
-    """Write a line a picture there: file, error, and each label with its probability."""
+    csv: Annotated[str | None, _JSON] = None
+    """Write a line a picture there: file, error, each label with its probability; - as above."""
 
     picture: Annotated[Path | None, _JSON] = None
     """Draw the pictures as the network sees them, with their labels."""
@@ -62,6 +62,7 @@ class Predict:
         if self.top < 1:
             raise Refusal(f"top must be at least 1, got {self.top}")
         file = model_file(self.run)
+        require_apart(json=self.json, csv=self.csv, picture=self.picture)
         for path in (self.json, self.csv, self.picture):
             require_writable(None if path is None else str(path))
 

@@ -1,5 +1,6 @@
 """The settings of a run: one frozen value, checked when it is made, that fits into JSON."""
 
+import ctypes
 import dataclasses
 from typing import Any
 
@@ -23,7 +24,7 @@ _TYPES: dict[Any, tuple[Any, str]] = {
     str: (str, "text"),
 }
 _MOST_SEEDS = 10_000
-_LARGEST_FLOAT = 3.4e38
+_SMALLEST_FLOAT, _LARGEST_FLOAT = 1.2e-38, 3.4e38
 _LARGEST = 2**31 - 1
 
 
@@ -84,14 +85,16 @@ class Settings:
         """Refuses values of another type or out of range."""
         for field in dataclasses.fields(self):
             self._require_type(field.name, field.type)
-        positive = "above 0, finite in float32"
-        self._require("learning_rate", 0 < self.learning_rate < _LARGEST_FLOAT, positive)
-        self._require("momentum", 0 <= self.momentum < 1, "at least 0 and below 1")
+        for field in ("learning_rate", "pixel_scale"):
+            inside = _SMALLEST_FLOAT <= getattr(self, field) <= _LARGEST_FLOAT
+            self._require(field, inside, f"from {_SMALLEST_FLOAT} to {_LARGEST_FLOAT}")
+        below_one = 0 <= self.momentum < 1 and ctypes.c_float(self.momentum).value < 1
+        self._require("momentum", below_one, "at least 0 and, in float32, below 1")
         self._require("weight_decay", 0 <= self.weight_decay < _LARGEST_FLOAT, "at least 0, finite")
-        self._require("pixel_scale", 0 < self.pixel_scale < _LARGEST_FLOAT, positive)
         self._require("seed", 0 <= self.seed <= _LARGEST, f"from 0 to {_LARGEST}")
         most = min(_MOST_SEEDS, _LARGEST - self.seed + 1)
-        self._require("seeds", 1 <= self.seeds <= most, f"from 1 to {most}")
+        why = "" if most == _MOST_SEEDS else f", for seed {self.seed} is the first"
+        self._require("seeds", 1 <= self.seeds <= most, f"from 1 to {most}{why}")
         for field in ("steps", "batch_size", "validation_interval", "validation_batches"):
             whole = 1 <= getattr(self, field) <= _LARGEST
             self._require(field, whole, f"from 1 to {_LARGEST}")

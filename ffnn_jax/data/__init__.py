@@ -2,6 +2,7 @@
 
 from ffnn_jax.data._cache import is_kept
 from ffnn_jax.data._dataset import Dataset
+from ffnn_jax.data._decode import require_whole
 from ffnn_jax.data._folders import (
     PreparedSet,
     data_dir,
@@ -24,5 +25,6 @@ __all__ = [
     "load_splits",
     "local_folder",
     "prepared_names",
+    "require_whole",
     "split_names",
 ]

@@ -85,6 +85,16 @@ class Reader:
             what = f"{split} holds {count:,} examples, dataset_info.json says {said:,}"
             raise Refusal(f"{self._prepared.folder}: {what}")
 
+    def require_whole_files(self) -> None:
+        """Looks whether every file is there, readable and of its length; nothing is decoded.
+
+        Raises:
+            Refusal: one is not.
+        """
+        if self._prepared.file_format == "array_record":
+            for split in self._shards:
+                self._require_whole_files(split)
+
     def _examples(self, split: str) -> Iterator[tuple[int, list[dict[str, Any]]]]:
         self._require_whole_files(split)
         with quiet():
@@ -179,6 +189,15 @@ class Reader:
         return Examples(
             images, labels, [bytes(example[id_]) for example in examples] if id_ else []
         )
+
+
+def require_whole(prepared: PreparedSet) -> None:
+    """Looks whether the files of a data set are whole, without decoding an example.
+
+    Raises:
+        Refusal: one is missing, damaged or of another length than the description says.
+    """
+    Reader(prepared).require_whole_files()
 
 
 def _features_of(name: str, info: Any) -> Features:

@@ -1,8 +1,9 @@
 """Named arrays in one ``.npz`` file, with a manifest of what they must be.
 
 The manifest is JSON in an array of bytes: a SHA-256 for each array, over dtype, shape and
-content, and whatever else the writer wants known. Nothing is pickled. The file is written under
-a temporary name and renamed when it is whole, so a file of the right name is a whole file.
+content, and whatever else the writer wants known, with its own. Nothing is pickled. The file is
+written under a temporary name and renamed when it is whole, so a file of the right name is a whole
+file.
 """
 
 import hashlib
@@ -36,7 +37,8 @@ def save_arrays(path: Path, arrays: Mapping[str, np.ndarray], about: Mapping[str
     if _MANIFEST in arrays:
         raise ValueError(f"save_arrays: the name {_MANIFEST!r} is taken")
     digests = {name: _digest(array) for name, array in arrays.items()}
-    manifest = {"format": _FORMAT, "sha256": digests, "about": dict(about)}
+    said = json.dumps(dict(about))
+    manifest = {"format": _FORMAT, "sha256": digests, "about_sha256": _of_text(said), "about": said}
     text = np.frombuffer(json.dumps(manifest).encode(), np.uint8)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -59,18 +61,25 @@ def load_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         manifest = json.loads(arrays.pop(_MANIFEST).tobytes())
-        digests, about = dict(manifest["sha256"]), dict(manifest["about"])
         number = manifest["format"]
+        digests, said = dict(manifest["sha256"]), str(manifest["about"])
+        about, whole = dict(json.loads(said)), _of_text(said) == manifest["about_sha256"]
     except FileNotFoundError:
         raise Refusal(f"{path}: no such file") from None
     except _DAMAGE as error:
         raise Refusal(f"{path}: damaged, or not written by ffnn_jax ({error})") from None
     if number != _FORMAT:
         raise Refusal(f"{path}: format {number}, this version reads format {_FORMAT}")
+    if not whole:
+        raise Refusal(f"{path}: what it says of its arrays is not what was saved")
     for name in sorted({*digests, *arrays}):
         if name not in arrays or digests.get(name) != _digest(arrays[name]):
             raise Refusal(f"{path}: array {name!r} is not the one that was saved")
     return arrays, about
+
+
+def _of_text(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _digest(array: np.ndarray) -> str:

@@ -65,18 +65,19 @@ class Model:
         return digest.hexdigest()
 
 
-def save(path: str | Path, members: Sequence[Model], best: int = 0) -> None:
-    """Writes models of one network, one a seed, into one file.
+def save(path: str | Path, members: Model | Sequence[Model], best: int = 0) -> None:
+    """Writes a model, or several of one network, one a seed, into one file.
 
     Args:
         path: the file.
-        members: the models.
+        members: the model, or the models.
         best: which of them ``load`` gives.
 
     Raises:
         ValueError: there is no model, or they are not of one network and its classes.
         Refusal: a layer of your own could not be read back.
     """
+    members = [members] if isinstance(members, Model) else members
     if len({(model.network, model.class_names) for model in members}) != 1:
         raise ValueError("save: members must be of one network and its classes, at least one")
     first = members[0]

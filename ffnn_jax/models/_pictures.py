@@ -125,9 +125,10 @@ def _laid(image: Image.Image) -> tuple[Image.Image, str]:
     for colour in ("white", "black"):
         ground = Image.new("RGBA", image.size, colour)
         laid = Image.alpha_composite(ground, image).convert("RGB")
-        if any(high - low > 255 * _ALIKE for low, high in laid.getextrema()):
+        if np.ptp(np.asarray(laid), axis=(0, 1)).max() > 255 * _ALIKE:
             break
-    return laid, colour if image.getchannel("A").getextrema()[0] < 255 else ""
+    opaque = image.getchannel("A").getextrema() == (255, 255)
+    return laid, "" if opaque else colour
 
 
 def _plain(image: Image.Image, shape: Shape) -> Fitted:
@@ -189,7 +190,7 @@ def _behind_frame(unlike: Bool[np.ndarray, " n"]) -> slice | None:
         return None
     blur = 1 + size // 50
     first, last = at[0], size - 1 - at[-1]
-    thin = 1 <= min(first, last) and max(first, last) <= max(1, _WIDEST_FRAME * size)
+    thin = min(first, last) >= 1 and max(first, last) <= max(1, _WIDEST_FRAME * size)
     inner = slice(first + blur, size - last - blur)
     return inner if thin and inner.stop - inner.start > 2 else None
 

@@ -155,7 +155,8 @@ def draw_precision_recall(confusion: Confusion, class_names: Sequence[str]) -> F
     }
     for name, (by_class, marker, colour) in values.items():
         numbers = [math.nan if value is None else value for value in by_class]
-        axes.plot(numbers, range(classes), marker, color=colour, label=name)
+        hollow = {"markersize": 10, "fillstyle": "none"} if marker == "D" else {}
+        axes.plot(numbers, range(classes), marker, color=colour, label=name, **hollow)
     axes.set_yticks(range(classes), class_names)
     axes.invert_yaxis()
     axes.grid(alpha=0.3)

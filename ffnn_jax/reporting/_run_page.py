@@ -51,6 +51,15 @@ def run_page(folder: Path) -> str:
         Refusal: the folder is not one that a run left.
     """
     result, settings = _read(folder / "result.json"), _read(folder / "config.json")
+    try:
+        return _page(folder, result, settings)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise Refusal(
+            f"{folder}: result.json and config.json are not those of a run ({error!r})"
+        ) from None
+
+
+def _page(folder: Path, result: Result, settings: dict[str, Any]) -> str:
     best = list(result["seeds"]).index(result["best_seed"])
     confusion, names = np.array(result["confusion"][best]), result["class_names"]
     return _template("run.html").render(
@@ -58,7 +67,7 @@ def run_page(folder: Path) -> str:
         seeds=_seeds(result),
         headline=f"test accuracy {_spread(result['test_accuracy'])}",
         result={"network": None, **result},
-        settings=_settings(settings),
+        settings=_settings(settings, result),
         cards=_cards(result),
         confusion=_confusion(confusion, names),
         classes=_classes(confusion, names),
@@ -157,8 +166,14 @@ def _figures(folder: Path) -> list[dict[str, str]]:
     ]
 
 
-def _settings(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
-    return [(key.replace("_", " "), _in_words(value)) for key, value in settings.items()]
+def _settings(settings: Mapping[str, Any], result: Result) -> list[tuple[str, str]]:
+    """Each setting; what is held out only where the data set has no split for validation."""
+    if "layers" not in settings:
+        raise KeyError("layers")
+    shown = {key.replace("_", " "): _in_words(value) for key, value in settings.items()}
+    if len(result["data_sha256"]) > 2:
+        shown["held out"] = "none: the data set has a split for validation"
+    return list(shown.items())
 
 
 def _facts(result: Result) -> list[tuple[str, str]]:

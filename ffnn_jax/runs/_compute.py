@@ -99,7 +99,10 @@ def compute(
         Refusal: settings and data do not fit, the data set is not prepared, or streaming needs
             Grain, which is not installed.
         Diverged: the loss became infinite or NaN.
+        TypeError: the settings are no Settings.
     """
+    if not isinstance(settings, Settings):
+        raise TypeError(f"compute: settings must be Settings, as of preset(), got {settings!r}")
     observer = observer or Observer()
     if splits is None:
         splits = load_splits(settings.dataset, train_images=settings.train_images)

@@ -12,14 +12,16 @@ from ffnn_jax.runs._outcome import Outcome, result_of
 
 def write_config(folder: Path, settings: Settings) -> None:
     """Writes the settings, before a run begins."""
+    folder.mkdir(parents=True, exist_ok=True)
     _write_json(folder / "config.json", settings.to_json())
 
 
-def write_run(folder: Path, outcome: Outcome) -> Path:
-    """Fills a run's folder, and returns it.
+def write_run(folder: str | Path, outcome: Outcome) -> Path:
+    """Fills a run's folder, which is made if it is not there, and returns it.
 
     Figures and Table 1 are of the best member by validation.
     """
+    folder = Path(folder)
     write_config(folder, outcome.settings)
     lines = [json.dumps(record._asdict()) for record in outcome.trained.history]
     _write(folder / "metrics.jsonl", "".join(f"{line}\n" for line in lines))

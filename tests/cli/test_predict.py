@@ -85,6 +85,12 @@ def test_csv_and_picture_are_written(run, pictures, tmp_path):
         assert min(picture.size) > 100
 
 
+def test_csv_goes_to_standard_output_alone(run, pictures, capsys):
+    code_of("predict", run, pictures / "one.png", "--csv", "-")
+    (row,) = csv.DictReader(capsys.readouterr().out.splitlines())
+    assert row["file"] == str(pictures / "one.png")
+
+
 def test_another_member_answers_otherwise(run, pictures, capsys):
     answers = []
     for member in (0, 1):
@@ -116,6 +122,11 @@ def test_evaluate_prints_the_table_of_classes(run, capsys):
         (["predict", "RUN", "a.png", "--top", "0"], "top must be at least 1, got 0"),
         (["predict", "nowhere", "a.png"], "nowhere: no such file; RUN is a folder that train left"),
         (["predict", "RUN", "a.png", "--csv", "no/where.csv"], "cannot be written: no folder"),
+        (
+            ["predict", "RUN", "a.png", "--csv", "-", "--json", "-"],
+            "json and csv must be two",
+        ),
+        (["predict", "RUN", "a.png", "--csv", "b", "--picture", "./b"], "csv and picture must be"),
         (["predict", "RUN", "a.png", "--member", "7"], "member must be from 0 to 1, got 7"),
         (["evaluate", "RUN", "--dataset", "mnist_5"], "did you mean mnist_5k?"),
         (["evaluate", "RUN/model.npz", "--split", "tst"], "tst"),

@@ -58,11 +58,23 @@ def refused(
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        (["--learning-rate", "-1"], "learning-rate must be above 0, finite in float32, got -1.0"),
-        (["--learning-rate", "0"], "learning-rate must be above 0, finite in float32, got 0.0"),
-        (["--learning-rate", "nan"], "learning-rate must be above 0, finite in float32, got nan"),
-        (["--learning-rate", "inf"], "learning-rate must be above 0, finite in float32, got inf"),
-        (["--momentum", "1"], "momentum must be at least 0 and below 1, got 1.0"),
+        (
+            ["--learning-rate", "-1"],
+            "learning-rate must be from 1.2e-38 to 3.4e+38, got -1.0",
+        ),
+        (
+            ["--learning-rate", "0"],
+            "learning-rate must be from 1.2e-38 to 3.4e+38, got 0.0",
+        ),
+        (
+            ["--learning-rate", "nan"],
+            "learning-rate must be from 1.2e-38 to 3.4e+38, got nan",
+        ),
+        (
+            ["--learning-rate", "inf"],
+            "learning-rate must be from 1.2e-38 to 3.4e+38, got inf",
+        ),
+        (["--momentum", "1"], "momentum must be at least 0 and, in float32, below 1, got 1.0"),
         (["--weight-decay=-1e-3"], "weight-decay must be at least 0, finite, got -0.001"),
         (["--batch-size", "0"], "batch-size must be"),
         (["--steps", "-4"], "steps must be"),

@@ -15,7 +15,8 @@ WHOLE = ("held_out", "steps", "batch_size", "validation_interval", "validation_b
 SEEDS = ("seed", "seeds")
 NUMBERS = ("learning_rate", "momentum", "weight_decay", "pixel_scale")
 TEXTS = ("preset", "dataset", "normalisation", "schedule")
-FINITE = "above 0, finite in float32"
+FINITE = "from 1.2e-38 to 3.4e+38"
+BELOW_ONE = "at least 0 and, in float32, below 1"
 
 OF_ANOTHER_TYPE = [
     *((field, bad, "a whole number") for field in WHOLE + SEEDS for bad in (1.0, True, "7", None)),
@@ -24,9 +25,9 @@ OF_ANOTHER_TYPE = [
 ]
 
 OUT_OF_RANGE = [
-    *(("learning_rate", bad, FINITE) for bad in (math.nan, math.inf, -math.inf, -1.0, 0, 0.0)),
+    *(("learning_rate", bad, FINITE) for bad in (math.nan, math.inf, -math.inf, -1.0, 0, 1e-40)),
     *(("pixel_scale", bad, FINITE) for bad in (math.nan, math.inf, -1.0, 0.0)),
-    *(("momentum", bad, "at least 0 and below 1") for bad in (math.nan, math.inf, -0.1, 1.0)),
+    *(("momentum", bad, BELOW_ONE) for bad in (math.nan, math.inf, -0.1, 1.0, 1 - 1e-9)),
     *(("weight_decay", bad, "at least 0, finite") for bad in (math.nan, math.inf, -1e-9)),
     *(("seed", bad, "from 0 to 2147483647") for bad in (-1, 2**31)),
     *(("seeds", bad, "from 1 to 10000") for bad in (-1, 0, 2**31 + 1)),
@@ -79,7 +80,9 @@ def test_an_unknown_normalisation_is_refused_with_the_nearest(bad: str, nearest:
 def test_the_last_seed_leaves_room_for_itself_alone():
     last = dataclasses.replace(MNIST, seed=2**31 - 1)
     assert last.seeds == 1
-    with pytest.raises(Refusal, match="seeds must be from 1 to 1, got 2"):
+    with pytest.raises(
+        Refusal, match="from 1 to 1, for seed 2147483647 is the first, got 2"
+    ):
         dataclasses.replace(last, seeds=2)
 
 

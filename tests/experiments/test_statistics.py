@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -46,12 +47,12 @@ def test_of_comparisons_without_a_difference_one_in_twenty_families_decides_any(
     assert share == pytest.approx(0.05, abs=4 * math.sqrt(0.05 * 0.95 / 1500))
 
 
-def test_the_smallest_difference_is_found_eight_times_of_ten():
+@pytest.mark.parametrize(("n", "made"), [(20, 1), (10, 8), (5, 14)])
+def test_the_smallest_difference_is_found_eight_times_of_ten(n: int, made: int):
     generator = np.random.default_rng(2)
-    smallest = stats.t.ppf(0.975, 19) + stats.t.ppf(0.8, 19)
-    draws = generator.normal(smallest / math.sqrt(20), 1, (4000, 20))
-    found = np.mean([compare({"a": draw.tolist()})["a"].decided for draw in draws])
-    assert found == pytest.approx(0.8, abs=0.03)
-    one = compare({"a": draws[0].tolist()})["a"]
-    expected = smallest * np.std(draws[0], ddof=1) / math.sqrt(20)
-    assert one.smallest == pytest.approx(expected)
+    values = generator.normal(0, 1, n)
+    family = {str(k): values.tolist() for k in range(made)}
+    in_errors = compare(family)["0"].smallest / (np.std(values, ddof=1) / math.sqrt(n))
+    draws = generator.normal(in_errors / math.sqrt(n), 1, (20_000, n))
+    tested: Any = stats.ttest_1samp(draws, 0, axis=1)
+    assert np.mean(tested.pvalue < 0.05 / made) == pytest.approx(0.8, abs=0.012)

@@ -160,6 +160,22 @@ def test_arrays_other_than_the_manifest_s_are_refused(path: Path, change: Any):
         load(path)
 
 
+def test_names_of_classes_that_were_changed_in_the_file_are_refused(path: Path):
+    def reorder(arrays: dict[str, Any]) -> None:
+        manifest = json.loads(arrays["manifest"].tobytes())
+        manifest["about"] = manifest["about"].replace('"cat", "dog"', '"dog", "cat"')
+        arrays["manifest"] = np.frombuffer(json.dumps(manifest).encode(), np.uint8)
+
+    rewritten(path, reorder)
+    with pytest.raises(Refusal, match="what it says of its arrays is not what was saved"):
+        load(path)
+
+
+def test_one_model_is_saved_as_it_is(tmp_path: Path):
+    save(tmp_path / "model.npz", MEMBERS[2])
+    assert load(tmp_path / "model.npz").parameters_sha256 == MEMBERS[2].parameters_sha256
+
+
 def test_a_pickled_array_is_refused_unread(path: Path):
     class Trap:
         def __reduce__(self) -> tuple[Any, tuple[str]]:

@@ -2,6 +2,7 @@
 
 import io
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -200,6 +201,12 @@ def test_bad_files_are_named_and_the_others_still_done(tmp_path: Path):
         assert str(prediction.error).startswith(f"{tmp_path / name}: {words}")
     assert last.error is None
     assert last.label in DIGITS
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(Refusal, match=r"pipe\.png: not a file$"):
+        fit_picture(tmp_path / "pipe.png", GREY, digits=True)
 
 
 def test_a_folder_gives_its_pictures_by_name(tmp_path: Path):

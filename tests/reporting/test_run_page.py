@@ -112,6 +112,21 @@ def test_what_is_no_finished_run_is_refused(folder: Path, name: str):
         run_page(folder)
 
 
+@pytest.mark.parametrize("name", ["result.json", "config.json"])
+@pytest.mark.parametrize("text", ["{}", "[]", "3"])
+def test_what_no_run_wrote_is_refused(folder: Path, name: str, text: str):
+    (folder / name).write_text(text)
+    with pytest.raises(Refusal, match=r"are not those of a run"):
+        run_page(folder)
+
+
+def test_what_is_held_out_is_not_shown_where_a_split_is_there_for_it(folder: Path):
+    assert "<dt>held out</dt><dd>2001</dd>" in run_page(folder)
+    result = {**RESULT, "data_sha256": dict.fromkeys("abc", "0")}
+    (folder / "result.json").write_text(json.dumps(result))
+    assert "none: the data set has a split for validation" in run_page(folder)
+
+
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium here")
 @pytest.mark.parametrize("width", [400, 1200])
 def test_a_browser_renders_it_without_complaint(folder: Path, tmp_path: Path, width: int):
