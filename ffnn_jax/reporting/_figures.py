@@ -158,10 +158,10 @@ def draw_precision_recall(confusion: Confusion, class_names: Sequence[str]) -> F
         hollow = {"markersize": 10, "fillstyle": "none"} if marker == "D" else {}
         axes.plot(numbers, range(classes), marker, color=colour, label=name, **hollow)
     axes.set_yticks(range(classes), class_names)
-    axes.invert_yaxis()
+    axes.set_ylim(classes - 0.4, -0.6)
     axes.grid(alpha=0.3)
     axes.set(xlabel="share of images", ylabel="class", title="Precision and recall by class")
-    axes.legend(frameon=False, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.14))
+    figure.legend(frameon=False, ncols=3, loc="outside lower center")
     return figure
 
 
