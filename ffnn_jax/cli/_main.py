@@ -55,8 +55,8 @@ def main(args: Sequence[str] | None = None) -> None:
     except Exception as error:  # what nobody foresaw is still one line
         if debug:
             raise
-        first = str(error).partition("\n")[0]
-        _leave(f"{type(error).__name__}: {first} ({_DEBUG} shows where)", _FAILED)
+        first = ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
+        _leave(f"{first} ({_DEBUG} shows where)", _FAILED)
     if code:
         sys.exit(code)
 

@@ -176,12 +176,16 @@ def test_an_interrupted_run_ends_with_code_130_and_one_line(
 
 
 def test_a_division_by_zero_of_our_own_is_not_called_divergence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     def compute(*_: object) -> NoReturn:
         raise ZeroDivisionError
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(_run, "compute", compute)
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(SystemExit) as end:
         main(["train"])
+    assert end.value.code == 1
+    assert capsys.readouterr().err == "ffnn-jax: ZeroDivisionError (--debug shows where)\n"
+    with pytest.raises(ZeroDivisionError):
+        main(["train", "--debug"])
