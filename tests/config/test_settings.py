@@ -80,9 +80,7 @@ def test_an_unknown_normalisation_is_refused_with_the_nearest(bad: str, nearest:
 def test_the_last_seed_leaves_room_for_itself_alone():
     last = dataclasses.replace(MNIST, seed=2**31 - 1)
     assert last.seeds == 1
-    with pytest.raises(
-        Refusal, match="from 1 to 1, for seed 2147483647 is the first, got 2"
-    ):
+    with pytest.raises(Refusal, match="from 1 to 1, for seed 2147483647 is the first, got 2"):
         dataclasses.replace(last, seeds=2)
 
 
