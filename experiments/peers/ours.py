@@ -10,6 +10,7 @@ from experiments.peers._workload import Stepper, Workload
 from ffnn_jax.layers import softmax_cross_entropy
 from ffnn_jax.network import Network, Params
 from ffnn_jax.optim import momentum
+from ffnn_jax.training import loss_and_gradients
 
 
 def make(workload: Workload, variant: str) -> Stepper:
@@ -20,11 +21,12 @@ def make(workload: Workload, variant: str) -> Stepper:
     params = {name: {"w": jnp.asarray(w), "b": jnp.asarray(b)} for name, (w, b) in weights}
     rule = momentum(workload.alpha, workload.mu)
 
-    def step(state: tuple[Params, optax.OptState], x: Array, labels: Array):
-        def loss_of(params: Params) -> Array:
-            return softmax_cross_entropy(network.apply(params, x), labels)
+    def loss_of(params: Params, x: Array, labels: Array) -> tuple[Array, Array]:
+        logits = network.apply(params, x)
+        return softmax_cross_entropy(logits, labels), logits
 
-        loss, grads = jax.value_and_grad(loss_of)(state[0])
+    def step(state: tuple[Params, optax.OptState], x: Array, labels: Array):
+        loss, _, grads = loss_and_gradients(loss_of, state[0], x, labels)
         updates, rest = rule.update(grads, state[1], state[0])
         return (optax.apply_updates(state[0], updates), rest), loss
 

@@ -126,7 +126,7 @@ CONV2D = Entry(
             static={"padding": "SAME", "stride": 2},
         ),
         Case(
-            sizes=({"N": 3, "H": 6, "W": 8, "C": 1, "KH": 3, "KW": 2, "K": 4},),
+            sizes=({"N": 3, "H": 6, "W": 8, "C": 3, "KH": 3, "KW": 2, "K": 4},),
             static={"padding": "VALID", "stride": 2},
         ),
         Case(

@@ -36,14 +36,15 @@ With p rows and q columns of zeros before x, its own pixels begin there:
 so only windows of dz^ from (p, q) on are formed: dz^ is made with KH-1-p zeros before it (rows are
 cut off where that is negative), and after it as many as the last pixel's window needs.
 
-On a CPU the windows are slices put side by side and (conv.3), (conv.4), (conv.7) are matrix
-products; elsewhere they are the platform's own convolutions (``fast/_native_conv.py``), which is
-decided when a program is lowered. The residuals are x and w: P is KH KW times as large as x, and
-cheaper to build again than to keep.
+As written here, windows are slices put side by side, and (conv.3), (conv.4), (conv.7) are matrix
+products. A CPU takes whole rows instead where that is lighter (``fast/_row_conv.py``); a GPU and a
+TPU their own convolutions (``fast/_native_conv.py``): decided when a program is lowered. The
+residuals are x and w: P is KH KW times as large as x, and cheaper to build again than to keep.
 """
 
+import functools
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -63,6 +64,9 @@ from ffnn_jax.layers.fast import (
     native_conv2d,
     native_conv2d_images,
     native_conv2d_kernels,
+    row_conv2d,
+    row_conv2d_backward,
+    rows_are_lighter,
 )
 
 Padding = int | Literal["SAME", "VALID"]
@@ -81,15 +85,8 @@ def conv2d_forward(
     _require_shapes(x, w, b, padding, stride)
     around = _around(x, w, padding, stride)
 
-    def by_product(x: Array, w: Array) -> Array:
-        windows = _windows(_pad(x, around), w.shape[:2], stride)  # (conv.2)
-        return product(_rows(windows), _matrix(w)).reshape(*windows.shape[:3], w.shape[3])
-
-    def natively(x: Array, w: Array) -> Array:
-        return native_conv2d(x, w, around, stride)  # (conv.1)
-
-    z = _on_this_platform(by_product, natively, x, w) + widened(b)[None, None, None, :]  # (conv.3)
-    return z.astype(x.dtype), (x, w)
+    z = _form(w, row_conv2d, _by_windows, native_conv2d)(x, w, around=around, stride=stride)
+    return (z + widened(b)[None, None, None, :]).astype(x.dtype), (x, w)  # (conv.1)
 
 
 @custom_vjp_with_static(3, 4)
@@ -129,48 +126,55 @@ def conv2d_backward(
 ) -> tuple[Float[Array, "N H W C_in"], Float[Array, "KH KW C_in C_out"], Float[Array, " C_out"]]:
     """Returns (dx, dw, db), equations (conv.8), (conv.4) and (conv.5)."""
     x, w = residuals
-    dw = _kernels_backward(x, dz, _around(x, w, padding, stride), stride, w.shape)
+    around = _around(x, w, padding, stride)
+    backward = _form(w, row_conv2d_backward, _by_windows_backward, _natively_backward)
+    dx, dw = backward(x, w, dz, around=around, stride=stride)
     db = jnp.sum(dz, axis=(0, 1, 2), dtype=accumulator(dz))  # (conv.5)
-    dx = _images_backward(dz, w, _around_dz(dz, x, w, padding, stride), stride, x.shape)
     return dx.astype(x.dtype), dw.astype(w.dtype), db.astype(dz.dtype)
 
 
-def _kernels_backward(
-    x: Array, dz: Array, around: Margins, stride: int, shape: tuple[int, ...]
-) -> Array:
-    """The gradient dw of (conv.4)."""
+def _form(
+    w: Array, rows: Callable[..., Any], windows: Callable[..., Any], native: Callable[..., Any]
+) -> Callable[..., Any]:
+    """The way that is taken: by platform, and on a CPU by the kernel's shape."""
+    on_cpu = rows if rows_are_lighter(w.shape) else windows
 
-    def by_product(x: Array, dz: Array) -> Array:
-        windows = _windows(_pad(x, around), shape[:2], stride)  # (conv.2)
-        return product(_rows(windows).T, _rows(dz)).reshape(shape)  # (conv.4)
+    def chosen(*arrays: Array, **static: Any) -> Any:
+        cpu, default = (functools.partial(form, **static) for form in (on_cpu, native))
+        return jax.lax.platform_dependent(*arrays, cpu=cpu, default=default)
 
-    def natively(x: Array, dz: Array) -> Array:
-        return native_conv2d_kernels(x, dz, (shape[0], shape[1]), around, stride)  # (conv.4)
-
-    return _on_this_platform(by_product, natively, x, dz)
+    return chosen
 
 
-def _images_backward(
-    dz: Array, w: Array, around: Margins, stride: int, shape: tuple[int, ...]
-) -> Array:
-    """The gradient dx of (conv.7) and (conv.8), with the zeros around dz^ that leave x's pixels."""
-    turned = jnp.flip(w, (0, 1)).swapaxes(2, 3)
-
-    def by_product(dz: Array, turned: Array) -> Array:
-        windows = _windows(_pad(dz, around, stride), turned.shape[:2], 1)
-        return product(_rows(windows), _matrix(turned)).reshape(shape)  # (conv.7), (conv.8)
-
-    def natively(dz: Array, turned: Array) -> Array:
-        return native_conv2d_images(dz, turned, around, stride)  # (conv.7), (conv.8)
-
-    return _on_this_platform(by_product, natively, dz, turned)
+def _by_windows(x: Array, w: Array, around: Margins, stride: int) -> Array:
+    """The product of (conv.3), without b."""
+    windows = _windows(_pad(x, around), w.shape[:2], stride)  # (conv.2)
+    return product(_rows(windows), _matrix(w)).reshape(*windows.shape[:3], w.shape[3])  # (conv.3)
 
 
-def _on_this_platform(
-    by_product: Callable[..., Array], natively: Callable[..., Array], *arrays: Array
-) -> Array:
-    """The matrix product on a CPU, the platform's own convolution elsewhere."""
-    return jax.lax.platform_dependent(*arrays, cpu=by_product, default=natively)
+def _by_windows_backward(
+    x: Array, w: Array, dz: Array, around: Margins, stride: int
+) -> tuple[Array, Array]:
+    """Returns (dx, dw)."""
+    of_x = _windows(_pad(x, around), w.shape[:2], stride)  # (conv.2)
+    dw = product(_rows(of_x).T, _rows(dz)).reshape(w.shape)  # (conv.4)
+    of_dz = _windows(_pad(dz, _around_dz(dz, x, w, around, stride), stride), w.shape[:2], 1)
+    dx = product(_rows(of_dz), _matrix(_turned(w))).reshape(x.shape)  # (conv.7), (conv.8)
+    return dx, dw
+
+
+def _natively_backward(
+    x: Array, w: Array, dz: Array, around: Margins, stride: int
+) -> tuple[Array, Array]:
+    """Returns (dx, dw)."""
+    dw = native_conv2d_kernels(x, dz, (w.shape[0], w.shape[1]), around, stride)  # (conv.4)
+    around_dz = _around_dz(dz, x, w, around, stride)
+    return native_conv2d_images(dz, _turned(w), around_dz, stride), dw  # (conv.7), (conv.8)
+
+
+def _turned(w: Array) -> Array:
+    """The kernel of (conv.7): turned by half a turn, its channel axes exchanged."""
+    return jnp.flip(w, (0, 1)).swapaxes(2, 3)
 
 
 def _windows(x: Array, kernel: tuple[int, ...], stride: int) -> Array:
@@ -212,12 +216,12 @@ def _around(x: Array, w: Array, padding: Padding, stride: int) -> Margins:
     return rows, columns
 
 
-def _around_dz(dz: Array, x: Array, w: Array, padding: Padding, stride: int) -> Margins:
+def _around_dz(dz: Array, x: Array, w: Array, around: Margins, stride: int) -> Margins:
     """The zeros around dz^ of (conv.7), from (p, q) of (conv.8) on: windows of x's own pixels."""
 
     def of(axis: int) -> tuple[int, int]:
         size, kernel, outputs = x.shape[axis], w.shape[axis - 1], dz.shape[axis]
-        before = kernel - 1 - _margins(size, kernel, padding, stride)[0]
+        before = kernel - 1 - around[axis - 1][0]
         return before, size + kernel - 1 - before - (stride * (outputs - 1) + 1)
 
     return of(1), of(2)

@@ -4,6 +4,7 @@ from ffnn_jax.training._augment import augment, crop, cutout, flip
 from ffnn_jax.training._batches import draw_distinct
 from ffnn_jax.training._evaluate import predict_probabilities
 from ffnn_jax.training._feed import fits_on_device
+from ffnn_jax.training._gradients import loss_and_gradients
 from ffnn_jax.training._inputs import (
     Block,
     ImageParts,
@@ -44,6 +45,7 @@ __all__ = [
     "fits_on_device",
     "flip",
     "hold_out",
+    "loss_and_gradients",
     "initial_state",
     "make_train_chunk",
     "make_validate",

@@ -17,6 +17,7 @@ from ffnn_jax.layers import softmax_cross_entropy
 from ffnn_jax.network import Network, Params
 from ffnn_jax.optim import decay_loss
 from ffnn_jax.training._augment import augment
+from ffnn_jax.training._gradients import loss_and_gradients
 from ffnn_jax.training._inputs import Block, Images, normalise, rows_of
 from ffnn_jax.training._rows import (
     AUGMENTATION,
@@ -137,11 +138,11 @@ def _make_train_step(
         if augmentations:
             x = augment(key_of(member, AUGMENTATION, state.step), x, augmentations)
 
-        def loss_of(params: Params) -> tuple[Array, Array]:
+        def loss_of(params: Params, x: Array, labels: Array) -> tuple[Array, Array]:
             logits = network.apply(params, x)
-            return softmax_cross_entropy(logits, batch.labels), logits
+            return softmax_cross_entropy(logits, labels), logits
 
-        (loss, logits), grads = jax.value_and_grad(loss_of, has_aux=True)(state.params)
+        loss, logits, grads = loss_and_gradients(loss_of, state.params, x, batch.labels)
         updates, momentum = optimizer.update(grads, state.momentum, state.params)
         params: Any = optax.apply_updates(state.params, updates)
         accuracy = jnp.mean(_correct(logits, batch.labels), dtype=loss.dtype)

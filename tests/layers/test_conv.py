@@ -9,6 +9,7 @@ import pytest
 
 from ffnn_jax.catalogue import plain
 from ffnn_jax.layers import _conv, conv2d, conv2d_backward, conv2d_forward
+from ffnn_jax.layers.fast import row_conv2d, row_conv2d_backward
 from tests.layers.checking import (
     assert_close,
     assert_same_bits,
@@ -129,30 +130,29 @@ def test_residuals_are_x_and_w_and_nothing_larger():
     assert kept == [("float64", (2, 3, 3, 4)), ("float64", (2, 4, 3, 3))]
 
 
-@pytest.fixture
-def natively(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """On this platform too, what others do."""
+@pytest.fixture(params=["rows", "windows", "native"])
+def form(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """On this platform and for every kernel, one of the three ways."""
     jax.clear_caches()
-    monkeypatch.setattr(
-        _conv, "_on_this_platform", lambda product, native, *arrays: native(*arrays)
-    )
-    yield
+    at = ("rows", "windows", "native").index(request.param)
+    monkeypatch.setattr(_conv, "_form", lambda w, *forms: forms[at])
+    yield request.param
     jax.clear_caches()
 
 
 @pytest.mark.parametrize("geometry", GEOMETRIES.values(), ids=GEOMETRIES.keys())
-def test_the_native_forms_of_conv_1_4_7_are_the_same_rule(geometry, natively):
+def test_every_form_is_the_same_rule(geometry, form):
     image, kernel, *settings = geometry
     arguments = drawn(image, kernel)
     assert_same_rule(set_to(*settings), set_to(*settings, f=plain.conv2d), arguments, 64)
 
 
-def test_the_native_form_of_a_batch_of_none_has_zero_dw_and_db(natively):
+def test_every_form_of_a_batch_of_none_has_zero_dw_and_db(form):
     test_batch_of_none_has_zero_dw_and_db()
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32"])
-def test_the_native_form_keeps_the_dtype_and_adds_up_in_float32(dtype, natively):
+def test_every_form_keeps_the_dtype_and_adds_up_in_float32(dtype, form):
     x, w, b = (array.astype(dtype) for array in drawn((7, 6), (2, 3)))
     dz = normal(3, 2, 3, 2, 4).astype(dtype)
     given = (x, w, b), dz
@@ -177,6 +177,35 @@ def test_a_cpu_gets_matrix_products_and_others_their_own_convolutions(
     text = both.trace(arguments, dz).lower(lowering_platforms=(platform,)).as_text()
     assert text.count("stablehlo.convolution") == convolutions
     assert text.count("stablehlo.dot_general") == 3 - convolutions
+
+
+@pytest.mark.parametrize(
+    ("kernel", "rows"),
+    [((5, 5, 16, 16), True), ((3, 3, 16, 32), True), ((3, 3, 64, 128), True),
+     ((5, 5, 3, 16), False), ((5, 5, 1, 16), False), ((3, 3, 3, 64), False)],
+)  # fmt: skip
+def test_a_cpu_takes_rows_where_they_are_lighter(kernel, rows):
+    """Products of rows are KW times as wide as those of windows."""
+    x, w = jnp.ones((2, 7, 6, kernel[2])), jnp.ones(kernel)
+    text = jax.jit(conv2d).lower(x, w, jnp.ones(kernel[3])).as_text()
+    assert (f"tensor<{kernel[0] * kernel[2]}x{kernel[1] * kernel[3]}xf64>" in text) == rows
+
+
+def test_row_1_to_3_worked_by_hand():
+    """Two rows of three pixels, a kernel of two by two: R, Y and z of the first image row."""
+    x, w = jnp.arange(1.0, 7).reshape(1, 2, 3, 1), jnp.arange(1.0, 5).reshape(2, 2, 1, 1)
+    z = row_conv2d(x, w, ((0, 0), (1, 0)), 1)
+    # R = [[1, 4], [2, 5], [3, 6]]; W' = [[1, 2], [3, 4]]; Y = [[13, 18], [17, 24], [21, 30]]
+    np.testing.assert_array_equal(z[0, 0, :, 0], [18, 13 + 24, 17 + 30])
+
+
+def test_row_4_to_7_worked_by_hand():
+    x, w = jnp.arange(1.0, 7).reshape(1, 2, 3, 1), jnp.arange(1.0, 5).reshape(2, 2, 1, 1)
+    dz = jnp.array([1.0, 10, 100]).reshape(1, 1, 3, 1)
+    dx, dw = row_conv2d_backward(x, w, dz, ((0, 0), (1, 0)), 1)
+    # dY = [[10, 1], [100, 10], [0, 100]]; dR = dY W'^T = [[12, 34], [120, 340], [200, 400]]
+    np.testing.assert_array_equal(dx[0, :, :, 0], [[12, 120, 200], [34, 340, 400]])
+    np.testing.assert_array_equal(dw[:, :, 0, 0], [[210, 321], [540, 654]])
 
 
 def test_batch_of_none_has_zero_dw_and_db():

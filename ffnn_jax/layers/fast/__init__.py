@@ -9,5 +9,14 @@ from ffnn_jax.layers.fast._native_conv import (
     native_conv2d_images,
     native_conv2d_kernels,
 )
+from ffnn_jax.layers.fast._row_conv import row_conv2d, row_conv2d_backward, rows_are_lighter
 
-__all__ = ["Margins", "native_conv2d", "native_conv2d_images", "native_conv2d_kernels"]
+__all__ = [
+    "Margins",
+    "native_conv2d",
+    "native_conv2d_images",
+    "native_conv2d_kernels",
+    "row_conv2d",
+    "row_conv2d_backward",
+    "rows_are_lighter",
+]

@@ -27,18 +27,18 @@ Margins = tuple[tuple[int, int], tuple[int, int]]
 def native_conv2d(
     x: Float[Array, "N H W C_in"],
     w: Float[Array, "KH KW C_in C_out"],
-    margins: Margins,
+    around: Margins,
     stride: int,
 ) -> Float[Array, "N H_out W_out C_out"]:
     """The sum of (conv.1), without b, in the accumulator's dtype."""
-    return _convolution(x, w, margins, "NHWC", "HWIO", "NHWC", window_strides=(stride, stride))
+    return _convolution(x, w, around, "NHWC", "HWIO", "NHWC", window_strides=(stride, stride))
 
 
 def native_conv2d_kernels(
     x: Float[Array, "N H W C_in"],
     dz: Float[Array, "N H_out W_out C_out"],
     kernel: tuple[int, int],
-    margins: Margins,
+    around: Margins,
     stride: int,
 ) -> Float[Array, "KH KW C_in C_out"]:
     """The gradient of the kernels, (conv.4), in the accumulator's dtype.
@@ -47,13 +47,13 @@ def native_conv2d_kernels(
         x: the images.
         dz: the cotangent of the output.
         kernel: (KH, KW).
-        margins: the zeros around x.
+        around: the zeros around x.
         stride: between windows.
     """
 
     def used(axis: int) -> tuple[int, int]:
         """The zeros before x, and after it so many that the last window ends there."""
-        before = margins[axis][0]
+        before = around[axis][0]
         end = stride * (dz.shape[axis + 1] - 1) + kernel[axis]
         return before, end - x.shape[axis + 1] - before
 
@@ -65,7 +65,7 @@ def native_conv2d_kernels(
 def native_conv2d_images(
     dz: Float[Array, "N H_out W_out C_out"],
     turned: Float[Array, "KH KW C_out C_in"],
-    margins: Margins,
+    around: Margins,
     stride: int,
 ) -> Float[Array, "N H W C_in"]:
     """The gradient of the images, (conv.7) and (conv.8), in the accumulator's dtype.
@@ -73,21 +73,21 @@ def native_conv2d_images(
     Args:
         dz: the cotangent of the output.
         turned: the kernels turned by half a turn, their channel axes exchanged.
-        margins: the zeros around dz^, fewer than none where rows are cut off.
+        around: the zeros around dz^, fewer than none where rows are cut off.
         stride: between windows of the forward.
     """
     return _convolution(
-        dz, turned, margins, "NHWC", "HWIO", "NHWC", lhs_dilation=(stride, stride)
+        dz, turned, around, "NHWC", "HWIO", "NHWC", lhs_dilation=(stride, stride)
     )  # (conv.7)
 
 
 def _convolution(
-    images: Array, kernels: Array, margins: Margins, left: str, right: str, out: str, **steps: Any
+    images: Array, kernels: Array, around: Margins, left: str, right: str, out: str, **steps: Any
 ) -> Array:
     return jax.lax.conv_general_dilated(
         images,
         kernels,
-        padding=margins,
+        padding=around,
         dimension_numbers=(left, right, out),
         preferred_element_type=accumulator(images),
         **{"window_strides": (1, 1), **steps},

@@ -1,0 +1,116 @@
+"""Convolution by whole rows of pixels: (conv.1) as one product and a few shifts, for a CPU.
+
+A window of (conv.2) overlaps its neighbours, so every pixel stands KH KW times in P. Here it
+stands KH times, in R: entry (u, c) of the row at (i, w) is pixel (s i + u - p, w) of x, zero
+outside the image, with p rows and q columns of zeros before x as in (conv.8):
+
+    R[niw, uc] = x[n, s i + u - p, w, c]                                        (row.1)
+
+One product gives what every pixel adds to the outputs of every kernel column v,
+
+    Y[niw, vk] = sum_{u,c} R[niw, uc] w[u,v,c,k],    Y = R W'                   (row.2)
+
+and (conv.1), in which pixel w = s j + v - q enters output j, is left as KW shifted sums:
+
+    z[n,i,j,k] = b[k] + sum_v Y[n, i, s j + v - q, vk]                          (row.3)
+
+where entries outside Y are zero. Backward goes through the three lines from the last to the first.
+Each entry of Y enters one output for each v, or none:
+
+    dY[niw, vk] = dz[n,i,j,k] if w = s j + v - q for a j, else 0                (row.4)
+
+(row.2) is the dense layer of (12), so (15) and (14) give
+
+    dW' = R^T dY                                                                (row.5)
+    dR = dY W'^T                                                                (row.6)
+
+and every entry of R is one pixel:
+
+    dx[n,h,w,c] = sum_{i,u: h = s i + u - p} dR[niw, uc]                        (row.7)
+
+The product is KW times as wide as that of (conv.3), which fills a processor's vector units where
+there are few output channels, and R and Y together hold KH C + KW K numbers a pixel where P holds
+KH KW C. A layer takes this way where that is less (``rows_are_lighter``): a first layer of 1 or 3
+channels into 16 does not. ``experiments/speed.py`` times both ways over the whole step.
+"""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from ffnn_jax.layers._arguments import product
+from ffnn_jax.layers.fast._native_conv import Margins
+
+
+def rows_are_lighter(kernel: tuple[int, ...]) -> bool:
+    """Whether R and Y hold no more numbers than P, for a kernel (KH, KW, C, K)."""
+    height, width, inputs, outputs = kernel
+    return height * inputs + width * outputs <= height * width * inputs
+
+
+def row_conv2d(
+    x: Float[Array, "N H W C_in"],
+    w: Float[Array, "KH KW C_in C_out"],
+    around: Margins,
+    stride: int,
+) -> Float[Array, "N H_out W_out C_out"]:
+    """The sum of (conv.1), without b, in the accumulator's dtype."""
+    rows = _rows(x, w.shape, around[0], stride)
+    y = product(rows, _wide(w)).reshape(*rows.shape[:3], *w.shape[1::2])  # (row.2)
+    left, outputs = around[1][0], _outputs(x.shape[2], w.shape[1], around[1], stride)
+    shifts = [_read(y[..., v, :], 2, v - left, outputs, stride) for v in range(w.shape[1])]
+    return sum(shifts[1:], shifts[0])  # (row.3)
+
+
+def row_conv2d_backward(
+    x: Float[Array, "N H W C_in"],
+    w: Float[Array, "KH KW C_in C_out"],
+    dz: Float[Array, "N H_out W_out C_out"],
+    around: Margins,
+    stride: int,
+) -> tuple[Float[Array, "N H W C_in"], Float[Array, "KH KW C_in C_out"]]:
+    """Returns (dx, dw), in the accumulator's dtype."""
+    height, width, inputs, outputs = w.shape
+    rows, (top, left) = _rows(x, w.shape, around[0], stride), (around[0][0], around[1][0])
+    spread = [_write(dz, 2, v - left, x.shape[2], stride) for v in range(width)]
+    dy = jnp.concatenate(spread, axis=-1)  # (row.4)
+    flat = (-1, width * outputs)
+    dw = product(rows.reshape(-1, height * inputs).T, dy.reshape(flat))  # (row.5)
+    dr = product(dy, _wide(w).T).reshape(*rows.shape[:3], height, inputs)  # (row.6)
+    adds = [_write(dr[..., u, :], 1, u - top, x.shape[1], stride) for u in range(height)]
+    dx = sum(adds[1:], adds[0])  # (row.7)
+    return dx, dw.reshape(height, inputs, width, outputs).swapaxes(1, 2)
+
+
+def _rows(x: Array, kernel: tuple[int, ...], margins: tuple[int, int], stride: int) -> Array:
+    """R of (row.1) as (N, H_out, W, KH C): whole rows of x side by side."""
+    outputs = _outputs(x.shape[1], kernel[0], margins, stride)
+    rows = [_read(x, 1, u - margins[0], outputs, stride) for u in range(kernel[0])]
+    return jnp.concatenate(rows, axis=-1)
+
+
+def _wide(w: Array) -> Array:
+    """W' of (row.2): (KH, KW, C_in, C_out) as the matrix (KH C_in, KW C_out)."""
+    height, width, inputs, outputs = w.shape
+    return w.swapaxes(1, 2).reshape(height * inputs, width * outputs)
+
+
+def _outputs(size: int, kernel: int, margins: tuple[int, int], stride: int) -> int:
+    return (size + sum(margins) - kernel) // stride + 1
+
+
+def _read(array: Array, axis: int, first: int, count: int, stride: int) -> Array:
+    """Entries first, first + stride, ... along an axis, count of them, zero outside the array."""
+    last = first + stride * (count - 1)
+    around = [(0, 0, 0)] * array.ndim
+    around[axis] = (-first, last + 1 - array.shape[axis], 0)
+    inside = jax.lax.pad(array, jnp.zeros((), array.dtype), around)
+    return jax.lax.slice_in_dim(inside, 0, None, stride, axis)
+
+
+def _write(array: Array, axis: int, first: int, size: int, stride: int) -> Array:
+    """Zeros, this many along an axis, with the array's entries at first, first + stride, ..."""
+    last = first + stride * (array.shape[axis] - 1)
+    around = [(0, 0, 0)] * array.ndim
+    around[axis] = (first, size - 1 - last, stride - 1)
+    return jax.lax.pad(array, jnp.zeros((), array.dtype), around)

@@ -1,0 +1,76 @@
+"""A batch in parts has the loss, the logits and the gradients of the batch at once."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ffnn_jax.catalogue import plain
+from ffnn_jax.layers import softmax_cross_entropy
+from ffnn_jax.network import Conv, Dense, MaxPool, Network, ReLU
+from ffnn_jax.training import loss_and_gradients
+from tests.tolerances import tolerance
+
+NETWORK = Network((Conv(3, 3, init_scale=0.5), ReLU(), MaxPool(2), Dense(4)), (6, 5, 2))
+
+
+def drawn(images: int, dtype: str = "float64"):
+    params = jax.tree.map(lambda a: a.astype(dtype), NETWORK.init(jax.random.key(0)))
+    generator = np.random.default_rng(images)
+    x = jnp.asarray(generator.standard_normal((images, 6, 5, 2)).astype(dtype))
+    return params, x, jnp.asarray(generator.integers(0, 4, images, np.int32))
+
+
+def ours(params, x, labels):
+    logits = NETWORK.apply(params, x)
+    return softmax_cross_entropy(logits, labels), logits
+
+
+def plainly(params, x, labels):
+    """The same network, of plain definitions that autodiff may differentiate."""
+    z = plain.conv2d(x, params["conv_2"]["w"], params["conv_2"]["b"], "SAME", 1)
+    z = plain.max_pool(plain.relu(z), 2).reshape(len(labels), 3 * 2 * 3)
+    logits = plain.dense(z, params["dense_5"]["w"], params["dense_5"]["b"])
+    return plain.softmax_cross_entropy(logits, labels), logits
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("images", [1, 7, 8, 16, 18, 19, 24, 64, 100])
+def test_loss_logits_and_gradients_are_those_of_autodiff_of_the_whole_batch(images: int):
+    batch = drawn(images)
+    loss, logits, grads = jax.jit(functools.partial(loss_and_gradients, ours))(*batch)
+    expected, grads_expected = jax.value_and_grad(plainly, has_aux=True)(*batch)
+    found = jax.tree.leaves((loss, logits, grads))
+    known = jax.tree.leaves((*expected, grads_expected))
+    for a, b in zip(found, known, strict=True):
+        allowed = tolerance("float64", 30 * images)
+        np.testing.assert_allclose(a, b, rtol=allowed, atol=allowed)
+
+
+@pytest.mark.parametrize(
+    ("images", "part"), [(16, 16), (17, 17), (18, 9), (32, 16), (100, 10), (128, 16), (26, 13)]
+)
+def test_a_cpu_goes_through_equal_parts_of_8_to_16_images(images: int, part: int):
+    text = lowered(images, "cpu")
+    assert ("stablehlo.while" in text) == (part < images)
+    assert f"tensor<{part}x6x5x2xf32>" in text
+
+
+@pytest.mark.parametrize("platform", ["cuda", "tpu"])
+def test_other_platforms_take_the_batch_at_once(platform: str):
+    assert "stablehlo.while" not in lowered(128, platform)
+
+
+def lowered(images: int, platform: str) -> str:
+    params, x, labels = drawn(images, "float32")
+    step = jax.jit(functools.partial(loss_and_gradients, ours))
+    return step.trace(params, x, labels).lower(lowering_platforms=(platform,)).as_text()
+
+
+def test_a_batch_of_none_has_no_loss_and_no_gradient():
+    loss, logits, grads = loss_and_gradients(ours, *drawn(0, "float32"))
+    assert np.isnan(loss)
+    assert logits.shape == (0, 4)
+    assert not np.any(np.asarray(grads["dense_5"]["b"]))
