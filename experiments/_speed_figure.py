@@ -27,6 +27,8 @@ def draw_speed(rows: Sequence[dict[str, Any]]) -> Figure:
     for panel, (network, batch) in zip(panels.flat, workloads, strict=False):
         _draw_panel(panel, [r for r in rows if (r["network"], r["batch"]) == (network, batch)])
         panel.set_title(f"{network}, batch {batch}", fontsize=9)
+    ratios = [row["ratio_to_ours"] for row in rows]
+    panels.flat[0].set_xlim(min(*ratios, 1) / 1.3, max(*ratios, 1) * 1.8)  # room for the numbers
     figure.suptitle("Time of a training step, as a multiple of ours (log scale)", fontsize=11)
     return figure
 
@@ -37,7 +39,7 @@ def _draw_panel(panel: Any, rows: Sequence[dict[str, Any]]) -> None:
     colours = [_FAMILIES[row["variant"].partition("-")[0]] for row in rows]
     panel.barh(places, ratios, color=colours, height=0.7)
     for place, row in zip(places, rows, strict=True):
-        text = f" {row['ratio_to_ours']:.2g}"
+        text = f" {row['ratio_to_ours']:.2f}"
         panel.annotate(text, (row["ratio_to_ours"], place), va="center", fontsize=7)
     panel.set_yticks(places, [row["variant"] for row in rows], fontsize=7)
     panel.invert_yaxis()
@@ -46,5 +48,4 @@ def _draw_panel(panel: Any, rows: Sequence[dict[str, Any]]) -> None:
     panel.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     panel.xaxis.set_minor_formatter(NullFormatter())
     panel.axvline(1, color="0.3", lw=0.8)
-    panel.margins(x=0.15)
     panel.grid(axis="x", alpha=0.3)

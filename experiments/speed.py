@@ -12,18 +12,15 @@ same weights and meet the same batches; the first 20 losses of each must be plai
 
 import itertools
 import os
-import re
 import statistics
-import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rich.console import Console
 
+from experiments._machine import commit, device_name, package_versions, require_quiet
 from experiments._results import folder_for, read_result, run_command, write_result
 from experiments._speed_figure import draw_speed
 from experiments._stopwatch import Lap, Runner, calls_for
@@ -35,7 +32,8 @@ from ffnn_jax.reporting import save_figure
 _CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 _THREADS = sorted({1, _CORES})
 VARIANTS = {
-    "ours": "ours", "ours-loop": "ours", "plain": "plain", "plain-scan": "plain",
+    "ours": "ours", "ours-windows": "ours", "ours-loop": "ours",
+    "plain": "plain", "plain-scan": "plain",
     "flax": "flax_nnx", "flax-split": "flax_nnx", "equinox": "equinox_", "keras": "keras_",
     **{f"torch{kind}-{n}": "torch_" for kind in ("", "-last", "-compiled") for n in _THREADS},
 }  # fmt: skip
@@ -43,9 +41,7 @@ WORKLOADS = [
     *(Workload(name, n) for n in (16, 128, 512) for name in ("mnist", "cifar10-0", "cifar10-3")),
     Workload("wide", 32),
 ]
-_PACKAGES = ("ffnn-jax", "jax", "jaxlib", "flax", "equinox", "keras", "torch", "numpy")
 _ROUNDS, _LAP_SECONDS = 7, 0.5
-_MOST_LOAD = 1.5
 _LARGEST_DIFFERENCE = 1e-4
 
 
@@ -57,7 +53,7 @@ def main(quick: bool = False, draw_only: bool = False) -> None:
         draw_only: draw from the stored results, time nothing.
     """
     folder = folder_for(quick)
-    path = folder / f"speed-{_device_name()}.json"
+    path = folder / f"speed-{device_name()}.json"
     if not draw_only:
         write_result(path, measure(quick))
     result = read_result(path)
@@ -75,7 +71,7 @@ def measure(quick: bool) -> dict[str, Any]:
     variants = dict(itertools.islice(VARIANTS.items(), 2)) if quick else VARIANTS
     rounds = 1 if quick else _ROUNDS
     if not quick:
-        _require_quiet(os.getloadavg()[0])
+        require_quiet()
     console, rows, skipped = Console(highlight=False), [], {}
     for workload in workloads:
         found, missing = _workload_rows(workload, variants, rounds)
@@ -86,10 +82,10 @@ def measure(quick: bool) -> dict[str, Any]:
         console.print(f"skipped {name}: {why}")
     return {
         "quick": quick,
-        "device": _device_name(),
+        "device": device_name(),
         "cores": _CORES,
-        "commit": _commit(),
-        "versions": _versions(),
+        "commit": commit(),
+        "versions": package_versions(),
         "peak_gflops": _peak_gflops(),
         "rounds": rounds,
         "skipped": skipped,
@@ -193,39 +189,6 @@ def _peak_gflops() -> float:
         np.matmul(a, b)
         seconds.append(time.perf_counter() - began)
     return _short(2 * n**3 / min(seconds) / 1e9)
-
-
-def _require_quiet(load: float) -> None:
-    if load > _MOST_LOAD:
-        raise Refusal(f"others load this machine with {load:.1f} cores, at most {_MOST_LOAD}")
-
-
-def _device_name() -> str:
-    """The device in a file's name, as in "cpu-amd-epyc"."""
-    from experiments._quote import processor
-    from ffnn_jax.runs import device
-
-    where = device()
-    named = processor(where).partition(" of ")[2] or str(where["kind"])
-    return re.sub(r"[^a-z0-9]+", "-", f"{where['platform']} {named}".lower()).strip("-")
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in _PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-def _commit() -> str:
-    command = ["git", "describe", "--always", "--dirty"]
-    done = subprocess.run(
-        command, cwd=Path(__file__).parent, check=False, capture_output=True, text=True
-    )
-    return done.stdout.strip() or "unknown"
 
 
 def _best_line(rows: Sequence[dict[str, Any]]) -> str:

@@ -67,7 +67,7 @@ class _Jitted:
 
         @nnx.jit
         def step(model: Model, optimizer: nnx.Optimizer, x: Array, labels: Array) -> Array:
-            loss, grads = nnx.value_and_grad(_loss)(model, x, labels)
+            loss, grads = nnx.value_and_grad(loss_of)(model, x, labels)
             optimizer.update(model, grads)
             return loss
 
@@ -85,14 +85,15 @@ def _split(model: Model, workload: Workload) -> Stepper:
 
     def step(state: Any, x: Array, labels: Array) -> tuple[Any, Array]:
         model, optimizer = nnx.merge(graph, state)
-        loss, grads = nnx.value_and_grad(_loss)(model, x, labels)
+        loss, grads = nnx.value_and_grad(loss_of)(model, x, labels)
         optimizer.update(model, grads)
         return nnx.state((model, optimizer)), loss
 
     return InLoop(step, state, workload)
 
 
-def _loss(model: Model, x: Array, labels: Array) -> Array:
+def loss_of(model: Model, x: Array, labels: Array) -> Array:
+    """The mean loss of a batch."""
     return optax.softmax_cross_entropy_with_integer_labels(model(x), labels).mean()
 
 

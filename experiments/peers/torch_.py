@@ -22,10 +22,8 @@ def make(workload: Workload, variant: str) -> Stepper:
 class _Torch:
     def __init__(self, workload: Workload, kind: str) -> None:
         layout = torch.channels_last if kind else torch.contiguous_format
-        self._model = _model(workload).to(memory_format=layout)
-        # with this rate and no dampening a step is -alpha m of (24)
-        rate = workload.alpha * (1 - workload.mu)
-        self._optimizer = torch.optim.SGD(self._model.parameters(), rate, momentum=workload.mu)
+        self._model = model_of(workload).to(memory_format=layout)
+        self._optimizer = optimizer_of(self._model, workload)
         self._batches = [
             (_images(x).contiguous(memory_format=layout), torch.from_numpy(labels).long())
             for x, labels in workload.batches()
@@ -47,12 +45,23 @@ class _Torch:
         return [loss.item() for loss in losses]
 
 
+def optimizer_of(
+    model: nn.Module, workload: Workload, weight_decay: float = 0.0
+) -> torch.optim.Optimizer:
+    """With this rate and no dampening a step is -alpha m of (24)."""
+    rate = workload.alpha * (1 - workload.mu)
+    return torch.optim.SGD(
+        model.parameters(), rate, momentum=workload.mu, weight_decay=weight_decay
+    )
+
+
 def _images(x: np.ndarray) -> torch.Tensor:
     """Channels before height and width."""
     return torch.from_numpy(np.ascontiguousarray(np.moveaxis(x, -1, 1)))
 
 
-def _model(workload: Workload) -> nn.Module:
+def model_of(workload: Workload) -> nn.Module:
+    """The network of torch's own layers, with the workload's weights."""
     left, parts = iter(workload.weights()), []
     for layer, shape in zip(workload.layers, workload.shapes(), strict=False):
         match layer:

@@ -1,0 +1,95 @@
+"""What every whole run trains on and how, by the settings of this package's own run."""
+
+import argparse
+import dataclasses
+import json
+from collections.abc import Iterator
+
+import numpy as np
+from jaxtyping import Float, Float32, Int32
+
+from experiments._sweep import quickly
+from experiments.peers._workload import Workload
+from ffnn_jax.config import Conv, Dense, Layer, Settings, preset
+from ffnn_jax.data import Dataset, load_splits
+
+PRESET = "cifar10-0"
+
+
+@dataclasses.dataclass(frozen=True)
+class Beginning(Workload):
+    """A preset's network with weights of its deviations, in the form that the peers read."""
+
+    settings: Settings = dataclasses.field(default_factory=lambda: preset(PRESET))
+    image_shape: tuple[int, int, int] = (32, 32, 3)
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The network's layers."""
+        return self.settings.layers
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """(height, width, channels) of an image."""
+        return self.image_shape
+
+    def weights(self) -> list[tuple[Float[np.ndarray, "..."], Float[np.ndarray, " K"]]]:
+        """Weights and biases of each layer with some, in their order."""
+        return list(self._drawn(np.random.default_rng(self.settings.seed)))
+
+    def _drawn(self, draw: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for layer, shape in zip(self.layers, self.shapes(), strict=False):
+            if isinstance(layer, Conv | Dense):
+                w = layer.parameter_shapes(shape)["w"]
+                weights = layer.initial_deviation(shape) * draw.standard_normal(w)
+                yield weights.astype(np.float32), np.zeros(w[-1], np.float32)
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """Images, the training images' mean subtracted, and their classes."""
+
+    images: Float32[np.ndarray, "N H W C"]
+    labels: Int32[np.ndarray, " N"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """The settings, the network with its first weights, and the images."""
+
+    settings: Settings
+    beginning: Beginning
+    train: Part
+    test: Part
+
+
+def task() -> Task:
+    """What the command line asks for: the report's model 0, or with --quick a little of it."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--quick", action="store_true")
+    settings = preset(PRESET)
+    if parser.parse_args().quick:
+        settings = quickly(settings)
+    splits = load_splits(settings.dataset, train_images=settings.train_images)
+    order = np.random.default_rng(settings.seed).permutation(len(splits.train))
+    rows = np.sort(order[min(settings.held_out, len(order) // 5) :])
+    mean = splits.train.images[rows].mean(axis=(0, 1, 2), dtype=np.float64)
+    beginning = Beginning(
+        PRESET,
+        settings.batch_size,
+        settings.learning_rate,
+        settings.momentum,
+        settings,
+        splits.train.image_shape,
+    )
+
+    def part(data: Dataset, rows: np.ndarray | slice) -> Part:
+        images = settings.pixel_scale * (data.images[rows] - mean)
+        return Part(images.astype(np.float32), np.array(data.labels[rows]))
+
+    return Task(settings, beginning, part(splits.train, rows), part(splits.test, slice(None)))
+
+
+def say(correct: float) -> None:
+    """Says the share of test images that are classified right, as the last line."""
+    print(json.dumps({"test_accuracy": float(correct)}))

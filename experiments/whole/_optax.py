@@ -1,0 +1,15 @@
+"""(24) and (25) with weight decay, of optax's parts."""
+
+import optax
+
+from experiments.whole._data import Task
+
+
+def momentum_and_decay(given: Task) -> optax.GradientTransformation:
+    """The update rule of this package's run."""
+    settings = given.settings
+    return optax.chain(
+        optax.ema(settings.momentum, debias=False),
+        optax.add_decayed_weights(settings.weight_decay),
+        optax.scale_by_learning_rate(settings.learning_rate),
+    )

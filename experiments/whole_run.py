@@ -1,0 +1,144 @@
+"""From the start of the process to the test accuracy: the report's model 0, ours and others'.
+
+Command: python -m experiments.whole_run
+Quick: python -m experiments.whole_run --quick, a few steps of ours, 1 round, results to runs/quick.
+
+Needs the data set cifar10 (the quick setting needs none) and the extra "bench" for the peers; one
+that is missing is skipped, and said. Each run is a fresh process: imports, data, compiling, 5,000
+steps of 16 images, and the test. Ours is the command ``ffnn-jax train``, which also validates,
+classifies the training images and writes its folder with a page and figures; "ours" compiles all
+of it, "ours-again" finds what it compiled before. The others are written twice: as a user would
+after the library's own tutorial, and tuned. Rounds are interleaved, the order turns.
+"""
+
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from experiments._machine import commit, device_name, package_versions, require_quiet
+from experiments._results import folder_for, run_command, write_result
+from experiments.whole._data import PRESET
+from ffnn_jax.config import Refusal
+
+_ROUNDS = 3
+_OURS = (sys.executable, "-m", "ffnn_jax", "train")
+VARIANTS: dict[str, tuple[str, ...]] = {
+    "ours": (*_OURS, PRESET, "--no-cache"),
+    "ours-again": (*_OURS, PRESET),
+    **{
+        name.replace("_", "-"): (sys.executable, "-m", f"experiments.whole.{name}")
+        for name in ("torch_user", "torch_tuned", "flax_user", "flax_tuned")
+    },
+}
+
+
+def main(quick: bool = False) -> None:
+    """Whole runs of model 0, ours and others'.
+
+    Args:
+        quick: a few steps of ours, to see it work.
+    """
+    path = folder_for(quick) / f"whole-run-{device_name()}.json"
+    write_result(path, measure(quick))
+    print(f"results in {path}")
+
+
+def measure(quick: bool) -> dict[str, Any]:
+    """Runs every variant in turn.
+
+    Raises:
+        Refusal: other programs keep the machine busy, or our own run fails.
+    """
+    if quick:
+        variants = {"ours": (*_OURS, "--steps", "3", "--no-cache")}
+    else:
+        require_quiet()
+        variants = VARIANTS
+    runs, skipped = _rounds(variants, 1 if quick else _ROUNDS)
+    return {
+        "quick": quick,
+        "device": device_name(),
+        "commit": commit(),
+        "versions": package_versions(),
+        "rounds": 1 if quick else _ROUNDS,
+        "skipped": skipped,
+        "rows": _rows(runs),
+    }
+
+
+def _rounds(
+    variants: Mapping[str, Sequence[str]], rounds: int
+) -> tuple[dict[str, list[dict[str, float]]], dict[str, str]]:
+    """The runs of each variant, and why some were skipped."""
+    console = Console(highlight=False)
+    runs: dict[str, list[dict[str, float]]] = {}
+    skipped: dict[str, str] = {}
+    for turn in range(rounds):
+        names = [name for name in variants if name not in skipped]
+        for name in names[turn % len(names) :] + names[: turn % len(names)]:
+            try:
+                found = _run(variants[name])
+            except Refusal as refusal:
+                skipped[name] = str(refusal)
+                console.print(f"skipped {name}: {refusal}")
+                continue
+            runs.setdefault(name, []).append(found)
+            console.print(f"{name}: {found['seconds']:.1f} s, accuracy {found['accuracy']:.4f}")
+    if "ours" in skipped:
+        raise Refusal(f"ours: {skipped['ours']}")
+    return {name: found for name, found in runs.items() if name not in skipped}, skipped
+
+
+def _run(command: Sequence[str]) -> dict[str, float]:
+    """Seconds from the start to the end of a process, and the test accuracy that it came to.
+
+    Raises:
+        Refusal: it failed.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        ours = "ffnn_jax" in command
+        options = ["--run-dir", f"{folder}/run"] if ours else []
+        began = time.perf_counter()
+        done = subprocess.run([*command, *options], check=False, capture_output=True, text=True)
+        seconds = time.perf_counter() - began
+        if done.returncode:
+            raise Refusal((done.stderr.strip() or "no word").splitlines()[-1][:200])
+        if ours:
+            result = json.loads((Path(folder) / "run" / "result.json").read_text("utf-8"))
+            return {"seconds": seconds, "accuracy": result["test_accuracy"][0]}
+    return {
+        "seconds": seconds,
+        "accuracy": json.loads(done.stdout.splitlines()[-1])["test_accuracy"],
+    }
+
+
+def _rows(runs: Mapping[str, Sequence[Mapping[str, float]]]) -> list[dict[str, Any]]:
+    """A row a variant; ratios are of runs of the same round."""
+    ours = [run["seconds"] for run in runs["ours"]]
+    return [
+        {
+            "variant": name,
+            "seconds": [round(run["seconds"], 2) for run in found],
+            "median_seconds": round(statistics.median(run["seconds"] for run in found), 2),
+            "ratio_to_ours": round(
+                statistics.median(
+                    run["seconds"] / own for run, own in zip(found, ours, strict=True)
+                ),
+                3,
+            ),
+            "accuracy": [run["accuracy"] for run in found],
+        }
+        for name, found in runs.items()
+    ]
+
+
+if __name__ == "__main__":
+    run_command(main)
