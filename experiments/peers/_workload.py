@@ -43,7 +43,7 @@ class Workload:
 
     network: str
     batch: int
-    alpha: float = 0.05
+    alpha: float = 0.002
     mu: float = 0.9
 
     @property

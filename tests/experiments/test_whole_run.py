@@ -1,0 +1,65 @@
+"""A whole run is timed from start to end, and a peer that is missing is said."""
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from experiments import _machine, whole_run
+from ffnn_jax.config import Refusal
+
+PEERS = ("flax_tuned", "flax_user", "torch_tuned", "torch_user")
+
+
+def test_the_quick_setting_times_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    whole_run.main(quick=True)
+    (path,) = (tmp_path / "runs" / "quick").glob("whole-run-*.json")
+    (row,) = json.loads(path.read_text())["rows"]
+    assert (row["variant"], row["ratio_to_ours"]) == ("ours", 1)
+    assert row["median_seconds"] > 1
+    assert 0 < row["accuracy"][0] < 1
+
+
+@pytest.mark.parametrize("peer", PEERS)
+def test_a_peer_that_is_installed_trains_and_tests(peer: str):
+    if importlib.util.find_spec(peer.partition("_")[0]) is None:
+        pytest.skip("the extra bench is not installed")
+    found = whole_run._run((sys.executable, "-m", f"experiments.whole.{peer}", "--quick"))
+    assert 0 < found["accuracy"] < 1
+
+
+def test_a_peer_that_is_missing_is_skipped_and_said(monkeypatch: pytest.MonkeyPatch):
+    answers = {"ours": 2.0, "rival": None}
+
+    def run(command: tuple[str, ...]) -> dict[str, float]:
+        if answers[command[0]] is None:
+            raise Refusal("ModuleNotFoundError: No module named 'rival'")
+        return {"seconds": 2.0, "accuracy": 0.5}
+
+    monkeypatch.setattr(whole_run, "_run", run)
+    runs, skipped = whole_run._rounds({"ours": ("ours",), "rival": ("rival",)}, 2)
+    assert list(runs) == ["ours"]
+    assert len(runs["ours"]) == 2
+    assert "No module named 'rival'" in skipped["rival"]
+
+
+def test_ratios_are_of_runs_of_the_same_round():
+    ours = [{"seconds": s, "accuracy": 0.5} for s in (10.0, 20.0, 40.0)]
+    theirs = [{"seconds": s, "accuracy": 0.4} for s in (30.0, 40.0, 160.0)]
+    rows = whole_run._rows({"ours": ours, "theirs": theirs})
+    assert [row["ratio_to_ours"] for row in rows] == [1.0, 3.0]
+    assert [row["median_seconds"] for row in rows] == [20.0, 40.0]
+
+
+def test_a_run_that_fails_is_told_by_its_last_line():
+    with pytest.raises(Refusal, match=r"^no luck$"):
+        whole_run._run((sys.executable, "-c", "raise SystemExit('no luck')"))
+
+
+def test_nothing_is_run_while_others_load_the_machine(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(_machine.os, "getloadavg", lambda: (1.6, 0, 0))
+    with pytest.raises(Refusal, match=r"others load this machine with 1\.6 cores"):
+        whole_run.measure(quick=False)
