@@ -72,10 +72,11 @@ def measure(quick: bool) -> dict[str, Any]:
     rounds = 1 if quick else _ROUNDS
     if not quick:
         require_quiet()
+    load, peak = os.getloadavg()[0], _peak_gflops()
     console, rows, skipped = Console(highlight=False), [], {}
     for workload in workloads:
         found, missing = _workload_rows(workload, variants, rounds)
-        rows += found
+        rows += [row | {"share_of_peak": _short(row["gflops"] / peak)} for row in found]
         skipped |= missing
         console.print(f"{workload.network} at batch {workload.batch}: {_best_line(found)}")
     for name, why in skipped.items():
@@ -86,7 +87,8 @@ def measure(quick: bool) -> dict[str, Any]:
         "cores": _CORES,
         "commit": commit(),
         "versions": package_versions(),
-        "peak_gflops": _peak_gflops(),
+        "load": load,
+        "peak_gflops": peak,
         "rounds": rounds,
         "skipped": skipped,
         "rows": rows,
