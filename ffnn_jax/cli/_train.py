@@ -95,6 +95,9 @@ class Train:
     weight_decay: Annotated[float | None, _NUMBER, _presets_own("weight_decay")] = None
     """Decay lambda of equation (25), at least 0, as in 0.001."""
 
+    precision: Annotated[str | None, _NAME, _presets_own("precision")] = None
+    """Of what layers compute in training: float32, or bf16 (sums and parameters in float32)."""
+
     normalisation: Annotated[str | None, _NAME, _presets_own("normalisation")] = None
     """Subtract one mean or each channel's, or divide too: mean, channel-mean, channel-mean-sd."""
 

@@ -17,6 +17,7 @@ from ffnn_jax.config._refusal import Refusal, suggestion
 
 NORMALISATIONS = ("mean", "channel-mean", "channel-mean-sd")
 SCHEDULES = ("constant", "triangular")
+PRECISIONS = ("float32", "bf16")
 
 _TYPES: dict[Any, tuple[Any, str]] = {
     int: (int, "a whole number"),
@@ -53,6 +54,9 @@ class Settings:
             falls to 0 in the others ("triangular").
         momentum: mu of (24).
         weight_decay: lambda of (25).
+        precision: in training, layers keep what they compute in float32, or in bfloat16 ("bf16":
+            half of the memory, products made for it on a GPU and a TPU). Sums, parameters, loss and
+            update are in float32 either way, and so is all that classifies.
         validation_interval: updates between two looks at the validation images.
         validation_batches: batches of validation images at each look.
         seed: decides the split, the initialisation, the batches and their augmentation.
@@ -76,6 +80,7 @@ class Settings:
     schedule: str = "constant"
     momentum: float = 0.9
     weight_decay: float = 0.005
+    precision: str = "float32"
     validation_interval: int = 100
     validation_batches: int = 10
     seed: int = 0
@@ -108,6 +113,7 @@ class Settings:
         self._require("augmentations", augmentations, "a tuple of augmentations")
         self._require_known("normalisation", NORMALISATIONS)
         self._require_known("schedule", SCHEDULES)
+        self._require_known("precision", PRECISIONS)
 
     def to_json(self) -> dict[str, Any]:
         """The settings as JSON's own types; ``from_json`` is the way back."""

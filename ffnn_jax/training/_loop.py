@@ -150,7 +150,9 @@ def _compiled(
 ) -> tuple[Callable, Callable]:
     """The chunk and the validation, compiled before the clock of training starts."""
     batch_size, decay = settings.batch_size, settings.weight_decay
-    chunk = make_train_chunk(network, optimizer, batch_size, decay, settings.augmentations)
+    chunk = make_train_chunk(
+        network, optimizer, batch_size, decay, settings.augmentations, settings.precision
+    )
     validate = make_validate(network, batch_size, settings.validation_batches)
     return (
         chunk.lower(run.state, np.int32(0), feed.training(0, 0), run.member).compile(),

@@ -17,7 +17,7 @@ from ffnn_jax.layers import softmax_cross_entropy
 from ffnn_jax.network import Network, Params
 from ffnn_jax.optim import decay_loss
 from ffnn_jax.training._augment import augment
-from ffnn_jax.training._gradients import loss_and_gradients
+from ffnn_jax.training._gradients import Loss, loss_and_gradients
 from ffnn_jax.training._inputs import Block, Images, normalise, rows_of
 from ffnn_jax.training._rows import (
     AUGMENTATION,
@@ -61,6 +61,7 @@ def make_train_chunk(
     batch_size: int,
     weight_decay: float = 0.0,
     augmentations: tuple[Augmentation, ...] = (),
+    precision: str = "float32",
 ) -> jax.stages.Wrapped:
     """Returns a jitted function that trains many steps as one compiled scan.
 
@@ -70,6 +71,7 @@ def make_train_chunk(
         batch_size: images a step.
         weight_decay: for the decay's loss among the metrics; the optimiser does the decaying.
         augmentations: what happens to a batch once it is normalised, drawn from (seed, step).
+        precision: of what the layers compute, "float32" or "bf16", as in ``Settings``.
 
     Returns:
         ``chunk(state, stop, source, member) -> (state, metrics)``: runs steps until
@@ -77,7 +79,8 @@ def make_train_chunk(
         draws its batch, or a ``Block`` of batches: then no step is run that is beyond it. The
         state is donated: the one passed in is gone. It is compiled once, whatever ``stop`` is.
     """
-    train_step = _make_train_step(network, optimizer, batch_size, weight_decay, augmentations)
+    loss_of = _make_loss(network, precision)
+    train_step = _make_train_step(loss_of, optimizer, batch_size, weight_decay, augmentations)
 
     def chunk(
         state: TrainState, stop: Int32[Any, ""], source: Images | Block, member: Member
@@ -121,8 +124,21 @@ def make_validate(network: Network, batch_size: int, batches: int) -> jax.stages
     return jax.jit(validate)
 
 
+def _make_loss(network: Network, precision: str) -> Loss:
+    """The loss of a batch: the layers in this precision, the loss itself in the parameters'."""
+
+    def narrowed(array: Array) -> Array:
+        return array.astype(jnp.bfloat16) if precision == "bf16" else array
+
+    def loss_of(params: Params, x: Array, labels: Array) -> tuple[Array, Array]:
+        logits = network.apply(jax.tree.map(narrowed, params), narrowed(x)).astype(x.dtype)
+        return softmax_cross_entropy(logits, labels), logits
+
+    return loss_of
+
+
 def _make_train_step(
-    network: Network,
+    loss_of: Loss,
     optimizer: optax.GradientTransformation,
     batch_size: int,
     weight_decay: float,
@@ -137,10 +153,6 @@ def _make_train_step(
         x = normalise(batch.pixels, member.normalisation)
         if augmentations:
             x = augment(key_of(member, AUGMENTATION, state.step), x, augmentations)
-
-        def loss_of(params: Params, x: Array, labels: Array) -> tuple[Array, Array]:
-            logits = network.apply(params, x)
-            return softmax_cross_entropy(logits, labels), logits
 
         loss, logits, grads = loss_and_gradients(loss_of, state.params, x, batch.labels)
         updates, momentum = optimizer.update(grads, state.momentum, state.params)

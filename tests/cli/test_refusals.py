@@ -236,7 +236,7 @@ def test_help_names_every_preset_and_option(capsys: pytest.CaptureFixture[str]):
     said = capsys.readouterr().out
     options = (
         "dataset", "steps", "batch-size", "learning-rate", "momentum", "weight-decay",
-        "normalisation", "schedule", "augment", "seed", "seeds", "run-dir",
+        "normalisation", "schedule", "precision", "augment", "seed", "seeds", "run-dir",
     )  # fmt: skip
     assert [option for option in options if f"--{option} " not in said] == []
     named = [name for name in PRESETS if name not in said]

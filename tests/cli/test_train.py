@@ -59,7 +59,7 @@ def second(here: Path, first: Ran) -> Ran:
     """The same place again, with other words."""
     words = ["quickstart", "--steps", "3", "--seeds", "2", "--seed", "5", "--batch-size", "8"]
     others = ["--normalisation", "channel-mean-sd", "--augment", "flip", "crop:2"]
-    others += ["--schedule", "triangular"]
+    others += ["--schedule", "triangular", "--precision", "bf16"]
     return run_in(here, 2, *words, *others)
 
 
@@ -135,7 +135,7 @@ def test_the_settings_of_a_run_are_those_asked_for(second: Ran):
     asked = {"preset": "quickstart", "steps": 3, "seeds": 2, "seed": 5, "batch_size": 8}
     assert {key: config[key] for key in asked} == asked
     assert config["normalisation"] == "channel-mean-sd"
-    assert config["schedule"] == "triangular"
+    assert (config["schedule"], config["precision"]) == ("triangular", "bf16")
     assert config["augmentations"] == [{"type": "Flip"}, {"type": "Crop", "padding": 2}]
 
 

@@ -14,7 +14,7 @@ MNIST = PRESETS["mnist"]
 WHOLE = ("held_out", "steps", "batch_size", "validation_interval", "validation_batches")
 SEEDS = ("seed", "seeds")
 NUMBERS = ("learning_rate", "momentum", "weight_decay", "pixel_scale")
-TEXTS = ("preset", "dataset", "normalisation", "schedule")
+TEXTS = ("preset", "dataset", "normalisation", "schedule", "precision")
 FINITE = "from 1.2e-38 to 3.4e+38"
 BELOW_ONE = "at least 0 and, in float32, below 1"
 
@@ -40,6 +40,7 @@ OUT_OF_RANGE = [
     ("layers", (), "a tuple of at least one layer"),
     ("normalisation", "sd", "one of mean, channel-mean, channel-mean-sd"),
     ("schedule", "cosine", "one of constant, triangular"),
+    ("precision", "half", "one of float32, bf16"),
     *(
         ("augmentations", bad, "a tuple of augmentations")
         for bad in (None, "flip", Flip(), [Flip()], (Flip(), "crop"), (Crop,))

@@ -1,3 +1,5 @@
+import re
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -30,8 +32,8 @@ OPTAX = optax.chain(
 AUGMENTATIONS = Flip(), Crop(2), Cutout(3)
 
 
-def run(images, member, stops, optimizer=OURS, augmentations=()):
-    chunk = make_train_chunk(NETWORK, optimizer, BATCH, DECAY, augmentations)
+def run(images, member, stops, optimizer=OURS, augmentations=(), precision="float32"):
+    chunk = make_train_chunk(NETWORK, optimizer, BATCH, DECAY, augmentations, precision)
     state, metrics = initial_state(NETWORK, optimizer, member.key), []
     for stop in stops:
         state, done = chunk(state, np.int32(stop), images, member)
@@ -215,3 +217,31 @@ def test_a_step_without_augmentations_makes_no_key_for_them(images, augmentation
     state = initial_state(NETWORK, OURS, member.key)
     traced = str(jax.make_jaxpr(chunk)(state, np.int32(1), images, member))
     assert traced.count("random_fold_in") == keys
+
+
+def test_a_step_in_bf16_is_the_float32_step_rounded(images):
+    wide, narrow = (
+        run(images, make_member(images), [1], precision=precision)
+        for precision in ("float32", "bf16")
+    )
+    start = initial_state(NETWORK, OURS, make_member(images).key).params
+    for before, after, rounded in zip(
+        *map(jax.tree.leaves, (start, wide[0].params, narrow[0].params)), strict=True
+    ):
+        assert rounded.dtype == np.float32
+        moved = np.max(np.abs(np.asarray(after - before)))
+        assert 0 < np.max(np.abs(after - rounded)) < 0.1 * moved
+    losses = wide[1][0].loss[0], narrow[1][0].loss[0]
+    assert losses[0] == pytest.approx(losses[1], rel=tolerance("bfloat16"))
+
+
+def test_bf16_products_are_added_up_in_float32(images):
+    member = make_member(images)
+    chunk = make_train_chunk(NETWORK, OURS, BATCH, precision="bf16")
+    state = initial_state(NETWORK, OURS, member.key)
+    text = chunk.lower(state, np.int32(1), images, member).as_text()
+    products = re.findall(r"dot_general.*: \((.*)\) -> (.*)", text)
+    assert len(products) == 5  # two layers: forward, dw, and the second layer's dx
+    for operands, result in products:
+        assert len(re.findall(r"xbf16>", operands)) == 2
+        assert result.endswith("xf32>")
