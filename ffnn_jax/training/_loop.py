@@ -5,22 +5,16 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-import jax
 import numpy as np
 import optax
 
 from ffnn_jax.config import Diverged, Settings
 from ffnn_jax.network import Network, Params
-from ffnn_jax.training._feed import Feed, Resident, Streaming
+from ffnn_jax.training._feed import Resident, Streaming
 from ffnn_jax.training._inputs import ImageParts
 from ffnn_jax.training._rows import Member
-from ffnn_jax.training._step import (
-    ChunkMetrics,
-    TrainState,
-    initial_state,
-    make_train_chunk,
-    make_validate,
-)
+from ffnn_jax.training._seeds import make_seeds
+from ffnn_jax.training._step import ChunkMetrics
 
 _FIRST_STOP = 10
 _CHUNK_SECONDS = 2.0
@@ -78,11 +72,9 @@ class RunningMean:
 
 @dataclasses.dataclass
 class _Run:
-    """One seed under way."""
+    """What is shown of one seed under way."""
 
     seed: int
-    member: Member
-    state: TrainState
     loss: RunningMean = dataclasses.field(default_factory=RunningMean)
     accuracy: RunningMean = dataclasses.field(default_factory=RunningMean)
     validation_accuracy: float | None = None
@@ -99,7 +91,8 @@ def train(
 ) -> Trained:
     """Trains one network for each member, all in step.
 
-    Each seed's arithmetic is that of the seed alone, so its result is the same bit for bit.
+    On a CPU each seed's arithmetic is that of the seed alone, so its result is the same bit for
+    bit; where all seeds are one program, sums may be rounded in another order.
 
     Args:
         network: maps images to logits.
@@ -115,49 +108,24 @@ def train(
         Refusal: streaming was asked for and Grain is not installed.
     """
     feed = Streaming(images, members, settings) if streaming else Resident(images)
-    runs = [
-        _Run(settings.seed + index, member, initial_state(network, optimizer, member.key))
-        for index, member in enumerate(jax.device_put(list(members)))
-    ]
+    runs = [_Run(settings.seed + index) for index in range(len(members))]
     began = time.perf_counter()
-    chunk, validate = _compiled(network, optimizer, settings, feed, runs[0])
+    seeds = make_seeds(network, optimizer, settings, feed, members)
     compiled = time.perf_counter()
     history: list[Record] = []
     step = 0
     while step < settings.steps:
         spent = time.perf_counter() - compiled
         stop = _next_stop(step, settings, feed.chunk_steps, spent)
-        for index, run in enumerate(runs):
-            source = feed.training(index, step)
-            run.state, metrics = chunk(run.state, np.int32(stop), source, run.member)
+        for run, metrics in zip(runs, seeds.advance(step, stop), strict=True):
             _take(run, metrics, step, stop - step)
-            if stop % settings.validation_interval == 0 or stop == settings.steps:
-                looked = float(validate(run.state, feed.validation(index, stop), run.member))
+        if stop % settings.validation_interval == 0 or stop == settings.steps:
+            for run, looked in zip(runs, seeds.look(stop), strict=True):
                 run.validation_accuracy = looked
                 history.append(_record(run, stop, looked))
         step = stop
         report(_progress(runs, step, settings, time.perf_counter() - compiled))
-    params = [jax.device_get(run.state.params) for run in runs]
-    return Trained(params, history, compiled - began, time.perf_counter() - compiled)
-
-
-def _compiled(
-    network: Network,
-    optimizer: optax.GradientTransformation,
-    settings: Settings,
-    feed: Feed,
-    run: _Run,
-) -> tuple[Callable, Callable]:
-    """The chunk and the validation, compiled before the clock of training starts."""
-    batch_size, decay = settings.batch_size, settings.weight_decay
-    chunk = make_train_chunk(
-        network, optimizer, batch_size, decay, settings.augmentations, settings.precision
-    )
-    validate = make_validate(network, batch_size, settings.validation_batches)
-    return (
-        chunk.lower(run.state, np.int32(0), feed.training(0, 0), run.member).compile(),
-        validate.lower(run.state, feed.validation(0, 0), run.member).compile(),
-    )
+    return Trained(seeds.params(), history, compiled - began, time.perf_counter() - compiled)
 
 
 def _next_stop(step: int, settings: Settings, chunk_steps: int, spent: float) -> int:

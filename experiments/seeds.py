@@ -1,0 +1,214 @@
+"""Many seeds of one network: the ways to train them, side by side.
+
+Command: python -m experiments.seeds
+Quick: python -m experiments.seeds --quick, 2 seeds, 1 step, 1 round, results to runs/quick.
+
+Random images stand in for a data set; a step is the whole of it, from drawing the batch to the
+update. "one by one" calls the program of one seed for each in turn, "threads" does so from a thread
+a core, "processes" from a process a core that is bound to it; "mapped" (``jax.lax.map``) and
+"vmapped" (``jax.vmap``) are one program for all. Rounds are interleaved.
+"""
+
+import dataclasses
+import functools
+import multiprocessing
+import os
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from experiments._machine import commit, device_name, package_versions, require_quiet
+from experiments._results import folder_for, run_command, write_result
+from ffnn_jax.config import Settings, preset
+
+_PRESETS = ("mnist", "cifar10-0", "cifar10-3")
+_SEEDS, _STEPS, _ROUNDS, _IMAGES = 4, 200, 5, 20_000
+_CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
+
+
+def main(quick: bool = False) -> None:
+    """The ways to train many seeds.
+
+    Args:
+        quick: a few steps, to see it work.
+    """
+    if not quick:
+        require_quiet()
+    names, seeds, steps, rounds = ("mnist",), 2, 1, 1
+    if not quick:
+        names, seeds, steps, rounds = _PRESETS, _SEEDS, _STEPS, _ROUNDS
+    rows = [row for name in names for row in _rows(preset(name), seeds, steps, rounds)]
+    result = {
+        "quick": quick, "device": device_name(), "commit": commit(),
+        "versions": package_versions(), "seeds": seeds, "steps": steps, "rounds": rounds,
+        "rows": rows,
+    }  # fmt: skip
+    path = folder_for(quick) / f"seeds-{device_name()}.json"
+    write_result(path, result)
+    for row in rows:
+        print(f"{row['network']}, {row['way']}: {row['median_ms']} ms a step and seed")
+
+
+def _rows(settings: Settings, seeds: int, steps: int, rounds: int) -> list[dict[str, Any]]:
+    """A row a way: milliseconds of the wall clock, divided by steps and seeds."""
+    bench = Bench(settings, seeds, steps)
+    ways: dict[str, Callable[[], float]] = {
+        "one by one": bench.one_by_one,
+        "threads": bench.threads,
+        "mapped": bench.mapped,
+        "vmapped": bench.vmapped,
+        "processes": functools.partial(_in_processes, settings, seeds, steps),
+    }
+    for way in ways.values():
+        way()
+    laps: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(rounds):
+        for name, way in ways.items():
+            laps[name].append(1e3 * way() / (steps * seeds))
+    return [
+        {
+            "network": settings.preset,
+            "way": name,
+            "median_ms": float(f"{statistics.median(found):.4g}"),
+            "spread": [float(f"{one:.4g}") for one in (min(found), max(found))],
+        }
+        for name, found in laps.items()
+    ]
+
+
+class Bench:
+    """Programs of one seed and of all, compiled once."""
+
+    def __init__(self, settings: Settings, seeds: int, steps: int) -> None:
+        import jax
+
+        from ffnn_jax.network import Network
+        from ffnn_jax.optim import momentum
+        from ffnn_jax.training import initial_state, make_train_chunk
+
+        self._images, self._members = _drawn(settings, range(seeds))
+        network = Network(settings.layers, self._images.pixels.shape[1:])
+        optimizer = momentum(settings.learning_rate, settings.momentum, settings.weight_decay)
+        self._begin = functools.partial(initial_state, network, optimizer)
+        self._stops = [min(stop + 100, steps) for stop in range(0, steps, 100)]
+        chunk = make_train_chunk(network, optimizer, settings.batch_size, settings.weight_decay)
+        self._one = chunk
+        self._vmapped = jax.jit(jax.vmap(chunk, in_axes=(0, None, None, 0)), donate_argnums=0)
+        self._mapped = jax.jit(_by_lax_map(chunk), donate_argnums=0)
+
+    def one_by_one(self) -> float:
+        """Seconds of all seeds, one after another."""
+        return _timed(lambda: [self._train(self._one, member) for member in self._members])
+
+    def threads(self) -> float:
+        """Seconds of all seeds, from a thread a core."""
+        with ThreadPoolExecutor(len(_CORES)) as pool:
+            train = functools.partial(self._train, self._one)
+            return _timed(lambda: list(pool.map(train, self._members)))
+
+    def mapped(self) -> float:
+        """Seconds of one program that goes through the seeds."""
+        return _timed(lambda: self._train_all(self._mapped))
+
+    def vmapped(self) -> float:
+        """Seconds of one program whose arrays have an axis of seeds."""
+        return _timed(lambda: self._train_all(self._vmapped))
+
+    def _train(self, chunk: Any, member: Any) -> Any:
+        state = self._begin(member.key)
+        for stop in self._stops:
+            state, metrics = chunk(state, np.int32(stop), self._images, member)
+            np.asarray(metrics.loss)
+        return state
+
+    def _train_all(self, chunk: Any) -> Any:
+        import jax
+        import jax.numpy as jnp
+
+        def stacked(trees: Sequence[Any]) -> Any:
+            return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
+
+        members = stacked(self._members)
+        states = stacked([self._begin(member.key) for member in self._members])
+        for stop in self._stops:
+            states, metrics = chunk(states, np.int32(stop), self._images, members)
+            np.asarray(metrics.loss)
+        return states
+
+
+def _by_lax_map(chunk: Any) -> Callable[..., Any]:
+    import jax
+
+    def mapped(states: Any, stop: Any, images: Any, members: Any) -> Any:
+        return jax.lax.map(lambda pair: chunk(pair[0], stop, images, pair[1]), (states, members))
+
+    return mapped
+
+
+def _drawn(settings: Settings, seeds: Sequence[int]) -> tuple[Any, list[Any]]:
+    """Random images on the device, and a member a seed."""
+    import jax
+
+    from ffnn_jax.training import Images, Member, normalisation_of
+
+    shape = (32, 32, 3) if settings.dataset == "cifar10" else (28, 28, 1)
+    draw = np.random.default_rng(0)
+    pixels = draw.integers(0, 256, (_IMAGES, *shape), np.uint8)
+    images = Images(pixels, draw.integers(0, 10, _IMAGES).astype(np.int32))
+    normalisation = normalisation_of([pixels], 1 / 255)
+    rows = np.arange(_IMAGES, dtype=np.int32)
+    cut = _IMAGES // 10
+    members = [Member(jax.random.key(k), rows[cut:], rows[:cut], normalisation) for k in seeds]
+    return jax.device_put((images, members))
+
+
+def _timed(work: Callable[[], Any]) -> float:
+    import jax
+
+    began = time.perf_counter()
+    jax.block_until_ready(work())
+    return time.perf_counter() - began
+
+
+@functools.cache
+def _workers(settings: Settings, steps: int) -> list[Any]:
+    """A process a core, with its program compiled, that waits to be told how many seeds."""
+    context, workers = multiprocessing.get_context("spawn"), []
+    for core in _CORES:
+        ours, theirs = context.Pipe()
+        arguments = (theirs, core, settings, steps)
+        context.Process(target=_work, args=arguments, daemon=True).start()
+        workers.append(ours)
+    return workers
+
+
+def _in_processes(settings: Settings, seeds: int, steps: int) -> float:
+    """Seconds of all seeds, shared out to a process a core."""
+    workers = _workers(settings, steps)
+    shares = [len(range(index, seeds, len(workers))) for index in range(len(workers))]
+    began = time.perf_counter()
+    for worker, share in zip(workers, shares, strict=True):
+        worker.send(share)
+    for worker in workers:
+        worker.recv()
+    return time.perf_counter() - began
+
+
+def _work(pipe: Any, core: int, settings: Settings, steps: int) -> None:
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {core})
+    bench = Bench(dataclasses.replace(settings, seeds=1), 1, steps)
+    while True:
+        try:
+            share = pipe.recv()
+        except EOFError:
+            return
+        pipe.send([bench.one_by_one() for _ in range(share)])
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,80 @@
+"""Seeds as one program are the seeds one after another, up to the rounding of sums."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+from ffnn_jax.config import Cutout, Diverged, Flip, preset
+from ffnn_jax.optim import momentum
+from ffnn_jax.training import ImageParts, _seeds, train
+from ffnn_jax.training._feed import Resident, Streaming
+from tests.tolerances import tolerance
+from tests.training.conftest import NETWORK, make_member
+
+SETTINGS = dataclasses.replace(
+    preset("quickstart"), steps=12, batch_size=8, seed=5, seeds=3, validation_interval=6
+)
+
+
+@pytest.fixture
+def together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On this platform too, what others do."""
+    monkeypatch.setattr(_seeds, "_is_one_program", lambda feed, members: True)
+
+
+def run(images: Any, rate: float = 0.05, **changes: Any):
+    settings = dataclasses.replace(SETTINGS, **changes)
+    members = [make_member(images, settings.seed + k) for k in range(settings.seeds)]
+    return train(NETWORK, momentum(rate), settings, ImageParts((images,)), members)
+
+
+@pytest.mark.parametrize("augmentations", [(), (Flip(), Cutout(3))])
+def test_one_program_gives_each_seed_what_it_has_alone(
+    images, monkeypatch: pytest.MonkeyPatch, augmentations: tuple
+):
+    alone = run(images, augmentations=augmentations)
+    monkeypatch.setattr(_seeds, "_is_one_program", lambda feed, members: True)
+    together = run(images, augmentations=augmentations)
+    assert [(r.seed, r.step) for r in together.history] == [(r.seed, r.step) for r in alone.history]
+    allowed = tolerance("float32", 1000)
+    for ours, theirs in zip(together.params, alone.params, strict=True):
+        for a, b in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
+            np.testing.assert_allclose(a, b, rtol=allowed, atol=allowed)
+    for ours, theirs in zip(together.history, alone.history, strict=True):
+        assert ours.loss == pytest.approx(theirs.loss, rel=allowed)
+        assert ours.validation_accuracy == theirs.validation_accuracy
+
+
+def test_seeds_in_one_program_are_not_each_other(images, together):
+    first, second, third = (jax.tree.leaves(one)[1] for one in run(images).params)
+    assert not np.allclose(first, second)
+    assert not np.allclose(second, third)
+
+
+def test_a_seed_that_diverges_is_named_in_one_program_too(images, together):
+    with pytest.raises(Diverged, match=r"the loss of seed \d at step \d+ is"):
+        run(images, rate=1e30)
+
+
+class _On:
+    """A member whose arrays lie on a platform."""
+
+    def __init__(self, platform: str) -> None:
+        device = type("Device", (), {"platform": platform})()
+        mean = type("Mean", (), {"devices": lambda self: {device}})()
+        self.normalisation = type("Normalisation", (), {"mean": mean})()
+
+
+@pytest.mark.parametrize(
+    ("platform", "seeds", "feed", "one"),
+    [("cpu", 3, Resident, False), ("gpu", 3, Resident, True), ("tpu", 2, Resident, True),
+     ("gpu", 1, Resident, False), ("gpu", 3, Streaming, False)],
+)  # fmt: skip
+def test_one_program_is_for_several_seeds_on_a_device_that_holds_all_images(
+    platform: str, seeds: int, feed: Any, one: bool
+):
+    members: Any = [_On(platform)] * seeds
+    assert _seeds._is_one_program(feed.__new__(feed), members) == one
