@@ -15,7 +15,7 @@ from ffnn_jax.cli._look import Doctor, Report, Summary
 from ffnn_jax.cli._predict import Evaluate, Export, Predict
 from ffnn_jax.cli._train import Train
 from ffnn_jax.cli._verify import Verify
-from ffnn_jax.config import Diverged, Refusal
+from ffnn_jax.config import Diverged, Interrupted, Refusal
 
 _FAILED, _REFUSED, _DIVERGED, _INTERRUPTED = 1, 2, 3, 130
 _COMMANDS = {
@@ -47,6 +47,8 @@ def main(args: Sequence[str] | None = None) -> None:
         _leave(str(refusal), _REFUSED)
     except Diverged as divergence:
         _leave(str(divergence), _DIVERGED)
+    except Interrupted as interruption:
+        _leave(str(interruption), 128 + interruption.signal)
     except KeyboardInterrupt:
         _leave("interrupted", _INTERRUPTED)
     except OSError as error:

@@ -1,6 +1,7 @@
 """A run as a person watches it."""
 
 import dataclasses
+import shlex
 import statistics
 import tempfile
 from pathlib import Path
@@ -9,15 +10,21 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from ffnn_jax.cli._data_sets import prepare_and_watch
-from ffnn_jax.config import Settings, preset
+from ffnn_jax.cli._signals import Work
+from ffnn_jax.config import Interrupted, Refusal, Settings, preset
 from ffnn_jax.data import NotPrepared, Splits, load_splits
 from ffnn_jax.network import Network
 from ffnn_jax.runs import (
+    EVERY,
+    Checkpoints,
     Observer,
     Outcome,
+    Saved,
+    alone_in,
     compute,
     device,
     fitted,
+    last_checkpoint,
     new_run_folder,
     run_network,
     versions,
@@ -29,27 +36,72 @@ from ffnn_jax.training import Progress as Done
 _PLAIN_LINES = 30
 
 
-def run_and_print(settings: Settings, run_dir: Path | None, streaming: bool | None) -> None:
+@dataclasses.dataclass(frozen=True)
+class Way:
+    """How a run is made: where its images are, and how often it is saved."""
+
+    streaming: bool | None = None
+    every: int = EVERY
+
+
+def run_and_print(settings: Settings, run_dir: Path | None, way: Way, work: Work) -> None:
     """Trains, tests, writes the run's folder, and says so on standard output."""
-    console = Console(highlight=False, soft_wrap=True)
     splits = _splits(settings)
     if settings.dataset != preset(settings.preset).dataset:
         settings = fitted(settings, splits)
-    network = run_network(settings, splits)
+    run_network(settings, splits)
     folder = new_run_folder(settings.preset, run_dir)
+    with alone_in(folder):
+        _run(settings, splits, folder, way, None, work)
+
+
+def resume_and_print(folder: Path, steps: int | None, way: Way, work: Work) -> None:
+    """Goes on with the run of a folder as if nothing had happened.
+
+    Raises:
+        Refusal: there is nothing to go on with, or not to so many steps.
+    """
+    with alone_in(folder):
+        saved = last_checkpoint(folder)
+        settings = _prolonged(Settings.from_json(saved.about["settings"]), saved, steps)
+        _run(settings, _splits(settings), folder, way, saved, work)
+
+
+def _prolonged(settings: Settings, saved: Saved, steps: int | None) -> Settings:
+    """The settings of the run, with as many steps as are asked for now."""
+    if steps is None or steps == settings.steps:
+        return settings
+    if settings.schedule != "constant":
+        raise Refusal(f"steps: the {settings.schedule} schedule was made for {settings.steps:,}")
+    if steps < saved.about["step"]:
+        raise Refusal(f"steps must be at least the {saved.about['step']:,} done, got {steps}")
+    return dataclasses.replace(settings, steps=steps)
+
+
+def _run(
+    settings: Settings, splits: Splits, folder: Path, way: Way, saved: Saved | None, work: Work
+) -> None:
+    console = Console(highlight=False, soft_wrap=True)
     write_config(folder, settings)
-    _print_beginning(console, settings, splits, network)
-    with _Watcher(console, settings) as watcher:
-        outcome = compute(settings, splits, watcher, streaming)
+    _print_beginning(console, settings, splits, run_network(settings, splits))
+    if saved is not None:
+        console.print(f"going on   after step {saved.about['step']:,}, from {saved.path}")
+    work.hint = f"; go on with: ffnn-jax train --resume {shlex.quote(str(folder))}"
+    checkpoints = Checkpoints(folder, way.every, saved, work.ending)
+    try:
+        with _Watcher(console, settings, work) as watcher:
+            outcome = compute(settings, splits, watcher, way.streaming, checkpoints)
+    except Interrupted as interruption:
+        raise Interrupted(interruption.signal, f"{interruption}{work.hint}") from None
     write_run(folder, outcome)
     _print_end(console, outcome, folder)
 
 
-def dry_run_and_print(settings: Settings, streaming: bool | None) -> None:
+def dry_run_and_print(settings: Settings, way: Way, work: Work) -> None:
     """One step of one seed, and all that follows it, in a folder that is removed."""
     one = dataclasses.replace(settings, steps=1, seeds=1)
     with tempfile.TemporaryDirectory() as folder:
-        run_and_print(one, Path(folder) / settings.preset, streaming)
+        run_and_print(one, Path(folder) / settings.preset, way, work)
     print("dry run: everything works; the folder was removed")
 
 
@@ -101,7 +153,8 @@ def _print_end(console: Console, outcome: Outcome, folder: Path) -> None:
 class _Watcher(Observer):
     """A live line on a terminal, at most 30 plain lines elsewhere."""
 
-    def __init__(self, console: Console, settings: Settings) -> None:
+    def __init__(self, console: Console, settings: Settings, work: Work) -> None:
+        self._work = work
         columns = TextColumn("{task.description}"), BarColumn(bar_width=24)
         self._bar = Progress(*columns, console=console, transient=True)
         self._task: TaskID = self._bar.add_task("", total=settings.steps)
@@ -119,9 +172,11 @@ class _Watcher(Observer):
             self._bar.stop()
 
     def compiling(self) -> None:
+        self._work.makes_steps = False
         self._say("compiling the training step ...")
 
     def progress(self, progress: Done) -> None:
+        self._work.makes_steps = True
         line = _line(progress)
         due = progress.step // self._every > self._printed
         if self._console.is_terminal:
@@ -131,6 +186,7 @@ class _Watcher(Observer):
             self._console.print(line)
 
     def evaluating(self) -> None:
+        self._work.makes_steps = False
         self._say("classifying all images ...")
 
     def _say(self, words: str) -> None:

@@ -42,6 +42,7 @@ def _presets_own(setting: str) -> Any:
     return tyro.conf.arg(help_behavior_hint=f"(default: the preset's; quickstart: {of_quickstart})")
 
 
+_OF_THE_COMMAND = ("checkpoint_every", "dry_run", "no_cache", "resume", "run_dir", "streaming")
 _WHOLE = _number(int, "a whole number", "N")
 _NUMBER = _number(float, "a number", "F")
 _NAME = _option(1, "NAME", lambda given: given[0])
@@ -121,6 +122,14 @@ class Train:
     ] = False
     """Compile anew, and keep no compiled programs in the user's cache folder."""
 
+    checkpoint_every: Annotated[int, _WHOLE] = 1000
+    """Steps between two checkpoints in the run's folder, at least 1, as in 500."""
+
+    resume: Annotated[
+        Path | None, tyro.conf.arg(metavar="RUN", help_behavior_hint="(optional)")
+    ] = None
+    """Go on with the run in this folder, as if it had not ended; only --steps may be another."""
+
     dry_run: Annotated[
         tyro.conf.FlagCreatePairsOff[bool], tyro.conf.arg(help_behavior_hint="(default: no)")
     ] = False
@@ -134,27 +143,46 @@ class Train:
 
     def __call__(self) -> int:
         """Runs the command; jax is imported once the settings are found good."""
+        if self.checkpoint_every < 1:
+            raise Refusal(f"checkpoint-every must be at least 1, got {self.checkpoint_every}")
+        if self.resume is not None:
+            self._require_resumable(self.resume)
         settings = self.settings()
         if self.run_dir is not None and self.run_dir.exists():
             raise Refusal(f"run-dir must not exist yet, {self.run_dir} does")
         if self.streaming:
             require_grain()
 
-        from ffnn_jax.cli._run import dry_run_and_print, run_and_print
+        from ffnn_jax.cli._run import Way, dry_run_and_print, resume_and_print, run_and_print
+        from ffnn_jax.cli._signals import run_heeding_signals
         from ffnn_jax.runs import keep_compiled_programs
 
         if not self.no_cache:
             keep_compiled_programs()
-        if self.dry_run:
-            dry_run_and_print(settings, self.streaming or None)
+        way = Way(self.streaming or None, self.checkpoint_every)
+        if self.resume is not None:
+            folder, steps = self.resume, self.steps
+            run_heeding_signals(lambda work: resume_and_print(folder, steps, way, work))
+        elif self.dry_run:
+            run_heeding_signals(lambda work: dry_run_and_print(settings, way, work))
         else:
-            run_and_print(settings, self.run_dir, self.streaming or None)
+            run_heeding_signals(lambda work: run_and_print(settings, self.run_dir, way, work))
         return 0
+
+    def _require_resumable(self, folder: Path) -> None:
+        """Refuses settings of the user's beside those of the run, and what is no run."""
+        fresh, allowed = Train(), ("resume", "steps", "streaming", "no_cache", "checkpoint_every")
+        for name, value in vars(self).items():
+            if name not in allowed and value != getattr(fresh, name):
+                option = name.replace("_", "-")
+                raise Refusal(f"{option}: a run is resumed with its own; only --steps may change")
+        if not (folder / "checkpoints").is_dir():
+            raise Refusal(f"{folder}: no run that can be resumed (it has no checkpoints)")
 
     def settings(self) -> Settings:
         """The preset's settings with what was asked for in their place."""
         asked = {name: value for name, value in vars(self).items() if value is not None}
-        for of_the_command in ("dry_run", "no_cache", "run_dir", "streaming"):
+        for of_the_command in _OF_THE_COMMAND:
             asked.pop(of_the_command, None)
         if self.augment is not None:
             asked["augmentations"] = augmentations_of(asked.pop("augment"))

@@ -19,7 +19,7 @@ from ffnn_jax.config._json import (
     layers_to_json,
 )
 from ffnn_jax.config._presets import PRESETS, preset
-from ffnn_jax.config._refusal import Diverged, Refusal, suggestion
+from ffnn_jax.config._refusal import Diverged, Interrupted, Refusal, suggestion
 from ffnn_jax.config._settings import NORMALISATIONS, Settings
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "Dense",
     "Diverged",
     "Flip",
+    "Interrupted",
     "Layer",
     "LeakyReLU",
     "MaxPool",

@@ -12,6 +12,19 @@ class Diverged(ArithmeticError):
     """Training came to a number that is not finite; the message is one line: what and where."""
 
 
+class Interrupted(Exception):
+    """A run ended at a signal, with all it had done saved.
+
+    Attributes:
+        signal: the signal's number.
+    """
+
+    def __init__(self, signal: int, message: str) -> None:
+        """Takes the signal's number and one line for the user."""
+        super().__init__(message)
+        self.signal = signal
+
+
 def suggestion(word: str, known: Iterable[str]) -> str:
     """Returns '; did you mean X?' for the known name nearest to ``word``, or nothing."""
     by_lower_case = {name.lower(): name for name in known}

@@ -1,19 +1,26 @@
 """A whole run: from settings to trained and tested models, and to the folder it leaves."""
 
+from ffnn_jax.runs._checkpoints import EVERY, Checkpoints, Ending, Saved, last_checkpoint
 from ffnn_jax.runs._compiled import keep_compiled_programs
 from ffnn_jax.runs._compute import Observer, compute, fitted, run_network
 from ffnn_jax.runs._environment import device, versions
-from ffnn_jax.runs._folder import new_run_folder
+from ffnn_jax.runs._folder import alone_in, new_run_folder
 from ffnn_jax.runs._outcome import Outcome, most_confident_mistakes, result_of
 from ffnn_jax.runs._write import write_config, write_page, write_run
 
 __all__ = [
+    "EVERY",
+    "Checkpoints",
+    "Ending",
     "Observer",
     "Outcome",
+    "Saved",
+    "alone_in",
     "compute",
     "device",
     "fitted",
     "keep_compiled_programs",
+    "last_checkpoint",
     "most_confident_mistakes",
     "new_run_folder",
     "result_of",

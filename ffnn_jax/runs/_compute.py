@@ -1,6 +1,7 @@
 """Settings and data in, trained and tested models out."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -12,6 +13,7 @@ from ffnn_jax.data import Dataset, Splits, load_splits
 from ffnn_jax.models import Model
 from ffnn_jax.network import Network
 from ffnn_jax.optim import momentum, triangular
+from ffnn_jax.runs._checkpoints import Checkpoints
 from ffnn_jax.runs._outcome import Outcome
 from ffnn_jax.training import (
     ImageParts,
@@ -84,6 +86,7 @@ def compute(
     splits: Splits | None = None,
     observer: Observer | None = None,
     streaming: bool | None = None,
+    checkpoints: Checkpoints | None = None,
 ) -> Outcome:
     """Trains and tests one network for each seed.
 
@@ -94,10 +97,13 @@ def compute(
         streaming: whether images stay on the host and are sent to the device ahead of their use;
             if not given, where they would take more than half of the device's memory. The
             batches are the same.
+        checkpoints: keep the run as it goes, and give where to go on.
 
     Raises:
         Refusal: settings and data do not fit, the data set is not prepared, or streaming needs
-            Grain, which is not installed.
+            Grain, which is not installed; or the run that the checkpoints are to go on with was
+            another.
+        Interrupted: the checkpoints were asked to end the run.
         Diverged: the loss became infinite or NaN.
         TypeError: the settings are no Settings.
     """
@@ -112,8 +118,11 @@ def compute(
     seeds = range(settings.seed, settings.seed + settings.seeds)
     members = [_member(settings, splits, images, seed) for seed in seeds]
     optimizer = _optimizer(settings)
+    keeper = None if checkpoints is None else checkpoints.of_run(_said(settings, splits, members))
     observer.compiling()
-    trained = train(network, optimizer, settings, images, members, observer.progress, streaming)
+    trained = train(
+        network, optimizer, settings, images, members, observer.progress, streaming, keeper
+    )
     observer.evaluating()
     models = [
         Model(network, params, member.normalisation, splits.train.class_names)
@@ -137,6 +146,16 @@ def _optimizer(settings: Settings) -> optax.GradientTransformation:
     if settings.schedule == "triangular":
         alpha = triangular(alpha, settings.steps)
     return momentum(alpha, settings.momentum, settings.weight_decay)
+
+
+def _said(settings: Settings, splits: Splits, members: Sequence[Member]) -> dict[str, Any]:
+    """What a checkpoint says of its run, beside the state."""
+    normalisations = [[array.tolist() for array in one.normalisation] for one in members]
+    return {
+        "settings": settings.to_json(),
+        "data_sha256": {part.name: part.sha256 for part in splits if part is not None},
+        "normalisation": normalisations,
+    }
 
 
 def _kind(part: Dataset) -> tuple[Any, ...]:

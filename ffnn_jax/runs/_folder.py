@@ -1,8 +1,14 @@
 """Run folders: numbered by default, never one that exists."""
 
+import contextlib
 import itertools
+import json
+import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from ffnn_jax.config import Refusal
 
@@ -29,6 +35,34 @@ def new_run_folder(preset: str, folder: Path | None = None) -> Path:
         if folder is not None and folder.exists():
             raise Refusal(f"run-dir must not exist yet, {folder} does") from None
         raise Refusal(f"run-dir cannot be made: {error}") from None
+
+
+@contextlib.contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keeps other processes out of a run's folder; a lock ends with the process that has it.
+
+    Raises:
+        Refusal: another process has it; which, and where.
+    """
+    owner = folder / "owner.json"
+    try:
+        with FileLock(folder / ".lock", blocking=False):
+            who = {"process": os.getpid(), "host": socket.gethostname()}
+            owner.write_text(json.dumps(who), encoding="utf-8")
+            try:
+                yield
+            finally:
+                owner.unlink(missing_ok=True)
+    except Timeout:
+        raise Refusal(f"{folder} is in use by {_named(owner)}") from None
+
+
+def _named(owner: Path) -> str:
+    try:
+        who = json.loads(owner.read_text(encoding="utf-8"))
+        return f"process {who['process']} on {who['host']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "another process"
 
 
 def _numbered(preset: str) -> Iterator[Path]:

@@ -13,8 +13,9 @@ from ffnn_jax.training._inputs import (
     normalisation_of,
     normalise,
 )
-from ffnn_jax.training._loop import Progress, Record, Trained, train
+from ffnn_jax.training._loop import Keeper, Progress, Trained, train
 from ffnn_jax.training._rows import Member
+from ffnn_jax.training._snapshot import Record, Snapshot, snapshot_from
 from ffnn_jax.training._split import Split, hold_out
 from ffnn_jax.training._step import (
     ChunkMetrics,
@@ -30,10 +31,12 @@ __all__ = [
     "ChunkMetrics",
     "ImageParts",
     "Images",
+    "Keeper",
     "Member",
     "Normalisation",
     "Progress",
     "Record",
+    "Snapshot",
     "Split",
     "Stream",
     "TrainState",
@@ -52,5 +55,6 @@ __all__ = [
     "normalisation_of",
     "normalise",
     "predict_probabilities",
+    "snapshot_from",
     "train",
 ]

@@ -1,10 +1,12 @@
 """The loop around the compiled chunks: validation, progress, and one state for each seed."""
 
-import dataclasses
+import copy
+import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import jax
 import numpy as np
 import optax
 
@@ -13,25 +15,12 @@ from ffnn_jax.network import Network, Params
 from ffnn_jax.training._feed import Resident, Streaming
 from ffnn_jax.training._inputs import ImageParts
 from ffnn_jax.training._rows import Member
-from ffnn_jax.training._seeds import make_seeds
-from ffnn_jax.training._step import ChunkMetrics
+from ffnn_jax.training._seeds import Seeds, make_seeds
+from ffnn_jax.training._snapshot import Record, Shown, Snapshot
+from ffnn_jax.training._step import ChunkMetrics, initial_state
 
 _FIRST_STOP = 10
 _CHUNK_SECONDS = 2.0
-
-
-class Record(NamedTuple):
-    """One line of a seed's history: the state of things after ``step`` steps.
-
-    Loss and accuracy are of the training batches, smoothed as in ``RunningMean``; the loss
-    includes weight decay's term. The validation accuracy is of a few random batches.
-    """
-
-    seed: int
-    step: int
-    loss: float
-    accuracy: float
-    validation_accuracy: float
 
 
 class Progress(NamedTuple):
@@ -46,6 +35,21 @@ class Progress(NamedTuple):
     seconds_left: float
 
 
+class Keeper:
+    """Is given snapshots of a run, and decides where it begins and whether it goes on."""
+
+    def begin(self, fresh: Snapshot) -> Snapshot:
+        """Where the run begins, given its state before the first step."""
+        return fresh
+
+    def next_stop(self, step: int) -> int:
+        """The next step after this one that a snapshot is wanted of."""
+        return sys.maxsize
+
+    def reached(self, step: int, steps: int, snapshot: Callable[[], Snapshot]) -> None:
+        """Is told of each stop, and may ask for the snapshot there; what it raises ends the run."""
+
+
 class Trained(NamedTuple):
     """What training gives: parameters of each seed, histories, and the time it took."""
 
@@ -53,31 +57,6 @@ class Trained(NamedTuple):
     history: list[Record]
     compile_seconds: float
     train_seconds: float
-
-
-@dataclasses.dataclass
-class RunningMean:
-    """The mean of the first 20 values, from then on a moving average that keeps 0.995."""
-
-    count: int = 0
-    value: float = 0.0
-
-    def add(self, values: np.ndarray) -> None:
-        """Takes the values in order."""
-        for value in values.tolist():
-            self.count += 1
-            weight = 1 / self.count if self.count <= 20 else 1 - 0.995
-            self.value += weight * (value - self.value)
-
-
-@dataclasses.dataclass
-class _Run:
-    """What is shown of one seed under way."""
-
-    seed: int
-    loss: RunningMean = dataclasses.field(default_factory=RunningMean)
-    accuracy: RunningMean = dataclasses.field(default_factory=RunningMean)
-    validation_accuracy: float | None = None
 
 
 def train(
@@ -88,6 +67,7 @@ def train(
     members: Sequence[Member],
     report: Callable[[Progress], None] = lambda progress: None,
     streaming: bool = False,
+    keeper: Keeper | None = None,
 ) -> Trained:
     """Trains one network for each member, all in step.
 
@@ -102,21 +82,25 @@ def train(
         members: one for each seed.
         report: is told how far the run is, at least every few seconds.
         streaming: leave the images on the host and send each batch ahead of its use.
+        keeper: keeps snapshots, gives the one to begin from, and may end the run.
 
     Raises:
         Diverged: the loss became infinite or NaN.
         Refusal: streaming was asked for and Grain is not installed.
     """
+    keeper = keeper or Keeper()
     feed = Streaming(images, members, settings) if streaming else Resident(images)
-    runs = [_Run(settings.seed + index) for index in range(len(members))]
+    members = jax.device_put(list(members))
+    fresh = [initial_state(network, optimizer, member.key) for member in members]
+    start = keeper.begin(Snapshot(0, fresh, [Shown(settings.seed + k) for k in range(len(fresh))]))
+    runs, history, step = list(start.shown), list(start.history), start.step
     began = time.perf_counter()
-    seeds = make_seeds(network, optimizer, settings, feed, members)
+    seeds = make_seeds(network, optimizer, settings, feed, members, start.states)
     compiled = time.perf_counter()
-    history: list[Record] = []
-    step = 0
     while step < settings.steps:
         spent = time.perf_counter() - compiled
-        stop = _next_stop(step, settings, feed.chunk_steps, spent)
+        stop = _next_stop(step, start.step, settings, feed.chunk_steps, spent)
+        stop = min(stop, keeper.next_stop(step))
         for run, metrics in zip(runs, seeds.advance(step, stop), strict=True):
             _take(run, metrics, step, stop - step)
         if stop % settings.validation_interval == 0 or stop == settings.steps:
@@ -124,22 +108,32 @@ def train(
                 run.validation_accuracy = looked
                 history.append(_record(run, stop, looked))
         step = stop
-        report(_progress(runs, step, settings, time.perf_counter() - compiled))
-    return Trained(seeds.params(), history, compiled - began, time.perf_counter() - compiled)
+        keeper.reached(step, settings.steps, lambda at=step: _snapshot(at, seeds, runs, history))
+        spent = time.perf_counter() - compiled
+        report(_progress(runs, step, start.step, settings, spent))
+    params = [state.params for state in seeds.states()]
+    return Trained(params, history, compiled - began, time.perf_counter() - compiled)
 
 
-def _next_stop(step: int, settings: Settings, chunk_steps: int, spent: float) -> int:
+def _next_stop(step: int, first: int, settings: Settings, chunk_steps: int, spent: float) -> int:
     """The step to stop at: the next look at validation, the end, or about two seconds on.
 
     A chunk begins at a multiple of its length at the latest: there the next block begins.
     """
     interval = settings.validation_interval
-    affordable = int(_CHUNK_SECONDS * step / spent) if step else _FIRST_STOP
+    done = step - first
+    affordable = int(_CHUNK_SECONDS * done / spent) if done else _FIRST_STOP
     ahead = min(max(affordable, 1), chunk_steps - step % chunk_steps)
     return min(step + ahead, (step // interval + 1) * interval, settings.steps)
 
 
-def _take(run: _Run, metrics: ChunkMetrics, first: int, count: int) -> None:
+def _snapshot(
+    step: int, seeds: Seeds, runs: Sequence[Shown], history: Sequence[Record]
+) -> Snapshot:
+    return Snapshot(step, seeds.states(), copy.deepcopy(runs), tuple(history))
+
+
+def _take(run: Shown, metrics: ChunkMetrics, first: int, count: int) -> None:
     """Adds a chunk's metrics to the run's running means."""
     loss, accuracy, decay = (np.asarray(values)[:count] for values in metrics)
     if not np.isfinite(loss).all():
@@ -150,12 +144,14 @@ def _take(run: _Run, metrics: ChunkMetrics, first: int, count: int) -> None:
     run.accuracy.add(accuracy)
 
 
-def _record(run: _Run, step: int, validation_accuracy: float) -> Record:
+def _record(run: Shown, step: int, validation_accuracy: float) -> Record:
     values = (run.loss.value, run.accuracy.value, validation_accuracy)
     return Record(run.seed, step, *(round(value, 6) for value in values))
 
 
-def _progress(runs: list[_Run], step: int, settings: Settings, spent: float) -> Progress:
+def _progress(
+    runs: list[Shown], step: int, first: int, settings: Settings, spent: float
+) -> Progress:
     looks = [run.validation_accuracy for run in runs if run.validation_accuracy is not None]
     return Progress(
         step=step,
@@ -163,6 +159,6 @@ def _progress(runs: list[_Run], step: int, settings: Settings, spent: float) -> 
         loss=float(np.mean([run.loss.value for run in runs])),
         accuracy=float(np.mean([run.accuracy.value for run in runs])),
         validation_accuracy=float(np.mean(looks)) if looks else None,
-        images_per_second=len(runs) * step * settings.batch_size / spent,
-        seconds_left=spent / step * (settings.steps - step),
+        images_per_second=len(runs) * (step - first) * settings.batch_size / spent,
+        seconds_left=spent / (step - first) * (settings.steps - step),
     )

@@ -14,13 +14,12 @@ import numpy as np
 import optax
 
 from ffnn_jax.config import Settings
-from ffnn_jax.network import Network, Params
+from ffnn_jax.network import Network
 from ffnn_jax.training._feed import Feed, Resident
 from ffnn_jax.training._rows import Member
 from ffnn_jax.training._step import (
     ChunkMetrics,
     TrainState,
-    initial_state,
     make_train_chunk,
     make_validate,
 )
@@ -37,8 +36,8 @@ class Seeds(Protocol):
         """Each seed's accuracy over a few batches of validation images."""
         ...
 
-    def params(self) -> list[Params]:
-        """Each seed's parameters, on the host."""
+    def states(self) -> list[TrainState]:
+        """Each seed's state, on the host."""
         ...
 
 
@@ -48,18 +47,19 @@ def make_seeds(
     settings: Settings,
     feed: Feed,
     members: Sequence[Member],
+    start: Sequence[TrainState],
 ) -> Seeds:
-    """The seeds before their first step, in the way that is best for their device, compiled.
+    """The seeds in these states, in the way that is best for their device, compiled.
 
     Args:
         network: maps images to logits.
         optimizer: ours or any of optax's.
         settings: batch size, augmentations, precision and validation.
         feed: gives each step its images.
-        members: one for each seed.
+        members: one for each seed, on the device.
+        start: where each seed is.
     """
-    members = jax.device_put(list(members))
-    states = [initial_state(network, optimizer, member.key) for member in members]
+    states = jax.device_put(list(start))
     batch_size, decay = settings.batch_size, settings.weight_decay
     chunk = make_train_chunk(
         network, optimizer, batch_size, decay, settings.augmentations, settings.precision
@@ -100,8 +100,8 @@ class _OneByOne:
             for index, (state, member) in pairs
         ]
 
-    def params(self) -> list[Params]:
-        return [jax.device_get(state.params) for state in self._states]
+    def states(self) -> list[TrainState]:
+        return jax.device_get(self._states)
 
     def _advance_one(self, index: int, step: int, stop: int) -> ChunkMetrics:
         source = self._feed.training(index, step)
@@ -137,8 +137,8 @@ class _Together:
         source = self._feed.validation(0, stop)
         return np.asarray(self._validate(self._states, source, self._members)).tolist()
 
-    def params(self) -> list[Params]:
-        return _unstacked(self._states.params, self._count)
+    def states(self) -> list[TrainState]:
+        return _unstacked(self._states, self._count)
 
 
 def _compiled(

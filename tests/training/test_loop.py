@@ -6,7 +6,7 @@ import pytest
 from ffnn_jax.config import Cutout, Diverged, preset
 from ffnn_jax.optim import momentum
 from ffnn_jax.training import ImageParts, predict_probabilities, train
-from ffnn_jax.training._loop import RunningMean
+from ffnn_jax.training._snapshot import RunningMean
 from tests.training.conftest import NETWORK, make_member
 
 SLOW = momentum(0.05)

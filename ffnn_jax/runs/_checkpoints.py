@@ -1,0 +1,169 @@
+"""Checkpoints of a run: one file a step in the run's folder, each whole or not there.
+
+A file holds every array of the run's state with its SHA-256, and what the run was asked for, in the
+form of ``models.save_arrays``. The last few are kept, and the best by validation. What cannot be
+read is named, and the one before it is used; a run never begins anew unasked.
+"""
+
+import dataclasses
+import logging
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from ffnn_jax.config import Interrupted, Refusal
+from ffnn_jax.models import load_arrays, save_arrays
+from ffnn_jax.training import Keeper, Snapshot, snapshot_from
+
+EVERY = 1000
+_LAST = 3
+_NAME = re.compile(r"step-(\d{10})\.npz")
+_log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass
+class Ending:
+    """Whether a run is to end before its last step: the number of the signal that asks for it."""
+
+    signal: int | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Saved:
+    """A checkpoint as it was read.
+
+    Attributes:
+        path: its file.
+        arrays: by name.
+        about: what JSON says: the step, what the run was asked for, what is shown, the history.
+    """
+
+    path: Path
+    arrays: Mapping[str, np.ndarray]
+    about: Mapping[str, Any]
+
+
+class Checkpoints(Keeper):
+    """Keeps a run's snapshots in its folder.
+
+    Args:
+        folder: of the run.
+        every: steps between two checkpoints; there is one before the first step, and one at the
+            end, too.
+        start: where to go on; from the first step if not given.
+        ending: is asked at each stop whether the run is to end there.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        every: int = EVERY,
+        start: Saved | None = None,
+        ending: Ending | None = None,
+    ) -> None:
+        """Makes the folder of the checkpoints."""
+        self._folder, self._every, self._start = folder / "checkpoints", every, start
+        self._ending = ending or Ending()
+        self._run: Mapping[str, Any] = {}
+        self._folder.mkdir(parents=True, exist_ok=True)
+        for part in self._folder.glob(".*.part"):
+            part.unlink(missing_ok=True)  # of a process that was killed
+
+    def of_run(self, run: Mapping[str, Any]) -> "Checkpoints":
+        """Is told what each checkpoint says of its run: settings, data, normalisation.
+
+        Raises:
+            Refusal: the run that is to go on had other data, or another normalisation of it.
+        """
+        self._run = run
+        if self._start is not None:
+            for key in ("data_sha256", "normalisation"):
+                _require_same(self._start, key, run[key])
+        return self
+
+    def begin(self, fresh: Snapshot) -> Snapshot:
+        """Goes on where the run was, or saves its beginning."""
+        if self._start is None:
+            self._save(dataclasses.replace(fresh, states=jax.device_get(list(fresh.states))))
+            return fresh
+        try:
+            return snapshot_from(self._start.arrays, self._start.about, fresh.states)
+        except Refusal as refusal:
+            raise Refusal(f"{self._start.path}: {refusal}") from None
+
+    def next_stop(self, step: int) -> int:
+        """The next step that a checkpoint is due at."""
+        return (step // self._every + 1) * self._every
+
+    def reached(self, step: int, steps: int, snapshot: Callable[[], Snapshot]) -> None:
+        """Saves where that is due, and ends the run where that was asked for."""
+        ends = self._ending.signal
+        if ends is not None or step % self._every == 0 or step == steps:
+            self._save(snapshot())
+        if ends is not None and step < steps:
+            raise Interrupted(ends, f"saved at step {step:,}")
+
+    def _save(self, snapshot: Snapshot) -> None:
+        looks = [one.validation_accuracy for one in snapshot.shown]
+        validation = None if None in looks else float(np.mean([look or 0.0 for look in looks]))
+        about = {**self._run, **snapshot.to_json(), "validation": validation}
+        path = self._folder / f"step-{snapshot.step:010}.npz"
+        try:
+            save_arrays(path, snapshot.to_arrays(), about)
+        except OSError as error:
+            raise OSError(error.errno, f"{path} cannot be saved: {error.strerror}") from None
+        self._note(path, validation)
+        self._prune()
+
+    def _note(self, path: Path, validation: float | None) -> None:
+        """Makes the checkpoint the best one, if it is."""
+        best = self._folder / "best.npz"
+        if validation is None:
+            return
+        before = None
+        if best.exists():
+            try:
+                before = load_arrays(best)[1]["validation"]
+            except Refusal:
+                _log.warning("%s is damaged and is replaced", best)
+        if before is None or validation > before:
+            part = best.with_suffix(".part")
+            part.unlink(missing_ok=True)
+            part.hardlink_to(path)
+            part.replace(best)
+
+    def _prune(self) -> None:
+        for _, path in _numbered(self._folder)[_LAST:]:
+            path.unlink()
+
+
+def last_checkpoint(folder: Path) -> Saved:
+    """The newest checkpoint of a run that can be read.
+
+    Raises:
+        Refusal: there is none.
+    """
+    found = _numbered(folder / "checkpoints")
+    for _, path in found:
+        try:
+            return Saved(path, *load_arrays(path))
+        except Refusal as refusal:
+            _log.warning("%s; the one before it is used", refusal)
+    none = "no checkpoint that can be read" if found else "no checkpoint"
+    raise Refusal(f"{folder} has {none}: nothing to resume")
+
+
+def _numbered(folder: Path) -> list[tuple[int, Path]]:
+    """The checkpoints by step, the newest first."""
+    files = ((_NAME.fullmatch(path.name), path) for path in folder.glob("step-*.npz"))
+    return sorted(((int(name[1]), path) for name, path in files if name), reverse=True)
+
+
+def _require_same(saved: Saved, key: str, now: Any) -> None:
+    if saved.about.get(key) != now:
+        what = key.replace("_", " ")
+        raise Refusal(f"{saved.path}: its {what} was {saved.about.get(key)}, now it is {now}")

@@ -1,0 +1,208 @@
+"""A run that ended goes on as if it had not, or says why it cannot."""
+
+import dataclasses
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ffnn_jax.config import Conv, Dense, Interrupted, MaxPool, Refusal, ReLU, Settings
+from ffnn_jax.data import Dataset, Splits
+from ffnn_jax.models import load_arrays
+from ffnn_jax.runs import (
+    Checkpoints,
+    Ending,
+    Outcome,
+    alone_in,
+    compute,
+    last_checkpoint,
+    result_of,
+)
+from ffnn_jax.training import Snapshot
+
+SETTINGS = Settings(
+    preset="mnist", dataset="random", layers=(Conv(2, 3), ReLU(), MaxPool(2), Dense(3)),
+    held_out=9, steps=23, batch_size=4, validation_interval=5, validation_batches=2, seeds=2,
+)  # fmt: skip
+
+
+def images(name: str, seed: int) -> Dataset:
+    generator = np.random.default_rng(seed)
+    labels = np.arange(36, dtype=np.int32) % 3
+    pixels = generator.integers(0, 256, (36, 6, 5, 1), np.uint8)
+    return Dataset(f"random/{name}", pixels, labels, ("cat", "dog", "eel"))
+
+
+SPLITS = Splits(images("train", 0), None, images("test", 1))
+
+
+class EndingAt(Checkpoints):
+    """Checkpoints that hear a signal once so many steps are done."""
+
+    def __init__(self, step: int, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._step = step
+
+    def next_stop(self, step: int) -> int:
+        return min(super().next_stop(step), self._step if step < self._step else 10**9)
+
+    def reached(self, step: int, steps: int, snapshot: Any) -> None:
+        if step >= self._step:
+            self._ending.signal = 15
+        super().reached(step, steps, snapshot)
+
+
+@pytest.fixture(scope="module")
+def straight() -> Outcome:
+    return compute(SETTINGS, SPLITS)
+
+
+def ended_at(folder: Path, step: int, every: int = 10) -> None:
+    with pytest.raises(Interrupted, match=f"saved at step {step}$") as caught:
+        compute(SETTINGS, SPLITS, checkpoints=EndingAt(step, folder, every=every))
+    assert caught.value.signal == 15
+
+
+def resumed(folder: Path, settings: Settings = SETTINGS, splits: Splits = SPLITS) -> Outcome:
+    return compute(
+        settings, splits, checkpoints=Checkpoints(folder, every=10, start=last_checkpoint(folder))
+    )
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in (folder / "checkpoints").iterdir())
+
+
+def assert_the_same(ours: Outcome, theirs: Outcome) -> None:
+    digests = [[model.parameters_sha256 for model in one.models] for one in (ours, theirs)]
+    assert digests[0] == digests[1]
+    assert ours.trained.history == theirs.trained.history
+    assert result_of(ours)["test_accuracy"] == result_of(theirs)["test_accuracy"]
+
+
+@pytest.mark.parametrize("step", [1, 7, 10, 22])
+def test_a_run_that_ended_anywhere_goes_on_to_the_same_bits(tmp_path: Path, straight, step: int):
+    ended_at(tmp_path, step)
+    assert_the_same(resumed(tmp_path), straight)
+
+
+def test_a_run_may_end_again_and_again(tmp_path: Path, straight):
+    ended_at(tmp_path, 3)
+    for step in (4, 9, 17):
+        start = last_checkpoint(tmp_path)
+        with pytest.raises(Interrupted):
+            compute(SETTINGS, SPLITS, checkpoints=EndingAt(step, tmp_path, 10, start))
+    assert_the_same(resumed(tmp_path), straight)
+
+
+def test_more_steps_are_the_steps_of_a_longer_run(tmp_path: Path, straight):
+    shorter = dataclasses.replace(SETTINGS, steps=12, validation_interval=5)
+    compute(shorter, SPLITS, checkpoints=Checkpoints(tmp_path))
+    longer = resumed(tmp_path)
+    digests = [[model.parameters_sha256 for model in one.models] for one in (longer, straight)]
+    assert digests[0] == digests[1]
+    assert [r for r in longer.trained.history if r.step != 12] == straight.trained.history
+
+
+def test_the_beginning_stands_before_anything_is_compiled(tmp_path: Path):
+    class Stop(Exception):
+        pass
+
+    class Compiles(Checkpoints):
+        def begin(self, fresh: Snapshot) -> Snapshot:
+            super().begin(fresh)
+            raise Stop
+
+    with pytest.raises(Stop):
+        compute(SETTINGS, SPLITS, checkpoints=Compiles(tmp_path))
+    assert last_checkpoint(tmp_path).about["step"] == 0
+
+
+def test_the_last_three_and_the_best_are_kept(tmp_path: Path):
+    compute(SETTINGS, SPLITS, checkpoints=Checkpoints(tmp_path, every=5))
+    assert names(tmp_path) == [
+        "best.npz", *(f"step-{step:010}.npz" for step in (15, 20, 23)),
+    ]  # fmt: skip
+    about = load_arrays(tmp_path / "checkpoints" / "best.npz")[1]
+    looks = {}
+    for _, step, *_, validation in about["history"]:
+        looks.setdefault(step, []).append(validation)
+    assert about["validation"] == np.mean(looks[about["step"]])
+
+
+def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(
+    tmp_path: Path, straight, caplog: pytest.LogCaptureFixture
+):
+    ended_at(tmp_path, 22)
+    newest = tmp_path / "checkpoints" / "step-0000000022.npz"
+    newest.write_bytes(newest.read_bytes()[:-100])
+    with caplog.at_level(logging.WARNING):
+        outcome = resumed(tmp_path)
+    assert str(newest) in caplog.text and "the one before it is used" in caplog.text
+    assert_the_same(outcome, straight)
+
+
+def test_nothing_is_begun_anew_where_no_checkpoint_can_be_read(tmp_path: Path):
+    with pytest.raises(Refusal, match="has no checkpoint: nothing to resume"):
+        last_checkpoint(tmp_path)
+    ended_at(tmp_path, 3)
+    for path in (tmp_path / "checkpoints").glob("*.npz"):
+        path.write_bytes(b"")
+    with pytest.raises(Refusal, match="has no checkpoint that can be read: nothing to resume"):
+        last_checkpoint(tmp_path)
+
+
+def test_other_images_are_refused(tmp_path: Path):
+    ended_at(tmp_path, 3)
+    with pytest.raises(Refusal, match=r"step-0000000003\.npz: its data sha256 was .* now it is"):
+        resumed(tmp_path, splits=SPLITS._replace(train=images("train", 2)))
+
+
+def test_another_network_is_refused_by_the_arrays_that_differ(tmp_path: Path):
+    ended_at(tmp_path, 3)
+    wider = dataclasses.replace(SETTINGS, layers=(Conv(3, 3), ReLU(), MaxPool(2), Dense(3)))
+    told = r"seed_0/momentum/m/conv_2/b is float32 \(2,\), not float32 \(3,\); "
+    with pytest.raises(Refusal, match=f"of another run: {told}"):
+        resumed(tmp_path, wider)
+
+
+def test_what_a_killed_process_left_half_written_is_swept(tmp_path: Path, straight):
+    ended_at(tmp_path, 3)
+    (tmp_path / "checkpoints" / ".step-0000000004.npz.99.part").write_bytes(b"half")
+    assert_the_same(resumed(tmp_path), straight)
+    assert not list((tmp_path / "checkpoints").glob(".*"))
+
+
+def test_a_save_that_fails_says_which_file_and_leaves_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, straight
+):
+    from ffnn_jax.runs import _checkpoints
+
+    ended_at(tmp_path, 7)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(_checkpoints, "save_arrays", full)
+        with pytest.raises(OSError, match=r"step-0000000010\.npz cannot be saved: No space left"):
+            resumed(tmp_path)
+    assert_the_same(resumed(tmp_path), straight)
+
+
+def test_two_processes_do_not_write_one_folder(tmp_path: Path):
+    told = pytest.raises(Refusal, match=r"is in use by process \d+ on ")
+    with alone_in(tmp_path), told, alone_in(tmp_path):
+        pass
+    with alone_in(tmp_path):
+        pass
+    assert not (tmp_path / "owner.json").exists()
+
+
+def test_a_signal_at_the_last_step_does_not_undo_it(tmp_path: Path, straight):
+    ending = Ending(signal=None)
+    outcome = compute(SETTINGS, SPLITS, checkpoints=EndingAt(23, tmp_path, ending=ending))
+    assert ending.signal == 15
+    assert_the_same(outcome, straight)
