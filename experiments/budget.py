@@ -23,7 +23,6 @@ from typing import Any
 
 import numpy as np
 
-from experiments._moved import EARLIER
 from experiments._quote import percent, quoted, time_of_row
 from experiments._results import folder_for, run_command, write_result
 from experiments._rows import Record, rows_of, seeds_of
@@ -275,7 +274,7 @@ those of the convolutions times "conv"; both are 1 where they are not named.
 Chosen by validation; no candidate saw a test image. Each was trained with seed 0, the best \
 {FINALISTS} of a row with {CANDIDATE_SEEDS} seeds, and the best of these by their mean with the \
 row's n seeds, which the validation column is of. Candidates with another decay were tried before \
-it was seen that the rules keep it, and could not be chosen. {EARLIER}
+it was seen that the rules keep it, and could not be chosen.
 
 <details><summary>Every candidate</summary>
 

@@ -34,7 +34,6 @@ from typing import Any
 
 from experiments._claims import Claim, answers, cells
 from experiments._figures import draw_forest
-from experiments._moved import EARLIER
 from experiments._quote import percent, quoted, time_of_row
 from experiments._results import RESULTS, folder_for, read_result, run_command, write_result
 from experiments._rows import rows_of, seeds_of_model_3
@@ -140,7 +139,7 @@ def section(result: dict[str, Any]) -> str:
     )
     claims = "".join(f"| {one['text']} {cells(one)}\n" for one in result["claims"])
     return f"""Every change has model 3's schedule, images and seeds, and is compared with it in \
-pairs; the answers are corrected together, apart from those above. {EARLIER}
+pairs; the answers are corrected together, apart from those above.
 
 | network | parameters | training, 10^12 operations | test accuracy, % | n | s a seed |
 | --- | ---: | ---: | --- | ---: | ---: |

@@ -36,11 +36,10 @@ With p rows and q columns of zeros before x, its own pixels begin there:
 so only windows of dz^ from (p, q) on are formed: dz^ is made with KH-1-p zeros before it (rows are
 cut off where that is negative), and after it as many as the last pixel's window needs.
 
-As written here, windows are slices put side by side, first rows, then columns (the code counts v
-before u), and (conv.3), (conv.4), (conv.7) are matrix products. A CPU takes whole rows instead
-where that is lighter (``fast/_row_conv.py``), a GPU and a TPU their own convolutions
-(``fast/_native_conv.py``): decided when a program is lowered. The residuals are x and w: P is
-KH KW times as large as x, and cheaper to build again than to keep.
+As written here, windows are slices put side by side, and (conv.3), (conv.4), (conv.7) are matrix
+products. A CPU takes whole rows instead where that is lighter (``fast/_row_conv.py``), a GPU and a
+TPU their own convolutions (``fast/_native_conv.py``): decided when a program is lowered. The
+residuals are x and w: P is KH KW times as large as x, and cheaper to build again than to keep.
 """
 
 import functools
@@ -158,11 +157,10 @@ def _by_windows_backward(
 ) -> tuple[Array, Array]:
     """Returns (dx, dw)."""
     of_x = _windows(_pad(x, around), w.shape[:2], stride)  # (conv.2)
-    dw = product(_rows(of_x).T, _rows(dz))  # (conv.4)
+    dw = product(_rows(of_x).T, _rows(dz)).reshape(w.shape)  # (conv.4)
     of_dz = _windows(_pad(dz, _around_dz(dz, x, w, around, stride), stride), w.shape[:2], 1)
     dx = product(_rows(of_dz), _matrix(_turned(w))).reshape(x.shape)  # (conv.7), (conv.8)
-    height, width, inputs, outputs = w.shape
-    return dx, dw.reshape(width, height, inputs, outputs).swapaxes(0, 1)
+    return dx, dw
 
 
 def _natively_backward(
@@ -180,8 +178,8 @@ def _turned(w: Array) -> Array:
 
 
 def _windows(x: Array, kernel: tuple[int, ...], stride: int) -> Array:
-    """P of (conv.2) as (N, H_out, W_out, KW KH C): rows side by side, and of them columns."""
-    for axis, size in ((1, kernel[0]), (2, kernel[1])):
+    """P of (conv.2) as (N, H_out, W_out, KH KW C): columns side by side, and of these rows."""
+    for axis, size in ((2, kernel[1]), (1, kernel[0])):
         last = x.shape[axis] - size
         slices = [
             jax.lax.slice_in_dim(x, first, first + last + 1, stride, axis) for first in range(size)
@@ -197,8 +195,8 @@ def _rows(images: Array) -> Array:
 
 
 def _matrix(w: Array) -> Array:
-    """(KH, KW, C_in, C_out) as the matrix (KW KH C_in, C_out)."""
-    return w.swapaxes(0, 1).reshape(w.shape[0] * w.shape[1] * w.shape[2], w.shape[3])
+    """(KH, KW, C_in, C_out) as the matrix (KH KW C_in, C_out)."""
+    return w.reshape(w.shape[0] * w.shape[1] * w.shape[2], w.shape[3])
 
 
 def _margins(size: int, kernel: int, padding: Padding, stride: int) -> tuple[int, int]:

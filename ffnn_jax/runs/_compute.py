@@ -119,9 +119,16 @@ def compute(
     members = [_member(settings, splits, images, seed) for seed in seeds]
     optimizer = _optimizer(settings)
     keeper = None if checkpoints is None else checkpoints.of_run(_said(settings, splits, members))
-    observer.compiling()
     trained = train(
-        network, optimizer, settings, images, members, observer.progress, streaming, keeper
+        network,
+        optimizer,
+        settings,
+        images,
+        members,
+        observer.progress,
+        streaming,
+        keeper,
+        observer.compiling,
     )
     observer.evaluating()
     models = [

@@ -68,6 +68,7 @@ def train(
     report: Callable[[Progress], None] = lambda progress: None,
     streaming: bool = False,
     keeper: Keeper | None = None,
+    compiling: Callable[[], None] = lambda: None,
 ) -> Trained:
     """Trains one network for each member, all in step.
 
@@ -83,6 +84,7 @@ def train(
         report: is told how far the run is, at least every few seconds.
         streaming: leave the images on the host and send each batch ahead of its use.
         keeper: keeps snapshots, gives the one to begin from, and may end the run.
+        compiling: is called when the beginning is kept, and compiling begins.
 
     Raises:
         Diverged: the loss became infinite or NaN.
@@ -94,6 +96,7 @@ def train(
     fresh = [initial_state(network, optimizer, member.key) for member in members]
     start = keeper.begin(Snapshot(0, fresh, [Shown(settings.seed + k) for k in range(len(fresh))]))
     runs, history, step = list(start.shown), list(start.history), start.step
+    compiling()
     began = time.perf_counter()
     seeds = make_seeds(network, optimizer, settings, feed, members, start.states)
     compiled = time.perf_counter()

@@ -15,9 +15,11 @@ import pytest
 
 from experiments import _sweep
 from experiments._rows import rows_of, seeds_of, training_flops
-from experiments._sweep import append, quickly, read_records, run_seed, sweep
+from experiments._sweep import append, as_stored, quickly, read_records, run_seed, sweep
 from ffnn_jax.config import Dense, MaxPool, Refusal, preset
 from ffnn_jax.data import Splits, load_splits
+from ffnn_jax.layers import _conv
+from ffnn_jax.training import _gradients
 
 RECORD = '{"row": "a", "seed": 0}'
 SMALL = dataclasses.replace(quickly(preset("mnist")), layers=(MaxPool(4), Dense(10)))
@@ -213,3 +215,12 @@ def test_rows_are_lists_in_the_order_of_the_seeds():
 def test_the_work_of_a_run_is_that_of_all_its_images():
     """A dense layer of 49 by 10: forward and dW, two operations each; dx is not computed."""
     assert training_flops(SMALL, (28, 28, 1)) == 3 * 16 * 4 * 490
+
+
+def test_every_seed_is_added_up_as_those_that_are_stored():
+    kernel, batch = (5, 5, 16, 16), 128
+    assert _conv.rows_are_lighter(kernel) and _gradients._part_size(batch) < batch
+    with as_stored():
+        assert not _conv.rows_are_lighter(kernel)
+        assert _gradients._part_size(batch) == batch
+    assert _conv.rows_are_lighter(kernel)
