@@ -69,6 +69,7 @@ def _rows(settings: Settings, seeds: int, steps: int, rounds: int) -> list[dict[
     for _ in range(rounds):
         for name, way in ways.items():
             laps[name].append(1e3 * way() / (steps * seeds))
+    _workers.cache_clear()  # closes their pipes, which ends them
     return [
         {
             "network": settings.preset,

@@ -91,7 +91,10 @@ def test_the_commands_for_a_run_do_what_readme_says(tmp_path, monkeypatch, capsy
     assert len(json.loads((tmp_path / "answers.json").read_text())) == 2
     left = {path.name for path in (tmp_path / "runs" / "quickstart-1").iterdir()}
     assert {"model.stablehlo", "report.html"} <= left
+    (command,) = re.findall(r"^ffnn-jax (train --resume .*) --steps 4000$", TEXT, re.M)
+    main([*shlex.split(command), "--steps", "30"])
     said = capsys.readouterr().out
+    assert "going on   after step 20, from " in said
     assert "inverted (dark on light)" in said
     assert "mnist_5k/train: 3,600 images, accuracy " in said
 

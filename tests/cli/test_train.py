@@ -16,7 +16,7 @@ from ffnn_jax.runs import versions
 FILES = {
     "config.json", "metrics.jsonl", "result.json", "model.npz", "table_1.md", "table_2.md",
     "confusion.png", "curves.png", "filters.png", "misclassified.png", "precision_recall.png",
-    "report.html",
+    "report.html", "checkpoints", ".lock",
 }  # fmt: skip
 
 
