@@ -15,6 +15,8 @@ from collections.abc import Callable
 from types import FrameType
 from typing import NoReturn
 
+from rich.console import Console
+
 from ffnn_jax.runs import Ending
 
 _PATIENCE_SECONDS = 30.0
@@ -82,6 +84,7 @@ def _wait(thread: threading.Thread, work: Work) -> None:
 
 def _leave(work: Work) -> NoReturn:
     """Ends the process without waiting for its threads."""
+    Console().show_cursor()  # a progress bar may have hidden it
     name = signal.Signals(work.ending.signal or 0).name
     print(f"ffnn-jax: ended by {name}{work.hint}", file=sys.stderr, flush=True)
     os._exit(128 + (work.ending.signal or 0))

@@ -84,7 +84,6 @@ def conv2d_forward(
     """Returns z and the residuals (x, w)."""
     _require_shapes(x, w, b, padding, stride)
     around = _around(x, w, padding, stride)
-
     z = _form(w, row_conv2d, _by_windows, native_conv2d)(x, w, around=around, stride=stride)
     return (z + widened(b)[None, None, None, :]).astype(x.dtype), (x, w)  # (conv.1)
 

@@ -8,6 +8,7 @@ read is named, and the one before it is used; a run never begins anew unasked.
 import dataclasses
 import logging
 import re
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,7 @@ class Checkpoints(Keeper):
         self._folder.mkdir(parents=True, exist_ok=True)
         for part in self._folder.glob(".*.part"):
             part.unlink(missing_ok=True)  # of a process that was killed
+        self._best = _validation_of(self._folder / "best.npz")
 
     def of_run(self, run: Mapping[str, Any]) -> "Checkpoints":
         """Is told what each checkpoint says of its run: settings, data, normalisation.
@@ -108,8 +110,8 @@ class Checkpoints(Keeper):
             raise Interrupted(ends, f"saved at step {step:,}")
 
     def _save(self, snapshot: Snapshot) -> None:
-        looks = [one.validation_accuracy for one in snapshot.shown]
-        validation = None if None in looks else float(np.mean([look or 0.0 for look in looks]))
+        looks = [one.validation_accuracy for one in snapshot.history if one.step == snapshot.step]
+        validation = float(np.mean(looks)) if looks else None
         about = {**self._run, **snapshot.to_json(), "validation": validation}
         path = self._folder / f"step-{snapshot.step:010}.npz"
         try:
@@ -121,20 +123,12 @@ class Checkpoints(Keeper):
 
     def _note(self, path: Path, validation: float | None) -> None:
         """Makes the checkpoint the best one, if it is."""
-        best = self._folder / "best.npz"
-        if validation is None:
+        if validation is None or (self._best is not None and validation <= self._best):
             return
-        before = None
-        if best.exists():
-            try:
-                before = load_arrays(best)[1]["validation"]
-            except Refusal:
-                _log.warning("%s is damaged and is replaced", best)
-        if before is None or validation > before:
-            part = best.with_suffix(".part")
-            part.unlink(missing_ok=True)
-            part.hardlink_to(path)
-            part.replace(best)
+        part = self._folder / ".best.npz.part"
+        shutil.copyfile(path, part)
+        part.replace(self._folder / "best.npz")
+        self._best = validation
 
     def _prune(self) -> None:
         for _, path in _numbered(self._folder)[_LAST:]:
@@ -155,6 +149,17 @@ def last_checkpoint(folder: Path) -> Saved:
             _log.warning("%s; the one before it is used", refusal)
     none = "no checkpoint that can be read" if found else "no checkpoint"
     raise Refusal(f"{folder} has {none}: nothing to resume")
+
+
+def _validation_of(best: Path) -> float | None:
+    """The validation accuracy of the best checkpoint so far; None if there is none, or no more."""
+    if not best.exists():
+        return None
+    try:
+        return load_arrays(best)[1]["validation"]
+    except Refusal as refusal:
+        _log.warning("%s; it will be replaced", refusal)
+        return None
 
 
 def _numbered(folder: Path) -> list[tuple[int, Path]]:

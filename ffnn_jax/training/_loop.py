@@ -1,6 +1,7 @@
 """The loop around the compiled chunks: validation, progress, and one state for each seed."""
 
 import copy
+import functools
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -111,11 +112,13 @@ def train(
                 run.validation_accuracy = looked
                 history.append(_record(run, stop, looked))
         step = stop
-        keeper.reached(step, settings.steps, lambda at=step: _snapshot(at, seeds, runs, history))
         spent = time.perf_counter() - compiled
+        now = functools.partial(_snapshot, step, seeds, runs, history, start.seconds + spent)
+        keeper.reached(step, settings.steps, now)
         report(_progress(runs, step, start.step, settings, spent))
     params = [state.params for state in seeds.states()]
-    return Trained(params, history, compiled - began, time.perf_counter() - compiled)
+    seconds = start.seconds + time.perf_counter() - compiled
+    return Trained(params, history, compiled - began, seconds)
 
 
 def _next_stop(step: int, first: int, settings: Settings, chunk_steps: int, spent: float) -> int:
@@ -131,9 +134,9 @@ def _next_stop(step: int, first: int, settings: Settings, chunk_steps: int, spen
 
 
 def _snapshot(
-    step: int, seeds: Seeds, runs: Sequence[Shown], history: Sequence[Record]
+    step: int, seeds: Seeds, runs: Sequence[Shown], history: Sequence[Record], seconds: float
 ) -> Snapshot:
-    return Snapshot(step, seeds.states(), copy.deepcopy(runs), tuple(history))
+    return Snapshot(step, seeds.states(), copy.deepcopy(runs), tuple(history), seconds)
 
 
 def _take(run: Shown, metrics: ChunkMetrics, first: int, count: int) -> None:

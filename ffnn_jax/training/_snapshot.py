@@ -62,12 +62,14 @@ class Snapshot:
         states: parameters and optimiser's state of each seed, on the host.
         shown: the running means of each seed.
         history: the records so far.
+        seconds: that training took so far.
     """
 
     step: int
     states: Sequence[TrainState]
     shown: Sequence[Shown]
     history: Sequence[Record] = ()
+    seconds: float = 0.0
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Every leaf of the states by its name, as in "seed_0/params/conv_2/w"."""
@@ -83,6 +85,7 @@ class Snapshot:
             "step": self.step,
             "shown": [dataclasses.asdict(one) for one in self.shown],
             "history": [list(record) for record in self.history],
+            "seconds": self.seconds,
         }
 
 
@@ -114,6 +117,7 @@ def snapshot_from(
         states,
         [_shown(one) for one in said["shown"]],
         [Record(*record) for record in said["history"]],
+        said["seconds"],
     )
 
 

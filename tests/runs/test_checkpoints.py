@@ -206,3 +206,15 @@ def test_a_signal_at_the_last_step_does_not_undo_it(tmp_path: Path, straight):
     outcome = compute(SETTINGS, SPLITS, checkpoints=EndingAt(23, tmp_path, ending=ending))
     assert ending.signal == 15
     assert_the_same(outcome, straight)
+
+
+def test_a_streamed_run_goes_on_to_the_same_bits(tmp_path: Path, straight):
+    ended_at(tmp_path, 7)
+    checkpoints = Checkpoints(tmp_path, start=last_checkpoint(tmp_path))
+    assert_the_same(compute(SETTINGS, SPLITS, streaming=True, checkpoints=checkpoints), straight)
+
+
+def test_the_time_of_a_run_is_that_of_all_its_parts(tmp_path: Path):
+    ended_at(tmp_path, 22)
+    before = last_checkpoint(tmp_path).about["seconds"]
+    assert resumed(tmp_path).trained.train_seconds > before > 0
