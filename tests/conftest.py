@@ -13,7 +13,7 @@ from collections.abc import Iterator
 if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # the first process here; the others inherit it
     _COMPILED = tempfile.mkdtemp(prefix="ffnn_jax-compiled-")
     os.environ["JAX_COMPILATION_CACHE_DIR"] = _COMPILED
-    os.environ["JAX_PERSISTENT_COMPILATION_CACHE_MIN_COMPILE_TIME_SECS"] = "0.05"
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.05"
     os.environ["JAX_COMPILATION_CACHE_MAX_SIZE"] = str(1 << 30)  # with a limit it is locked
     atexit.register(shutil.rmtree, _COMPILED, ignore_errors=True)
 

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from ffnn_jax.cli._data_sets import prepare_and_watch
 from ffnn_jax.cli._signals import Work
-from ffnn_jax.config import Interrupted, Refusal, Settings, preset
+from ffnn_jax.config import Diverged, Interrupted, Refusal, Settings, preset
 from ffnn_jax.data import NotPrepared, Splits, load_splits
 from ffnn_jax.network import Network
 from ffnn_jax.runs import (
@@ -38,10 +38,11 @@ _PLAIN_LINES = 30
 
 @dataclasses.dataclass(frozen=True)
 class Way:
-    """How a run is made: where its images are, and how often it is saved."""
+    """How a run is made: where its images are, how often it is saved, what is looked for."""
 
     streaming: bool | None = None
     every: int = EVERY
+    debug_nans: bool = False
 
 
 def run_and_print(settings: Settings, run_dir: Path | None, way: Way, work: Work) -> None:
@@ -90,11 +91,21 @@ def _run(
     checkpoints = Checkpoints(folder, way.every, saved, work.ending)
     try:
         with _Watcher(console, settings, work) as watcher:
-            outcome = compute(settings, splits, watcher, way.streaming, checkpoints)
+            outcome = compute(settings, splits, watcher, way.streaming, checkpoints, way.debug_nans)
     except Interrupted as interruption:
         raise Interrupted(interruption.signal, f"{interruption}{work.hint}") from None
+    except Diverged as divergence:
+        raise Diverged(f"{divergence}{_debugging(folder, way)}") from None
     write_run(folder, outcome)
     _print_end(console, outcome, folder)
+
+
+def _debugging(folder: Path, way: Way) -> str:
+    """How to see more of a run that diverged."""
+    if way.debug_nans:
+        return ""
+    again = f"ffnn-jax train --resume {shlex.quote(str(folder))} --debug-nans"
+    return f"; the operation is named by: {again}"
 
 
 def dry_run_and_print(settings: Settings, way: Way, work: Work) -> None:

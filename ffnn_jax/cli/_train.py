@@ -42,7 +42,10 @@ def _presets_own(setting: str) -> Any:
     return tyro.conf.arg(help_behavior_hint=f"(default: the preset's; quickstart: {of_quickstart})")
 
 
-_OF_THE_COMMAND = ("checkpoint_every", "dry_run", "no_cache", "resume", "run_dir", "streaming")
+_OF_THE_COMMAND = (
+    "checkpoint_every", "debug_nans", "dry_run", "no_cache", "resume", "run_dir", "streaming",
+)  # fmt: skip
+_OF_A_RESUMED = ("resume", "steps", "streaming", "no_cache", "checkpoint_every", "debug_nans")
 _WHOLE = _number(int, "a whole number", "N")
 _NUMBER = _number(float, "a number", "F")
 _NAME = _option(1, "NAME", lambda given: given[0])
@@ -130,6 +133,11 @@ class Train:
     ] = None
     """Go on with the run in this folder, as if it had not ended; only --steps may be another."""
 
+    debug_nans: Annotated[
+        tyro.conf.FlagCreatePairsOff[bool], tyro.conf.arg(help_behavior_hint="(default: no)")
+    ] = False
+    """Where a number is not finite, name the operation that made it, too."""
+
     dry_run: Annotated[
         tyro.conf.FlagCreatePairsOff[bool], tyro.conf.arg(help_behavior_hint="(default: no)")
     ] = False
@@ -159,7 +167,7 @@ class Train:
 
         if not self.no_cache:
             keep_compiled_programs()
-        way = Way(self.streaming or None, self.checkpoint_every)
+        way = Way(self.streaming or None, self.checkpoint_every, self.debug_nans)
         if self.resume is not None:
             folder, steps = self.resume, self.steps
             run_heeding_signals(lambda work: resume_and_print(folder, steps, way, work))
@@ -171,9 +179,9 @@ class Train:
 
     def _require_resumable(self, folder: Path) -> None:
         """Refuses settings of the user's beside those of the run, and what is no run."""
-        fresh, allowed = Train(), ("resume", "steps", "streaming", "no_cache", "checkpoint_every")
+        fresh = Train()
         for name, value in vars(self).items():
-            if name not in allowed and value != getattr(fresh, name):
+            if name not in _OF_A_RESUMED and value != getattr(fresh, name):
                 option = name.replace("_", "-")
                 raise Refusal(f"{option}: a run is resumed with its own; only --steps may change")
         if not (folder / "checkpoints").is_dir():

@@ -81,10 +81,27 @@ class Network:
         Raises:
             ValueError: images or parameters do not fit the network.
         """
+        *_, logits = self.outputs(params, x).values()
+        return logits
+
+    def outputs(self, params: Params, x: Float[Array, "N H W C"]) -> dict[str, Array]:
+        """What each layer gives for a batch of images, in the order in which the data flows.
+
+        Args:
+            params: what ``init`` gives.
+            x: images, normalised.
+
+        Returns:
+            ``{"conv_2": ..., "relu_3": ...}``, named as in ``summary``.
+
+        Raises:
+            ValueError: images or parameters do not fit the network.
+        """
+        given = {}
         for name, layer, _ in self._named():
             with jax.named_scope(name):
-                x = _apply(layer, params.get(name, {}), x)
-        return x
+                x = given[name] = _apply(layer, params.get(name, {}), x)
+        return given
 
     def summary(self) -> Summary:
         """The report's Table 2 of this network, generated from its parameters."""

@@ -87,6 +87,7 @@ def compute(
     observer: Observer | None = None,
     streaming: bool | None = None,
     checkpoints: Checkpoints | None = None,
+    debug_nans: bool = False,
 ) -> Outcome:
     """Trains and tests one network for each seed.
 
@@ -98,13 +99,14 @@ def compute(
             if not given, where they would take more than half of the device's memory. The
             batches are the same.
         checkpoints: keep the run as it goes, and give where to go on.
+        debug_nans: where a number is not finite, look for the operation that made it.
 
     Raises:
         Refusal: settings and data do not fit, the data set is not prepared, or streaming needs
             Grain, which is not installed; or the run that the checkpoints are to go on with was
             another.
         Interrupted: the checkpoints were asked to end the run.
-        Diverged: the loss became infinite or NaN.
+        Diverged: a number became infinite or NaN; seed, step and array are named.
         TypeError: the settings are no Settings.
     """
     if not isinstance(settings, Settings):
@@ -129,6 +131,7 @@ def compute(
         streaming,
         keeper,
         observer.compiling,
+        debug_nans,
     )
     observer.evaluating()
     models = [

@@ -11,14 +11,15 @@ import jax
 import numpy as np
 import optax
 
-from ffnn_jax.config import Diverged, Settings
+from ffnn_jax.config import Settings
 from ffnn_jax.network import Network, Params
 from ffnn_jax.training._feed import Resident, Streaming
+from ffnn_jax.training._guard import Guard
 from ffnn_jax.training._inputs import ImageParts
 from ffnn_jax.training._rows import Member
 from ffnn_jax.training._seeds import Seeds, make_seeds
 from ffnn_jax.training._snapshot import Record, Shown, Snapshot
-from ffnn_jax.training._step import ChunkMetrics, initial_state
+from ffnn_jax.training._step import initial_state
 
 _FIRST_STOP = 10
 _CHUNK_SECONDS = 2.0
@@ -70,6 +71,7 @@ def train(
     streaming: bool = False,
     keeper: Keeper | None = None,
     compiling: Callable[[], None] = lambda: None,
+    debug_nans: bool = False,
 ) -> Trained:
     """Trains one network for each member, all in step.
 
@@ -87,8 +89,11 @@ def train(
         keeper: keeps snapshots, gives the one to begin from, and may end the run.
         compiling: is called when the beginning is kept, and compiling begins.
 
+        debug_nans: where a number is not finite, look for the operation that made it.
+
     Raises:
-        Diverged: the loss became infinite or NaN.
+        Diverged: a loss, a parameter or the optimiser's state became infinite or NaN; the message
+            names the seed, the step and the first array of the step that is not finite.
         Refusal: streaming was asked for and Grain is not installed.
     """
     keeper = keeper or Keeper()
@@ -100,13 +105,15 @@ def train(
     compiling()
     began = time.perf_counter()
     seeds = make_seeds(network, optimizer, settings, feed, members, start.states)
+    guard = Guard(network, optimizer, settings, feed, members, seeds.states(), debug_nans)
     compiled = time.perf_counter()
     while step < settings.steps:
         spent = time.perf_counter() - compiled
         stop = _next_stop(step, start.step, settings, feed.chunk_steps, spent)
         stop = min(stop, keeper.next_stop(step))
-        for run, metrics in zip(runs, seeds.advance(step, stop), strict=True):
-            _take(run, metrics, step, stop - step)
+        for run, metrics in zip(runs, guard.advance(seeds, step, stop), strict=True):
+            run.loss.add(metrics.loss + metrics.decay_loss)
+            run.accuracy.add(metrics.accuracy)
         if stop % settings.validation_interval == 0 or stop == settings.steps:
             for run, looked in zip(runs, seeds.look(stop), strict=True):
                 run.validation_accuracy = looked
@@ -137,17 +144,6 @@ def _snapshot(
     step: int, seeds: Seeds, runs: Sequence[Shown], history: Sequence[Record], seconds: float
 ) -> Snapshot:
     return Snapshot(step, seeds.states(), copy.deepcopy(runs), tuple(history), seconds)
-
-
-def _take(run: Shown, metrics: ChunkMetrics, first: int, count: int) -> None:
-    """Adds a chunk's metrics to the run's running means."""
-    loss, accuracy, decay = (np.asarray(values)[:count] for values in metrics)
-    if not np.isfinite(loss).all():
-        bad = int(np.flatnonzero(~np.isfinite(loss))[0])
-        where = f"of seed {run.seed} at step {first + bad + 1}"
-        raise Diverged(f"the loss {where} is {loss[bad]}; a lower learning rate may help")
-    run.loss.add(loss + decay)
-    run.accuracy.add(accuracy)
 
 
 def _record(run: Shown, step: int, validation_accuracy: float) -> Record:

@@ -40,6 +40,10 @@ class Seeds(Protocol):
         """Each seed's state, on the host."""
         ...
 
+    def restore(self, states: Sequence[TrainState]) -> None:
+        """Puts the seeds into these states."""
+        ...
+
 
 def make_seeds(
     network: Network,
@@ -103,6 +107,9 @@ class _OneByOne:
     def states(self) -> list[TrainState]:
         return jax.device_get(self._states)
 
+    def restore(self, states: Sequence[TrainState]) -> None:
+        self._states = jax.device_put(list(states))
+
     def _advance_one(self, index: int, step: int, stop: int) -> ChunkMetrics:
         source = self._feed.training(index, step)
         self._states[index], metrics = self._chunk(
@@ -139,6 +146,9 @@ class _Together:
 
     def states(self) -> list[TrainState]:
         return _unstacked(self._states, self._count)
+
+    def restore(self, states: Sequence[TrainState]) -> None:
+        self._states = _stacked(states)
 
 
 def _compiled(

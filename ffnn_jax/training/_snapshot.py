@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from jaxtyping import Array
 
 from ffnn_jax.config import Refusal
 from ffnn_jax.training._step import TrainState
@@ -35,7 +36,7 @@ class RunningMean:
     count: int = 0
     value: float = 0.0
 
-    def add(self, values: np.ndarray) -> None:
+    def add(self, values: Array | np.ndarray) -> None:
         """Takes the values in order."""
         for value in values.tolist():
             self.count += 1
@@ -76,7 +77,7 @@ class Snapshot:
         return {
             f"seed_{index}/{name}": np.asarray(leaf)
             for index, state in enumerate(self.states)
-            for name, leaf in _by_path(state).items()
+            for name, leaf in by_path(state).items()
         }
 
     def to_json(self) -> dict[str, Any]:
@@ -103,7 +104,7 @@ def snapshot_from(
         Refusal: the arrays are not those of such states; the first five that differ are named.
     """
     names = [
-        {f"seed_{index}/{name}": leaf for name, leaf in _by_path(state).items()}
+        {f"seed_{index}/{name}": leaf for name, leaf in by_path(state).items()}
         for index, state in enumerate(template)
     ]
     expected = {name: leaf for seed in names for name, leaf in seed.items()}
@@ -141,7 +142,7 @@ def _shown(fields: Mapping[str, Any]) -> Shown:
     return Shown(fields["seed"], **means, validation_accuracy=fields["validation_accuracy"])
 
 
-def _by_path(tree: Any) -> dict[str, Any]:
+def by_path(tree: Any) -> dict[str, Any]:
     """The leaves of a pytree by their path, as in "params/conv_2/w"."""
     leaves, _ = jax.tree.flatten_with_path(tree)
     return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}

@@ -79,7 +79,7 @@ def make_train_chunk(
         draws its batch, or a ``Block`` of batches: then no step is run that is beyond it. The
         state is donated: the one passed in is gone. It is compiled once, whatever ``stop`` is.
     """
-    loss_of = _make_loss(network, precision)
+    loss_of = make_loss(network, precision)
     train_step = _make_train_step(loss_of, optimizer, batch_size, weight_decay, augmentations)
 
     def chunk(
@@ -124,17 +124,35 @@ def make_validate(network: Network, batch_size: int, batches: int) -> jax.stages
     return jax.jit(validate)
 
 
-def _make_loss(network: Network, precision: str) -> Loss:
+def make_loss(network: Network, precision: str) -> Loss:
     """The loss of a batch: the layers in this precision, the loss itself in the parameters'."""
 
-    def narrowed(array: Array) -> Array:
-        return array.astype(jnp.bfloat16) if precision == "bf16" else array
-
     def loss_of(params: Params, x: Array, labels: Array) -> tuple[Array, Array]:
-        logits = network.apply(jax.tree.map(narrowed, params), narrowed(x)).astype(x.dtype)
+        narrow = jax.tree.map(lambda array: narrowed(array, precision), params)
+        logits = network.apply(narrow, narrowed(x, precision)).astype(x.dtype)
         return softmax_cross_entropy(logits, labels), logits
 
     return loss_of
+
+
+def narrowed(array: Array, precision: str) -> Array:
+    """The array as the layers are given it."""
+    return array.astype(jnp.bfloat16) if precision == "bf16" else array
+
+
+def inputs_at(
+    source: Images | Block,
+    member: Member,
+    step: Int32[Array, ""],
+    batch_size: int,
+    augmentations: tuple[Augmentation, ...],
+) -> tuple[Float[Array, "N H W C"], Int32[Array, " N"]]:
+    """The images of a step, normalised and augmented, and their labels."""
+    batch = _batch_at(source, member, step, batch_size)
+    x = normalise(batch.pixels, member.normalisation)
+    if augmentations:
+        x = augment(key_of(member, AUGMENTATION, step), x, augmentations)
+    return x, batch.labels
 
 
 def _make_train_step(
@@ -149,15 +167,11 @@ def _make_train_step(
     def train_step(
         state: TrainState, source: Images | Block, member: Member
     ) -> tuple[TrainState, ChunkMetrics]:
-        batch = _batch_at(source, member, state.step, batch_size)
-        x = normalise(batch.pixels, member.normalisation)
-        if augmentations:
-            x = augment(key_of(member, AUGMENTATION, state.step), x, augmentations)
-
-        loss, logits, grads = loss_and_gradients(loss_of, state.params, x, batch.labels)
+        x, labels = inputs_at(source, member, state.step, batch_size, augmentations)
+        loss, logits, grads = loss_and_gradients(loss_of, state.params, x, labels)
         updates, momentum = optimizer.update(grads, state.momentum, state.params)
         params: Any = optax.apply_updates(state.params, updates)
-        accuracy = jnp.mean(_correct(logits, batch.labels), dtype=loss.dtype)
+        accuracy = jnp.mean(_correct(logits, labels), dtype=loss.dtype)
         decay = decay_loss(state.params, weight_decay)
         return TrainState(params, momentum, state.step + 1), ChunkMetrics(loss, accuracy, decay)
 

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,10 @@ from ffnn_jax.cli import main
 from ffnn_jax.runs import alone_in
 
 TRAIN = ("train", "--steps", "900", "--batch-size", "4", "--checkpoint-every", "100")
+
+
+def slow(value: object) -> Any:
+    return pytest.param(value, marks=pytest.mark.slow)
 
 
 def started(folder: Path, *words: str) -> subprocess.Popen[str]:
@@ -52,7 +57,7 @@ def straight(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, slow(signal.SIGINT)])
 def test_a_run_saves_at_a_signal_and_goes_on_to_the_same_bits(straight: Path, number: int):
     name = f"runs/{signal.Signals(number).name}"
     run = started(straight, *TRAIN, "--run-dir", name)
@@ -68,6 +73,7 @@ def test_a_run_saves_at_a_signal_and_goes_on_to_the_same_bits(straight: Path, nu
     assert outcome(straight / name) == outcome(straight / "runs" / "straight")
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_goes_on_from_its_last_checkpoint(straight: Path):
     run = started(straight, *TRAIN, "--run-dir", "runs/killed")
     read_until(run, "smoothed loss")
@@ -77,7 +83,7 @@ def test_a_run_that_is_killed_goes_on_from_its_last_checkpoint(straight: Path):
     assert outcome(straight / "runs" / "killed") == outcome(straight / "runs" / "straight")
 
 
-@pytest.mark.parametrize("words", ["compiling the training step", "classifying all images"])
+@pytest.mark.parametrize("words", ["compiling the training step", slow("classifying all images")])
 def test_a_signal_is_heard_while_python_is_not_running(straight: Path, words: str):
     name = f"runs/{words.partition(' ')[0]}"
     run = started(straight, *TRAIN, "--no-cache", "--run-dir", name)

@@ -156,7 +156,9 @@ def test_a_diverging_run_ends_with_code_3_and_one_line(
         main(["train", "--steps", "30", "--learning-rate", "1e6"])
     assert end.value.code == 3
     line = (
-        r"ffnn-jax: the loss of seed 0 at step \d+ is (nan|inf); a lower learning rate may help\n"
+        r"ffnn-jax: seed 0, step \d+: the output of \w+ has [\d,]+ of [\d,]+ numbers not finite; "
+        r"a lower learning rate may help; the operation is named by: "
+        r"ffnn-jax train --resume runs/quickstart-1 --debug-nans\n"
     )
     assert re.fullmatch(line, capsys.readouterr().err)
 

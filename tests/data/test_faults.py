@@ -20,7 +20,7 @@ from ffnn_jax.data import find_prepared, load
 from ffnn_jax.data.preparation import RECIPES, prepare, verify_prepared
 
 POINTS = 10
-SAMPLE = (3, 8)
+SAMPLE = (8,)
 EVERY_POINT = [
     point if point in SAMPLE else pytest.param(point, marks=pytest.mark.slow)
     for point in range(POINTS)
@@ -123,7 +123,7 @@ def test_an_interrupted_preparation_ends_cleanly(folder: Path, seconds: float, p
     require_prepared(folder)
 
 
-@pytest.mark.parametrize("room", [1000, 500_000, 2_000_000])
+@pytest.mark.parametrize("room", [1000, pytest.param(500_000, marks=pytest.mark.slow), 2_000_000])
 def test_a_full_disk_ends_a_preparation_in_one_line_or_not_at_all(folder: Path, room: int):
     """The records have 1.5 MB at most, the decoded images 2.8 MB."""
     preparing = start(PREPARE, str(room))

@@ -32,6 +32,7 @@ def result(folder: Path) -> dict[str, Any]:
     return json.loads((folder / "budget.json").read_text())
 
 
+@pytest.mark.slow
 def test_the_quick_setting_has_both_rows(result: dict[str, Any]):
     assert result["quick"] is True
     assert list(result["rows"]) == list(result["chosen"]) == ["own", "wider"]
@@ -39,6 +40,7 @@ def test_the_quick_setting_has_both_rows(result: dict[str, Any]):
         assert len(row["test_accuracy"]) == 2
 
 
+@pytest.mark.slow
 def test_the_page_names_every_candidate_and_both_rows(result: dict[str, Any]):
     page = budget.section(result)
     for row, some in result["candidates"].items():
@@ -47,6 +49,7 @@ def test_the_page_names_every_candidate_and_both_rows(result: dict[str, Any]):
             assert f"| {row} | {name} |" in page
 
 
+@pytest.mark.slow
 def test_candidates_are_stored_without_a_test_accuracy(folder: Path):
     for record in read_records(folder / "budget.jsonl"):
         assert ("test_accuracy" in record) == (", tested: " in record["row"])

@@ -6,6 +6,7 @@ import pytest
 from experiments import check_styles
 
 
+@pytest.mark.slow
 def test_the_quick_setting_finds_with_all_checks_what_the_usual_ones_miss(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -30,11 +30,13 @@ def result(folder: Path) -> dict[str, Any]:
     return json.loads((folder / "prose.json").read_text())
 
 
+@pytest.mark.slow
 def test_the_quick_setting_writes_a_result_and_its_figures(folder: Path, result: dict[str, Any]):
     assert {path.name for path in folder.iterdir()} == FIGURES | {"prose.json"}
     assert result["quick"] is True
 
 
+@pytest.mark.slow
 def test_the_page_has_every_curve_and_figure(result: dict[str, Any]):
     page = prose.section(result)
     assert all(f"](results/{name})" in page for name in FIGURES)

@@ -9,6 +9,7 @@ from experiments import _machine, seeds
 from ffnn_jax.config import Refusal
 
 
+@pytest.mark.slow
 def test_the_quick_setting_times_every_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(seeds, "_IMAGES", 100)

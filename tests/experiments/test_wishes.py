@@ -29,6 +29,7 @@ def result(folder: Path) -> dict[str, Any]:
     return json.loads((folder / "wishes.json").read_text())
 
 
+@pytest.mark.slow
 def test_the_quick_setting_compares_a_change_with_model_3(result: dict[str, Any], folder: Path):
     assert result["quick"] is True
     assert {row: one["seeds"] for row, one in result["rows"].items()} == {
@@ -40,6 +41,7 @@ def test_the_quick_setting_compares_a_change_with_model_3(result: dict[str, Any]
     assert (folder / "wishes_forest.png").stat().st_size
 
 
+@pytest.mark.slow
 def test_the_page_has_a_line_for_every_row(result: dict[str, Any]):
     lines = wishes.section(result).splitlines()
     assert sum(line.startswith(("| model 3 | ", "| size 3 | ")) for line in lines) == 2

@@ -1,0 +1,142 @@
+"""What ends a run whose numbers stop being finite: it says the seed, the step, and the first array.
+
+The steps since all was finite are made again, one at a time and by the same program, so on a CPU
+they are the same bits; the one that fails is then gone through array by array.
+"""
+
+import dataclasses
+import traceback
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import optax
+from jaxtyping import Array
+
+from ffnn_jax.config import Diverged, Settings
+from ffnn_jax.network import Network
+from ffnn_jax.optim import decay_loss
+from ffnn_jax.training._feed import Feed
+from ffnn_jax.training._gradients import loss_and_gradients
+from ffnn_jax.training._rows import Member
+from ffnn_jax.training._seeds import Seeds
+from ffnn_jax.training._snapshot import by_path
+from ffnn_jax.training._step import ChunkMetrics, TrainState, inputs_at, make_loss, narrowed
+
+_JAX = Path(jax.__file__).parent
+
+
+@dataclasses.dataclass
+class Guard:
+    """Lets the seeds go on as long as every number is finite.
+
+    Attributes:
+        network: maps images to logits.
+        optimizer: the one of the seeds.
+        settings: those of the run.
+        feed: gives each step its images.
+        members: one for each seed, on the device.
+        states: each seed's last finite state, on the host.
+        names_operation: whether the operation is looked for, too, that made the first such number.
+    """
+
+    network: Network
+    optimizer: optax.GradientTransformation
+    settings: Settings
+    feed: Feed
+    members: Sequence[Member]
+    states: Sequence[TrainState]
+    names_operation: bool = False
+
+    def advance(self, seeds: Seeds, step: int, stop: int) -> list[ChunkMetrics]:
+        """Makes the steps after ``step`` up to ``stop``; returns each seed's metrics of them.
+
+        Raises:
+            Diverged: a loss, a parameter or the optimiser's state is infinite or NaN.
+        """
+        metrics, after = _advanced(seeds, step, stop)
+        if not _is_finite((metrics, after)):
+            raise Diverged(self._found(seeds, step, stop))
+        self.states = after
+        return metrics
+
+    def _found(self, seeds: Seeds, step: int, stop: int) -> str:
+        """What to say of the first step that fails."""
+        for now in range(step, stop):
+            seeds.restore(self.states)
+            metrics, after = _advanced(seeds, now, now + 1)
+            for index, one in enumerate(zip(metrics, after, strict=True)):
+                if not _is_finite(one):
+                    return self._said(index, now)
+            self.states = after
+        return f"steps {step + 1} to {stop} gave numbers that are not finite once, and not again"
+
+    def _said(self, index: int, step: int) -> str:
+        state, member = self.states[index], self.members[index]
+        source = self.feed.training(index, step)
+        inputs = jax.jit(inputs_at, static_argnums=(3, 4))(
+            source, member, state.step, self.settings.batch_size, self.settings.augmentations
+        )
+        where = f"seed {self.settings.seed + index}, step {step + 1}: "
+        told = next(self._bad_arrays(state, *inputs), "what is not finite came of rounding alone")
+        if self.names_operation:
+            told += f"; {self._operation(state, *inputs)}"
+        return where + told
+
+    def _bad_arrays(self, state: TrainState, x: Array, labels: Array) -> Iterator[str]:
+        """One line for each array of the step that is not finite, in the order of their making."""
+        for name, array in self._arrays(state, x, labels):
+            bad = array.size - np.isfinite(array).sum()
+            if bad:
+                hint = "" if array is x else "; a lower learning rate may help"
+                yield f"{name} has {bad:,} of {array.size:,} numbers not finite{hint}"
+
+    def _arrays(self, state: TrainState, x: Array, labels: Array) -> Iterator[tuple[str, Array]]:
+        yield "the batch of images", x
+        precision = self.settings.precision
+        params = jax.tree.map(lambda array: narrowed(array, precision), state.params)
+        outputs = self.network.outputs(params, narrowed(x, precision))
+        for layer, z in outputs.items():
+            yield f"the output of {layer}", z
+        loss_of = make_loss(self.network, precision)
+        loss, _, grads = loss_and_gradients(loss_of, state.params, x, labels)
+        yield "the loss", loss
+        yield "weight decay's loss", decay_loss(state.params, self.settings.weight_decay)
+        for layer in reversed(outputs):
+            for name, grad in by_path(grads.get(layer, {})).items():
+                yield f"the gradient of {layer}/{name}", grad
+        updates, momentum = self.optimizer.update(grads, state.momentum, state.params)
+        after = {"momentum": momentum, "params": optax.apply_updates(state.params, updates)}
+        for name, array in by_path(after).items():
+            yield f"{name} after the step", array
+
+    def _operation(self, state: TrainState, x: Array, labels: Array) -> str:
+        """The first operation of the step that gives a number that is not finite, and its line."""
+        loss_of = make_loss(self.network, self.settings.precision)
+        try:
+            with jax.debug_nans(True), jax.debug_infs(True), jax.disable_jit():
+                grads = loss_and_gradients(loss_of, state.params, x, labels)[2]
+                self.optimizer.update(grads, state.momentum, state.params)
+        except FloatingPointError as error:
+            return f"{str(error).splitlines()[0]} ({_place(error)})"
+        return "no single operation gives such a number"
+
+
+def _advanced(seeds: Seeds, step: int, stop: int) -> tuple[list[ChunkMetrics], list[TrainState]]:
+    """Each seed's metrics of the steps, and its state after them."""
+    chunks = seeds.advance(step, stop)
+    metrics = [ChunkMetrics(*(m[: stop - step] for m in one)) for one in chunks]
+    return metrics, seeds.states()
+
+
+def _is_finite(tree: Any) -> bool:
+    return all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(tree))
+
+
+def _place(error: FloatingPointError) -> str:
+    """The innermost line that is not jax's own."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not Path(frame.filename).is_relative_to(_JAX)]
+    return f"{own[-1].filename}:{own[-1].lineno}"
