@@ -17,6 +17,8 @@ from experiments._page import page, results
 from experiments._quote import percent, quoted
 from experiments._report import MNIST_TEST_ACCURACY
 from experiments._results import RESULTS, read_result, run_command
+from experiments._speed_table import speed_table, whole_run_table
+from experiments.faults import faults_table
 from ffnn_jax.config import Refusal
 
 HERE = Path(__file__).parent
@@ -147,8 +149,32 @@ def _install() -> str:
     return "\n".join(lines)
 
 
+def _speed() -> str:
+    (path,) = RESULTS.glob("speed-cpu-*.json")
+    result = read_result(path)
+    whole = read_result(path.with_name(path.name.replace("speed", "whole_run")))
+    return f"""
+<img src="experiments/results/{path.stem}.png" width="75%" alt="A training step, ours and others'">
+
+*A training step (forward, backward, update) in float32 on {result["cores"]} CPU cores: ours in \
+milliseconds; of each library the fastest variant, as a multiple of ours in the same run. Below 1 \
+it is faster than ours.*
+
+{speed_table(result["rows"])}
+*The report's model 0 from the start of the process to the test accuracy, 5,000 steps: median of \
+{whole["rounds"]} runs each, taken in turns.*
+
+{whole_run_table(whole["rows"])}
+"""
+
+
+def _faults() -> str:
+    return f"\n{faults_table(read_result(RESULTS / 'faults.json'))}\n"
+
+
 _BLOCKS = {
     "mnist": _mnist, "table_3": _table_3, "check_styles": _check_styles, "install": _install,
+    "speed": _speed, "faults": _faults,
 }  # fmt: skip
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """A run as a person watches it."""
 
 import dataclasses
+import json
 import shlex
 import statistics
 import tempfile
@@ -64,8 +65,24 @@ def resume_and_print(folder: Path, steps: int | None, way: Way, work: Work) -> N
     """
     with alone_in(folder):
         saved = last_checkpoint(folder)
+        _require_of_this_run(folder, saved)
         settings = _prolonged(Settings.from_json(saved.about["settings"]), saved, steps)
         _run(settings, _splits(settings), folder, way, saved, work)
+
+
+def _require_of_this_run(folder: Path, saved: Saved) -> None:
+    """Refuses a checkpoint whose settings, but for the steps, are not those in the folder."""
+    try:
+        here = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return  # it is written anew
+    there = saved.about["settings"]
+    differing = [name for name in {**here, **there} if here.get(name) != there.get(name)]
+    for name in set(differing) - {"steps"}:
+        raise Refusal(
+            f"{saved.path}: of another run: {name} is {there.get(name)}, "
+            f"{folder / 'config.json'} has {here.get(name)}"
+        )
 
 
 def _prolonged(settings: Settings, saved: Saved, steps: int | None) -> Settings:

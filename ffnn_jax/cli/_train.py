@@ -1,6 +1,7 @@
 """``ffnn-jax train``."""
 
 import dataclasses
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -156,7 +157,7 @@ class Train:
         if self.resume is not None:
             self._require_resumable(self.resume)
         settings = self.settings()
-        if self.run_dir is not None and self.run_dir.exists():
+        if self.run_dir is not None and os.path.lexists(self.run_dir):
             raise Refusal(f"run-dir must not exist yet, {self.run_dir} does")
         if self.streaming:
             require_grain()

@@ -3,15 +3,16 @@
 The manifest is JSON in an array of bytes: a SHA-256 for each array, over dtype, shape and
 content, and whatever else the writer wants known, with its own. Nothing is pickled. The file is
 written under a temporary name and renamed when it is whole, so a file of the right name is a whole
-file.
+file. What is read takes no more memory than the file has bytes, whatever its headers claim.
 """
 
 import hashlib
 import json
+import math
 import os
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +59,10 @@ def load_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         Refusal: the file is missing, damaged, or not one of these.
     """
     try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        with path.open("rb") as stream, zipfile.ZipFile(stream) as file:
+            _require_room(path, file.infolist())
+            arrays = {info.filename: _read(file, info) for info in file.infolist()}
+        arrays = {name.removesuffix(".npy"): array for name, array in arrays.items()}
         manifest = json.loads(arrays.pop(_MANIFEST).tobytes())
         number = manifest["format"]
         digests, said = dict(manifest["sha256"]), str(manifest["about"])
@@ -76,6 +79,26 @@ def load_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         if name not in arrays or digests.get(name) != _digest(arrays[name]):
             raise Refusal(f"{path}: array {name!r} is not the one that was saved")
     return arrays, about
+
+
+def _require_room(path: Path, infos: Sequence[zipfile.ZipInfo]) -> None:
+    """Refuses a file whose members claim to be more than it is."""
+    claimed, size = sum(info.file_size for info in infos), path.stat().st_size
+    if claimed > size:
+        raise ValueError(f"its members claim {claimed:,} bytes, it has {size:,}")
+
+
+def _read(file: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
+    """One array, once its header is found to say what is there."""
+    with file.open(info) as member:
+        if np.lib.format.read_magic(member) != (1, 0):
+            raise ValueError(f"{info.filename} has a header of another version")
+        shape, fortran, dtype = np.lib.format.read_array_header_1_0(member)
+        content = member.read()
+    if dtype.hasobject or len(content) != math.prod(shape) * dtype.itemsize:
+        raise ValueError(f"{info.filename} is no {dtype} {shape}")
+    order = "F" if fortran else "C"
+    return np.frombuffer(content, dtype).reshape(shape, order=order)
 
 
 def _of_text(text: str) -> str:

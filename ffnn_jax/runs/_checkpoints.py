@@ -18,6 +18,7 @@ import numpy as np
 
 from ffnn_jax.config import Interrupted, Refusal
 from ffnn_jax.models import load_arrays, save_arrays
+from ffnn_jax.runs._folder import writing
 from ffnn_jax.training import Keeper, Snapshot, snapshot_from
 
 EVERY = 1000
@@ -114,11 +115,9 @@ class Checkpoints(Keeper):
         validation = float(np.mean(looks)) if looks else None
         about = {**self._run, **snapshot.to_json(), "validation": validation}
         path = self._folder / f"step-{snapshot.step:010}.npz"
-        try:
+        with writing(path):
             save_arrays(path, snapshot.to_arrays(), about)
-        except OSError as error:
-            raise OSError(error.errno, f"{path} cannot be saved: {error.strerror}") from None
-        self._note(path, validation)
+            self._note(path, validation)
         self._prune()
 
     def _note(self, path: Path, validation: float | None) -> None:
@@ -142,13 +141,20 @@ def last_checkpoint(folder: Path) -> Saved:
         Refusal: there is none.
     """
     found = _numbered(folder / "checkpoints")
-    for _, path in found:
+    for step, path in found:
         try:
-            return Saved(path, *load_arrays(path))
+            return _read(path, step)
         except Refusal as refusal:
             _log.warning("%s; the one before it is used", refusal)
     none = "no checkpoint that can be read" if found else "no checkpoint"
     raise Refusal(f"{folder} has {none}: nothing to resume")
+
+
+def _read(path: Path, step: int) -> Saved:
+    saved = Saved(path, *load_arrays(path))
+    if saved.about.get("step") != step:
+        raise Refusal(f"{path}: it is of step {saved.about.get('step')}")
+    return saved
 
 
 def _validation_of(best: Path) -> float | None:

@@ -32,7 +32,7 @@ def new_run_folder(preset: str, folder: Path | None = None) -> Path:
         _RUNS.mkdir(exist_ok=True)
         return next(path for path in _numbered(preset) if _made(path))
     except OSError as error:
-        if folder is not None and folder.exists():
+        if folder is not None and os.path.lexists(folder):
             raise Refusal(f"run-dir must not exist yet, {folder} does") from None
         raise Refusal(f"run-dir cannot be made: {error}") from None
 
@@ -55,6 +55,19 @@ def alone_in(folder: Path) -> Iterator[None]:
                 owner.unlink(missing_ok=True)
     except Timeout:
         raise Refusal(f"{folder} is in use by {_named(owner)}") from None
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Says which file it was where one cannot be written.
+
+    Raises:
+        OSError: with the file's name.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, f"{path} cannot be written: {error.strerror}") from None
 
 
 def _named(owner: Path) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from ffnn_jax.config import Settings
 from ffnn_jax.models import save
 from ffnn_jax.reporting import precision_recall_table, run_page, save_figure
+from ffnn_jax.runs._folder import writing
 from ffnn_jax.runs._outcome import Outcome, result_of
 
 
@@ -26,9 +27,11 @@ def write_run(folder: str | Path, outcome: Outcome) -> Path:
     lines = [json.dumps(record._asdict()) for record in outcome.trained.history]
     _write(folder / "metrics.jsonl", "".join(f"{line}\n" for line in lines))
     _write_json(folder / "result.json", result_of(outcome))
-    save(folder / "model.npz", outcome.models, outcome.best)
+    with writing(folder / "model.npz"):
+        save(folder / "model.npz", outcome.models, outcome.best)
     for name, figure in outcome.figures().items():
-        save_figure(figure, folder / f"{name}.png")
+        with writing(folder / f"{name}.png"):
+            save_figure(figure, folder / f"{name}.png")
     names = outcome.splits.test.class_names
     table = precision_recall_table(outcome.confusions[outcome.best], names)
     _write(folder / "table_1.md", table)
@@ -52,4 +55,5 @@ def _write_json(path: Path, value: Any) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
+    with writing(path):
+        path.write_text(text, encoding="utf-8")

@@ -187,7 +187,7 @@ def test_a_save_that_fails_says_which_file_and_leaves_the_others(
 
     with monkeypatch.context() as patched:
         patched.setattr(_checkpoints, "save_arrays", full)
-        with pytest.raises(OSError, match=r"step-0000000010\.npz cannot be saved: No space left"):
+        with pytest.raises(OSError, match=r"step-0000000010\.npz cannot be written: No space left"):
             resumed(tmp_path)
     assert_the_same(resumed(tmp_path), straight)
 

@@ -90,6 +90,7 @@ LISTENER = Listener()
 @pytest.fixture(scope="module")
 def pair() -> Outcome:
     """Seeds 3 and 4, trained together."""
+    LISTENER.heard.clear()
     return compute(dataclasses.replace(SETTINGS, seeds=2), SPLITS, LISTENER)
 
 

@@ -23,7 +23,7 @@ def _faulty(x):
     return x
 
 
-_faulty.defvjp(lambda x: (x, x), lambda x, g: (g / jnp.where(jnp.mean(x) > 1e-3, 0 * g, 1.0),))
+_faulty.defvjp(lambda x: (x, x), lambda x, g: (g / jnp.zeros_like(g),))
 
 
 @dataclasses.dataclass(frozen=True)

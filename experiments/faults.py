@@ -1,0 +1,66 @@
+"""What may end a run or spoil its files: how often each was tried, and how often all held.
+
+Command: python -m experiments.faults
+Quick: python -m experiments.faults --quick, the sample of the default test run.
+
+Runs the tests of tests/faults; what a line counts is a trial, as in 50 runs killed at 50 moments.
+"""
+
+import subprocess
+import sys
+import tempfile
+import xml.etree.ElementTree as ElementTree
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from experiments._machine import commit, package_versions
+from experiments._results import folder_for, run_command, write_result
+
+_TESTS = Path(__file__).parents[1] / "tests" / "faults"
+
+
+def main(quick: bool = False) -> None:
+    """What may end a run or spoil its files.
+
+    Args:
+        quick: only the sample of the default test run.
+    """
+    result = measure(quick)
+    write_result(folder_for(quick) / "faults.json", result)
+    print(faults_table(result))
+
+
+def measure(quick: bool) -> dict[str, Any]:
+    """Runs the tests, and counts trials by what is tried."""
+    chosen = "faults and not slow" if quick else "faults"
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.xml"
+        command = ["-m", "pytest", str(_TESTS), "-m", chosen, f"--junitxml={report}"]
+        subprocess.run([sys.executable, *command], cwd=_TESTS.parents[1], check=False)
+        rows = counted(report.read_text(encoding="utf-8"))
+    return {"quick": quick, "commit": commit(), "versions": package_versions(), "rows": rows}
+
+
+def counted(report: str) -> list[dict[str, Any]]:
+    """Trials and how many of them held, by what is tried, from pytest's report."""
+    tried, held = Counter[str](), Counter[str]()
+    for test in ElementTree.fromstring(report).iter("testcase"):
+        said = {one.get("name"): one.get("value") for one in test.iter("property")}
+        fault, trials = said["fault"] or "", int(said.get("trials") or 1)
+        tried[fault] += trials
+        failed = [test.find(word) is not None for word in ("failure", "error")]
+        held[fault] += 0 if any(failed) else trials
+    return [{"fault": fault, "trials": tried[fault], "held": held[fault]} for fault in tried]
+
+
+def faults_table(result: Mapping[str, Any]) -> str:
+    """A line for each fault."""
+    lines = ["| fault | tried | held |", "| --- | ---: | ---: |"]
+    lines += [f"| {row['fault']} | {row['trials']} | {row['held']} |" for row in result["rows"]]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,107 @@
+"""What checkpoints cost: the share of a run's time that goes into them at the default interval.
+
+Command: python -m experiments.saving
+Quick: python -m experiments.saving --quick, 20 steps, results to runs/quick.
+
+Random images stand in for a data set. Each round trains the report's networks anew; what is timed
+is everything that the run does to keep itself, from taking the state off the device to the file.
+"""
+
+import dataclasses
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from experiments._machine import commit, package_versions, require_quiet
+from experiments._results import folder_for, run_command, write_result
+from ffnn_jax.config import Settings, preset
+from ffnn_jax.data import Dataset, Splits
+from ffnn_jax.runs import EVERY, Checkpoints, compute
+from ffnn_jax.training import Snapshot
+
+_SHAPES = {"mnist": (28, 28, 1), "cifar10-0": (32, 32, 3), "cifar10-3": (32, 32, 3)}
+_ROUNDS, _STEPS = 3, 3000
+
+
+class _Timed(Checkpoints):
+    """Checkpoints that add up the seconds they take."""
+
+    seconds = 0.0
+
+    def begin(self, fresh: Snapshot) -> Snapshot:
+        began = time.perf_counter()
+        start = super().begin(fresh)
+        self.seconds += time.perf_counter() - began
+        return start
+
+    def reached(self, step: int, steps: int, snapshot: Callable[[], Snapshot]) -> None:
+        began = time.perf_counter()
+        super().reached(step, steps, snapshot)
+        self.seconds += time.perf_counter() - began
+
+
+def main(quick: bool = False) -> None:
+    """What checkpoints cost.
+
+    Args:
+        quick: a few steps, to see it work.
+    """
+    result = measure(quick)
+    write_result(folder_for(quick) / "saving.json", result)
+    for name, row in result["rows"].items():
+        print(f"{name}: {saving_line(row)}")
+
+
+def measure(quick: bool) -> dict[str, Any]:
+    """Trains each network a few times.
+
+    Raises:
+        Refusal: other programs keep the machine busy.
+    """
+    if not quick:
+        require_quiet()
+    steps, rounds = (20, 1) if quick else (_STEPS, _ROUNDS)
+    rows = {name: _row([_share(name, steps) for _ in range(rounds)]) for name in _SHAPES}
+    return {
+        "quick": quick, "commit": commit(), "versions": package_versions(),
+        "steps": steps, "every": EVERY, "rows": rows,
+    }  # fmt: skip
+
+
+def saving_line(row: dict[str, Any]) -> str:
+    """The share in percent."""
+    return f"{100 * row['median']:.2f} % of the run"
+
+
+def _row(shares: list[float]) -> dict[str, Any]:
+    return {"shares": [round(one, 5) for one in shares], "median": statistics.median(shares)}
+
+
+def _share(name: str, steps: int) -> float:
+    """Seconds of saving by those of training, saving among them."""
+    settings = dataclasses.replace(preset(name), steps=steps, seeds=1, held_out=100)
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoints = _Timed(Path(folder))
+        trained = compute(settings, _random(settings, _SHAPES[name]), checkpoints=checkpoints)
+    return checkpoints.seconds / trained.trained.train_seconds
+
+
+def _random(settings: Settings, shape: tuple[int, int, int]) -> Splits:
+    """Images of noise in ten classes."""
+    generator = np.random.default_rng(0)
+
+    def images(count: int) -> Dataset:
+        pixels = generator.integers(0, 256, (count, *shape), np.uint8)
+        labels = generator.integers(0, 10, count, np.int32)
+        return Dataset(settings.dataset, pixels, labels, tuple("0123456789"))
+
+    return Splits(images(1000), None, images(100))
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,38 @@
+"""The tables of README say what the rows of the results say."""
+
+from experiments._speed_table import speed_table, whole_run_table
+
+
+def row(variant: str, ratio: float, **more: float):
+    return {"network": "mnist", "batch": 16, "variant": variant, "ratio_to_ours": ratio, **more}
+
+
+def test_of_each_library_the_fastest_variant_stands_beside_ours():
+    rows = [
+        row("ours", 1.0, median_ms=1.234, share_of_peak=0.251),
+        row("plain", 2.5),
+        row("plain-scan", 0.5),
+        row("flax", 2.6),
+        row("flax-split", 2.4),
+        row("torch-last-1", 1.4),
+        row("torch-2", 1.2),
+    ]
+    *_, line = speed_table(rows).splitlines()
+    assert line == "| mnist, 16 | 1.23 | 2.50 | 2.40 | – | – | 1.20 | 25 % |"
+
+
+def test_a_network_and_a_batch_have_a_line():
+    ours = {"median_ms": 1.0, "share_of_peak": 0.1}
+    rows = [row("ours", 1.0, **ours), {**row("ours", 1.0, **ours), "batch": 128}]
+    assert [line.split(" |")[0] for line in speed_table(rows).splitlines()[2:]] == [
+        "| mnist, 16", "| mnist, 128",
+    ]  # fmt: skip
+
+
+def test_a_whole_run_has_its_seconds_ratio_and_accuracies():
+    rows = [
+        {"variant": "torch-user", "median_seconds": 61.2, "ratio_to_ours": 3.04,
+         "accuracy": [0.48, 0.491]},
+    ]  # fmt: skip
+    *_, line = whole_run_table(rows).splitlines()
+    assert line == "| PyTorch, as its tutorial has it | 61 | 3.0 | 48.0, 49.1 % |"

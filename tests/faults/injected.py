@@ -1,0 +1,90 @@
+"""``ffnn-jax`` with a fault in its writing: python injected.py FAULT NUMBER WORD...
+
+The fault happens when what it is in is done for the NUMBERth time.
+"""
+
+import errno
+import io
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from ffnn_jax.cli import main
+from ffnn_jax.runs import Checkpoints
+
+
+def killed(*_: object, **__: object) -> NoReturn:
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError("a killed process goes on")
+
+
+def killed_half_way(real: Callable[..., Any]) -> Callable[..., NoReturn]:
+    """Writes the first half of an archive."""
+
+    def save(file: Any, **arrays: Any) -> NoReturn:
+        whole = io.BytesIO()
+        real(whole, **arrays)
+        file.write(whole.getvalue()[: len(whole.getvalue()) // 2])
+        file.flush()
+        killed()
+
+    return save
+
+
+def half_copied(source: Path, target: Path) -> NoReturn:
+    content = Path(source).read_bytes()
+    Path(target).write_bytes(content[: len(content) // 2])
+    killed()
+
+
+def paused(real: Callable[..., Any]) -> Callable[..., Any]:
+    """Takes a second longer, and says so."""
+
+    def save(*given: Any, **named: Any) -> Any:
+        print("saving slowly", flush=True)
+        time.sleep(1)
+        return real(*given, **named)
+
+    return save
+
+
+def full(*_: object, **__: object) -> NoReturn:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+FAULTS: dict[str, tuple[Any, str, Callable[[Any], Callable[..., Any]]]] = {
+    "killed with nothing written": (np, "savez", lambda real: killed),
+    "killed half way": (np, "savez", killed_half_way),
+    "killed before the file has its name": (os, "fsync", lambda real: killed),
+    "killed while the best is copied": (shutil, "copyfile", lambda real: half_copied),
+    "killed before an old one is removed": (Checkpoints, "_prune", lambda real: killed),
+    "paused": (np, "savez", paused),
+    "full at a checkpoint": (np, "savez", lambda real: full),
+    "full at the metrics": (Path, "write_text", lambda real: full),
+    "full at a figure": (Figure, "savefig", lambda real: full),
+}
+
+
+def inject(fault: str, number: int) -> None:
+    owner, name, planted = FAULTS[fault]
+    real, done = getattr(owner, name), 0
+
+    def counting(*given: Any, **named: Any) -> Any:
+        nonlocal done
+        done += 1
+        return (planted(real) if done == number else real)(*given, **named)
+
+    setattr(owner, name, counting)
+
+
+if __name__ == "__main__":
+    inject(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[3:])

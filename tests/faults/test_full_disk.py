@@ -1,0 +1,23 @@
+"""A disk that is full ends a run in one line that names the file, and costs nothing saved."""
+
+import pytest
+
+from tests.faults.conftest import TRAIN, Place, trials
+
+FULL = [
+    ("full at a checkpoint", "5", "checkpoints/step-0000000400.npz"),
+    ("full at the metrics", "4", "metrics.jsonl"),
+    ("full at a figure", "2", ".png"),
+]
+
+
+@pytest.mark.faults("a full disk at a checkpoint, the metrics, a figure")
+@pytest.mark.parametrize(("fault", "number", "file"), trials(FULL, 0))
+def test_a_full_disk_is_one_line_and_the_run_goes_on(place: Place, fault, number, file):
+    name = fault.replace(" ", "-")
+    code, _, said = place.finished(*TRAIN, "--run-dir", name, injected=(fault, number))
+    assert code == 1
+    assert said.startswith(f"ffnn-jax: [Errno 28] {name}/")
+    assert said.endswith(f"{file} cannot be written: No space left on device\n")
+    assert said.count("\n") == 1
+    place.goes_on_to_the_same_bits(name)

@@ -1,0 +1,55 @@
+"""A number that is not finite ends the run with exit code 3, and every checkpoint is finite."""
+
+import dataclasses
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ffnn_jax.config import Diverged, Layer
+from ffnn_jax.models import load_arrays
+from ffnn_jax.runs import Checkpoints, compute
+from tests.faults.conftest import TRAIN, Place
+from tests.runs.test_checkpoints import SETTINGS, SPLITS
+from tests.training.test_guard import FaultyRule, Root
+
+
+def assert_finite(folder: Path) -> None:
+    kept = list((folder / "checkpoints").glob("*.npz"))
+    assert kept
+    for path in kept:
+        assert all(np.isfinite(array).all() for array in load_arrays(path)[0].values())
+
+
+@pytest.mark.faults("numbers that are not finite")
+def test_of_a_rate_that_is_too_high(place: Place):
+    words = ("--learning-rate", "1e6", "--run-dir", "diverged", "--checkpoint-every", "1")
+    code, _, said = place.finished(*TRAIN, *words)
+    assert code == 3
+    assert re.fullmatch(
+        r"ffnn-jax: seed 0, step \d+: the output of \w+ has [\d,]+ of [\d,]+ numbers not finite"
+        r"; a lower learning rate may help; the operation is named by: "
+        r"ffnn-jax train --resume diverged --debug-nans\n",
+        said,
+    )
+    assert_finite(place.folder / "diverged")
+    code, _, again = place.finished("train", "--resume", "diverged", "--debug-nans")
+    assert code == 3
+    first = said.partition("; the operation")[0]
+    assert re.fullmatch(
+        rf"{re.escape(first)}; invalid value \(\w+\) encountered in \w+ \(\S+\.py:\d+\)\n", again
+    )
+    assert_finite(place.folder / "diverged")
+
+
+@pytest.mark.faults("numbers that are not finite")
+@pytest.mark.parametrize(
+    ("layer", "array"), [(Root(), "output of root_3"), (FaultyRule(), "gradient of conv_2/b")]
+)
+def test_of_a_layer_of_ones_own(tmp_path: Path, layer: Layer, array: str):
+    first, _, *others = SETTINGS.layers
+    settings = dataclasses.replace(SETTINGS, layers=(first, layer, *others))
+    with pytest.raises(Diverged, match=f"^seed 0, step 1: the {array} has "):
+        compute(settings, SPLITS, checkpoints=Checkpoints(tmp_path))
+    assert_finite(tmp_path)

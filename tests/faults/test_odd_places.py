@@ -1,0 +1,70 @@
+"""Folders with odd names, folders that cannot be written, and terminals that are none."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.faults.conftest import trials
+
+SHORT = ("train", "--steps", "3")
+ODD = ["a folder with spaces", "zażółć-数字-é", "-dash", "$HOME'\"", "deep/er/than/there/is"]
+
+
+def run(folder: Path, *words: str, **environment: str | None) -> subprocess.CompletedProcess[str]:
+    settings = {**os.environ, "TFDS_DATA_DIR": str(folder / "data"), **environment}
+    return subprocess.run(
+        [sys.executable, "-m", "ffnn_jax", *words], cwd=folder, check=False, timeout=120,
+        capture_output=True, text=True, env={k: v for k, v in settings.items() if v is not None},
+    )  # fmt: skip
+
+
+@pytest.mark.faults("a folder or a terminal that is odd")
+@pytest.mark.parametrize("name", trials(ODD, 0))
+def test_a_folder_may_have_any_name(tmp_path: Path, name: str):
+    assert run(tmp_path, *SHORT, f"--run-dir={name}").returncode == 0
+    assert (tmp_path / name / "report.html").exists()
+    assert run(tmp_path, "train", f"--resume={name}", "--steps", "5").returncode == 0
+
+
+@pytest.mark.faults("a folder or a terminal that is odd")
+@pytest.mark.parametrize("name", ["file", "file/below", "x" * 300, "/proc/run"])
+def test_what_cannot_be_a_folder_is_refused(tmp_path: Path, name: str):
+    (tmp_path / "file").write_text("mine")
+    ended = run(tmp_path, *SHORT, "--run-dir", name)
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
+    assert "run-dir" in ended.stderr
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.faults("a folder or a terminal that is odd")
+def test_a_reader_that_leaves_early_is_no_failure_with_a_traceback(tmp_path: Path):
+    started = subprocess.Popen(
+        [sys.executable, "-u", "-m", "ffnn_jax", *SHORT], cwd=tmp_path, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert started.stdout is not None
+    started.stdout.readline()
+    started.stdout.close()
+    assert started.stderr is not None
+    said = started.stderr.read()
+    started.wait(timeout=60)
+    started.stderr.close()
+    assert "Traceback" not in said
+    assert said.count("\n") <= 1
+
+
+@pytest.mark.slow
+@pytest.mark.faults("a folder or a terminal that is odd")
+@pytest.mark.parametrize(
+    "environment",
+    [{"NO_COLOR": "1"}, {"HOME": None}, {"HOME": "/nonexistent"}, {"TERM": "dumb"},
+     {"COLUMNS": "40"}, {"LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "0"}],
+    ids=str,
+)  # fmt: skip
+def test_an_odd_environment_is_no_matter(tmp_path: Path, environment: dict[str, str | None]):
+    ended = run(tmp_path, *SHORT, "--run-dir", "run", **environment)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "\x1b[" not in ended.stdout

@@ -1,0 +1,61 @@
+"""SIGTERM and SIGINT save the run and end it within 30 seconds, whatever it is doing."""
+
+import signal
+import subprocess
+import time
+
+import pytest
+
+from tests.faults.conftest import TRAIN, Place, read_until, trials
+
+SLOW_SAVE = ("paused", "4")
+# What a run prints as each phase begins, and a fault that makes the phase last.
+PHASES = {
+    "compiling": ("compiling the training step", ()),
+    "training": ("smoothed loss", ()),
+    "saving": ("saving slowly", SLOW_SAVE),
+    "classifying": ("classifying all images", ()),
+}
+SIGNALS = [signal.SIGTERM, signal.SIGINT]
+
+
+def ended(run: subprocess.Popen[str], number: int) -> str:
+    """What a run says that is sent a signal, once it has ended."""
+    began = time.monotonic()
+    run.send_signal(number)
+    _, said = run.communicate(timeout=60)
+    assert time.monotonic() - began < 30
+    assert run.returncode == 128 + number
+    return said
+
+
+def started(place: Place, name: str, phase: str) -> subprocess.Popen[str]:
+    """A run that is in this phase."""
+    words, injected = PHASES[phase]
+    run = place.started(*TRAIN, "--no-cache", "--run-dir", name, injected=injected)
+    read_until(run, words)
+    return run
+
+
+@pytest.mark.faults("SIGTERM or SIGINT in a phase of the run")
+@pytest.mark.parametrize(
+    ("phase", "number", "trial"),
+    trials([(phase, number, n) for n in range(3) for phase in PHASES for number in SIGNALS]),
+)
+def test_a_signal_saves_and_the_run_goes_on(place: Place, phase: str, number: int, trial: int):
+    name = f"{phase}-{number}-{trial}"
+    said = ended(started(place, name, phase), number)
+    saved = "saved at step " if phase in ("training", "saving") else "ended by SIG"
+    assert said.startswith(f"ffnn-jax: {saved}")
+    assert said.endswith(f"; go on with: ffnn-jax train --resume {name}\n")
+    place.goes_on_to_the_same_bits(name)
+
+
+@pytest.mark.faults("a second signal while the first saves")
+@pytest.mark.parametrize("number", trials(SIGNALS, 0))
+def test_a_second_signal_ends_at_once(place: Place, number: int):
+    run = started(place, f"twice-{number}", "saving")
+    run.send_signal(number)
+    time.sleep(0.2)
+    assert ended(run, number) == ""
+    place.goes_on_to_the_same_bits(f"twice-{number}")
