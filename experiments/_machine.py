@@ -3,14 +3,18 @@
 import os
 import re
 import subprocess
+import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+import numpy as np
 
 from experiments._quote import processor
 from ffnn_jax.config import Refusal
 
 _PACKAGES = ("ffnn-jax", "jax", "jaxlib", "flax", "equinox", "keras", "torch", "numpy")
 _MOST_LOAD = 1.5
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def device_name() -> str:
@@ -40,6 +44,18 @@ def commit() -> str:
         command, cwd=Path(__file__).parent, check=False, capture_output=True, text=True
     )
     return done.stdout.strip() or "unknown"
+
+
+def peak_gflops() -> float:
+    """The fastest of ten products of two float32 matrices, as numpy has it with all cores."""
+    n = 2048
+    a, b = np.random.default_rng(0).standard_normal((2, n, n), np.float32)
+    seconds = []
+    for _ in range(10):
+        began = time.perf_counter()
+        np.matmul(a, b)
+        seconds.append(time.perf_counter() - began)
+    return float(f"{2 * n**3 / min(seconds) / 1e9:.4g}")
 
 
 def require_quiet() -> None:

@@ -152,7 +152,7 @@ def _install() -> str:
 def _speed() -> str:
     (path,) = RESULTS.glob("speed-cpu-*.json")
     result = read_result(path)
-    whole = read_result(path.with_name(path.name.replace("speed", "whole_run")))
+    whole = read_result(path.with_name(path.name.replace("speed", "whole-run")))
     return f"""
 <img src="experiments/results/{path.stem}.png" width="75%" alt="A training step, ours and others'">
 

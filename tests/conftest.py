@@ -1,12 +1,14 @@
 """The regime of every test: nothing is promoted, broadcast or rounded without being asked.
 
 Programs that several tests, processes and notebooks need are compiled once, and kept in a folder
-that ends with the tests.
+that ends with the tests. A shell that starts the tests in the background has them ignore SIGINT;
+the processes that they interrupt must hear it.
 """
 
 import atexit
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 
@@ -19,6 +21,9 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # the first process here; the
 
 import jax
 import pytest
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")

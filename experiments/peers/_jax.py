@@ -42,6 +42,10 @@ class InScan:
 
         self._chunk = jax.jit(chunk, donate_argnums=0)
 
+    def compiled(self) -> str:
+        """The program as XLA runs it."""
+        return self._chunk.lower(self._state, self._batches).compile().as_text()
+
     def run(self) -> list[float]:
         """One call."""
         self._state, losses = self._chunk(self._state, self._batches)

@@ -84,7 +84,13 @@ def test_other_mathematics_is_refused():
 def test_nothing_is_timed_while_others_load_the_machine(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(_machine.os, "getloadavg", lambda: (1.6, 0, 0))
     with pytest.raises(Refusal, match=r"others load this machine with 1\.6 cores"):
-        speed.measure(quick=False)
+        next(speed.measured(quick=False))
+
+
+def test_a_scan_of_plain_jax_is_timed_at_batch_16_alone():
+    for workload in speed.WORKLOADS:
+        left_out = speed.VARIANTS.keys() - speed._variants(workload).keys()
+        assert left_out == (set() if workload.batch == 16 else {"plain-scan"})
 
 
 def test_each_round_begins_with_another_variant():

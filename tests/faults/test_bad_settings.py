@@ -31,7 +31,7 @@ BAD = {
     "--seed 1180591620717411303424": "seed must be ",
     "--seeds 0": "seeds must be ",
     "--held-out -1": "held-out must be ",
-    "--normalisation channel-mean": "normalisation must be ",
+    "--normalisation channelmean": "normalisation must be ",
     "--augment flop": "augment",
     "--schedule triangle": "schedule",
     "--precision bf61": "precision",
