@@ -135,7 +135,7 @@ def as_stored() -> Iterator[None]:
     from ffnn_jax.training import _gradients
 
     with (
-        mock.patch.object(_conv, "rows_are_lighter", return_value=False),
+        mock.patch.object(_conv, "_form_on_cpu", return_value=_conv._WINDOWS),
         mock.patch.object(_gradients, "_part_size", side_effect=lambda images: images),
     ):
         yield

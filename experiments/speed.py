@@ -47,7 +47,7 @@ WORKLOADS = [
     *(Workload(name, n) for n in (16, 128, 512) for name in ("mnist", "cifar10-0", "cifar10-3")),
     Workload("wide", 32),
 ]
-_ROUNDS, _LAP_SECONDS, _SCANNED_BATCH = 7, 0.5, 16
+_ROUNDS, _LAP_SECONDS, _SCANNED_BATCH = 5, 0.5, 16
 _LARGEST_DIFFERENCE = 1e-4
 
 

@@ -4,25 +4,19 @@ Command: python -m experiments.step_profile
 Quick: python -m experiments.step_profile --quick, 1 network, 1 call, results to runs/quick.
 
 XLA's own record of what runs on every thread, added up by layer and direction, for a batch of 16
-(larger ones go through the network in parts of that size). Threads work side by side: what is added
-up is processor time. The floor is a layer's products at the peak rate of large products.
+(larger ones go through the network in parts of that size). Operations run side by side, and most
+share both cores among themselves: the sum is more than the time of a step. What XLA fuses counts
+where the result belongs. The floor is a layer's products at the peak rate of large products.
 """
 
 import re
 import tempfile
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from experiments._machine import (
-    CORES,
-    commit,
-    device_name,
-    package_versions,
-    peak_gflops,
-    require_quiet,
-)
+from experiments._machine import commit, device_name, package_versions, peak_gflops, require_quiet
 from experiments._results import folder_for, run_command, write_result
 from experiments.peers import ours
 from experiments.peers._workload import CHUNK, Workload
@@ -47,11 +41,10 @@ def main(quick: bool = False) -> None:
         require_quiet()
     names, calls = (_NETWORKS[:1], 1) if quick else (_NETWORKS, _CALLS)
     peak = peak_gflops()
-    a_core = peak / CORES
-    rows = [row for name in names for row in _rows(Workload(name, _BATCH), calls, a_core)]
+    rows = [row for name in names for row in _rows(Workload(name, _BATCH), calls, peak)]
     result = {
         "quick": quick, "device": device_name(), "commit": commit(),
-        "versions": package_versions(), "cores": CORES, "peak_gflops": peak, "batch": _BATCH,
+        "versions": package_versions(), "peak_gflops": peak, "batch": _BATCH,
         "rows": rows,
     }  # fmt: skip
     write_result(folder_for(quick) / f"step-profile-{device_name()}.json", result)
@@ -59,7 +52,7 @@ def main(quick: bool = False) -> None:
 
 
 def profile_table(rows: list[dict[str, Any]]) -> str:
-    """A line for each layer and direction, in processor milliseconds of a step."""
+    """A line for each layer and direction, in milliseconds of a step."""
     lines = ["| network | layer | | products | floor | rest |"]
     lines.append("| --- | --- | --- | ---: | ---: | ---: |")
     for row in rows:
@@ -69,10 +62,10 @@ def profile_table(rows: list[dict[str, Any]]) -> str:
 
 
 def _rows(workload: Workload, calls: int, peak: float) -> Iterator[dict[str, Any]]:
-    """A row for each layer and direction; processor milliseconds of a step."""
+    """A row for each layer and direction."""
     stepper: Any = ours.make(workload, "ours")
     parts = parts_of(stepper.compiled())
-    spent = Counter[Part]()
+    spent: dict[Part, float] = defaultdict(float)
     for name, nanoseconds in _recorded(stepper, calls).items():
         if name in parts:
             spent[parts[name]] += nanoseconds / (1e6 * calls * CHUNK)

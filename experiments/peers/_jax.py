@@ -44,7 +44,7 @@ class InScan:
 
     def compiled(self) -> str:
         """The program as XLA runs it."""
-        return self._chunk.lower(self._state, self._batches).compile().as_text()
+        return self._chunk.lower(self._state, self._batches).compile().as_text() or ""
 
     def run(self) -> list[float]:
         """One call."""

@@ -37,7 +37,7 @@ def make(workload: Workload, variant: str) -> Stepper:
         return (optax.apply_updates(state[0], updates), rest), loss
 
     def by_windows(*given: Any):
-        with mock.patch.object(_conv, "rows_are_lighter", return_value=False):
+        with mock.patch.object(_conv, "_form_on_cpu", return_value=_conv._WINDOWS):
             return step(*given)
 
     kind = InLoop if variant == "ours-loop" else InScan

@@ -37,14 +37,15 @@ so only windows of dz^ from (p, q) on are formed: dz^ is made with KH-1-p zeros 
 cut off where that is negative), and after it as many as the last pixel's window needs.
 
 As written here, windows are slices put side by side, and (conv.3), (conv.4), (conv.7) are matrix
-products. A CPU takes whole rows instead where that is lighter (``fast/_row_conv.py``), a GPU and a
-TPU their own convolutions (``fast/_native_conv.py``): decided when a program is lowered. The
-residuals are x and w: P is KH KW times as large as x, and cheaper to build again than to keep.
+products. A CPU takes whole rows instead where that is lighter (``fast/_row_conv.py``), or two
+windows at a time where outputs are pairs (``fast/_pair_conv.py``); a GPU and a TPU take their own
+convolutions (``fast/_native_conv.py``): decided when a program is lowered. The residuals are x and
+w: P is KH KW times as large as x, and cheaper to build again than to keep.
 """
 
 import functools
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -59,18 +60,22 @@ from ffnn_jax.layers._arguments import (
     require_floating,
     widened,
 )
+from ffnn_jax.layers._windows import Margins, matrix_of, padded, windows
 from ffnn_jax.layers.fast import (
-    Margins,
     native_conv2d,
     native_conv2d_images,
     native_conv2d_kernels,
+    pair_conv2d,
+    pair_conv2d_kernels,
+    pairs_fit,
     row_conv2d,
     row_conv2d_backward,
     rows_are_lighter,
 )
 
+_Out = TypeVar("_Out")
+_NO_MARGINS = ((0, 0), (0, 0))
 Padding = int | Literal["SAME", "VALID"]
-_NONE = (0, 0, 0)
 ConvResiduals = tuple[Float[Array, "N H W C_in"], Float[Array, "KH KW C_in C_out"]]
 
 
@@ -84,7 +89,8 @@ def conv2d_forward(
     """Returns z and the residuals (x, w)."""
     _require_shapes(x, w, b, padding, stride)
     around = _around(x, w, padding, stride)
-    z = _form(w, row_conv2d, _by_windows, native_conv2d)(x, w, around=around, stride=stride)
+    forms = _form_on_cpu(x, w, around, stride).forward, _NATIVE.forward
+    z = _by_platform(*forms, around, stride)(x, w)
     return (z + widened(b)[None, None, None, :]).astype(x.dtype), (x, w)  # (conv.1)
 
 
@@ -126,40 +132,68 @@ def conv2d_backward(
     """Returns (dx, dw, db), equations (conv.8), (conv.4) and (conv.5)."""
     x, w = residuals
     around = _around(x, w, padding, stride)
-    backward = _form(w, row_conv2d_backward, _by_windows_backward, _natively_backward)
-    dx, dw = backward(x, w, dz, around=around, stride=stride)
+    forms = _form_on_cpu(x, w, around, stride).backward, _NATIVE.backward
+    dx, dw = _by_platform(*forms, around, stride)(x, w, dz)
     db = jnp.sum(dz, axis=(0, 1, 2), dtype=accumulator(dz))  # (conv.5)
     return dx.astype(x.dtype), dw.astype(w.dtype), db.astype(dz.dtype)
 
 
-def _form(
-    w: Array, rows: Callable[..., Any], windows: Callable[..., Any], native: Callable[..., Any]
-) -> Callable[..., Any]:
-    """The way that is taken: by platform, and on a CPU by the kernel's shape."""
-    on_cpu = rows if rows_are_lighter(w.shape) else windows
+class _Form(NamedTuple):
+    """A way to convolve: forward(x, w, around, stride), backward(x, w, dz, around, stride)."""
 
-    def chosen(*arrays: Array, **static: Any) -> Any:
-        cpu, default = (functools.partial(form, **static) for form in (on_cpu, native))
-        return jax.lax.platform_dependent(*arrays, cpu=cpu, default=default)
+    forward: Callable[..., Array]
+    backward: Callable[..., tuple[Array, Array]]
 
-    return chosen
+
+def _form_on_cpu(x: Array, w: Array, around: Margins, stride: int) -> _Form:
+    """The way that a CPU takes, by shapes."""
+    if rows_are_lighter(w.shape):
+        return _ROWS
+    columns = (x.shape[2] + sum(around[1]) - w.shape[1]) // stride + 1
+    return _PAIRS if pairs_fit(columns, w.shape, stride) else _WINDOWS
+
+
+def _by_platform(
+    cpu: Callable[..., _Out], default: Callable[..., _Out], around: Margins, stride: int
+) -> Callable[..., _Out]:
+    """One of two functions, when a program is lowered for a platform."""
+    static = {"around": around, "stride": stride}
+    ways = {
+        "cpu": functools.partial(cpu, **static),
+        "default": functools.partial(default, **static),
+    }
+    return functools.partial(jax.lax.platform_dependent, **ways)
 
 
 def _by_windows(x: Array, w: Array, around: Margins, stride: int) -> Array:
     """The product of (conv.3), without b."""
-    windows = _windows(_pad(x, around), w.shape[:2], stride)  # (conv.2)
-    return product(_rows(windows), _matrix(w)).reshape(*windows.shape[:3], w.shape[3])  # (conv.3)
+    p = windows(padded(x, around), w.shape[:2], (stride, stride))  # (conv.2)
+    return product(matrix_of(p), _matrix(w)).reshape(*p.shape[:3], w.shape[3])  # (conv.3)
 
 
 def _by_windows_backward(
     x: Array, w: Array, dz: Array, around: Margins, stride: int
 ) -> tuple[Array, Array]:
     """Returns (dx, dw)."""
-    of_x = _windows(_pad(x, around), w.shape[:2], stride)  # (conv.2)
-    dw = product(_rows(of_x).T, _rows(dz)).reshape(w.shape)  # (conv.4)
-    of_dz = _windows(_pad(dz, _around_dz(dz, x, w, around, stride), stride), w.shape[:2], 1)
-    dx = product(_rows(of_dz), _matrix(_turned(w))).reshape(x.shape)  # (conv.7), (conv.8)
-    return dx, dw
+    p = windows(padded(x, around), w.shape[:2], (stride, stride))  # (conv.2)
+    dw = product(matrix_of(p).T, matrix_of(dz)).reshape(w.shape)  # (conv.4)
+    dz_hat = padded(dz, _around_dz(dz, x, w, around, stride), stride)
+    return _by_windows(dz_hat, _turned(w), _NO_MARGINS, 1), dw  # (conv.7), (conv.8)
+
+
+def _by_pairs(x: Array, w: Array, around: Margins, stride: int) -> Array:
+    """Of stride 1."""
+    return pair_conv2d(x, w, around)
+
+
+def _by_pairs_backward(
+    x: Array, w: Array, dz: Array, around: Margins, stride: int
+) -> tuple[Array, Array]:
+    """Returns (dx, dw); dx by any way that its own shapes allow."""
+    dw = pair_conv2d_kernels(x, dz, w.shape[:2], around)  # (pair.5)
+    around_dz, turned = _around_dz(dz, x, w, around, 1), _turned(w)
+    convolve = _form_on_cpu(dz, turned, around_dz, 1).forward
+    return convolve(dz, turned, around_dz, 1), dw  # (conv.7), (conv.8)
 
 
 def _natively_backward(
@@ -174,23 +208,6 @@ def _natively_backward(
 def _turned(w: Array) -> Array:
     """The kernel of (conv.7): turned by half a turn, its channel axes exchanged."""
     return jnp.flip(w, (0, 1)).swapaxes(2, 3)
-
-
-def _windows(x: Array, kernel: tuple[int, ...], stride: int) -> Array:
-    """P of (conv.2) as (N, H_out, W_out, KH KW C): columns side by side, and of these rows."""
-    for axis, size in ((2, kernel[1]), (1, kernel[0])):
-        last = x.shape[axis] - size
-        slices = [
-            jax.lax.slice_in_dim(x, first, first + last + 1, stride, axis) for first in range(size)
-        ]
-        x = jnp.concatenate(slices, axis=-1)
-    return x
-
-
-def _rows(images: Array) -> Array:
-    """(N, H, W, C) as the matrix (N H W, C)."""
-    n, height, width, channels = images.shape
-    return images.reshape(n * height * width, channels)
 
 
 def _matrix(w: Array) -> Array:
@@ -225,12 +242,6 @@ def _around_dz(dz: Array, x: Array, w: Array, around: Margins, stride: int) -> M
     return of(1), of(2)
 
 
-def _pad(images: Array, around: Margins, stride: int = 1) -> Array:
-    """Images with zeros around them, and stride - 1 zeros between neighbours."""
-    rows, columns = ((*margins, stride - 1) for margins in around)
-    return jax.lax.pad(images, jnp.zeros((), images.dtype), [_NONE, rows, columns, _NONE])
-
-
 def _require_shapes(x: Array, w: Array, b: Array, padding: Padding, stride: int) -> None:
     name = "conv2d"
     require_floating(name, x=x, w=w, b=b)
@@ -246,5 +257,10 @@ def _require_shapes(x: Array, w: Array, b: Array, padding: Padding, stride: int)
         inside = 1 <= w.shape[axis - 1] <= size
         require(inside, name, "w", f"no larger than the padded image ({size})", w.shape)
 
+
+_ROWS = _Form(row_conv2d, row_conv2d_backward)
+_PAIRS = _Form(_by_pairs, _by_pairs_backward)
+_WINDOWS = _Form(_by_windows, _by_windows_backward)
+_NATIVE = _Form(native_conv2d, _natively_backward)
 
 conv2d.defvjp(conv2d_forward, conv2d_backward)

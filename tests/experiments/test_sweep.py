@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -218,9 +219,10 @@ def test_the_work_of_a_run_is_that_of_all_its_images():
 
 
 def test_every_seed_is_added_up_as_those_that_are_stored():
-    kernel, batch = (5, 5, 16, 16), 128
-    assert _conv.rows_are_lighter(kernel) and _gradients._part_size(batch) < batch
+    x, w, batch = jnp.ones((1, 8, 8, 16)), jnp.ones((5, 5, 16, 16)), 128
+    given = (x, w, ((2, 2), (2, 2)), 1)
+    assert _conv._form_on_cpu(*given) is _conv._ROWS and _gradients._part_size(batch) < batch
     with as_stored():
-        assert not _conv.rows_are_lighter(kernel)
+        assert _conv._form_on_cpu(*given) is _conv._WINDOWS
         assert _gradients._part_size(batch) == batch
-    assert _conv.rows_are_lighter(kernel)
+    assert _conv._form_on_cpu(*given) is _conv._ROWS

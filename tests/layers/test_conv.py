@@ -9,7 +9,13 @@ import pytest
 
 from ffnn_jax.catalogue import plain
 from ffnn_jax.layers import _conv, conv2d, conv2d_backward, conv2d_forward
-from ffnn_jax.layers.fast import row_conv2d, row_conv2d_backward
+from ffnn_jax.layers.fast import (
+    pair_conv2d,
+    pair_conv2d_kernels,
+    pairs_fit,
+    row_conv2d,
+    row_conv2d_backward,
+)
 from tests.layers.checking import (
     assert_close,
     assert_same_bits,
@@ -33,6 +39,7 @@ GEOMETRIES = {
     "padding 3, larger than the kernel": ((5, 4), (2, 3), 3, 1),
     "padding 3, stride 2": ((5, 6), (4, 1), 3, 2),
     "one window": ((3, 4), (3, 4), 0, 2),
+    "an even output of an odd image": ((6, 5), (3, 2), "VALID", 1),
 }
 
 
@@ -130,12 +137,18 @@ def test_residuals_are_x_and_w_and_nothing_larger():
     assert kept == [("float64", (2, 3, 3, 4)), ("float64", (2, 4, 3, 3))]
 
 
-@pytest.fixture(params=["rows", "windows", "native"])
+@pytest.fixture(params=["rows", "pairs", "windows", "native"])
 def form(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """On this platform and for every kernel, one of the three ways."""
+    """Here and for every kernel, one of the four ways; pairs where outputs are pairs."""
     jax.clear_caches()
-    at = ("rows", "windows", "native").index(request.param)
-    monkeypatch.setattr(_conv, "_form", lambda w, *forms: forms[at])
+    chosen = getattr(_conv, f"_{request.param.upper()}")
+
+    def form_on_cpu(x, w, around, stride):
+        columns = (x.shape[2] + sum(around[1]) - w.shape[1]) // stride + 1
+        fits = chosen is not _conv._PAIRS or pairs_fit(columns, w.shape, stride)
+        return chosen if fits else _conv._WINDOWS
+
+    monkeypatch.setattr(_conv, "_form_on_cpu", form_on_cpu)
     yield request.param
     jax.clear_caches()
 
@@ -180,15 +193,24 @@ def test_a_cpu_gets_matrix_products_and_others_their_own_convolutions(
 
 
 @pytest.mark.parametrize(
-    ("kernel", "rows"),
-    [((5, 5, 16, 16), True), ((3, 3, 16, 32), True), ((3, 3, 64, 128), True),
-     ((5, 5, 3, 16), False), ((5, 5, 1, 16), False), ((3, 3, 3, 64), False)],
+    ("kernel", "columns", "stride", "way"),
+    [((5, 5, 16, 16), 6, 1, "rows"), ((3, 3, 16, 32), 6, 1, "rows"),
+     ((3, 3, 64, 128), 7, 2, "rows"), ((5, 5, 3, 16), 6, 1, "pairs"),
+     ((5, 5, 1, 16), 6, 1, "pairs"), ((5, 5, 3, 16), 7, 1, "windows"),
+     ((5, 5, 3, 16), 8, 2, "windows"), ((1, 1, 3, 16), 6, 1, "windows")],
 )  # fmt: skip
-def test_a_cpu_takes_rows_where_they_are_lighter(kernel, rows):
-    """Products of rows are KW times as wide as those of windows."""
-    x, w = jnp.ones((2, 7, 6, kernel[2])), jnp.ones(kernel)
-    text = jax.jit(conv2d).lower(x, w, jnp.ones(kernel[3])).as_text()
-    assert (f"tensor<{kernel[0] * kernel[2]}x{kernel[1] * kernel[3]}xf64>" in text) == rows
+def test_a_cpu_takes_the_way_of_the_lightest_products(kernel, columns, stride, way):
+    """The matrix of kernels is that of (row.2), of (pair.2) or of (conv.3)."""
+    height, width, inputs, outputs = kernel
+    shape = {
+        "rows": (height * inputs, width * outputs),
+        "pairs": (height * (width + 1) * inputs, 2 * outputs),
+        "windows": (height * width * inputs, outputs),
+    }[way]
+    x, w, b = jnp.ones((2, 7, columns, inputs)), jnp.ones(kernel), jnp.ones(outputs)
+    text = jax.jit(conv2d, static_argnums=(3, 4)).lower(x, w, b, "SAME", stride).as_text()
+    (product,) = (line for line in text.splitlines() if "stablehlo.dot_general" in line)
+    assert f"tensor<{shape[0]}x{shape[1]}xf64>" in product
 
 
 def test_row_1_to_3_worked_by_hand():
@@ -206,6 +228,21 @@ def test_row_4_to_7_worked_by_hand():
     # dY = [[10, 1], [100, 10], [0, 100]]; dR = dY W'^T = [[12, 34], [120, 340], [200, 400]]
     np.testing.assert_array_equal(dx[0, :, :, 0], [[12, 120, 200], [34, 340, 400]])
     np.testing.assert_array_equal(dw[:, :, 0, 0], [[210, 321], [540, 654]])
+
+
+def test_pair_1_to_3_worked_by_hand():
+    """One row of three pixels, two outputs, a kernel of one by two."""
+    x, w = jnp.array([1.0, 2, 3]).reshape(1, 1, 3, 1), jnp.array([10.0, 1]).reshape(1, 2, 1, 1)
+    z = pair_conv2d(x, w, ((0, 0), (0, 0)))
+    # P = [[1, 2, 3]]; W = [[10, 0], [1, 10], [0, 1]]
+    np.testing.assert_array_equal(z.ravel(), [10 + 2, 20 + 3])
+
+
+def test_pair_4_and_5_worked_by_hand():
+    x, dz = jnp.array([1.0, 2, 3]).reshape(1, 1, 3, 1), jnp.array([1.0, 10]).reshape(1, 1, 2, 1)
+    dw = pair_conv2d_kernels(x, dz, (1, 2), ((0, 0), (0, 0)))
+    # P = [[1, 2, 3]]; dW = [[1, 10], [2, 20], [3, 30]]
+    np.testing.assert_array_equal(dw.ravel(), [1 + 20, 2 + 30])
 
 
 def test_batch_of_none_has_zero_dw_and_db():

@@ -19,9 +19,7 @@ import jax
 from jaxtyping import Array, Float
 
 from ffnn_jax.layers._arguments import accumulator
-
-Margins = tuple[tuple[int, int], tuple[int, int]]
-"""Zeros (before, after) the rows and the columns of an image."""
+from ffnn_jax.layers._windows import Margins
 
 
 def native_conv2d(

@@ -39,7 +39,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ffnn_jax.layers._arguments import product
-from ffnn_jax.layers.fast._native_conv import Margins
+from ffnn_jax.layers._windows import Margins
 
 
 def rows_are_lighter(kernel: tuple[int, ...]) -> bool:

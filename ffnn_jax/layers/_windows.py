@@ -1,0 +1,43 @@
+"""Windows of images, put side by side: the rows of P in (conv.2)."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+Margins = tuple[tuple[int, int], tuple[int, int]]
+"""Zeros (before, after) the rows and the columns of an image."""
+_NONE = (0, 0, 0)
+
+
+def padded(
+    images: Float[Array, "N H W C"], around: Margins, stride: int = 1
+) -> Float[Array, "N H2 W2 C"]:
+    """Images with zeros around them, and stride - 1 zeros between neighbours."""
+    rows, columns = ((*margins, stride - 1) for margins in around)
+    return jax.lax.pad(images, jnp.zeros((), images.dtype), [_NONE, rows, columns, _NONE])
+
+
+def windows(
+    x: Float[Array, "N H W C"], size: tuple[int, ...], steps: tuple[int, int]
+) -> Float[Array, "N H_out W_out KHKWC"]:
+    """P of (conv.2), a row for each window: columns are put side by side, and of these rows.
+
+    Args:
+        x: images.
+        size: height and width of a window.
+        steps: rows and columns from one window to the next.
+    """
+    for axis in (2, 1):
+        count, step = size[axis - 1], steps[axis - 1]
+        last = x.shape[axis] - count
+        slices = [
+            jax.lax.slice_in_dim(x, first, first + last + 1, step, axis) for first in range(count)
+        ]
+        x = jnp.concatenate(slices, axis=-1)
+    return x
+
+
+def matrix_of(images: Float[Array, "N H W C"]) -> Float[Array, "NHW C"]:
+    """A row for each pixel."""
+    n, height, width, channels = images.shape
+    return images.reshape(n * height * width, channels)

@@ -1,0 +1,45 @@
+"""Each operation of a step is counted once, with the layer that it belongs to."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from experiments import _machine, step_profile
+from ffnn_jax.config import Refusal
+
+PROGRAM = """
+  %dot.3 = f32[2,2]{1,0} dot(%a, %b), metadata={op_name="jit(f)/while/body/jvp(conv_2)/dot_general"}
+  %fused.1 = f32[2]{0} fusion(%dot.3), metadata={op_name="jit(f)/transpose(jvp(relu_3))/mul"}
+  ROOT %sum = f32[] reduce(%fused.1), metadata={op_name="jit(f)/while/body/closed_call/add"}
+  %while.1 = (f32[2]{0}) while(%start), metadata={op_name="jit(f)/while"}
+"""
+
+
+def test_an_operation_belongs_to_a_layer_and_a_direction():
+    assert step_profile.parts_of(PROGRAM) == {
+        "dot.3": ("conv_2", "forward", "products"),
+        "fused.1": ("relu_3", "backward", "rest"),
+        "sum": ("loss, update", "", "rest"),
+    }
+
+
+def test_the_quick_setting_finds_time_in_every_layer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    step_profile.main(quick=True)
+    (path,) = (tmp_path / "runs" / "quick").glob("step-profile-*.json")
+    result = json.loads(path.read_text())
+    spent = {(row["layer"], row["direction"]): row for row in result["rows"]}
+    for layer, flops in (("conv_2", 16 * 627_200), ("conv_5", 16 * 2_508_800)):
+        row = spent[layer, "forward"]
+        assert row["products_ms"] > 0
+        assert row["floor_ms"] == pytest.approx(flops / result["peak_gflops"] / 1e6, abs=1e-4)
+    assert list(spent)[-1] == ("loss, update", "")
+
+
+def test_nothing_is_timed_while_others_load_the_machine(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(_machine.os, "getloadavg", lambda: (1.6, 0, 0))
+    with pytest.raises(Refusal, match=r"others load this machine with 1\.6 cores"):
+        step_profile.main()
