@@ -42,7 +42,16 @@ def value(argument: Argument, sizes):
     return hnp.arrays(np.float64, argument.shape(sizes), elements=AWAY_FROM_ZERO, unique=True)
 
 
-@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
+SAMPLE = {"dense", "max_pool"}
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        pytest.param(entry, id=entry.name, marks=[] if entry.name in SAMPLE else pytest.mark.slow)
+        for entry in ENTRIES
+    ],
+)
 def test_value_and_cotangents_equal_the_references(entry):
     @settings(EVERYWHERE, max_examples=6)
     @given(draws(entry))

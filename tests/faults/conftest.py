@@ -4,6 +4,7 @@
 the default run is a sample: the trials that are not marked slow.
 """
 
+import functools
 import json
 import os
 import subprocess
@@ -44,7 +45,16 @@ class Place:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.seconds = 0.0  # from where the first checkpoint stands to the end of a run
+
+    @functools.cached_property
+    def seconds(self) -> float:
+        """From where the first checkpoint stands to the end of a run that nothing ends."""
+        run = self.started(*TRAIN, "--run-dir", "straight")
+        read_until(run, "compiling the training step")
+        began = time.monotonic()
+        _, complaints = run.communicate(timeout=120)
+        assert (run.returncode, complaints) == (0, "")
+        return time.monotonic() - began
 
     def started(self, *words: str, injected: Sequence[str] = ()) -> subprocess.Popen[str]:
         program = [str(INJECTED), *injected] if injected else ["-m", "ffnn_jax"]
@@ -67,7 +77,8 @@ class Place:
         return result["parameters_sha256"][0], (folder / "metrics.jsonl").read_text()
 
     def goes_on_to_the_same_bits(self, name: str) -> None:
-        """Resumes a run, and holds it against the one that nothing has ended."""
+        """Resumes a run, and holds it against one that nothing has ended."""
+        assert self.seconds
         code, said, complaints = self.finished("train", "--resume", name)
         assert (code, complaints) == (0, "")
         assert "going on   after step " in said
@@ -86,12 +97,5 @@ def read_until(run: subprocess.Popen[str], words: str) -> None:
 
 @pytest.fixture(scope="session")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    """A place with a run that nothing has ended, called straight."""
-    made = Place(tmp_path_factory.mktemp("faults"))
-    run = made.started(*TRAIN, "--run-dir", "straight")
-    read_until(run, "compiling the training step")
-    began = time.monotonic()
-    _, complaints = run.communicate(timeout=120)
-    made.seconds = time.monotonic() - began
-    assert (run.returncode, complaints) == (0, "")
-    return made
+    """A folder of this process's own."""
+    return Place(tmp_path_factory.mktemp("faults"))

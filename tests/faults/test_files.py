@@ -18,6 +18,7 @@ from ffnn_jax.cli import main
 from ffnn_jax.config import Refusal
 from ffnn_jax.models import load, load_arrays
 from ffnn_jax.runs import last_checkpoint
+from tests.faults.conftest import trials
 
 SHARES = (0, 1, 10, 50, 99)
 
@@ -55,7 +56,7 @@ def refusal(capsys: pytest.CaptureFixture[str], *words: str) -> str:
 
 
 @pytest.mark.faults("a file of a run cut off")
-@pytest.mark.parametrize("share", SHARES)
+@pytest.mark.parametrize("share", trials(SHARES, 2))
 def test_a_checkpoint_cut_off_is_named_and_the_one_before_it_used(
     folder: Path, share: int, caplog: pytest.LogCaptureFixture
 ):
@@ -68,7 +69,7 @@ def test_a_checkpoint_cut_off_is_named_and_the_one_before_it_used(
 
 
 @pytest.mark.faults("a file of a run cut off")
-@pytest.mark.parametrize("share", SHARES)
+@pytest.mark.parametrize("share", trials(SHARES, 2))
 @pytest.mark.parametrize("name", ["model.npz", "checkpoints/best.npz"])
 def test_a_model_cut_off_is_refused(folder: Path, name: str, share: int):
     cut(folder / name, share)
@@ -77,7 +78,7 @@ def test_a_model_cut_off_is_refused(folder: Path, name: str, share: int):
 
 
 @pytest.mark.faults("a file of a run cut off")
-@pytest.mark.parametrize("share", SHARES)
+@pytest.mark.parametrize("share", trials(SHARES, 2))
 @pytest.mark.parametrize("name", ["config.json", "result.json"])
 def test_what_a_page_is_made_of_is_named_where_it_is_cut_off(
     folder: Path, name: str, share: int, capsys: pytest.CaptureFixture[str]
@@ -87,7 +88,7 @@ def test_what_a_page_is_made_of_is_named_where_it_is_cut_off(
 
 
 @pytest.mark.faults("a file of a run cut off")
-@pytest.mark.parametrize("share", SHARES)
+@pytest.mark.parametrize("share", trials(SHARES, 2))
 def test_metrics_cut_off_are_written_anew(folder: Path, share: int):
     whole = (folder / "metrics.jsonl").read_text()
     cut(folder / "metrics.jsonl", share)
@@ -96,7 +97,7 @@ def test_metrics_cut_off_are_written_anew(folder: Path, share: int):
 
 
 @pytest.mark.faults("one bit flipped in a checkpoint or a model")
-@pytest.mark.parametrize("trial", range(200))
+@pytest.mark.parametrize("trial", trials(range(200), 20))
 def test_a_bit_is_not_flipped_in_silence(written: Path, tmp_path: Path, trial: int):
     """It is refused, or it lies where it changes nothing that is read."""
     draw = random.Random(trial)

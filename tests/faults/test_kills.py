@@ -24,10 +24,10 @@ PHASES = [
 @pytest.mark.faults("kill -9 at a random moment")
 @pytest.mark.parametrize("trial", trials(range(50)))
 def test_at_any_moment(place: Place, trial: int):
-    name = f"killed-{trial}"
+    name, longest = f"killed-{trial}", place.seconds
     run = place.started(*TRAIN, "--run-dir", name)
     read_until(run, "compiling the training step")
-    time.sleep(random.Random(trial).uniform(0, place.seconds))
+    time.sleep(random.Random(trial).uniform(0, longest))
     run.kill()
     run.communicate()
     place.goes_on_to_the_same_bits(name)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ffnn_jax.catalogue import plain
+from ffnn_jax.catalogue import ENTRIES, plain
 from ffnn_jax.layers import _conv, conv2d, conv2d_backward, conv2d_forward
 from ffnn_jax.layers.fast import (
     pair_conv2d,
@@ -211,6 +211,20 @@ def test_a_cpu_takes_the_way_of_the_lightest_products(kernel, columns, stride, w
     text = jax.jit(conv2d, static_argnums=(3, 4)).lower(x, w, b, "SAME", stride).as_text()
     (product,) = (line for line in text.splitlines() if "stablehlo.dot_general" in line)
     assert f"tensor<{shape[0]}x{shape[1]}xf64>" in product
+
+
+def test_the_checker_proves_every_way_of_a_cpu():
+    """Some sizes of the catalogue lead to each."""
+    entry = next(entry for entry in ENTRIES if entry.name == "conv2d")
+    ways = {
+        _conv._form_on_cpu(x, w, _conv._around(x, w, **case.static), case.static["stride"])
+        for case in entry.cases
+        for x, w in (
+            (np.ones([n[a] for a in "NHWC"]), np.ones([n["KH"], n["KW"], n["C"], n["K"]]))
+            for n in case.sizes
+        )
+    }
+    assert ways == {_conv._ROWS, _conv._PAIRS, _conv._WINDOWS}
 
 
 def test_row_1_to_3_worked_by_hand():

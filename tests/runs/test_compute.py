@@ -416,7 +416,10 @@ def test_another_data_set_s_classes_and_size_change_the_last_layer_and_what_is_h
     assert dataclasses.replace(settings, layers=asked.layers, held_out=2001) == asked
 
 
-@pytest.mark.parametrize("augmentations", [(), (Flip(), Crop(1), Cutout(2))])
+@pytest.mark.parametrize(
+    "augmentations",
+    [pytest.param((), marks=pytest.mark.slow), (Flip(), Crop(1), Cutout(2))],
+)
 def test_a_streamed_run_has_the_bits_of_a_resident_one(augmentations: tuple):
     settings = dataclasses.replace(SETTINGS, steps=7, seeds=2, augmentations=augmentations)
     resident, streamed = (compute(settings, SPLITS, streaming=kind) for kind in (False, True))

@@ -37,7 +37,9 @@ def plainly(params, x, labels):
 
 
 @pytest.mark.usefixtures("x64")
-@pytest.mark.parametrize("images", [1, 16, 18, 19, 64])
+@pytest.mark.parametrize(
+    "images", [18, 64, *(pytest.param(count, marks=pytest.mark.slow) for count in (1, 16, 19))]
+)
 def test_loss_logits_and_gradients_are_those_of_autodiff_of_the_whole_batch(images: int):
     batch = drawn(images)
     loss, logits, grads = jax.jit(functools.partial(loss_and_gradients, ours))(*batch)

@@ -31,7 +31,9 @@ def run(images: Any, rate: float = 0.05, **changes: Any):
     return train(NETWORK, momentum(rate), settings, ImageParts((images,)), members)
 
 
-@pytest.mark.parametrize("augmentations", [(), (Flip(), Cutout(3))])
+@pytest.mark.parametrize(
+    "augmentations", [pytest.param((), marks=pytest.mark.slow), (Flip(), Cutout(3))]
+)
 def test_one_program_gives_each_seed_what_it_has_alone(
     images, monkeypatch: pytest.MonkeyPatch, augmentations: tuple
 ):

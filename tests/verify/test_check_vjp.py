@@ -40,8 +40,18 @@ def test_a_right_rule_passes_every_check():
     ("backward", "some", "never"),
     [
         (toys.scaled, {"cotangents", "differences", "adjoint", "exact"}, {"value", "linearity"}),
-        (toys.drops_the_cotangent, {"cotangents", "linearity", "zero"}, {"value"}),
-        (toys.squares_the_cotangent, {"cotangents", "linearity"}, {"value", "zero"}),
+        pytest.param(
+            toys.drops_the_cotangent,
+            {"cotangents", "linearity", "zero"},
+            {"value"},
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            toys.squares_the_cotangent,
+            {"cotangents", "linearity"},
+            {"value", "zero"},
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_wrong_rule_fails_the_checks_that_see_it(backward, some, never):
@@ -54,8 +64,10 @@ def test_a_wrong_rule_fails_the_checks_that_see_it(backward, some, never):
     ("backward", "failures"),
     [
         (toys.cut_off_from_its_arguments, ("grad of grad",)),
-        (toys.returns_float32, ("bfloat16", "float16")),
-        (toys.adds_up_in_half_precision, ("bfloat16", "float16")),
+        pytest.param(toys.returns_float32, ("bfloat16", "float16"), marks=pytest.mark.slow),
+        pytest.param(
+            toys.adds_up_in_half_precision, ("bfloat16", "float16"), marks=pytest.mark.slow
+        ),
         (toys.differs_when_compiled, ("jit",)),
     ],
 )
