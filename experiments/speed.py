@@ -7,10 +7,13 @@ Needs the extra "bench" for the peers; one that is missing is skipped, and said.
 a process of its own that waits while another is timed; rounds are interleaved, the order turns.
 A step is forward, backward and update on images that lie in memory. All variants begin with the
 same weights and meet the same batches; the first 20 losses of each must be plain JAX's to 1e-4.
+What is timed while other tenants of the hardware were busy is timed again, up to a minute.
 Plain JAX in a scan, a known weakness of XLA on a CPU, is timed at batch 16 alone. Results are
 stored network by network. ``--draw-only`` draws anew from the stored results.
 """
 
+import contextlib
+import functools
 import itertools
 import os
 import statistics
@@ -31,6 +34,7 @@ from experiments._machine import (
 from experiments._results import folder_for, read_result, run_command, write_result
 from experiments._speed_figure import draw_speed
 from experiments._stopwatch import Lap, Runner, calls_for
+from experiments._tenants import Tenants
 from experiments.peers._workload import Workload
 from ffnn_jax.config import Refusal
 from ffnn_jax.network import Network
@@ -89,16 +93,20 @@ def measured(quick: bool) -> Iterator[dict[str, Any]]:
         "load": load,
         "peak_gflops": peak,
         "rounds": rounds,
+        "disturbed_laps": 0,
         "skipped": {},
         "rows": [],
     }
-    for workload in workloads:
-        variants = dict(itertools.islice(VARIANTS.items(), 2)) if quick else _variants(workload)
-        found, missing = _workload_rows(workload, variants, rounds)
-        result["rows"] += [row | {"share_of_peak": _short(row["gflops"] / peak)} for row in found]
-        result["skipped"] |= missing
-        console.print(f"{workload.network} at batch {workload.batch}: {_best_line(found)}")
-        yield result
+    with contextlib.nullcontext() if quick else Tenants() as tenants:
+        for workload in workloads:
+            variants = dict(itertools.islice(VARIANTS.items(), 2)) if quick else _variants(workload)
+            found, missing = _workload_rows(workload, variants, rounds, tenants)
+            for row in found:
+                result["rows"].append(row | {"share_of_peak": _short(row["gflops"] / peak)})
+            result["skipped"] |= missing
+            result["disturbed_laps"] = tenants.disturbed if tenants else 0
+            console.print(f"{workload.network} at batch {workload.batch}: {_best_line(found)}")
+            yield result
     for name, why in result["skipped"].items():
         console.print(f"skipped {name}: {why}")
 
@@ -110,7 +118,7 @@ def _variants(workload: Workload) -> dict[str, str]:
 
 
 def _workload_rows(
-    workload: Workload, variants: dict[str, str], rounds: int
+    workload: Workload, variants: dict[str, str], rounds: int, tenants: Tenants | None = None
 ) -> tuple[list[dict[str, Any]], dict[str, str]]:
     """Times every variant that is there; returns what was skipped and why beside the rows."""
     runners, skipped = {}, {}
@@ -124,7 +132,8 @@ def _workload_rows(
                 runner.close()
                 continue
             runners[variant] = (runner, losses)
-        laps = _laps({name: runner for name, (runner, _) in runners.items()}, rounds)
+        every = {name: runner for name, (runner, _) in runners.items()}
+        laps = _laps(every, rounds, tenants)
         reference = runners["plain" if "plain" in runners else "ours"][1]
         rows = [
             _row(workload, name, laps, runner.costs(), _apart(losses, reference))
@@ -136,13 +145,14 @@ def _workload_rows(
     return rows, skipped
 
 
-def _laps(runners: dict[str, Runner], rounds: int) -> dict[str, list[Lap]]:
+def _laps(runners: dict[str, Runner], rounds: int, tenants: Tenants | None) -> dict[str, list[Lap]]:
     """One lap a variant and round, the order turning from round to round."""
     calls = {name: calls_for(_LAP_SECONDS, runner.lap(1)) for name, runner in runners.items()}
     laps: dict[str, list[Lap]] = {name: [] for name in runners}
     for turn in range(rounds):
         for name in _turned(list(runners), turn):
-            laps[name].append(runners[name].lap(calls[name]))
+            lap = functools.partial(runners[name].lap, calls[name])
+            laps[name].append(tenants.undisturbed(lap) if tenants else lap())
     return laps
 
 
