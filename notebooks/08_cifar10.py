@@ -164,7 +164,7 @@ assert accuracy["6a"].mean() < accuracy["0"].mean() + 1
 #
 # Are 3 and 4 different, or 3 and 5? That is a hard question, and the next notebook is about it.
 #
-# ## Fifty curves of one model
+# ## Many curves of one model
 #
 # The file `table_3.jsonl` holds one line for each seed, with its whole history. Here is model 3.
 
