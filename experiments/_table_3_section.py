@@ -6,9 +6,7 @@ from typing import Any
 import numpy as np
 
 from experiments._claims import Claim, answers, cells, dominating, other_reading, points
-from experiments._moved import BY_WINDOWS, moved
 from experiments._quote import WHOLE_PERCENTS, percent, standing
-from experiments._results import RESULTS, read_result
 from experiments._statistics import spread
 from experiments.table_3 import FINAL, REPORT, ROWS
 from ffnn_jax.config import Settings
@@ -25,9 +23,7 @@ _COSTS = {"training_flops": "operations", "parameters": "parameters"}
 def section(result: dict[str, Any]) -> str:
     """The table, the forest plot, the claims with their answers, the cost, the other readings."""
     rows = result["rows"]
-    before = read_result(RESULTS / "table_3_windows.json")["rows"]
-    parts = [_table(rows), _answers(result), _cost(rows), _readings(rows), moved(rows, before)]
-    return "\n".join(parts)
+    return "\n".join([_table(rows), _answers(result), _cost(rows), _readings(rows)])
 
 
 def compromise(rows: Mapping[str, Row]) -> str:
@@ -141,7 +137,7 @@ def _readings(rows: Mapping[str, Row]) -> str:
 
 The report leaves the hidden width of 4 and 5 open, and what doubling the number of batches means \
 in 7. Above it is 64, and batches of 32. Here both readings are answered with the same seeds, each \
-group corrected by itself. {BY_WINDOWS}
+group corrected by itself.
 
 | row | parameters | test accuracy, % | n |
 | --- | ---: | --- | ---: |

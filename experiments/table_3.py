@@ -36,7 +36,7 @@ from experiments._sweep import quickly, read_records, run_alone, run_seed, sweep
 from ffnn_jax.config import Dense, Refusal, Settings, preset, suggestion
 from ffnn_jax.reporting import save_figure
 
-SEEDS = 50
+SEEDS = 20
 OTHER_SEEDS = 10
 FINAL = "3"
 ROWS = ("0", "1", "2", "3", "4", "5", "6a", "6b", "7")
@@ -88,8 +88,7 @@ def main(
         return
     if not draw_only:
         sweep(rows, range(seeds), folder / "table_3.jsonl")
-        few = range(min(seeds, OTHER_SEEDS))
-        sweep(others, few, folder / "table_3.jsonl", by_windows=True)
+        sweep(others, range(min(seeds, OTHER_SEEDS)), folder / "table_3.jsonl")
         write_result(folder / "table_3.json", table(read_records(folder / "table_3.jsonl"), quick))
     result = read_result(folder / "table_3.json")
     draw(result, folder)
@@ -136,7 +135,7 @@ def _run_again(
     if model is None or model not in rows or seed is None:
         near = suggestion(model or "", rows)
         raise Refusal(f"one run needs --seed and --model (known: {', '.join(rows)}){near}")
-    again = run_alone(run_seed, model, rows[model], seed, True, model not in ROWS)
+    again = run_alone(run_seed, model, rows[model], seed)
     print(f"model {model}, seed {seed}: test accuracy {again['test_accuracy']:.4f}")
     stored = [
         r for r in seeds_of(read_records(folder / "table_3.jsonl"), model) if r["seed"] == seed

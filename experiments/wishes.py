@@ -104,7 +104,7 @@ def measure(seeds: int, folder: Path, quick: bool) -> dict[str, Any]:
     stored = [] if quick else seeds_of_model_3(RESULTS / "table_3.jsonl", seeds)[:seeds]
     if quick:
         seeds, rows = 2, {"3": quickly(MODEL_3), "size 3": quickly(rows["size 3"])}
-    sweep(rows, range(seeds), folder / "wishes.jsonl", by_windows=True)
+    sweep(rows, range(seeds), folder / "wishes.jsonl")
     records = [*stored, *read_records(folder / "wishes.jsonl")]
     found = rows_of(records, ("3", *ROWS), {})
     claims = tuple(claim for claim in CLAIMS if claim.first in found)
@@ -139,8 +139,7 @@ def section(result: dict[str, Any]) -> str:
     )
     claims = "".join(f"| {one['text']} {cells(one)}\n" for one in result["claims"])
     return f"""Every change has model 3's schedule, images and seeds, and is compared with it in \
-pairs; the answers are corrected together, apart from those above. Model 3's seeds are those of \
-Table 3; the changes' are added up by windows and whole batches, as the first of Table 3 were.
+pairs; the answers are corrected together, apart from those above.
 
 | network | parameters | training, 10^12 operations | test accuracy, % | n | s a seed |
 | --- | ---: | ---: | --- | ---: | ---: |
