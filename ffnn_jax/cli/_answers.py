@@ -133,7 +133,7 @@ def _dataset_of(file: Path) -> str:
     try:
         config: dict[str, Any] = json.loads((file.parent / "config.json").read_text("utf-8"))
         return str(config["dataset"])
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise Refusal(
             f"{file.parent}: no config.json that names a data set: give --dataset"
         ) from None

@@ -16,7 +16,6 @@ from ffnn_jax.config import Diverged, Interrupted, Refusal, Settings, preset
 from ffnn_jax.data import NotPrepared, Splits, load_splits
 from ffnn_jax.network import Network
 from ffnn_jax.runs import (
-    EVERY,
     Checkpoints,
     Observer,
     Outcome,
@@ -42,7 +41,7 @@ class Way:
     """How a run is made: where its images are, how often it is saved, what is looked for."""
 
     streaming: bool | None = None
-    every: int = EVERY
+    every: int | None = None
     debug_nans: bool = False
 
 
@@ -73,8 +72,8 @@ def resume_and_print(folder: Path, steps: int | None, way: Way, work: Work) -> N
 def _require_of_this_run(folder: Path, saved: Saved) -> None:
     """Refuses a checkpoint whose settings, but for the steps, are not those in the folder."""
     try:
-        here = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        here = dict(json.loads((folder / "config.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, RecursionError):
         return  # it is written anew
     there = saved.about["settings"]
     differing = [name for name in {**here, **there} if here.get(name) != there.get(name)]
@@ -99,18 +98,20 @@ def _prolonged(settings: Settings, saved: Saved, steps: int | None) -> Settings:
 def _run(
     settings: Settings, splits: Splits, folder: Path, way: Way, saved: Saved | None, work: Work
 ) -> None:
-    console = Console(highlight=False, soft_wrap=True)
-    write_config(folder, settings)
+    console = Console(highlight=False, soft_wrap=True, markup=False)
+    if saved is None:
+        write_config(folder, settings)
     _print_beginning(console, settings, splits, run_network(settings, splits))
     if saved is not None:
         console.print(f"going on   after step {saved.about['step']:,}, from {saved.path}")
-    work.hint = f"; go on with: ffnn-jax train --resume {shlex.quote(str(folder))}"
+    hint = f"; go on with: ffnn-jax train --resume {shlex.quote(str(folder))}"
+    work.hint = "; nothing was saved yet" if saved is None else hint
     checkpoints = Checkpoints(folder, way.every, saved, work.ending)
     try:
-        with _Watcher(console, settings, work) as watcher:
+        with _Watcher(console, settings, work, hint) as watcher:
             outcome = compute(settings, splits, watcher, way.streaming, checkpoints, way.debug_nans)
     except Interrupted as interruption:
-        raise Interrupted(interruption.signal, f"{interruption}{work.hint}") from None
+        raise Interrupted(interruption.signal, f"{interruption}{hint}") from None
     except Diverged as divergence:
         raise Diverged(f"{divergence}{_debugging(folder, way)}") from None
     write_run(folder, outcome)
@@ -181,8 +182,8 @@ def _print_end(console: Console, outcome: Outcome, folder: Path) -> None:
 class _Watcher(Observer):
     """A live line on a terminal, at most 30 plain lines elsewhere."""
 
-    def __init__(self, console: Console, settings: Settings, work: Work) -> None:
-        self._work = work
+    def __init__(self, console: Console, settings: Settings, work: Work, hint: str) -> None:
+        self._work, self._hint = work, hint
         columns = TextColumn("{task.description}"), BarColumn(bar_width=24)
         self._bar = Progress(*columns, console=console, transient=True)
         self._task: TaskID = self._bar.add_task("", total=settings.steps)
@@ -200,7 +201,8 @@ class _Watcher(Observer):
             self._bar.stop()
 
     def compiling(self) -> None:
-        self._work.makes_steps = False
+        """The beginning stands by now."""
+        self._work.makes_steps, self._work.hint = False, self._hint
         self._say("compiling the training step ...")
 
     def progress(self, progress: Done) -> None:

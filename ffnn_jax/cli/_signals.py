@@ -3,7 +3,8 @@
 jax compiles and computes outside of Python, where no signal is heard. So the work is done in a
 thread of its own, and the main thread waits and hears. While steps are made, the run is asked to
 save and end at its next stop; at any other time what was saved last is all there is to save, and
-the process ends at once. So it does at a second signal.
+the process ends at once. So it does at a second signal; one that follows within a moment is the
+same, heard twice (a launcher sends it to the process and to its group).
 """
 
 import os
@@ -21,6 +22,7 @@ from ffnn_jax.runs import Ending
 
 _PATIENCE_SECONDS = 30.0
 _LOOK_SECONDS = 0.1
+_SAME_SECONDS = 0.5
 
 
 class Work:
@@ -45,7 +47,7 @@ def run_heeding_signals(do: Callable[[Work], None]) -> None:
     Raises:
         Exception: what the function raised.
     """
-    work, failures = Work(), []
+    work, failures, heard = Work(), [], []
 
     def guarded() -> None:
         try:
@@ -54,9 +56,10 @@ def run_heeding_signals(do: Callable[[Work], None]) -> None:
             failures.append(failure)
 
     def hear(number: int, frame: FrameType | None) -> None:
-        if work.ending.signal is not None:
+        heard.append(time.monotonic())
+        if heard[-1] - heard[0] > _SAME_SECONDS:
             os._exit(128 + number)
-        work.ending.signal = number
+        work.ending.signal = work.ending.signal or number
 
     before = {number: signal.signal(number, hear) for number in (signal.SIGTERM, signal.SIGINT)}
     try:

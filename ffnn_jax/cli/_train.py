@@ -10,6 +10,7 @@ import tyro
 from tyro.constructors import PrimitiveConstructorSpec
 
 from ffnn_jax.cli._augmentations import augmentations_of
+from ffnn_jax.cli._early_signals import ending_at_signals
 from ffnn_jax.config import Refusal, Settings, preset, require_grain
 
 
@@ -126,13 +127,17 @@ class Train:
     ] = False
     """Compile anew, and keep no compiled programs in the user's cache folder."""
 
-    checkpoint_every: Annotated[int, _WHOLE] = 1000
+    checkpoint_every: Annotated[
+        int | None,
+        _WHOLE,
+        tyro.conf.arg(help_behavior_hint="(default: 1000, or what a resumed run had)"),
+    ] = None
     """Steps between two checkpoints in the run's folder, at least 1, as in 500."""
 
     resume: Annotated[
         Path | None, tyro.conf.arg(metavar="RUN", help_behavior_hint="(optional)")
     ] = None
-    """Go on with the run in this folder, as if it had not ended; only --steps may be another."""
+    """Go on with the run in this folder, as if it had not ended; --steps alone may be another."""
 
     debug_nans: Annotated[
         tyro.conf.FlagCreatePairsOff[bool], tyro.conf.arg(help_behavior_hint="(default: no)")
@@ -152,7 +157,7 @@ class Train:
 
     def __call__(self) -> int:
         """Runs the command; jax is imported once the settings are found good."""
-        if self.checkpoint_every < 1:
+        if self.checkpoint_every is not None and self.checkpoint_every < 1:
             raise Refusal(f"checkpoint-every must be at least 1, got {self.checkpoint_every}")
         if self.resume is not None:
             self._require_resumable(self.resume)
@@ -162,6 +167,11 @@ class Train:
         if self.streaming:
             require_grain()
 
+        with ending_at_signals():  # Python would lose an interruption in the middle of an import
+            self._run(settings)
+        return 0
+
+    def _run(self, settings: Settings) -> None:
         from ffnn_jax.cli._run import Way, dry_run_and_print, resume_and_print, run_and_print
         from ffnn_jax.cli._signals import run_heeding_signals
         from ffnn_jax.runs import keep_compiled_programs
@@ -176,7 +186,6 @@ class Train:
             run_heeding_signals(lambda work: dry_run_and_print(settings, way, work))
         else:
             run_heeding_signals(lambda work: run_and_print(settings, self.run_dir, way, work))
-        return 0
 
     def _require_resumable(self, folder: Path) -> None:
         """Refuses settings of the user's beside those of the run, and what is no run."""

@@ -190,7 +190,7 @@ def _by_pairs_backward(
     x: Array, w: Array, dz: Array, around: Margins, stride: int
 ) -> tuple[Array, Array]:
     """Returns (dx, dw); dx by any way that its own shapes allow."""
-    dw = pair_conv2d_kernels(x, dz, w.shape[:2], around)  # (pair.5)
+    dw = pair_conv2d_kernels(x, dz, w.shape[:2], around)  # (conv.4)
     around_dz, turned = _around_dz(dz, x, w, around, 1), _turned(w)
     convolve = _form_on_cpu(dz, turned, around_dz, 1).forward
     return convolve(dz, turned, around_dz, 1), dw  # (conv.7), (conv.8)

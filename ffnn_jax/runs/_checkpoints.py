@@ -2,7 +2,7 @@
 
 A file holds every array of the run's state with its SHA-256, and what the run was asked for, in the
 form of ``models.save_arrays``. The last few are kept, and the best by validation. What cannot be
-read is named, and the one before it is used; a run never begins anew unasked.
+read is named and put aside, and the one before it is used; a run never begins anew unasked.
 """
 
 import dataclasses
@@ -18,6 +18,7 @@ import numpy as np
 
 from ffnn_jax.config import Interrupted, Refusal
 from ffnn_jax.models import load_arrays, save_arrays
+from ffnn_jax.runs._environment import arithmetic
 from ffnn_jax.runs._folder import writing
 from ffnn_jax.training import Keeper, Snapshot, snapshot_from
 
@@ -54,8 +55,8 @@ class Checkpoints(Keeper):
 
     Args:
         folder: of the run.
-        every: steps between two checkpoints; there is one before the first step, and one at the
-            end, too.
+        every: steps between two checkpoints, if not given as often as the run had them, or 1,000;
+            there is one before the first step, and one at the end, too.
         start: where to go on; from the first step if not given.
         ending: is asked at each stop whether the run is to end there.
     """
@@ -63,18 +64,19 @@ class Checkpoints(Keeper):
     def __init__(
         self,
         folder: Path,
-        every: int = EVERY,
+        every: int | None = None,
         start: Saved | None = None,
         ending: Ending | None = None,
     ) -> None:
         """Makes the folder of the checkpoints."""
-        self._folder, self._every, self._start = folder / "checkpoints", every, start
+        self._folder, self._start = folder / "checkpoints", start
+        self._every = every or (start.about.get("every") if start else None) or EVERY
         self._ending = ending or Ending()
         self._run: Mapping[str, Any] = {}
         self._folder.mkdir(parents=True, exist_ok=True)
         for part in self._folder.glob(".*.part"):
             part.unlink(missing_ok=True)  # of a process that was killed
-        self._best = _validation_of(self._folder / "best.npz")
+        self._best: float | None = None
 
     def of_run(self, run: Mapping[str, Any]) -> "Checkpoints":
         """Is told what each checkpoint says of its run: settings, data, normalisation.
@@ -82,21 +84,32 @@ class Checkpoints(Keeper):
         Raises:
             Refusal: the run that is to go on had other data, or another normalisation of it.
         """
-        self._run = run
+        self._run = {**run, "every": self._every, "arithmetic": arithmetic()}
         if self._start is not None:
             for key in ("data_sha256", "normalisation"):
                 _require_same(self._start, key, run[key])
+            _warn_of_other_arithmetic(self._start, self._run["arithmetic"])
+        self._best = _validation_of(self._folder / "best.npz", run)
         return self
 
     def begin(self, fresh: Snapshot) -> Snapshot:
-        """Goes on where the run was, or saves its beginning."""
+        """Goes on where the run was, or saves its beginning.
+
+        What is newer could not be read and is put aside; a new number of steps is kept at once.
+        """
         if self._start is None:
             self._save(dataclasses.replace(fresh, states=jax.device_get(list(fresh.states))))
             return fresh
         try:
-            return snapshot_from(self._start.arrays, self._start.about, fresh.states)
+            snapshot = snapshot_from(self._start.arrays, self._start.about, fresh.states)
         except Refusal as refusal:
             raise Refusal(f"{self._start.path}: {refusal}") from None
+        for step, path in _numbered(self._folder):
+            if step > snapshot.step:
+                path.replace(path.with_suffix(".npz.damaged"))
+        if self._start.about["settings"] != self._run["settings"]:
+            self._save(dataclasses.replace(snapshot, states=jax.device_get(list(snapshot.states))))
+        return snapshot
 
     def next_stop(self, step: int) -> int:
         """The next step that a checkpoint is due at."""
@@ -135,37 +148,57 @@ class Checkpoints(Keeper):
 
 
 def last_checkpoint(folder: Path) -> Saved:
-    """The newest checkpoint of a run that can be read.
+    """The newest checkpoint of a run that can be read; at last the best one.
 
     Raises:
         Refusal: there is none.
     """
-    found = _numbered(folder / "checkpoints")
+    found: list[tuple[int | None, Path]] = [*_numbered(folder / "checkpoints")]
+    best = folder / "checkpoints" / "best.npz"
+    if best.exists():
+        found.append((None, best))
     for step, path in found:
         try:
             return _read(path, step)
         except Refusal as refusal:
             _log.warning("%s; the one before it is used", refusal)
-    none = "no checkpoint that can be read" if found else "no checkpoint"
-    raise Refusal(f"{folder} has {none}: nothing to resume")
+    if found:
+        raise Refusal(f"{folder} has no checkpoint that can be read: nothing to resume")
+    raise Refusal(f"{folder} ended before its first checkpoint: remove it and begin anew")
 
 
-def _read(path: Path, step: int) -> Saved:
+def _read(path: Path, step: int | None) -> Saved:
+    """A checkpoint, of this step if one is given."""
     saved = Saved(path, *load_arrays(path))
-    if saved.about.get("step") != step:
-        raise Refusal(f"{path}: it is of step {saved.about.get('step')}")
+    if "settings" not in saved.about or not isinstance(saved.about.get("step"), int):
+        raise Refusal(f"{path}: no checkpoint of a run")
+    if step not in (None, saved.about["step"]):
+        raise Refusal(f"{path}: it is of step {saved.about['step']}")
     return saved
 
 
-def _validation_of(best: Path) -> float | None:
-    """The validation accuracy of the best checkpoint so far; None if there is none, or no more."""
+def _validation_of(best: Path, run: Mapping[str, Any]) -> float | None:
+    """The validation accuracy of the best checkpoint of this run; None if there is none."""
     if not best.exists():
         return None
     try:
-        return load_arrays(best)[1]["validation"]
+        about = _read(best, None).about
+        there, here = ({**of["settings"], "steps": 0} for of in (about, run))
+        if (there, about.get("data_sha256")) != (here, run["data_sha256"]):
+            raise Refusal(f"{best}: of another run")
+        return about["validation"]
     except Refusal as refusal:
         _log.warning("%s; it will be replaced", refusal)
         return None
+
+
+def _warn_of_other_arithmetic(start: Saved, now: Mapping[str, Any]) -> None:
+    for name, value in start.about.get("arithmetic", {}).items():
+        if now.get(name) != value:
+            _log.warning(
+                "%s was %s, now it is %s: what follows may differ from an unbroken run",
+                name, value, now.get(name),
+            )  # fmt: skip
 
 
 def _numbered(folder: Path) -> list[tuple[int, Path]]:

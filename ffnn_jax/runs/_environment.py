@@ -28,6 +28,22 @@ def device() -> dict[str, str | int | None]:
     }
 
 
+def arithmetic() -> dict[str, str | int | None]:
+    """What decides the bits of a run beside its settings: another value may give others."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    config = jax.config.values
+    return {
+        "jaxlib": version("jaxlib"),
+        "platform": jax.devices()[0].platform,
+        "processor": _told("model name"),
+        "cores": cores,
+        "XLA_FLAGS": os.environ.get("XLA_FLAGS"),
+        "jax_default_prng_impl": config["jax_default_prng_impl"],
+        "jax_threefry_partitionable": config["jax_threefry_partitionable"],
+        "jax_default_matmul_precision": config["jax_default_matmul_precision"],
+    }
+
+
 def processor_features() -> str:
     """What decides which programs the processor can run, as far as the system tells it."""
     return f"{platform.machine()} {_told('model name')} {_told('flags')}"

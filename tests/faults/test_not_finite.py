@@ -22,6 +22,7 @@ def assert_finite(folder: Path) -> None:
         assert all(np.isfinite(array).all() for array in load_arrays(path)[0].values())
 
 
+@pytest.mark.slow
 @pytest.mark.faults("numbers that are not finite")
 def test_of_a_rate_that_is_too_high(place: Place):
     words = ("--learning-rate", "1e6", "--run-dir", "diverged", "--checkpoint-every", "1")

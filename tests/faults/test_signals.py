@@ -40,7 +40,7 @@ def started(place: Place, name: str, phase: str) -> subprocess.Popen[str]:
 @pytest.mark.faults("SIGTERM or SIGINT in a phase of the run")
 @pytest.mark.parametrize(
     ("phase", "number", "trial"),
-    trials([(phase, number, n) for n in range(3) for phase in PHASES for number in SIGNALS]),
+    trials([(phase, number, n) for n in range(3) for phase in PHASES for number in SIGNALS], 0),
 )
 def test_a_signal_saves_and_the_run_goes_on(place: Place, phase: str, number: int, trial: int):
     name = f"{phase}-{number}-{trial}"
@@ -51,11 +51,34 @@ def test_a_signal_saves_and_the_run_goes_on(place: Place, phase: str, number: in
     place.goes_on_to_the_same_bits(name)
 
 
+@pytest.mark.faults("SIGTERM or SIGINT in a phase of the run")
+@pytest.mark.parametrize("number", trials(SIGNALS, 0))
+def test_a_signal_heard_twice_is_one(place: Place, number: int):
+    """As ``timeout`` sends it: to the process, and to its group."""
+    run = started(place, f"doubled-{number}", "training")
+    run.send_signal(number)
+    assert "saved at step " in ended(run, number)
+
+
+@pytest.mark.faults("SIGTERM or SIGINT in a phase of the run")
+@pytest.mark.parametrize(
+    ("number", "delay"),
+    trials([(number, 0.3 + 0.1 * n) for n in range(8) for number in SIGNALS]),
+)
+def test_while_jax_is_imported(place: Place, number: int, delay: float):
+    name = f"early-{number}-{delay}"
+    run = place.started(*TRAIN, "--run-dir", name)
+    time.sleep(delay)
+    run.send_signal(number)
+    run.communicate(timeout=60)
+    assert abs(run.returncode) in (number, 128 + number)
+
+
 @pytest.mark.faults("a second signal while the first saves")
 @pytest.mark.parametrize("number", trials(SIGNALS, 0))
 def test_a_second_signal_ends_at_once(place: Place, number: int):
     run = started(place, f"twice-{number}", "saving")
     run.send_signal(number)
-    time.sleep(0.2)
+    time.sleep(0.8)
     assert ended(run, number) == ""
     place.goes_on_to_the_same_bits(f"twice-{number}")

@@ -46,7 +46,8 @@ def test_py_and_ipynb_have_the_same_cells(source):
 
 
 @each_notebook
-def test_it_runs_in_a_fresh_kernel(source):
+def test_it_runs_in_a_fresh_kernel(source, monkeypatch):
+    monkeypatch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")  # compiling takes longer than running
     notebook = jupytext.read(source)
     resources = {"metadata": {"path": str(FOLDER)}}
     NotebookClient(notebook, timeout=120, resources=resources).execute()

@@ -15,6 +15,8 @@ from ffnn_jax.runs import (
     Checkpoints,
     Ending,
     Outcome,
+    _checkpoints,
+    _environment,
     alone_in,
     compute,
     last_checkpoint,
@@ -144,8 +146,75 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(
     assert_the_same(outcome, straight)
 
 
+def test_damaged_checkpoints_take_no_place_among_the_last_three(tmp_path: Path, straight):
+    ended_at(tmp_path, 12)
+    for step in (900, 950, 990):
+        (tmp_path / "checkpoints" / f"step-{step:010}.npz").write_bytes(b"damaged")
+    assert_the_same(resumed(tmp_path), straight)
+    kept = [name for name in names(tmp_path) if name.endswith(".npz")]
+    assert kept == ["best.npz", *(f"step-{step:010}.npz" for step in (12, 20, 23))]
+    assert f"step-{990:010}.npz.damaged" in names(tmp_path)
+
+
+def test_where_all_others_are_gone_the_best_is_gone_on_from(tmp_path: Path, straight):
+    compute(SETTINGS, SPLITS, checkpoints=Checkpoints(tmp_path, every=5))
+    for path in (tmp_path / "checkpoints").glob("step-*.npz"):
+        path.unlink()
+    assert last_checkpoint(tmp_path).path.name == "best.npz"
+    assert_the_same(resumed(tmp_path), straight)
+
+
+def test_a_best_that_is_not_of_this_run_is_named_and_replaced(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    other = dataclasses.replace(SETTINGS, learning_rate=1e-3)
+    compute(other, SPLITS, checkpoints=Checkpoints(tmp_path / "other", every=5))
+    ended_at(tmp_path, 3)
+    best = tmp_path / "checkpoints" / "best.npz"
+    best.write_bytes((tmp_path / "other" / "checkpoints" / "best.npz").read_bytes())
+    with caplog.at_level(logging.WARNING):
+        resumed(tmp_path)
+    assert "best.npz: of another run; it will be replaced" in caplog.text
+    assert load_arrays(best)[1]["settings"] == SETTINGS.to_json()
+
+
+def test_a_new_number_of_steps_is_kept_at_once(tmp_path: Path):
+    class Stop(Exception):
+        pass
+
+    class Begins(Checkpoints):
+        def begin(self, fresh: Snapshot) -> Snapshot:
+            super().begin(fresh)
+            raise Stop
+
+    ended_at(tmp_path, 7)
+    longer = dataclasses.replace(SETTINGS, steps=40)
+    with pytest.raises(Stop):
+        compute(longer, SPLITS, checkpoints=Begins(tmp_path, start=last_checkpoint(tmp_path)))
+    about = last_checkpoint(tmp_path).about
+    assert (about["step"], about["settings"]["steps"]) == (7, 40)
+
+
+def test_a_run_is_saved_as_often_as_before(tmp_path: Path):
+    ended_at(tmp_path, 7, every=9)
+    assert Checkpoints(tmp_path, start=last_checkpoint(tmp_path)).next_stop(7) == 9
+    assert Checkpoints(tmp_path, 4, last_checkpoint(tmp_path)).next_stop(7) == 8
+
+
+def test_what_may_give_other_bits_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    ended_at(tmp_path, 7)
+    elsewhere = {**_environment.arithmetic(), "cores": 99}
+    monkeypatch.setattr(_checkpoints, "arithmetic", lambda: elsewhere)
+    with caplog.at_level(logging.WARNING):
+        resumed(tmp_path)
+    (said,) = (record.getMessage() for record in caplog.records)
+    assert said.startswith("cores was ") and ", now it is 99: what follows may differ" in said
+
+
 def test_nothing_is_begun_anew_where_no_checkpoint_can_be_read(tmp_path: Path):
-    with pytest.raises(Refusal, match="has no checkpoint: nothing to resume"):
+    with pytest.raises(Refusal, match="ended before its first checkpoint: remove it and begin"):
         last_checkpoint(tmp_path)
     ended_at(tmp_path, 3)
     for path in (tmp_path / "checkpoints").glob("*.npz"):
