@@ -64,7 +64,7 @@ def test_moving_average_24_and_step_25_worked_by_hand():
 
 
 @pytest.mark.parametrize("alpha", [decaying(), 0.1], ids=["schedule", "constant"])
-@pytest.mark.parametrize("decay", [0.0, 0.05])
+@pytest.mark.parametrize("decay", [pytest.param(0.0, marks=pytest.mark.slow), 0.05])
 def test_equals_optax_over_200_steps(alpha, decay):
     """(24) and (25)."""
     ours, theirs = trajectory(momentum(alpha, 0.9, decay)), trajectory(chained(alpha, 0.9, decay))
