@@ -220,7 +220,7 @@ def test_the_checker_proves_every_way_of_a_cpu():
         _conv._form_on_cpu(x, w, _conv._around(x, w, **case.static), case.static["stride"])
         for case in entry.cases
         for x, w in (
-            (np.ones([n[a] for a in "NHWC"]), np.ones([n["KH"], n["KW"], n["C"], n["K"]]))
+            (jnp.ones([n[a] for a in "NHWC"]), jnp.ones([n["KH"], n["KW"], n["C"], n["K"]]))
             for n in case.sizes
         )
     }
