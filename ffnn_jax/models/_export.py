@@ -17,7 +17,7 @@ from ffnn_jax.models._model import Model
 from ffnn_jax.training import normalise
 
 PLATFORMS = ("cpu", "cuda", "tpu")
-_PARITY = 1e-6
+_PARITY = 1e-4  # two float32 programs may round apart in every sum; a wrong one is off by far more
 
 
 def exported(model: Model) -> export.Exported:
