@@ -41,10 +41,10 @@ def test_of_comparisons_without_a_difference_one_in_twenty_families_decides_any(
     generator = np.random.default_rng(1)
     families = [
         compare({name: generator.normal(0, 1, 12).tolist() for name in "abcdef"})
-        for _ in range(600)
+        for _ in range(1500)
     ]
     share = np.mean([any(one.decided for one in family.values()) for family in families])
-    assert share == pytest.approx(0.05, abs=4 * math.sqrt(0.05 * 0.95 / 600))
+    assert share == pytest.approx(0.05, abs=4 * math.sqrt(0.05 * 0.95 / 1500))
 
 
 @pytest.mark.parametrize(("n", "made"), [(20, 1), (10, 8), (5, 14)])
