@@ -76,8 +76,9 @@ def _require_of_this_run(folder: Path, saved: Saved) -> None:
     except (OSError, ValueError, TypeError, RecursionError):
         return  # it is written anew
     there = saved.about["settings"]
-    differing = [name for name in {**here, **there} if here.get(name) != there.get(name)]
-    for name in set(differing) - {"steps"}:
+    names = (name for name in {**there, **here} if name != "steps")
+    name = next((name for name in names if here.get(name) != there.get(name)), None)
+    if name is not None:
         raise Refusal(
             f"{saved.path}: of another run: {name} is {there.get(name)}, "
             f"{folder / 'config.json'} has {here.get(name)}"

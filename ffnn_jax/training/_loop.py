@@ -88,7 +88,6 @@ def train(
         streaming: leave the images on the host and send each batch ahead of its use.
         keeper: keeps snapshots, gives the one to begin from, and may end the run.
         compiling: is called when the beginning is kept, and compiling begins.
-
         debug_nans: where a number is not finite, look for the operation that made it.
 
     Raises:

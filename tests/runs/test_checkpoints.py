@@ -56,6 +56,18 @@ class EndingAt(Checkpoints):
         super().reached(step, steps, snapshot)
 
 
+class Begun(Exception):
+    """Raised where compiling would begin."""
+
+
+class EndingAtTheBeginning(Checkpoints):
+    """Checkpoints of a run that does not come to compiling."""
+
+    def begin(self, fresh: Snapshot) -> Snapshot:
+        super().begin(fresh)
+        raise Begun
+
+
 @pytest.fixture(scope="module")
 def straight() -> Outcome:
     return compute(SETTINGS, SPLITS)
@@ -109,16 +121,8 @@ def test_more_steps_are_the_steps_of_a_longer_run(tmp_path: Path, straight):
 
 
 def test_the_beginning_stands_before_anything_is_compiled(tmp_path: Path):
-    class Stop(Exception):
-        pass
-
-    class Compiles(Checkpoints):
-        def begin(self, fresh: Snapshot) -> Snapshot:
-            super().begin(fresh)
-            raise Stop
-
-    with pytest.raises(Stop):
-        compute(SETTINGS, SPLITS, checkpoints=Compiles(tmp_path))
+    with pytest.raises(Begun):
+        compute(SETTINGS, SPLITS, checkpoints=EndingAtTheBeginning(tmp_path))
     assert last_checkpoint(tmp_path).about["step"] == 0
 
 
@@ -179,18 +183,11 @@ def test_a_best_that_is_not_of_this_run_is_named_and_replaced(
 
 
 def test_a_new_number_of_steps_is_kept_at_once(tmp_path: Path):
-    class Stop(Exception):
-        pass
-
-    class Begins(Checkpoints):
-        def begin(self, fresh: Snapshot) -> Snapshot:
-            super().begin(fresh)
-            raise Stop
-
     ended_at(tmp_path, 7)
     longer = dataclasses.replace(SETTINGS, steps=40)
-    with pytest.raises(Stop):
-        compute(longer, SPLITS, checkpoints=Begins(tmp_path, start=last_checkpoint(tmp_path)))
+    checkpoints = EndingAtTheBeginning(tmp_path, start=last_checkpoint(tmp_path))
+    with pytest.raises(Begun):
+        compute(longer, SPLITS, checkpoints=checkpoints)
     about = last_checkpoint(tmp_path).about
     assert (about["step"], about["settings"]["steps"]) == (7, 40)
 
