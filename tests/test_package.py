@@ -67,8 +67,14 @@ def test_no_autodiff_inside_a_chapter(chapter):
     assert not re.findall(r"jax\.(grad|vjp|jvp|jacrev|jacfwd|linearize|linear_transpose)", code)
 
 
-def test_importing_the_package_imports_nothing_heavy():
-    heavy = ("jax", "numpy", "tensorflow_datasets", "matplotlib", "rich", "tyro")
-    code = f"import sys, ffnn_jax; print([m for m in {heavy} if m in sys.modules])"
+ALL = ("jax", "numpy", "tensorflow_datasets", "matplotlib", "rich", "tyro")
+
+
+@pytest.mark.parametrize(
+    ("package", "heavy"),
+    [("ffnn_jax", ALL), ("ffnn_jax.runs", ("tensorflow_datasets", "matplotlib", "jinja2", "tyro"))],
+)
+def test_importing_a_package_imports_nothing_that_can_wait(package, heavy):
+    code = f"import sys, {package}; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -5,6 +5,7 @@ import json
 import shlex
 import statistics
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -170,13 +171,9 @@ def _print_beginning(
 
 
 def _print_end(console: Console, outcome: Outcome, folder: Path) -> None:
-    accuracies, spent = outcome.test_accuracy, outcome.trained.train_seconds
-    for seed, accuracy in zip(outcome.seeds, accuracies, strict=True):
-        console.print(f"seed {seed}: test accuracy {accuracy:.4f}")
-    if len(accuracies) > 1:
-        mean, sd = statistics.mean(accuracies), statistics.stdev(accuracies)
-        console.print(f"test accuracy {mean:.4f} +- {sd:.4f} (mean +- sd, n = {len(accuracies)})")
-    console.print(f"trained in {spent:.1f} s (compiled in {outcome.trained.compile_seconds:.1f} s)")
+    trained = outcome.trained
+    spent, compiled = trained.train_seconds, trained.compile_seconds
+    console.print(f"trained in {spent:.1f} s (compiled in {compiled:.1f} s)")
     console.print(f"results in {folder}")
 
 
@@ -184,7 +181,7 @@ class _Watcher(Observer):
     """A live line on a terminal, at most 30 plain lines elsewhere."""
 
     def __init__(self, console: Console, settings: Settings, work: Work, hint: str) -> None:
-        self._work, self._hint = work, hint
+        self._work, self._hint, self._first_seed = work, hint, settings.seed
         columns = TextColumn("{task.description}"), BarColumn(bar_width=24)
         self._bar = Progress(*columns, console=console, transient=True)
         self._task: TaskID = self._bar.add_task("", total=settings.steps)
@@ -219,6 +216,14 @@ class _Watcher(Observer):
     def evaluating(self) -> None:
         self._work.makes_steps = False
         self._say("classifying all images ...")
+
+    def tested(self, accuracies: Sequence[float]) -> None:
+        for seed, accuracy in enumerate(accuracies, start=self._first_seed):
+            self._console.print(f"seed {seed}: test accuracy {accuracy:.4f}")
+        if len(accuracies) > 1:
+            mean, sd = statistics.mean(accuracies), statistics.stdev(accuracies)
+            of = f"(mean +- sd, n = {len(accuracies)})"
+            self._console.print(f"test accuracy {mean:.4f} +- {sd:.4f} {of}")
 
     def _say(self, words: str) -> None:
         self._bar.update(self._task, description=words)

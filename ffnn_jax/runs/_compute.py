@@ -38,7 +38,10 @@ class Observer:
         """Some steps are done."""
 
     def evaluating(self) -> None:
-        """Training is done; all images are being classified."""
+        """Training is done; all images are being classified, the test images first."""
+
+    def tested(self, accuracies: Sequence[float]) -> None:
+        """The test accuracy of every seed is known; the training images are next."""
 
 
 def fitted(settings: Settings, splits: Splits) -> Settings:
@@ -138,6 +141,8 @@ def compute(
         Model(network, params, member.normalisation, splits.train.class_names)
         for params, member in zip(trained.params, members, strict=True)
     ]
+    tested = [model.probabilities(splits.test.images) for model in models]
+    observer.tested([float(np.mean(p.argmax(axis=1) == splits.test.labels)) for p in tested])
     pairs = list(zip(models, members, strict=True))
     return Outcome(
         settings,
@@ -147,7 +152,7 @@ def compute(
         trained,
         train_accuracy=[_accuracy(m, images, member.train) for m, member in pairs],
         validation_accuracy=[_accuracy(m, images, member.validation) for m, member in pairs],
-        test_probabilities=[model.probabilities(splits.test.images) for model in models],
+        test_probabilities=tested,
     )
 
 

@@ -1,27 +1,23 @@
-"""What a run computed, and how it is looked at."""
+"""What a run computed, and how it is looked at.
+
+Matplotlib is imported where something is drawn: a run need not wait for it to begin.
+"""
 
 import dataclasses
 import statistics
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float
-from matplotlib.figure import Figure
 
 from ffnn_jax.config import Conv, Settings
 from ffnn_jax.data import Splits
 from ffnn_jax.models import Model
-from ffnn_jax.reporting import (
-    confusion_matrix,
-    draw_confusion,
-    draw_curves,
-    draw_filters,
-    draw_misclassified,
-    draw_precision_recall,
-    run_fragment,
-)
 from ffnn_jax.runs._environment import device, versions
 from ffnn_jax.training import Trained
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -72,24 +68,30 @@ class Outcome:
     @property
     def confusions(self) -> list[np.ndarray]:
         """confusion[true][predicted] over all test images."""
+        from ffnn_jax.reporting import confusion_matrix
+
         labels, classes = self.splits.test.labels, len(self.splits.test.class_names)
         return [confusion_matrix(labels, p, classes) for p in self.test_predicted]
 
-    def figures(self) -> dict[str, Figure]:
+    def figures(self) -> "dict[str, Figure]":
         """Every figure of the best member by its name; filters where a convolution has some."""
+        from ffnn_jax import reporting
+
         test, names = self.splits.test, self.splits.test.class_names
         rows = most_confident_mistakes(self, self.best)
         predicted = self.test_predicted[self.best][rows]
         confusion, kernels = self.confusions[self.best], _first_kernels(self)
         figures = {
-            "misclassified": draw_misclassified(
+            "misclassified": reporting.draw_misclassified(
                 test.images[rows], test.labels[rows], predicted, names
             ),
-            "confusion": draw_confusion(confusion, names),
-            "precision_recall": draw_precision_recall(confusion, names),
-            "curves": draw_curves([record._asdict() for record in self.trained.history]),
+            "confusion": reporting.draw_confusion(confusion, names),
+            "precision_recall": reporting.draw_precision_recall(confusion, names),
+            "curves": reporting.draw_curves([record._asdict() for record in self.trained.history]),
         }
-        return figures if kernels is None else figures | {"filters": draw_filters(kernels)}
+        if kernels is None:
+            return figures
+        return figures | {"filters": reporting.draw_filters(kernels)}
 
     def __repr__(self) -> str:
         """Accuracies, the mean of several seeds, and the time."""
@@ -104,6 +106,8 @@ class Outcome:
         return f"{self.settings.preset}, {seeds}: accuracy {accuracies}; {spent}"
 
     def _repr_html_(self) -> str:
+        from ffnn_jax.reporting import run_fragment
+
         return run_fragment(result_of(self), self.figures())
 
 

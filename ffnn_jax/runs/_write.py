@@ -6,7 +6,6 @@ from typing import Any
 
 from ffnn_jax.config import Settings
 from ffnn_jax.models import save
-from ffnn_jax.reporting import precision_recall_table, run_page, save_figure
 from ffnn_jax.runs._folder import writing
 from ffnn_jax.runs._outcome import Outcome, result_of
 
@@ -22,6 +21,8 @@ def write_run(folder: str | Path, outcome: Outcome) -> Path:
 
     Figures and Table 1 are of the best member by validation.
     """
+    from ffnn_jax.reporting import precision_recall_table, save_figure
+
     folder = Path(folder)
     write_config(folder, outcome.settings)
     lines = [json.dumps(record._asdict()) for record in outcome.trained.history]
@@ -46,6 +47,8 @@ def write_page(folder: Path) -> Path:
     Raises:
         Refusal: the folder is not one that a run left.
     """
+    from ffnn_jax.reporting import run_page
+
     _write(folder / "report.html", run_page(folder))
     return folder / "report.html"
 

@@ -32,7 +32,7 @@ def test_a_network_and_a_batch_have_a_line():
 def test_a_whole_run_has_its_seconds_ratio_and_accuracies():
     rows = [
         {"variant": "torch-user", "median_seconds": 61.2, "ratio_to_ours": 3.04,
-         "accuracy": [0.48, 0.491]},
+         "median_seconds_to_the_end": 62.34, "accuracy": [0.48, 0.491]},
     ]  # fmt: skip
     *_, line = whole_run_table(rows).splitlines()
-    assert line == "| PyTorch, as its tutorial has it | 61 | 3.0 | 48.0, 49.1 % |"
+    assert line == "| PyTorch, as its tutorial has it | 61.2 | 3.0 | 62.3 | 48.0, 49.1 % |"

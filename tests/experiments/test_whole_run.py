@@ -19,7 +19,7 @@ def test_the_quick_setting_times_ours(tmp_path: Path, monkeypatch: pytest.Monkey
     (path,) = (tmp_path / "runs" / "quick").glob("whole-run-*.json")
     (row,) = json.loads(path.read_text())["rows"]
     assert (row["variant"], row["ratio_to_ours"]) == ("ours", 1)
-    assert row["median_seconds"] > 1
+    assert 1 < row["median_seconds"] < row["median_seconds_to_the_end"]
     assert 0 < row["accuracy"][0] < 1
 
 
@@ -37,7 +37,7 @@ def test_a_peer_that_is_missing_is_skipped_and_said(monkeypatch: pytest.MonkeyPa
     def run(command: tuple[str, ...]) -> dict[str, float]:
         if answers[command[0]] is None:
             raise Refusal("ModuleNotFoundError: No module named 'rival'")
-        return {"seconds": 2.0, "accuracy": 0.5}
+        return {"seconds": 2.0, "seconds_to_the_end": 2.0, "accuracy": 0.5}
 
     monkeypatch.setattr(whole_run, "_run", run)
     runs, skipped = whole_run._rounds({"ours": ("ours",), "rival": ("rival",)}, 2)
@@ -47,16 +47,25 @@ def test_a_peer_that_is_missing_is_skipped_and_said(monkeypatch: pytest.MonkeyPa
 
 
 def test_ratios_are_of_runs_of_the_same_round():
-    ours = [{"seconds": s, "accuracy": 0.5} for s in (10.0, 20.0, 40.0)]
-    theirs = [{"seconds": s, "accuracy": 0.4} for s in (30.0, 40.0, 160.0)]
-    rows = whole_run._rows({"ours": ours, "theirs": theirs})
+    def runs(*seconds: float) -> list[dict[str, float]]:
+        return [{"seconds": s, "seconds_to_the_end": s + 1, "accuracy": 0.5} for s in seconds]
+
+    rows = whole_run._rows({"ours": runs(10, 20, 40), "theirs": runs(30, 40, 160)})
     assert [row["ratio_to_ours"] for row in rows] == [1.0, 3.0]
     assert [row["median_seconds"] for row in rows] == [20.0, 40.0]
+    assert [row["median_seconds_to_the_end"] for row in rows] == [21.0, 41.0]
 
 
 def test_a_run_that_fails_is_told_by_its_last_line():
     with pytest.raises(Refusal, match=r"^no luck$"):
         whole_run._run((sys.executable, "-c", "raise SystemExit('no luck')"))
+
+
+def test_the_seconds_end_where_the_test_accuracy_is_said():
+    code = "import time; print('test accuracy 0.75'); time.sleep(1); print('no more')"
+    found = whole_run._run((sys.executable, "-c", code))
+    assert found["accuracy"] == 0.75
+    assert found["seconds"] + 1 < found["seconds_to_the_end"]
 
 
 def test_nothing_is_run_while_others_load_the_machine(monkeypatch: pytest.MonkeyPatch):

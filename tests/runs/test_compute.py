@@ -5,6 +5,7 @@ import dataclasses
 import io
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,9 @@ class Listener(Observer):
     def evaluating(self) -> None:
         self.heard.append("evaluating")
 
+    def tested(self, accuracies: Sequence[float]) -> None:
+        self.heard.append(accuracies)
+
 
 LISTENER = Listener()
 
@@ -122,9 +126,9 @@ def test_the_same_seed_twice_is_the_same_run(alone: Outcome):
     assert again.trained.history == alone.trained.history
 
 
-def test_an_observer_hears_of_compiling_steps_and_evaluation_in_order(pair: Outcome):
-    first, *between, last = LISTENER.heard
-    assert (first, last) == ("compiling", "evaluating")
+def test_an_observer_hears_of_compiling_steps_evaluation_and_test_in_order(pair: Outcome):
+    first, *between, evaluating, tested = LISTENER.heard
+    assert (first, evaluating, tested) == ("compiling", "evaluating", pair.test_accuracy)
     steps = [progress.step for progress in between]
     assert steps == sorted(set(steps))
     assert {4, 6} <= set(steps)
