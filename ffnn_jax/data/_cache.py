@@ -38,12 +38,14 @@ class Decoded(NamedTuple):
         original_order: int32 (N,), the rows in the order of the original files; of length 0
             where the set does not record that order.
         class_names: one name a class.
+        sha256: of the pixels followed by the labels, as a ``Dataset`` has it.
     """
 
     images: np.ndarray
     labels: np.ndarray
     original_order: np.ndarray
     class_names: tuple[str, ...]
+    sha256: str
 
 
 def decoded(prepared: PreparedSet, split: str) -> Decoded:
@@ -108,8 +110,8 @@ def _read(entry: Path) -> Decoded | None:
     with warnings.catch_warnings(action="ignore"), contextlib.suppress(Exception):
         about = json.loads((entry / "about.json").read_text(encoding="utf-8"))
         images, labels, order = (_mapped(entry, name) for name in _ARRAYS)
-        kept = Decoded(images, labels, order, tuple(about["class_names"]))
-        digest = hashlib.sha256(np.ascontiguousarray(kept.images).data)
+        digest = _digest(images, labels)
+        kept = Decoded(images, labels, order, tuple(about["class_names"]), digest.hexdigest())
         if _finished(digest, kept) == about["sha256"]:
             return kept
     return None
@@ -119,10 +121,16 @@ def _mapped(entry: Path, name: str) -> np.ndarray:
     return np.load(entry / f"{name}.npy", mmap_mode="r", allow_pickle=False)
 
 
+def _digest(images: np.ndarray, labels: np.ndarray) -> "hashlib._Hash":
+    """SHA-256 of pixels and labels."""
+    digest = hashlib.sha256(np.ascontiguousarray(images).data)
+    digest.update(np.ascontiguousarray(labels).data)
+    return digest
+
+
 def _finished(digest: "hashlib._Hash", kept: Decoded) -> str:
-    """SHA-256 of everything, from that of the pixels."""
+    """SHA-256 of everything, from that of pixels and labels."""
     shapes = [(array.dtype.str, array.shape) for array in kept[:3]]
-    digest.update(np.ascontiguousarray(kept.labels).data)
     digest.update(np.ascontiguousarray(kept.original_order).data)
     digest.update(json.dumps([shapes, kept.class_names]).encode())
     return digest.hexdigest()
@@ -167,10 +175,10 @@ def _decode_into(folder: Path, prepared: PreparedSet, split: str) -> None:
             digest.update(block.images.data)
             labels.append(block.labels)
             ids += block.ids
-    images = _mapped(folder, "images")
-    kept = Decoded(
-        images, np.concatenate(labels), _original_order(ids), reader.features.class_names
-    )
+    together, names = np.concatenate(labels), reader.features.class_names
+    digest.update(together.data)
+    order = _original_order(ids)
+    kept = Decoded(_mapped(folder, "images"), together, order, names, digest.hexdigest())
     np.save(folder / "labels.npy", kept.labels)
     np.save(folder / "original_order.npy", kept.original_order)
     about = {"class_names": kept.class_names, "sha256": _finished(digest, kept)}
@@ -180,13 +188,12 @@ def _decode_into(folder: Path, prepared: PreparedSet, split: str) -> None:
 def _in_memory(prepared: PreparedSet, split: str) -> Decoded:
     reader = Reader(prepared)
     blocks = list(reader.blocks(split))
-    images = [np.empty((0, *reader.features.image_shape), np.uint8)]
-    return Decoded(
-        np.concatenate(images + [block.images for block in blocks]),
-        np.concatenate([np.empty(0, np.int32)] + [block.labels for block in blocks]),
-        _original_order([id_ for block in blocks for id_ in block.ids]),
-        reader.features.class_names,
-    )
+    none = np.empty((0, *reader.features.image_shape), np.uint8)
+    images = np.concatenate([none, *(block.images for block in blocks)])
+    labels = np.concatenate([np.empty(0, np.int32), *(block.labels for block in blocks)])
+    order = _original_order([id_ for block in blocks for id_ in block.ids])
+    digest = _digest(images, labels).hexdigest()
+    return Decoded(images, labels, order, reader.features.class_names, digest)
 
 
 def _original_order(ids: list[bytes]) -> np.ndarray:

@@ -53,7 +53,21 @@ def load(
         Refusal: the data set or the split is unknown, not prepared, damaged, not labelled images
             of one size, or does not record its original order.
     """
+    return _load(_find(name, folder), name, split, original_order)
+
+
+def first_images(name: str, split: str, count: int | None, folder: str | Path | None) -> Dataset:
+    """The first images of a split, in their original order where the set records it.
+
+    All of them, as they are, where no count is given or there are no more than that.
+    """
     prepared = _find(name, folder)
+    if count is None or count >= sum(prepared.shard_lengths.get(split, ())):
+        return load(name, split, folder=folder)
+    return _load(prepared, name, f"{split}[:{count}]", original_order=None)
+
+
+def _load(prepared: PreparedSet, name: str, split: str, original_order: bool | None) -> Dataset:
     try:
         slices = parse_split(split, prepared.shard_lengths)
     except Refusal as refusal:
@@ -68,23 +82,14 @@ def load(
     )
 
 
-def first_images(name: str, split: str, count: int | None, folder: str | Path | None) -> Dataset:
-    """The first images of a split, in their original order where the set records it.
-
-    All of them, as they are, where no count is given or there are no more than that.
-    """
-    prepared = _find(name, folder)
-    if count is None or count >= sum(prepared.shard_lengths.get(split, ())):
-        return load(name, split, folder=folder)
-    recorded = len(decoded(prepared, split).original_order) > 0
-    return load(name, f"{split}[:{count}]", original_order=recorded, folder=folder)
-
-
 def _part(
-    prepared: PreparedSet, at: Slice, original_order: bool
+    prepared: PreparedSet, at: Slice, original_order: bool | None
 ) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """Images, labels and class names; None means the original order where it is recorded."""
     kept = decoded(prepared, at.split)
     _require_recorded(prepared, at.split, kept)
+    if original_order is None:
+        original_order = len(kept.original_order) > 0
     rows: slice | np.ndarray = slice(at.start, at.stop)
     if original_order:
         if not len(kept.original_order):
@@ -105,10 +110,9 @@ def _require_recorded(prepared: PreparedSet, split: str, kept: Decoded) -> None:
     recorded = recorded_of(prepared).get(split)
     if recorded is None:
         return
-    name = f"{prepared.name}/{split}"
-    found = Dataset(name, kept.images, kept.labels, kept.class_names).sha256
-    if found != recorded:
-        what = f"{prepared.folder}: {split} has SHA-256 {found}, {prepared.name} has {recorded}"
+    if kept.sha256 != recorded:
+        has = f"has SHA-256 {kept.sha256}, {prepared.name} has {recorded}"
+        what = f"{prepared.folder}: {split} {has}"
         raise Refusal(f"{what}; move that folder away and prepare it anew")
 
 

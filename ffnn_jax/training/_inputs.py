@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Float32, Float64, Int32, Int64, UInt8
 
 from ffnn_jax.config import NORMALISATIONS
 
-_BLOCK_BYTES = 64 << 20
+_BLOCK_BYTES = 8 << 20  # of more, the system would take the memory back and clear it each time
 
 Sums = Int64[np.ndarray, " C"]
 
@@ -68,7 +68,7 @@ class ImageParts:
         return Images(pixels, labels)
 
     def blocks(self, rows: Int32[np.ndarray, " B"]) -> Iterator[Images]:
-        """The images at these rows, about 64 MiB at a time."""
+        """The images at these rows, about 8 MiB at a time."""
         count = max(_BLOCK_BYTES // self.image_bytes, 1)
         for start in range(0, len(rows), count):
             yield self.rows(rows[start : start + count])

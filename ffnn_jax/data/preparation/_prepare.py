@@ -75,8 +75,8 @@ def verify_prepared(
         raise Refusal(f"{prepared.folder}: lacks {', '.join(missing)}; {_ANEW}")
     for split in prepared.shard_lengths:
         report(f"checking {prepared.name}/{split}", 0, 0)
-        images, labels, _, names = decoded(prepared, split)
-        found = Dataset(f"{prepared.name}/{split}", images, labels, names).sha256
+        kept, name = decoded(prepared, split), f"{prepared.name}/{split}"
+        found = Dataset(name, kept.images, kept.labels, kept.class_names).sha256
         if found != recorded.get(split, found):
             what = f"{prepared.folder}: {split} has SHA-256 {found}, not {recorded[split]}"
             raise Refusal(f"{what}; {_ANEW}")
