@@ -38,9 +38,7 @@ means inside the range of a single run of ours, at 95 %.
 An experiment's command runs what is not stored yet, and draws anew. `table_3`, `wishes` and \
 `budget` can be stopped at any time and go on where they were; `python -m experiments.table_3 \
 --model 3 --seed 7` repeats one run and compares it with what is stored, bit for bit on the same \
-processor and versions. So that all seeds of a sweep are of one kind, each is added up as the \
-first were: convolutions by the windows of (conv.2), batches at once. `ffnn-jax train` takes \
-faster ways.
+processor and versions.
 
 | item | report, % | ours, % | n | verdict | command | time a seed |
 | --- | ---: | --- | ---: | --- | --- | --- |

@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 
 from experiments._claims import Claim, answers, cells, dominating, other_reading, points
+from experiments._moved import moved
 from experiments._quote import WHOLE_PERCENTS, percent, standing
+from experiments._results import RESULTS, read_result
 from experiments._statistics import spread
 from experiments.table_3 import FINAL, REPORT, ROWS
 from ffnn_jax.config import Settings
@@ -23,7 +25,9 @@ _COSTS = {"training_flops": "operations", "parameters": "parameters"}
 def section(result: dict[str, Any]) -> str:
     """The table, the forest plot, the claims with their answers, the cost, the other readings."""
     rows = result["rows"]
-    return "\n".join([_table(rows), _answers(result), _cost(rows), _readings(rows)])
+    before = read_result(RESULTS / "table_3_windows.json")["rows"]
+    parts = [_table(rows), _answers(result), _cost(rows), _readings(rows), moved(rows, before)]
+    return "\n".join(parts)
 
 
 def compromise(rows: Mapping[str, Row]) -> str:

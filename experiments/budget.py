@@ -169,7 +169,7 @@ def main(seeds: int = SEEDS, quick: bool = False) -> None:
     chosen = choose(tried, path, few)
     tested = {tested_name(row, name): tried[row][name] for row, name in chosen.items()}
     require_one_test(tested, read_records(path))
-    sweep(tested, range(seeds), path)
+    sweep(tested, range(seeds), path, by_windows=True)
     result = table(read_records(path), chosen, quick)
     write_result(folder / "budget.json", result)
     for row, name in chosen.items():
@@ -179,14 +179,15 @@ def main(seeds: int = SEEDS, quick: bool = False) -> None:
 def choose(tried: Mapping[str, Mapping[str, Settings]], path: Path, seeds: int) -> dict[str, str]:
     """Trains every candidate with seed 0, each row's best with more; returns the best of these."""
     named = {f"{row}: {name}": some[name] for row, some in tried.items() for name in some}
-    sweep(named, range(1), path, tested=False)
+    sweep(named, range(1), path, tested=False, by_windows=True)
     first = _means(path, 1)
     finalists = {
         row: sorted(some, key=lambda name: -first[f"{row}: {name}"])[:FINALISTS]
         for row, some in tried.items()
     }
     again = [f"{row}: {name}" for row, names in finalists.items() for name in names]
-    sweep({name: named[name] for name in again}, range(seeds), path, tested=False)
+    finalists_of_all = {name: named[name] for name in again}
+    sweep(finalists_of_all, range(seeds), path, tested=False, by_windows=True)
     means = _means(path, seeds)
     return {
         row: max(names, key=lambda name: means[f"{row}: {name}"])
@@ -274,7 +275,9 @@ those of the convolutions times "conv"; both are 1 where they are not named.
 Chosen by validation; no candidate saw a test image. Each was trained with seed 0, the best \
 {FINALISTS} of a row with {CANDIDATE_SEEDS} seeds, and the best of these by their mean with the \
 row's n seeds, which the validation column is of. Candidates with another decay were tried before \
-it was seen that the rules keep it, and could not be chosen.
+it was seen that the rules keep it, and could not be chosen. The test set was read \
+when convolutions were added up by windows (conv.2) and batches as one, and is not read again: \
+these runs are added up so still.
 
 <details><summary>Every candidate</summary>
 

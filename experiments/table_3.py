@@ -36,7 +36,7 @@ from experiments._sweep import quickly, read_records, run_alone, run_seed, sweep
 from ffnn_jax.config import Dense, Refusal, Settings, preset, suggestion
 from ffnn_jax.reporting import save_figure
 
-SEEDS = 20
+SEEDS = 50
 OTHER_SEEDS = 10
 FINAL = "3"
 ROWS = ("0", "1", "2", "3", "4", "5", "6a", "6b", "7")

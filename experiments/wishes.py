@@ -139,7 +139,8 @@ def section(result: dict[str, Any]) -> str:
     )
     claims = "".join(f"| {one['text']} {cells(one)}\n" for one in result["claims"])
     return f"""Every change has model 3's schedule, images and seeds, and is compared with it in \
-pairs; the answers are corrected together, apart from those above.
+pairs; the answers are corrected together, apart from those above. Model 3's seeds are those of \
+Table 3.
 
 | network | parameters | training, 10^12 operations | test accuracy, % | n | s a seed |
 | --- | ---: | ---: | --- | ---: | ---: |

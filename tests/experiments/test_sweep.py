@@ -16,7 +16,7 @@ import pytest
 
 from experiments import _sweep
 from experiments._rows import rows_of, seeds_of, training_flops
-from experiments._sweep import append, as_stored, quickly, read_records, run_seed, sweep
+from experiments._sweep import append, quickly, read_records, run_seed, sweep
 from ffnn_jax.config import Dense, MaxPool, Refusal, preset
 from ffnn_jax.data import Splits, load_splits
 from ffnn_jax.layers import _conv
@@ -218,11 +218,18 @@ def test_the_work_of_a_run_is_that_of_all_its_images():
     assert training_flops(SMALL, (28, 28, 1)) == 3 * 16 * 4 * 490
 
 
-def test_every_seed_is_added_up_as_those_that_are_stored():
+def test_a_seed_added_up_in_another_way_is_not_taken_for_done(tmp_path: Path):
+    path = tmp_path / "some.jsonl"
+    append(path, run_seed("row", SMALL, 0))
+    with pytest.raises(_sweep.Refusal, match="seed 0 of 'row' added up in another way: move it"):
+        _sweep.sweep({"row": SMALL}, [0], path, by_windows=True)
+
+
+def test_seeds_are_added_up_as_in_the_first_sweeps_where_that_is_asked_for():
     x, w, batch = jnp.ones((1, 8, 8, 16)), jnp.ones((5, 5, 16, 16)), 128
     given = (x, w, ((2, 2), (2, 2)), 1)
     assert _conv._form_on_cpu(*given) is _conv._ROWS and _gradients._part_size(batch) < batch
-    with as_stored():
+    with _sweep._adding_up_by_windows():
         assert _conv._form_on_cpu(*given) is _conv._WINDOWS
         assert _gradients._part_size(batch) == batch
     assert _conv._form_on_cpu(*given) is _conv._ROWS
