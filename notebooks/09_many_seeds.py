@@ -52,7 +52,7 @@ assert [rows[name]["report"] for name in "345"] == [0.54, 0.53, 0.54]
 # out for validation. Nothing else differs within a line.
 
 # %%
-figure, ax = plt.subplots(figsize=(6.4, 2.2), layout="constrained")
+figure, ax = plt.subplots(figsize=(6.4, 2.4), layout="constrained")
 for place, (name, values) in enumerate(accuracy.items()):
     ax.plot(
         values, np.full(n, place), "|", color=BLUE, ms=14, label="a seed" if not place else None
@@ -61,7 +61,7 @@ for place, (name, values) in enumerate(accuracy.items()):
             label=None if place else "the report's run")  # fmt: skip
 ax.set_yticks(range(3), [f"model {name}" for name in accuracy])
 ax.set(xlabel="test accuracy, %", ylim=(2.6, -0.6))
-ax.legend(frameon=False, fontsize=9, loc="upper left")
+ax.legend(frameon=False, ncols=2, fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.25))
 ax.grid(axis="x", alpha=0.3)
 plt.show()
 
