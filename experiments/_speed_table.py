@@ -8,8 +8,8 @@ _LIBRARIES = {
     "PyTorch": "torch",
 }  # fmt: skip
 _WHOLE = {
-    "ours": "`ffnn-jax train cifar10-0`, everything compiled",
-    "ours-again": "the same again",
+    "ours": "`ffnn-jax train cifar10-0`, the first time",
+    "ours-again": "the same later: what was compiled is kept",
     "torch-user": "PyTorch, as its tutorial has it",
     "torch-tuned": "PyTorch, tuned",
     "flax-user": "Flax, as its tutorial has it",

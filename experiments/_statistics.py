@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import optimize, stats
 
-_LEVEL, _POWER = 0.05, 0.8
+LEVEL, _POWER = 0.05, 0.8
 
 
 class Spread(NamedTuple):
@@ -44,7 +44,7 @@ class Comparison(NamedTuple):
     @property
     def decided(self) -> bool:
         """Whether the difference is told from 0 after the correction."""
-        return self.adjusted < _LEVEL
+        return self.adjusted < LEVEL
 
 
 def spread(values: Sequence[float]) -> Spread:
@@ -53,7 +53,7 @@ def spread(values: Sequence[float]) -> Spread:
     if n < 2:
         return Spread(n, mean, math.nan, math.nan, math.nan)
     sd = float(np.std(values, ddof=1))
-    half = float(stats.t.ppf(1 - _LEVEL / 2, n - 1)) * sd / math.sqrt(n)
+    half = float(stats.t.ppf(1 - LEVEL / 2, n - 1)) * sd / math.sqrt(n)
     return Spread(n, mean, sd, mean - half, mean + half)
 
 
@@ -61,7 +61,7 @@ def of_a_single_run(values: Sequence[float]) -> tuple[float, float]:
     """The interval that holds one more seed's value with probability 0.95; normal values."""
     found = spread(values)
     reach = math.sqrt(1 + 1 / found.n) * found.sd
-    half = float(stats.t.ppf(1 - _LEVEL / 2, found.n - 1)) * reach
+    half = float(stats.t.ppf(1 - LEVEL / 2, found.n - 1)) * reach
     return found.mean - half, found.mean + half
 
 
@@ -99,7 +99,7 @@ def _p_value(values: Sequence[float]) -> float:
 
 def _comparison(values: Sequence[float], p: float, adjusted: float, made: int) -> Comparison:
     found = spread(values)
-    smallest = _detectable(found.n, _LEVEL / made) * found.sd / math.sqrt(found.n)
+    smallest = _detectable(found.n, LEVEL / made) * found.sd / math.sqrt(found.n)
     return Comparison(found.n, found.mean, found.low, found.high, p, adjusted, smallest)
 
 

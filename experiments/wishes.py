@@ -1,24 +1,24 @@
 """What the report would have tried with more time, each against model 3 under the same budget.
 
 Report: not run; it names Leaky ReLU, filter sizes, widths, more layers.
-Ours, model 3: 0.5408 +- 0.0092 (mean +- sd, n = 10).
-Ours, leaky 0.01: 0.5401 +- 0.0063 (mean +- sd, n = 10).
-Ours, leaky 0.1: 0.5488 +- 0.0070 (mean +- sd, n = 10).
-Ours, leaky 0.3: 0.5520 +- 0.0128 (mean +- sd, n = 10).
-Ours, size 3: 0.5083 +- 0.0105 (mean +- sd, n = 10).
-Ours, size 7: 0.5405 +- 0.0134 (mean +- sd, n = 10).
-Ours, filters 8: 0.4833 +- 0.0057 (mean +- sd, n = 10).
-Ours, filters 32: 0.5867 +- 0.0099 (mean +- sd, n = 10).
-Ours, deeper: 0.4865 +- 0.0087 (mean +- sd, n = 10).
-Time, model 3: 33 s on 1 core of AMD EPYC.
-Time, leaky 0.01: 31 s on 1 core of AMD EPYC.
-Time, leaky 0.1: 31 s on 1 core of AMD EPYC.
-Time, leaky 0.3: 31 s on 1 core of AMD EPYC.
-Time, size 3: 10 s on 1 core of AMD EPYC.
-Time, size 7: 89 s on 1 core of AMD EPYC.
-Time, filters 8: 28 s on 1 core of AMD EPYC.
-Time, filters 32: 84 s on 1 core of AMD EPYC.
-Time, deeper: 35 s on 1 core of AMD EPYC.
+Ours, model 3: 0.5420 +- 0.0070 (mean +- sd, n = 10).
+Ours, leaky 0.01: 0.5420 +- 0.0087 (mean +- sd, n = 10).
+Ours, leaky 0.1: 0.5493 +- 0.0090 (mean +- sd, n = 10).
+Ours, leaky 0.3: 0.5496 +- 0.0103 (mean +- sd, n = 10).
+Ours, size 3: 0.5084 +- 0.0104 (mean +- sd, n = 10).
+Ours, size 7: 0.5395 +- 0.0111 (mean +- sd, n = 10).
+Ours, filters 8: 0.4852 +- 0.0074 (mean +- sd, n = 10).
+Ours, filters 32: 0.5861 +- 0.0112 (mean +- sd, n = 10).
+Ours, deeper: 0.4866 +- 0.0105 (mean +- sd, n = 10).
+Time, model 3: 12 s on 1 core of AMD EPYC.
+Time, leaky 0.01: 12 s on 1 core of AMD EPYC.
+Time, leaky 0.1: 12 s on 1 core of AMD EPYC.
+Time, leaky 0.3: 12 s on 1 core of AMD EPYC.
+Time, size 3: 6 s on 1 core of AMD EPYC.
+Time, size 7: 25 s on 1 core of AMD EPYC.
+Time, filters 8: 7 s on 1 core of AMD EPYC.
+Time, filters 32: 34 s on 1 core of AMD EPYC.
+Time, deeper: 13 s on 1 core of AMD EPYC.
 
 Command: python -m experiments.wishes
 Quick: python -m experiments.wishes --quick, 1 change, 3 steps, results to runs/quick.

@@ -288,8 +288,8 @@ plt.show()
 
 # %% [markdown]
 # With 20 seeds a difference of a point is mostly found, half a point is a matter of luck, and a
-# quarter of a point is out of reach. Half the difference needs four times the seeds, by the root again.
-# Do this *before* an experiment. It tells you whether the experiment can answer at all.
+# quarter of a point is out of reach. Half the difference needs four times the seeds, by the root
+# again. Do this *before* an experiment. It tells you whether the experiment can answer at all.
 #
 # ## Asking many questions
 #

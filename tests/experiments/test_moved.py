@@ -20,3 +20,10 @@ def test_a_row_that_has_moved_is_named_by_its_difference():
     assert f"| {change:+.1f} [" in line
     now["b"] = {"test_accuracy": before["b"]}
     assert "no row has moved" in moved(now, before)
+
+
+def test_a_row_that_only_scatters_more_has_moved():
+    before = {"a": np.random.default_rng(0).normal(0.5, 0.01, 20).tolist()}
+    mean = np.mean(before["a"])
+    wide = mean + 30 * (np.array(before["a"]) - mean)
+    assert "1 of 1 rows have moved" in moved({"a": {"test_accuracy": wide.tolist()}}, before)

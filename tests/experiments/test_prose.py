@@ -44,6 +44,28 @@ def test_the_page_has_every_curve_and_figure(result: dict[str, Any]):
         assert f"\n| {name} | 0.1 |" in page
 
 
+def test_batches_and_all_images_are_compared_after_as_many_seconds():
+    def curve(seconds: float, accuracies: dict[int, float]) -> dict[str, Any]:
+        looks = [{"step": n, "validation_accuracy": one} for n, one in accuracies.items()]
+        settings = {"learning_rate": 0.1, "steps": max(accuracies)}
+        stored = {"settings": settings, "train_seconds": seconds, "history": looks}
+        return {**stored, "test_accuracy": [0.5, 0.6]}
+
+    page = prose.section(
+        {
+            "mini-batch": curve(3.0, {50: 0.5, 100: 0.8, 150: 0.9}),
+            "full gradient": curve(2.5, {1: 0.1, 2: 0.3}),
+            "sigmoid": curve(3.0, {50: 0.5, 150: 0.9}),
+            "smoothness": {"measured": [1.0], "expected": [1.0]},
+        }
+    )
+    for said in (
+        "2 steps over all of them take 2.5 s, and the mean validation accuracy is then 30%.",
+        "After as many seconds 100 steps over 16 images are done, and it is 80%.",
+    ):
+        assert said in page
+
+
 def test_full_gradients_see_all_images_a_step_and_no_more_in_all():
     settings = dataclasses.replace(prose._WITH_RELU, steps=3000)
     full = prose.full_gradient(settings)
