@@ -67,12 +67,15 @@ def test_no_autodiff_inside_a_chapter(chapter):
     assert not re.findall(r"jax\.(grad|vjp|jvp|jacrev|jacfwd|linearize|linear_transpose)", code)
 
 
-ALL = ("jax", "numpy", "tensorflow_datasets", "matplotlib", "rich", "tyro")
+HEAVY = ("jax", "numpy", "tensorflow_datasets", "matplotlib", "rich", "tyro")
 
 
 @pytest.mark.parametrize(
     ("package", "heavy"),
-    [("ffnn_jax", ALL), ("ffnn_jax.runs", ("tensorflow_datasets", "matplotlib", "jinja2", "tyro"))],
+    [
+        ("ffnn_jax", HEAVY),
+        ("ffnn_jax.runs", ("tensorflow_datasets", "matplotlib", "jinja2", "tyro")),
+    ],
 )
 def test_importing_a_package_imports_nothing_that_can_wait(package, heavy):
     code = f"import sys, {package}; print([m for m in {heavy} if m in sys.modules])"
