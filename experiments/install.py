@@ -17,6 +17,7 @@ from typing import Annotated, Any
 import tyro
 
 from experiments._results import RESULTS, folder_for, read_result, run_command, write_result
+from ffnn_jax.config import Refusal
 
 # The test that README holds these very numbers.
 _OF_THIS = "tests/test_readme.py::test_the_numbers_are_those_of_the_results"
@@ -60,9 +61,16 @@ def main(interpreters: Annotated[list[str], tyro.conf.Positional]) -> None:
 
 
 def _timed(*command: str) -> tuple[float, str]:
-    """Seconds that a command took in the clone, and what it printed; it must succeed."""
+    """Seconds that a command took in the clone, and what it printed.
+
+    Raises:
+        Refusal: it failed.
+    """
     began = time.perf_counter()
-    done = subprocess.run(command, cwd=_CLONE, check=True, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=_CLONE, check=False, capture_output=True, text=True)
+    if done.returncode:
+        last = "\n".join((done.stdout + done.stderr).splitlines()[-40:])
+        raise Refusal(f"{' '.join(command)} failed:\n{last}")
     return time.perf_counter() - began, done.stdout
 
 
