@@ -132,9 +132,13 @@ def _run_again(
     model: str | None, seed: int | None, rows: Mapping[str, Settings], folder: Path
 ) -> None:
     """Runs one seed of one model and compares it with what is stored; exits with 1 if unlike."""
-    if model is None or model not in rows or seed is None:
-        near = suggestion(model or "", rows)
-        raise Refusal(f"one run needs --seed and --model (known: {', '.join(rows)}){near}")
+    known = f"(known: {', '.join(rows)})"
+    if model is None:
+        raise Refusal(f"one run needs --model beside --seed {known}")
+    if model not in rows:
+        raise Refusal(f"model: {model!r} is unknown {known}{suggestion(model, rows)}")
+    if seed is None:
+        raise Refusal("one run needs --seed beside --model, as in --seed 7")
     again = run_alone(run_seed, model, rows[model], seed)
     print(f"model {model}, seed {seed}: test accuracy {again['test_accuracy']:.4f}")
     stored = [

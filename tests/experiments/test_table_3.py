@@ -87,10 +87,17 @@ def test_pairs_of_runs_that_differ_by_a_point_are_counted_in_whole_percents():
     assert _table_3_section._apart(first, first) == 0
 
 
-@pytest.mark.parametrize(("model", "seed"), [("8", 1), (None, 1), ("3", None)])
-def test_one_run_needs_a_model_and_a_seed(model, seed, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("model", "seed", "said"),
+    [
+        ("33", 1, r"^model: '33' is unknown \(known: 0, 1, 2, 3,.*\); did you mean 3\?$"),
+        (None, 1, r"^one run needs --model beside --seed \(known: 0, 1, 2, 3"),
+        ("3", None, r"^one run needs --seed beside --model, as in --seed 7$"),
+    ],
+)
+def test_one_run_needs_a_known_model_and_a_seed(model, seed, said, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(Refusal, match=r"one run needs --seed and --model \(known: 0, 1, 2, 3"):
+    with pytest.raises(Refusal, match=said):
         table_3.main(model, seed)
 
 
