@@ -1,26 +1,39 @@
 """Augmentations as they are described: random changes to a training image that keep its label."""
 
 import dataclasses
+from collections.abc import Iterable
+from typing import Any
 
-from ffnn_jax.config._described import Described, require_whole
-from ffnn_jax.config._refusal import Refusal
+from ffnn_jax._errors import Refusal
+from ffnn_jax.nn import Described, from_json, require_whole, to_json
 
 
 @dataclasses.dataclass(frozen=True)
-class _Augmentation(Described):
-    """An augmentation that fits images of every size."""
+class Augmentation(Described):
+    """An augmentation of training images; one of your own defines ``__call__``."""
+
+    def __call__(self, key: Any, x: Any, indices: Any, epoch: Any) -> Any:
+        """The images of a batch, changed.
+
+        Args:
+            key: decides every draw; a function of (seed, step).
+            x: images (N, H, W, C), normalised.
+            indices: of each image among all images (N,).
+            epoch: how often the training set was gone through before this step.
+        """
+        raise TypeError(f"{self}: an augmentation of your own defines __call__")
 
     def require_fits(self, shape: tuple[int, int, int]) -> None:
         """Refuses images (height, width, channels) that it cannot be used on."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Flip(_Augmentation):
+class Flip(Augmentation):
     """Left and right change places, with probability 1/2."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Crop(_Augmentation):
+class Crop(Augmentation):
     """A cut of the image's own size, anywhere in the image padded by its reflection."""
 
     padding: int = 4
@@ -35,7 +48,7 @@ class Crop(_Augmentation):
 
 
 @dataclasses.dataclass(frozen=True)
-class Cutout(_Augmentation):
+class Cutout(Augmentation):
     """A square set to 0, the mean, its centre anywhere in the image, cut off at the border.
 
     The centre has size // 2 pixels of the square before it.
@@ -52,12 +65,27 @@ class Cutout(_Augmentation):
         _require_at_most(self, "size", 2 * max(shape[:2]) - 2, shape)
 
 
-Augmentation = Flip | Crop | Cutout
-AUGMENTATIONS = {kind.__name__: kind for kind in (Flip, Crop, Cutout)}
+AUGMENTATIONS: dict[str, type[Augmentation]] = {
+    kind.__name__: kind for kind in (Flip, Crop, Cutout)
+}
+
+
+def augmentations_to_json(augmentations: Iterable[Augmentation]) -> list[dict[str, Any]]:
+    """One object an augmentation: its type and its fields."""
+    return to_json(augmentations)
+
+
+def augmentations_from_json(described: Any) -> tuple[Augmentation, ...]:
+    """The augmentations that ``augmentations_to_json`` wrote.
+
+    Raises:
+        Refusal: a type or a key is unknown, one is missing, or a value is rejected.
+    """
+    return from_json(described, "augmentation", AUGMENTATIONS)
 
 
 def _require_at_most(
-    augmentation: _Augmentation, field: str, most: int, shape: tuple[int, int, int]
+    augmentation: Augmentation, field: str, most: int, shape: tuple[int, int, int]
 ) -> None:
     value, (height, width, _) = getattr(augmentation, field), shape
     if value > most:

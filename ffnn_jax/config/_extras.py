@@ -2,7 +2,7 @@
 
 import importlib.util
 
-from ffnn_jax.config._refusal import Refusal
+from ffnn_jax._errors import Refusal
 
 
 def require_grain() -> None:

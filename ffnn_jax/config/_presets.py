@@ -3,9 +3,10 @@
 import dataclasses
 from typing import Any
 
-from ffnn_jax.config._descriptions import Conv, Dense, Layer, MaxPool, ReLU
-from ffnn_jax.config._refusal import Refusal, suggestion
+from ffnn_jax._errors import Refusal, suggestion
 from ffnn_jax.config._settings import Settings
+from ffnn_jax.config._validation import DRAWN_2001
+from ffnn_jax.nn import Conv, Dense, Layer, MaxPool, ReLU
 
 # The report's first convolution is initialised as if its grey images had three channels.
 _MNIST_LAYERS = (
@@ -24,7 +25,7 @@ _MNIST = Settings(
     layers=_MNIST_LAYERS,
     pixel_scale=1 / 255,
     normalisation="mean",
-    held_out=2001,
+    validation=DRAWN_2001,
     steps=3000,
     batch_size=16,
     learning_rate=0.1,
@@ -58,7 +59,7 @@ def _cifar10(row: str, layers: tuple[Layer, ...], **changes: Any) -> Settings:
         pixel_scale=1.0,
         normalisation="channel-mean",
         train_images=20_000,
-        held_out=2001,
+        validation=DRAWN_2001,
         steps=5000,
         batch_size=16,
         learning_rate=1e-3,

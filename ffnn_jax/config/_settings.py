@@ -4,20 +4,19 @@ import ctypes
 import dataclasses
 from typing import Any
 
-from ffnn_jax.config._augmentations import Augmentation
-from ffnn_jax.config._descriptions import Layer
-from ffnn_jax.config._json import (
+from ffnn_jax._errors import Refusal, suggestion
+from ffnn_jax.config._augmentations import (
+    Augmentation,
     augmentations_from_json,
     augmentations_to_json,
-    layers_from_json,
-    layers_to_json,
-    made,
 )
-from ffnn_jax.config._refusal import Refusal, suggestion
+from ffnn_jax.config._validation import DRAWN_2001, Validation
+from ffnn_jax.nn import Layer, from_fields, is_number, layers_from_json, layers_to_json
 
 NORMALISATIONS = ("mean", "channel-mean", "channel-mean-sd")
 SCHEDULES = ("constant", "triangular")
 PRECISIONS = ("float32", "bf16")
+SAMPLINGS = ("independent", "epochs", "epochs-partial")
 
 _TYPES: dict[Any, tuple[Any, str]] = {
     int: (int, "a whole number"),
@@ -27,6 +26,7 @@ _TYPES: dict[Any, tuple[Any, str]] = {
 _MOST_SEEDS = 10_000
 _SMALLEST_FLOAT, _LARGEST_FLOAT = 1.2e-38, 3.4e38
 _LARGEST = 2**31 - 1
+_GROUP_RATES = "(group, factor) pairs, factors at least 0"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,8 +45,11 @@ class Settings:
         train_images: train and validate on the first so many training images alone, in the order
             of the original files where the data set records it, else in its own; on all of them
             if not given, or if there are fewer.
-        held_out: validation images taken from the training set, drawn by the seed, where the
-            data set has no validation split of its own.
+        validation: validation images taken from the training set, where the data set has no
+            validation split of its own.
+        sampling: each batch is drawn from all training images ("independent"), or an epoch goes
+            through a permutation of them, decided by (seed, epoch): its last, partial batch is
+            left out ("epochs") or kept ("epochs-partial").
         steps: updates of the parameters.
         batch_size: images an update.
         learning_rate: alpha of (25).
@@ -54,6 +57,8 @@ class Settings:
             falls to 0 in the others ("triangular").
         momentum: mu of (24).
         weight_decay: lambda of (25).
+        group_rates: (group, factor) pairs: parameters of that group have the learning rate times
+            the factor.
         precision: in training, layers keep what they compute in float32, or in bfloat16 ("bf16":
             half of the memory, products made for it on a GPU and a TPU). Sums, parameters, loss and
             update are in float32 either way, and so is all that classifies.
@@ -73,13 +78,15 @@ class Settings:
     normalisation: str = "channel-mean"
     augmentations: tuple[Augmentation, ...] = ()
     train_images: int | None = None
-    held_out: int = 2001
+    validation: Validation = DRAWN_2001
+    sampling: str = "independent"
     steps: int = 3000
     batch_size: int = 16
     learning_rate: float = 0.1
     schedule: str = "constant"
     momentum: float = 0.9
     weight_decay: float = 0.005
+    group_rates: tuple[tuple[str, float], ...] = ()
     precision: str = "float32"
     validation_interval: int = 100
     validation_batches: int = 10
@@ -106,7 +113,9 @@ class Settings:
         if self.train_images is not None:
             whole = type(self.train_images) is int and 1 <= self.train_images <= _LARGEST
             self._require("train_images", whole, f"a whole number from 1 to {_LARGEST}")
-        self._require("held_out", 1 <= self.held_out <= _LARGEST, f"from 1 to {_LARGEST}")
+        validation = isinstance(self.validation, Validation)
+        self._require("validation", validation, "a Validation, as in Validation('drawn', 2001)")
+        self._require("group_rates", self._has_group_rates(), _GROUP_RATES)
         layers = self._holds("layers", Layer) and bool(self.layers)
         self._require("layers", layers, "a tuple of at least one layer")
         augmentations = self._holds("augmentations", Augmentation)
@@ -114,6 +123,7 @@ class Settings:
         self._require_known("normalisation", NORMALISATIONS)
         self._require_known("schedule", SCHEDULES)
         self._require_known("precision", PRECISIONS)
+        self._require_known("sampling", SAMPLINGS)
 
     def to_json(self) -> dict[str, Any]:
         """The settings as JSON's own types; ``from_json`` is the way back."""
@@ -121,20 +131,39 @@ class Settings:
         return fields | {
             "layers": layers_to_json(self.layers),
             "augmentations": augmentations_to_json(self.augmentations),
+            "validation": str(self.validation),
         }
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> "Settings":
-        """The settings that ``to_json`` wrote.
+        """The settings that ``to_json`` wrote, by this version or by one before ``validation``.
 
         Raises:
-            Refusal: a key or a type is unknown, one is missing, or a value is refused.
+            Refusal: a key or a type is unknown, one is missing, or a value is rejected.
         """
-        described = {
+        fields = dict(fields)
+        if "held_out" in fields:
+            fields["validation"] = f"drawn:{fields.pop('held_out')}"
+        described: dict[str, Any] = {
             "layers": layers_from_json(fields.get("layers", [])),
             "augmentations": augmentations_from_json(fields.get("augmentations", [])),
         }
-        return made(cls, "settings", fields | described)
+        if "validation" in fields:
+            described["validation"] = Validation.parse(fields["validation"])
+        if isinstance(fields.get("group_rates"), list):
+            described["group_rates"] = tuple(map(tuple, fields["group_rates"]))
+        return from_fields(cls, "settings", fields | described)
+
+    def _has_group_rates(self) -> bool:
+        value = self.group_rates
+        return isinstance(value, tuple) and all(
+            isinstance(pair, tuple)
+            and len(pair) == 2
+            and isinstance(pair[0], str)
+            and is_number(pair[1])
+            and 0 <= pair[1] < _LARGEST_FLOAT
+            for pair in value
+        )
 
     def _require_type(self, field: str, kind: Any) -> None:
         if kind in _TYPES:

@@ -14,19 +14,28 @@ import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ffnn_jax.config import Refusal
 
 _MANIFEST = "manifest"
-_FORMAT = 1
+_FORMAT = 2  # 1 had no state of layers, and named arrays of a model and of an optimiser otherwise
+_READ = (1, _FORMAT)
 # What numpy and zipfile raise for files that are cut off, altered, or of another kind.
 _DAMAGE = (
     OSError, EOFError, KeyError, TypeError, ValueError, AttributeError, RuntimeError,
     zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
+
+
+class Stored(NamedTuple):
+    """What a file holds: arrays by name, what JSON says of them, and the format's version."""
+
+    arrays: dict[str, np.ndarray]
+    about: dict[str, Any]
+    format: int
 
 
 def save_arrays(path: Path, arrays: Mapping[str, np.ndarray], about: Mapping[str, Any]) -> None:
@@ -52,8 +61,8 @@ def save_arrays(path: Path, arrays: Mapping[str, np.ndarray], about: Mapping[str
         part.unlink(missing_ok=True)
 
 
-def load_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Reads what ``save_arrays`` wrote.
+def load_arrays(path: Path) -> Stored:
+    """Reads what ``save_arrays`` wrote, in this format or an earlier one.
 
     Raises:
         Refusal: the file is missing, damaged, or not one of these.
@@ -71,14 +80,15 @@ def load_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         raise Refusal(f"{path}: no such file") from None
     except _DAMAGE as error:
         raise Refusal(f"{path}: damaged, or not written by ffnn_jax ({error})") from None
-    if number != _FORMAT:
-        raise Refusal(f"{path}: format {number}, this version reads format {_FORMAT}")
+    if number not in _READ:
+        known = " and ".join(map(str, _READ))
+        raise Refusal(f"{path}: format {number}, this version reads formats {known}")
     if not whole:
         raise Refusal(f"{path}: what it says of its arrays is not what was saved")
     for name in sorted({*digests, *arrays}):
         if name not in arrays or digests.get(name) != _digest(arrays[name]):
             raise Refusal(f"{path}: array {name!r} is not the one that was saved")
-    return arrays, about
+    return Stored(arrays, about, number)
 
 
 def _require_room(path: Path, infos: Sequence[zipfile.ZipInfo]) -> None:

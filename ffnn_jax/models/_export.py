@@ -1,7 +1,7 @@
 """A model as StableHLO: it runs wherever jax runs, without this package.
 
 The file is what ``jax.export`` serialises. It takes uint8 pixels (batch, H, W, C), for a batch of
-any size, and gives the probabilities of the classes; parameters and normalisation are in it.
+any size, and gives the probabilities of the classes; parameters, state and normalisation are in it.
 """
 
 from pathlib import Path
@@ -12,9 +12,8 @@ import numpy as np
 from jax import export
 
 from ffnn_jax.config import Refusal
-from ffnn_jax.layers import softmax
 from ffnn_jax.models._model import Model
-from ffnn_jax.training import normalise
+from ffnn_jax.models._probabilities import probabilities_of
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 _PARITY = 1e-6
@@ -22,8 +21,7 @@ _PARITY = 1e-6
 
 def exported(model: Model) -> export.Exported:
     """The model's probabilities as one program for cpu, cuda and tpu."""
-    height, width, channels = model.network.input_shape
-    shape = export.symbolic_shape(f"batch, {height}, {width}, {channels}")
+    shape = export.symbolic_shape(", ".join(map(str, ("batch", *model.network.input_shape))))
     pixels = jax.ShapeDtypeStruct(shape, jnp.uint8)
     return export.export(_probabilities_of(model), platforms=PLATFORMS)(pixels)
 
@@ -61,7 +59,7 @@ def _probabilities_of(model: Model) -> jax.stages.Wrapped:
     """The function of pixels that is exported."""
 
     def probabilities(pixels: jax.Array) -> jax.Array:
-        normalisation = jax.tree.map(jnp.asarray, model.normalisation)
-        return softmax(model.network.apply(model.params, normalise(pixels, normalisation)))
+        held = model.params, model.state, model.normalisation
+        return probabilities_of(model.network, *jax.tree.map(jnp.asarray, held), pixels)
 
     return jax.jit(probabilities)

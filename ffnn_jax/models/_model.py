@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,14 @@ import jax
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from ffnn_jax.config import Layer, Refusal, layers_from_json, layers_to_json
-from ffnn_jax.models._arrays import load_arrays, save_arrays
-from ffnn_jax.network import Network, Params
-from ffnn_jax.training import Normalisation, predict_probabilities
+from ffnn_jax.config import Refusal
+from ffnn_jax.models._arrays import Stored, load_arrays, save_arrays
+from ffnn_jax.models._probabilities import predict_probabilities
+from ffnn_jax.network import Network, Normalisation, Params, State, by_path
+from ffnn_jax.nn import Layer, layers_from_json, layers_to_json
 
 _MOST_NAMED = 10
+_PARTS = {"0": "params", "1": "normalisation"}
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -25,25 +28,32 @@ class Model:
     Attributes:
         network: maps normalised images to logits.
         params: its parameters.
-        normalisation: how pixels become inputs.
+        state: its state after training; {} for a network without.
+        normalisation: how pixels become inputs; None where inputs are tokens.
         class_names: one name a class.
     """
 
     network: Network
     params: Params
-    normalisation: Normalisation
+    state: State
+    normalisation: Normalisation | None
     class_names: tuple[str, ...]
 
     def probabilities(self, pixels: UInt8[np.ndarray, "N H W C"]) -> Float[np.ndarray, "N K"]:
-        """The probability of every class for every image of pixels 0..255.
+        """The probability of every class for every image of pixels 0..255, or row of tokens.
 
         Raises:
-            ValueError: the images do not have the network's shape.
+            ValueError: the inputs do not have the network's shape, or not the dtype.
         """
-        if pixels.shape[1:] != self.network.input_shape or pixels.dtype != np.uint8:
-            expected = f"uint8 (N, {', '.join(map(str, self.network.input_shape))})"
+        kind = np.integer if self.normalisation is None else np.uint8
+        fits = np.issubdtype(pixels.dtype, kind)
+        if pixels.shape[1:] != self.network.input_shape or not fits:
+            shape = f"(N, {', '.join(map(str, self.network.input_shape))})"
+            expected = f"{'integers' if kind is np.integer else 'uint8'} {shape}"
             raise ValueError(f"pixels must be {expected}, got {pixels.dtype} {pixels.shape}")
-        return predict_probabilities(self.network, self.params, self.normalisation, pixels)
+        return predict_probabilities(
+            self.network, self.params, self.state, self.normalisation, pixels
+        )
 
     def predict(self, pixels: UInt8[np.ndarray, "N H W C"]) -> Int[np.ndarray, " N"]:
         """The most probable class of every image."""
@@ -60,7 +70,7 @@ class Model:
     def parameters_sha256(self) -> str:
         """SHA-256 of the parameters' bytes, in the order of their names."""
         digest = hashlib.sha256()
-        for _, array in sorted(_by_path(self.params).items()):
+        for _, array in sorted(by_path(self.params).items()):
             digest.update(np.asarray(array).tobytes())
         return digest.hexdigest()
 
@@ -91,7 +101,7 @@ def save(path: str | Path, members: Model | Sequence[Model], best: int = 0) -> N
     arrays = {
         f"member_{index}/{name}": array
         for index, model in enumerate(members)
-        for name, array in _by_path((model.params, model.normalisation)).items()
+        for name, array in by_path(_arrays_of(model)).items()
     }
     save_arrays(Path(path), arrays, about)
 
@@ -108,22 +118,48 @@ def load(path: str | Path, member: int | None = None, layers: Iterable[type[Laye
         Refusal: the file is missing or damaged, has no such member, or has a layer that is
             unknown.
     """
-    arrays, about = load_arrays(Path(path))
+    stored = load_arrays(Path(path))
+    about = stored.about
     if not {"layers", "input_shape", "class_names", "members", "best"} <= set(about):
         raise Refusal(f"{path}: holds arrays, and no model")
     chosen = about["best"] if member is None else member
     if not 0 <= chosen < about["members"]:
         raise Refusal(f"{path}: member must be from 0 to {about['members'] - 1}, got {chosen}")
-    height, width, channels = about["input_shape"]
-    network = Network(_layers(path, about["layers"], layers), (height, width, channels))
-    shapes = jax.eval_shape(network.init, jax.random.key(0))
-    template = (shapes, Normalisation(*np.zeros((2, channels), np.float32)))
+    network = Network(_layers(path, about["layers"], layers), tuple(about["input_shape"]))
+    arrays = _by_todays_names(stored)
+    template = _template(network, f"member_{chosen}/normalisation/scale" in arrays)
     leaves = [
         _array(path, arrays, f"member_{chosen}/{name}", leaf.shape)
-        for name, leaf in _by_path(template).items()
+        for name, leaf in by_path(template).items()
     ]
-    params, normalisation = jax.tree.unflatten(jax.tree.structure(template), leaves)
-    return Model(network, params, normalisation, tuple(about["class_names"]))
+    found = jax.tree.unflatten(jax.tree.structure(template), leaves)
+    return Model(network, **found, class_names=tuple(about["class_names"]))
+
+
+def _arrays_of(model: Model) -> dict[str, Any]:
+    """All arrays of a model."""
+    return {
+        "params": model.params, "state": model.state, "normalisation": model.normalisation,
+    }  # fmt: skip
+
+
+def _template(network: Network, normalised: bool) -> dict[str, Any]:
+    """The shapes of all arrays of a model; without normalisation its inputs are tokens."""
+    params, state = network.shapes()
+    channels = np.zeros((2, network.input_shape[-1]), np.float32)
+    normalisation = Normalisation(*channels) if normalised else None
+    return {"params": params, "state": state, "normalisation": normalisation}
+
+
+def _by_todays_names(stored: Stored) -> dict[str, np.ndarray]:
+    """The arrays; of format 1, whose names were member_0/0/conv_2/w and member_0/1/scale."""
+    if stored.format > 1:
+        return stored.arrays
+
+    def named(name: str) -> str:
+        return re.sub(r"^(member_\d+)/([01])/", lambda m: f"{m[1]}/{_PARTS[m[2]]}/", name)
+
+    return {named(name): array for name, array in stored.arrays.items()}
 
 
 def _layers(path: str | Path, described: Any, own: Iterable[type[Layer]]) -> tuple[Layer, ...]:
@@ -143,9 +179,3 @@ def _array(
             f"{path}: the network asks for an array {name!r} {shape}, the file has {found}"
         )
     return arrays[name]
-
-
-def _by_path(tree: Any) -> dict[str, Any]:
-    """The leaves of a pytree by their path, as in "0/conv_2/w"."""
-    leaves, _ = jax.tree.flatten_with_path(tree)
-    return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}

@@ -68,7 +68,7 @@ def predict_files(
     if isinstance(files, str | Path):
         raise TypeError(f"predict_files: files must be a list of paths, got {files!r}")
     digits = is_of_digits(model) if digits is None else digits
-    shape = model.network.input_shape
+    shape = _image_shape(model)
     read = [_fitted_or_error(file, shape, digits) for file in map(Path, files)]
     fitted = [one.fitted.pixels for one in read if one.fitted is not None]
     if not fitted:
@@ -78,6 +78,18 @@ def predict_files(
         one if one.fitted is None else _answered(one, model.class_names, next(probabilities), top)
         for one in read
     ]
+
+
+def _image_shape(model: Model) -> Shape:
+    """(height, width, channels) of the model's images.
+
+    Raises:
+        Refusal: its inputs are not images.
+    """
+    shape = model.network.input_shape
+    if len(shape) != 3:
+        raise Refusal(f"the model takes inputs {shape}, not pictures")
+    return shape
 
 
 def _fitted_or_error(file: Path, shape: Shape, digits: bool) -> Prediction:

@@ -1,19 +1,20 @@
-"""Layer descriptions made into a network: ``init``, ``apply`` and ``summary``."""
+"""Layers made into a network: ``init``, ``apply`` and ``summary``, and what its inputs are."""
 
-from ffnn_jax.config import Conv, Dense, Layer, LeakyReLU, MaxPool, ReLU, Sigmoid
-from ffnn_jax.network._network import Network, Params
+from ffnn_jax.network._network import Network, Params, State
+from ffnn_jax.network._normalisation import Normalisation, normalisation_of, normalise
 from ffnn_jax.network._summary import Summary, SummaryRow
+from ffnn_jax.network._trees import by_path, merged, parted
 
 __all__ = [
-    "Conv",
-    "Dense",
-    "Layer",
-    "LeakyReLU",
-    "MaxPool",
     "Network",
+    "Normalisation",
     "Params",
-    "ReLU",
-    "Sigmoid",
+    "State",
     "Summary",
     "SummaryRow",
+    "by_path",
+    "merged",
+    "normalisation_of",
+    "normalise",
+    "parted",
 ]

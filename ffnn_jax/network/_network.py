@@ -1,171 +1,157 @@
-"""A network: its layers one after another, with parameters as a pytree."""
+"""A network: its layers one after another, with parameters and state as pytrees."""
 
 import dataclasses
 import functools
-import math
+from typing import Any
 
 import jax
-import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Key, Num
 
-from ffnn_jax.config import Conv, Dense, Layer, LeakyReLU, MaxPool, ReLU, Sigmoid, shapes_through
-from ffnn_jax.layers import conv2d, dense, leaky_relu, max_pool, relu, sigmoid
+from ffnn_jax import nn
+from ffnn_jax.network import _starts
 from ffnn_jax.network._summary import Summary, summarise
+from ffnn_jax.nn import FIRST_OF_A_NETWORK, Layer, Tree
 
-Params = dict[str, dict[str, Array]]
+Params = Tree
+State = Tree
+Images = Num[Array, "N ..."]
 
 
 @dataclasses.dataclass(frozen=True)
 class Network:
-    """Layers between an image and its logits.
+    """Layers between an input and its logits.
 
-    A layer of your own is a frozen dataclass that inherits from ``Layer`` and has a method
-    ``apply(params, x)``. If it has parameters, its method ``init(key, shape)`` draws them, given
-    the shape of one input. The types of such layers are given to ``ffnn_jax.models.load``.
+    A layer of your own is a frozen dataclass that inherits from ``ffnn_jax.nn.Layer``. The types of
+    such layers are given to ``ffnn_jax.models.load``.
 
     Attributes:
-        layers: descriptions, in the order in which the data flows.
-        input_shape: (height, width, channels) of one image.
+        layers: in the order in which the data flows.
+        input_shape: of one input: (height, width, channels) of an image, (T,) of T tokens.
 
     Raises:
         Refusal: a layer does not fit the shape that it is given.
     """
 
     layers: tuple[Layer, ...]
-    input_shape: tuple[int, int, int]
+    input_shape: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        """Refuses layers that do not fit the images or one another."""
-        shapes_through(self.layers, self.input_shape)
+        """Rejects layers that do not fit the input or one another."""
+        nn.shapes_through(self.layers, self.input_shape)
 
     @property
     def output_shape(self) -> tuple[int, ...]:
-        """The shape of one image's output, (K,) for K classes."""
-        return shapes_through(self.layers, self.input_shape)[-1]
+        """The shape of one input's output, (K,) for K classes."""
+        return nn.shapes_through(self.layers, self.input_shape)[-1]
+
+    @property
+    def mixes_batch(self) -> bool:
+        """Whether, in training, an output depends on other inputs of the batch."""
+        return nn.mixes_batch(self.layers)
+
+    @property
+    def needs_key(self) -> bool:
+        """Whether any layer draws in training."""
+        return nn.needs_key(self.layers)
+
+    @functools.cached_property
+    def param_specs(self) -> Tree:
+        """The ``Param`` of each parameter, by layer and name."""
+        return nn.params_of(self.layers, self.input_shape, FIRST_OF_A_NETWORK)
+
+    @functools.cached_property
+    def state_specs(self) -> Tree:
+        """The ``Param`` of each array of the state, by layer and name."""
+        return nn.state_of(self.layers, self.input_shape, FIRST_OF_A_NETWORK)
+
+    def treatment(self, of: str) -> Tree:
+        """What each parameter's ``Param`` says: "trained", "decayed" or "group"."""
+        return _starts.mapped(lambda param: getattr(param, of), self.param_specs)
+
+    def needs_images(self) -> int:
+        """How many training images ``init`` asks for; 0 if no parameter is computed from them."""
+        params = [param for _, param in _starts.leaves(self.param_specs)]
+        asked = [p.start.images for p in params if isinstance(p.start, nn.FromImages)]
+        return max(asked, default=0)
+
+    def shapes(self) -> tuple[Params, State]:
+        """Shapes and dtypes of what ``init`` gives."""
+        return _starts.shapes(self.param_specs), _starts.shapes(self.state_specs)
 
     @functools.partial(jax.jit, static_argnums=0)
-    def init(self, key: Key[Array, ""]) -> Params:
-        """Parameters drawn as each layer's description says, in float32.
-
-        One flat normal draw is cut up for all layers, so that one draw is compiled.
+    def init(
+        self, key: Key[Array, ""], images: Float[Array, "N H W C"] | None = None
+    ) -> tuple[Params, State]:
+        """Parameters and state before the first step, in float32.
 
         Args:
-            key: decides every weight.
+            key: decides every draw.
+            images: training images, normalised; asked for by ``FromImages`` alone.
 
         Returns:
-            ``{"conv_2": {"w": ..., "b": ...}, ...}``, an entry for each layer with parameters,
-            named by kind and by number as in ``summary``.
+            Parameters ``{"conv_2": {"w": ..., "b": ...}, ...}``, an entry for each layer with
+            parameters, named by kind and by number as in ``summary``, and the state likewise.
         """
-        shapes = self._parameter_shapes()
-        sizes = [math.prod(shape["w"]) for shape in shapes.values()]
-        draw = jax.random.normal(key, (sum(sizes),), jnp.float32)
-        params, start = self._own_parameters(key), 0
-        for (name, shape), size in zip(shapes.items(), sizes, strict=True):
-            weights = draw[start : start + size].reshape(shape["w"])
-            deviation = self._deviations()[name]
-            params[name] = {"w": deviation * weights, "b": jnp.zeros(shape["b"], jnp.float32)}
-            start += size
-        return params
+        params = _starts.started(self.param_specs, key, images)
+        return params, _starts.started(self.state_specs, key, images)
 
-    def apply(self, params: Params, x: Float[Array, "N H W C"]) -> Float[Array, "N K"]:
-        """The logits of a batch of images.
+    def apply(
+        self,
+        params: Params,
+        state: State,
+        x: Images,
+        *,
+        training: bool = False,
+        key: Key[Array, "*N"] | None = None,
+    ) -> tuple[Float[Array, "N K"], State]:
+        """The logits of a batch, and the state after it.
 
         Args:
-            params: what ``init`` gives.
-            x: images, normalised.
-
-        Returns:
-            One row of scores for each image.
+            params: as ``init`` gives them.
+            state: the same; without state it is ``{}``.
+            x: the inputs: images, normalised, or tokens.
+            training: whether the batch is trained on: statistics of the batch, dropout.
+            key: in training, one key for the batch or one an image; asked for by random layers.
 
         Raises:
-            ValueError: images or parameters do not fit the network.
+            ValueError: inputs or parameters do not fit the network, or a key is missing.
         """
-        *_, logits = self.outputs(params, x).values()
-        return logits
+        keys = None if key is None else nn.image_keys(key, len(x))
+        return nn.apply(
+            self.layers, params, state, x, training=training, key=keys, first=FIRST_OF_A_NETWORK
+        )
 
-    def outputs(self, params: Params, x: Float[Array, "N H W C"]) -> dict[str, Array]:
-        """What each layer gives for a batch of images, in the order in which the data flows.
+    def outputs(
+        self,
+        params: Params,
+        state: State,
+        x: Images,
+        *,
+        training: bool = False,
+        key: Key[Array, "*N"] | None = None,
+    ) -> dict[str, Array]:
+        """What each layer gives for a batch, in the order in which the data flows.
 
         Args:
-            params: what ``init`` gives.
-            x: images, normalised.
+            params: as in ``apply``, and so are the others.
+            state: as there.
+            x: as there.
+            training: as there.
+            key: as there.
 
         Returns:
             ``{"conv_2": ..., "relu_3": ...}``, named as in ``summary``.
-
-        Raises:
-            ValueError: images or parameters do not fit the network.
         """
-        given = {}
-        for name, layer, _ in self._named():
-            with jax.named_scope(name):
-                x = given[name] = _apply(layer, params.get(name, {}), x)
-        return given
+        keys = None if key is None else nn.image_keys(key, len(x))
+        mode: dict[str, Any] = {"training": training, "key": keys, "first": FIRST_OF_A_NETWORK}
+        every = nn.outputs(self.layers, params, state, x, **mode)
+        return {name: z for name, z, _ in every}
+
+    def named(self, kind: type[Layer]) -> str | None:
+        """The name of the first layer of this kind, as in "conv_2"; None if there is none."""
+        every = nn.numbered(self.layers, FIRST_OF_A_NETWORK)
+        return next((name for _, name, layer in every if type(layer) is kind), None)
 
     def summary(self) -> Summary:
         """The report's Table 2 of this network, generated from its parameters."""
-        params = jax.eval_shape(self.init, jax.random.key(0))
-        return summarise(self._named(), params, self.input_shape)
-
-    def _named(self) -> list[tuple[str, Layer, tuple[int, ...]]]:
-        """(name, layer, input shape) of each layer; the input image is layer 1."""
-        shapes = shapes_through(self.layers, self.input_shape)
-        return [
-            (f"{type(layer).__name__.lower()}_{number}", layer, shape)
-            for number, (layer, shape) in enumerate(zip(self.layers, shapes, strict=False), start=2)
-        ]
-
-    def _own_parameters(self, key: Key[Array, ""]) -> Params:
-        """The parameters of the layers that draw them themselves, each with a key of its own."""
-        drawn = {}
-        for number, (name, layer, shape) in enumerate(self._named(), start=2):
-            own = getattr(layer, "init", None)
-            if own is not None:
-                drawn[name] = own(jax.random.fold_in(key, number), shape)
-                _require_arrays(layer, drawn[name])
-        return drawn
-
-    def _parameter_shapes(self) -> dict[str, dict[str, tuple[int, ...]]]:
-        return {
-            name: layer.parameter_shapes(shape)
-            for name, layer, shape in self._named()
-            if isinstance(layer, Conv | Dense) and not hasattr(layer, "init")
-        }
-
-    def _deviations(self) -> dict[str, float]:
-        return {
-            name: layer.initial_deviation(shape)
-            for name, layer, shape in self._named()
-            if isinstance(layer, Conv | Dense)
-        }
-
-
-def _require_arrays(layer: Layer, params: object) -> None:
-    """Refuses parameters that could not be trained, counted and saved."""
-    by_name = params.items() if isinstance(params, dict) else [(None, params)]
-    for name, array in by_name:
-        of_numbers = isinstance(array, jax.Array | np.ndarray)
-        numbers = of_numbers and jnp.issubdtype(array.dtype, jnp.floating)
-        if not isinstance(name, str) or not numbers:
-            raise TypeError(f"{layer}: init must give a dict of floating-point arrays by name")
-
-
-def _apply(layer: Layer, params: dict[str, Array], x: Array) -> Array:
-    own = getattr(layer, "apply", None)
-    if own is not None:
-        return own(params, x)
-    match layer:
-        case Conv():
-            return conv2d(x, params["w"], params["b"], layer.padding, layer.stride)
-        case Dense():
-            return dense(x, params["w"], params["b"])
-        case ReLU():
-            return relu(x)
-        case LeakyReLU():
-            return leaky_relu(x, layer.slope)
-        case Sigmoid():
-            return sigmoid(x)
-        case MaxPool():
-            return max_pool(x, layer.window)
-    raise TypeError(f"{layer}: no layer of this package, and it has no method apply(params, x)")
+        return summarise(self.layers, self.param_specs, self.input_shape)

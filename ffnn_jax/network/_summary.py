@@ -3,14 +3,24 @@
 import dataclasses
 import io
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from rich import box
 from rich.console import Console, ConsoleOptions
 from rich.table import Table
 
-from ffnn_jax.config import Conv, Dense, Layer, shapes_through
+from ffnn_jax.network._starts import leaves
+from ffnn_jax.nn import (
+    FIRST_OF_A_NETWORK,
+    Conv,
+    Dense,
+    Layer,
+    Shape,
+    Tree,
+    numbered,
+    shapes_through,
+)
 
 _HEADINGS = (
     "Layer", "Layer type", "Inputs", "Outputs", "Filter", "Bias", "Number of parameters",
@@ -24,12 +34,15 @@ _NARROW = (0, 1, 6, 7, 8, 9)
 class SummaryRow:
     """One layer: what it takes and gives, its parameters, and its work for one image.
 
+    A layer made of layers has a row, and below it one for each of them, numbered as in 5.1; what
+    they hold is counted there.
+
     FLOPs count two for each multiplication with its addition. Biases, comparisons and the loss,
     together under a hundredth, are left out, and so is the gradient with respect to the image,
     which training does not compute.
     """
 
-    number: int
+    number: str
     title: str
     output_shape: tuple[int, ...]
     inputs: str = ""
@@ -48,7 +61,7 @@ class SummaryRow:
         shape = "×".join(map(str, self.output_shape))
         flops = [f"{n:,}" if n else "" for n in (self.forward_flops, self.backward_flops)]
         return (
-            str(self.number), self.title, self.inputs, self.outputs, self.filter, self.bias, count,
+            self.number, self.title, self.inputs, self.outputs, self.filter, self.bias, count,
             shape, *flops,
         )  # fmt: skip
 
@@ -113,44 +126,63 @@ class Summary:
         return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
 
 
-def summarise(
-    named: Sequence[tuple[str, Layer, tuple[int, ...]]],
-    params: Mapping[str, Mapping[str, Any]],
-    input_shape: tuple[int, ...],
-) -> Summary:
+def summarise(layers: Sequence[Layer], params: Tree, input_shape: Shape) -> Summary:
     """Returns the rows of a network.
 
     Args:
-        named: (name, layer, input shape) of each layer.
-        params: the network's parameters, or their shapes, by layer name.
-        input_shape: shape of one image.
+        layers: in the order in which the data flows.
+        params: the ``Param`` of each parameter, by layer name.
+        input_shape: shape of one input.
     """
-    rows = [SummaryRow(1, "Input", input_shape)]
-    shape: tuple[int, ...] = input_shape
-    learns = False
-    for number, (name, layer, shape) in enumerate(named, start=2):
-        rows.append(_row(number, layer, shape, params.get(name, {}), learns))
-        learns = learns or name in params
-    return Summary((*rows, SummaryRow(len(rows) + 1, "Softmaxloss", ())))
+    rows = [SummaryRow("1", "Input", input_shape)]
+    rows += _rows(layers, params, input_shape, FIRST_OF_A_NETWORK, False)
+    last = FIRST_OF_A_NETWORK + len(layers)
+    return Summary((*rows, SummaryRow(str(last), "Softmaxloss", ())))
 
 
-def _row(
-    number: int, layer: Layer, shape: tuple[int, ...], params: Mapping[str, Any], needs_dx: bool
-) -> SummaryRow:
+def _rows(
+    layers: Sequence[Layer], params: Tree, shape: Shape, first: int, learns: bool, above: str = ""
+) -> Iterator[SummaryRow]:
+    """The rows of a chain.
+
+    Args:
+        layers: of the chain.
+        params: theirs, by layer name.
+        shape: of one input of the chain.
+        first: number of the first layer.
+        learns: whether anything before the chain is trained, so that its input has a gradient.
+        above: what stands before the number of each layer.
+    """
+    shapes = shapes_through(layers, shape, first)
+    for (number, name, layer), given in zip(numbered(layers, first), shapes, strict=False):
+        own = params.get(name, {})
+        row = _row(f"{above}{number}", layer, given, own, learns)
+        yield row
+        for part, inner in layer.parts().items():
+            prefix = f"{row.number}." if part != "shortcut" else f"{row.number}.s"
+            yield from _rows(inner, own.get(part, {}), given, 1, learns, prefix)
+        learns = learns or any(param.trained for _, param in leaves(own))
+
+
+def _row(number: str, layer: Layer, shape: Shape, params: Tree, needs_dx: bool) -> SummaryRow:
+    output_shape = layer.output_shape(shape)
+    if layer.parts():
+        return SummaryRow(number, layer.title, output_shape)
     forward = 2 * layer.multiply_adds(shape)
+    trained = any(param.trained for param in params.values())
     row = SummaryRow(
         number,
         layer.title,
-        shapes_through((layer,), shape)[1],
+        output_shape,
         forward_flops=forward,
-        backward_flops=forward * (2 if needs_dx else 1),
+        backward_flops=forward * (trained + needs_dx),
     )
     return dataclasses.replace(row, **_parameter_cells(layer, params)) if params else row
 
 
-def _parameter_cells(layer: Layer, params: Mapping[str, Any]) -> dict[str, Any]:
+def _parameter_cells(layer: Layer, params: Tree) -> dict[str, Any]:
     """Inputs, outputs, filter, bias and the parameter count, from the arrays' own shapes."""
-    count = sum(math.prod(array.shape) for array in params.values())
+    count = sum(math.prod(param.shape) for _, param in leaves(params))
     if not isinstance(layer, Conv | Dense):
         return {"parameters": count}
     *window, inputs, outputs = params["w"].shape
@@ -159,7 +191,7 @@ def _parameter_cells(layer: Layer, params: Mapping[str, Any]) -> dict[str, Any]:
         "inputs": str(inputs),
         "outputs": str(outputs),
         "filter": f"[{size}]" if window else "",
-        "bias": f"[{params['b'].shape[0]}×1]",
-        "formula": f"({size}+1){outputs}",
+        "bias": f"[{outputs}×1]" if layer.bias else "",
+        "formula": f"({size}+1){outputs}" if layer.bias else f"({size}){outputs}",
         "parameters": count,
     }

@@ -6,7 +6,7 @@ m is a moving average of the gradients g of the loss, w the parameters, alpha th
     w_{n+1} = w_n - alpha m_n                                                   (25)
 
 Both start at m_0 = 0. Weight decay is not in the report's equations; its code adds it to (25),
-outside the moving average and for every parameter, biases too:
+outside the moving average and for every parameter that is to decay, biases too:
 
     w_{n+1} = w_n - alpha (m_n + lambda w_n)                                    (25)
 
@@ -32,17 +32,21 @@ class MomentumState(NamedTuple):
 
 
 def momentum(
-    learning_rate: optax.ScalarOrSchedule, mu: float = 0.9, weight_decay: float = 0.0
+    learning_rate: optax.ScalarOrSchedule,
+    mu: float = 0.9,
+    weight_decay: float = 0.0,
+    decayed: PyTree[bool] | None = None,
 ) -> optax.GradientTransformation:
     """Gradient descent with momentum, equations (24) and (25).
 
-    Equal to ``optax.chain(ema(mu, debias=False), add_decayed_weights(weight_decay),
+    Equal to ``optax.chain(ema(mu, debias=False), add_decayed_weights(weight_decay, decayed),
     scale_by_learning_rate(learning_rate))``.
 
     Args:
         learning_rate: alpha, a number, or a function of the number of updates so far.
         mu: smoothness of the moving average, from 0 (none) to below 1.
         weight_decay: lambda, at least 0.
+        decayed: True or False for each parameter; all decay if not given.
 
     Returns:
         ``init(params)`` and ``update(grads, state, params)``; the update is what
@@ -68,15 +72,27 @@ def momentum(
             raise ValueError("momentum: update needs params, since weight decay reads them")
         alpha = learning_rate(state.step) if callable(learning_rate) else learning_rate
         m = jax.tree.map(lambda m, g: mu * m + (1 - mu) * g, state.m, grads)  # (24)
-        updates = jax.tree.map(
-            lambda m, w: -jnp.asarray(alpha, m.dtype) * (m + weight_decay * w), m, params
-        )  # (25)
+
+        def change(m: Array, w: Array, decays: bool) -> Array:
+            return -jnp.asarray(alpha, m.dtype) * (m + weight_decay * w if decays else m)
+
+        updates = jax.tree.map(change, m, params, _all_of(params, decayed))  # (25)
         return updates, MomentumState(state.step + 1, m)
 
     return optax.GradientTransformation(init, update)  # type: ignore[arg-type]
 
 
-def decay_loss(params: optax.Params, weight_decay: float) -> Float[Array, ""]:
+def decay_loss(
+    params: optax.Params, weight_decay: float, decayed: PyTree[bool] | None = None
+) -> Float[Array, ""]:
     """The loss term R = weight_decay/2 sum w^2 of weight decay, for display alone; see (25)."""
-    squares = (jnp.sum(jnp.square(w)) for w in jax.tree.leaves(params))
+    pairs = zip(jax.tree.leaves(params), jax.tree.leaves(_all_of(params, decayed)), strict=True)
+    squares = [jnp.sum(jnp.square(w)) for w, decays in pairs if decays]
+    if not squares:
+        return jnp.zeros((), jax.tree.leaves(params)[0].dtype)
     return jnp.asarray(weight_decay / 2 * sum(squares))
+
+
+def _all_of(params: optax.Params, decayed: PyTree[bool] | None) -> PyTree[bool]:
+    """True for every parameter, unless it is said which decay."""
+    return jax.tree.map(lambda w: True, params) if decayed is None else decayed

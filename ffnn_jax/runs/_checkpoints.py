@@ -9,21 +9,22 @@ import dataclasses
 import logging
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
-from ffnn_jax.config import Interrupted, Refusal
+from ffnn_jax.config import Interrupted, Refusal, Settings
 from ffnn_jax.models import load_arrays, save_arrays
 from ffnn_jax.runs._environment import arithmetic
 from ffnn_jax.runs._folder import writing
-from ffnn_jax.training import Keeper, Snapshot, snapshot_from
+from ffnn_jax.training import Callbacks, Progress, Snapshot, snapshot_from
 
 EVERY = 1000
 _LAST = 3
+_SEED = re.compile(r"^(seed_\d+)/momentum/")  # of format 1
 _NAME = re.compile(r"step-(\d{10})\.npz")
 _log = logging.getLogger(__name__)
 
@@ -50,8 +51,8 @@ class Saved:
     about: Mapping[str, Any]
 
 
-class Checkpoints(Keeper):
-    """Keeps a run's snapshots in its folder.
+class Checkpoints(Callbacks):
+    """Keeps a run's snapshots in its folder, and passes on what the run tells.
 
     Args:
         folder: of the run.
@@ -59,6 +60,7 @@ class Checkpoints(Keeper):
             there is one before the first step, and one at the end, too.
         start: where to go on; from the first step if not given.
         ending: is asked at each stop whether the run is to end there.
+        listener: is told how the run goes.
     """
 
     def __init__(
@@ -67,19 +69,20 @@ class Checkpoints(Keeper):
         every: int | None = None,
         start: Saved | None = None,
         ending: Ending | None = None,
+        listener: Callbacks | None = None,
     ) -> None:
         """Makes the folder of the checkpoints."""
         self._folder, self._start = folder / "checkpoints", start
         self._every = every or (start.about.get("every") if start else None) or EVERY
-        self._ending = ending or Ending()
+        self._ending, self._listener = ending or Ending(), listener or Callbacks()
         self._run: Mapping[str, Any] = {}
         self._folder.mkdir(parents=True, exist_ok=True)
         for part in self._folder.glob(".*.part"):
             part.unlink(missing_ok=True)  # of a process that was killed
         self._best: float | None = None
 
-    def of_run(self, run: Mapping[str, Any]) -> "Checkpoints":
-        """Is told what each checkpoint says of its run: settings, data, normalisation.
+    def describes(self, run: Mapping[str, Any]) -> None:
+        """Takes what each checkpoint says of its run: settings, data, normalisation.
 
         Raises:
             Refusal: the run that is to go on had other data, or another normalisation of it.
@@ -90,7 +93,6 @@ class Checkpoints(Keeper):
                 _require_same(self._start, key, run[key])
             _warn_of_other_arithmetic(self._start, self._run["arithmetic"])
         self._best = _validation_of(self._folder / "best.npz", run)
-        return self
 
     def begin(self, fresh: Snapshot) -> Snapshot:
         """Goes on where the run was, or saves its beginning.
@@ -123,9 +125,26 @@ class Checkpoints(Keeper):
         if ends is not None and step < steps:
             raise Interrupted(ends, f"saved at step {step:,}")
 
+    def compiling(self) -> None:
+        """Passes it on."""
+        self._listener.compiling()
+
+    def progress(self, progress: Progress) -> None:
+        """Passes it on."""
+        self._listener.progress(progress)
+
+    def evaluating(self) -> None:
+        """Passes it on."""
+        self._listener.evaluating()
+
+    def tested(self, accuracies: Sequence[float]) -> None:
+        """Passes it on."""
+        self._listener.tested(accuracies)
+
     def _save(self, snapshot: Snapshot) -> None:
         looks = [one.validation_accuracy for one in snapshot.history if one.step == snapshot.step]
-        validation = float(np.mean(looks)) if looks else None
+        known = [look for look in looks if look is not None]
+        validation = float(np.mean(known)) if known else None
         about = {**self._run, **snapshot.to_json(), "validation": validation}
         path = self._folder / f"step-{snapshot.step:010}.npz"
         with writing(path):
@@ -169,12 +188,15 @@ def last_checkpoint(folder: Path) -> Saved:
 
 def _read(path: Path, step: int | None) -> Saved:
     """A checkpoint, of this step if one is given."""
-    saved = Saved(path, *load_arrays(path))
-    if "settings" not in saved.about or not isinstance(saved.about.get("step"), int):
+    arrays, about, number = load_arrays(path)
+    if "settings" not in about or not isinstance(about.get("step"), int):
         raise Refusal(f"{path}: no checkpoint of a run")
-    if step not in (None, saved.about["step"]):
-        raise Refusal(f"{path}: it is of step {saved.about['step']}")
-    return saved
+    if step not in (None, about["step"]):
+        raise Refusal(f"{path}: it is of step {about['step']}")
+    about["settings"] = Settings.from_json(about["settings"]).to_json()  # as this version says them
+    if number == 1:
+        arrays = {_SEED.sub(r"\1/opt_state/", name): array for name, array in arrays.items()}
+    return Saved(path, arrays, about)
 
 
 def _validation_of(best: Path, run: Mapping[str, Any]) -> float | None:

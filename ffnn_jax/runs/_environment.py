@@ -3,9 +3,10 @@
 import os
 import platform
 from importlib.metadata import version
-from pathlib import Path
 
 import jax
+
+from ffnn_jax._processor import cpu_info, usable_cores
 
 _PACKAGES = ("ffnn-jax", "jax", "jaxlib", "numpy", "optax", "tensorflow-datasets")
 
@@ -22,7 +23,7 @@ def device() -> dict[str, str | int | None]:
         "platform": first.platform,
         "kind": first.device_kind,
         "count": jax.device_count(),
-        "processor": _told("model name"),
+        "processor": cpu_info("model name"),
         "cpu_cores": os.cpu_count(),
         "matmul_precision": jax.config.jax_default_matmul_precision,  # type: ignore[attr-defined]
     }
@@ -30,13 +31,12 @@ def device() -> dict[str, str | int | None]:
 
 def arithmetic() -> dict[str, str | int | None]:
     """What decides the bits of a run beside its settings: another value may give others."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     config = jax.config.values
     return {
         "jaxlib": version("jaxlib"),
         "platform": jax.devices()[0].platform,
-        "processor": _told("model name"),
-        "cores": cores,
+        "processor": cpu_info("model name"),
+        "cores": usable_cores(),
         "XLA_FLAGS": os.environ.get("XLA_FLAGS"),
         "jax_default_prng_impl": config["jax_default_prng_impl"],
         "jax_threefry_partitionable": config["jax_threefry_partitionable"],
@@ -46,14 +46,4 @@ def arithmetic() -> dict[str, str | int | None]:
 
 def processor_features() -> str:
     """What decides which programs the processor can run, as far as the system tells it."""
-    return f"{platform.machine()} {_told('model name')} {_told('flags')}"
-
-
-def _told(what: str) -> str:
-    """What the system tells of the processor; its family where it tells nothing."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    found = (line.partition(": ")[2] for line in lines if line.startswith(what))
-    return next(found, platform.processor())
+    return f"{platform.machine()} {cpu_info('model name')} {cpu_info('flags')}"

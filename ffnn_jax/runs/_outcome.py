@@ -5,14 +5,16 @@ Matplotlib is imported where something is drawn: a run need not wait for it to b
 
 import dataclasses
 import statistics
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float
 
-from ffnn_jax.config import Conv, Settings
+from ffnn_jax.config import Settings
 from ffnn_jax.data import Splits
 from ffnn_jax.models import Model
+from ffnn_jax.nn import Conv
 from ffnn_jax.runs._environment import device, versions
 from ffnn_jax.training import Trained
 
@@ -31,7 +33,7 @@ class Outcome:
         models: the trained models.
         trained: histories and times.
         train_accuracy: over all images that the seed trained on.
-        validation_accuracy: over all its validation images.
+        validation_accuracy: over all its validation images; None where there are none.
         test_probabilities: of every class for every test image.
     """
 
@@ -41,13 +43,13 @@ class Outcome:
     models: list[Model]
     trained: Trained
     train_accuracy: list[float]
-    validation_accuracy: list[float]
+    validation_accuracy: list[float | None]
     test_probabilities: list[Float[np.ndarray, "N K"]]
 
     @property
     def best(self) -> int:
-        """The member with the highest validation accuracy, the first of equals."""
-        return int(np.argmax(self.validation_accuracy))
+        """The member with the highest validation accuracy, the first of equals or of none."""
+        return int(np.argmax([-1.0 if one is None else one for one in self.validation_accuracy]))
 
     @property
     def seeds(self) -> list[int]:
@@ -147,13 +149,13 @@ def most_confident_mistakes(outcome: Outcome, member: int, count: int = 16) -> n
     return wrong[np.argsort(-confidence, kind="stable")][:count]
 
 
-def _mean(accuracies: list[float]) -> str:
-    return f"{statistics.mean(accuracies):.4f}"
+def _mean(accuracies: Sequence[float | None]) -> str:
+    known = [accuracy for accuracy in accuracies if accuracy is not None]
+    return f"{statistics.mean(known):.4f}" if known else "-"
 
 
 def _first_kernels(outcome: Outcome) -> np.ndarray | None:
     """The first convolution's kernels, or None in a network without one."""
     model = outcome.models[outcome.best]
-    layers = enumerate(model.network.layers, start=2)
-    first = next((number for number, layer in layers if type(layer) is Conv), None)
-    return None if first is None else np.asarray(model.params[f"conv_{first}"]["w"])
+    first = model.network.named(Conv)
+    return None if first is None else np.asarray(model.params[first]["w"])

@@ -1,22 +1,14 @@
 """Training: batches made on the device, one jitted step, the loop around it."""
 
 from ffnn_jax.training._augment import augment, crop, cutout, flip
-from ffnn_jax.training._batches import draw_distinct
-from ffnn_jax.training._evaluate import predict_probabilities
-from ffnn_jax.training._feed import fits_on_device
-from ffnn_jax.training._gradients import loss_and_gradients
-from ffnn_jax.training._inputs import (
-    Block,
-    ImageParts,
-    Images,
-    Normalisation,
-    normalisation_of,
-    normalise,
-)
-from ffnn_jax.training._loop import Keeper, Progress, Trained, train
-from ffnn_jax.training._rows import Member
+from ffnn_jax.training._callbacks import Callbacks, Progress
+from ffnn_jax.training._draws import draw_distinct, permuted
+from ffnn_jax.training._gradients import loss_and_gradients, make_loss
+from ffnn_jax.training._images import Block, ImageParts, Images
+from ffnn_jax.training._loader import Stream, fits_on_device
+from ffnn_jax.training._loop import Trained, train
+from ffnn_jax.training._sampling import Member, Sampling, Split, hold_out
 from ffnn_jax.training._snapshot import Record, Snapshot, snapshot_from
-from ffnn_jax.training._split import Split, hold_out
 from ffnn_jax.training._step import (
     ChunkMetrics,
     TrainState,
@@ -24,18 +16,17 @@ from ffnn_jax.training._step import (
     make_train_chunk,
     make_validate,
 )
-from ffnn_jax.training._stream import Stream
 
 __all__ = [
     "Block",
+    "Callbacks",
     "ChunkMetrics",
     "ImageParts",
     "Images",
-    "Keeper",
     "Member",
-    "Normalisation",
     "Progress",
     "Record",
+    "Sampling",
     "Snapshot",
     "Split",
     "Stream",
@@ -50,11 +41,10 @@ __all__ = [
     "hold_out",
     "initial_state",
     "loss_and_gradients",
+    "make_loss",
     "make_train_chunk",
     "make_validate",
-    "normalisation_of",
-    "normalise",
-    "predict_probabilities",
+    "permuted",
     "snapshot_from",
     "train",
 ]

@@ -1,5 +1,7 @@
 """Augmentation on the device: pure functions of a key, drawn for each image on its own."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int32, Key
@@ -9,7 +11,13 @@ from ffnn_jax.config import Augmentation, Crop, Cutout, Flip
 Batch = Float[Array, "B H W C"]
 
 
-def augment(key: Key[Array, ""], x: Batch, augmentations: tuple[Augmentation, ...]) -> Batch:
+def augment(
+    key: Key[Array, ""],
+    x: Batch,
+    augmentations: tuple[Augmentation, ...],
+    indices: Int32[Array, " B"],
+    epoch: Int32[Any, ""],
+) -> Batch:
     """Returns images changed by one augmentation after another.
 
     Each draws from the key and its own position, so that two that are equal differ.
@@ -18,9 +26,11 @@ def augment(key: Key[Array, ""], x: Batch, augmentations: tuple[Augmentation, ..
         key: decides every draw.
         x: images, normalised, so that 0 is the mean.
         augmentations: what is done, in this order.
+        indices: of each image among all images.
+        epoch: how often the training images were gone through before.
     """
     for position, augmentation in enumerate(augmentations):
-        x = _apply(augmentation, jax.random.fold_in(key, position), x)
+        x = _apply(augmentation, jax.random.fold_in(key, position), x, indices, epoch)
     return x
 
 
@@ -55,7 +65,7 @@ def cutout(key: Key[Array, ""], x: Batch, size: int) -> Batch:
     Args:
         key: decides the squares' centres, every pixel of the image equally likely.
         x: images.
-        size: the square's side; what of it lies outside the image is nowhere.
+        size: the square's side; it is clipped at the border.
     """
     count, height, width, _ = x.shape
     row_key, column_key = jax.random.split(key)
@@ -72,7 +82,13 @@ def _stretch(centres: Int32[Array, " B"], size: int, length: int) -> Bool[Array,
     return (first <= places) & (places < first + size)
 
 
-def _apply(augmentation: Augmentation, key: Key[Array, ""], x: Batch) -> Batch:
+def _apply(
+    augmentation: Augmentation,
+    key: Key[Array, ""],
+    x: Batch,
+    indices: Int32[Array, " B"],
+    epoch: Int32[Any, ""],
+) -> Batch:
     match augmentation:
         case Flip():
             return flip(key, x)
@@ -80,3 +96,4 @@ def _apply(augmentation: Augmentation, key: Key[Array, ""], x: Batch) -> Batch:
             return crop(key, x, augmentation.padding)
         case Cutout():
             return cutout(key, x, augmentation.size)
+    return augmentation(key, x, indices, epoch)

@@ -1,52 +1,88 @@
-"""The loss of a batch and its gradients: at once, or on a CPU in parts that stay in its cache.
+"""The loss of a batch and its gradients: at once, or on a CPU in micro-batches that fit its cache.
 
-The loss is a mean over the N images, as (23) has it. Cut the batch into P parts of equal size with
-losses L_1 ... L_P; then
+The loss is a mean over the N images, as (23) has it. Cut the batch into P micro-batches of equal
+size with losses L_1 ... L_P; then
 
     L = 1/P sum_p L_p                                                           (parts.1)
     dL/dw = 1/P sum_p dL_p/dw                                                   (parts.2)
 
-so parts may be gone through one after another, and only their sum is kept. What the layers of one
-part write is then still in the cache when its backward reads it.
+so they may be gone through one after another, and only their sum is kept. What the layers of one
+write is then still in the cache when its backward reads it. (parts.1) asks that the loss of an
+image does not depend on the others: a batch that the network mixes is taken at once. State goes
+from one micro-batch to the next.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Integer
+from jaxtyping import Array, Float, Integer, Key, Num
 
-from ffnn_jax.network import Params
+from ffnn_jax.layers import softmax_cross_entropy
+from ffnn_jax.network import Network, Params, State, merged
 
 _LARGEST_PART, _SMALLEST_PART = 16, 8
 
+Batch = tuple[Num[Array, "N ..."], Integer[Array, " N"], Key[Array, " N"] | None]
+"""Inputs, labels, and a key for each image where layers draw."""
 Loss = Callable[
-    [Params, Float[Array, "N H W C"], Integer[Array, " N"]],
-    tuple[Float[Array, ""], Float[Array, "N K"]],
+    [Params, Params, State, Batch], tuple[Float[Array, ""], tuple[Float[Array, "N K"], State]]
 ]
-"""(params, images, labels) to the mean loss and the logits."""
+"""(trained parameters, the others, state, batch) to the mean loss, the logits and the state."""
+
+
+def make_loss(network: Network, precision: str) -> Loss:
+    """The loss of a batch in training: layers in this precision, the loss itself in float32."""
+
+    def loss_of(
+        trained: Params, frozen: Params, state: State, batch: Batch
+    ) -> tuple[Array, tuple[Array, State]]:
+        x, labels, keys = batch
+        params = merged(trained, frozen)
+        x = cast_to_compute(x, precision)
+        logits, after = network.apply(params, state, x, training=True, key=keys)
+        logits = logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
+        return softmax_cross_entropy(logits, labels), (logits, jax.lax.stop_gradient(after))
+
+    return loss_of
+
+
+def cast_to_compute(x: Num[Array, "N ..."], precision: str) -> Num[Array, "N ..."]:
+    """The inputs as the first layer is given them; the operations cast their parameters to them."""
+    narrow = precision == "bf16" and jnp.issubdtype(x.dtype, jnp.floating)
+    return x.astype(jnp.bfloat16) if narrow else x
 
 
 def loss_and_gradients(
-    loss_of: Loss, params: Params, x: Float[Array, "N H W C"], labels: Integer[Array, " N"]
-) -> tuple[Float[Array, ""], Float[Array, "N K"], Params]:
-    """Returns the loss, the logits and the gradients of a batch.
+    loss_of: Loss,
+    trained: Params,
+    frozen: Params,
+    state: State,
+    batch: Batch,
+    mixes_batch: bool = False,
+) -> tuple[Float[Array, ""], Float[Array, "N K"], State, Params]:
+    """Returns the loss, the logits, the state after the batch, and the gradients.
 
     Args:
-        loss_of: gives the mean of the images' losses, and their logits.
-        params: the parameters.
-        x: images.
-        labels: their classes.
+        loss_of: gives the mean of the images' losses, their logits, and the state.
+        trained: the parameters that are differentiated.
+        frozen: the others.
+        state: before the batch.
+        batch: inputs, labels and keys.
+        mixes_batch: whether an image's output depends on the others.
     """
-    size = _part_size(len(labels))
-    if size == len(labels):
-        return _at_once(loss_of, params, x, labels)
+    images = len(batch[1])
+    size = images if mixes_batch else _part_size(images)
+    if size == images:
+        return _at_once(loss_of, trained, frozen, state, batch)
     return jax.lax.platform_dependent(
-        params,
-        x,
-        labels,
-        cpu=lambda *batch: _in_parts(loss_of, size, *batch),
-        default=lambda *batch: _at_once(loss_of, *batch),
+        trained,
+        frozen,
+        state,
+        batch,
+        cpu=lambda *given: _in_parts(loss_of, size, *given),
+        default=lambda *given: _at_once(loss_of, *given),
     )
 
 
@@ -58,25 +94,28 @@ def _part_size(images: int) -> int:
     return next((size for size in sizes if images % size == 0), images)
 
 
-def _at_once(loss_of: Loss, params: Params, x: Array, labels: Array) -> tuple[Array, Array, Params]:
-    (loss, logits), grads = jax.value_and_grad(loss_of, has_aux=True)(params, x, labels)
-    return loss, logits, grads
+def _at_once(
+    loss_of: Loss, trained: Params, frozen: Params, state: State, batch: Batch
+) -> tuple[Array, Array, State, Params]:
+    value_and_grad = jax.value_and_grad(loss_of, has_aux=True)
+    (loss, (logits, after)), grads = value_and_grad(trained, frozen, state, batch)
+    return loss, logits, after, grads
 
 
 def _in_parts(
-    loss_of: Loss, size: int, params: Params, x: Array, labels: Array
-) -> tuple[Array, Array, Params]:
-    """One part after another in a scan that carries the sums of (parts.1) and (parts.2)."""
-    parts = (x.reshape(-1, size, *x.shape[1:]), labels.reshape(-1, size))
+    loss_of: Loss, size: int, trained: Params, frozen: Params, state: State, batch: Batch
+) -> tuple[Array, Array, State, Params]:
+    """One micro-batch after another in a scan that carries the sums of (parts.1) and (parts.2)."""
+    parts: Any = jax.tree.map(lambda a: a.reshape(-1, size, *a.shape[1:]), batch)
 
-    def add(
-        sums: tuple[Array, Params], part: tuple[Array, Array]
-    ) -> tuple[tuple[Array, Params], Array]:
-        loss, logits, grads = _at_once(loss_of, params, *part)
-        return jax.tree.map(jnp.add, sums, (loss, grads)), logits
+    def add(carry: tuple[Any, State], part: Batch) -> tuple[tuple[Any, State], Array]:
+        sums, state = carry
+        loss, logits, after, grads = _at_once(loss_of, trained, frozen, state, part)
+        return (jax.tree.map(jnp.add, sums, (loss, grads)), after), logits
 
-    shapes = jax.eval_shape(lambda: _at_once(loss_of, params, parts[0][0], parts[1][0]))
-    zeros = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), (shapes[0], shapes[2]))
-    sums, logits = jax.lax.scan(add, zeros, parts)
+    first = jax.tree.map(lambda a: a[0], parts)
+    shapes = jax.eval_shape(lambda: _at_once(loss_of, trained, frozen, state, first))
+    zeros = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), (shapes[0], shapes[3]))
+    (sums, after), logits = jax.lax.scan(add, (zeros, state), parts)
     loss, grads = jax.tree.map(lambda total: total / len(parts[1]), sums)  # (parts.1), (parts.2)
-    return loss, logits.reshape(len(labels), -1), grads
+    return loss, logits.reshape(len(batch[1]), -1), after, grads

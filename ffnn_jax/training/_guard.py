@@ -16,14 +16,13 @@ import optax
 from jaxtyping import Array
 
 from ffnn_jax.config import Diverged, Settings
-from ffnn_jax.network import Network
+from ffnn_jax.network import Network, by_path, parted
 from ffnn_jax.optim import decay_loss
-from ffnn_jax.training._feed import Feed
-from ffnn_jax.training._gradients import loss_and_gradients
-from ffnn_jax.training._rows import Member
+from ffnn_jax.training._gradients import Batch, cast_to_compute, loss_and_gradients, make_loss
+from ffnn_jax.training._loader import Loader
+from ffnn_jax.training._sampling import Member, Sampling
 from ffnn_jax.training._seeds import Seeds
-from ffnn_jax.training._snapshot import by_path
-from ffnn_jax.training._step import ChunkMetrics, TrainState, inputs_at, make_loss, narrowed
+from ffnn_jax.training._step import ChunkMetrics, TrainState, inputs_at
 
 _JAX = Path(jax.__file__).parent
 
@@ -36,7 +35,7 @@ class Guard:
         network: maps images to logits.
         optimizer: the one of the seeds.
         settings: those of the run.
-        feed: gives each step its images.
+        loader: gives each step its images.
         members: one for each seed, on the device.
         states: each seed's last finite state, on the host.
         names_operation: whether the operation is looked for, too, that made the first such number.
@@ -45,7 +44,7 @@ class Guard:
     network: Network
     optimizer: optax.GradientTransformation
     settings: Settings
-    feed: Feed
+    loader: Loader
     members: Sequence[Member]
     states: Sequence[TrainState]
     names_operation: bool = False
@@ -74,51 +73,61 @@ class Guard:
         return f"steps {step + 1} to {stop} gave numbers that are not finite once, and not again"
 
     def _said(self, index: int, step: int) -> str:
-        state, member = self.states[index], self.members[index]
-        source = self.feed.training(index, step)
-        inputs = jax.jit(inputs_at, static_argnums=(3, 4))(
-            source, member, state.step, self.settings.batch_size, self.settings.augmentations
+        state, member, settings = self.states[index], self.members[index], self.settings
+        source = self.loader.training(index, step)
+        sampling = Sampling(settings.batch_size, settings.sampling)
+        batch = jax.jit(inputs_at, static_argnums=(0, 4, 5))(
+            self.network, source, member, state.step, sampling, settings.augmentations
         )
-        where = f"seed {self.settings.seed + index}, step {step + 1}: "
-        told = next(self._bad_arrays(state, *inputs), "what is not finite came of rounding alone")
+        where = f"seed {settings.seed + index}, step {step + 1}: "
+        told = next(self._bad_arrays(state, batch), "what is not finite came of rounding alone")
         if self.names_operation:
-            told += f"; {self._operation(state, *inputs)}"
+            told += f"; {self._operation(state, batch)}"
         return where + told
 
-    def _bad_arrays(self, state: TrainState, x: Array, labels: Array) -> Iterator[str]:
+    def _bad_arrays(self, state: TrainState, batch: Batch) -> Iterator[str]:
         """One line for each array of the step that is not finite, in the order of their making."""
-        for name, array in self._arrays(state, x, labels):
+        for name, array in self._arrays(state, batch):
             bad = array.size - np.isfinite(array).sum()
             if bad:
-                hint = "" if array is x else "; a lower learning rate may help"
+                hint = "" if array is batch[0] else "; a lower learning rate may help"
                 yield f"{name} has {bad:,} of {array.size:,} numbers not finite{hint}"
 
-    def _arrays(self, state: TrainState, x: Array, labels: Array) -> Iterator[tuple[str, Array]]:
+    def _arrays(self, state: TrainState, batch: Batch) -> Iterator[tuple[str, Array]]:
+        x, _, keys = batch
         yield "the batch of images", x
-        precision = self.settings.precision
-        params = jax.tree.map(lambda array: narrowed(array, precision), state.params)
-        outputs = self.network.outputs(params, narrowed(x, precision))
+        x = cast_to_compute(x, self.settings.precision)
+        outputs = self.network.outputs(state.params, state.state, x, training=True, key=keys)
         for layer, z in outputs.items():
             yield f"the output of {layer}", z
-        loss_of = make_loss(self.network, precision)
-        loss, _, grads = loss_and_gradients(loss_of, state.params, x, labels)
+        loss, after, grads, trained = self._gradients(state, batch)
         yield "the loss", loss
-        yield "weight decay's loss", decay_loss(state.params, self.settings.weight_decay)
+        decayed, _ = parted(self.network.treatment("decayed"), self.network.treatment("trained"))
+        yield "weight decay's loss", decay_loss(trained, self.settings.weight_decay, decayed)
         for layer in reversed(outputs):
             for name, grad in by_path(grads.get(layer, {})).items():
                 yield f"the gradient of {layer}/{name}", grad
-        updates, momentum = self.optimizer.update(grads, state.momentum, state.params)
-        after = {"momentum": momentum, "params": optax.apply_updates(state.params, updates)}
-        for name, array in by_path(after).items():
+        updates, opt_state = self.optimizer.update(grads, state.opt_state, trained)
+        params = optax.apply_updates(trained, updates)
+        changed = {"opt_state": opt_state, "params": params, "state": after}
+        for name, array in by_path(changed).items():
             yield f"{name} after the step", array
 
-    def _operation(self, state: TrainState, x: Array, labels: Array) -> str:
-        """The first operation of the step that gives a number that is not finite, and its line."""
+    def _gradients(self, state: TrainState, batch: Batch) -> tuple[Array, Any, Any, Any]:
+        """The loss, the layers' state after the batch, the gradients, and what has them."""
         loss_of = make_loss(self.network, self.settings.precision)
+        trained, frozen = parted(state.params, self.network.treatment("trained"))
+        loss, _, after, grads = loss_and_gradients(
+            loss_of, trained, frozen, state.state, batch, self.network.mixes_batch
+        )
+        return loss, after, grads, trained
+
+    def _operation(self, state: TrainState, batch: Batch) -> str:
+        """The first operation of the step that gives a number that is not finite, and its line."""
         try:
             with jax.debug_nans(True), jax.debug_infs(True), jax.disable_jit():
-                grads = loss_and_gradients(loss_of, state.params, x, labels)[2]
-                self.optimizer.update(grads, state.momentum, state.params)
+                _, _, grads, trained = self._gradients(state, batch)
+                self.optimizer.update(grads, state.opt_state, trained)
         except FloatingPointError as error:
             return f"{str(error).splitlines()[0]} ({_place(error)})"
         return "no single operation gives such a number"

@@ -2,60 +2,35 @@
 
 import copy
 import functools
-import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 
 from ffnn_jax.config import Settings
-from ffnn_jax.network import Network, Params
-from ffnn_jax.training._feed import Resident, Streaming
+from ffnn_jax.network import Network, Params, State, normalise
+from ffnn_jax.training._callbacks import Callbacks, Progress
 from ffnn_jax.training._guard import Guard
-from ffnn_jax.training._inputs import ImageParts
-from ffnn_jax.training._rows import Member
+from ffnn_jax.training._images import ImageParts
+from ffnn_jax.training._loader import InMemoryLoader, StreamingLoader
+from ffnn_jax.training._sampling import Member
 from ffnn_jax.training._seeds import Seeds, make_seeds
 from ffnn_jax.training._snapshot import Record, Shown, Snapshot
-from ffnn_jax.training._step import initial_state
+from ffnn_jax.training._step import TrainState, initial_state
 
 _FIRST_STOP = 10
 _CHUNK_SECONDS = 2.0
 
 
-class Progress(NamedTuple):
-    """Where a run stands, over all its seeds: means, and seconds still to go."""
-
-    step: int
-    steps: int
-    loss: float
-    accuracy: float
-    validation_accuracy: float | None
-    images_per_second: float
-    seconds_left: float
-
-
-class Keeper:
-    """Is given snapshots of a run, and decides where it begins and whether it goes on."""
-
-    def begin(self, fresh: Snapshot) -> Snapshot:
-        """Where the run begins, given its state before the first step."""
-        return fresh
-
-    def next_stop(self, step: int) -> int:
-        """The next step after this one that a snapshot is wanted of."""
-        return sys.maxsize
-
-    def reached(self, step: int, steps: int, snapshot: Callable[[], Snapshot]) -> None:
-        """Is told of each stop, and may ask for the snapshot there; what it raises ends the run."""
-
-
 class Trained(NamedTuple):
-    """What training gives: parameters of each seed, histories, and the time it took."""
+    """What training gives: parameters and state of each seed, histories, and the time it took."""
 
     params: list[Params]
+    state: list[State]
     history: list[Record]
     compile_seconds: float
     train_seconds: float
@@ -67,10 +42,8 @@ def train(
     settings: Settings,
     images: ImageParts,
     members: Sequence[Member],
-    report: Callable[[Progress], None] = lambda progress: None,
+    callbacks: Callbacks | None = None,
     streaming: bool = False,
-    keeper: Keeper | None = None,
-    compiling: Callable[[], None] = lambda: None,
     debug_nans: bool = False,
 ) -> Trained:
     """Trains one network for each member, all in step.
@@ -80,51 +53,67 @@ def train(
 
     Args:
         network: maps images to logits.
-        optimizer: ours or any of optax's.
+        optimizer: ours or any of optax's; it is given the parameters that are trained.
         settings: steps, batch size, augmentations, validation, and the first member's seed.
         images: training and validation images together; the members say which are which.
         members: one for each seed.
-        report: is told how far the run is, at least every few seconds.
+        callbacks: are told how far the run is, keep snapshots, and may end it.
         streaming: leave the images on the host and send each batch ahead of its use.
-        keeper: keeps snapshots, gives the one to begin from, and may end the run.
-        compiling: is called when the beginning is kept, and compiling begins.
         debug_nans: where a number is not finite, look for the operation that made it.
 
     Raises:
-        Diverged: a loss, a parameter or the optimiser's state became infinite or NaN; the message
-            names the seed, the step and the first array of the step that is not finite.
+        Diverged: a loss, a parameter or a state became infinite or NaN; the message names the
+            seed, the step and the first array of the step that is not finite.
         Refusal: streaming was asked for and Grain is not installed.
     """
-    keeper = keeper or Keeper()
-    feed = Streaming(images, members, settings) if streaming else Resident(images)
+    callbacks = callbacks or Callbacks()
+    fresh = [_fresh(network, optimizer, images, member) for member in members]
+    loader = StreamingLoader(images, members, settings) if streaming else InMemoryLoader(images)
     members = jax.device_put(list(members))
-    fresh = [initial_state(network, optimizer, member.key) for member in members]
-    start = keeper.begin(Snapshot(0, fresh, [Shown(settings.seed + k) for k in range(len(fresh))]))
+    shown = [Shown(settings.seed + k) for k in range(len(fresh))]
+    start = callbacks.begin(Snapshot(0, fresh, shown))
     runs, history, step = list(start.shown), list(start.history), start.step
-    compiling()
+    callbacks.compiling()
     began = time.perf_counter()
-    seeds = make_seeds(network, optimizer, settings, feed, members, start.states)
-    guard = Guard(network, optimizer, settings, feed, members, seeds.states(), debug_nans)
+    seeds = make_seeds(network, optimizer, settings, loader, members, start.states)
+    guard = Guard(network, optimizer, settings, loader, members, seeds.states(), debug_nans)
     compiled = time.perf_counter()
     while step < settings.steps:
         spent = time.perf_counter() - compiled
-        stop = _next_stop(step, start.step, settings, feed.chunk_steps, spent)
-        stop = min(stop, keeper.next_stop(step))
+        stop = _next_stop(step, start.step, settings, loader.chunk_steps, spent)
+        stop = min(stop, callbacks.next_stop(step))
         for run, metrics in zip(runs, guard.advance(seeds, step, stop), strict=True):
             run.loss.add(metrics.loss + metrics.decay_loss)
             run.accuracy.add(metrics.accuracy)
         if stop % settings.validation_interval == 0 or stop == settings.steps:
-            for run, looked in zip(runs, seeds.look(stop), strict=True):
-                run.validation_accuracy = looked
-                history.append(_record(run, stop, looked))
+            history += _looked(seeds, runs, stop)
         step = stop
         spent = time.perf_counter() - compiled
         now = functools.partial(_snapshot, step, seeds, runs, history, start.seconds + spent)
-        keeper.reached(step, settings.steps, now)
-        report(_progress(runs, step, start.step, settings, spent))
-    params = [state.params for state in seeds.states()]
+        callbacks.reached(step, settings.steps, now)
+        callbacks.progress(_progress(runs, step, start.step, settings, spent))
+    states = seeds.states()
     seconds = start.seconds + time.perf_counter() - compiled
-    return Trained(params, history, compiled - began, seconds)
+    params, state = ([getattr(one, name) for one in states] for name in ("params", "state"))
+    return Trained(params, state, history, compiled - began, seconds)
+
+
+def _fresh(
+    network: Network, optimizer: optax.GradientTransformation, images: ImageParts, member: Member
+) -> TrainState:
+    """The member's state before the first step."""
+    asked = network.needs_images()
+    if not asked:
+        return initial_state(network, optimizer, member.key)
+    first = jnp.asarray(images.at(member.train[:asked]).pixels)
+    return initial_state(network, optimizer, member.key, normalise(first, member.normalisation))
+
+
+def _looked(seeds: Seeds, runs: Sequence[Shown], step: int) -> list[Record]:
+    """A record of each seed, with the accuracy over validation images where there are some."""
+    for run, looked in zip(runs, seeds.look(step), strict=True):
+        run.validation_accuracy = looked
+    return [_record(run, step) for run in runs]
 
 
 def _next_stop(step: int, first: int, settings: Settings, chunk_steps: int, spent: float) -> int:
@@ -145,9 +134,10 @@ def _snapshot(
     return Snapshot(step, seeds.states(), copy.deepcopy(runs), tuple(history), seconds)
 
 
-def _record(run: Shown, step: int, validation_accuracy: float) -> Record:
-    values = (run.loss.value, run.accuracy.value, validation_accuracy)
-    return Record(run.seed, step, *(round(value, 6) for value in values))
+def _record(run: Shown, step: int) -> Record:
+    values = (run.loss.value, run.accuracy.value, run.validation_accuracy)
+    rounded = (None if value is None else round(value, 6) for value in values)
+    return Record(run.seed, step, *rounded)  # type: ignore[arg-type]
 
 
 def _progress(

@@ -7,7 +7,6 @@ and a TPU are left idle by the small step of one seed, so there one program make
 """
 
 import itertools
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
@@ -17,10 +16,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from ffnn_jax._processor import usable_cores
 from ffnn_jax.config import Settings
 from ffnn_jax.network import Network
-from ffnn_jax.training._feed import Feed, Resident
-from ffnn_jax.training._rows import Member
+from ffnn_jax.training._loader import InMemoryLoader, Loader
+from ffnn_jax.training._sampling import Member
 from ffnn_jax.training._step import (
     ChunkMetrics,
     TrainState,
@@ -36,8 +36,8 @@ class Seeds(Protocol):
         """Makes the steps after ``step`` up to ``stop``; returns each seed's metrics."""
         ...
 
-    def look(self, stop: int) -> list[float]:
-        """Each seed's accuracy over a few batches of validation images."""
+    def look(self, stop: int) -> Sequence[float | None]:
+        """Each seed's accuracy over a few batches of validation images; None without any."""
         ...
 
     def states(self) -> list[TrainState]:
@@ -53,7 +53,7 @@ def make_seeds(
     network: Network,
     optimizer: optax.GradientTransformation,
     settings: Settings,
-    feed: Feed,
+    loader: Loader,
     members: Sequence[Member],
     start: Sequence[TrainState],
 ) -> Seeds:
@@ -63,24 +63,30 @@ def make_seeds(
         network: maps images to logits.
         optimizer: ours or any of optax's.
         settings: batch size, augmentations, precision and validation.
-        feed: gives each step its images.
+        loader: gives each step its images.
         members: one for each seed, on the device.
         start: where each seed is.
     """
     states = jax.device_put(list(start))
     batch_size, decay = settings.batch_size, settings.weight_decay
     chunk = make_train_chunk(
-        network, optimizer, batch_size, decay, settings.augmentations, settings.precision
+        network,
+        optimizer,
+        batch_size,
+        decay,
+        settings.augmentations,
+        settings.precision,
+        settings.sampling,
     )
     validate = make_validate(network, batch_size, settings.validation_batches)
-    way = _Together if _is_one_program(feed, members) else _SideBySide
-    return way(states, members, feed, chunk, validate)
+    way = _Together if _is_one_program(loader, members) else _SideBySide
+    return way(states, members, loader, chunk, validate)
 
 
-def _is_one_program(feed: Feed, members: Sequence[Member]) -> bool:
+def _is_one_program(loader: Loader, members: Sequence[Member]) -> bool:
     """Whether there are several seeds, with all images on a device that is no CPU."""
-    (platform,) = {device.platform for device in members[0].normalisation.mean.devices()}
-    return platform != "cpu" and len(members) > 1 and isinstance(feed, Resident)
+    (platform,) = {device.platform for device in members[0].train.devices()}
+    return platform != "cpu" and len(members) > 1 and isinstance(loader, InMemoryLoader)
 
 
 class _SideBySide:
@@ -90,24 +96,26 @@ class _SideBySide:
         self,
         states: list[TrainState],
         members: Sequence[Member],
-        feed: Feed,
+        loader: Loader,
         chunk: jax.stages.Wrapped,
         validate: jax.stages.Wrapped,
     ) -> None:
-        self._states, self._members, self._feed = states, members, feed
+        self._states, self._members, self._loader = states, members, loader
         first = states[0], members[0]
-        self._chunk, self._validate = _compiled(chunk, validate, feed, *first)
+        self._chunk, self._validate = _compiled(chunk, validate, loader, *first)
 
     def advance(self, step: int, stop: int) -> list[ChunkMetrics]:
         every = range(len(self._states))
-        sources = [self._feed.training(index, step) for index in every]
-        with ThreadPoolExecutor(_cores()) as pool:
+        sources = [self._loader.training(index, step) for index in every]
+        with ThreadPoolExecutor(usable_cores()) as pool:
             return list(pool.map(self._advance_one, every, sources, itertools.repeat(stop)))
 
-    def look(self, stop: int) -> list[float]:
+    def look(self, stop: int) -> Sequence[float | None]:
+        if self._validate is None:
+            return [None] * len(self._states)
         pairs = enumerate(zip(self._states, self._members, strict=True))
         return [
-            float(self._validate(state, self._feed.validation(index, stop), member))
+            float(self._validate(state, self._loader.validation(index, stop), member))
             for index, (state, member) in pairs
         ]
 
@@ -131,23 +139,26 @@ class _Together:
         self,
         states: list[TrainState],
         members: Sequence[Member],
-        feed: Feed,
+        loader: Loader,
         chunk: jax.stages.Wrapped,
         validate: jax.stages.Wrapped,
     ) -> None:
-        self._count, self._feed = len(states), feed
+        self._count, self._loader = len(states), loader
         self._states, self._members = _stacked(states), _stacked(members)
         chunks = jax.jit(jax.vmap(chunk, in_axes=(0, None, None, 0)), donate_argnums=0)
         looks = jax.jit(jax.vmap(validate, in_axes=(0, None, 0)))
-        self._chunk, self._validate = _compiled(chunks, looks, feed, self._states, self._members)
+        every = self._states, self._members
+        self._chunk, self._validate = _compiled(chunks, looks, loader, *every)
 
     def advance(self, step: int, stop: int) -> list[ChunkMetrics]:
-        source = self._feed.training(0, step)
+        source = self._loader.training(0, step)
         self._states, metrics = self._chunk(self._states, np.int32(stop), source, self._members)
         return _unstacked(metrics, self._count)
 
-    def look(self, stop: int) -> list[float]:
-        source = self._feed.validation(0, stop)
+    def look(self, stop: int) -> Sequence[float | None]:
+        if self._validate is None:
+            return [None] * self._count
+        source = self._loader.validation(0, stop)
         return np.asarray(self._validate(self._states, source, self._members)).tolist()
 
     def states(self) -> list[TrainState]:
@@ -157,17 +168,14 @@ class _Together:
         self._states = _stacked(states)
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _compiled(
-    chunk: jax.stages.Wrapped, validate: jax.stages.Wrapped, feed: Feed, state: Any, member: Any
+    chunk: jax.stages.Wrapped, validate: jax.stages.Wrapped, loader: Loader, state: Any, member: Any
 ) -> tuple[Any, Any]:
-    return (
-        chunk.lower(state, np.int32(0), feed.training(0, 0), member).compile(),
-        validate.lower(state, feed.validation(0, 0), member).compile(),
-    )
+    """Both programs; None for the second where there are no validation images."""
+    step = chunk.lower(state, np.int32(0), loader.training(0, 0), member).compile()
+    if not member.validation.shape[-1]:
+        return step, None
+    return step, validate.lower(state, loader.validation(0, 0), member).compile()
 
 
 def _stacked(trees: Sequence[Any]) -> Any:

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Array
 
 from ffnn_jax.config import Refusal
+from ffnn_jax.network import by_path
 from ffnn_jax.training._step import TrainState
 
 
@@ -19,14 +20,15 @@ class Record(NamedTuple):
     """One line of a seed's history: the state of things after ``step`` steps.
 
     Loss and accuracy are of the training batches, smoothed as in ``RunningMean``; the loss
-    includes weight decay's term. The validation accuracy is of a few random batches.
+    includes weight decay's term. The validation accuracy is of a few random batches; None without
+    validation images.
     """
 
     seed: int
     step: int
     loss: float
     accuracy: float
-    validation_accuracy: float
+    validation_accuracy: float | None
 
 
 @dataclasses.dataclass
@@ -60,7 +62,7 @@ class Snapshot:
 
     Attributes:
         step: how many.
-        states: parameters and optimiser's state of each seed, on the host.
+        states: of each seed, on the host: parameters, state of the layers and the optimiser.
         shown: the running means of each seed.
         history: the records so far.
         seconds: that training took so far.
@@ -140,9 +142,3 @@ def _kind(leaf: Any) -> str:
 def _shown(fields: Mapping[str, Any]) -> Shown:
     means = {name: RunningMean(**fields[name]) for name in ("loss", "accuracy")}
     return Shown(fields["seed"], **means, validation_accuracy=fields["validation_accuracy"])
-
-
-def by_path(tree: Any) -> dict[str, Any]:
-    """The leaves of a pytree by their path, as in "params/conv_2/w"."""
-    leaves, _ = jax.tree.flatten_with_path(tree)
-    return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}

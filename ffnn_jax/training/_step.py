@@ -12,30 +12,33 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Int32, Key
 
+from ffnn_jax import nn
 from ffnn_jax.config import Augmentation
-from ffnn_jax.layers import softmax_cross_entropy
-from ffnn_jax.network import Network, Params
+from ffnn_jax.network import Network, Params, State, merged, normalise, parted
 from ffnn_jax.optim import decay_loss
 from ffnn_jax.training._augment import augment
-from ffnn_jax.training._gradients import Loss, loss_and_gradients
-from ffnn_jax.training._inputs import Block, Images, normalise, rows_of
-from ffnn_jax.training._rows import (
+from ffnn_jax.training._gradients import Batch, loss_and_gradients, make_loss
+from ffnn_jax.training._images import Block, Images
+from ffnn_jax.training._sampling import (
     AUGMENTATION,
     INITIALISATION,
+    LAYERS,
     Member,
-    batch_rows,
+    Sampling,
+    batch_indices,
     key_of,
-    validation_rows,
+    validation_indices,
 )
 
 CHUNK_STEPS = 100
 
 
 class TrainState(NamedTuple):
-    """All that a step changes: parameters, the optimiser's state, and the steps done."""
+    """All that a step changes: parameters, state of the layers and the optimiser, steps done."""
 
     params: Params
-    momentum: Any
+    state: State
+    opt_state: Any
     step: Int32[Array, ""]
 
 
@@ -47,12 +50,26 @@ class ChunkMetrics(NamedTuple):
     decay_loss: Float[Array, " CHUNK_STEPS"]
 
 
+Step = Callable[[TrainState, Images | Block, Member], tuple[TrainState, ChunkMetrics]]
+
+
 def initial_state(
-    network: Network, optimizer: optax.GradientTransformation, key: Key[Array, ""]
+    network: Network,
+    optimizer: optax.GradientTransformation,
+    key: Key[Array, ""],
+    images: Float[Array, "N H W C"] | None = None,
 ) -> TrainState:
-    """The state before the first step, decided by the member's key."""
-    params = network.init(jax.random.fold_in(key, INITIALISATION))
-    return TrainState(params, optimizer.init(params), jnp.zeros((), jnp.int32))
+    """The state before the first step.
+
+    Args:
+        network: whose parameters and state are drawn.
+        optimizer: ours or any of optax's.
+        key: the member's, which decides every draw.
+        images: training images, normalised, for parameters that are computed from them.
+    """
+    params, state = network.init(jax.random.fold_in(key, INITIALISATION), images)
+    trained, _ = parted(params, network.treatment("trained"))
+    return TrainState(params, state, optimizer.init(trained), jnp.zeros((), jnp.int32))
 
 
 def make_train_chunk(
@@ -62,16 +79,18 @@ def make_train_chunk(
     weight_decay: float = 0.0,
     augmentations: tuple[Augmentation, ...] = (),
     precision: str = "float32",
+    sampling: str = "independent",
 ) -> jax.stages.Wrapped:
     """Returns a jitted function that trains many steps as one compiled scan.
 
     Args:
         network: maps images to logits.
-        optimizer: ours or any of optax's.
+        optimizer: ours or any of optax's; it is given the parameters that are trained.
         batch_size: images a step.
         weight_decay: for the decay's loss among the metrics; the optimiser does the decaying.
         augmentations: what happens to a batch once it is normalised, drawn from (seed, step).
         precision: of what the layers compute, "float32" or "bf16", as in ``Settings``.
+        sampling: how batches are taken, as in ``Settings``.
 
     Returns:
         ``chunk(state, stop, source, member) -> (state, metrics)``: runs steps until
@@ -79,8 +98,9 @@ def make_train_chunk(
         draws its batch, or a ``Block`` of batches: then no step is run that is beyond it. The
         state is donated: the one passed in is gone. It is compiled once, whatever ``stop`` is.
     """
-    loss_of = make_loss(network, precision)
-    train_step = _make_train_step(loss_of, optimizer, batch_size, weight_decay, augmentations)
+    taken = Sampling(batch_size, sampling)
+    update = _make_update(network, optimizer, weight_decay, precision)
+    train_step = _make_train_step(network, update, taken, augmentations)
 
     def chunk(
         state: TrainState, stop: Int32[Any, ""], source: Images | Block, member: Member
@@ -113,67 +133,90 @@ def make_validate(network: Network, batch_size: int, batches: int) -> jax.stages
 
     def validate(state: TrainState, source: Images | Block, member: Member) -> Float[Array, ""]:
         def accuracy_of(batch: Images) -> Array:
-            logits = network.apply(state.params, normalise(batch.pixels, member.normalisation))
+            x = normalise(batch.pixels, member.normalisation)
+            logits, _ = network.apply(state.params, state.state, x)
             return jnp.mean(_correct(logits, batch.labels), dtype=jnp.float32)
 
         if isinstance(source, Block):
             return jnp.mean(jax.lax.map(accuracy_of, source.images))
-        rows = validation_rows(member, state.step, batch_size, batches)
-        return jnp.mean(jax.lax.map(lambda drawn: accuracy_of(rows_of(source, drawn)), rows))
+        indices = validation_indices(member, state.step, batch_size, batches)
+        return jnp.mean(jax.lax.map(lambda drawn: accuracy_of(source.at(drawn)), indices))
 
     return jax.jit(validate)
 
 
-def make_loss(network: Network, precision: str) -> Loss:
-    """The loss of a batch: the layers in this precision, the loss itself in the parameters'."""
-
-    def loss_of(params: Params, x: Array, labels: Array) -> tuple[Array, Array]:
-        narrow = jax.tree.map(lambda array: narrowed(array, precision), params)
-        logits = network.apply(narrow, narrowed(x, precision)).astype(x.dtype)
-        return softmax_cross_entropy(logits, labels), logits
-
-    return loss_of
-
-
-def narrowed(array: Array, precision: str) -> Array:
-    """The array as the layers are given it."""
-    return array.astype(jnp.bfloat16) if precision == "bf16" else array
-
-
 def inputs_at(
+    network: Network,
     source: Images | Block,
     member: Member,
     step: Int32[Array, ""],
-    batch_size: int,
+    sampling: Sampling,
     augmentations: tuple[Augmentation, ...],
-) -> tuple[Float[Array, "N H W C"], Int32[Array, " N"]]:
-    """The images of a step, normalised and augmented, and their labels."""
-    batch = _batch_at(source, member, step, batch_size)
-    x = normalise(batch.pixels, member.normalisation)
+) -> Batch:
+    """The batch of a step: images normalised and augmented, labels, and keys for random layers."""
+    images, indices = _batch_at(source, member, step, sampling)
+    x = normalise(images.pixels, member.normalisation)
     if augmentations:
-        x = augment(key_of(member, AUGMENTATION, step), x, augmentations)
-    return x, batch.labels
+        epoch = sampling.epoch(step, member.train.shape[0])
+        x = augment(key_of(member, AUGMENTATION, step), x, augmentations, indices, epoch)
+    if not network.needs_key:
+        return x, images.labels, None
+    return x, images.labels, nn.image_keys(key_of(member, LAYERS, step), len(images.labels))
+
+
+def _make_update(
+    network: Network,
+    optimizer: optax.GradientTransformation,
+    weight_decay: float,
+    precision: str,
+) -> Callable[[TrainState, Batch], tuple[TrainState, ChunkMetrics]]:
+    """Returns the function of one step once its batch is there: forward, backward, update."""
+    loss_of = make_loss(network, precision)
+    is_trained, is_decayed = network.treatment("trained"), network.treatment("decayed")
+    decayed, _ = parted(is_decayed, is_trained)
+
+    def update(before: TrainState, batch: Batch) -> tuple[TrainState, ChunkMetrics]:
+        trained, frozen = parted(before.params, is_trained)
+        loss, logits, state, grads = loss_and_gradients(
+            loss_of, trained, frozen, before.state, batch, network.mixes_batch
+        )
+        updates, opt_state = optimizer.update(grads, before.opt_state, trained)
+        params: Any = merged(optax.apply_updates(trained, updates), frozen)
+        accuracy = jnp.mean(_correct(logits, batch[1]), dtype=loss.dtype)
+        metrics = ChunkMetrics(loss, accuracy, decay_loss(trained, weight_decay, decayed))
+        return TrainState(params, state, opt_state, before.step + 1), metrics
+
+    return update
 
 
 def _make_train_step(
-    loss_of: Loss,
-    optimizer: optax.GradientTransformation,
-    batch_size: int,
-    weight_decay: float,
+    network: Network,
+    update: Callable[[TrainState, Batch], tuple[TrainState, ChunkMetrics]],
+    sampling: Sampling,
     augmentations: tuple[Augmentation, ...],
-) -> Callable[[TrainState, Images | Block, Member], tuple[TrainState, ChunkMetrics]]:
-    """Returns the function of one step: its batch, forward, backward, update."""
+) -> Step:
+    """Returns the function of one step; a partial batch at the end of an epoch has its own."""
+
+    def step_of(images: int) -> Step:
+        def step(
+            state: TrainState, source: Images | Block, member: Member
+        ) -> tuple[TrainState, ChunkMetrics]:
+            batch = inputs_at(network, source, member, state.step, sampling, augmentations)
+            if images < sampling.size:
+                batch = jax.tree.map(lambda array: array[:images], batch)
+            return update(state, batch)
+
+        return step
 
     def train_step(
         state: TrainState, source: Images | Block, member: Member
     ) -> tuple[TrainState, ChunkMetrics]:
-        x, labels = inputs_at(source, member, state.step, batch_size, augmentations)
-        loss, logits, grads = loss_and_gradients(loss_of, state.params, x, labels)
-        updates, momentum = optimizer.update(grads, state.momentum, state.params)
-        params: Any = optax.apply_updates(state.params, updates)
-        accuracy = jnp.mean(_correct(logits, labels), dtype=loss.dtype)
-        decay = decay_loss(state.params, weight_decay)
-        return TrainState(params, momentum, state.step + 1), ChunkMetrics(loss, accuracy, decay)
+        count, whole = member.train.shape[0], step_of(sampling.size)
+        if not sampling.partial_size(count):
+            return whole(state, source, member)
+        partial = step_of(sampling.partial_size(count))
+        is_partial = sampling.is_partial(state.step, count)
+        return jax.lax.cond(is_partial, partial, whole, state, source, member)
 
     return train_step
 
@@ -181,17 +224,20 @@ def _make_train_step(
 def _rest(
     state: TrainState, source: Images | Block, member: Member
 ) -> tuple[TrainState, ChunkMetrics]:
-    """The step that is not run."""
+    """No-op step after ``stop``; its metrics are NaN."""
     nan = jnp.full((), jnp.nan, jax.tree.leaves(state.params)[0].dtype)
     return state, ChunkMetrics(nan, nan, nan)
 
 
 def _batch_at(
-    source: Images | Block, member: Member, step: Int32[Array, ""], batch_size: int
-) -> Images:
+    source: Images | Block, member: Member, step: Int32[Array, ""], sampling: Sampling
+) -> tuple[Images, Int32[Array, " B"]]:
+    """The images of a step's batch, and their indices."""
     if isinstance(source, Block):
-        return rows_of(source.images, step - source.first)
-    return rows_of(source, batch_rows(member, step, batch_size))
+        place = step - source.first
+        return source.images.at(place), source.indices[place]
+    indices = batch_indices(member, step, sampling)
+    return source.at(indices), indices
 
 
 def _correct(logits: Float[Array, "N K"], labels: Int32[Array, " N"]) -> Bool[Array, " N"]:

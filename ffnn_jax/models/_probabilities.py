@@ -8,8 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float, UInt8
 
 from ffnn_jax.layers import softmax
-from ffnn_jax.network import Network, Params
-from ffnn_jax.training._inputs import Normalisation, normalise
+from ffnn_jax.network import Network, Normalisation, Params, State, normalise
 
 _BLOCK = 32  # its convolution windows stay in a CPU's cache: three times as fast as 256
 
@@ -17,16 +16,19 @@ _BLOCK = 32  # its convolution windows stay in a CPU's cache: three times as fas
 def predict_probabilities(
     network: Network,
     params: Params,
-    normalisation: Normalisation,
+    state: State,
+    normalisation: Normalisation | None,
     pixels: UInt8[np.ndarray, "N H W C"],
 ) -> Float[np.ndarray, "N K"]:
     """The probability of every class for every image.
 
-    The last block is filled up, so that one size is compiled whatever N is.
+    The last block is filled up, so that one size is compiled whatever N is: in prediction the
+    answer for an image does not depend on its neighbours.
 
     Args:
         network: maps images to logits.
         params: its parameters.
+        state: its state after training.
         normalisation: as in training.
         pixels: the images; none is allowed.
 
@@ -39,9 +41,9 @@ def predict_probabilities(
 
     def classify(start: int) -> np.ndarray:
         block = pixels[start : start + _BLOCK]
-        missing = np.zeros((_BLOCK - len(block), *pixels.shape[1:]), np.uint8)
+        missing = np.zeros((_BLOCK - len(block), *pixels.shape[1:]), pixels.dtype)
         filled = np.concatenate([block, missing])
-        probabilities = _block_probabilities(network, params, normalisation, filled)
+        probabilities = probabilities_of(network, params, state, normalisation, filled)
         return np.asarray(probabilities)[: len(block)]
 
     with ThreadPoolExecutor() as pool:  # a block keeps one core busy
@@ -49,7 +51,13 @@ def predict_probabilities(
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _block_probabilities(
-    network: Network, params: Params, normalisation: Normalisation, pixels: Array
-) -> Array:
-    return softmax(network.apply(params, normalise(pixels, normalisation)))
+def probabilities_of(
+    network: Network,
+    params: Params,
+    state: State,
+    normalisation: Normalisation | None,
+    pixels: Array,
+) -> Float[Array, "N K"]:
+    """The probability of every class for every image of one batch."""
+    logits, _ = network.apply(params, state, normalise(pixels, normalisation))
+    return softmax(logits)

@@ -1,83 +1,22 @@
-"""Inputs: uint8 images that live on the device, gathered and normalised where they are used."""
+"""Normalisation: how pixels 0..255 become the inputs of a network, channel by channel."""
 
-import dataclasses
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Array, Float, Float32, Float64, Int32, Int64, UInt8
+from jaxtyping import Array, Float32, Float64, Int64, Num, UInt8
 
 from ffnn_jax.config import NORMALISATIONS
-
-_BLOCK_BYTES = 8 << 20  # of more, the system would take the memory back and clear it each time
 
 Sums = Int64[np.ndarray, " C"]
 
 
-class Images(NamedTuple):
-    """Labelled images: pixels uint8 (N, H, W, C), labels int32 (N,)."""
-
-    pixels: UInt8[Any, "N H W C"]
-    labels: Int32[Any, " N"]
-
-
 class Normalisation(NamedTuple):
-    """How pixels become inputs, channel by channel: scale * pixels - mean."""
+    """Scale and mean of each channel: inputs are scale * pixels - mean."""
 
     scale: Float32[Any, " C"]
     mean: Float32[Any, " C"]
-
-
-class Block(NamedTuple):
-    """The batches of the steps from ``first`` on: pixels (S, B, H, W, C), labels (S, B)."""
-
-    first: Int32[Any, ""]
-    images: Images
-
-
-@dataclasses.dataclass(frozen=True)
-class ImageParts:
-    """Labelled images on the host, in parts whose rows are counted on; files may be mapped.
-
-    Attributes:
-        parts: images of one shape.
-    """
-
-    parts: tuple[Images, ...]
-
-    def __len__(self) -> int:
-        """The number of images."""
-        return sum(len(part.labels) for part in self.parts)
-
-    @property
-    def image_bytes(self) -> int:
-        """Bytes an image."""
-        return math.prod(self.parts[0].pixels.shape[1:])
-
-    def rows(self, rows: Int32[np.ndarray, " B"]) -> Images:
-        """The images at these rows, copied."""
-        pixels = np.empty((len(rows), *self.parts[0].pixels.shape[1:]), np.uint8)
-        labels = np.empty(len(rows), np.int32)
-        first = 0
-        for part in self.parts:
-            here = (rows >= first) & (rows < first + len(part.labels))
-            pixels[here] = part.pixels[rows[here] - first]
-            labels[here] = part.labels[rows[here] - first]
-            first += len(part.labels)
-        return Images(pixels, labels)
-
-    def blocks(self, rows: Int32[np.ndarray, " B"]) -> Iterator[Images]:
-        """The images at these rows, about 8 MiB at a time."""
-        count = max(_BLOCK_BYTES // self.image_bytes, 1)
-        for start in range(0, len(rows), count):
-            yield self.rows(rows[start : start + count])
-
-    def together(self) -> Images:
-        """All images in one."""
-        if len(self.parts) == 1:
-            return self.parts[0]
-        return Images(*(np.concatenate(arrays) for arrays in zip(*self.parts, strict=True)))
 
 
 def normalisation_of(
@@ -111,16 +50,18 @@ def normalisation_of(
 
 
 def normalise(
-    pixels: UInt8[Any, "N H W C"], normalisation: Normalisation
-) -> Float[Array, "N H W C"]:
-    """Returns pixels as float32 inputs: scale * pixels - mean."""
-    scale, mean = (values[None, None, None, :] for values in normalisation)
-    return scale * pixels.astype(scale.dtype) - mean
+    values: Num[Any, "N ..."], normalisation: Normalisation | None
+) -> Num[Array, "N ..."]:
+    """Returns pixels as float32 inputs: scale * pixels - mean.
 
-
-def rows_of(images: Images, rows: Int32[Any, " B"]) -> Images:
-    """Returns the images at these rows."""
-    return Images(images.pixels[rows], images.labels[rows])
+    Args:
+        values: uint8 pixels (N, H, W, C), or tokens.
+        normalisation: of the pixels; None for tokens, which are returned as they are.
+    """
+    if normalisation is None:
+        return values
+    scale, mean = (each[None, None, None, :] for each in normalisation)
+    return scale * values.astype(scale.dtype) - mean
 
 
 def _totals(blocks: Iterable[UInt8[np.ndarray, "n H W C"]]) -> tuple[int, Sums, Sums]:

@@ -1,0 +1,65 @@
+"""Which training images are left out of training, to validate on."""
+
+import dataclasses
+from typing import Literal, get_args
+
+from ffnn_jax._errors import Refusal, suggestion
+from ffnn_jax.nn import is_whole
+
+Chosen = Literal["drawn", "last", "none"]
+CHOICES: tuple[Chosen, ...] = get_args(Chosen)
+_LARGEST = 2**31 - 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Validation:
+    """Validation images taken from the training set, where the data set has no split for them.
+
+    Written "drawn:2001", "last:5000" or "none".
+
+    Attributes:
+        chosen: "drawn" by the seed, the "last" ones of the data set, or "none".
+        images: how many; 0 for none.
+
+    Raises:
+        Refusal: it is none of these.
+    """
+
+    chosen: Chosen
+    images: int = 0
+
+    def __post_init__(self) -> None:
+        """Rejects another choice, and a number that does not go with it."""
+        if self.chosen not in CHOICES:
+            known, near = ", ".join(CHOICES), suggestion(str(self.chosen), CHOICES)
+            raise Refusal(f"validation must be one of {known}, got {self.chosen!r}{near}")
+        least = 0 if self.chosen == "none" else 1
+        most = 0 if self.chosen == "none" else _LARGEST
+        if not is_whole(self.images) or not least <= self.images <= most:
+            words = f"from {least} to {most}" if most else "0 for none"
+            raise Refusal(f"validation: images must be {words}, got {self.images!r}")
+
+    @classmethod
+    def parse(cls, text: str) -> "Validation":
+        """Reads "drawn:2001", "last:5000" or "none".
+
+        Raises:
+            Refusal: the text is none of these.
+        """
+        word, colon, number = str(text).partition(":")
+        if bool(colon) != (word != "none") and word in CHOICES:
+            forms = "drawn:N, last:N or none"
+            raise Refusal(f"validation is written {forms}, got {text!r}")
+        try:
+            images = int(number) if colon else 0
+        except ValueError:
+            raise Refusal(f"validation takes a whole number, got {text!r}") from None
+        return cls(word, images)  # type: ignore[arg-type]
+
+    def __str__(self) -> str:
+        """The form that ``parse`` reads."""
+        return self.chosen if self.chosen == "none" else f"{self.chosen}:{self.images}"
+
+
+DRAWN_2001 = Validation("drawn", 2001)
+"""As the report has it."""

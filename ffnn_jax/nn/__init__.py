@@ -1,0 +1,64 @@
+"""What a layer is beside its mathematics: shapes, parameters, state, and how it is applied.
+
+The mathematics is in ``ffnn_jax.layers``, which is imported when a layer is applied: importing this
+package leaves jax out. A layer of your own is the same thing as one of these.
+"""
+
+from ffnn_jax.nn import _contents
+from ffnn_jax.nn._chain import (
+    FIRST_OF_A_NETWORK,
+    apply,
+    mixes_batch,
+    needs_key,
+    numbered,
+    outputs,
+    params_of,
+    shapes_through,
+    state_of,
+)
+from ffnn_jax.nn._contents import *  # noqa: F403
+from ffnn_jax.nn._contents import LAYERS
+from ffnn_jax.nn._described import (
+    Described,
+    from_fields,
+    is_number,
+    is_whole,
+    require_whole,
+)
+from ffnn_jax.nn._json import from_json, layers_from_json, layers_to_json, to_json
+from ffnn_jax.nn._keys import image_keys
+from ffnn_jax.nn._layer import Layer
+from ffnn_jax.nn._param import Constant, Dirac, FromImages, Normal, Param, Shape, Start, Tree
+
+__all__ = [
+    "FIRST_OF_A_NETWORK",
+    "LAYERS",
+    "Constant",
+    "Described",
+    "Dirac",
+    "FromImages",
+    "Layer",
+    "Normal",
+    "Param",
+    "Shape",
+    "Start",
+    "Tree",
+    "apply",
+    "from_fields",
+    "from_json",
+    "image_keys",
+    "is_number",
+    "is_whole",
+    "layers_from_json",
+    "layers_to_json",
+    "mixes_batch",
+    "needs_key",
+    "numbered",
+    "outputs",
+    "params_of",
+    "require_whole",
+    "shapes_through",
+    "state_of",
+    "to_json",
+]
+__all__ += _contents.__all__

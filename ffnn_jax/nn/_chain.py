@@ -1,0 +1,118 @@
+"""Layers one after another: the one place where they are numbered, named and applied."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from ffnn_jax._errors import Refusal
+from ffnn_jax.nn._keys import folded
+from ffnn_jax.nn._layer import Layer
+from ffnn_jax.nn._param import Shape, Tree
+
+Layers = Sequence[Layer]
+FIRST_OF_A_NETWORK = 2  # the input is layer 1 of the report's Table 2
+
+
+def numbered(layers: Layers, first: int = 1) -> list[tuple[int, str, Layer]]:
+    """(number, name, layer) of each layer; the name is as in "conv_2".
+
+    Args:
+        layers: in the order in which the data flows.
+        first: number of the first layer.
+    """
+    return [
+        (number, f"{type(layer).__name__.lower()}_{number}", layer)
+        for number, layer in enumerate(layers, start=first)
+    ]
+
+
+def shapes_through(layers: Layers, shape: Shape, first: int = FIRST_OF_A_NETWORK) -> list[Shape]:
+    """The shape that each layer is given, and at the end the shape that comes out.
+
+    Raises:
+        Refusal: a layer does not fit the shape it is given; it is named by its number.
+    """
+    shapes = [shape]
+    for number, layer in enumerate(layers, start=first):
+        try:
+            shapes.append(layer.output_shape(shapes[-1]))
+        except Refusal as refusal:
+            raise Refusal(f"layer {number}, {refusal}, input shape {shapes[-1]}") from None
+    return shapes
+
+
+def params_of(layers: Layers, shape: Shape, first: int = 1) -> Tree:
+    """The parameters of the layers that have some, by the layers' names."""
+    return _collected("params", layers, shape, first)
+
+
+def state_of(layers: Layers, shape: Shape, first: int = 1) -> Tree:
+    """The state of the layers that have some, by the layers' names."""
+    return _collected("state", layers, shape, first)
+
+
+def mixes_batch(layers: Layers) -> bool:
+    """Whether any layer's outputs depend on other images of the batch."""
+    return any(layer.mixes_batch for layer in layers)
+
+
+def needs_key(layers: Layers) -> bool:
+    """Whether any layer draws in training."""
+    return any(layer.needs_key for layer in layers)
+
+
+def apply(layers: Layers, params: Tree, state: Tree, x: Any, **mode: Any) -> tuple[Any, Tree]:
+    """What comes out of the last layer, and the state of all layers after the batch.
+
+    Args:
+        layers: in the order in which the data flows.
+        params: parameters by layer name, of the layers that have some.
+        state: the same of the states.
+        x: the batch.
+        **mode: ``training``, ``key`` and ``first``, as in ``outputs``.
+    """
+    after = dict(state)
+    for name, z, changed in outputs(layers, params, state, x, **mode):
+        x = z
+        if name in state:
+            after[name] = changed
+    return x, after
+
+
+def outputs(
+    layers: Layers,
+    params: Tree,
+    state: Tree,
+    x: Any,
+    *,
+    training: bool = False,
+    key: Any = None,
+    first: int = 1,
+) -> Iterator[tuple[str, Any, Tree]]:
+    """(name, output, state after the batch) of one layer after another.
+
+    Args:
+        layers: in the order in which the data flows.
+        params: parameters by layer name.
+        state: states by layer name.
+        x: the batch.
+        training: whether the batch is trained on.
+        key: a key for each image, or None; each layer that needs one has keys of its own.
+        first: number of the first layer.
+    """
+    from jax import named_scope
+
+    for number, name, layer in numbered(layers, first):
+        given = params.get(name, {}), state.get(name, {})
+        keys = folded(key, number) if layer.needs_key else None
+        with named_scope(name):
+            x, after = layer.apply(*given, x, training=training, key=keys)
+        yield name, x, after
+
+
+def _collected(what: str, layers: Layers, shape: Shape, first: int) -> Tree:
+    shapes = shapes_through(layers, shape, first)
+    found = {
+        name: getattr(layer, what)(given)
+        for (_, name, layer), given in zip(numbered(layers, first), shapes, strict=False)
+    }
+    return {name: tree for name, tree in found.items() if tree}

@@ -1,0 +1,49 @@
+"""Dropout as a layer: the mask is drawn here, and applied by the chapter."""
+
+import dataclasses
+from typing import Any, ClassVar
+
+from ffnn_jax.nn._described import is_number, require
+from ffnn_jax.nn._keys import image_keys
+from ffnn_jax.nn._layer import Layer
+from ffnn_jax.nn._param import Tree
+
+
+@dataclasses.dataclass(frozen=True)
+class Dropout(Layer):
+    """Sets each number to 0 with probability ``rate`` in training, and scales up the others.
+
+    A mask is a function of its image's own key: the same however the batch is cut, on every
+    platform.
+    """
+
+    title: ClassVar[str] = "Dropout"
+    needs_key: ClassVar[bool] = True
+    rate: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Rejects a rate that is not a probability."""
+        holds = is_number(self.rate) and 0 <= self.rate <= 1
+        require(self, "rate", holds, "a number from 0 to 1")
+
+    def apply(
+        self, params: Tree, state: Tree, x: Any, *, training: bool = False, key: Any = None
+    ) -> tuple[Any, Tree]:
+        """Equation (dropout.1) in training; else the identity.
+
+        Raises:
+            ValueError: training needs a key, and none is given.
+        """
+        if not training or self.rate == 0:
+            return x, state
+        if key is None:
+            raise ValueError(f"{self}: training needs a key")
+        import jax
+
+        from ffnn_jax.layers import dropout
+
+        def kept(key: Any) -> Any:
+            return jax.random.bernoulli(key, 1 - self.rate, x.shape[1:])
+
+        mask = jax.vmap(kept)(image_keys(key, len(x)))
+        return dropout(x, mask, self.rate), state

@@ -1,0 +1,34 @@
+"""Pooling as layers."""
+
+import dataclasses
+from typing import Any, ClassVar
+
+from ffnn_jax._errors import Refusal
+from ffnn_jax.nn._described import require_whole
+from ffnn_jax.nn._layer import Layer, image_shape
+from ffnn_jax.nn._param import Shape, Tree
+
+
+@dataclasses.dataclass(frozen=True)
+class MaxPool(Layer):
+    """Maximum over ``window`` by ``window`` pixels, side by side."""
+
+    title: ClassVar[str] = "Maxpooling"
+    window: int = 2
+
+    def __post_init__(self) -> None:
+        """Rejects a window below one pixel."""
+        require_whole(self, "window")
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """Height and width divided by the window, rounded down."""
+        height, width, channels = image_shape(self, shape)
+        if self.window > min(height, width):
+            raise Refusal(f"{self}: the window is larger than the {height} x {width} image")
+        return (height // self.window, width // self.window, channels)
+
+    def __call__(self, params: Tree, x: Any) -> Any:
+        """Equation (pool.1)."""
+        from ffnn_jax.layers import max_pool
+
+        return max_pool(x, self.window)

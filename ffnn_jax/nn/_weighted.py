@@ -1,0 +1,43 @@
+"""What dense layers and convolutions share: the start of their weights, and an optional bias."""
+
+import dataclasses
+import math
+from typing import Any
+
+from ffnn_jax.nn._described import require, require_number, require_whole
+from ffnn_jax.nn._layer import Layer
+from ffnn_jax.nn._param import Constant, Normal, Param, Shape, Tree
+
+
+@dataclasses.dataclass(frozen=True)
+class Weighted(Layer):
+    """A layer with weights drawn as init_scale * normal / sqrt(fan_in / 2); biases start at 0.
+
+    fan_in is the number of inputs that one output sums, unless init_fan_in says otherwise.
+    """
+
+    init_scale: float = dataclasses.field(default=1.0, kw_only=True)
+    init_fan_in: int | None = dataclasses.field(default=None, kw_only=True)
+    bias: bool = dataclasses.field(default=True, kw_only=True)
+
+    def __post_init__(self) -> None:
+        """Validates the initialisation."""
+        require_number(self, "init_scale", 0, math.inf)
+        if self.init_fan_in is not None:
+            require_whole(self, "init_fan_in")
+        require(self, "bias", isinstance(self.bias, bool), "True or False")
+
+    def weights(self, shape: Shape) -> Tree:
+        """Weights of this shape, whose last axis is the outputs, and their biases."""
+        fan_in = self.init_fan_in or math.prod(shape[:-1])
+        w = Param(shape, Normal(self.init_scale / math.sqrt(fan_in / 2)))
+        return {"w": w, "b": Param(shape[-1:], Constant(0.0))} if self.bias else {"w": w}
+
+    def bias_of(self, params: Tree) -> Any:
+        """The biases; zeros for a layer without."""
+        if self.bias:
+            return params["b"]
+        import jax.numpy as jnp
+
+        w = params["w"]
+        return jnp.zeros(w.shape[-1:], w.dtype)

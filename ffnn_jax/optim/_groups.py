@@ -1,0 +1,23 @@
+"""Learning rates of their own for groups of parameters: the update of (25) times a factor."""
+
+from typing import Any
+
+import jax
+import optax
+from jaxtyping import PyTree
+
+
+def scale_by_group(factors: PyTree[float]) -> optax.GradientTransformation:
+    """Multiplies each parameter's update, and so its learning rate, by a factor.
+
+    Args:
+        factors: one for each parameter.
+
+    Returns:
+        A transformation without state, to be chained behind an optimiser.
+    """
+
+    def update(updates: optax.Updates, state: Any, params: Any = None) -> tuple[Any, Any]:
+        return jax.tree.map(lambda u, factor: factor * u, updates, factors), state
+
+    return optax.GradientTransformation(lambda params: optax.EmptyState(), update)

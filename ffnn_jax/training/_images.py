@@ -1,0 +1,83 @@
+"""Labelled inputs: on the host in parts, on the device at once or in blocks of batches."""
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Int32, Num
+
+_BLOCK_BYTES = 8 << 20  # of more, the system would take the memory back and clear it each time
+
+
+class Images(NamedTuple):
+    """Labelled images: pixels uint8 (N, H, W, C), or tokens (N, T); labels int32 (N,)."""
+
+    pixels: Num[Any, "N ..."]
+    labels: Int32[Any, " N"]
+
+    def at(self, indices: Int32[Any, " B"]) -> "Images":
+        """The images at these indices."""
+        return Images(self.pixels[indices], self.labels[indices])
+
+
+class Block(NamedTuple):
+    """The batches of the steps from ``first`` on: arrays (S, B, ...), indices (S, B)."""
+
+    first: Int32[Any, ""]
+    images: Images
+    indices: Int32[Any, "S B"]
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageParts:
+    """Labelled images on the host, in parts whose indices are counted on; files may be mapped.
+
+    Attributes:
+        parts: images of one shape and dtype.
+    """
+
+    parts: tuple[Images, ...]
+
+    def __len__(self) -> int:
+        """The number of images."""
+        return sum(len(part.labels) for part in self.parts)
+
+    @property
+    def image_bytes(self) -> int:
+        """Bytes an image."""
+        pixels = self.parts[0].pixels
+        return math.prod(pixels.shape[1:]) * pixels.dtype.itemsize
+
+    def at(self, indices: Int32[np.ndarray, " B"]) -> Images:
+        """The images at these indices, copied."""
+        like = self.parts[0].pixels
+        pixels = np.empty((len(indices), *like.shape[1:]), like.dtype)
+        labels = np.empty(len(indices), np.int32)
+        first = 0
+        for part in self.parts:
+            here = (indices >= first) & (indices < first + len(part.labels))
+            pixels[here] = part.pixels[indices[here] - first]
+            labels[here] = part.labels[indices[here] - first]
+            first += len(part.labels)
+        return Images(pixels, labels)
+
+    def blocks(self, indices: Int32[np.ndarray, " B"]) -> Iterator[Images]:
+        """The images at these indices, about 8 MiB at a time."""
+        count = max(_BLOCK_BYTES // self.image_bytes, 1)
+        for start in range(0, len(indices), count):
+            yield self.at(indices[start : start + count])
+
+    def block(self, first: int, indices: Int32[np.ndarray, "S B"]) -> Block:
+        """The images at these indices, in the indices' shape."""
+        flat = self.at(indices.reshape(-1))
+        images = jax.tree.map(lambda a: a.reshape(*indices.shape, *a.shape[1:]), flat)
+        return Block(np.int32(first), images, indices)
+
+    def together(self) -> Images:
+        """All images in one."""
+        if len(self.parts) == 1:
+            return self.parts[0]
+        return Images(*(np.concatenate(arrays) for arrays in zip(*self.parts, strict=True)))

@@ -1,0 +1,119 @@
+"""Which images a seed trains on, and which of them each step takes: functions of (seed, step)."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Int32, Key
+
+from ffnn_jax.config import Refusal, Validation
+from ffnn_jax.network import Normalisation
+from ffnn_jax.training._draws import draw_distinct, permuted
+
+INITIALISATION, BATCHES, VALIDATION, AUGMENTATION, LAYERS, EPOCHS = range(6)
+
+Indices = np.ndarray[Any, np.dtype[np.int32]]
+
+
+class Split(NamedTuple):
+    """Indices of the training images and of the validation images."""
+
+    train: Indices
+    validation: Indices
+
+
+class Member(NamedTuple):
+    """What belongs to one seed: its key, its training and validation images, its normalisation.
+
+    Images are given by their indices; the normalisation is None where inputs are not images.
+    """
+
+    key: Key[Array, ""]
+    train: Int32[Any, " M"]
+    validation: Int32[Any, " V"]
+    normalisation: Normalisation | None
+
+
+def hold_out(seed: int, count: int, validation: Validation) -> Split:
+    """Splits ``count`` training images in two.
+
+    Images for validation are the last of a permutation by the seed, or the last as they are.
+
+    Args:
+        seed: decides the permutation, which the training images keep.
+        count: images there are.
+        validation: how many are for validation, and which.
+
+    Raises:
+        Refusal: nothing would be left to train on.
+    """
+    if validation.images >= count:
+        images = validation.images
+        raise Refusal(
+            f"validation must leave one of the {count} training images to train on, got {images}"
+        )
+    order = np.arange(count, dtype=np.int32)
+    if validation.chosen == "drawn":
+        order = np.random.default_rng(seed).permutation(count).astype(np.int32)
+    return Split(order[: count - validation.images], order[count - validation.images :])
+
+
+class Sampling(NamedTuple):
+    """How batches are taken from the training images.
+
+    Attributes:
+        size: images a batch.
+        kind: "independent", "epochs" or "epochs-partial", as in ``Settings``.
+    """
+
+    size: int
+    kind: str = "independent"
+
+    def steps_an_epoch(self, count: int) -> int:
+        """How many batches go once through ``count`` images."""
+        partial = self.kind == "epochs-partial"
+        return max(-(-count // self.size) if partial else count // self.size, 1)
+
+    def epoch(self, step: Int32[Any, ""], count: int) -> Int32[Any, ""]:
+        """How often ``count`` images were gone through before this step."""
+        return step // self.steps_an_epoch(count)
+
+    def partial_size(self, count: int) -> int:
+        """Images of the last batch of an epoch, if it is smaller than the others; else 0."""
+        return count % self.size if self.kind == "epochs-partial" else 0
+
+    def is_partial(self, step: Int32[Any, ""], count: int) -> Any:
+        """Whether the step's batch is the last of an epoch."""
+        last = self.steps_an_epoch(count) - 1
+        return step % (last + 1) == last
+
+
+def key_of(member: Member, purpose: int, step: Int32[Any, ""]) -> Key[Array, ""]:
+    """The key of one purpose at one step."""
+    return jax.random.fold_in(jax.random.fold_in(member.key, purpose), step)
+
+
+def batch_indices(
+    member: Member, step: Int32[Any, ""], sampling: Sampling
+) -> Int32[Array, " size"]:
+    """The images of a step's batch, all different; a partial batch is filled by its last image."""
+    count, size = member.train.shape[0], sampling.size
+    if sampling.kind == "independent":
+        return member.train[draw_distinct(key_of(member, BATCHES, step), size, count)]
+    epoch, number = sampling.epoch(step, count), step % sampling.steps_an_epoch(count)
+    positions = jnp.minimum(number * size + jnp.arange(size, dtype=jnp.int32), count - 1)
+    return member.train[permuted(key_of(member, EPOCHS, epoch), positions, count)]
+
+
+def validation_indices(
+    member: Member, step: Int32[Any, ""], size: int, batches: int
+) -> Int32[Array, "batches size"]:
+    """A few batches of validation images; all of them where a batch asks for more."""
+    count = member.validation.shape[0]
+
+    def drawn(key: Key[Array, ""]) -> Int32[Array, " size"]:
+        return member.validation[draw_distinct(key, min(size, count), count)]
+
+    keys = jax.random.split(key_of(member, VALIDATION, step), batches)
+    return jax.lax.map(drawn, keys)
