@@ -10,11 +10,10 @@ import pytest
 from PIL import Image, ImageDraw
 
 from ffnn_jax.cli import main
-from ffnn_jax.config import Dense, MaxPool
 from ffnn_jax.data import load
 from ffnn_jax.models import Model, save
-from ffnn_jax.network import Network
-from ffnn_jax.training import Normalisation
+from ffnn_jax.network import Network, Normalisation
+from ffnn_jax.nn import Dense, MaxPool
 
 
 @pytest.fixture(scope="module")

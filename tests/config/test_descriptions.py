@@ -5,14 +5,13 @@ from typing import Any
 
 import pytest
 
-from ffnn_jax.config import (
-    PRESETS,
+from ffnn_jax.config import PRESETS, Refusal
+from ffnn_jax.nn import (
     Conv,
     Dense,
     Layer,
     LeakyReLU,
     MaxPool,
-    Refusal,
     ReLU,
     Sigmoid,
     layers_from_json,

@@ -2,7 +2,8 @@
 
 import pytest
 
-from ffnn_jax.config import PRESETS, Conv, Dense, MaxPool, ReLU, preset, shapes_through
+from ffnn_jax.config import PRESETS, preset
+from ffnn_jax.nn import Conv, Dense, MaxPool, ReLU, shapes_through
 
 ROWS = ("0", "1", "2", "3", "4", "5", "6a", "6b", "7")
 STARTER = {

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from ffnn_jax.config import PRESETS, Crop, Dense, Flip, LeakyReLU, Refusal, Settings, preset
+from ffnn_jax.config import PRESETS, Crop, Flip, Refusal, Settings, preset
+from ffnn_jax.nn import Dense, LeakyReLU
 
 MNIST = PRESETS["mnist"]
 WHOLE = ("held_out", "steps", "batch_size", "validation_interval", "validation_batches")

@@ -10,8 +10,9 @@ import pytest
 from experiments import budget
 from experiments._results import RESULTS
 from experiments._sweep import append, read_records
-from ffnn_jax.config import Conv, Crop, Dense, Flip, Refusal, Settings
+from ffnn_jax.config import Crop, Flip, Refusal, Settings
 from ffnn_jax.network import Network
+from ffnn_jax.nn import Conv, Dense
 
 EVERY = [(row, name) for row, some in budget.CANDIDATES.items() for name in some]
 SHAPE = (32, 32, 3)

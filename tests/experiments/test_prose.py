@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from experiments import prose
-from ffnn_jax.config import ReLU, Sigmoid
+from ffnn_jax.nn import ReLU, Sigmoid
 
 FIGURES = {f"prose_{name}.png" for name in ("batches", "activations", "smoothness")}
 

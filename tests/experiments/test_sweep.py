@@ -17,9 +17,10 @@ import pytest
 from experiments import _sweep
 from experiments._rows import rows_of, seeds_of, training_flops
 from experiments._sweep import append, quickly, read_records, run_seed, sweep
-from ffnn_jax.config import Dense, MaxPool, Refusal, preset
+from ffnn_jax.config import Refusal, preset
 from ffnn_jax.data import Splits, load_splits
 from ffnn_jax.layers import _conv
+from ffnn_jax.nn import Dense, MaxPool
 from ffnn_jax.training import _gradients
 
 RECORD = '{"row": "a", "seed": 0}'

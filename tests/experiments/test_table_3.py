@@ -14,7 +14,8 @@ from experiments._quote import quoted
 from experiments._statistics import spread
 from experiments._sweep import append, read_records
 from experiments._table_3_section import compromise
-from ffnn_jax.config import Dense, Refusal, Settings
+from ffnn_jax.config import Refusal, Settings
+from ffnn_jax.nn import Dense
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,8 @@ import pytest
 
 from experiments import wishes
 from experiments._claims import cells
-from ffnn_jax.config import Conv, LeakyReLU, MaxPool, Refusal, ReLU
+from ffnn_jax.config import Refusal
+from ffnn_jax.nn import Conv, LeakyReLU, MaxPool, ReLU
 
 MODEL_3 = wishes.MODEL_3
 

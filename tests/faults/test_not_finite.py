@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ffnn_jax.config import Diverged, Layer
+from ffnn_jax.config import Diverged
 from ffnn_jax.models import load_arrays
+from ffnn_jax.nn import Layer
 from ffnn_jax.runs import Checkpoints, compute
 from tests.faults.conftest import TRAIN, Place
 from tests.runs.test_checkpoints import SETTINGS, SPLITS

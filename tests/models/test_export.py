@@ -8,10 +8,10 @@ import jax
 import numpy as np
 import pytest
 
-from ffnn_jax.config import Conv, Dense, MaxPool, Refusal, ReLU
+from ffnn_jax.config import Refusal
 from ffnn_jax.models import PLATFORMS, Model, _export, exported, save_exported
-from ffnn_jax.network import Network
-from ffnn_jax.training import Normalisation
+from ffnn_jax.network import Network, Normalisation
+from ffnn_jax.nn import Conv, Dense, MaxPool, ReLU
 
 NETWORK = Network((Conv(2, 3), ReLU(), MaxPool(2), Dense(3)), (6, 5, 2))
 NORMALISATION = Normalisation(np.array([1 / 255, 1 / 99], np.float32), np.zeros(2, np.float32))

@@ -12,10 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ffnn_jax.config import Conv, Dense, Layer, LeakyReLU, MaxPool, Refusal, ReLU
+from ffnn_jax.config import Refusal
 from ffnn_jax.models import Model, load, load_arrays, save, save_arrays
-from ffnn_jax.network import Network
-from ffnn_jax.training import Normalisation
+from ffnn_jax.network import Network, Normalisation
+from ffnn_jax.nn import Conv, Dense, Layer, LeakyReLU, MaxPool, ReLU
 
 NETWORK = Network((Conv(2, 3, init_scale=0.5), ReLU(), MaxPool(2), Dense(3)), (6, 5, 2))
 PIXELS = np.random.default_rng(0).integers(0, 256, (7, 6, 5, 2), np.uint8)

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from ffnn_jax.config import Dense, Refusal
+from ffnn_jax.config import Refusal
 from ffnn_jax.models import Model, fit_picture, is_of_digits, picture_files, predict_files
-from ffnn_jax.network import Network
-from ffnn_jax.training import Normalisation
+from ffnn_jax.network import Network, Normalisation
+from ffnn_jax.nn import Dense
 
 GREY, COLOUR = (28, 28, 1), (32, 32, 3)
 DIGITS = tuple("0123456789")

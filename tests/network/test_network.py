@@ -9,7 +9,8 @@ import pytest
 from ffnn_jax.catalogue import plain
 from ffnn_jax.config import Refusal, preset
 from ffnn_jax.layers import softmax_cross_entropy
-from ffnn_jax.network import Conv, Dense, Layer, LeakyReLU, MaxPool, Network, ReLU, Sigmoid
+from ffnn_jax.network import Network
+from ffnn_jax.nn import Conv, Dense, Layer, LeakyReLU, MaxPool, ReLU, Sigmoid
 from tests.tolerances import tolerance
 
 MNIST = Network(preset("mnist").layers, (28, 28, 1))

@@ -2,7 +2,8 @@ import pytest
 from rich.console import Console
 
 from ffnn_jax.config import preset
-from ffnn_jax.network import Dense, LeakyReLU, Network, ReLU, Sigmoid
+from ffnn_jax.network import Network
+from ffnn_jax.nn import Dense, LeakyReLU, ReLU, Sigmoid
 
 SUMMARY = Network(preset("mnist").layers, (28, 28, 1)).summary()
 

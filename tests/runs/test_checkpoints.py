@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ffnn_jax.config import Conv, Dense, Interrupted, MaxPool, Refusal, ReLU, Settings
+from ffnn_jax.config import Interrupted, Refusal, Settings
 from ffnn_jax.data import Dataset, Splits
 from ffnn_jax.models import load_arrays
+from ffnn_jax.nn import Conv, Dense, MaxPool, ReLU
 from ffnn_jax.runs import (
     Checkpoints,
     Ending,

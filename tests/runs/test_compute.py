@@ -14,34 +14,22 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ffnn_jax.config import (
-    Conv,
-    Crop,
-    Cutout,
-    Dense,
-    Flip,
-    Layer,
-    MaxPool,
-    Refusal,
-    ReLU,
-    Settings,
-    preset,
-)
+from ffnn_jax.config import Crop, Cutout, Flip, Refusal, Settings, preset
 from ffnn_jax.data import Dataset, Splits
 from ffnn_jax.models import load
+from ffnn_jax.nn import Conv, Dense, Layer, MaxPool, ReLU
 from ffnn_jax.reporting import precision_recall_table
 from ffnn_jax.runs import (
-    Observer,
     Outcome,
     _compute,
+    adapt_to_dataset,
     compute,
-    fitted,
     most_confident_mistakes,
+    plan,
     result_of,
-    run_network,
     write_run,
 )
-from ffnn_jax.training import Progress, _inputs, hold_out
+from ffnn_jax.training import Callbacks, Progress, _inputs, hold_out
 
 NAMES = ("cat", "dog", "eel")
 SETTINGS = Settings(
@@ -69,7 +57,7 @@ TEST_COUNTS = (5, 8, 11)
 SPLITS = Splits(images("train", (10, 12, 14)), None, images("test", TEST_COUNTS))
 
 
-class Listener(Observer):
+class Listener(Callbacks):
     """Writes down what it is told."""
 
     def __init__(self) -> None:
@@ -395,28 +383,28 @@ def test_the_figures_of_a_run_can_be_opened(folder: Path):
 )
 def test_settings_that_do_not_fit_the_data_are_refused(change: Any, message: str):
     with pytest.raises(Refusal) as caught:
-        run_network(dataclasses.replace(SETTINGS, **change), SPLITS)
+        plan(dataclasses.replace(SETTINGS, **change), SPLITS)
     assert str(caught.value) == message
 
 
 def test_a_batch_may_be_the_whole_training_set():
     settings = dataclasses.replace(SETTINGS, batch_size=27)
-    assert run_network(settings, SPLITS).output_shape == (3,)
+    assert plan(settings, SPLITS).output_shape == (3,)
 
 
 @pytest.mark.parametrize("other", [images("test", (3, 3, 3), (5, 5, 1)), images("test", (3, 3))])
 def test_test_images_unlike_the_training_images_are_refused_before_training(other: Dataset):
     with pytest.raises(Refusal, match="random/test"):
-        run_network(SETTINGS, SPLITS._replace(test=other))
+        plan(SETTINGS, SPLITS._replace(test=other))
 
 
 def test_another_data_set_s_classes_and_size_change_the_last_layer_and_what_is_held_out():
     splits = Splits(SPLITS.train, None, SPLITS.test)
     asked = preset("mnist")
-    settings = fitted(asked, splits)
+    settings = adapt_to_dataset(asked, splits)
     assert settings.layers == (*asked.layers[:-1], Dense(3))
     assert settings.held_out == len(SPLITS.train) // 5
-    assert fitted(dataclasses.replace(asked, held_out=7), splits).held_out == 7
+    assert adapt_to_dataset(dataclasses.replace(asked, held_out=7), splits).held_out == 7
     assert dataclasses.replace(settings, layers=asked.layers, held_out=2001) == asked
 
 

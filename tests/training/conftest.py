@@ -2,8 +2,9 @@ import jax
 import numpy as np
 import pytest
 
-from ffnn_jax.network import Conv, Dense, MaxPool, Network, ReLU
-from ffnn_jax.training import Images, Member, normalisation_of
+from ffnn_jax.network import Network, normalisation_of
+from ffnn_jax.nn import Conv, Dense, MaxPool, ReLU
+from ffnn_jax.training import Images, Member
 
 NETWORK = Network((Conv(6, 3), ReLU(), MaxPool(2), Dense(4)), (8, 8, 1))
 

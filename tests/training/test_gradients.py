@@ -9,7 +9,8 @@ import pytest
 
 from ffnn_jax.catalogue import plain
 from ffnn_jax.layers import softmax_cross_entropy
-from ffnn_jax.network import Conv, Dense, MaxPool, Network, ReLU
+from ffnn_jax.network import Network
+from ffnn_jax.nn import Conv, Dense, MaxPool, ReLU
 from ffnn_jax.training import loss_and_gradients
 from tests.tolerances import tolerance
 

@@ -8,10 +8,11 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from ffnn_jax.config import Diverged, Layer, preset
-from ffnn_jax.network import Conv, Dense, MaxPool, Network, ReLU
+from ffnn_jax.config import Diverged, preset
+from ffnn_jax.network import Network
+from ffnn_jax.nn import Conv, Dense, Layer, MaxPool, ReLU
 from ffnn_jax.optim import momentum
-from ffnn_jax.training import ImageParts, Keeper, train
+from ffnn_jax.training import Callbacks, ImageParts, train
 from tests.training.conftest import make_member
 
 SETTINGS = dataclasses.replace(preset("quickstart"), steps=50, batch_size=8, seed=5)
@@ -42,7 +43,7 @@ class FaultyRule(Layer):
         return _faulty(x)
 
 
-class Remembers(Keeper):
+class Remembers(Callbacks):
     """Looks at the state after every step."""
 
     def __init__(self):

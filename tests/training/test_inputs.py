@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from ffnn_jax.config import NORMALISATIONS, Refusal
-from ffnn_jax.training import hold_out, normalisation_of, normalise
+from ffnn_jax.network import normalisation_of, normalise
+from ffnn_jax.training import hold_out
 from tests.tolerances import tolerance
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (40, 6, 5, 3), np.uint8)

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from ffnn_jax.config import Cutout, preset
+from ffnn_jax.models import predict_probabilities
 from ffnn_jax.optim import momentum
-from ffnn_jax.training import ImageParts, predict_probabilities, train
+from ffnn_jax.training import ImageParts, train
 from ffnn_jax.training._snapshot import RunningMean
 from tests.training.conftest import NETWORK, make_member
 

@@ -6,11 +6,11 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
+from ffnn_jax.training._feed import Resident, Streaming
 
 from ffnn_jax.config import Cutout, Diverged, Flip, preset
 from ffnn_jax.optim import momentum
 from ffnn_jax.training import ImageParts, _seeds, train
-from ffnn_jax.training._feed import Resident, Streaming
 from tests.tolerances import tolerance
 from tests.training.conftest import NETWORK, make_member
 

@@ -9,15 +9,9 @@ import pytest
 
 from ffnn_jax.catalogue import plain
 from ffnn_jax.config import Crop, Cutout, Flip
+from ffnn_jax.network import normalise
 from ffnn_jax.optim import decay_loss, momentum
-from ffnn_jax.training import (
-    draw_distinct,
-    flip,
-    initial_state,
-    make_train_chunk,
-    make_validate,
-    normalise,
-)
+from ffnn_jax.training import draw_distinct, flip, initial_state, make_train_chunk, make_validate
 from tests.tolerances import SAME_ARITHMETIC, tolerance
 from tests.training.conftest import NETWORK, make_member
 

@@ -3,19 +3,13 @@ import importlib.util
 import jax
 import numpy as np
 import pytest
-
-from ffnn_jax.config import Refusal, require_grain
-from ffnn_jax.training import (
-    Block,
-    ImageParts,
-    Images,
-    Member,
-    Normalisation,
-    Stream,
-)
-from ffnn_jax.training import _stream as stream_module
 from ffnn_jax.training._rows import batch_rows, validation_rows
 from ffnn_jax.training._stream import gather, steps_in_a_block
+
+from ffnn_jax.config import Refusal, require_grain
+from ffnn_jax.network import Normalisation
+from ffnn_jax.training import Block, ImageParts, Images, Member, Stream
+from ffnn_jax.training import _stream as stream_module
 
 BATCH = 3
 
