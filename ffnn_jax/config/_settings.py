@@ -132,6 +132,7 @@ class Settings:
             "layers": layers_to_json(self.layers),
             "augmentations": augmentations_to_json(self.augmentations),
             "validation": str(self.validation),
+            "group_rates": dict(self.group_rates),
         }
 
     @classmethod
@@ -150,8 +151,8 @@ class Settings:
         }
         if "validation" in fields:
             described["validation"] = Validation.parse(fields["validation"])
-        if isinstance(fields.get("group_rates"), list):
-            described["group_rates"] = tuple(map(tuple, fields["group_rates"]))
+        if isinstance(fields.get("group_rates"), dict):
+            described["group_rates"] = tuple(fields["group_rates"].items())
         return from_fields(cls, "settings", fields | described)
 
     def _has_group_rates(self) -> bool:

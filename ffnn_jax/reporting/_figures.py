@@ -124,13 +124,15 @@ def draw_curves(history: Sequence[dict[str, Any]]) -> Figure:
     """Loss and accuracy against the step: a thin line for each seed, the mean in bold.
 
     Args:
-        history: lines with seed, step, loss, accuracy and validation_accuracy.
+        history: lines with seed, step, loss, accuracy and validation_accuracy; None everywhere
+            for a run without validation images.
     """
     figure = Drawing(figsize=(9, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2)
     _draw_lines(left, history, "loss", _BLUE, "training, smoothed")
     _draw_lines(right, history, "accuracy", _BLUE, "training, smoothed")
-    _draw_lines(right, history, "validation_accuracy", _ORANGE, "validation, 10 batches")
+    if any(line["validation_accuracy"] is not None for line in history):
+        _draw_lines(right, history, "validation_accuracy", _ORANGE, "validation, 10 batches")
     left.set(title="Loss, with weight decay's term", xlabel="step", ylabel="loss", yscale="log")
     right.set(title="Accuracy", xlabel="step", ylabel="accuracy")
     left.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))

@@ -111,10 +111,13 @@ def _cards(result: Result) -> list[dict[str, str]]:
     return [{"name": name, "value": value} for name, value in shown.items()]
 
 
-def _spread(values: Sequence[float]) -> str:
+def _spread(values: Sequence[float | None]) -> str:
     """The mean in percent, with the deviation over seeds where there are several."""
-    deviation = f" ± {100 * statistics.stdev(values):.1f}" if len(values) > 1 else ""
-    return f"{100 * statistics.mean(values):.1f}{deviation} %"
+    known = [value for value in values if value is not None]
+    if not known:
+        return "–"
+    deviation = f" ± {100 * statistics.stdev(known):.1f}" if len(known) > 1 else ""
+    return f"{100 * statistics.mean(known):.1f}{deviation} %"
 
 
 def _confusion(confusion: Confusion, names: Sequence[str]) -> list[dict[str, Any]]:
@@ -167,12 +170,12 @@ def _figures(folder: Path) -> list[dict[str, str]]:
 
 
 def _settings(settings: Mapping[str, Any], result: Result) -> list[tuple[str, str]]:
-    """Each setting; what is held out only where the data set has no split for validation."""
+    """Each setting; that of validation only where the data set has no split for it."""
     if "layers" not in settings:
         raise KeyError("layers")
     shown = {key.replace("_", " "): _in_words(value) for key, value in settings.items()}
     if len(result["data_sha256"]) > 2:
-        shown["held out"] = "none: the data set has a split for validation"
+        shown["validation"] = "none: the data set has a split for validation"
     return list(shown.items())
 
 
@@ -193,8 +196,14 @@ def _facts(result: Result) -> list[tuple[str, str]]:
 def _in_words(value: Any) -> str:
     """A setting's value; descriptions as in "Conv(filters=16, size=5)"."""
     if isinstance(value, dict):
-        fields = ", ".join(f"{key}={one}" for key, one in value.items() if key != "type")
-        return f"{value['type']}({fields})"
+        given = (f"{key}={_field(one)}" for key, one in value.items() if key != "type")
+        fields = ", ".join(given)
+        return f"{value['type']}({fields})" if "type" in value else fields or "none"
     if isinstance(value, list):
         return ", ".join(map(_in_words, value)) or "none"
     return "all" if value is None else str(value)
+
+
+def _field(value: Any) -> str:
+    """A field of a description: layers inside a layer in brackets."""
+    return f"({_in_words(value)})" if isinstance(value, list) else str(value)

@@ -15,7 +15,7 @@ from ffnn_jax.nn import Conv, Dense, MaxPool, ReLU
 
 NETWORK = Network((Conv(2, 3), ReLU(), MaxPool(2), Dense(3)), (6, 5, 2))
 NORMALISATION = Normalisation(np.array([1 / 255, 1 / 99], np.float32), np.zeros(2, np.float32))
-MODEL = Model(NETWORK, NETWORK.init(jax.random.key(0)), NORMALISATION, ("cat", "dog", "eel"))
+MODEL = Model(NETWORK, *NETWORK.init(jax.random.key(0)), NORMALISATION, ("cat", "dog", "eel"))
 
 ALONE = """
 import sys
@@ -54,7 +54,7 @@ def test_a_process_with_jax_alone_predicts_the_same(tmp_path: Path, batch: int):
 
 
 def test_a_program_that_is_another_function_is_refused_and_removed(tmp_path, monkeypatch):
-    other = Model(NETWORK, NETWORK.init(jax.random.key(1)), NORMALISATION, MODEL.class_names)
+    other = Model(NETWORK, *NETWORK.init(jax.random.key(1)), NORMALISATION, MODEL.class_names)
     program = exported(other)
     monkeypatch.setattr(_export, "exported", lambda model: program)
     with pytest.raises(Refusal, match=r"m\.stablehlo: the program is .* off the model"):

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from ffnn_jax.config import Refusal
 from ffnn_jax.models import Model, load, load_arrays, save, save_arrays
 from ffnn_jax.network import Network, Normalisation
-from ffnn_jax.nn import Conv, Dense, Layer, LeakyReLU, MaxPool, ReLU
+from ffnn_jax.nn import Conv, Dense, Layer, LeakyReLU, MaxPool, Normal, Param, ReLU
 
 NETWORK = Network((Conv(2, 3, init_scale=0.5), ReLU(), MaxPool(2), Dense(3)), (6, 5, 2))
 PIXELS = np.random.default_rng(0).integers(0, 256, (7, 6, 5, 2), np.uint8)
@@ -24,7 +23,7 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (7, 6, 5, 2), np.uint8)
 def model(seed: int) -> Model:
     mean = np.array([0.25, 0.5], np.float32) * seed
     normalisation = Normalisation(np.array([1 / 255, 1 / 99], np.float32), mean)
-    return Model(NETWORK, NETWORK.init(jax.random.key(seed)), normalisation, ("cat", "dog", "eel"))
+    return Model(NETWORK, *NETWORK.init(jax.random.key(seed)), normalisation, ("cat", "dog", "eel"))
 
 
 MEMBERS = [model(seed) for seed in (1, 2, 3)]
@@ -53,7 +52,7 @@ def reads_the_same_or_is_refused(path: Path, damaged: bytes, arrays: Any, about:
     """Whether the damaged file was refused; if it was not, nothing may differ."""
     path.write_bytes(damaged)
     try:
-        found, found_about = load_arrays(path)
+        found, found_about, _ = load_arrays(path)
     except Refusal as refusal:
         assert str(refusal).startswith(str(path))
         return True
@@ -89,7 +88,7 @@ def test_a_member_that_is_not_there_is_refused(path: Path, member: int):
 def test_one_bit_of_a_parameter_is_another_digest():
     params = jax.tree.map(np.array, MEMBERS[0].params)
     params["dense_5"]["b"][0] = np.nextafter(np.float32(0), np.float32(1))
-    changed = Model(NETWORK, params, MEMBERS[0].normalisation, MEMBERS[0].class_names)
+    changed = Model(NETWORK, params, {}, MEMBERS[0].normalisation, MEMBERS[0].class_names)
     assert changed.parameters_sha256 != MEMBERS[0].parameters_sha256
 
 
@@ -110,7 +109,7 @@ def test_a_file_cut_short_is_refused(path: Path, share: float):
 
 
 def test_a_flipped_bit_is_refused_or_changes_nothing(path: Path):
-    data, (arrays, about) = path.read_bytes(), load_arrays(path)
+    data, (arrays, about, _) = path.read_bytes(), load_arrays(path)
     draw = np.random.default_rng(0)
     flips = zip(draw.integers(len(data), size=200), draw.integers(8, size=200), strict=True)
     refused = [
@@ -133,30 +132,32 @@ def test_no_bit_of_the_zip_directory_can_be_flipped_unnoticed(tmp_path: Path):
 
 
 def swap(arrays: dict[str, Any]) -> None:
-    one, other = "member_0/0/conv_2/w", "member_1/0/conv_2/w"
+    one, other = "member_0/params/conv_2/w", "member_1/params/conv_2/w"
     arrays[one], arrays[other] = arrays[other], arrays[one]
 
 
 def lose(arrays: dict[str, Any]) -> None:
-    del arrays["member_0/0/dense_5/b"]
+    del arrays["member_0/params/dense_5/b"]
 
 
 def gain(arrays: dict[str, Any]) -> None:
-    arrays["member_0/0/dense_5/c"] = np.zeros(3, np.float32)
+    arrays["member_0/params/dense_5/c"] = np.zeros(3, np.float32)
 
 
 def retype(arrays: dict[str, Any]) -> None:
-    arrays["member_0/0/dense_5/b"] = arrays["member_0/0/dense_5/b"].view(np.int32)
+    arrays["member_0/params/dense_5/b"] = arrays["member_0/params/dense_5/b"].view(np.int32)
 
 
 def reshape(arrays: dict[str, Any]) -> None:
-    arrays["member_0/0/dense_5/w"] = arrays["member_0/0/dense_5/w"].reshape(3, -1)
+    arrays["member_0/params/dense_5/w"] = arrays["member_0/params/dense_5/w"].reshape(3, -1)
 
 
 @pytest.mark.parametrize("change", [swap, lose, gain, retype, reshape])
 def test_arrays_other_than_the_manifest_s_are_refused(path: Path, change: Any):
     rewritten(path, change)
-    with pytest.raises(Refusal, match=r"array 'member_0/0/\w+/\w' is not the one that was saved"):
+    with pytest.raises(
+        Refusal, match=r"array 'member_0/params/\w+/\w' is not the one that was saved"
+    ):
         load(path)
 
 
@@ -268,7 +269,7 @@ def test_models_of_two_networks_are_not_saved_in_one_file(path: Path):
 
 
 def test_two_layers_of_ones_own_with_one_name_are_not_saved(tmp_path: Path):
-    other = type("Scaled", (Scaled,), {"apply": lambda self, params, x: -x})
+    other = type("Scaled", (Scaled,), {"__call__": lambda self, params, x: -x})
     network = Network((Scaled(), other(), Dense(3)), (6, 5, 2))
     with pytest.raises(Refusal, match="the name Scaled is taken by another layer"):
         save(tmp_path / "own.npz", [dataclasses.replace(MEMBERS[0], network=network)])
@@ -287,10 +288,10 @@ class Scaled(Layer):
 
     start: Any = 1.0
 
-    def init(self, key, shape):
-        return {"scale": self.start + jax.random.normal(key, shape[-1:], jnp.float32)}
+    def params(self, shape):
+        return {"scale": Param(shape[-1:], Normal(1.0, mean=self.start))}
 
-    def apply(self, params, x):
+    def __call__(self, params, x):
         return params["scale"][None, None, None, :] * x
 
 
@@ -310,8 +311,8 @@ class NoDataclass(Layer):
 
 def own_model(layer: Layer) -> Model:
     network = Network((layer, Dense(3)), (6, 5, 2))
-    params = network.init(jax.random.key(0))
-    return Model(network, params, MEMBERS[0].normalisation, ("a", "b", "c"))
+    params, state = network.init(jax.random.key(0))
+    return Model(network, params, state, MEMBERS[0].normalisation, ("a", "b", "c"))
 
 
 def test_a_layer_of_ones_own_is_saved_and_loaded(tmp_path: Path):
@@ -327,10 +328,12 @@ def test_a_layer_of_ones_own_is_saved_and_loaded(tmp_path: Path):
 
 def test_a_layer_that_asks_for_other_arrays_than_were_saved_is_refused(tmp_path: Path):
     save(tmp_path / "own.npz", [own_model(Scaled())])
-    wider = type("Scaled", (Scaled,), {"init": lambda self, key, shape: {"scale": jnp.ones(3)}})
-    with pytest.raises(Refusal, match=r"member_0/0/scaled_2/scale' \(3,\), the file has \(2,\)"):
+    wider = type("Scaled", (Scaled,), {"params": lambda self, shape: {"scale": Param((3,))}})
+    with pytest.raises(
+        Refusal, match=r"member_0/params/scaled_2/scale' \(3,\), the file has \(2,\)"
+    ):
         load(tmp_path / "own.npz", layers=[wider])
-    other = type("Scaled", (Scaled,), {"init": lambda self, key, shape: {"size": jnp.ones(2)}})
+    other = type("Scaled", (Scaled,), {"params": lambda self, shape: {"size": Param((2,))}})
     with pytest.raises(Refusal, match=r"scaled_2/size' \(2,\), the file has none"):
         load(tmp_path / "own.npz", layers=[other])
 

@@ -24,7 +24,7 @@ def model(names: tuple[str, ...] = DIGITS, shape: Any = GREY) -> Model:
     network = Network((Dense(len(names)),), shape)
     channels = np.ones(shape[2], np.float32)
     return Model(
-        network, network.init(jax.random.key(0)), Normalisation(channels / 255, channels), names
+        network, *network.init(jax.random.key(0)), Normalisation(channels / 255, channels), names
     )
 
 

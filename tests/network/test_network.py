@@ -6,11 +6,32 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ffnn_jax.catalogue import plain
+from ffnn_jax.catalogue import (
+    CONV2D,
+    DENSE,
+    LEAKY_RELU,
+    MAX_POOL,
+    RELU,
+    SIGMOID,
+    SOFTMAX_CROSS_ENTROPY,
+)
 from ffnn_jax.config import Refusal, preset
-from ffnn_jax.layers import softmax_cross_entropy
+from ffnn_jax.layers import conv2d, softmax_cross_entropy
 from ffnn_jax.network import Network
-from ffnn_jax.nn import Conv, Dense, Layer, LeakyReLU, MaxPool, ReLU, Sigmoid
+from ffnn_jax.nn import (
+    Constant,
+    Conv,
+    Dense,
+    Dirac,
+    FromImages,
+    Layer,
+    LeakyReLU,
+    MaxPool,
+    Normal,
+    Param,
+    ReLU,
+    Sigmoid,
+)
 from tests.tolerances import tolerance
 
 MNIST = Network(preset("mnist").layers, (28, 28, 1))
@@ -20,26 +41,26 @@ SIGMOID = Network((Conv(3, 3), Sigmoid(), MaxPool(2), Dense(9), Sigmoid(), Dense
 
 
 def plain_loss(params, x, labels):
-    z = plain.conv2d(x, params["conv_2"]["w"], params["conv_2"]["b"], "SAME", 1)
-    z = plain.max_pool(plain.relu(z), 2)
-    z = plain.conv2d(z, params["conv_5"]["w"], params["conv_5"]["b"], "VALID", 1)
-    logits = plain.dense(z, params["dense_6"]["w"], params["dense_6"]["b"])
-    return plain.softmax_cross_entropy(logits, labels)
+    z = CONV2D.reference(x, params["conv_2"]["w"], params["conv_2"]["b"], "SAME", 1)
+    z = MAX_POOL.reference(RELU.reference(z), 2)
+    z = CONV2D.reference(z, params["conv_5"]["w"], params["conv_5"]["b"], "VALID", 1)
+    logits = DENSE.reference(z, params["dense_6"]["w"], params["dense_6"]["b"])
+    return SOFTMAX_CROSS_ENTROPY.reference(logits, labels)
 
 
 def plain_leaky_loss(params, x, labels):
-    z = plain.conv2d(x, params["conv_2"]["w"], params["conv_2"]["b"], "SAME", 1)
-    z = plain.leaky_relu(plain.max_pool(plain.leaky_relu(z, 0.3), 2), 0.01)
-    logits = plain.dense(z, params["dense_6"]["w"], params["dense_6"]["b"])
-    return plain.softmax_cross_entropy(logits, labels)
+    z = CONV2D.reference(x, params["conv_2"]["w"], params["conv_2"]["b"], "SAME", 1)
+    z = LEAKY_RELU.reference(MAX_POOL.reference(LEAKY_RELU.reference(z, 0.3), 2), 0.01)
+    logits = DENSE.reference(z, params["dense_6"]["w"], params["dense_6"]["b"])
+    return SOFTMAX_CROSS_ENTROPY.reference(logits, labels)
 
 
 def plain_sigmoid_loss(params, x, labels):
-    z = plain.conv2d(x, params["conv_2"]["w"], params["conv_2"]["b"], "SAME", 1)
-    z = plain.max_pool(plain.sigmoid(z), 2)
-    z = plain.sigmoid(plain.dense(z, params["dense_5"]["w"], params["dense_5"]["b"]))
-    logits = plain.dense(z, params["dense_7"]["w"], params["dense_7"]["b"])
-    return plain.softmax_cross_entropy(logits, labels)
+    z = CONV2D.reference(x, params["conv_2"]["w"], params["conv_2"]["b"], "SAME", 1)
+    z = MAX_POOL.reference(SIGMOID.reference(z), 2)
+    z = SIGMOID.reference(DENSE.reference(z, params["dense_5"]["w"], params["dense_5"]["b"]))
+    logits = DENSE.reference(z, params["dense_7"]["w"], params["dense_7"]["b"])
+    return SOFTMAX_CROSS_ENTROPY.reference(logits, labels)
 
 
 def draw_input(network, n, dtype):
@@ -52,11 +73,11 @@ def draw_input(network, n, dtype):
     [(SMALL, plain_loss), (LEAKY, plain_leaky_loss), (SIGMOID, plain_sigmoid_loss)],
 )
 def test_the_gradient_of_a_whole_network_equals_autodiff_of_the_plain_one(x64, network, plainly):
-    params = jax.tree.map(lambda a: a.astype(jnp.float64), network.init(jax.random.key(0)))
+    params, _ = jax.tree.map(lambda a: a.astype(jnp.float64), network.init(jax.random.key(0)))
     x, labels = draw_input(network, 7, jnp.float64)
 
     def loss(params, x):
-        return softmax_cross_entropy(network.apply(params, x), labels)
+        return softmax_cross_entropy(network.apply(params, {}, x)[0], labels)
 
     ours = jax.jit(jax.value_and_grad(loss, argnums=(0, 1)))(params, x)
     theirs = jax.jit(jax.value_and_grad(plainly, argnums=(0, 1)))(params, x, labels)
@@ -66,22 +87,23 @@ def test_the_gradient_of_a_whole_network_equals_autodiff_of_the_plain_one(x64, n
 
 @pytest.mark.parametrize(("network", "rate"), [(LEAKY, 0.1), (SIGMOID, 1.0)])
 def test_a_network_with_another_activation_learns_its_batch(network, rate):
-    params, (x, labels) = network.init(jax.random.key(0)), draw_input(network, 10, jnp.float32)
+    (params, _), (x, labels) = network.init(jax.random.key(0)), draw_input(network, 10, jnp.float32)
 
     @jax.jit
     def step(params, _):
         loss, gradient = jax.value_and_grad(
-            lambda params: softmax_cross_entropy(network.apply(params, x), labels)
+            lambda params: softmax_cross_entropy(network.apply(params, {}, x)[0], labels)
         )(params)
         return jax.tree.map(lambda w, dw: w - rate * dw, params, gradient), loss
 
     params, losses = jax.lax.scan(step, params, length=100)
     assert losses[-1] < 0.05 * losses[0]
-    np.testing.assert_array_equal(network.apply(params, x).argmax(1), labels)
+    np.testing.assert_array_equal(network.apply(params, {}, x)[0].argmax(1), labels)
 
 
 def test_parameters_are_named_by_kind_and_by_number_in_table_2():
-    params = MNIST.init(jax.random.key(0))
+    params, state = MNIST.init(jax.random.key(0))
+    assert state == {}
     shapes = {name: {key: a.shape for key, a in layer.items()} for name, layer in params.items()}
     assert shapes == {
         "conv_2": {"w": (5, 5, 1, 16), "b": (16,)},
@@ -97,7 +119,7 @@ def test_parameters_are_named_by_kind_and_by_number_in_table_2():
 )
 def test_weights_start_with_the_starters_deviation_and_biases_at_zero(name, deviation):
     keys = jax.random.split(jax.random.key(2), 20)
-    layer = jax.vmap(MNIST.init)(keys)[name]
+    layer = jax.vmap(MNIST.init)(keys)[0][name]
     standard_error = 1 / np.sqrt(2 * layer["w"].size)
     assert abs(float(jnp.std(layer["w"])) / deviation - 1) < 5 * standard_error
     assert not layer["b"].any()
@@ -109,7 +131,7 @@ def test_the_scale_of_a_description_multiplies_the_start():
         Network((Dense(4, init_scale=0.1),), (3, 2, 1)),
     )
     key = jax.random.key(3)
-    ratio = scaled.init(key)["dense_2"]["w"] / plainly.init(key)["dense_2"]["w"]
+    ratio = scaled.init(key)[0]["dense_2"]["w"] / plainly.init(key)[0]["dense_2"]["w"]
     np.testing.assert_allclose(ratio, 0.1, rtol=tolerance(jnp.float32))
 
 
@@ -119,14 +141,14 @@ def test_one_draw_starts_all_layers():
 
 
 def test_the_key_decides_the_start():
-    first, again, other = (MNIST.init(jax.random.key(seed)) for seed in (0, 0, 1))
+    first, again, other = (MNIST.init(jax.random.key(seed))[0] for seed in (0, 0, 1))
     assert all(map(np.array_equal, jax.tree.leaves(first), jax.tree.leaves(again)))
     assert not np.array_equal(first["conv_5"]["w"], other["conv_5"]["w"])
 
 
 def test_a_batch_of_none_gives_no_logits():
-    params = MNIST.init(jax.random.key(0))
-    assert MNIST.apply(params, jnp.zeros((0, 28, 28, 1), jnp.float32)).shape == (0, 10)
+    logits, _ = MNIST.apply(*MNIST.init(jax.random.key(0)), jnp.zeros((0, 28, 28, 1), jnp.float32))
+    assert logits.shape == (0, 10)
 
 
 def test_a_layer_that_does_not_fit_is_named():
@@ -136,7 +158,7 @@ def test_a_layer_that_does_not_fit_is_named():
 
 def test_images_of_another_size_are_refused():
     with pytest.raises(ValueError, match="dense: x must be"):
-        MNIST.apply(MNIST.init(jax.random.key(0)), jnp.zeros((2, 24, 28, 1), jnp.float32))
+        MNIST.apply(*MNIST.init(jax.random.key(0)), jnp.zeros((2, 24, 28, 1), jnp.float32))
 
 
 def flops(function, *args):
@@ -146,10 +168,10 @@ def flops(function, *args):
 
 
 def test_the_gradient_of_the_images_costs_nothing_unless_asked_for():
-    params, (x, labels) = MNIST.init(jax.random.key(0)), draw_input(MNIST, 4, jnp.float32)
+    (params, _), (x, labels) = MNIST.init(jax.random.key(0)), draw_input(MNIST, 4, jnp.float32)
 
     def loss(params, x):
-        return softmax_cross_entropy(MNIST.apply(params, x), labels)
+        return softmax_cross_entropy(MNIST.apply(params, {}, x)[0], labels)
 
     summary = MNIST.summary()
     predicted = 4 * (summary.forward_flops + summary.backward_flops)
@@ -165,71 +187,124 @@ class Square(Layer):
 
     title: ClassVar[str] = "Square"
 
-    def apply(self, params, x):
+    def __call__(self, params, x):
         return x * x
 
 
 def test_a_layer_of_ones_own_is_applied_and_summed_up():
     network = Network((Dense(4), Square(), Dense(3)), (2, 2, 1))
-    params = network.init(jax.random.key(0))
+    params, _ = network.init(jax.random.key(0))
     x = jnp.linspace(-1, 1, 8).reshape(2, 2, 2, 1)
-    hidden = plain.dense(x, params["dense_2"]["w"], params["dense_2"]["b"])
-    expected = plain.dense(hidden * hidden, params["dense_4"]["w"], params["dense_4"]["b"])
-    np.testing.assert_allclose(network.apply(params, x), expected, rtol=tolerance("float32", 4))
+    hidden = DENSE.reference(x, params["dense_2"]["w"], params["dense_2"]["b"])
+    expected = DENSE.reference(hidden * hidden, params["dense_4"]["w"], params["dense_4"]["b"])
+    logits, _ = network.apply(params, {}, x)
+    np.testing.assert_allclose(logits, expected, rtol=tolerance("float32", 4))
     assert network.summary().rows[2].title == "Square"
 
 
 @dataclasses.dataclass(frozen=True)
 class Shift(Layer):
-    """A layer of a user's own, with parameters that it draws itself."""
+    """A layer of a user's own, with a start of its own."""
 
     title: ClassVar[str] = "Shift"
 
-    def init(self, key, shape):
-        return {"by": jax.random.uniform(key, shape)}
+    def params(self, shape):
+        return {"by": Param(shape, jax.random.uniform)}
 
-    def apply(self, params, x):
+    def __call__(self, params, x):
         return x + params["by"][None]
 
 
-def test_a_layer_of_ones_own_draws_its_parameters_and_is_counted():
+def test_a_layer_of_ones_own_starts_its_own_way_and_is_counted():
     network = Network((Shift(), Dense(4), Shift(), Dense(3)), (2, 2, 1))
-    params = network.init(jax.random.key(0))
-    assert params["shift_2"]["by"].shape == (2, 2, 1)
-    assert not set(params["shift_2"]["by"].ravel().tolist()) & set(params["shift_4"]["by"].tolist())
-    without = Network((Dense(4), Dense(3)), (2, 2, 1)).init(jax.random.key(0))
+    params, _ = network.init(jax.random.key(0))
+    first, second = params["shift_2"]["by"], params["shift_4"]["by"]
+    assert first.shape == (2, 2, 1)
+    assert not set(first.ravel().tolist()) & set(second.tolist())
+    assert 0 <= first.min() < first.max() <= 1
+    without, _ = Network((Dense(4), Dense(3)), (2, 2, 1)).init(jax.random.key(0))
     np.testing.assert_array_equal(params["dense_3"]["w"], without["dense_2"]["w"])
     rows = network.summary().rows
     assert [row.parameters for row in rows[1:5]] == [4, 20, 4, 15]
     assert rows[1].cells()[6] == "4"
-    x = jnp.zeros((1, 2, 2, 1))
-    hidden = params["shift_2"]["by"][None]
-    hidden = plain.dense(hidden, params["dense_3"]["w"], params["dense_3"]["b"])
-    hidden = hidden + params["shift_4"]["by"][None]
-    expected = plain.dense(hidden, params["dense_5"]["w"], params["dense_5"]["b"])
-    np.testing.assert_allclose(network.apply(params, x), expected, rtol=tolerance("float32", 4))
 
 
 def test_a_layer_that_is_made_of_one_of_ours_has_its_own_way():
     class Doubled(ReLU):
-        def apply(self, params, x):
+        def __call__(self, params, x):
             return 2 * x
 
     network = Network((Doubled(), Dense(3)), (2, 2, 1))
-    params, x = network.init(jax.random.key(0)), -jnp.ones((1, 2, 2, 1))
-    expected = plain.dense(2 * x, params["dense_3"]["w"], params["dense_3"]["b"])
-    np.testing.assert_allclose(network.apply(params, x), expected, rtol=tolerance("float32", 4))
+    (params, _), x = network.init(jax.random.key(0)), -jnp.ones((1, 2, 2, 1))
+    expected = DENSE.reference(2 * x, params["dense_3"]["w"], params["dense_3"]["b"])
+    logits, _ = network.apply(params, {}, x)
+    np.testing.assert_allclose(logits, expected, rtol=tolerance("float32", 4))
 
 
-@pytest.mark.parametrize("given", [jnp.ones(3), {"n": jnp.arange(3)}, {"a": 0.5}, {0: jnp.ones(3)}])
-def test_parameters_that_could_not_be_trained_are_refused(given):
-    own = type("Own", (Shift,), {"init": lambda self, key, shape: given})
+@pytest.mark.parametrize(
+    ("start", "error", "message"),
+    [
+        (lambda key, shape: jnp.arange(3), TypeError, "own_2/w must give an array of floating"),
+        (lambda key, shape: 0.5, TypeError, "own_2/w must give an array of floating"),
+        (
+            lambda key, shape: jnp.ones(4),
+            ValueError,
+            r"own_2/w must start in shape \(3,\), got \(4,",
+        ),
+        (FromImages(lambda images: images), ValueError, "own_2/w is computed from training images"),
+    ],
+)
+def test_a_start_that_cannot_be_trained_is_rejected(start, error, message):
+    own = type("Own", (Shift,), {"params": lambda self, shape: {"w": Param((3,), start)}})
     network = Network((own(), Dense(3)), (2, 2, 1))
-    with pytest.raises(TypeError, match=r"Own\(\): init must give a dict of floating-point arrays"):
+    with pytest.raises(error, match=message):
         network.init(jax.random.key(0))
 
 
 def test_a_layer_that_cannot_be_applied_is_named():
     network = Network((Layer(), Dense(3)), (2, 2, 1))
-    with pytest.raises(TypeError, match=r"Layer\(\): no layer of this package, and it has no"):
-        network.apply(network.init(jax.random.key(0)), jnp.zeros((1, 2, 2, 1)))
+    with pytest.raises(TypeError, match=r"Layer\(\): a layer defines apply, or __call__"):
+        network.apply(*network.init(jax.random.key(0)), jnp.zeros((1, 2, 2, 1)))
+
+
+@dataclasses.dataclass(frozen=True)
+class Started(Layer):
+    """A layer with one array."""
+
+    param: Param
+
+    def params(self, shape):
+        return {"w": self.param}
+
+    def __call__(self, params, x):
+        return x
+
+
+def started(param: Param, images=None):
+    params, _ = Network((Started(param),), (4, 4, 2)).init(jax.random.key(0), images)
+    return np.asarray(params["started_2"]["w"])
+
+
+def test_a_normal_start_has_its_mean_and_deviation():
+    w = started(Param((100, 100), Normal(0.5, mean=3.0)))
+    assert w.mean() == pytest.approx(3, abs=5 * 0.5 / 100)
+    assert w.std() == pytest.approx(0.5, rel=5 / np.sqrt(2 * w.size))
+
+
+def test_a_constant_start_is_the_constant():
+    np.testing.assert_array_equal(started(Param((2, 3), Constant(1.5))), np.full((2, 3), 1.5))
+
+
+def test_a_dirac_kernel_gives_back_its_input_and_draws_the_other_outputs():
+    w = started(Param((3, 3, 2, 5), Dirac(0.1)))
+    x = np.random.default_rng(0).normal(size=(2, 4, 4, 2)).astype(np.float32)
+    z = conv2d(jnp.asarray(x), jnp.asarray(w), jnp.zeros(5))
+    np.testing.assert_array_equal(z[..., :2], x)
+    assert np.std(w[..., 2:]) == pytest.approx(0.1, rel=0.5)
+    np.testing.assert_array_equal(started(Param((3, 3, 5, 2), Dirac()))[1, 1], np.eye(5)[:, :2])
+
+
+def test_a_start_from_images_is_given_as_many_as_it_asks_for():
+    images = jnp.arange(12.0).reshape(12, 1, 1, 1)
+    param = Param((), FromImages(lambda images: images.sum(), images=4))
+    assert started(param, images) == 0 + 1 + 2 + 3

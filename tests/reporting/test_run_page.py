@@ -121,7 +121,7 @@ def test_what_no_run_wrote_is_refused(folder: Path, name: str, text: str):
 
 
 def test_what_is_held_out_is_not_shown_where_a_split_is_there_for_it(folder: Path):
-    assert "<dt>held out</dt><dd>2001</dd>" in run_page(folder)
+    assert "<dt>validation</dt><dd>drawn:2001</dd>" in run_page(folder)
     result = {**RESULT, "data_sha256": dict.fromkeys("abc", "0")}
     (folder / "result.json").write_text(json.dumps(result))
     assert "none: the data set has a split for validation" in run_page(folder)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ffnn_jax.config import Interrupted, Refusal, Settings
+from ffnn_jax.config import Interrupted, Refusal, Settings, Validation
 from ffnn_jax.data import Dataset, Splits
 from ffnn_jax.models import load_arrays
 from ffnn_jax.nn import Conv, Dense, MaxPool, ReLU
@@ -27,7 +27,8 @@ from ffnn_jax.training import Snapshot
 
 SETTINGS = Settings(
     preset="mnist", dataset="random", layers=(Conv(2, 3), ReLU(), MaxPool(2), Dense(3)),
-    held_out=9, steps=23, batch_size=4, validation_interval=5, validation_batches=2, seeds=2,
+    validation=Validation("drawn", 9), steps=23, batch_size=4, validation_interval=5,
+    validation_batches=2, seeds=2,
 )  # fmt: skip
 
 
@@ -76,13 +77,13 @@ def straight() -> Outcome:
 
 def ended_at(folder: Path, step: int, every: int = 10) -> None:
     with pytest.raises(Interrupted, match=f"saved at step {step}$") as caught:
-        compute(SETTINGS, SPLITS, checkpoints=EndingAt(step, folder, every=every))
+        compute(SETTINGS, SPLITS, callbacks=EndingAt(step, folder, every=every))
     assert caught.value.signal == 15
 
 
 def resumed(folder: Path, settings: Settings = SETTINGS, splits: Splits = SPLITS) -> Outcome:
     return compute(
-        settings, splits, checkpoints=Checkpoints(folder, every=10, start=last_checkpoint(folder))
+        settings, splits, callbacks=Checkpoints(folder, every=10, start=last_checkpoint(folder))
     )
 
 
@@ -108,13 +109,13 @@ def test_a_run_may_end_again_and_again(tmp_path: Path, straight):
     for step in (4, 9, 17):
         start = last_checkpoint(tmp_path)
         with pytest.raises(Interrupted):
-            compute(SETTINGS, SPLITS, checkpoints=EndingAt(step, tmp_path, 10, start))
+            compute(SETTINGS, SPLITS, callbacks=EndingAt(step, tmp_path, 10, start))
     assert_the_same(resumed(tmp_path), straight)
 
 
 def test_more_steps_are_the_steps_of_a_longer_run(tmp_path: Path, straight):
     shorter = dataclasses.replace(SETTINGS, steps=12, validation_interval=5)
-    compute(shorter, SPLITS, checkpoints=Checkpoints(tmp_path))
+    compute(shorter, SPLITS, callbacks=Checkpoints(tmp_path))
     longer = resumed(tmp_path)
     digests = [[model.parameters_sha256 for model in one.models] for one in (longer, straight)]
     assert digests[0] == digests[1]
@@ -123,12 +124,12 @@ def test_more_steps_are_the_steps_of_a_longer_run(tmp_path: Path, straight):
 
 def test_the_beginning_stands_before_anything_is_compiled(tmp_path: Path):
     with pytest.raises(Begun):
-        compute(SETTINGS, SPLITS, checkpoints=EndingAtTheBeginning(tmp_path))
+        compute(SETTINGS, SPLITS, callbacks=EndingAtTheBeginning(tmp_path))
     assert last_checkpoint(tmp_path).about["step"] == 0
 
 
 def test_the_last_three_and_the_best_are_kept(tmp_path: Path):
-    compute(SETTINGS, SPLITS, checkpoints=Checkpoints(tmp_path, every=5))
+    compute(SETTINGS, SPLITS, callbacks=Checkpoints(tmp_path, every=5))
     assert names(tmp_path) == [
         "best.npz", *(f"step-{step:010}.npz" for step in (15, 20, 23)),
     ]  # fmt: skip
@@ -162,7 +163,7 @@ def test_damaged_checkpoints_take_no_place_among_the_last_three(tmp_path: Path, 
 
 
 def test_where_all_others_are_gone_the_best_is_gone_on_from(tmp_path: Path, straight):
-    compute(SETTINGS, SPLITS, checkpoints=Checkpoints(tmp_path, every=5))
+    compute(SETTINGS, SPLITS, callbacks=Checkpoints(tmp_path, every=5))
     for path in (tmp_path / "checkpoints").glob("step-*.npz"):
         path.unlink()
     assert last_checkpoint(tmp_path).path.name == "best.npz"
@@ -173,7 +174,7 @@ def test_a_best_that_is_not_of_this_run_is_named_and_replaced(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
     other = dataclasses.replace(SETTINGS, learning_rate=1e-3)
-    compute(other, SPLITS, checkpoints=Checkpoints(tmp_path / "other", every=5))
+    compute(other, SPLITS, callbacks=Checkpoints(tmp_path / "other", every=5))
     ended_at(tmp_path, 3)
     best = tmp_path / "checkpoints" / "best.npz"
     best.write_bytes((tmp_path / "other" / "checkpoints" / "best.npz").read_bytes())
@@ -188,7 +189,7 @@ def test_a_new_number_of_steps_is_kept_at_once(tmp_path: Path):
     longer = dataclasses.replace(SETTINGS, steps=40)
     checkpoints = EndingAtTheBeginning(tmp_path, start=last_checkpoint(tmp_path))
     with pytest.raises(Begun):
-        compute(longer, SPLITS, checkpoints=checkpoints)
+        compute(longer, SPLITS, callbacks=checkpoints)
     about = last_checkpoint(tmp_path).about
     assert (about["step"], about["settings"]["steps"]) == (7, 40)
 
@@ -230,7 +231,7 @@ def test_other_images_are_refused(tmp_path: Path):
 def test_another_network_is_refused_by_the_arrays_that_differ(tmp_path: Path):
     ended_at(tmp_path, 3)
     wider = dataclasses.replace(SETTINGS, layers=(Conv(3, 3), ReLU(), MaxPool(2), Dense(3)))
-    told = r"seed_0/momentum/m/conv_2/b is float32 \(2,\), not float32 \(3,\); "
+    told = r"seed_0/opt_state/m/conv_2/b is float32 \(2,\), not float32 \(3,\); "
     with pytest.raises(Refusal, match=f"of another run: {told}"):
         resumed(tmp_path, wider)
 
@@ -270,7 +271,7 @@ def test_two_processes_do_not_write_one_folder(tmp_path: Path):
 
 def test_a_signal_at_the_last_step_does_not_undo_it(tmp_path: Path, straight):
     ending = Ending(signal=None)
-    outcome = compute(SETTINGS, SPLITS, checkpoints=EndingAt(23, tmp_path, ending=ending))
+    outcome = compute(SETTINGS, SPLITS, callbacks=EndingAt(23, tmp_path, ending=ending))
     assert ending.signal == 15
     assert_the_same(outcome, straight)
 
@@ -278,7 +279,7 @@ def test_a_signal_at_the_last_step_does_not_undo_it(tmp_path: Path, straight):
 def test_a_streamed_run_goes_on_to_the_same_bits(tmp_path: Path, straight):
     ended_at(tmp_path, 7)
     checkpoints = Checkpoints(tmp_path, start=last_checkpoint(tmp_path))
-    assert_the_same(compute(SETTINGS, SPLITS, streaming=True, checkpoints=checkpoints), straight)
+    assert_the_same(compute(SETTINGS, SPLITS, streaming=True, callbacks=checkpoints), straight)
 
 
 def test_the_time_of_a_run_is_that_of_all_its_parts(tmp_path: Path):

@@ -9,15 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
 
-from ffnn_jax.config import Crop, Cutout, Flip, Refusal, Settings, preset
+from ffnn_jax.config import Crop, Cutout, Flip, Refusal, Settings, Validation, preset
 from ffnn_jax.data import Dataset, Splits
 from ffnn_jax.models import load
-from ffnn_jax.nn import Conv, Dense, Layer, MaxPool, ReLU
+from ffnn_jax.nn import Conv, Dense, Layer, MaxPool, Param, ReLU
 from ffnn_jax.reporting import precision_recall_table
 from ffnn_jax.runs import (
     Outcome,
@@ -29,14 +28,14 @@ from ffnn_jax.runs import (
     result_of,
     write_run,
 )
-from ffnn_jax.training import Callbacks, Progress, _inputs, hold_out
+from ffnn_jax.training import Callbacks, Progress, _images, hold_out
 
 NAMES = ("cat", "dog", "eel")
 SETTINGS = Settings(
     preset="tiny",
     dataset="random",
     layers=(Conv(2, 3), ReLU(), MaxPool(2), Dense(3)),
-    held_out=9,
+    validation=Validation("drawn", 9),
     steps=6,
     batch_size=4,
     validation_interval=4,
@@ -136,7 +135,7 @@ def test_rows_of_a_confusion_matrix_are_the_test_images_of_a_class(pair: Outcome
 def test_training_and_validation_accuracy_are_over_all_images_of_the_seed_s_split(pair: Outcome):
     data = SPLITS.train
     for index, seed in enumerate(pair.seeds):
-        rows = hold_out(seed, len(data), SETTINGS.held_out)
+        rows = hold_out(seed, len(data), SETTINGS.validation)
         right = pair.models[index].predict(data.images) == data.labels
         assert pair.train_accuracy[index] == right[rows.train].mean()
         assert pair.validation_accuracy[index] == right[rows.validation].mean()
@@ -155,7 +154,7 @@ def test_the_schedule_is_the_one_in_the_settings(steps: int):
 
 
 def test_the_normalisation_is_of_the_images_trained_on(pair: Outcome):
-    rows = hold_out(4, len(SPLITS.train), SETTINGS.held_out).train
+    rows = hold_out(4, len(SPLITS.train), SETTINGS.validation).train
     mean = SPLITS.train.images[rows].mean() / 255
     assert pair.models[1].normalisation.mean == pytest.approx(mean, rel=1e-6)
 
@@ -163,7 +162,7 @@ def test_the_normalisation_is_of_the_images_trained_on(pair: Outcome):
 def test_the_normalisation_is_the_one_in_the_settings():
     settings = dataclasses.replace(SETTINGS, steps=1, normalisation="channel-mean-sd")
     (model,) = compute(settings, SPLITS).models
-    pixels = SPLITS.train.images[hold_out(3, len(SPLITS.train), SETTINGS.held_out).train]
+    pixels = SPLITS.train.images[hold_out(3, len(SPLITS.train), SETTINGS.validation).train]
     assert model.normalisation.scale == pytest.approx(1 / pixels.std(), rel=1e-6)
     assert model.normalisation.mean == pytest.approx(pixels.mean() / pixels.std(), rel=1e-6)
 
@@ -171,7 +170,7 @@ def test_the_normalisation_is_the_one_in_the_settings():
 def test_the_normalisation_is_of_all_images_however_many_are_summed_at_a_time(
     pair: Outcome, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(_inputs, "_BLOCK_BYTES", 10 * SPLITS.train.images[0].nbytes)
+    monkeypatch.setattr(_images, "_BLOCK_BYTES", 10 * SPLITS.train.images[0].nbytes)
     (model,) = compute(dataclasses.replace(SETTINGS, steps=1), SPLITS).models
     assert model.normalisation.mean == pair.models[0].normalisation.mean
 
@@ -194,7 +193,7 @@ def test_an_augmented_seed_has_the_same_bits_again_in_company_and_others_than_wi
 
 def test_a_split_for_validation_is_used_where_there_is_one():
     validation = images("validation", (2, 3, 4))
-    settings = dataclasses.replace(SETTINGS, held_out=1, steps=1)
+    settings = dataclasses.replace(SETTINGS, validation=Validation("drawn", 1), steps=1)
     outcome = compute(settings, SPLITS._replace(validation=validation))
     right = outcome.models[0].predict(validation.images) == validation.labels
     assert outcome.validation_accuracy == [right.mean()]
@@ -329,10 +328,10 @@ def test_a_run_is_written_alike_where_text_is_ascii_unless_told(
 class Offset(Layer):
     """A layer of a user's own, with a parameter that is no weight and no bias."""
 
-    def init(self, key, shape):
-        return {"by": jnp.zeros(shape, jnp.float32)}
+    def params(self, shape):
+        return {"by": Param(shape)}
 
-    def apply(self, params, x):
+    def __call__(self, params, x):
         return x + params["by"][None]
 
 
@@ -357,7 +356,10 @@ def test_the_figures_of_a_run_can_be_opened(folder: Path):
     ("change", "message"),
     [
         ({"batch_size": 28}, "batch-size must be at most the 27 training images, got 28"),
-        ({"held_out": 36}, "held-out must be below the 36 training images, got 36"),
+        (
+            {"validation": Validation("drawn", 36)},
+            "validation must leave one of the 36 training images to train on, got 36",
+        ),
         (
             {"layers": (Dense(4),)},
             "random/train has 3 classes, the network has outputs (4,)",
@@ -389,7 +391,7 @@ def test_settings_that_do_not_fit_the_data_are_refused(change: Any, message: str
 
 def test_a_batch_may_be_the_whole_training_set():
     settings = dataclasses.replace(SETTINGS, batch_size=27)
-    assert plan(settings, SPLITS).output_shape == (3,)
+    assert plan(settings, SPLITS).network.output_shape == (3,)
 
 
 @pytest.mark.parametrize("other", [images("test", (3, 3, 3), (5, 5, 1)), images("test", (3, 3))])
@@ -403,9 +405,10 @@ def test_another_data_set_s_classes_and_size_change_the_last_layer_and_what_is_h
     asked = preset("mnist")
     settings = adapt_to_dataset(asked, splits)
     assert settings.layers == (*asked.layers[:-1], Dense(3))
-    assert settings.held_out == len(SPLITS.train) // 5
-    assert adapt_to_dataset(dataclasses.replace(asked, held_out=7), splits).held_out == 7
-    assert dataclasses.replace(settings, layers=asked.layers, held_out=2001) == asked
+    assert settings.validation == Validation("drawn", len(SPLITS.train) // 5)
+    assert adapt_to_dataset(asked, splits, kept=["validation"]).validation == asked.validation
+    unlike = {"layers": asked.layers, "validation": asked.validation}
+    assert dataclasses.replace(settings, **unlike) == asked
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def test_shapes_run_through_the_report_s_network():
 
 def test_the_report_s_mnist_network_has_14682_parameters():
     counts = [
-        sum(map(math.prod, layer.parameter_shapes(shape).values()))
+        sum(math.prod(param.shape) for param in layer.params(shape).values())
         for layer, shape in zip(MNIST, shapes_through(MNIST, IMAGE), strict=False)
     ]
     assert counts == [416, 0, 0, 6416, 0, 0, 7850]
@@ -72,13 +72,15 @@ def test_the_report_s_mnist_network_has_14682_parameters():
 
 def test_the_first_convolution_starts_as_if_it_had_three_channels():
     first, second, last = (layer for layer in MNIST if isinstance(layer, Conv | Dense))
-    assert first.initial_deviation(IMAGE) == 1 / math.sqrt(75 / 2)
-    assert second.initial_deviation((14, 14, 16)) == 1 / math.sqrt(25 * 16 / 2)
-    assert last.initial_deviation((7, 7, 16)) == 1 / math.sqrt(784 / 2)
+    assert first.params(IMAGE)["w"].start == Normal(1 / math.sqrt(75 / 2))
+    assert second.params((14, 14, 16))["w"].start == Normal(1 / math.sqrt(25 * 16 / 2))
+    assert last.params((7, 7, 16))["w"].start == Normal(1 / math.sqrt(784 / 2))
 
 
 def test_the_initial_scale_multiplies_the_deviation():
-    assert Dense(3, init_scale=0.1).initial_deviation((8,)) == pytest.approx(0.05, rel=1e-15)
+    start = Dense(3, init_scale=0.1).params((8,))["w"].start
+    assert isinstance(start, Normal)
+    assert start.deviation == pytest.approx(0.05, rel=1e-15)
 
 
 @pytest.mark.parametrize(
