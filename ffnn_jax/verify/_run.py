@@ -91,7 +91,8 @@ def check_vjp(
     if batch is not None and batch not in leading:
         raise ValueError(f"check_vjp: no argument begins with the batch axis {batch!r}")
     subject = Subject(
-        op, reference, described, batch, reduces, tuple(linear), exact, empty_batch, tuple(kinks)
+        op, reference, described, batch=batch, reduces=reduces, linear=tuple(linear), exact=exact,
+        empty_batch=empty_batch, kinks=tuple(kinks),
     )  # fmt: skip
     chosen = list(sizes) if sizes else list(sample_sizes(described, batch, seed, shapes))
     mismatch = _mismatch(subject, chosen[0])

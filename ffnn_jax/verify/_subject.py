@@ -35,14 +35,11 @@ class Kink:
     expected: tuple[Any, ...]
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Subject:
-    """An operation beside its plain definition.
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Traits:
+    """What is known of an operation, and so which checks apply to it.
 
     Attributes:
-        op: the differentiable function.
-        reference: its plain definition, which jax differentiates.
-        arguments: what each takes.
         batch: the name of the batch axis, which leads every argument that has it.
         reduces: how an output without the batch axis depends on it: "sum" or "mean".
         linear: places of arguments in which the operation is affine, the others being fixed.
@@ -52,15 +49,32 @@ class Subject:
         kinks: points with a convention.
     """
 
-    op: Function
-    reference: Function
-    arguments: tuple[Argument, ...]
     batch: str | None = None
     reduces: str = "sum"
     linear: tuple[int, ...] = ()
     exact: bool = False
     empty_batch: bool = False
     kinks: tuple[Kink, ...] = ()
+
+    @property
+    def traits(self) -> dict[str, Any]:
+        """What is known, by name: the keywords of another that has the same traits."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(Traits)}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Subject(Traits):
+    """An operation beside its plain definition.
+
+    Attributes:
+        op: the differentiable function.
+        reference: its plain definition, which jax differentiates.
+        arguments: what each takes.
+    """
+
+    op: Function
+    reference: Function
+    arguments: tuple[Argument, ...]
 
     @property
     def reals(self) -> tuple[int, ...]:
