@@ -54,7 +54,7 @@ def _averages(traits: Traits, arguments: Sequence[Argument]) -> bool:
     """Whether to average is a fault, and the batch's size the length of the first cotangent."""
     first = arguments[0]
     leads = traits.batch is not None and first.axes[:1] == (traits.batch,)
-    return leads and first.is_real and traits.reduces == "sum"
+    return leads and first.is_real and traits.reduces != "mean"
 
 
 def _averaging(backward: Function, place: int) -> Function:

@@ -13,6 +13,7 @@ from ffnn_jax.verify._arguments import Argument, Sizes
 
 Function = Callable[..., Any]
 Arrays = Sequence[np.ndarray]
+REDUCES = ("sum", "mean", "mixed")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +42,9 @@ class Traits:
 
     Attributes:
         batch: the name of the batch axis, which leads every argument that has it.
-        reduces: how an output without the batch axis depends on it: "sum" or "mean".
+        reduces: how an output without the batch axis depends on it: "sum" or "mean"; or "mixed"
+            where members of the batch depend on one another, so that what shares of it give
+            cannot be put together and "shard_map" is not checked.
         linear: places of arguments in which the operation is affine, the others being fixed.
         exact: whether the operation is made of sums and products alone, so that whole numbers
             give whole numbers and nothing rounds.

@@ -144,7 +144,7 @@ def test_faults_are_listed_and_nothing_is_checked(capsys: pytest.CaptureFixture)
             "cannot be written: no folder",
         ),
         (["--seed", "-1"], "seed must be from 0 to"),
-        (["mine:right_dense", *DENSE, "--reduces", "max"], "reduces must be sum or mean"),
+        (["mine:right_dense", *DENSE, "--reduces", "max"], "reduces must be sum, mean or mixed"),
     ],
 )
 def test_what_is_no_question_is_refused_in_one_line(words, message, capsys):
