@@ -155,9 +155,7 @@ def reshape(arrays: dict[str, Any]) -> None:
 @pytest.mark.parametrize("change", [swap, lose, gain, retype, reshape])
 def test_arrays_other_than_the_manifest_s_are_refused(path: Path, change: Any):
     rewritten(path, change)
-    with pytest.raises(
-        Refusal, match=r"array 'member_0/params/\w+/\w' is not the one that was saved"
-    ):
+    with pytest.raises(Refusal, match=r"array 'member_0/\S+' is not the one that was saved"):
         load(path)
 
 
@@ -329,9 +327,7 @@ def test_a_layer_of_ones_own_is_saved_and_loaded(tmp_path: Path):
 def test_a_layer_that_asks_for_other_arrays_than_were_saved_is_refused(tmp_path: Path):
     save(tmp_path / "own.npz", [own_model(Scaled())])
     wider = type("Scaled", (Scaled,), {"params": lambda self, shape: {"scale": Param((3,))}})
-    with pytest.raises(
-        Refusal, match=r"member_0/params/scaled_2/scale' \(3,\), the file has \(2,\)"
-    ):
+    with pytest.raises(Refusal, match=r"scaled_2/scale' \(3,\), the file has \(2,\)"):
         load(tmp_path / "own.npz", layers=[wider])
     other = type("Scaled", (Scaled,), {"params": lambda self, shape: {"size": Param((2,))}})
     with pytest.raises(Refusal, match=r"scaled_2/size' \(2,\), the file has none"):

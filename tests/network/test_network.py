@@ -37,7 +37,7 @@ from tests.tolerances import tolerance
 MNIST = Network(preset("mnist").layers, (28, 28, 1))
 SMALL = Network((Conv(3, 3), ReLU(), MaxPool(2), Conv(2, 2, "VALID"), Dense(5)), (9, 8, 2))
 LEAKY = Network((Conv(3, 3), LeakyReLU(0.3), MaxPool(2), LeakyReLU(), Dense(5)), (9, 8, 2))
-SIGMOID = Network((Conv(3, 3), Sigmoid(), MaxPool(2), Dense(9), Sigmoid(), Dense(5)), (9, 8, 2))
+LOGISTIC = Network((Conv(3, 3), Sigmoid(), MaxPool(2), Dense(9), Sigmoid(), Dense(5)), (9, 8, 2))
 
 
 def plain_loss(params, x, labels):
@@ -70,7 +70,7 @@ def draw_input(network, n, dtype):
 
 @pytest.mark.parametrize(
     ("network", "plainly"),
-    [(SMALL, plain_loss), (LEAKY, plain_leaky_loss), (SIGMOID, plain_sigmoid_loss)],
+    [(SMALL, plain_loss), (LEAKY, plain_leaky_loss), (LOGISTIC, plain_sigmoid_loss)],
 )
 def test_the_gradient_of_a_whole_network_equals_autodiff_of_the_plain_one(x64, network, plainly):
     params, _ = jax.tree.map(lambda a: a.astype(jnp.float64), network.init(jax.random.key(0)))
@@ -85,7 +85,7 @@ def test_the_gradient_of_a_whole_network_equals_autodiff_of_the_plain_one(x64, n
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, allowed, allowed), ours, theirs)
 
 
-@pytest.mark.parametrize(("network", "rate"), [(LEAKY, 0.1), (SIGMOID, 1.0)])
+@pytest.mark.parametrize(("network", "rate"), [(LEAKY, 0.1), (LOGISTIC, 1.0)])
 def test_a_network_with_another_activation_learns_its_batch(network, rate):
     (params, _), (x, labels) = network.init(jax.random.key(0)), draw_input(network, 10, jnp.float32)
 
@@ -249,9 +249,9 @@ def test_a_layer_that_is_made_of_one_of_ours_has_its_own_way():
         (
             lambda key, shape: jnp.ones(4),
             ValueError,
-            r"own_2/w must start in shape \(3,\), got \(4,",
+            r"own_2/w must start in shape \(3,\)",
         ),
-        (FromImages(lambda images: images), ValueError, "own_2/w is computed from training images"),
+        (FromImages(jnp.sum), ValueError, "own_2/w is computed from training"),
     ],
 )
 def test_a_start_that_cannot_be_trained_is_rejected(start, error, message):

@@ -12,6 +12,7 @@ from ffnn_jax.nn import (
     Layer,
     LeakyReLU,
     MaxPool,
+    Normal,
     ReLU,
     Sigmoid,
     layers_from_json,
