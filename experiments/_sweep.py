@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 from filelock import FileLock, Timeout
 from rich.console import Console
@@ -33,7 +32,6 @@ def sweep(
     seeds: Iterable[int],
     path: Path,
     tested: bool = True,
-    by_windows: bool = False,
 ) -> None:
     """Runs what of rows times seeds is not stored yet, and stores each seed as it is finished.
 
@@ -42,25 +40,24 @@ def sweep(
         seeds: the seeds of every row.
         path: the JSON-lines file.
         tested: whether the test images are looked at.
-        by_windows: whether seeds are added up as the first sweeps did.
 
     Raises:
-        Refusal: another sweep writes this file, it holds a seed with other settings or added up
-            in another way, or there is no seed to run.
+        Refusal: another sweep writes this file, it holds a seed with other settings, or there is
+            no seed to run.
     """
     seeds = list(seeds)
     if not seeds:
         raise Refusal("seeds must be at least 1")
     path.parent.mkdir(parents=True, exist_ok=True)
     with _alone_with(path):
-        done = _done(rows, path, by_windows)
+        done = _done(rows, path)
         waiting = [(row, seed) for seed in seeds for row in rows if (row, seed) not in done]
-        runs = [(run_seed, row, rows[row], seed, tested, by_windows) for row, seed in waiting]
+        runs = [(run_seed, row, rows[row], seed, tested) for row, seed in waiting]
         for record in _on_every_core(runs):
             append(path, record)
 
 
-def _done(rows: Mapping[str, Settings], path: Path, by_windows: bool) -> set[Key]:
+def _done(rows: Mapping[str, Settings], path: Path) -> set[Key]:
     """The stored seeds of these rows, once they are found to be what is asked for."""
     done = set()
     for record in read_records(path):
@@ -70,10 +67,6 @@ def _done(rows: Mapping[str, Settings], path: Path, by_windows: bool) -> set[Key
             if Settings.from_json(record["settings"]) != asked:
                 raise Refusal(
                     f"{path} has seed {seed} of {row!r} with other settings: move it away"
-                )
-            if record["by_windows"] != by_windows:
-                raise Refusal(
-                    f"{path} has seed {seed} of {row!r} added up in another way: move it away"
                 )
             done.add((row, seed))
     return done
@@ -118,13 +111,9 @@ def run_alone(function: Callable[..., Any], *arguments: Any) -> Any:
         return pool.submit(function, *arguments).result()
 
 
-def run_seed(
-    row: str, settings: Settings, seed: int, tested: bool = True, by_windows: bool = False
-) -> dict[str, Any]:
+def run_seed(row: str, settings: Settings, seed: int, tested: bool = True) -> dict[str, Any]:
     """Trains one seed, and tests it unless told not to; returns what is stored of it."""
-    with _adding_up_by_windows() if by_windows else contextlib.nullcontext():
-        outcome = outcome_of(settings, seed, tested)
-    return record_of(row, outcome, tested) | {"by_windows": by_windows}
+    return record_of(row, outcome_of(settings, seed, tested), tested)
 
 
 def outcome_of(settings: Settings, seed: int, tested: bool = True) -> Any:
@@ -138,19 +127,6 @@ def outcome_of(settings: Settings, seed: int, tested: bool = True) -> Any:
     if not tested:
         splits = splits._replace(test=_first_of(splits.train))
     return compute(settings, splits, streaming=False)
-
-
-@contextlib.contextmanager
-def _adding_up_by_windows() -> Iterator[None]:
-    """The sums of the first sweeps: convolutions by windows alone, batches at once."""
-    from ffnn_jax.layers import _conv
-    from ffnn_jax.training import _gradients
-
-    with (
-        mock.patch.object(_conv, "_form_on_cpu", return_value=_conv._WINDOWS),
-        mock.patch.object(_gradients, "_part_size", side_effect=lambda images: images),
-    ):
-        yield
 
 
 def record_of(row: str, outcome: Any, tested: bool = True) -> dict[str, Any]:

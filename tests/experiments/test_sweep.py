@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -19,8 +18,6 @@ from experiments._rows import rows_of, seeds_of, training_flops
 from experiments._sweep import append, quickly, read_records, run_seed, sweep
 from ffnn_jax.config import Dense, MaxPool, Refusal, preset
 from ffnn_jax.data import Splits, load_splits
-from ffnn_jax.layers import _conv
-from ffnn_jax.training import _gradients
 
 RECORD = '{"row": "a", "seed": 0}'
 SMALL = dataclasses.replace(quickly(preset("mnist")), layers=(MaxPool(4), Dense(10)))
@@ -216,20 +213,3 @@ def test_rows_are_lists_in_the_order_of_the_seeds():
 def test_the_work_of_a_run_is_that_of_all_its_images():
     """A dense layer of 49 by 10: forward and dW, two operations each; dx is not computed."""
     assert training_flops(SMALL, (28, 28, 1)) == 3 * 16 * 4 * 490
-
-
-def test_a_seed_added_up_in_another_way_is_not_taken_for_done(tmp_path: Path):
-    path = tmp_path / "some.jsonl"
-    append(path, run_seed("row", SMALL, 0))
-    with pytest.raises(_sweep.Refusal, match="seed 0 of 'row' added up in another way: move it"):
-        _sweep.sweep({"row": SMALL}, [0], path, by_windows=True)
-
-
-def test_seeds_are_added_up_as_in_the_first_sweeps_where_that_is_asked_for():
-    x, w, batch = jnp.ones((1, 8, 8, 16)), jnp.ones((5, 5, 16, 16)), 128
-    given = (x, w, ((2, 2), (2, 2)), 1)
-    assert _conv._form_on_cpu(*given) is _conv._ROWS and _gradients._part_size(batch) < batch
-    with _sweep._adding_up_by_windows():
-        assert _conv._form_on_cpu(*given) is _conv._WINDOWS
-        assert _gradients._part_size(batch) == batch
-    assert _conv._form_on_cpu(*given) is _conv._ROWS
