@@ -25,6 +25,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from experiments._layers import names_with_parameters
 from experiments._prose_figures import draw_race, draw_smoothness
 from experiments._quote import percent, processor
 from experiments._results import folder_for, read_result, run_command, write_result
@@ -216,7 +217,7 @@ def _gradients_of_a_bias(model: Model, images: Dataset, batches: int) -> np.ndar
     """The derivative of the loss by the last layer's first bias, batch after batch."""
     rows = np.random.default_rng(0).integers(0, len(images), (batches, _BATCH))
     pixels, labels = jnp.asarray(images.images), jnp.asarray(images.labels)
-    last = list(model.params)[-1]
+    last = names_with_parameters(model.network)[-1]
 
     def gradient(batch: jax.Array) -> jax.Array:
         x = normalise(pixels[batch], jax.tree.map(jnp.asarray, model.normalisation))

@@ -1,10 +1,10 @@
 """This package: derived backwards, in one compiled scan or in a Python loop."""
 
-import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
+from experiments._layers import names_with_parameters
 from experiments.peers._jax import InLoop, InScan
 from experiments.peers._workload import Stepper, Workload
 from ffnn_jax.layers import softmax_cross_entropy
@@ -16,8 +16,7 @@ from ffnn_jax.training import loss_and_gradients
 def make(workload: Workload, variant: str) -> Stepper:
     """The stepper of "ours" (in a scan) or "ours-loop"."""
     network = Network(workload.layers, workload.input_shape)
-    names = sorted(jax.eval_shape(network.init, jax.random.key(0)), key=_number)
-    weights = zip(names, workload.weights(), strict=True)
+    weights = zip(names_with_parameters(network), workload.weights(), strict=True)
     params = {name: {"w": jnp.asarray(w), "b": jnp.asarray(b)} for name, (w, b) in weights}
     rule = momentum(workload.alpha, workload.mu)
 
@@ -32,7 +31,3 @@ def make(workload: Workload, variant: str) -> Stepper:
 
     kind = InLoop if variant == "ours-loop" else InScan
     return kind(step, (params, rule.init(params)), workload)
-
-
-def _number(name: str) -> int:
-    return int(name.partition("_")[2])
