@@ -26,10 +26,12 @@ from typing import Any
 
 import numpy as np
 
+from experiments._quick import quickly
 from experiments._quote import percent, quoted, time_of_row
+from experiments._records import Record, read_records, seeds_of
 from experiments._results import folder_for, run_command, write_result
-from experiments._rows import Record, rows_of, seeds_of
-from experiments._sweep import quickly, read_records, sweep
+from experiments._sweep import sweep
+from experiments._table_rows import rows_of
 from ffnn_jax.config import (
     Conv,
     Crop,

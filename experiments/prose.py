@@ -26,10 +26,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments._layers import names_with_parameters
+from experiments._machine import processor
 from experiments._prose_figures import draw_race, draw_smoothness
-from experiments._quote import percent, processor
+from experiments._quick import narrow
+from experiments._quote import percent
 from experiments._results import folder_for, read_result, run_command, write_result
-from experiments._sweep import narrow
 from ffnn_jax.config import ReLU, Settings, Sigmoid, preset
 from ffnn_jax.data import Dataset, load, load_splits
 from ffnn_jax.layers import softmax_cross_entropy

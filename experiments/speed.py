@@ -24,12 +24,11 @@ import numpy as np
 from rich.console import Console
 
 from experiments._machine import (
-    CORES,
-    commit,
     device_name,
-    package_versions,
     peak_gflops,
+    provenance,
     require_quiet,
+    usable_cores,
 )
 from experiments._results import folder_for, read_result, run_command, write_result
 from experiments._speed_figure import draw_speed
@@ -40,7 +39,8 @@ from ffnn_jax.config import Refusal
 from ffnn_jax.network import Network
 from ffnn_jax.reporting import save_figure
 
-_THREADS = sorted({1, CORES})
+_CORES = len(usable_cores())
+_THREADS = sorted({1, _CORES})
 VARIANTS = {
     "ours": "ours", "ours-loop": "ours", "plain": "plain", "plain-scan": "plain",
     "flax": "flax_nnx", "flax-split": "flax_nnx", "equinox": "equinox_", "keras": "keras_",
@@ -84,11 +84,8 @@ def measured(quick: bool) -> Iterator[dict[str, Any]]:
     load, peak = os.getloadavg()[0], peak_gflops()
     console = Console(highlight=False)
     result = {
-        "quick": quick,
-        "device": device_name(),
-        "cores": CORES,
-        "commit": commit(),
-        "versions": package_versions(),
+        **provenance(quick),
+        "cores": _CORES,
         "load": load,
         "peak_gflops": peak,
         "rounds": rounds,

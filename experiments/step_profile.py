@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments._layers import layer_names
-from experiments._machine import commit, device_name, package_versions, peak_gflops, require_quiet
+from experiments._machine import device_name, peak_gflops, provenance, require_quiet
 from experiments._results import folder_for, run_command, write_result
 from experiments.peers import ours
 from experiments.peers._workload import CHUNK, Workload
@@ -43,11 +43,7 @@ def main(quick: bool = False) -> None:
     names, calls = (_NETWORKS[:1], 1) if quick else (_NETWORKS, _CALLS)
     peak = peak_gflops()
     rows = [row for name in names for row in _rows(Workload(name, _BATCH), calls, peak)]
-    result = {
-        "quick": quick, "device": device_name(), "commit": commit(),
-        "versions": package_versions(), "peak_gflops": peak, "batch": _BATCH,
-        "rows": rows,
-    }  # fmt: skip
+    result = {**provenance(quick), "peak_gflops": peak, "batch": _BATCH, "rows": rows}
     write_result(folder_for(quick) / f"step-profile-{device_name()}.json", result)
     print(profile_table(rows))
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from experiments import budget
+from experiments._records import append, read_records
 from experiments._results import RESULTS
-from experiments._sweep import append, read_records
 from ffnn_jax.config import Conv, Crop, Dense, Flip, Refusal, Settings
 from ffnn_jax.network import Network
 

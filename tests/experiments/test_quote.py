@@ -1,9 +1,9 @@
 import pytest
 
+from experiments._machine import processor
 from experiments._quote import (
     WHOLE_PERCENTS,
     percent,
-    processor,
     quoted,
     standing,
     time_of_row,

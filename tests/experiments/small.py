@@ -1,0 +1,8 @@
+"""Settings that are trained in a moment."""
+
+import dataclasses
+
+from experiments._quick import quickly
+from ffnn_jax.config import Dense, MaxPool, preset
+
+SMALL = dataclasses.replace(quickly(preset("mnist")), layers=(MaxPool(4), Dense(10)))
