@@ -41,10 +41,10 @@ def written() -> dict[Path, str]:
         README: with_blocks(README.read_text(encoding="utf-8")),
         HERE / "README.md": page(found),
     }
-    for name, result in found.items():
-        path = HERE / f"{name}.py"
-        header = _HEADERS[name](result)
-        files[path] = with_header(path.read_text(encoding="utf-8"), header)
+    for name, header in _HEADERS.items():
+        if name in found:
+            path = HERE / f"{name}.py"
+            files[path] = with_header(path.read_text(encoding="utf-8"), header(found[name]))
     return files
 
 
