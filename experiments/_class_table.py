@@ -4,46 +4,29 @@ from collections import Counter
 from collections.abc import Sequence
 
 from experiments._classes import Confusions, best_and_worst, spreads_of_classes
+from experiments._report import ReportedRun
 from experiments._statistics import Spread
 
 
-def class_table(
-    confusions: Confusions,
-    names: Sequence[str],
-    precision: Sequence[float],
-    recall: Sequence[float],
-) -> str:
+def class_table(confusions: Confusions, names: Sequence[str], report: ReportedRun) -> str:
     """The report's precision and recall (and the F1 that follows) beside ours, class by class.
 
     Args:
         confusions: one a seed.
         names: of the classes.
-        precision: the report's.
-        recall: the report's.
+        report: its run.
     """
-    report = {"Precision": precision, "Recall": recall, "F1": _f1(precision, recall)}
+    theirs = {"Precision": report.precision, "Recall": report.recall, "F1": report.f1}
     lines = [["", *names], ["---", *["---:"] * len(names)]]
     for metric, spreads in spreads_of_classes(confusions).items():
-        lines.append([f"{metric}, report", *(f"{value:.3f}" for value in report[metric])])
+        lines.append([f"{metric}, report", *(f"{value:.3f}" for value in theirs[metric])])
         lines.append([f"{metric}, ours", *map(_cell, spreads)])
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def extremes(
-    confusions: Confusions,
-    names: Sequence[str],
-    precision: Sequence[float],
-    recall: Sequence[float],
-) -> str:
-    """The best and the worst classes by F1, the report's and ours, in a sentence.
-
-    Args:
-        confusions: one a seed.
-        names: of the classes.
-        precision: the report's.
-        recall: the report's.
-    """
-    f1 = _f1(precision, recall)
+def extremes(confusions: Confusions, names: Sequence[str], report: ReportedRun) -> str:
+    """The best and the worst classes by F1, the report's and ours, in a sentence."""
+    f1 = report.f1
     theirs = names[f1.index(max(f1))], names[f1.index(min(f1))]
     best, worst = best_and_worst(confusions)
     return (
@@ -51,10 +34,6 @@ def extremes(
         f"Ours, of {len(confusions)} seeds: the best is {_ranked(best, names)}; "
         f"the worst {_ranked(worst, names)}."
     )
-
-
-def _f1(precision: Sequence[float], recall: Sequence[float]) -> list[float]:
-    return [2 * p * r / (p + r) for p, r in zip(precision, recall, strict=True)]
 
 
 def _cell(found: Spread) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from experiments._layers import first_filters
 from ffnn_jax.reporting import (
     draw_confusion,
     draw_curves,
@@ -19,8 +20,9 @@ from ffnn_jax.runs import Outcome, most_confident_mistakes
 def look_at_best(outcome: Outcome) -> dict[str, Any]:
     """First-layer filters and 16 misclassified images, as JSON's own types."""
     rows, test = most_confident_mistakes(outcome, outcome.best), outcome.splits.test
+    model = outcome.models[outcome.best]
     return {
-        "filters": np.asarray(outcome.models[outcome.best].params["conv_2"]["w"]).tolist(),
+        "filters": first_filters(model.network, model.params).tolist(),
         "mistakes": {
             "images": test.images[rows].tolist(),
             "true": test.labels[rows].tolist(),

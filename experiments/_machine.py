@@ -1,20 +1,39 @@
-"""The machine that something is timed on: its name, versions, commit, and whether it is quiet."""
+"""The machine that something runs on: its cores and name, versions, commit, whether it is quiet."""
 
+import contextlib
 import os
 import re
 import subprocess
 import time
+from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from experiments._quote import processor
 from ffnn_jax.config import Refusal
 
-_PACKAGES = ("ffnn-jax", "jax", "jaxlib", "flax", "equinox", "keras", "torch", "numpy")
+_PEERS = ("flax", "equinox", "keras", "torch")
 _MOST_LOAD = 1.5
-CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+
+
+def usable_cores() -> list[int]:
+    """The cores that this process may use; one where the system binds no process to a core."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
+
+
+def bind_to(cores: Iterable[int]) -> None:
+    """Keeps this process on these cores, where the system can."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, cores)
+
+
+def processor(device: Mapping[str, Any], cores: int = 0) -> str:
+    """As in "1 core of AMD EPYC"; all cores if it is not said how many."""
+    cores = cores or int(device["cpu_cores"])
+    where = device["processor"] if device["platform"] == "cpu" else device["kind"]
+    return f"{cores} core{'s' if cores > 1 else ''} of {where}"
 
 
 def device_name() -> str:
@@ -27,13 +46,13 @@ def device_name() -> str:
 
 
 def package_versions() -> dict[str, str]:
-    """The versions of what is timed, as far as it is there."""
-    found = {}
-    for name in _PACKAGES:
-        try:
+    """The versions that a run keeps, and those of the peers that are there."""
+    from ffnn_jax.runs import versions
+
+    found = versions()
+    for name in _PEERS:
+        with contextlib.suppress(PackageNotFoundError):
             found[name] = version(name)
-        except PackageNotFoundError:
-            continue
     return found
 
 
@@ -44,6 +63,16 @@ def commit() -> str:
         command, cwd=Path(__file__).parent, check=False, capture_output=True, text=True
     )
     return done.stdout.strip() or "unknown"
+
+
+def provenance(quick: bool) -> dict[str, Any]:
+    """What a measurement keeps beside its numbers."""
+    return {
+        "quick": quick,
+        "device": device_name(),
+        "commit": commit(),
+        "versions": package_versions(),
+    }
 
 
 def peak_gflops() -> float:

@@ -5,7 +5,7 @@ from typing import Any
 
 from experiments import _table_3_section, budget, final, mnist, prose, table_3, wishes
 from experiments._quote import WHOLE_PERCENTS, percent, standing, time_of_row
-from experiments._report import CIFAR10_TEST_ACCURACY, MNIST_TEST_ACCURACY
+from experiments._report import CIFAR10, MNIST
 from experiments._results import RESULTS, read_result
 
 Result = dict[str, Any]
@@ -47,7 +47,7 @@ processor and versions.
 
 
 def _mnist_items(result: Result) -> list[str]:
-    ours, report = result["test_accuracy"], MNIST_TEST_ACCURACY
+    ours, report = result["test_accuracy"], MNIST.test_accuracy
     place = standing(ours, report)
     return [_item("Figures 1-3, Tables 1-2", report, ours, place, "mnist", mnist.time_of(result))]
 
@@ -63,7 +63,7 @@ def _table_3_item(row: str, one: Result) -> str:
 
 
 def _final_items(result: Result) -> list[str]:
-    ours, report = result["test_accuracy"], CIFAR10_TEST_ACCURACY
+    ours, report = result["test_accuracy"], CIFAR10.test_accuracy
     place = standing(ours, report)
     return [_item("Figures 4-6, Tables 4-5", report, ours, place, "final", final.time_of(result))]
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from experiments._machine import processor
 from experiments._statistics import of_a_single_run, spread
 
 WHOLE_PERCENTS = 0.005
@@ -42,11 +43,24 @@ def standing(values: Sequence[float], report: float, rounding: float = 0.0) -> s
     return f"{place} [{100 * low:.1f}, {100 * high:.1f}], {below} of {len(values)} seeds below it"
 
 
-def processor(device: Mapping[str, Any], cores: int = 0) -> str:
-    """As in "1 core of AMD EPYC"; all cores if it is not said how many."""
-    cores = cores or int(device["cpu_cores"])
-    where = device["processor"] if device["platform"] == "cpu" else device["kind"]
-    return f"{cores} core{'s' if cores > 1 else ''} of {where}"
+def time_on(seconds: float, device: Mapping[str, Any], cores: int = 0) -> str:
+    """As in "12 s on 1 core of AMD EPYC"; all cores if it is not said how many."""
+    return f"{seconds:.0f} s on {processor(device, cores)}"
+
+
+def header_of_one_number(report: float, ours: Sequence[float], time: str) -> str:
+    """What an experiment says of itself that sets its test accuracies beside one of the report's.
+
+    Args:
+        report: the report's.
+        ours: one a seed.
+        time: as ``time_on`` says it.
+    """
+    return (
+        f"Report: test accuracy {report}, from one run.\n"
+        f"Ours: test accuracy {quoted(ours)}.\n"
+        f"Time of training a seed: {time}.\n"
+    )
 
 
 def time_of_row(row: Mapping[str, Any]) -> str:

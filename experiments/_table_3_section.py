@@ -84,7 +84,7 @@ def _accuracy_line(row: str, one: Row) -> str:
 
 
 def _cost_line(row: str, one: Row) -> str:
-    layers = len(Settings.from_json(one["settings"]).layers) + 2
+    layers = len(Settings.from_json(one["settings"]).layers) + 2  # the report counts input and loss
     gap = 100 * np.mean(np.subtract(one["train_accuracy"], one["validation_accuracy"]))
     return (
         f"| {row} | {layers} | {one['parameters']:,} | {one['training_flops'] / 1e12:.2f} "

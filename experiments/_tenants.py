@@ -15,7 +15,7 @@ from typing import Any, Self, TypeVar
 
 import numpy as np
 
-from experiments._machine import CORES
+from experiments._machine import bind_to, usable_cores
 
 _T = TypeVar("_T")
 _ECHO = "import os\nwhile word := os.read(0, 1): os.write(1, word)"
@@ -32,7 +32,8 @@ class Tenants:
     """
 
     def __init__(self) -> None:
-        self._cores = sorted(os.sched_getaffinity(0)) if CORES > 1 else []
+        cores = usable_cores()
+        self._cores = cores if len(cores) > 1 else []
         with _bound_to(self._cores[-1:]):
             self._echo = subprocess.Popen(
                 [sys.executable, "-S", "-c", _ECHO], stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -88,9 +89,9 @@ def _bound_to(cores: Sequence[int]) -> Iterator[None]:
     if not cores:
         yield
         return
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, cores)
+    before = usable_cores()
+    bind_to(cores)
     try:
         yield
     finally:
-        os.sched_setaffinity(0, before)
+        bind_to(before)

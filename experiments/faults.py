@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from experiments._machine import commit, package_versions
+from experiments._machine import provenance
 from experiments._results import folder_for, run_command, write_result
 
 _TESTS = Path(__file__).parents[1] / "tests" / "faults"
@@ -40,7 +40,7 @@ def measure(quick: bool) -> dict[str, Any]:
         command = ["-m", "pytest", str(_TESTS), "-m", chosen, f"--junitxml={report}"]
         subprocess.run([sys.executable, *command], cwd=_TESTS.parents[1], check=False)
         rows = counted(report.read_text(encoding="utf-8"))
-    return {"quick": quick, "commit": commit(), "versions": package_versions(), "rows": rows}
+    return {**provenance(quick), "rows": rows}
 
 
 def counted(report: str) -> list[dict[str, Any]]:

@@ -14,18 +14,19 @@ trained again for them and must give the parameters that are stored; the test im
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from experiments._class_table import class_table, extremes
 from experiments._look import draw_look, figure_files, look_at_best, shown
-from experiments._quote import processor, quoted
-from experiments._report import CIFAR10_PRECISION, CIFAR10_RECALL, CIFAR10_TEST_ACCURACY
+from experiments._one_seed import outcome_of, record_of
+from experiments._quick import quickly
+from experiments._quote import header_of_one_number, quoted, time_on
+from experiments._records import Record, seeds_of_model_3
+from experiments._report import CIFAR10
 from experiments._results import RESULTS, folder_for, read_result, run_command, write_result
-from experiments._rows import Record, seeds_of_model_3
-from experiments._sweep import outcome_of, quickly, record_of, run_alone
+from experiments._sweep import run_alone
 from ffnn_jax.config import Refusal, Settings, preset
 from ffnn_jax.network import Network
 
@@ -47,7 +48,7 @@ def main(quick: bool = False, draw_only: bool = False) -> None:
         )
         write_result(folder / "final.json", {"quick": quick, **result})
     result = read_result(folder / "final.json")
-    draw(result, folder)
+    draw_look(result, result["best_confusion"], folder, _FIGURES)
     print(f"test accuracy {quoted(result['test_accuracy'])}; figures and tables in {folder}")
 
 
@@ -73,30 +74,21 @@ def train_and_look(settings: Settings, seed: int) -> dict[str, Any]:
     }
 
 
-def draw(result: dict[str, Any], folder: Path) -> None:
-    """Writes the figures of a result."""
-    draw_look(result, result["best_confusion"], folder, _FIGURES)
-
-
 def time_of(result: dict[str, Any]) -> str:
     """The fastest seed's seconds of training, and where."""
-    return f"{result['train_seconds']:.0f} s on {processor(result['device'], 1)}"
+    return time_on(result["train_seconds"], result["device"], 1)
 
 
 def header(result: dict[str, Any]) -> str:
     """What this file says of itself."""
-    return (
-        f"Report: test accuracy {CIFAR10_TEST_ACCURACY}, from one run.\n"
-        f"Ours: test accuracy {quoted(result['test_accuracy'])}.\n"
-        f"Time of training a seed: {time_of(result)}.\n"
-    )
+    return header_of_one_number(CIFAR10.test_accuracy, result["test_accuracy"], time_of(result))
 
 
 def section(result: dict[str, Any]) -> str:
     """Figures 4-6 and Tables 4-5 in Markdown."""
     names, settings = result["class_names"], Settings.from_json(result["settings"])
-    table_5 = class_table(result["confusion"], names, CIFAR10_PRECISION, CIFAR10_RECALL)
-    best = extremes(result["confusion"], names, CIFAR10_PRECISION, CIFAR10_RECALL)
+    table_5 = class_table(result["confusion"], names, CIFAR10)
+    best = extremes(result["confusion"], names, CIFAR10)
     network = Network(settings.layers, tuple(np.shape(result["mistakes"]["images"])[1:]))
     return f"""Table 4, generated from the parameters:
 

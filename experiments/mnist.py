@@ -14,7 +14,6 @@ results.
 """
 
 import dataclasses
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,10 +21,10 @@ import numpy as np
 from experiments._class_table import class_table, extremes
 from experiments._classes import Error, commonest_error
 from experiments._look import draw_look, figure_files, look_at_best, shown
-from experiments._quote import processor, quoted
-from experiments._report import MNIST_PRECISION, MNIST_RECALL, MNIST_TEST_ACCURACY
+from experiments._quick import narrow
+from experiments._quote import header_of_one_number, quoted, time_on
+from experiments._report import MNIST
 from experiments._results import folder_for, read_result, run_command, write_result
-from experiments._sweep import narrow
 from ffnn_jax.config import Settings, preset
 from ffnn_jax.data import load_splits
 from ffnn_jax.network import Network
@@ -53,7 +52,8 @@ def main(seeds: int = SEEDS, quick: bool = False, draw_only: bool = False) -> No
         settings = _QUICK if quick else dataclasses.replace(_SETTINGS, seeds=seeds)
         write_result(folder / "mnist.json", measure(settings, quick))
     result = read_result(folder / "mnist.json")
-    draw(result, folder)
+    best = result["seeds"].index(result["best_seed"])
+    draw_look(result, result["confusion"][best], folder, _FIGURES)
     print(f"test accuracy {quoted(result['test_accuracy'])}; figures in {folder}")
 
 
@@ -69,35 +69,24 @@ def measure(settings: Settings, quick: bool) -> dict[str, Any]:
     }
 
 
-def draw(result: dict[str, Any], folder: Path) -> None:
-    """Writes the figures of a result."""
-    best = result["seeds"].index(result["best_seed"])
-    draw_look(result, result["confusion"][best], folder, _FIGURES)
-
-
 def time_of(result: dict[str, Any]) -> str:
     """Seconds of training for each seed, and where."""
-    seconds = result["train_seconds"] / len(result["seeds"])
-    return f"{seconds:.0f} s on {processor(result['device'])}"
+    return time_on(result["train_seconds"] / len(result["seeds"]), result["device"])
 
 
 def header(result: dict[str, Any]) -> str:
     """What this file says of itself."""
-    return (
-        f"Report: test accuracy {MNIST_TEST_ACCURACY}, from one run.\n"
-        f"Ours: test accuracy {quoted(result['test_accuracy'])}.\n"
-        f"Time of training a seed: {time_of(result)}.\n"
-    )
+    return header_of_one_number(MNIST.test_accuracy, result["test_accuracy"], time_of(result))
 
 
 def section(result: dict[str, Any]) -> str:
     """Figures 1-3, Tables 1-2 and the claim about the commonest error, in Markdown."""
     names, settings = result["class_names"], Settings.from_json(result["settings"])
     network = Network(settings.layers, tuple(np.shape(result["mistakes"]["images"])[1:]))
-    best = extremes(result["confusion"], names, MNIST_PRECISION, MNIST_RECALL)
+    best = extremes(result["confusion"], names, MNIST)
     return f"""Table 1. {best}
 
-{class_table(result["confusion"], names, MNIST_PRECISION, MNIST_RECALL)}
+{class_table(result["confusion"], names, MNIST)}
 (i) Is 7 read as 2 the commonest error? {claim_i(result)}
 
 Table 2, generated from the parameters:

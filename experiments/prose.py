@@ -25,18 +25,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from experiments._layers import names_with_parameters
+from experiments._machine import processor
 from experiments._prose_figures import draw_race, draw_smoothness
-from experiments._quote import percent, processor
+from experiments._quick import narrow
+from experiments._quote import percent
 from experiments._results import folder_for, read_result, run_command, write_result
-from experiments._sweep import narrow
-from ffnn_jax.config import ReLU, Settings, Sigmoid, preset
+from ffnn_jax.config import Settings, preset
 from ffnn_jax.data import Dataset, load, load_splits
 from ffnn_jax.layers import softmax_cross_entropy
 from ffnn_jax.models import Model
+from ffnn_jax.network import normalise
+from ffnn_jax.nn import ReLU, Sigmoid
 from ffnn_jax.optim import momentum
 from ffnn_jax.reporting import save_figure
 from ffnn_jax.runs import compute, device, versions
-from ffnn_jax.training import normalise
 
 SEEDS = 3
 RATES = (0.1, 0.3, 1.0, 3.0)
@@ -216,7 +219,7 @@ def _gradients_of_a_bias(model: Model, images: Dataset, batches: int) -> np.ndar
     """The derivative of the loss by the last layer's first bias, batch after batch."""
     rows = np.random.default_rng(0).integers(0, len(images), (batches, _BATCH))
     pixels, labels = jnp.asarray(images.images), jnp.asarray(images.labels)
-    last = list(model.params)[-1]
+    last = names_with_parameters(model.network)[-1]
 
     def gradient(batch: jax.Array) -> jax.Array:
         x = normalise(pixels[batch], jax.tree.map(jnp.asarray, model.normalisation))

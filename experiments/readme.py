@@ -15,7 +15,7 @@ from typing import Any
 from experiments import budget, final, mnist, prose, table_3, wishes
 from experiments._page import page, results
 from experiments._quote import percent, quoted
-from experiments._report import MNIST_TEST_ACCURACY
+from experiments._report import MNIST
 from experiments._results import RESULTS, read_result, run_command
 from experiments._speed_table import speed_table, whole_run_table
 from experiments.faults import faults_table
@@ -41,10 +41,10 @@ def written() -> dict[Path, str]:
         README: with_blocks(README.read_text(encoding="utf-8")),
         HERE / "README.md": page(found),
     }
-    for name, result in found.items():
-        path = HERE / f"{name}.py"
-        header = _HEADERS[name](result)
-        files[path] = with_header(path.read_text(encoding="utf-8"), header)
+    for name, header in _HEADERS.items():
+        if name in found:
+            path = HERE / f"{name}.py"
+            files[path] = with_header(path.read_text(encoding="utf-8"), header(found[name]))
     return files
 
 
@@ -108,7 +108,7 @@ def _mnist() -> str:
 | network | data | test accuracy | report, one run | time a seed | experiment |
 | --- | --- | --- | --- | --- | --- |
 | the report's, {result["parameters"]:,} parameters | MNIST | {quoted(result["test_accuracy"])} | \
-{MNIST_TEST_ACCURACY:.3f} | {mnist.time_of(result)} | [`mnist.py`](experiments/mnist.py) |
+{MNIST.test_accuracy:.3f} | {mnist.time_of(result)} | [`mnist.py`](experiments/mnist.py) |
 
 """
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments._machine import commit, package_versions, require_quiet
+from experiments._machine import provenance, require_quiet
 from experiments._results import folder_for, run_command, write_result
 from ffnn_jax.config import Settings, preset
 from ffnn_jax.data import Dataset, Splits
@@ -67,10 +67,7 @@ def measure(quick: bool) -> dict[str, Any]:
         require_quiet()
     steps, rounds = (20, 1) if quick else (_STEPS, _ROUNDS)
     rows = {name: _row([_share(name, steps) for _ in range(rounds)]) for name in _SHAPES}
-    return {
-        "quick": quick, "commit": commit(), "versions": package_versions(),
-        "steps": steps, "every": EVERY, "rows": rows,
-    }  # fmt: skip
+    return {**provenance(quick), "steps": steps, "every": EVERY, "rows": rows}
 
 
 def saving_line(row: dict[str, Any]) -> str:

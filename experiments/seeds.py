@@ -12,7 +12,6 @@ a core, "processes" from a process a core that is bound to it; "mapped" (``jax.l
 import dataclasses
 import functools
 import multiprocessing
-import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -21,13 +20,12 @@ from typing import Any
 
 import numpy as np
 
-from experiments._machine import commit, device_name, package_versions, require_quiet
+from experiments._machine import bind_to, device_name, provenance, require_quiet, usable_cores
 from experiments._results import folder_for, run_command, write_result
 from ffnn_jax.config import Settings, preset
 
 _PRESETS = ("mnist", "cifar10-0", "cifar10-3")
 _SEEDS, _STEPS, _ROUNDS, _IMAGES = 4, 200, 5, 20_000
-_CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
 
 
 def main(quick: bool = False) -> None:
@@ -43,9 +41,7 @@ def main(quick: bool = False) -> None:
         names, seeds, steps, rounds = _PRESETS, _SEEDS, _STEPS, _ROUNDS
     rows = [row for name in names for row in _rows(preset(name), seeds, steps, rounds)]
     result = {
-        "quick": quick, "device": device_name(), "commit": commit(),
-        "versions": package_versions(), "seeds": seeds, "steps": steps, "rounds": rounds,
-        "rows": rows,
+        **provenance(quick), "seeds": seeds, "steps": steps, "rounds": rounds, "rows": rows,
     }  # fmt: skip
     path = folder_for(quick) / f"seeds-{device_name()}.json"
     write_result(path, result)
@@ -107,7 +103,7 @@ class Bench:
 
     def threads(self) -> float:
         """Seconds of all seeds, from a thread a core."""
-        with ThreadPoolExecutor(len(_CORES)) as pool:
+        with ThreadPoolExecutor(len(usable_cores())) as pool:
             train = functools.partial(self._train, self._one)
             return _timed(lambda: list(pool.map(train, self._members)))
 
@@ -154,7 +150,8 @@ def _drawn(settings: Settings, seeds: Sequence[int]) -> tuple[Any, list[Any]]:
     """Random images on the device, and a member a seed."""
     import jax
 
-    from ffnn_jax.training import Images, Member, normalisation_of
+    from ffnn_jax.network import normalisation_of
+    from ffnn_jax.training import Images, Member
 
     shape = (32, 32, 3) if settings.dataset == "cifar10" else (28, 28, 1)
     draw = np.random.default_rng(0)
@@ -179,7 +176,7 @@ def _timed(work: Callable[[], Any]) -> float:
 def _workers(settings: Settings, steps: int) -> list[Any]:
     """A process a core, with its program compiled, that waits to be told how many seeds."""
     context, workers = multiprocessing.get_context("spawn"), []
-    for core in _CORES:
+    for core in usable_cores():
         ours, theirs = context.Pipe()
         arguments = (theirs, core, settings, steps)
         context.Process(target=_work, args=arguments, daemon=True).start()
@@ -200,8 +197,7 @@ def _in_processes(settings: Settings, seeds: int, steps: int) -> float:
 
 
 def _work(pipe: Any, core: int, settings: Settings, steps: int) -> None:
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {core})
+    bind_to([core])
     bench = Bench(dataclasses.replace(settings, seeds=1), 1, steps)
     while True:
         try:

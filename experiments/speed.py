@@ -24,12 +24,11 @@ import numpy as np
 from rich.console import Console
 
 from experiments._machine import (
-    CORES,
-    commit,
     device_name,
-    package_versions,
     peak_gflops,
+    provenance,
     require_quiet,
+    usable_cores,
 )
 from experiments._results import folder_for, read_result, run_command, write_result
 from experiments._speed_figure import draw_speed
@@ -40,10 +39,10 @@ from ffnn_jax.config import Refusal
 from ffnn_jax.network import Network
 from ffnn_jax.reporting import save_figure
 
-_THREADS = sorted({1, CORES})
+_CORES = len(usable_cores())
+_THREADS = sorted({1, _CORES})
 VARIANTS = {
-    "ours": "ours", "ours-windows": "ours", "ours-loop": "ours",
-    "plain": "plain", "plain-scan": "plain",
+    "ours": "ours", "ours-loop": "ours", "plain": "plain", "plain-scan": "plain",
     "flax": "flax_nnx", "flax-split": "flax_nnx", "equinox": "equinox_", "keras": "keras_",
     **{f"torch{kind}-{n}": "torch_" for kind in ("", "-last", "-compiled") for n in _THREADS},
 }  # fmt: skip
@@ -68,7 +67,7 @@ def main(quick: bool = False, draw_only: bool = False) -> None:
         for so_far in measured(quick):
             write_result(path, so_far)
     result = read_result(path)
-    save_figure(draw_speed(result["rows"]), path.with_suffix(".png"))
+    save_figure(draw_speed(timed_today(result["rows"])), path.with_suffix(".png"))
     print(f"{len(result['rows'])} rows, figure in {folder}")
 
 
@@ -85,11 +84,8 @@ def measured(quick: bool) -> Iterator[dict[str, Any]]:
     load, peak = os.getloadavg()[0], peak_gflops()
     console = Console(highlight=False)
     result = {
-        "quick": quick,
-        "device": device_name(),
-        "cores": CORES,
-        "commit": commit(),
-        "versions": package_versions(),
+        **provenance(quick),
+        "cores": _CORES,
         "load": load,
         "peak_gflops": peak,
         "rounds": rounds,
@@ -109,6 +105,13 @@ def measured(quick: bool) -> Iterator[dict[str, Any]]:
             yield result
     for name, why in result["skipped"].items():
         console.print(f"skipped {name}: {why}")
+
+
+def timed_today(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of variants that there still are, whatever their number of threads."""
+    threads = "-0123456789"
+    kinds = {name.rstrip(threads) for name in VARIANTS}
+    return [row for row in rows if row["variant"].rstrip(threads) in kinds]
 
 
 def _variants(workload: Workload) -> dict[str, str]:

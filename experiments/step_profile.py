@@ -12,11 +12,12 @@ where the result belongs. The floor is a layer's products at the peak rate of la
 import re
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from experiments._machine import commit, device_name, package_versions, peak_gflops, require_quiet
+from experiments._layers import layer_names
+from experiments._machine import device_name, peak_gflops, provenance, require_quiet
 from experiments._results import folder_for, run_command, write_result
 from experiments.peers import ours
 from experiments.peers._workload import CHUNK, Workload
@@ -25,7 +26,7 @@ from ffnn_jax.network import Network
 _NETWORKS, _BATCH, _CALLS = ("mnist", "cifar10-0", "cifar10-3"), 16, 20
 _OPERATION = re.compile(r'%(?P<name>[\w.-]+) = .*? (?P<kind>[\w-]+)\(.*op_name="(?P<path>[^"]*)"')
 _HOLDS_OTHERS = {"while", "call", "conditional"}
-_LAYER = re.compile(r"jvp\((?P<layer>\w+_\d+)\)")
+_SCOPE = re.compile(r"jvp\(([^()]+)\)")
 _OTHER = "loss, update"
 Part = tuple[str, str, str]
 """A layer, "forward" or "backward", and "products" or "rest"."""
@@ -42,11 +43,7 @@ def main(quick: bool = False) -> None:
     names, calls = (_NETWORKS[:1], 1) if quick else (_NETWORKS, _CALLS)
     peak = peak_gflops()
     rows = [row for name in names for row in _rows(Workload(name, _BATCH), calls, peak)]
-    result = {
-        "quick": quick, "device": device_name(), "commit": commit(),
-        "versions": package_versions(), "peak_gflops": peak, "batch": _BATCH,
-        "rows": rows,
-    }  # fmt: skip
+    result = {**provenance(quick), "peak_gflops": peak, "batch": _BATCH, "rows": rows}
     write_result(folder_for(quick) / f"step-profile-{device_name()}.json", result)
     print(profile_table(rows))
 
@@ -62,59 +59,58 @@ def profile_table(rows: list[dict[str, Any]]) -> str:
 
 
 def _rows(workload: Workload, calls: int, peak: float) -> Iterator[dict[str, Any]]:
-    """A row for each layer and direction."""
-    stepper: Any = ours.make(workload, "ours")
-    parts = parts_of(stepper.compiled())
-    spent: dict[Part, float] = defaultdict(float)
-    for name, nanoseconds in _recorded(stepper, calls).items():
-        if name in parts:
-            spent[parts[name]] += nanoseconds / (1e6 * calls * CHUNK)
-    for layer, direction in dict.fromkeys((part[0], part[1]) for part in sorted(spent, key=_place)):
+    """A row for each layer and direction, in the order of the data; the loss and update last."""
+    flops = _flops(workload)
+    spent = _spent(workload, calls, {layer for layer, _ in flops})
+    there = {part[:2] for part in spent}
+    for layer, direction in (one for one in flops if one in there):
         yield {
             "network": workload.network,
             "layer": layer,
             "direction": direction,
             "products_ms": round(spent[layer, direction, "products"], 4),
-            "floor_ms": round(_flops(workload, layer, direction) / peak / 1e6, 4),
+            "floor_ms": round(flops[layer, direction] / peak / 1e6, 4),
             "rest_ms": round(spent[layer, direction, "rest"], 4),
         }
 
 
-def parts_of(compiled: str) -> dict[str, Part]:
+def _spent(workload: Workload, calls: int, layers: Collection[str]) -> dict[Part, float]:
+    """Milliseconds of a step by part; 0 for a part that is not in it."""
+    stepper: Any = ours.make(workload, "ours")
+    parts = parts_of(stepper.compiled(), layers)
+    spent: dict[Part, float] = defaultdict(float)
+    for name, nanoseconds in _recorded(stepper, calls).items():
+        if name in parts:
+            spent[parts[name]] += nanoseconds / (1e6 * calls * CHUNK)
+    return spent
+
+
+def parts_of(compiled: str, layers: Collection[str]) -> dict[str, Part]:
     """What each operation of a compiled program belongs to, by its name."""
     return {
-        found["name"]: _part(found["path"])
+        found["name"]: _part(found["path"], layers)
         for found in _OPERATION.finditer(compiled)
         if found["kind"] not in _HOLDS_OTHERS
     }
 
 
-def _part(path: str) -> Part:
-    layer = _LAYER.search(path)
+def _part(path: str, layers: Collection[str]) -> Part:
+    layer = next((scope for scope in _SCOPE.findall(path) if scope in layers), None)
     if layer is None:
         return _OTHER, "", "rest"
     direction = "backward" if "transpose(" in path else "forward"
-    return layer["layer"], direction, "products" if path.endswith("dot_general") else "rest"
+    return layer, direction, "products" if path.endswith("dot_general") else "rest"
 
 
-def _place(part: Part) -> tuple[bool, int, str]:
-    """Layers in their order, what belongs to none at the end."""
-    return part[0] == _OTHER, _number(part[0]), part[1]
-
-
-def _number(layer: str) -> int:
-    return int(layer.rpartition("_")[2]) if layer != _OTHER else 0
-
-
-def _flops(workload: Workload, layer: str, direction: str) -> int:
-    """Of a batch: those of the row with the layer's number."""
-    rows = Network(workload.layers, workload.input_shape).summary().rows
-    found = sum(
-        row.backward_flops if direction == "backward" else row.forward_flops
-        for row in rows
-        if row.number == _number(layer)
-    )
-    return workload.batch * found
+def _flops(workload: Workload) -> dict[tuple[str, str], int]:
+    """Of a batch, by layer and direction, in the order of the layers; the loss and update last."""
+    network = Network(workload.layers, workload.input_shape)
+    _, *rows, _ = network.summary().rows
+    flops = {}
+    for layer, row in zip(layer_names(network), rows, strict=True):
+        flops[layer, "backward"] = workload.batch * row.backward_flops
+        flops[layer, "forward"] = workload.batch * row.forward_flops
+    return {**flops, (_OTHER, ""): 0}
 
 
 def _recorded(stepper: Any, calls: int) -> Counter[str]:

@@ -29,11 +29,15 @@ from typing import Any
 
 from experiments._claims import answers
 from experiments._figures import draw_cost, draw_forest
+from experiments._one_seed import run_seed
+from experiments._quick import quickly
 from experiments._quote import quoted, time_of_row
+from experiments._records import read_records, seeds_of
 from experiments._results import folder_for, read_result, run_command, write_result
-from experiments._rows import rows_of, seeds_of
-from experiments._sweep import quickly, read_records, run_alone, run_seed, sweep
-from ffnn_jax.config import Dense, Refusal, Settings, preset, suggestion
+from experiments._sweep import run_alone, sweep
+from experiments._table_rows import rows_of
+from ffnn_jax.config import Refusal, Settings, preset, suggestion
+from ffnn_jax.nn import Dense
 from ffnn_jax.reporting import save_figure
 
 SEEDS = 50

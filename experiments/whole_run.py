@@ -25,7 +25,7 @@ from typing import Any
 
 from rich.console import Console
 
-from experiments._machine import commit, device_name, package_versions, require_quiet
+from experiments._machine import device_name, provenance, require_quiet
 from experiments._results import folder_for, run_command, write_result
 from experiments.whole._data import PRESET
 from ffnn_jax.config import Refusal
@@ -67,10 +67,7 @@ def measure(quick: bool) -> dict[str, Any]:
         variants = VARIANTS
     runs, skipped = _rounds(variants, 1 if quick else _ROUNDS)
     return {
-        "quick": quick,
-        "device": device_name(),
-        "commit": commit(),
-        "versions": package_versions(),
+        **provenance(quick),
         "rounds": 1 if quick else _ROUNDS,
         "skipped": skipped,
         "rows": _rows(runs),

@@ -34,11 +34,14 @@ from typing import Any
 
 from experiments._claims import Claim, answers, cells
 from experiments._figures import draw_forest
+from experiments._quick import quickly
 from experiments._quote import percent, quoted, time_of_row
+from experiments._records import read_records, seeds_of_model_3
 from experiments._results import RESULTS, folder_for, read_result, run_command, write_result
-from experiments._rows import rows_of, seeds_of_model_3
-from experiments._sweep import quickly, read_records, sweep
-from ffnn_jax.config import Conv, Layer, LeakyReLU, ReLU, Settings, preset
+from experiments._sweep import sweep
+from experiments._table_rows import rows_of
+from ffnn_jax.config import Settings, preset
+from ffnn_jax.nn import Conv, Layer, LeakyReLU, ReLU
 from ffnn_jax.reporting import save_figure
 
 SEEDS = 10

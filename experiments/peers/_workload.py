@@ -8,7 +8,8 @@ from typing import Protocol
 import numpy as np
 from jaxtyping import Float, Int32
 
-from ffnn_jax.config import Conv, Dense, Layer, MaxPool, ReLU, preset, shapes_through
+from ffnn_jax.config import preset
+from ffnn_jax.nn import Conv, Dense, Layer, MaxPool, ReLU, shapes_through
 
 CHUNK = 10
 """Steps that a stepper makes at each call."""

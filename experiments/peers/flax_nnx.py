@@ -13,7 +13,7 @@ from jaxtyping import Array
 from experiments.peers._jax import InLoop
 from experiments.peers._workload import Stepper, Workload
 from experiments.peers.plain import momentum_by_optax
-from ffnn_jax.config import Conv, Dense, MaxPool, ReLU
+from ffnn_jax.nn import Conv, Dense, MaxPool, ReLU
 
 
 class Model(nnx.Module):

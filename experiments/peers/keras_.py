@@ -10,7 +10,7 @@ os.environ["KERAS_BACKEND"] = "jax"
 import keras
 
 from experiments.peers._workload import Stepper, Workload
-from ffnn_jax.config import Conv, Dense, MaxPool, ReLU
+from ffnn_jax.nn import Conv, Dense, MaxPool, ReLU
 
 
 def make(workload: Workload, variant: str) -> Stepper:

@@ -1,29 +1,22 @@
-"""This package: derived backwards, in a Python loop or in one compiled scan.
+"""This package: derived backwards, in one compiled scan or in a Python loop."""
 
-The variant "ours-windows" convolves by windows alone, as the chapter writes it down.
-"""
-
-from typing import Any
-from unittest import mock
-
-import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
+from experiments._layers import names_with_parameters
 from experiments.peers._jax import InLoop, InScan
 from experiments.peers._workload import Stepper, Workload
-from ffnn_jax.layers import _conv, softmax_cross_entropy
+from ffnn_jax.layers import softmax_cross_entropy
 from ffnn_jax.network import Network, Params
 from ffnn_jax.optim import momentum
 from ffnn_jax.training import loss_and_gradients
 
 
 def make(workload: Workload, variant: str) -> Stepper:
-    """The stepper of "ours" and "ours-windows" (in a scan) or "ours-loop"."""
+    """The stepper of "ours" (in a scan) or "ours-loop"."""
     network = Network(workload.layers, workload.input_shape)
-    names = sorted(jax.eval_shape(network.init, jax.random.key(0)), key=_number)
-    weights = zip(names, workload.weights(), strict=True)
+    weights = zip(names_with_parameters(network), workload.weights(), strict=True)
     params = {name: {"w": jnp.asarray(w), "b": jnp.asarray(b)} for name, (w, b) in weights}
     rule = momentum(workload.alpha, workload.mu)
 
@@ -36,14 +29,5 @@ def make(workload: Workload, variant: str) -> Stepper:
         updates, rest = rule.update(grads, state[1], state[0])
         return (optax.apply_updates(state[0], updates), rest), loss
 
-    def by_windows(*given: Any):
-        with mock.patch.object(_conv, "_form_on_cpu", return_value=_conv._WINDOWS):
-            return step(*given)
-
     kind = InLoop if variant == "ours-loop" else InScan
-    traced = by_windows if variant == "ours-windows" else step
-    return kind(traced, (params, rule.init(params)), workload)
-
-
-def _number(name: str) -> int:
-    return int(name.partition("_")[2])
+    return kind(step, (params, rule.init(params)), workload)

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from experiments.peers._workload import Stepper, Workload
-from ffnn_jax.config import Conv, Dense, MaxPool, ReLU
+from ffnn_jax.nn import Conv, Dense, MaxPool, ReLU
 
 
 def make(workload: Workload, variant: str) -> Stepper:

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Float, Float32, Int32
 
-from experiments._sweep import quickly
+from experiments._quick import quickly
 from experiments.peers._workload import Workload
-from ffnn_jax.config import Conv, Dense, Layer, Settings, preset
+from ffnn_jax.config import Settings, preset
 from ffnn_jax.data import Dataset, load_splits
+from ffnn_jax.nn import Conv, Dense, Layer
 
 PRESET = "cifar10-0"
 

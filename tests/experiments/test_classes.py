@@ -9,13 +9,15 @@ import pytest
 
 from experiments._class_table import class_table, extremes
 from experiments._classes import Error, best_and_worst, commonest_error, spreads_of_classes
+from experiments._records import read_records
+from experiments._report import ReportedRun
 from experiments._results import RESULTS
-from experiments._sweep import read_records
 from ffnn_jax.config import preset
 from ffnn_jax.network import Network
 from ffnn_jax.reporting import recall
 
 NAMES = ("cat", "dog", "eel")
+REPORT = ReportedRun(0.5, (0.5, 0.6, 0.7), (0.5, 0.6, 0.3))
 GOOD_CATS = [[10, 0, 0], [1, 8, 1], [2, 3, 5]]
 GOOD_DOGS = [[6, 0, 4], [0, 10, 0], [2, 0, 8]]
 
@@ -47,7 +49,7 @@ def test_best_and_worst_classes_are_counted_by_f1():
         Counter({1: 2, 0: 1}),
         Counter({0: 2, 2: 1}),
     )
-    said = extremes([GOOD_DOGS, GOOD_DOGS], NAMES, (0.5, 0.6, 0.7), (0.5, 0.6, 0.3))
+    said = extremes([GOOD_DOGS, GOOD_DOGS], NAMES, REPORT)
     assert said == (
         "By F1 the report's best class is dog and its worst eel. "
         "Ours, of 2 seeds: the best is dog in 2; the worst cat in 2."
@@ -77,14 +79,14 @@ def test_the_claimed_error_is_compared_with_every_other(images: int, verdict: st
 
 
 def test_the_class_table_has_the_report_s_values_above_ours():
-    table = class_table([GOOD_CATS], NAMES, (0.5, 0.6, 0.7), (0.5, 0.6, 0.3)).splitlines()
+    table = class_table([GOOD_CATS], NAMES, REPORT).splitlines()
     assert table[2] == "| Precision, report | 0.500 | 0.600 | 0.700 |"
     assert table[5] == "| Recall, ours | 1.000 | 0.800 | 0.500 |"
     assert table[6] == "| F1, report | 0.500 | 0.600 | 0.420 |"
 
 
 def test_a_class_that_no_seed_calls_has_a_dash():
-    table = class_table([[[5, 5, 0], [0, 10, 0], [0, 9, 0]]], NAMES, (1, 1, 1), (1, 1, 1))
+    table = class_table([[[5, 5, 0], [0, 10, 0], [0, 9, 0]]], NAMES, REPORT)
     assert table.splitlines()[3] == "| Precision, ours | 1.000 | 0.417 | – |"
 
 

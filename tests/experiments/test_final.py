@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from experiments import final
-from experiments._report import CIFAR10_PRECISION
-from experiments._sweep import append
+from experiments._records import append
+from experiments._report import CIFAR10
 from ffnn_jax.config import Refusal, preset
 
 FIGURES = set(final._FIGURES)
@@ -38,7 +38,7 @@ def test_the_quick_setting_writes_a_result_and_its_figures(folder: Path, result:
 
 def test_the_page_has_both_tables_and_every_figure(result: dict[str, Any]):
     page = final.section(result)
-    first = " | ".join(f"{value:.3f}" for value in CIFAR10_PRECISION)
+    first = " | ".join(f"{value:.3f}" for value in CIFAR10.precision)
     assert f"| Precision, report | {first} |" in page
     assert "| Convolutional | 2 | 2 | [3×3×2] |" in page
     assert all(f"](results/{name})" in page for name in FIGURES)

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import pytest
 
 from experiments import _results, mnist
-from experiments._report import MNIST_PRECISION, MNIST_RECALL
+from experiments._report import MNIST
 from ffnn_jax.config import Refusal, Settings
 
 DRAWN = {
@@ -93,7 +93,7 @@ def test_table_1_has_the_report_beside_ours(page: str, result: dict[str, Any]):
     means = [f"{statistics.mean(values):.3f} ± " for values in zip(*recalls, strict=True)]
     (ours,) = [line for line in page.splitlines() if line.startswith("| Recall, ours |")]
     assert all(mean in cell for mean, cell in zip(means, ours.split(" | ")[1:], strict=True))
-    for name, values in (("Precision", MNIST_PRECISION), ("Recall", MNIST_RECALL)):
+    for name, values in (("Precision", MNIST.precision), ("Recall", MNIST.recall)):
         assert f"| {name}, report | {' | '.join(f'{value:.3f}' for value in values)} |" in page
 
 

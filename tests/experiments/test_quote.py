@@ -3,7 +3,6 @@ import pytest
 from experiments._quote import (
     WHOLE_PERCENTS,
     percent,
-    processor,
     quoted,
     standing,
     time_of_row,
@@ -34,8 +33,7 @@ def test_a_report_that_is_rounded_is_outside_when_all_it_may_stand_for_is():
     assert standing([0.49, 0.5, 0.51], 0.554).startswith("above ")
 
 
-def test_a_device_is_named():
+def test_the_time_of_a_row_is_that_of_one_core_of_each_device():
     cpu = {"platform": "cpu", "kind": "cpu", "processor": "Acme 9", "cpu_cores": 2}
-    assert processor(cpu) == "2 cores of Acme 9"
     row = {"train_seconds": 4.4, "device": [cpu, {**cpu, "processor": "Acme 10"}]}
     assert time_of_row(row) == "4 s on 1 core of Acme 9, 1 core of Acme 10"

@@ -11,8 +11,8 @@ import pytest
 from experiments import _table_3_section, table_3
 from experiments._claims import cells
 from experiments._quote import quoted
+from experiments._records import append, read_records
 from experiments._statistics import spread
-from experiments._sweep import append, read_records
 from experiments._table_3_section import compromise
 from ffnn_jax.config import Refusal, Settings
 from ffnn_jax.nn import Dense

@@ -3,22 +3,15 @@
 import functools
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from experiments._sweep import read_records
-from ffnn_jax.config import Refusal, Settings
+from experiments._records import Record, seeds_of
+from ffnn_jax.config import Settings
 from ffnn_jax.data import load
 from ffnn_jax.network import Network
 
-Record = dict[str, Any]
 _LISTED = ("test_accuracy", "train_accuracy", "validation_accuracy", "confusion")
 _OF_EACH = ("data_sha256", "versions", "device")
-
-
-def seeds_of(records: Iterable[Record], row: str) -> list[Record]:
-    """The stored seeds of a row, in the order of the seeds."""
-    return sorted((r for r in records if r["row"] == row), key=lambda record: record["seed"])
 
 
 def rows_of(
@@ -59,18 +52,6 @@ def _row(own: list[Record], report: float | None) -> dict[str, Any]:
         "settings": {key: value for key, value in first["settings"].items() if key != "seed"},
         **{name: _distinct(record[name] for record in own) for name in _OF_EACH},
     }
-
-
-def seeds_of_model_3(path: Path, fewest: int) -> list[Record]:
-    """The stored seeds of model 3.
-
-    Raises:
-        Refusal: they are fewer than are needed.
-    """
-    found = seeds_of(read_records(path), "3")
-    if len(found) < fewest:
-        raise Refusal(f"model 3 has {len(found)} stored seeds, needs {fewest}: run table_3 first")
-    return found
 
 
 def _distinct(values: Iterable[Any]) -> list[Any]:

@@ -1,0 +1,33 @@
+"""Where something ran is told with its cores and versions."""
+
+from importlib.metadata import PackageNotFoundError
+
+import pytest
+
+from experiments import _machine
+from experiments._machine import package_versions, processor, usable_cores
+from experiments._sweep import run_alone
+from ffnn_jax.runs import versions
+
+
+def test_a_device_is_named_with_its_cores():
+    cpu = {"platform": "cpu", "kind": "cpu", "processor": "Acme 9", "cpu_cores": 2}
+    assert processor(cpu) == "2 cores of Acme 9"
+    assert processor(cpu, 1) == "1 core of Acme 9"
+    assert processor({**cpu, "platform": "gpu", "kind": "Acme G1"}, 1) == "1 core of Acme G1"
+
+
+def test_a_process_that_runs_alone_is_bound_to_the_first_core():
+    assert run_alone(usable_cores) == usable_cores()[:1]
+
+
+def test_versions_are_a_run_s_and_those_of_the_peers_that_are_there(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    def version(name: str) -> str:
+        if name != "flax":
+            raise PackageNotFoundError(name)
+        return "9.9"
+
+    monkeypatch.setattr(_machine, "version", version)
+    assert package_versions() == {**versions(), "flax": "9.9"}
