@@ -73,6 +73,8 @@ from ffnn_jax.layers.fast import (
     rows_are_lighter,
 )
 
+__all__ = ["conv2d", "conv2d_backward", "conv2d_forward"]
+
 _Out = TypeVar("_Out")
 _NO_MARGINS = ((0, 0), (0, 0))
 Padding = int | Literal["SAME", "VALID"]
