@@ -61,6 +61,15 @@ from ffnn_jax.layers._arguments import (
     widened,
 )
 
+__all__ = [
+    "dense",
+    "dense_backward",
+    "dense_column",
+    "dense_column_backward",
+    "dense_column_forward",
+    "dense_forward",
+]
+
 ColumnResiduals = tuple[Float[Array, " D"], Float[Array, "D K"]]
 DenseResiduals = tuple[Float[Array, "N ..."], Float[Array, "D K"]]
 
