@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from experiments._layers import first_filters
 from ffnn_jax.reporting import (
     draw_confusion,
     draw_curves,
@@ -20,9 +19,10 @@ from ffnn_jax.runs import Outcome, most_confident_mistakes
 def look_at_best(outcome: Outcome) -> dict[str, Any]:
     """First-layer filters and 16 misclassified images, as JSON's own types."""
     rows, test = most_confident_mistakes(outcome, outcome.best), outcome.splits.test
-    model = outcome.models[outcome.best]
+    kernels = outcome.first_kernels
+    assert kernels is not None
     return {
-        "filters": first_filters(model.network, model.params).tolist(),
+        "filters": kernels.tolist(),
         "mistakes": {
             "images": test.images[rows].tolist(),
             "true": test.labels[rows].tolist(),

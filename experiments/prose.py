@@ -25,7 +25,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments._layers import names_with_parameters
 from experiments._machine import processor
 from experiments._prose_figures import draw_race, draw_smoothness
 from experiments._quick import narrow
@@ -219,14 +218,16 @@ def _gradients_of_a_bias(model: Model, images: Dataset, batches: int) -> np.ndar
     """The derivative of the loss by the last layer's first bias, batch after batch."""
     rows = np.random.default_rng(0).integers(0, len(images), (batches, _BATCH))
     pixels, labels = jnp.asarray(images.images), jnp.asarray(images.labels)
-    last = names_with_parameters(model.network)[-1]
+    last = list(model.network.param_specs)[-1]
 
     def gradient(batch: jax.Array) -> jax.Array:
         x = normalise(pixels[batch], jax.tree.map(jnp.asarray, model.normalisation))
 
         def loss(bias: jax.Array) -> jax.Array:
             params = {**model.params, last: {**model.params[last], "b": bias}}
-            return softmax_cross_entropy(model.network.apply(params, x), labels[batch])
+            return softmax_cross_entropy(
+                model.network.apply(params, model.state, x)[0], labels[batch]
+            )
 
         return jax.grad(loss)(jnp.asarray(model.params[last]["b"]))[0]
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from experiments._machine import provenance, require_quiet
 from experiments._results import folder_for, run_command, write_result
-from ffnn_jax.config import Settings, preset
+from ffnn_jax.config import Settings, Validation, preset
 from ffnn_jax.data import Dataset, Splits
 from ffnn_jax.runs import EVERY, Checkpoints, compute
 from ffnn_jax.training import Snapshot
@@ -81,10 +81,12 @@ def _row(shares: list[float]) -> dict[str, Any]:
 
 def _share(name: str, steps: int) -> float:
     """Seconds of saving by those of training, saving among them."""
-    settings = dataclasses.replace(preset(name), steps=steps, seeds=1, held_out=100)
+    settings = dataclasses.replace(
+        preset(name), steps=steps, seeds=1, validation=Validation("drawn", 100)
+    )
     with tempfile.TemporaryDirectory() as folder:
         checkpoints = _Timed(Path(folder))
-        trained = compute(settings, _random(settings, _SHAPES[name]), checkpoints=checkpoints)
+        trained = compute(settings, _random(settings, _SHAPES[name]), callbacks=checkpoints)
     return checkpoints.seconds / trained.trained.train_seconds
 
 

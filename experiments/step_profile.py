@@ -16,7 +16,6 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from experiments._layers import layer_names
 from experiments._machine import device_name, peak_gflops, provenance, require_quiet
 from experiments._results import folder_for, run_command, write_result
 from experiments.peers import ours
@@ -107,7 +106,7 @@ def _flops(workload: Workload) -> dict[tuple[str, str], int]:
     network = Network(workload.layers, workload.input_shape)
     _, *rows, _ = network.summary().rows
     flops = {}
-    for layer, row in zip(layer_names(network), rows, strict=True):
+    for layer, row in zip(network.layer_names, rows, strict=True):
         flops[layer, "backward"] = workload.batch * row.backward_flops
         flops[layer, "forward"] = workload.batch * row.forward_flops
     return {**flops, (_OTHER, ""): 0}

@@ -1,31 +1,27 @@
 """This package: derived backwards, in one compiled scan or in a Python loop."""
 
+import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
-from experiments._layers import names_with_parameters
 from experiments.peers._jax import InLoop, InScan
 from experiments.peers._workload import Stepper, Workload
-from ffnn_jax.layers import softmax_cross_entropy
 from ffnn_jax.network import Network, Params
 from ffnn_jax.optim import momentum
-from ffnn_jax.training import loss_and_gradients
+from ffnn_jax.training import loss_and_gradients, make_loss
 
 
 def make(workload: Workload, variant: str) -> Stepper:
     """The stepper of "ours" (in a scan) or "ours-loop"."""
     network = Network(workload.layers, workload.input_shape)
-    weights = zip(names_with_parameters(network), workload.weights(), strict=True)
+    weights = zip(network.param_specs, workload.weights(), strict=True)
     params = {name: {"w": jnp.asarray(w), "b": jnp.asarray(b)} for name, (w, b) in weights}
-    rule = momentum(workload.alpha, workload.mu)
-
-    def loss_of(params: Params, x: Array, labels: Array) -> tuple[Array, Array]:
-        logits = network.apply(params, x)
-        return softmax_cross_entropy(logits, labels), logits
+    frozen = jax.tree.map(lambda array: None, params)  # every parameter is trained
+    rule, loss_of = momentum(workload.alpha, workload.mu), make_loss(network, "float32")
 
     def step(state: tuple[Params, optax.OptState], x: Array, labels: Array):
-        loss, _, grads = loss_and_gradients(loss_of, state[0], x, labels)
+        loss, _, _, grads = loss_and_gradients(loss_of, state[0], frozen, {}, (x, labels, None))
         updates, rest = rule.update(grads, state[1], state[0])
         return (optax.apply_updates(state[0], updates), rest), loss
 

@@ -73,7 +73,7 @@ def task() -> Task:
         settings = quickly(settings)
     splits = load_splits(settings.dataset, train_images=settings.train_images)
     order = np.random.default_rng(settings.seed).permutation(len(splits.train))
-    rows = np.sort(order[min(settings.held_out, len(order) // 5) :])
+    rows = np.sort(order[min(settings.validation.images, len(order) // 5) :])
     mean = splits.train.images[rows].mean(axis=(0, 1, 2), dtype=np.float64)
     beginning = Beginning(
         PRESET,

@@ -147,10 +147,15 @@ class Network:
         every = nn.outputs(self.layers, params, state, x, **mode)
         return {name: z for name, z, _ in every}
 
-    def named(self, kind: type[Layer]) -> str | None:
-        """The name of the first layer of this kind, as in "conv_2"; None if there is none."""
-        every = nn.numbered(self.layers, FIRST_OF_A_NETWORK)
-        return next((name for _, name, layer in every if type(layer) is kind), None)
+    @property
+    def layer_names(self) -> list[str]:
+        """The name of each layer, as in "conv_2": by kind, and by number as in ``summary``."""
+        return [name for _, name, _ in nn.numbered(self.layers, FIRST_OF_A_NETWORK)]
+
+    def first(self, kind: type[Layer]) -> str | None:
+        """The name of the first layer of this kind; None if there is none."""
+        named = zip(self.layer_names, self.layers, strict=True)
+        return next((name for name, layer in named if type(layer) is kind), None)
 
     def summary(self) -> Summary:
         """The report's Table 2 of this network, generated from its parameters."""

@@ -32,7 +32,8 @@ def started(
     """
     params = dict(leaves(specs))
     sizes = [math.prod(param.shape) if _draws(param) else 0 for param in params.values()]
-    draw, first = jax.random.normal(key, (sum(sizes),), jnp.float32), 0
+    draw = jax.random.normal(key, (sum(sizes),), jnp.float32) if any(sizes) else jnp.zeros(0)
+    first = 0
     arrays = {}
     for number, (path, param) in enumerate(params.items()):
         size = sizes[number]

@@ -75,6 +75,13 @@ class Outcome:
         labels, classes = self.splits.test.labels, len(self.splits.test.class_names)
         return [confusion_matrix(labels, p, classes) for p in self.test_predicted]
 
+    @property
+    def first_kernels(self) -> Float[np.ndarray, "KH KW C K"] | None:
+        """The best member's kernels of the first convolution; None in a network without one."""
+        model = self.models[self.best]
+        first = model.network.first(Conv)
+        return None if first is None else np.asarray(model.params[first]["w"])
+
     def figures(self) -> "dict[str, Figure]":
         """Every figure of the best member by its name; filters where a convolution has some."""
         from ffnn_jax import reporting
@@ -82,7 +89,7 @@ class Outcome:
         test, names = self.splits.test, self.splits.test.class_names
         rows = most_confident_mistakes(self, self.best)
         predicted = self.test_predicted[self.best][rows]
-        confusion, kernels = self.confusions[self.best], _first_kernels(self)
+        confusion, kernels = self.confusions[self.best], self.first_kernels
         figures = {
             "misclassified": reporting.draw_misclassified(
                 test.images[rows], test.labels[rows], predicted, names
@@ -152,10 +159,3 @@ def most_confident_mistakes(outcome: Outcome, member: int, count: int = 16) -> n
 def _mean(accuracies: Sequence[float | None]) -> str:
     known = [accuracy for accuracy in accuracies if accuracy is not None]
     return f"{statistics.mean(known):.4f}" if known else "-"
-
-
-def _first_kernels(outcome: Outcome) -> np.ndarray | None:
-    """The first convolution's kernels, or None in a network without one."""
-    model = outcome.models[outcome.best]
-    first = model.network.named(Conv)
-    return None if first is None else np.asarray(model.params[first]["w"])

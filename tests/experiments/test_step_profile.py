@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from experiments import _machine, step_profile
-from experiments._layers import layer_names
 from experiments.peers._workload import NETWORKS
 from ffnn_jax.config import Refusal
 from ffnn_jax.network import Network
@@ -37,7 +36,7 @@ def test_the_quick_setting_finds_time_in_every_layer(
     result = json.loads(path.read_text())
     spent = {(row["layer"], row["direction"]): row for row in result["rows"]}
     layers, shape = NETWORKS["mnist"]
-    named = zip(layer_names(Network(layers, shape)), layers, strict=True)
+    named = zip(Network(layers, shape).layer_names, layers, strict=True)
     convolutions = [name for name, layer in named if isinstance(layer, Conv)]
     for layer, flops in zip(convolutions, (16 * 627_200, 16 * 2_508_800), strict=True):
         row = spent[layer, "forward"]

@@ -308,3 +308,15 @@ def test_a_start_from_images_is_given_as_many_as_it_asks_for():
     images = jnp.arange(12.0).reshape(12, 1, 1, 1)
     param = Param((), FromImages(lambda images: images.sum(), images=4))
     assert started(param, images) == 0 + 1 + 2 + 3
+
+
+def test_every_layer_has_the_name_that_its_output_has_in_the_order_of_the_data():
+    """So many layers that an order by text is not that of the data."""
+    layers = (MaxPool(2), Conv(3, 5), ReLU(), Conv(2, 3), ReLU(), *[Dense(4)] * 5, Dense(10))
+    network = Network(layers, (8, 8, 1))
+    params, state = network.init(jax.random.key(0))
+    outputs = network.outputs(params, state, jnp.zeros((1, 8, 8, 1)))
+    assert network.layer_names == list(outputs)
+    assert [name for name in network.layer_names if name in params] == list(network.param_specs)
+    assert network.first(Conv) == "conv_3"
+    assert network.first(Sigmoid) is None

@@ -1,32 +1,33 @@
 """A batch in parts has the loss, the logits and the gradients of the batch at once."""
 
-import functools
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from ffnn_jax.catalogue import CONV2D, DENSE, MAX_POOL, RELU, SOFTMAX_CROSS_ENTROPY
-from ffnn_jax.layers import softmax_cross_entropy
-from ffnn_jax.network import Network
+from ffnn_jax.network import Network, parted
 from ffnn_jax.nn import Conv, Dense, MaxPool, ReLU
-from ffnn_jax.training import loss_and_gradients
+from ffnn_jax.training import loss_and_gradients, make_loss
 from tests.tolerances import tolerance
 
 NETWORK = Network((Conv(3, 3, init_scale=0.5), ReLU(), MaxPool(2), Dense(4)), (6, 5, 2))
+LOSS = make_loss(NETWORK, "float32")
 
 
 def drawn(images: int, dtype: str = "float64"):
-    params = jax.tree.map(lambda a: a.astype(dtype), NETWORK.init(jax.random.key(0)))
+    params, _ = jax.tree.map(lambda a: a.astype(dtype), NETWORK.init(jax.random.key(0)))
     generator = np.random.default_rng(images)
     x = jnp.asarray(generator.standard_normal((images, 6, 5, 2)).astype(dtype))
     return params, x, jnp.asarray(generator.integers(0, 4, images, np.int32))
 
 
 def ours(params, x, labels):
-    logits = NETWORK.apply(params, x)
-    return softmax_cross_entropy(logits, labels), logits
+    """Loss, logits and gradients of all parameters."""
+    trained, frozen = parted(params, NETWORK.treatment("trained"))
+    batch = x, labels, None
+    loss, logits, _, grads = loss_and_gradients(LOSS, trained, frozen, {}, batch)
+    return loss, logits, grads
 
 
 def plainly(params, x, labels):
@@ -43,7 +44,7 @@ def plainly(params, x, labels):
 )
 def test_loss_logits_and_gradients_are_those_of_autodiff_of_the_whole_batch(images: int):
     batch = drawn(images)
-    loss, logits, grads = jax.jit(functools.partial(loss_and_gradients, ours))(*batch)
+    loss, logits, grads = jax.jit(ours)(*batch)
     expected, grads_expected = jax.value_and_grad(plainly, has_aux=True)(*batch)
     found = jax.tree.leaves((loss, logits, grads))
     known = jax.tree.leaves((*expected, grads_expected))
@@ -68,12 +69,11 @@ def test_other_platforms_take_the_batch_at_once(platform: str):
 
 def lowered(images: int, platform: str) -> str:
     params, x, labels = drawn(images, "float32")
-    step = jax.jit(functools.partial(loss_and_gradients, ours))
-    return step.trace(params, x, labels).lower(lowering_platforms=(platform,)).as_text()
+    return jax.jit(ours).trace(params, x, labels).lower(lowering_platforms=(platform,)).as_text()
 
 
 def test_a_batch_of_none_has_no_loss_and_no_gradient():
-    loss, logits, grads = loss_and_gradients(ours, *drawn(0, "float32"))
+    loss, logits, grads = ours(*drawn(0, "float32"))
     assert np.isnan(loss)
     assert logits.shape == (0, 4)
     assert not np.any(np.asarray(grads["dense_5"]["b"]))

@@ -31,7 +31,7 @@ _faulty.defvjp(lambda x: (x, x), lambda x, g: (g / jnp.zeros_like(g),))
 class Root(Layer):
     """Takes roots, of negative numbers too."""
 
-    def apply(self, params, x):
+    def __call__(self, params, x):
         return jnp.sqrt(x)
 
 
@@ -39,7 +39,7 @@ class Root(Layer):
 class FaultyRule(Layer):
     """A right forward with a backward that divides by zero."""
 
-    def apply(self, params, x):
+    def __call__(self, params, x):
         return _faulty(x)
 
 
@@ -57,7 +57,7 @@ class Remembers(Callbacks):
         self.steps.append(step)
 
 
-def told(images, layers=LAYERS, rate=0.05, keeper=None, debug_nans=False, **changes):
+def told(images, layers=LAYERS, rate=0.05, callbacks=None, debug_nans=False, **changes):
     """What a run says that diverges."""
     settings = dataclasses.replace(SETTINGS, **changes)
     members = [make_member(images, settings.seed + i) for i in range(settings.seeds)]
@@ -65,7 +65,7 @@ def told(images, layers=LAYERS, rate=0.05, keeper=None, debug_nans=False, **chan
     with pytest.raises(Diverged) as caught:
         train(
             network, momentum(rate), settings, ImageParts((images,)), members,
-            keeper=keeper, debug_nans=debug_nans,
+            callbacks=callbacks, debug_nans=debug_nans,
         )  # fmt: skip
     return str(caught.value)
 
@@ -75,7 +75,7 @@ def told(images, layers=LAYERS, rate=0.05, keeper=None, debug_nans=False, **chan
 )
 def test_a_rate_that_is_too_high_ends_at_the_same_step_however_often_it_is_looked_at(images, rate):
     looked_at = Remembers()
-    often, seldom = told(images, rate=rate, keeper=looked_at), told(images, rate=rate)
+    often, seldom = told(images, rate=rate, callbacks=looked_at), told(images, rate=rate)
     assert often == seldom
     assert seldom.startswith(f"seed 5, step {looked_at.steps[-1] + 1}: ")
     assert seldom.endswith(" numbers not finite; a lower learning rate may help")

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ffnn_jax.config import NORMALISATIONS, Refusal
+from ffnn_jax.config import NORMALISATIONS, Refusal, Validation
 from ffnn_jax.network import normalisation_of, normalise
 from ffnn_jax.training import hold_out
 from tests.tolerances import tolerance
@@ -103,18 +103,20 @@ def test_what_has_no_normalisation_is_refused(blocks, kind, message):
 
 
 def test_holding_out_parts_all_rows_in_two():
-    train, validation = hold_out(3, 100, 21)
+    train, validation = hold_out(3, 100, Validation("drawn", 21))
     assert (len(train), len(validation)) == (79, 21)
     assert sorted([*train, *validation]) == list(range(100))
     assert train.dtype == np.int32
 
 
 def test_the_seed_decides_what_is_held_out():
-    first, again, other = (hold_out(seed, 100, 21).validation for seed in (0, 0, 1))
+    first, again, other = (
+        hold_out(seed, 100, Validation("drawn", 21)).validation for seed in (0, 0, 1)
+    )
     np.testing.assert_array_equal(first, again)
     assert set(first) != set(other)
 
 
 def test_holding_out_everything_is_refused():
-    with pytest.raises(Refusal, match="held-out must be below the 100 training images, got 100"):
-        hold_out(0, 100, 100)
+    with pytest.raises(Refusal, match="leave one of the 100 training images to train on, got 100"):
+        hold_out(0, 100, Validation("drawn", 100))

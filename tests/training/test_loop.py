@@ -6,7 +6,7 @@ import pytest
 from ffnn_jax.config import Cutout, preset
 from ffnn_jax.models import predict_probabilities
 from ffnn_jax.optim import momentum
-from ffnn_jax.training import ImageParts, train
+from ffnn_jax.training import Callbacks, ImageParts, train
 from ffnn_jax.training._snapshot import RunningMean
 from tests.training.conftest import NETWORK, make_member
 
@@ -14,10 +14,20 @@ SLOW = momentum(0.05)
 SETTINGS = dataclasses.replace(preset("quickstart"), steps=50, batch_size=8, seed=5)
 
 
-def run(images, optimizer=SLOW, report=lambda progress: None, **changes):
+class Listener(Callbacks):
+    """Writes down how far the run is."""
+
+    def __init__(self):
+        self.told = []
+
+    def progress(self, progress):
+        self.told.append(progress)
+
+
+def run(images, optimizer=SLOW, callbacks=None, **changes):
     settings = dataclasses.replace(SETTINGS, **changes)
     members = [make_member(images, settings.seed + i) for i in range(settings.seeds)]
-    return train(NETWORK, optimizer, settings, ImageParts((images,)), members, report)
+    return train(NETWORK, optimizer, settings, ImageParts((images,)), members, callbacks)
 
 
 def test_history_has_a_record_at_each_interval_and_at_the_end(images):
@@ -29,8 +39,9 @@ def test_history_has_a_record_at_each_interval_and_at_the_end(images):
 
 
 def test_progress_goes_up_to_the_last_step(images):
-    told = []
-    run(images, report=told.append, validation_interval=20)
+    listener = Listener()
+    run(images, callbacks=listener, validation_interval=20)
+    told = listener.told
     steps = [progress.step for progress in told]
     assert steps == sorted(set(steps))
     assert steps[0] == 10
@@ -52,7 +63,7 @@ def test_training_images_are_augmented_and_validation_images_are_not(images):
     trained = run(images, augmentations=(Cutout(14),))
     (params,), last = trained.params, trained.history[-1]
     normalisation = make_member(images, 5).normalisation
-    seen = predict_probabilities(NETWORK, params, normalisation, images.pixels[40:])
+    seen = predict_probabilities(NETWORK, params, {}, normalisation, images.pixels[40:])
     assert last.validation_accuracy == np.mean(seen.argmax(axis=1) == images.labels[40:])
     assert last.loss > run(images).history[-1].loss + 0.05
 
@@ -79,7 +90,7 @@ def test_the_running_mean_is_a_mean_of_20_then_keeps_0_995():
 def test_prediction_takes_any_number_of_images(images, count):
     member = make_member(images)
     params = run(images, steps=1).params[0]
-    arguments = NETWORK, params, member.normalisation
+    arguments = NETWORK, params, {}, member.normalisation
     together = predict_probabilities(*arguments, images.pixels)
     some = predict_probabilities(*arguments, images.pixels[:count])
     np.testing.assert_array_equal(some, together[:count])

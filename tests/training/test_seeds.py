@@ -6,11 +6,11 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-from ffnn_jax.training._feed import Resident, Streaming
 
 from ffnn_jax.config import Cutout, Diverged, Flip, preset
 from ffnn_jax.optim import momentum
 from ffnn_jax.training import ImageParts, _seeds, train
+from ffnn_jax.training._loader import InMemoryLoader, StreamingLoader
 from tests.tolerances import tolerance
 from tests.training.conftest import NETWORK, make_member
 
@@ -22,7 +22,7 @@ SETTINGS = dataclasses.replace(
 @pytest.fixture
 def together(monkeypatch: pytest.MonkeyPatch) -> None:
     """On this platform too, what others do."""
-    monkeypatch.setattr(_seeds, "_is_one_program", lambda feed, members: True)
+    monkeypatch.setattr(_seeds, "_is_one_program", lambda loader, members: True)
 
 
 def run(images: Any, rate: float = 0.05, **changes: Any):
@@ -38,7 +38,7 @@ def test_one_program_gives_each_seed_what_it_has_alone(
     images, monkeypatch: pytest.MonkeyPatch, augmentations: tuple
 ):
     alone = run(images, augmentations=augmentations)
-    monkeypatch.setattr(_seeds, "_is_one_program", lambda feed, members: True)
+    monkeypatch.setattr(_seeds, "_is_one_program", lambda loader, members: True)
     together = run(images, augmentations=augmentations)
     assert [(r.seed, r.step) for r in together.history] == [(r.seed, r.step) for r in alone.history]
     allowed = tolerance("float32", 1000)
@@ -66,17 +66,16 @@ class _On:
 
     def __init__(self, platform: str) -> None:
         device = type("Device", (), {"platform": platform})()
-        mean = type("Mean", (), {"devices": lambda self: {device}})()
-        self.normalisation = type("Normalisation", (), {"mean": mean})()
+        self.train = type("Indices", (), {"devices": lambda self: {device}})()
 
 
 @pytest.mark.parametrize(
-    ("platform", "seeds", "feed", "one"),
-    [("cpu", 3, Resident, False), ("gpu", 3, Resident, True), ("tpu", 2, Resident, True),
-     ("gpu", 1, Resident, False), ("gpu", 3, Streaming, False)],
+    ("platform", "seeds", "loader", "one"),
+    [("cpu", 3, InMemoryLoader, False), ("gpu", 3, InMemoryLoader, True), ("tpu", 2, InMemoryLoader, True),
+     ("gpu", 1, InMemoryLoader, False), ("gpu", 3, StreamingLoader, False)],
 )  # fmt: skip
 def test_one_program_is_for_several_seeds_on_a_device_that_holds_all_images(
-    platform: str, seeds: int, feed: Any, one: bool
+    platform: str, seeds: int, loader: Any, one: bool
 ):
     members: Any = [_On(platform)] * seeds
-    assert _seeds._is_one_program(feed.__new__(feed), members) == one
+    assert _seeds._is_one_program(loader.__new__(loader), members) == one

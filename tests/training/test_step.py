@@ -80,7 +80,7 @@ def test_200_steps_in_float64_are_those_of_autodiff_and_optax(images, x64):
     images, member = jax.device_put((images, member._replace(normalisation=normalisation)))
     chunk, state = make_train_chunk(NETWORK, OURS, BATCH), initial_state(NETWORK, OURS, member.key)
     params = jax.tree.map(lambda a: a.astype(jnp.float64), state.params)
-    state = state._replace(params=params, momentum=OURS.init(params))
+    state = state._replace(params=params, opt_state=OURS.init(params))
     for stop in (100, 200):
         state, _ = chunk(state, np.int32(stop), images, member)
     theirs = run_plainly(images, member, 200, jnp.float64)
@@ -174,7 +174,7 @@ def test_validation_looks_at_validation_images_alone(images):
     state = initial_state(NETWORK, OURS, member.key)
     looked = make_validate(NETWORK, BATCH, 3)(state, images, member)
     x = normalise(jnp.asarray(images.pixels[40:]), member.normalisation)
-    predicted = np.argmax(NETWORK.apply(state.params, x), axis=1)
+    predicted = np.argmax(NETWORK.apply(state.params, {}, x)[0], axis=1)
     assert float(looked) == np.mean(predicted == images.labels[40:])
 
 
