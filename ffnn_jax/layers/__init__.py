@@ -13,6 +13,9 @@ v, with the shape and the dtype of v. Arrays have the batch first, images are (N
 kernels (KH, KW, C_in, C_out). Equation tags (1)-(25) are those of the report that this library
 implements; a tag with a name, such as (conv.3), is its own chapter's.
 
+With x in bfloat16 or float16, parameters may stay in float32: they are cast inside, and their
+gradients are added up and returned in float32 (``_arguments.py`` has the rule).
+
 Reading order: dense (1)-(16), relu (17)-(19), softmax and its loss (20)-(23), convolution
 (conv.1)-(conv.8), max pooling (pool.1)-(pool.4), leaky relu (leaky.1)-(leaky.3), sigmoid
 (sigmoid.1)-(sigmoid.6).
