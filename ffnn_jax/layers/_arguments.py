@@ -60,7 +60,7 @@ def require_floating(function: str, **arrays: Array) -> None:
 
 
 def require_parameters(function: str, x: Array, **parameters: Array) -> None:
-    """Raises ValueError unless all parameters have x's dtype, or all float32 beside a narrower x."""
+    """Raises ValueError unless parameters are all of x's dtype, or float32 beside a narrow x."""
     require_floating(function, x=x)
     (first, head), *_ = parameters.items()
     wide = accumulator(x)

@@ -80,7 +80,7 @@ def error_of_dw(f: Callable[..., Any], layer: Layer) -> float:
 
 @pytest.mark.parametrize("layer", LAYERS.values(), ids=LAYERS.keys())
 def test_dw_of_16384_rows_is_never_rounded_to_bfloat16(layer):
-    """Measured: ours is off by 1.7e-7 at most, autodiff of the plain definition by 1.4e-3 at least."""
+    """Measured: ours is off by 1.7e-7 at most, autodiff of the plain rule by 1.4e-3 at least."""
     assert error_of_dw(layer.op, layer) < OURS
     assert error_of_dw(as_autodiff_has_it(layer), layer) > AUTODIFF
 
