@@ -13,13 +13,20 @@ v, with the shape and the dtype of v. Arrays have the batch first, images are (N
 kernels (KH, KW, C_in, C_out). Equation tags (1)-(25) are those of the report that this library
 implements; a tag with a name, such as (conv.3), is its own chapter's.
 
+With x in bfloat16 or float16, parameters may stay in float32: they are cast inside, and their
+gradients are added up and returned in float32 (``_arguments.py`` has the rule).
+
 Reading order: dense (1)-(16), relu (17)-(19), softmax and its loss (20)-(23), convolution
 (conv.1)-(conv.8), max pooling (pool.1)-(pool.4), leaky relu (leaky.1)-(leaky.3), sigmoid
-(sigmoid.1)-(sigmoid.6).
+(sigmoid.1)-(sigmoid.6), batch normalisation (norm.1)-(norm.16), dropout (dropout.1)-(dropout.4),
+addition of branches (add.1)-(add.4).
 """
 
+from ._add import *
+from ._batch_norm import *
 from ._conv import *
 from ._dense import *
+from ._dropout import *
 from ._leaky_relu import *
 from ._pool import *
 from ._relu import *
@@ -34,3 +41,6 @@ __all__ += _conv.__all__
 __all__ += _pool.__all__
 __all__ += _leaky_relu.__all__
 __all__ += _sigmoid.__all__
+__all__ += _batch_norm.__all__
+__all__ += _dropout.__all__
+__all__ += _add.__all__

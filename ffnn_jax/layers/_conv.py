@@ -47,10 +47,11 @@ from jaxtyping import Array, Float
 
 from ffnn_jax.layers._arguments import (
     accumulator,
+    cast_to_compute,
     custom_vjp_with_static,
     product,
     require,
-    require_floating,
+    require_parameters,
     widened,
 )
 from ffnn_jax.layers._geometry import (
@@ -79,7 +80,7 @@ def conv2d_forward(
     """Returns z and the residuals (x, w)."""
     _require_shapes(x, w, b, padding, stride)
     around = margins_around(x.shape, w.shape, padding, stride)
-    z = convolve(_IM2COL, x, w, around, stride)
+    z = convolve(_IM2COL, x, cast_to_compute(w, x), around, stride)
     return (z + widened(b)[None, None, None, :]).astype(x.dtype), (x, w)  # (conv.1)
 
 
@@ -95,19 +96,19 @@ def conv2d(
 
     Args:
         x: images, batch first, channels last.
-        w: kernels.
-        b: biases, one for each output channel.
+        w: kernels, of x's dtype, or float32 beside a narrower x.
+        b: biases, one for each output channel, of w's dtype.
         padding: rows and columns of zeros on every side; or "SAME" for an output of
             ceil(H / stride) by ceil(W / stride), the odd zero going after, as in XLA; or
             "VALID" for none.
         stride: step between windows, in pixels, both ways.
 
     Returns:
-        z, equation (conv.1).
+        z, equation (conv.1), of x's dtype.
 
     Raises:
-        ValueError: shapes do not fit, the kernel is larger than the padded image, dtypes differ
-            or are not floating-point, or padding or stride is out of range.
+        ValueError: shapes or dtypes do not fit, x is not floating-point, the kernel is larger
+            than the padded image, or padding or stride is out of range.
     """
     return conv2d_forward(x, w, b, padding, stride)[0]
 
@@ -121,9 +122,9 @@ def conv2d_backward(
     """Returns (dx, dw, db), equations (conv.8), (conv.4) and (conv.5)."""
     x, w = residuals
     around = margins_around(x.shape, w.shape, padding, stride)
-    dx, dw = convolve_backward(_IM2COL, x, w, dz, around, stride)
+    dx, dw = convolve_backward(_IM2COL, x, cast_to_compute(w, x), dz, around, stride)
     db = jnp.sum(dz, axis=(0, 1, 2), dtype=accumulator(dz))  # (conv.5)
-    return dx.astype(x.dtype), dw.astype(w.dtype), db.astype(dz.dtype)
+    return dx.astype(x.dtype), dw.astype(w.dtype), db.astype(w.dtype)
 
 
 def _im2col(x: Array, w: Array, around: Margins, stride: int) -> Array:
@@ -150,7 +151,7 @@ def _matrix(w: Array) -> Array:
 
 def _require_shapes(x: Array, w: Array, b: Array, padding: Padding, stride: int) -> None:
     name = "conv2d"
-    require_floating(name, x=x, w=w, b=b)
+    require_parameters(name, x, w=w, b=b)
     require(w.ndim == 4 and w.size > 0, name, "w", "of shape (KH, KW, C_in, C_out)", w.shape)
     fits = x.ndim == 4 and x.shape[3] == w.shape[2]
     require(fits, name, "x", f"of shape (N, H, W, {w.shape[2]})", x.shape)
