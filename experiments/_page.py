@@ -3,7 +3,16 @@
 from collections.abc import Callable
 from typing import Any
 
-from experiments import _table_3_section, budget, final, mnist, prose, table_3, wishes
+from experiments import (
+    _table_3_section,
+    budget,
+    final,
+    mixed_precision,
+    mnist,
+    prose,
+    table_3,
+    wishes,
+)
 from experiments._quote import WHOLE_PERCENTS, percent, standing, time_of_row
 from experiments._report import CIFAR10, MNIST
 from experiments._results import RESULTS, read_result
@@ -89,6 +98,18 @@ def _budget_items(result: Result) -> list[str]:
     ]  # fmt: skip
 
 
+def _mixed_precision(result: Result) -> str:
+    dtype, draws = result["dtype"], result["draws"]
+    return f"""float32 weights beside x in {dtype}, by \
+[`python -m experiments.mixed_precision`](mixed_precision.py): the error of the weights' gradient \
+against float64 on the same numbers, |dW - dW64| / |dW64|, the largest of {draws} draws. Ours \
+accumulates it in float32; autodiff of the plain definition rounds it to {dtype} and casts it \
+back, unless XLA drops the rounding: "as written" is autodiff where it may not. A row is a data \
+point of dense, a window of conv2d.
+
+{mixed_precision.table(result)}"""
+
+
 def _item(
     item: str, report: float | None, ours: list[float], verdict: str, name: str, time: str
 ) -> str:
@@ -113,4 +134,5 @@ _SECTIONS: dict[str, tuple[str, Callable[[Result], str], Callable[[Result], list
     "wishes": ("What the report wished for", wishes.section, _wishes_items),
     "budget": ("The best within the report's own budget", budget.section, _budget_items),
     "prose": ("The report's prose", prose.section, lambda result: []),
+    "mixed_precision": ("Mixed precision", _mixed_precision, lambda result: []),
 }  # fmt: skip
