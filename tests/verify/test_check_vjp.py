@@ -1,4 +1,5 @@
 import dataclasses
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -151,7 +152,12 @@ def test_members_that_depend_on_one_another_are_sharded_and_not_shared_out():
     assert report
 
 
-WEIGHED = {"batch": "N", "reduces": "mean", "linear": (1,), "sizes": [{"N": 3, "D": 4}]}
+WEIGHED: dict[str, Any] = {
+    "batch": "N",
+    "reduces": "mean",
+    "linear": (1,),
+    "sizes": [{"N": 3, "D": 4}],
+}
 
 
 def test_every_check_takes_several_outputs():
