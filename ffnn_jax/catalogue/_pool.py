@@ -133,6 +133,7 @@ MAX_POOL = Entry(
             sizes=({"N": 2, "H": 7, "W": 10, "C": 3}, {"N": 3, "H": 3, "W": 4, "C": 1}),
             static={"window": 3},
         ),
+        Case(sizes=({"N": 2, "H": 3, "W": 4, "C": 5},), static={"window": 1}),
     ),
     batch="N",
     empty_batch=True,

@@ -21,10 +21,15 @@ _DIFFERENCE = 1e-7
 
 
 def check_value(subject: Subject, sizes: Sizes, seed: int) -> Check:
-    """The value equals the reference's. Sees a wrong forward, and nothing of the backward."""
+    """The value equals the reference's, alone and where the rule's forward computes it.
+
+    Sees a wrong forward, and nothing of the backward.
+    """
+    names = ("z", "z of the forward")
     return worst_of(
-        compare("value", ("z",), (ours,), (theirs,), allowed_for(args), at(sizes))
+        compare("value", names, (z, ours), (theirs, theirs), allowed_for(args), at(sizes))
         for args, (ours, _), (theirs, _) in _pairs(subject, sizes, seed)
+        for z in (subject.value(*args),)
     )
 
 

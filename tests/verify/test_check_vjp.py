@@ -1,4 +1,5 @@
 import dataclasses
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -81,6 +82,14 @@ def test_a_wrong_value_fails_the_value():
     assert report.failures == ("value",)
 
 
+def test_a_value_that_is_not_the_forwards_fails_the_value():
+    """What is computed where nothing is differentiated is a function of its own."""
+    drifted = jax.custom_vjp(lambda x, w: 1.001 * (x @ w))
+    drifted.defvjp(toys.forward, toys.right)
+    report = check(drifted, sizes=SIZES[:1], only=["value", "cotangents"])
+    assert report.failures == ("value",)
+
+
 @pytest.mark.parametrize("transformed", [check_jit, check_vmap, check_scan, check_remat])
 def test_each_transformation_is_compared_with_the_compiled_rule(transformed):
     """The compiled rule is right and the operation wrong, as if the transformation broke it."""
@@ -151,7 +160,12 @@ def test_members_that_depend_on_one_another_are_sharded_and_not_shared_out():
     assert report
 
 
-WEIGHED = {"batch": "N", "reduces": "mean", "linear": (1,), "sizes": [{"N": 3, "D": 4}]}
+WEIGHED: dict[str, Any] = {
+    "batch": "N",
+    "reduces": "mean",
+    "linear": (1,),
+    "sizes": [{"N": 3, "D": 4}],
+}
 
 
 def test_every_check_takes_several_outputs():
@@ -174,12 +188,12 @@ def test_every_check_takes_several_outputs():
     ],
 )
 def test_a_fault_of_one_output_of_several_is_seen(forward, backward, failures):
-    only = [name for name in HERE if name != "float16"]
-    sizes = [{"N": 3, "D": 4}, {"N": 3000, "D": 2}]
+    settings = WEIGHED | {
+        "sizes": [{"N": 3, "D": 4}, {"N": 3000, "D": 2}],
+        "only": [name for name in HERE if name != "float16"],
+    }
     wrong = toys.wired(backward, forward)
-    report = check_vjp(
-        wrong, toys.weighed_plainly, "NxD", "D", **WEIGHED | {"sizes": sizes, "only": only}
-    )
+    report = check_vjp(wrong, toys.weighed_plainly, "NxD", "D", **settings)
     assert set(report.failures) == failures
 
 
@@ -189,7 +203,7 @@ def test_an_output_of_several_is_named_by_its_place():
         return (z, squares.at[2].multiply(1.01)), residuals
 
     wrong = toys.wired(toys.weighed_backward, forward)
-    report = check_vjp(wrong, toys.weighed_plainly, "NxD", "D", **WEIGHED | {"only": ["value"]})
+    report = check_vjp(wrong, toys.weighed_plainly, "NxD", "D", only=["value"], **WEIGHED)
     assert report["value"].where == "z[1][2] at N=3 D=4"
 
 
