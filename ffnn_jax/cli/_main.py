@@ -11,15 +11,19 @@ from tyro.extras import SubcommandApp
 
 import ffnn_jax
 from ffnn_jax.cli._data import List, Prepare, Show
-from ffnn_jax.cli._look import Doctor, Report, Summary
-from ffnn_jax.cli._predict import Evaluate, Export, Predict
+from ffnn_jax.cli._doctor import Doctor
+from ffnn_jax.cli._evaluate import Evaluate
+from ffnn_jax.cli._export import Export
+from ffnn_jax.cli._predict import Predict
+from ffnn_jax.cli._report import Page
+from ffnn_jax.cli._summary import Summary
 from ffnn_jax.cli._train import Train
 from ffnn_jax.cli._verify import Verify
 from ffnn_jax.config import Diverged, Interrupted, Refusal
 
 _FAILED, _REFUSED, _DIVERGED, _INTERRUPTED = 1, 2, 3, 130
 _COMMANDS = {
-    "train": Train, "predict": Predict, "evaluate": Evaluate, "export": Export, "report": Report,
+    "train": Train, "predict": Predict, "evaluate": Evaluate, "export": Export, "report": Page,
     "summary": Summary, "doctor": Doctor, "verify": Verify,
 }  # fmt: skip
 _DATA_COMMANDS = {"prepare": Prepare, "list": List, "show": Show}
