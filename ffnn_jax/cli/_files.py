@@ -1,5 +1,7 @@
 """Files that a command is given: whether they are there, or can be written."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from ffnn_jax.config import Refusal
@@ -29,7 +31,23 @@ def require_apart(**files: str | Path | None) -> None:
         taken[where] = option
 
 
-def require_writable(file: str | None) -> None:
+def require_writable(file: str | Path | None) -> None:
     """Refuses a file that has no folder to stand in, before the work is done."""
-    if file not in (None, "-") and not Path(str(file)).absolute().parent.is_dir():
-        raise Refusal(f"{file} cannot be written: no folder {Path(str(file)).absolute().parent}")
+    if file is None or str(file) == "-":
+        return
+    folder = Path(file).absolute().parent
+    if not folder.is_dir():
+        raise Refusal(f"{file} cannot be written: no folder {folder}")
+
+
+@contextlib.contextmanager
+def writing(option: str, *errors: type[Exception]) -> Iterator[None]:
+    """Turns an OSError, and any other error named, into one line about the option's file.
+
+    Raises:
+        Refusal: the file could not be written.
+    """
+    try:
+        yield
+    except (OSError, *errors) as error:
+        raise Refusal(f"{option} cannot be written: {error}") from None

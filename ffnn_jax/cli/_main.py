@@ -2,7 +2,7 @@
 
 import contextlib
 import io
-import re
+import itertools
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn
@@ -11,20 +11,25 @@ from tyro.extras import SubcommandApp
 
 import ffnn_jax
 from ffnn_jax.cli._data import List, Prepare, Show
-from ffnn_jax.cli._look import Doctor, Report, Summary
-from ffnn_jax.cli._predict import Evaluate, Export, Predict
+from ffnn_jax.cli._doctor import Doctor
+from ffnn_jax.cli._evaluate import Evaluate
+from ffnn_jax.cli._export import Export
+from ffnn_jax.cli._predict import Predict
+from ffnn_jax.cli._report import Page
+from ffnn_jax.cli._summary import Summary
 from ffnn_jax.cli._train import Train
 from ffnn_jax.cli._verify import Verify
 from ffnn_jax.config import Diverged, Interrupted, Refusal
 
 _FAILED, _REFUSED, _DIVERGED, _INTERRUPTED = 1, 2, 3, 130
 _COMMANDS = {
-    "train": Train, "predict": Predict, "evaluate": Evaluate, "export": Export, "report": Report,
+    "train": Train, "predict": Predict, "evaluate": Evaluate, "export": Export, "report": Page,
     "summary": Summary, "doctor": Doctor, "verify": Verify,
 }  # fmt: skip
 _DATA_COMMANDS = {"prepare": Prepare, "list": List, "show": Show}
 _DEBUG = "--debug"
-_FRAME = "╭╮╰╯│├┤─+| "
+_FRAME, _RULE = "╭╮╰╯│ ", "─-"
+_HELP = ("Argument helptext", "For full helptext")
 _DESCRIPTION = """Networks whose every gradient is derived by hand, trained with JAX.
 
 ffnn-jax --version prints the version. With --debug a failure shows where it came from."""
@@ -90,12 +95,29 @@ def _commands(commands: Mapping[str, type], brief: bool = False) -> SubcommandAp
 
 
 def _in_one_line(box: str) -> str:
-    """The text in a box, without frame, title, and the help that stands in it."""
+    """The message in the box that tyro prints, with its hint, and without the help beside it.
+
+    tyro 1.0 has no other way to its messages: it exits with a bare SystemExit(2), says nothing at
+    all if console_outputs is False, and declares its hook for errors, tyro._errors, private to each
+    release. So the box is read: a title, then blocks of lines between rules, the message first.
+    """
     lines = [line.strip(_FRAME) for line in box.splitlines()]
-    text = " ".join([line for line in lines if line.strip("-")][1:])
-    text = re.sub(r" (Argument helptext|For full helptext).*", "", text)
-    text = re.sub(r" Perhaps you meant: (--\S+).*", r"; did you mean \1?", text)
-    return text.replace(" Available subcommands:", "; the commands are:")
+    blocks = [
+        " ".join(block)
+        for is_rule, block in itertools.groupby(lines[1:], lambda line: not line.strip(_RULE))
+        if not is_rule
+    ]
+    return "".join([*blocks[:1], *map(_hint, blocks[1:])])
+
+
+def _hint(block: str) -> str:
+    """What a block beside the message tells the user in one line."""
+    title, _, text = block.partition(": ")
+    if title == "Available subcommands":
+        return f"; the commands are: {text}"
+    if title == "Perhaps you meant" or title.startswith("Arguments similar to"):
+        return f"; did you mean {text.split()[0]}?"
+    return "" if block.startswith(_HELP) else f" {block}"
 
 
 def _leave(message: str, code: int) -> NoReturn:

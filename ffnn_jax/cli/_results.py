@@ -1,32 +1,22 @@
-"""Results for machines: JSON in a file or on standard output."""
+"""Results for people and for machines: a console, and JSON in a file or on standard output."""
 
 import json
-import math
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from ffnn_jax.config import Refusal
-from ffnn_jax.verify import Report
+from ffnn_jax.cli._files import writing
+
+
+def plain_console(stderr: bool = False) -> Console:
+    """Prints text as it is: unwrapped, without markup or highlights."""
+    return Console(stderr=stderr, highlight=False, soft_wrap=True, markup=False)
 
 
 def console_beside(file: str | None) -> Console:
     """Standard output, or standard error where the JSON goes to standard output."""
-    return Console(stderr=file == "-", highlight=False)
-
-
-def checks_json(report: Report) -> dict[str, Any]:
-    """A report's rows by name; an infinite error is null."""
-    return {
-        check.name: {
-            "passed": check.passed,
-            "worst": check.worst if math.isfinite(check.worst) else None,
-            "where": check.where,
-            "note": check.note,
-        }
-        for check in report.checks
-    }
+    return plain_console(stderr=file == "-")
 
 
 def write_json(file: str | None, result: Any) -> None:
@@ -34,7 +24,5 @@ def write_json(file: str | None, result: Any) -> None:
     if file == "-":
         print(json.dumps(result, indent=2))
     elif file is not None:
-        try:
+        with writing("json"):
             Path(file).write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise Refusal(f"json cannot be written: {error}") from None

@@ -2,56 +2,33 @@
 
 import dataclasses
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
-from tyro.constructors import PrimitiveConstructorSpec
 
 from ffnn_jax.cli._augmentations import augmentations_of
-from ffnn_jax.cli._early_signals import ending_at_signals
-from ffnn_jax.config import Refusal, Settings, preset, require_grain
-
-
-def _number(kind: type[int] | type[float], words: str, metavar: str) -> Any:
-    """Reads a number of this kind, and says what it must be in these words."""
-
-    def read(given: list[str]) -> int | float:
-        try:
-            return kind(given[0])
-        except ValueError:
-            raise ValueError(f"must be {words}, got {given[0]!r}") from None
-
-    return _option(1, metavar, read)
-
-
-def _option(nargs: Any, metavar: str, read: Callable[[list[str]], Any]) -> Any:
-    """Reads what was given as it stands: None is a word like any other."""
-    return PrimitiveConstructorSpec(
-        nargs=nargs,
-        metavar=metavar,
-        instance_from_str=read,
-        is_instance=lambda value: True,
-        str_from_instance=lambda value: [str(value)],
-    )
+from ffnn_jax.cli._options import Flag, PresetName, number, option, shown
+from ffnn_jax.cli._signals import ending_at_signals, run_heeding_signals
+from ffnn_jax.config import Refusal, Settings, Validation, preset, require_grain
 
 
 def _presets_own(setting: str) -> Any:
     """What the option is if it is not given, by the example of quickstart."""
     value = getattr(preset("quickstart"), setting)
     of_quickstart = f"{value or 'none'}" if isinstance(value, tuple) else f"{value}"
-    return tyro.conf.arg(help_behavior_hint=f"(default: the preset's; quickstart: {of_quickstart})")
+    return shown(None, f"(default: the preset's; quickstart: {of_quickstart})")
 
 
 _OF_THE_COMMAND = (
     "checkpoint_every", "debug_nans", "dry_run", "no_cache", "resume", "run_dir", "streaming",
 )  # fmt: skip
 _OF_A_RESUMED = ("resume", "steps", "streaming", "no_cache", "checkpoint_every", "debug_nans")
-_WHOLE = _number(int, "a whole number", "N")
-_NUMBER = _number(float, "a number", "F")
-_NAME = _option(1, "NAME", lambda given: given[0])
-_WORDS = _option("*", "[WORD ...]", tuple)
+_WHOLE = number(int, "a whole number", "N")
+_NUMBER = number(float, "a number", "F")
+_VALIDATION = option(1, "KIND:N", lambda given: given[0])
+_NAME = option(1, "NAME", lambda given: given[0])
+_WORDS = option("*", "[WORD ...]", tuple)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +40,7 @@ class Train:
     cifar10-0 to cifar10-5, cifar10-6a, cifar10-6b, cifar10-7 and cifar10-final.
 
     Another data set than the preset's gets a last dense layer of one output a class, and at most a
-    fifth of its training images are held out.
+    fifth of its training images are for validation.
 
     Augmentations: flip (left and right), crop:4 (a cut out of the image padded by 4 reflected
     pixels) and cutout:8 (a square of 8 by 8 hidden); these are their numbers if none are given.
@@ -71,17 +48,17 @@ class Train:
     Example: ffnn-jax train quickstart --steps 1000 --seeds 4
     """
 
-    preset: Annotated[
-        tyro.conf.Positional[str],
-        tyro.conf.arg(metavar="PRESET", help_behavior_hint="(default: quickstart)"),
-    ] = "quickstart"
+    preset: PresetName = "quickstart"
     """Network, data set and schedule."""
 
     dataset: Annotated[str | None, _NAME, _presets_own("dataset")] = None
     """Another data set, by its name in tensorflow-datasets, as in fashion_mnist."""
 
-    held_out: Annotated[int | None, _WHOLE, _presets_own("held_out")] = None
-    """Training images for validation where no split is for it, at least 1, as in 500."""
+    validation: Annotated[str | None, _VALIDATION, _presets_own("validation")] = None
+    """Training images for validation where no split is for it: drawn:500, last:500 or none."""
+
+    sampling: Annotated[str | None, _NAME, _presets_own("sampling")] = None
+    """Batches: independent, epochs, or epochs-partial, which keeps an epoch's last, smaller one."""
 
     steps: Annotated[int | None, _WHOLE, _presets_own("steps")] = None
     """Updates of the parameters, at least 1, as in 5000."""
@@ -118,41 +95,28 @@ class Train:
 
     streaming: Annotated[
         tyro.conf.FlagCreatePairsOff[bool],
-        tyro.conf.arg(help_behavior_hint="(default: if they would take half its memory)"),
+        shown(None, "(default: if they would take half its memory)"),
     ] = False
     """Leave the images on the host, send each batch ahead; needs the extra "streaming"."""
 
-    no_cache: Annotated[
-        tyro.conf.FlagCreatePairsOff[bool], tyro.conf.arg(help_behavior_hint="(default: no)")
-    ] = False
+    no_cache: Flag = False
     """Compile anew, and keep no compiled programs in the user's cache folder."""
 
     checkpoint_every: Annotated[
-        int | None,
-        _WHOLE,
-        tyro.conf.arg(help_behavior_hint="(default: 1000, or what a resumed run had)"),
+        int | None, _WHOLE, shown(None, "(default: 1000, or what a resumed run had)")
     ] = None
     """Steps between two checkpoints in the run's folder, at least 1, as in 500."""
 
-    resume: Annotated[
-        Path | None, tyro.conf.arg(metavar="RUN", help_behavior_hint="(optional)")
-    ] = None
+    resume: Annotated[Path | None, shown("RUN", "(optional)")] = None
     """Go on with the run in this folder, as if it had not ended; --steps alone may be another."""
 
-    debug_nans: Annotated[
-        tyro.conf.FlagCreatePairsOff[bool], tyro.conf.arg(help_behavior_hint="(default: no)")
-    ] = False
+    debug_nans: Flag = False
     """Where a number is not finite, name the operation that made it, too."""
 
-    dry_run: Annotated[
-        tyro.conf.FlagCreatePairsOff[bool], tyro.conf.arg(help_behavior_hint="(default: no)")
-    ] = False
+    dry_run: Flag = False
     """One step of one seed through everything, from the data to the page; nothing is left."""
 
-    run_dir: Annotated[
-        Path | None,
-        tyro.conf.arg(metavar="DIR", help_behavior_hint="(default: runs/PRESET-NUMBER)"),
-    ] = None
+    run_dir: Annotated[Path | None, shown("DIR", "(default: runs/PRESET-NUMBER)")] = None
     """Folder for the results, which must not exist yet, as in runs/first."""
 
     def __call__(self) -> int:
@@ -172,28 +136,27 @@ class Train:
         return 0
 
     def _run(self, settings: Settings) -> None:
-        from ffnn_jax.cli._run import Way, dry_run_and_print, resume_and_print, run_and_print
-        from ffnn_jax.cli._signals import run_heeding_signals
+        from ffnn_jax.cli._train_run import Way, dry_run_and_print, resume_and_print, run_and_print
         from ffnn_jax.runs import keep_compiled_programs
 
         if not self.no_cache:
             keep_compiled_programs()
+        kept = [name for name, value in vars(self).items() if value is not None]
         way = Way(self.streaming or None, self.checkpoint_every, self.debug_nans)
         if self.resume is not None:
-            folder, steps = self.resume, self.steps
-            run_heeding_signals(lambda work: resume_and_print(folder, steps, way, work))
+            run_heeding_signals(way.ending, resume_and_print, self.resume, self.steps, way)
         elif self.dry_run:
-            run_heeding_signals(lambda work: dry_run_and_print(settings, way, work))
+            run_heeding_signals(way.ending, dry_run_and_print, settings, kept, way)
         else:
-            run_heeding_signals(lambda work: run_and_print(settings, self.run_dir, way, work))
+            run_heeding_signals(way.ending, run_and_print, settings, kept, self.run_dir, way)
 
     def _require_resumable(self, folder: Path) -> None:
         """Refuses settings of the user's beside those of the run, and what is no run."""
         fresh = Train()
         for name, value in vars(self).items():
             if name not in _OF_A_RESUMED and value != getattr(fresh, name):
-                option = name.replace("_", "-")
-                raise Refusal(f"{option}: a run is resumed with its own; only --steps may change")
+                given = name.replace("_", "-")
+                raise Refusal(f"{given}: a run is resumed with its own; only --steps may change")
         if not (folder / "checkpoints").is_dir():
             raise Refusal(f"{folder}: no run that can be resumed (it has no checkpoints)")
 
@@ -204,4 +167,6 @@ class Train:
             asked.pop(of_the_command, None)
         if self.augment is not None:
             asked["augmentations"] = augmentations_of(asked.pop("augment"))
+        if self.validation is not None:
+            asked["validation"] = Validation.parse(self.validation)
         return dataclasses.replace(preset(asked.pop("preset")), **asked)

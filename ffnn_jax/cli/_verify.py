@@ -1,17 +1,15 @@
-"""``ffnn-jax verify``: parse, and refuse what is no question."""
+"""``ffnn-jax verify``."""
 
 import ast
 import dataclasses
+import shlex
 from typing import Annotated, Any
 
 import tyro
 
 from ffnn_jax.cli._files import require_writable
+from ffnn_jax.cli._options import shown
 from ffnn_jax.config import Refusal
-
-
-def _option(metavar: str, hint: str) -> Any:
-    return tyro.conf.arg(metavar=metavar, help_behavior_hint=hint)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,35 +25,31 @@ class Verify:
     Exit codes: 0 everything holds, 1 something fails, 2 the question is not understood.
     """
 
-    op: Annotated[
-        tyro.conf.Positional[str | None],
-        _option("MODULE:OP", "(default: all layers)"),
-    ] = None
+    op: Annotated[tyro.conf.Positional[str | None], shown("MODULE:OP", "(default: all layers)")] = (
+        None
+    )
     """Your function, importable from the current folder."""
 
-    reference: Annotated[str | None, _option("MODULE:PLAIN", "(required with MODULE:OP)")] = None
+    reference: Annotated[str | None, shown("MODULE:PLAIN", "(required with MODULE:OP)")] = None
     """Its plain definition, which autodiff differentiates."""
 
-    shapes: Annotated[str | None, _option("SHAPES", "(required with MODULE:OP)")] = None
+    shapes: Annotated[str | None, shown("SHAPES", "(required with MODULE:OP)")] = None
     """Each argument, as in "4x7 7x3 3"; or "NxD DxK K" for drawn sizes; "4:int<10" for whole
     numbers, "4:>0" for numbers above 0."""
 
-    static: Annotated[tuple[str, ...], _option("NAME=VALUE", "(default: none)")] = ()
+    static: Annotated[tuple[str, ...], shown("NAME=VALUE", "(default: none)")] = ()
     """Settings that are no arrays, such as padding=1."""
 
-    kink: Annotated[
-        tuple[str, ...],
-        _option("ARGUMENT=VALUE:SLOPE", "(default: none)"),
-    ] = ()
+    kink: Annotated[tuple[str, ...], shown("ARGUMENT=VALUE:SLOPE", "(default: none)")] = ()
     """A convention, such as x=0:0: where every entry of x is 0, dx is 0 times dz."""
 
-    batch: Annotated[str | None, _option("NAME", "(default: none)")] = None
+    batch: Annotated[str | None, shown("NAME", "(default: none)")] = None
     """The name in SHAPES that is the batch, to check the function shared among four devices."""
 
     reduces: Annotated[str, tyro.conf.arg(metavar="sum|mean|mixed")] = "sum"
     """How an output without the batch depends on it; mixed: members depend on one another."""
 
-    layer: Annotated[str | None, _option("NAME", "(default: all)")] = None
+    layer: Annotated[str | None, shown("NAME", "(default: all)")] = None
     """One layer of this package alone."""
 
     list_faults: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
@@ -67,23 +61,43 @@ class Verify:
     seed: Annotated[int, tyro.conf.arg(metavar="N")] = 0
     """Decides all sizes and values."""
 
-    json: Annotated[str | None, _option("FILE", "(default: none)")] = None
+    json: Annotated[str | None, shown("FILE", "(default: none)")] = None
     """Write the result as JSON too; - for standard output."""
 
     def __call__(self) -> int:
         """Runs the command; returns the exit code."""
         self._require_a_question()
-        settings = dict(_setting(text) for text in self.static)
+        static = dict(_setting(text) for text in self.static)
         kinks = [_kink(text) for text in self.kink]
         require_writable(self.json)
 
-        from ffnn_jax.cli import _check, _prove
+        if self.list_faults or self.op is None:
+            return self._layers()
+
+        from ffnn_jax.cli._verify_run import verify_function
+
+        return verify_function(
+            self.op, str(self.reference), str(self.shapes), static=static, kinks=kinks,
+            again=self._again(), json=self.json, seed=self.seed, batch=self.batch,
+            reduces=self.reduces, shapes=8 if self.thorough else 4,
+        )  # fmt: skip
+
+    def _layers(self) -> int:
+        from ffnn_jax.cli._verify_layers_run import list_faults, verify_layers
 
         if self.list_faults:
-            return _prove.list_faults(self.layer)
-        if self.op is None:
-            return _prove.check_layers(self.layer, self.seed, self.thorough, self.json)
-        return _check.check_own(self, settings, kinks)
+            return list_faults(self.layer)
+        return verify_layers(self.layer, self.seed, self.thorough, self.json)
+
+    def _again(self) -> str:
+        """The command line that asks the same again."""
+        words = ["ffnn-jax", "verify", str(self.op)]
+        for field in dataclasses.fields(self)[1:]:
+            value, name = getattr(self, field.name), f"--{field.name.replace('_', '-')}"
+            if value != field.default:
+                values = value if isinstance(value, tuple) else () if value is True else (value,)
+                words += [name, *map(str, values)]
+        return shlex.join(words)
 
     def _require_a_question(self) -> None:
         own = {"--reference": self.reference, "--shapes": self.shapes}

@@ -11,6 +11,7 @@ from ffnn_jax.data._folders import (
     prepared_names,
 )
 from ffnn_jax.data._load import NotPrepared, load, split_names
+from ffnn_jax.data._shapes import image_shape
 from ffnn_jax.data._splits import Splits, load_splits
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Splits",
     "data_dir",
     "find_prepared",
+    "image_shape",
     "is_kept",
     "load",
     "load_splits",

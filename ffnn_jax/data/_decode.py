@@ -57,7 +57,7 @@ class Reader:
 
             try:
                 self._builder: Any = tfds.builder_from_directory(prepared.folder)
-                self.features = _features_of(prepared.name, self._builder.info)
+                self.features = features_of(prepared.name, self._builder.info)
                 self._shards = {split: self._files(split) for split in prepared.shard_lengths}
             except Refusal:
                 raise
@@ -200,7 +200,7 @@ def require_whole(prepared: PreparedSet) -> None:
     Reader(prepared).require_whole_files()
 
 
-def _features_of(name: str, info: Any) -> Features:
+def features_of(name: str, info: Any) -> Features:
     """The one image and the one label of a data set, by its own word where it has several."""
     kinds = {key: type(feature).__name__ for key, feature in dict(info.features).items()}
     keys = info.supervised_keys

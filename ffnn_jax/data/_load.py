@@ -123,7 +123,7 @@ def _find(name: str, folder: str | Path | None) -> PreparedSet:
     if prepared is None and name == "mnist_5k":
         return _prepared_digits(name, folder)
     if prepared is None:
-        raise _not_prepared(name, folder)
+        raise not_prepared(name, folder)
     return prepared
 
 
@@ -137,7 +137,8 @@ def _prepared_digits(name: str, folder: Path) -> PreparedSet:
         return prepare(name, folder=user_cache_path("ffnn_jax") / "tensorflow_datasets")
 
 
-def _not_prepared(name: str, folder: Path) -> Refusal:
+def not_prepared(name: str, folder: Path) -> Refusal:
+    """Says that a data set is unknown, or how to prepare it."""
     import tensorflow_datasets as tfds
 
     from ffnn_jax.data.preparation import RECIPES

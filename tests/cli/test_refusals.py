@@ -1,6 +1,7 @@
 """Whatever cannot be done is refused: code 2, one line, nothing left behind."""
 
 import importlib.util
+import os
 import re
 import subprocess
 import sys
@@ -272,12 +273,12 @@ def test_every_number_that_trains_has_a_range_and_an_example(capsys, monkeypatch
 
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
 def test_the_module_refuses_in_any_encoding_with_code_2(tmp_path: Path, encoding: str):
+    environment = {"PATH": "", "PYTHONIOENCODING": encoding}
+    if "PYTHONPATH" in os.environ:  # where the package is not installed
+        environment["PYTHONPATH"] = os.environ["PYTHONPATH"]
     ran = subprocess.run(
         [sys.executable, "-m", "ffnn_jax", "train", "--stepz", "5"],
-        cwd=tmp_path,
-        env={"PATH": "", "PYTHONIOENCODING": encoding},
-        capture_output=True,
-        text=True,
-    )
+        cwd=tmp_path, env=environment, capture_output=True, text=True,
+    )  # fmt: skip
     assert (ran.returncode, ran.stdout) == (2, "")
     assert re.fullmatch(r"ffnn-jax: .*--stepz.*--steps\?\n", ran.stderr)

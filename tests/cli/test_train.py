@@ -9,9 +9,10 @@ from typing import Any, NamedTuple, NoReturn
 
 import pytest
 
-from ffnn_jax.cli import _run, main
+from ffnn_jax.cli import _train_run, main
 from ffnn_jax.models import load
 from ffnn_jax.runs import versions
+from tests.cli.conftest import code_of
 
 FILES = {
     "config.json", "metrics.jsonl", "result.json", "model.npz", "table_1.md", "table_2.md",
@@ -152,9 +153,7 @@ def test_a_diverging_run_ends_with_code_3_and_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit) as end:
-        main(["train", "--steps", "30", "--learning-rate", "1e6"])
-    assert end.value.code == 3
+    assert code_of("train", "--steps", "30", "--learning-rate", "1e6") == 3
     line = (
         r"ffnn-jax: seed 0, step \d+: the output of \w+ has [\d,]+ of [\d,]+ numbers not finite; "
         r"a lower learning rate may help; the operation is named by: "
@@ -163,31 +162,23 @@ def test_a_diverging_run_ends_with_code_3_and_one_line(
     assert re.fullmatch(line, capsys.readouterr().err)
 
 
-def test_an_interrupted_run_ends_with_code_130_and_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
+@pytest.mark.parametrize(
+    ("failure", "code", "line"),
+    [
+        (KeyboardInterrupt, 130, "interrupted"),
+        (ZeroDivisionError, 1, "ZeroDivisionError (--debug shows where)"),  # no divergence: ours
+    ],
+)
+def test_a_run_that_fails_ends_with_its_code_and_one_line(
+    failure: type[BaseException], code: int, line: str, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+):  # fmt: skip
     def compute(*_: object) -> NoReturn:
-        raise KeyboardInterrupt
+        raise failure
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(_run, "compute", compute)
-    with pytest.raises(SystemExit) as end:
-        main(["train"])
-    assert end.value.code == 130
-    assert capsys.readouterr().err == "ffnn-jax: interrupted\n"
-
-
-def test_a_division_by_zero_of_our_own_is_not_called_divergence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
-    def compute(*_: object) -> NoReturn:
-        raise ZeroDivisionError
-
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(_run, "compute", compute)
-    with pytest.raises(SystemExit) as end:
-        main(["train"])
-    assert end.value.code == 1
-    assert capsys.readouterr().err == "ffnn-jax: ZeroDivisionError (--debug shows where)\n"
-    with pytest.raises(ZeroDivisionError):
+    monkeypatch.setattr(_train_run, "compute", compute)
+    assert code_of("train") == code
+    assert capsys.readouterr().err == f"ffnn-jax: {line}\n"
+    with pytest.raises(failure if failure is ZeroDivisionError else SystemExit):
         main(["train", "--debug"])

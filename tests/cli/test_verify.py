@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from ffnn_jax.catalogue import ENTRIES
-from ffnn_jax.cli import main
 from ffnn_jax.verify import CHECKS
+from tests.cli.conftest import code_of
 
 MODULE = """
 import jax, jax.numpy as jnp
@@ -54,16 +54,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def run(*words: str) -> int:
-    try:
-        main(["verify", *words])
-    except SystemExit as end:
-        return int(end.code or 0)
-    return 0
-
-
 def test_a_layer_of_ours_holds_and_the_json_says_so(here: Path, capsys: pytest.CaptureFixture):
-    assert run("--layer", "relu", "--json", "found.json") == 0
+    assert code_of("verify", "--layer", "relu", "--json", "found.json") == 0
     found = json.loads((here / "found.json").read_text())["layers"]["relu"]
     assert found["faults"] == {"planted": 15, "caught": 15}
     assert set(found["checks"]) <= set(CHECKS)
@@ -84,7 +76,7 @@ def test_a_layer_of_ours_holds_and_the_json_says_so(here: Path, capsys: pytest.C
     ],
 )
 def test_a_users_right_rule_passes_and_a_wrong_one_does_not(op, question, code, capsys):
-    assert run(f"mine:{op}", *question) == code
+    assert code_of("verify", f"mine:{op}", *question) == code
     printed = capsys.readouterr().out
     if op == "wrong_dense":
         assert re.search(r"cotangents +FAILS .* d(w|arg1)\[\d+, \d+\] at N=3 D=4 K=5", printed)
@@ -100,18 +92,18 @@ def shell(words: list[str]) -> str:
 
 def test_static_settings_reach_both_functions(capsys):
     question = ["--reference", "mine:scaled", "--shapes", "3x2", "--static", "by=2.5"]
-    assert run("mine:scaled", *question) == 0
+    assert code_of("verify", "mine:scaled", *question) == 0
 
 
 def test_json_on_standard_output_is_nothing_else(capsys: pytest.CaptureFixture):
-    assert run("mine:wrong_dense", *DENSE, "--json", "-") == 1
+    assert code_of("verify", "mine:wrong_dense", *DENSE, "--json", "-") == 1
     checks = json.loads(capsys.readouterr().out)["layers"]["mine:wrong_dense"]["checks"]
     assert not checks["cotangents"]["passed"]
     assert checks["value"]["passed"]
 
 
 def test_faults_are_listed_and_nothing_is_checked(capsys: pytest.CaptureFixture):
-    assert run("--list-faults") == 0
+    assert code_of("verify", "--list-faults") == 0
     lines = capsys.readouterr().out.splitlines()
     pairs = [(entry, fault) for entry in ENTRIES for fault in entry.all_faults]
     assert lines == [f"{entry.name}: {fault.name}" for entry, fault in pairs]
@@ -148,7 +140,7 @@ def test_faults_are_listed_and_nothing_is_checked(capsys: pytest.CaptureFixture)
     ],
 )
 def test_what_is_no_question_is_refused_in_one_line(words, message, capsys):
-    assert run(*words) == 2
+    assert code_of("verify", *words) == 2
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1
     assert re.search(message, lines[0])

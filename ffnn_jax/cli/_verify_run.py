@@ -4,64 +4,73 @@ import dataclasses
 import functools
 import importlib
 import inspect
-import shlex
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from ffnn_jax.cli._results import checks_json, console_beside, write_json
+from ffnn_jax.cli._results import console_beside, write_json
 from ffnn_jax.config import Refusal, suggestion
-from ffnn_jax.verify import Argument, Kink, Subject, check_vjp, sample_sizes
-
-if TYPE_CHECKING:
-    from ffnn_jax.cli._verify import Verify
+from ffnn_jax.verify import Argument, Kink, Report, Subject, check_vjp, sample_sizes
 
 
-def check_own(
-    asked: "Verify", settings: dict[str, Any], kinks: Sequence[tuple[str, float, float]]
+def verify_function(
+    op: str,
+    reference: str,
+    arguments: str,
+    *,
+    static: dict[str, Any],
+    kinks: Sequence[tuple[str, float, float]],
+    again: str,
+    json: str | None,
+    seed: int,
+    **settings: Any,
 ) -> int:
-    """Checks a user's function and prints its report; returns 1 if anything fails."""
+    """Checks a user's function and prints the report; returns 1 if anything fails.
+
+    Args:
+        op: MODULE:NAME of the function.
+        reference: the same of its plain definition.
+        arguments: shape of each, as in "NxD DxK K".
+        static: settings by name, for whichever of the two takes them.
+        kinks: (argument, value, slope) of each convention.
+        again: the command line that repeats the checks.
+        json: a file for the result, or "-".
+        seed: decides all sizes and values.
+        **settings: further ones of ``check_vjp``.
+
+    Raises:
+        Refusal: there is no such function, or it cannot be called like this.
+    """
     sys.path.insert(0, str(Path.cwd()))
-    op = _set(_imported(str(asked.op)), settings, required=True)
-    reference = _set(_imported(str(asked.reference)), settings, required=False)
+    function = _with_settings(_imported(op), static, required=True)
+    plain = _with_settings(_imported(reference), static, required=False)
     try:
-        arguments = [Argument.parse(text) for text in str(asked.shapes).split()]
-        report = check_vjp(
-            op,
-            reference,
-            *arguments,
-            batch=asked.batch,
-            reduces=asked.reduces,
-            kinks=[
-                _kink(Subject(op, reference, tuple(arguments)), *kink, asked.seed) for kink in kinks
-            ],
-            seed=asked.seed,
-            shapes=8 if asked.thorough else 4,
-        )
+        described = tuple(Argument.parse(text) for text in arguments.split())
+        subject = Subject(function, plain, described)
+        conventions = [_convention(subject, *kink, seed) for kink in kinks]
+        report = check_vjp(function, plain, *described, kinks=conventions, seed=seed, **settings)
     except ValueError as error:
         raise Refusal(str(error)) from None
-    console = console_beside(asked.json)
-    console.print(
-        str(dataclasses.replace(report, subject=str(asked.op), again=_command(asked))),
-        markup=False,
-        soft_wrap=True,
-    )
-    write_json(asked.json, {"layers": {str(asked.op): {"checks": checks_json(report)}}})
+    console_beside(json).print(str(dataclasses.replace(report, subject=op, again=again)))
+    write_json(json, {"layers": {op: {"checks": checks_json(report)}}})
     return 0 if report.passed else 1
 
 
-def _command(asked: "Verify") -> str:
-    """The command line that asks the same again."""
-    words = ["ffnn-jax", "verify", str(asked.op)]
-    for field in dataclasses.fields(asked)[1:]:
-        value, option = getattr(asked, field.name), f"--{field.name.replace('_', '-')}"
-        if value != field.default:
-            values = value if isinstance(value, tuple) else () if value is True else (value,)
-            words += [option, *map(str, values)]
-    return shlex.join(words)
+def checks_json(report: Report) -> dict[str, Any]:
+    """A report's rows by name; an infinite error is null."""
+    return {
+        check.name: {
+            "passed": check.passed,
+            "worst": check.worst if math.isfinite(check.worst) else None,
+            "where": check.where,
+            "note": check.note,
+        }
+        for check in report.checks
+    }
 
 
 def _imported(place: str) -> Any:
@@ -80,7 +89,7 @@ def _imported(place: str) -> Any:
     return getattr(module, name)
 
 
-def _set(function: Any, settings: dict[str, Any], required: bool) -> Any:
+def _with_settings(function: Any, settings: dict[str, Any], required: bool) -> Any:
     """The function with the settings that it takes; one that it has to take is refused else."""
     parameters = inspect.signature(function).parameters
     takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
@@ -90,7 +99,7 @@ def _set(function: Any, settings: dict[str, Any], required: bool) -> Any:
     return functools.partial(function, **known) if known else function
 
 
-def _kink(subject: Subject, name: str, value: float, slope: float, seed: int) -> Kink:
+def _convention(subject: Subject, name: str, value: float, slope: float, seed: int) -> Kink:
     """An elementwise convention: where the argument is ``value``, its cotangent is slope dz."""
     if name not in subject.names:
         raise ValueError(f"kink: no argument {name!r} (there are: {', '.join(subject.names)})")

@@ -11,6 +11,7 @@ from rich import box
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
+from rich.text import Text
 
 from ffnn_jax.catalogue import (
     ENTRIES,
@@ -20,7 +21,8 @@ from ffnn_jax.catalogue import (
     check_rule,
     count_false_alarms,
 )
-from ffnn_jax.cli._results import checks_json, console_beside, write_json
+from ffnn_jax.cli._results import console_beside, write_json
+from ffnn_jax.cli._verify_run import checks_json
 from ffnn_jax.config import Refusal, suggestion
 from ffnn_jax.verify import CHECKS, Check, Report
 
@@ -36,7 +38,7 @@ def list_faults(layer: str | None) -> int:
     return 0
 
 
-def check_layers(layer: str | None, seed: int, thorough: bool, file: str | None) -> int:
+def verify_layers(layer: str | None, seed: int, thorough: bool, file: str | None) -> int:
     """Verifies the layers and prints a column for each; returns 1 if anything fails."""
     console = console_beside(file)
     found = _verified(_chosen(layer), seed, thorough, console)
@@ -102,7 +104,7 @@ def _print_table(console: Console, found: Sequence[Verification], seed: int) -> 
     table.add_section()
     table.add_row("faults caught", *(f"{one.caught_count}/{len(one.caught)}" for one in found))
     table.add_row("false alarms", *(f"{one.false_alarms}/{one.draws}" for one in found))
-    console.print(table)
+    console.print(table, soft_wrap=False)
     for one in found:
         for check in one.report.checks:
             if not check.passed:
@@ -122,13 +124,13 @@ def _print_failure(console: Console, name: str, check: Check, seed: int) -> None
     console.print(f"  again: ffnn-jax verify --layer {name} --seed {seed}", markup=False)
 
 
-def _cell(report: Report, name: str) -> str:
+def _cell(report: Report, name: str) -> str | Text:
     """The worst error, in units of epsilon for dtypes; a dot where the check does not apply."""
     found = [check for check in report.checks if check.name == name]
     if not found:
         return "·"
     number = f"{found[0].worst:.1e}" if found[0].worst else "0"
-    return number if found[0].passed else f"[bold red]FAILS {number}[/]"
+    return number if found[0].passed else Text(f"FAILS {number}", "bold red")
 
 
 def _as_json(one: Verification) -> dict[str, Any]:

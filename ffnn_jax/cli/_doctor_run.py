@@ -1,4 +1,4 @@
-"""What ``summary`` and ``doctor`` do, once jax may be imported."""
+"""What a run would find on this machine, and what stands in its way."""
 
 import dataclasses
 import importlib.util
@@ -11,10 +11,9 @@ from pathlib import Path
 
 import jax
 import jax.numpy as jnp
-from rich.console import Console
 
 from ffnn_jax.cli._results import console_beside, write_json
-from ffnn_jax.config import Refusal, Settings
+from ffnn_jax.config import Refusal
 from ffnn_jax.data import (
     data_dir,
     find_prepared,
@@ -23,17 +22,14 @@ from ffnn_jax.data import (
     require_whole,
 )
 from ffnn_jax.layers import dense
-from ffnn_jax.network import Network
 from ffnn_jax.runs import device, keep_compiled_programs, versions
 
-_SHAPES = {"mnist": (28, 28, 1), "mnist_5k": (28, 28, 1), "cifar10": (32, 32, 3)}
 _ENOUGH_BYTES = 2 << 30
-_NARROWEST = 80  # characters of the summary's table; a narrower terminal wraps its lines
 
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at.
+    """One thing that was examined.
 
     Attributes:
         about: what.
@@ -46,49 +42,38 @@ class Finding:
     remedy: str = ""
 
 
-def print_summary(settings: Settings) -> int:
-    """Prints the network's table."""
-    summary = Network(settings.layers, _SHAPES[settings.dataset]).summary()
-    console = Console(highlight=False, soft_wrap=True)
-    console.width = max(console.width, _NARROWEST)
-    console.print(f"{settings.preset}: {summary.parameters:,} parameters")
-    console.print(summary, soft_wrap=False)
-    return 0
-
-
 def examine_and_print(folder: Path | None, json: str | None) -> int:
     """Prints every finding; returns 1 if one stands in the way of a run."""
     console, findings = console_beside(json), list(examine(folder))
     for finding in findings:
         mark = "!!" if finding.remedy else "ok"
         remedy = f"; {finding.remedy}" if finding.remedy else ""
-        line = f"{mark} {finding.about:<10} {finding.found}{remedy}"
-        console.print(line, soft_wrap=True, markup=False)
+        console.print(f"{mark} {finding.about:<10} {finding.found}{remedy}")
     write_json(json, [dataclasses.asdict(finding) for finding in findings])
     return int(any(finding.remedy for finding in findings))
 
 
 def examine(folder: Path | None = None) -> Iterator[Finding]:
-    """Looks at one thing after another.
+    """Examines one thing after another.
 
     Args:
         folder: of the prepared data sets; ``data_dir()`` if not given.
     """
     named = (f"{name} {number}" for name, number in versions().items())
     yield Finding("versions", f"{', '.join(named)}, {platform.platform()}")
-    yield _looked("devices", _device)
-    yield _looked("gradient", _gradient)
-    yield from _data(folder)
+    yield _unless_jax_fails("devices", _device)
+    yield _unless_jax_fails("gradient", _gradient)
+    yield from _data_sets(folder)
     yield _writable("runs", Path.cwd())
     yield _cache()
     grain = importlib.util.find_spec("grain") is not None
     yield Finding("streaming", "Grain is there" if grain else "without Grain: resident data alone")
 
 
-def _looked(about: str, look: Callable[[], Finding]) -> Finding:
-    """What is found; where jax finds no device that may be one's environment."""
+def _unless_jax_fails(about: str, find: Callable[[], Finding]) -> Finding:
+    """What is found; where jax finds no device, the environment may be the reason."""
     try:
-        return look()
+        return find()
     except RuntimeError as error:
         first = str(error).partition("\n")[0]
         asked = os.environ.get("JAX_PLATFORMS")
@@ -113,7 +98,7 @@ def _gradient() -> Finding:
     )
 
 
-def _data(folder: Path | None) -> Iterator[Finding]:
+def _data_sets(folder: Path | None) -> Iterator[Finding]:
     """The sets whose files are whole, and a finding for each of the others."""
     where, whole, names = data_dir() if folder is None else local_folder(folder), [], []
     for name in prepared_names(where):

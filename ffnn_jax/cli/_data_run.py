@@ -1,0 +1,110 @@
+"""Data sets prepared, listed and drawn."""
+
+from pathlib import Path
+
+import numpy as np
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from ffnn_jax.cli._files import writing
+from ffnn_jax.cli._progress import show_progress
+from ffnn_jax.cli._results import plain_console
+from ffnn_jax.config import Refusal
+from ffnn_jax.data import (
+    Dataset,
+    PreparedSet,
+    data_dir,
+    find_prepared,
+    is_kept,
+    load,
+    local_folder,
+    prepared_names,
+)
+from ffnn_jax.data.preparation import Source, prepare, verify_prepared
+
+_WIDE = 300
+
+
+def prepare_sets(names: tuple[str, ...], source: Source, folder: Path | None) -> int:
+    """Prepares the sets in order, and says where each is."""
+    console = plain_console()
+    for name in names:
+        with show_progress() as tell:
+            prepared = prepare(name, source, folder, tell)
+        console.print(f"{name}: {_verdict(prepared)}, {_size(prepared)} in {prepared.folder}")
+    return 0
+
+
+def list_sets(folder: Path | None, verify: bool = False) -> int:
+    """Prints a row for each prepared set; returns 1 if one of them is damaged."""
+    folder = local_folder(folder) if folder else data_dir()
+    console, table, damaged = plain_console(), _table(str(folder)), 0
+    if not console.is_terminal:
+        console.width = _WIDE  # nothing is cut off where nobody looks
+    for name in prepared_names(folder):
+        try:
+            table.add_row(*_row(name, folder, verify))
+        except Refusal as refusal:
+            damaged += 1
+            table.add_row(name, "", "", "", Text(str(refusal), "red"))
+    none = f"no data set is prepared in {folder}"
+    console.print(table if table.rows else none, soft_wrap=not table.rows)
+    return int(damaged > 0)
+
+
+def _table(title: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, title=Text(title), title_justify="left")
+    for column in ("name", "version", "examples", "size", "contents"):
+        table.add_column(column, justify="right" if column == "size" else "left")
+    return table
+
+
+def _row(name: str, folder: Path, verify: bool) -> tuple[str, ...]:
+    prepared = find_prepared(name, folder)
+    if prepared is None:
+        raise Refusal("is being moved away")
+    counts = (f"{split} {sum(n):,}" for split, n in prepared.shard_lengths.items())
+    return name, prepared.version, "\n".join(counts), _size(prepared), _state(prepared, verify)
+
+
+def _state(prepared: PreparedSet, verify: bool) -> str:
+    """What a set was found to be when it was read; to read it all now might take hours."""
+    if verify or all(is_kept(prepared, split) for split in prepared.shard_lengths):
+        return _verdict(prepared)
+    return "not read yet"
+
+
+def _verdict(prepared: PreparedSet) -> str:
+    with show_progress(lines=False) as tell:
+        recorded = verify_prepared(prepared, tell)
+    return "verified" if recorded else "readable; no SHA-256 is recorded to compare with"
+
+
+def _size(prepared: PreparedSet) -> str:
+    return f"{prepared.size / 1e6:,.1f} MB"
+
+
+def show_set(name: str, split: str, out: Path, folder: Path | None) -> int:
+    """Writes a contact sheet of a split, and prints how many images each class has."""
+    from ffnn_jax.reporting import draw_contact_sheet, save_figure
+
+    dataset = load(name, split, folder=folder)
+    height, width, channels = dataset.image_shape
+    title = f"{dataset.name}: {len(dataset):,} images of {height} x {width} x {channels}"
+    figure = draw_contact_sheet(dataset.images, dataset.labels, dataset.class_names, title)
+    with writing("out", ValueError):
+        save_figure(figure, out)
+    _print_counts(dataset, title)
+    print(f"picture in {out}")
+    return 0
+
+
+def _print_counts(dataset: Dataset, title: str) -> None:
+    console = plain_console()
+    console.print(f"{title}, from {dataset.source}, sha256 {dataset.sha256}")
+    means = dataset.images.mean(axis=(0, 1, 2)) / 255
+    console.print(f"mean of each channel, of 1: {' '.join(f'{mean:.4f}' for mean in means)}")
+    counts = np.bincount(dataset.labels, minlength=len(dataset.class_names))
+    for class_name, count in zip(dataset.class_names, counts, strict=True):
+        console.print(f"{class_name:<12} {count:>8,}")

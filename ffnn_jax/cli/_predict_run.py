@@ -1,0 +1,82 @@
+"""What pictures show, by the model of a run."""
+
+import sys
+from collections.abc import Sequence
+from csv import writer
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+from rich.console import Console
+
+from ffnn_jax.cli._files import writing
+from ffnn_jax.cli._results import console_beside, write_json
+from ffnn_jax.config import Refusal
+from ffnn_jax.models import Prediction, load, picture_files, predict_files
+from ffnn_jax.reporting import draw_predictions, save_figure
+from ffnn_jax.runs import keep_compiled_programs
+
+_STYLES = {"auto": None, "digits": True, "plain": False}
+
+
+def predict_and_print(
+    file: Path,
+    images: Sequence[Path],
+    member: int | None,
+    top: int,
+    style: str,
+    *,
+    json: str | None,
+    csv: str | None,
+    picture: Path | None,
+) -> int:
+    """Prints a line for each picture; returns 1 if one could not be read."""
+    keep_compiled_programs()
+    model, console = load(file, member), console_beside("-" if csv == "-" else json)
+    predictions = predict_files(model, list(picture_files(images)), top, _STYLES[style])
+    for prediction in predictions:
+        _print(console, prediction)
+    write_json(json, [prediction.to_json() for prediction in predictions])
+    if csv is not None:
+        _write_csv(csv, predictions)
+    if picture is not None:
+        _draw(picture, predictions)
+    return int(any(prediction.error for prediction in predictions))
+
+
+def _print(console: Console, prediction: Prediction) -> None:
+    if prediction.error is not None:
+        print(f"ffnn-jax: {prediction.error}", file=sys.stderr)
+        return
+    top = ", ".join(f"{name} {probability:.1%}" for name, probability in prediction.top)
+    steps = "; ".join(prediction.fitted.steps) if prediction.fitted else ""
+    console.print(f"{prediction.file}: {top}  ({steps})")
+
+
+def _write_csv(path: str, predictions: Sequence[Prediction]) -> None:
+    if path == "-":
+        _write_rows(sys.stdout, predictions)
+        return
+    with writing("csv"), Path(path).open("w", newline="", encoding="utf-8") as file:
+        _write_rows(file, predictions)
+
+
+def _write_rows(file: TextIO, predictions: Sequence[Prediction]) -> None:
+    most = max(len(prediction.top) for prediction in predictions)
+    ranks = [f"{name}_{rank}" for rank in range(1, most + 1) for name in ("label", "probability")]
+    rows = writer(file, lineterminator="\n")
+    rows.writerow(["file", "error", *ranks])
+    for prediction in predictions:
+        cells = [cell for one in prediction.top for cell in one]
+        missing = [""] * (len(ranks) - len(cells))
+        rows.writerow([prediction.file, prediction.error or "", *cells, *missing])
+
+
+def _draw(path: Path, predictions: Sequence[Prediction]) -> None:
+    seen = [one for one in predictions if one.fitted is not None]
+    if not seen:
+        raise Refusal("picture: no file could be read, so there is nothing to draw")
+    captions = [f"{one.file.name}\n{one.label} {one.top[0][1]:.0%}" for one in seen]
+    pixels = np.stack([one.fitted.pixels for one in seen if one.fitted is not None])
+    with writing("picture", ValueError):
+        save_figure(draw_predictions(pixels, captions), path)

@@ -1,0 +1,64 @@
+"""``ffnn-jax doctor``."""
+
+import json
+from pathlib import Path
+
+from ffnn_jax.cli import _doctor_run
+from ffnn_jax.data.preparation import prepare
+from tests.cli.conftest import code_of, in_a_process
+
+
+def test_doctor_finds_nothing_wrong_here(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert code_of("doctor", "--data-dir", tmp_path) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert all(line.startswith("ok ") for line in lines)
+    assert any("no set (ffnn-jax data prepare NAME" in line for line in lines)
+
+
+def test_doctor_s_findings_are_json(capsys):
+    assert code_of("doctor", "--json", "-") == 0
+    found = {one["about"]: one for one in json.loads(capsys.readouterr().out)}
+    assert {"versions", "devices", "gradient", "data", "runs", "cache"} <= set(found)
+    assert all(one["remedy"] == "" for one in found.values())
+
+
+def test_what_stands_in_the_way_is_marked_with_its_remedy(monkeypatch, capsys):
+    finding = _doctor_run._writable("runs", Path("/proc/none"))
+    assert finding.remedy == "choose another folder"
+    monkeypatch.setattr(_doctor_run, "examine", lambda folder: [finding])
+    assert code_of("doctor") == 1
+    assert capsys.readouterr().out.startswith("!! runs       /proc/none: ")
+
+
+def test_a_full_disk_is_a_finding(tmp_path, monkeypatch):
+    usage = type("Usage", (), {"free": 1 << 20})
+    monkeypatch.setattr(_doctor_run.shutil, "disk_usage", lambda folder: usage)
+    assert _doctor_run._writable("runs", tmp_path).remedy == "free 2 GiB"
+
+
+def test_a_data_set_that_is_cut_short_is_a_finding(tmp_path, capsys):
+    prepare("mnist_5k", folder=tmp_path)
+    shard = next(tmp_path.glob("mnist_5k/*/*test.array_record*"))
+    shard.write_bytes(shard.read_bytes()[:-99])
+    assert code_of("doctor", "--data-dir", tmp_path) == 1
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("!!")]
+    assert str(shard) in line and "prepare it anew" in line
+
+
+def test_a_cache_that_is_a_file_is_a_finding(tmp_path, monkeypatch):
+    (tmp_path / "cache").write_text("")
+    monkeypatch.setattr(_doctor_run, "keep_compiled_programs", lambda: tmp_path / "cache")
+    assert "JAX_COMPILATION_CACHE_DIR" in _doctor_run._cache().remedy
+
+
+def test_platforms_that_are_not_there_are_a_finding(tmp_path):
+    ran = in_a_process(tmp_path, "doctor", JAX_PLATFORMS="abacus")
+    assert ran.returncode == 1
+    assert "JAX_PLATFORMS is 'abacus': unset it" in ran.stdout
+    assert ran.stderr == ""
+
+
+def test_a_wrong_gradient_is_a_finding(monkeypatch):
+    monkeypatch.setattr(_doctor_run, "dense", lambda x, w, b: (2 * x) @ w + b[None, :])
+    assert _doctor_run._gradient().remedy == "reinstall jax for the device"

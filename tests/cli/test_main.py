@@ -1,0 +1,95 @@
+"""What every command shares: the words that tyro reads, and the files that commands are made of."""
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import ffnn_jax.cli
+from ffnn_jax.cli._main import _COMMANDS, _DATA_COMMANDS
+from tests.cli.conftest import code_of
+
+FOLDER = Path(ffnn_jax.cli.__file__).parent
+IN_ONE_FILE = {"_report"}
+
+
+@pytest.mark.parametrize("columns", ["20", "300"])
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+@pytest.mark.parametrize(
+    ("words", "lines"),
+    [
+        (
+            ["trian"],
+            ["Unrecognized options: trian; the commands are: train, predict, evaluate, export, "
+             "report, summary, doctor, verify, data"],
+        ),
+        (["data"], ["Expected one of {prepare, list, show}."]),
+        (["train", "--stepz"], ["Unrecognized options: --stepz; did you mean --steps?"]),
+        (
+            ["train", "--stepz", "5", "--bach-size", "2"],  # in either order
+            [f"Unrecognized options: --stepz, 5, --bach-size, 2; did you mean {one}?; did you mean "
+             f"{other}?" for one, other in
+             [("--steps", "--batch-size"), ("--batch-size", "--steps")]],
+        ),
+        (["train", "--bla", "For full helptext"],
+         ["Unrecognized options: --bla, For full helptext"]),
+        (["train", "--steps"], ["Missing value for argument '--steps'. Expected 1 values."]),
+        (["train", "--steps", "a"], ["Error parsing --steps: must be a whole number, got 'a'"]),
+        (
+            ["evaluate"],
+            ["Missing from ffnn-jax evaluate: RUN Folder that train left, or its model.npz. "
+             "(required)"],
+        ),
+        (
+            ["predict", "run", "a.png", "--style", "none"],
+            ["invalid choice 'none' for argument '--style'. Expected one of ('auto', 'digits', "
+             "'plain')."],
+        ),
+    ],
+)  # fmt: skip
+def test_a_mistake_that_tyro_finds_is_told_in_one_line(
+    words: list[str], lines: list[str], encoding: str, columns: str, capsys, monkeypatch
+):
+    """Another release of tyro may draw another box: then this fails, and _main must learn it."""
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setattr("tyro._fmtlib._should_use_utf8_drawing_chars", lambda: encoding == "utf-8")
+    assert code_of(*words) == 2
+    assert capsys.readouterr().err in [f"ffnn-jax: {line}\n" for line in lines]
+
+
+def test_a_command_has_a_file_that_parses_and_a_file_that_runs():
+    homes = {name: command.__module__ for name, command in _COMMANDS.items()}
+    assert homes == {name: f"ffnn_jax.cli._{name}" for name in _COMMANDS}
+    assert {command.__module__ for command in _DATA_COMMANDS.values()} == {"ffnn_jax.cli._data"}
+    parse = {f"_{name}" for name in (*_COMMANDS, "data")}
+    run = {path.stem.removesuffix("_run") for path in FOLDER.glob("*_run.py")}
+    assert run == parse - IN_ONE_FILE | {"_verify_layers"}
+
+
+def test_no_file_imports_one_that_imports_it():
+    """For types neither: every import of a file counts, wherever it stands."""
+    imports = {path.stem: imports_of(path) for path in FOLDER.glob("_*.py")}
+    while imports:
+        last = {name for name, needed in imports.items() if not needed & imports.keys()}
+        assert last, f"a circle among {sorted(imports)}"
+        imports = {name: needed for name, needed in imports.items() if name not in last}
+
+
+def imports_of(path: Path) -> set[str]:
+    """The files of the command that a file imports from."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    modules = [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
+    assert "ffnn_jax.cli" not in modules or path.stem == "__init__"
+    return {name.removeprefix("ffnn_jax.cli.") for name in modules if "ffnn_jax.cli._" in name}
+
+
+def test_files_that_parse_import_nothing_heavy_and_no_file_that_runs():
+    heavy = ("jax", "numpy", "rich", "ffnn_jax.runs", "ffnn_jax.data", "ffnn_jax.cli._train_run")
+    program = f"import sys, ffnn_jax.cli; print([name for name in {heavy} if name in sys.modules])"
+    ran = subprocess.run(
+        [sys.executable, "-c", program], env=os.environ, capture_output=True, text=True, check=True
+    )
+    assert ran.stdout == "[]\n"

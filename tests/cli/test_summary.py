@@ -1,0 +1,66 @@
+"""``ffnn-jax summary``."""
+
+import dataclasses
+
+import pytest
+
+from ffnn_jax.config import PRESETS
+from tests.cli.conftest import code_of, in_a_process
+from tests.data.conftest import toys, write_set
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_has_a_summary_without_its_data(preset, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "none"))
+    assert code_of("summary", preset) == 0
+    assert "Softmaxloss" in capsys.readouterr().out
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_summary_counts_parameters_and_work(capsys):
+    code_of("summary", "mnist")
+    said = capsys.readouterr().out
+    assert said.startswith("mnist: 14,682 parameters\n")
+    assert "5,017,600" in said
+
+
+@pytest.mark.parametrize(("dataset", "parameters"), [("toy", "7,002"), ("svhn_cropped", "17,882")])
+def test_a_preset_on_another_data_set_has_a_summary(
+    dataset, parameters, tmp_path, monkeypatch, capsys
+):
+    """One that is prepared, and one that tensorflow-datasets alone knows."""
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    write_set(tmp_path, {"train": toys(10, (4, 4, 1))})
+    moved = dataclasses.replace(PRESETS["quickstart"], dataset=dataset)
+    monkeypatch.setitem(PRESETS, "quickstart", moved)
+    capsys.readouterr()
+    assert code_of("summary") == 0
+    assert capsys.readouterr().out.startswith(f"quickstart: {parameters} parameters\n")
+
+
+def test_a_preset_on_a_data_set_that_nobody_knows_is_refused(monkeypatch, capsys):
+    moved = dataclasses.replace(PRESETS["quickstart"], dataset="mnits")
+    monkeypatch.setitem(PRESETS, "quickstart", moved)
+    assert code_of("summary") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("ffnn-jax: unknown data set 'mnits' ")
+    assert line.endswith("; did you mean mnist?")
+
+
+def test_an_unknown_preset_is_refused_with_the_nearest(capsys):
+    assert code_of("summary", "cifar10-33") == 2
+    assert "did you mean cifar10-3?" in capsys.readouterr().err
+
+
+def test_a_narrow_terminal_shows_the_table_whole(tmp_path):
+    ran = in_a_process(tmp_path, "summary", COLUMNS="40")
+    assert "…" not in ran.stdout
+    assert "14,682" in ran.stdout
+
+
+def test_what_nobody_foresaw_is_one_line_unless_asked(tmp_path):
+    ran = in_a_process(tmp_path, "summary", JAX_DEFAULT_MATMUL_PRECISION="fairly")
+    assert (ran.returncode, len(ran.stderr.splitlines())) == (1, 1)
+    assert "(--debug shows where)" in ran.stderr
+    ran = in_a_process(tmp_path, "summary", "--debug", JAX_DEFAULT_MATMUL_PRECISION="fairly")
+    assert "Traceback" in ran.stderr
