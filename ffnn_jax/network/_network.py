@@ -78,7 +78,6 @@ class Network:
         """Shapes and dtypes of what ``init`` gives."""
         return _starts.shapes(self.param_specs), _starts.shapes(self.state_specs)
 
-    @functools.partial(jax.jit, static_argnums=0)
     def init(
         self, key: Key[Array, ""], images: Float[Array, "N H W C"] | None = None
     ) -> tuple[Params, State]:
@@ -92,8 +91,7 @@ class Network:
             Parameters ``{"conv_2": {"w": ..., "b": ...}, ...}``, an entry for each layer with
             parameters, named by kind and by number as in ``summary``, and the state likewise.
         """
-        params = _starts.started(self.param_specs, key, images)
-        return params, _starts.started(self.state_specs, key, images)
+        return _init(self, key, images)
 
     def apply(
         self,
@@ -160,3 +158,11 @@ class Network:
     def summary(self) -> Summary:
         """The report's Table 2 of this network, generated from its parameters."""
         return summarise(self.layers, self.param_specs, self.input_shape)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _init(
+    network: Network, key: Key[Array, ""], images: Float[Array, "N H W C"] | None
+) -> tuple[Params, State]:
+    params = _starts.started(network.param_specs, key, images)
+    return params, _starts.started(network.state_specs, key, images)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ffnn_jax.cli import _run, main
+from ffnn_jax.cli import _train_run, main
 from ffnn_jax.runs import _compiled, keep_compiled_programs
 
 COMPILE = """
@@ -65,6 +65,6 @@ def test_a_run_keeps_its_programs_unless_told_not_to(
 ):
     calls = []
     monkeypatch.setattr("ffnn_jax.runs.keep_compiled_programs", lambda: calls.append("keep"))
-    monkeypatch.setattr(_run, "run_and_print", lambda *run: calls.append("run"))
+    monkeypatch.setattr(_train_run, "run_and_print", lambda *run: calls.append("run"))
     main(["train", *options])
     assert calls == ["keep"] * kept + ["run"]

@@ -15,7 +15,8 @@ from PIL import Image
 
 from ffnn_jax.config import Crop, Cutout, Flip, Refusal, Settings, Validation, preset
 from ffnn_jax.data import Dataset, Splits
-from ffnn_jax.models import load
+from ffnn_jax.models import Model, load
+from ffnn_jax.network import Normalisation
 from ffnn_jax.nn import Conv, Dense, Layer, MaxPool, Param, ReLU
 from ffnn_jax.reporting import precision_recall_table
 from ffnn_jax.runs import (
@@ -153,18 +154,23 @@ def test_the_schedule_is_the_one_in_the_settings(steps: int):
     assert same == (steps == 1)
 
 
+def normalisation_of(model: Model) -> Normalisation:
+    assert model.normalisation is not None
+    return model.normalisation
+
+
 def test_the_normalisation_is_of_the_images_trained_on(pair: Outcome):
     rows = hold_out(4, len(SPLITS.train), SETTINGS.validation).train
     mean = SPLITS.train.images[rows].mean() / 255
-    assert pair.models[1].normalisation.mean == pytest.approx(mean, rel=1e-6)
+    assert normalisation_of(pair.models[1]).mean == pytest.approx(mean, rel=1e-6)
 
 
 def test_the_normalisation_is_the_one_in_the_settings():
     settings = dataclasses.replace(SETTINGS, steps=1, normalisation="channel-mean-sd")
     (model,) = compute(settings, SPLITS).models
     pixels = SPLITS.train.images[hold_out(3, len(SPLITS.train), SETTINGS.validation).train]
-    assert model.normalisation.scale == pytest.approx(1 / pixels.std(), rel=1e-6)
-    assert model.normalisation.mean == pytest.approx(pixels.mean() / pixels.std(), rel=1e-6)
+    assert normalisation_of(model).scale == pytest.approx(1 / pixels.std(), rel=1e-6)
+    assert normalisation_of(model).mean == pytest.approx(pixels.mean() / pixels.std(), rel=1e-6)
 
 
 def test_the_normalisation_is_of_all_images_however_many_are_summed_at_a_time(
@@ -172,7 +178,7 @@ def test_the_normalisation_is_of_all_images_however_many_are_summed_at_a_time(
 ):
     monkeypatch.setattr(_images, "_BLOCK_BYTES", 10 * SPLITS.train.images[0].nbytes)
     (model,) = compute(dataclasses.replace(SETTINGS, steps=1), SPLITS).models
-    assert model.normalisation.mean == pair.models[0].normalisation.mean
+    assert normalisation_of(model).mean == normalisation_of(pair.models[0]).mean
 
 
 def test_an_augmented_seed_has_the_same_bits_again_in_company_and_others_than_without(
@@ -197,7 +203,7 @@ def test_a_split_for_validation_is_used_where_there_is_one():
     outcome = compute(settings, SPLITS._replace(validation=validation))
     right = outcome.models[0].predict(validation.images) == validation.labels
     assert outcome.validation_accuracy == [right.mean()]
-    assert outcome.models[0].normalisation.mean == pytest.approx(
+    assert normalisation_of(outcome.models[0]).mean == pytest.approx(
         SPLITS.train.images.mean() / 255, rel=1e-6
     )
 

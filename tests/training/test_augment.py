@@ -1,12 +1,14 @@
 """Augmentation against its plain definition: every outcome, and how often it comes."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.stats import chisquare
 
-from ffnn_jax.config import Crop, Cutout, Flip
+from ffnn_jax.config import Augmentation, Crop, Cutout, Flip
 from ffnn_jax.training import augment, crop, cutout, flip
 
 LEAST_P = 1e-4
@@ -144,19 +146,46 @@ def test_the_largest_square_that_fits_leaves_something_and_one_larger_nothing(sh
     assert not cutout(KEY, x, largest + 1).any()
 
 
+def changed(x, augmentations, epoch=0):
+    return augment(KEY, x, augmentations, jnp.arange(len(x)), jnp.asarray(epoch, jnp.int32))
+
+
+@dataclasses.dataclass(frozen=True)
+class Alternating(Augmentation):
+    """An augmentation of a user's own: each image is flipped in every second epoch."""
+
+    def __call__(self, key, x, indices, epoch):
+        flipped = (indices + epoch) % 2 == 1
+        return jnp.where(flipped[:, None, None, None], x[:, :, ::-1], x)
+
+
+def test_an_augmentation_of_ones_own_is_given_the_images_indices_and_the_epoch():
+    x = many(5)
+    first, second = (np.asarray(changed(x, (Alternating(),), epoch)) for epoch in (0, 1))
+    for index, image in enumerate(np.asarray(x)):
+        both = (image, plain_flip(image))
+        np.testing.assert_array_equal(first[index], both[index % 2])
+        np.testing.assert_array_equal(second[index], both[1 - index % 2])
+
+
+def test_an_augmentation_that_does_not_say_what_it_does_is_named():
+    with pytest.raises(TypeError, match=r"Augmentation\(\): an augmentation of your own defines"):
+        changed(many(2), (Augmentation(),))
+
+
 def test_augmentations_are_done_in_their_order_each_with_its_own_key():
     x, keys = many(40), [jax.random.fold_in(KEY, position) for position in range(3)]
     by_hand = flip(keys[2], cutout(keys[1], crop(keys[0], x, 2), 5))
-    np.testing.assert_array_equal(augment(KEY, x, (Crop(2), Cutout(5), Flip())), by_hand)
+    np.testing.assert_array_equal(changed(x, (Crop(2), Cutout(5), Flip())), by_hand)
 
 
 def test_two_equal_augmentations_draw_differently():
     """Flips of one draw would undo one another."""
     x = many(40)
-    unmoved = (np.asarray(augment(KEY, x, (Flip(), Flip()))) == np.asarray(x)).all(axis=(1, 2, 3))
+    unmoved = (np.asarray(changed(x, (Flip(), Flip()))) == np.asarray(x)).all(axis=(1, 2, 3))
     assert 5 < unmoved.sum() < 35
 
 
 def test_no_augmentation_changes_nothing():
     x = many(3)
-    assert augment(KEY, x, ()) is x
+    assert changed(x, ()) is x

@@ -35,7 +35,7 @@ def test_history_has_a_record_at_each_interval_and_at_the_end(images):
     assert [(r.step, r.seed) for r in records] == [
         (20, 5), (20, 6), (40, 5), (40, 6), (50, 5), (50, 6),
     ]  # fmt: skip
-    assert all(0 <= r.validation_accuracy <= 1 for r in records)
+    assert all(0 <= (r.validation_accuracy or 0) <= 1 for r in records)
 
 
 def test_progress_goes_up_to_the_last_step(images):

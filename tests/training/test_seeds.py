@@ -71,9 +71,14 @@ class _On:
 
 @pytest.mark.parametrize(
     ("platform", "seeds", "loader", "one"),
-    [("cpu", 3, InMemoryLoader, False), ("gpu", 3, InMemoryLoader, True), ("tpu", 2, InMemoryLoader, True),
-     ("gpu", 1, InMemoryLoader, False), ("gpu", 3, StreamingLoader, False)],
-)  # fmt: skip
+    [
+        ("cpu", 3, InMemoryLoader, False),
+        ("gpu", 3, InMemoryLoader, True),
+        ("tpu", 2, InMemoryLoader, True),
+        ("gpu", 1, InMemoryLoader, False),
+        ("gpu", 3, StreamingLoader, False),
+    ],
+)
 def test_one_program_is_for_several_seeds_on_a_device_that_holds_all_images(
     platform: str, seeds: int, loader: Any, one: bool
 ):

@@ -6,7 +6,7 @@ import pytest
 
 from ffnn_jax.config import Refusal, require_grain
 from ffnn_jax.network import Normalisation
-from ffnn_jax.training import Block, ImageParts, Images, Member, Stream, _loader
+from ffnn_jax.training import Block, ImageParts, Images, Member, Sampling, Stream, _loader
 from ffnn_jax.training._loader import steps_in_a_block
 from ffnn_jax.training._sampling import batch_indices, validation_indices
 
