@@ -107,7 +107,7 @@ def _in_one_line(box: str) -> str:
         for is_rule, block in itertools.groupby(lines[1:], lambda line: not line.strip(_RULE))
         if not is_rule
     ]
-    return "".join([*blocks[:1], *map(_hint, blocks[1:])])
+    return "".join([*blocks[:1], *map(_hint, blocks[1:])]) or " ".join(box.split())
 
 
 def _hint(block: str) -> str:

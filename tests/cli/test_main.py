@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import ffnn_jax.cli
-from ffnn_jax.cli._main import _COMMANDS, _DATA_COMMANDS
+from ffnn_jax.cli._main import _COMMANDS, _DATA_COMMANDS, _in_one_line
 from tests.cli.conftest import code_of
 
 FOLDER = Path(ffnn_jax.cli.__file__).parent
@@ -58,6 +58,10 @@ def test_a_mistake_that_tyro_finds_is_told_in_one_line(
     monkeypatch.setattr("tyro._fmtlib._should_use_utf8_drawing_chars", lambda: encoding == "utf-8")
     assert code_of(*words) == 2
     assert capsys.readouterr().err in [f"ffnn-jax: {line}\n" for line in lines]
+
+
+def test_a_message_without_a_box_is_told_as_it_is():
+    assert _in_one_line("Error: no such shell\n") == "Error: no such shell"
 
 
 def test_a_command_has_a_file_that_parses_and_a_file_that_runs():
