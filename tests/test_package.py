@@ -1,18 +1,29 @@
+import importlib
+import pkgutil
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import jax
 import pytest
 
 import ffnn_jax.layers
 import ffnn_jax.optim
-from ffnn_jax.layers import _conv, _dense, _leaky_relu, _pool, _relu, _sigmoid, _softmax_loss
-from ffnn_jax.optim import _momentum
 
 ROOT = Path(__file__).parents[1]
-CHAPTERS = (_dense, _relu, _softmax_loss, _momentum, _conv, _pool, _leaky_relu, _sigmoid)
 TAG = re.compile(r"\((\d+|[a-z]+\.\d+)\)")
+
+
+def modules(package):
+    found = pkgutil.iter_modules(package.__path__, f"{package.__name__}.")
+    return [importlib.import_module(module.name) for module in found]
+
+
+def has_a_rule(module):
+    """Whether an operation is defined there."""
+    operations = [value for value in vars(module).values() if isinstance(value, jax.custom_vjp)]
+    return any(operation.__module__ == module.__name__ for operation in operations)
 
 
 def defined(chapter):
@@ -25,9 +36,15 @@ def used(chapter):
     return {tag for comment in re.findall(r"#(.*)", code) for tag in TAG.findall(comment)}
 
 
-@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.__name__)
+LAYERS = [module for module in modules(ffnn_jax.layers) if has_a_rule(module)]
+CHAPTERS = [*LAYERS, *(module for module in modules(ffnn_jax.optim) if defined(module))]
+each_chapter = pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.__name__)
+each_layer = pytest.mark.parametrize("chapter", LAYERS, ids=lambda chapter: chapter.__name__)
+
+
+@each_chapter
 def test_every_tag_in_the_code_is_defined_in_the_chapter_and_tested(chapter):
-    tests = "".join(path.read_text() for path in ROOT.glob("tests/*/test_*.py"))
+    tests = "".join(path.read_text() for path in ROOT.glob("tests/**/test_*.py"))
     tested = set(TAG.findall(tests)) | ranges(tests) | in_names(tests)
     assert used(chapter) <= defined(chapter)
     assert used(chapter)
@@ -53,15 +70,19 @@ def test_all_the_reports_equations_are_defined():
     assert {str(n) for n in range(1, 26)} <= tags
 
 
-def test_every_operation_has_its_three_functions_in_public():
+def test_every_operation_has_its_chapter_and_its_three_functions_in_public():
     names = set(ffnn_jax.layers.__all__)
+    wired = {name for name in names if isinstance(vars(ffnn_jax.layers)[name], jax.custom_vjp)}
+    assert {vars(ffnn_jax.layers)[name].__module__ for name in wired} == {
+        chapter.__name__ for chapter in LAYERS
+    }
     operations = {name for name in names if not name.endswith(("_forward", "_backward"))}
     assert names == {
         f"{name}{part}" for name in operations for part in ("", "_forward", "_backward")
     }
 
 
-@pytest.mark.parametrize("chapter", [c for c in CHAPTERS if c is not _momentum])
+@each_layer
 def test_no_autodiff_inside_a_chapter(chapter):
     code = Path(str(chapter.__file__)).read_text()
     assert not re.findall(r"jax\.(grad|vjp|jvp|jacrev|jacfwd|linearize|linear_transpose)", code)

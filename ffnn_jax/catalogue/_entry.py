@@ -12,6 +12,14 @@ from ffnn_jax.catalogue._faults import Fault, Function
 from ffnn_jax.catalogue._generic import generic_faults
 from ffnn_jax.verify import Argument, Sizes, Subject, Traits
 
+ELEMENTWISE: Sequence[Sizes] = (
+    {"N": 3, "D": 4},
+    {"N": 1, "D": 5},
+    {"N": 9, "D": 1},
+    {"N": 512, "D": 7},
+)
+"""Sizes for what treats every entry of an (N, D) array alike."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Case:

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ffnn_jax.catalogue._entry import Case, Entry
+from ffnn_jax.catalogue._entry import ELEMENTWISE, Case, Entry
 from ffnn_jax.catalogue._faults import Fault
 from ffnn_jax.layers import relu, relu_backward, relu_forward
 from ffnn_jax.verify import Kink
@@ -56,7 +56,7 @@ RELU = Entry(
     op=relu,
     reference=plain_relu,
     arguments=("NxD",),
-    cases=(Case(sizes=({"N": 3, "D": 4}, {"N": 1, "D": 5}, {"N": 9, "D": 1}, {"N": 512, "D": 7})),),
+    cases=(Case(sizes=ELEMENTWISE),),
     batch="N",
     empty_batch=True,
     kinks=(

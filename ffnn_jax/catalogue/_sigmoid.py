@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ffnn_jax.catalogue._entry import Case, Entry
+from ffnn_jax.catalogue._entry import ELEMENTWISE, Case, Entry
 from ffnn_jax.catalogue._faults import Fault, keeping
 from ffnn_jax.layers import sigmoid, sigmoid_backward, sigmoid_forward
 from ffnn_jax.verify import Kink
@@ -60,7 +60,7 @@ SIGMOID = Entry(
     op=sigmoid,
     reference=plain_sigmoid,
     arguments=("NxD",),
-    cases=(Case(sizes=({"N": 3, "D": 4}, {"N": 1, "D": 5}, {"N": 9, "D": 1}, {"N": 512, "D": 7})),),
+    cases=(Case(sizes=ELEMENTWISE),),
     batch="N",
     empty_batch=True,
     kinks=(

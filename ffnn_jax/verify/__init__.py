@@ -25,6 +25,7 @@ check; ``assert_vjp`` raises with that table. The method, and why each check is 
   the arguments that they depend on.
 - *Train in the dtypes that people train in*: "float32", "bfloat16" and "float16" must keep the
   dtype of their arguments and err by few of its epsilons; plain autodiff's error is noted beside.
+  An output may keep the dtype of the plain definition's, as statistics in float32.
 - *Share the batch*: "sharded" compiles for four devices, "shard_map" runs the rule on each
   device's share. They run in a process of their own, which imports the functions by name.
 

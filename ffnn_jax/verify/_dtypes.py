@@ -34,10 +34,9 @@ def check_dtype(subject: Subject, dtype: str, sizes: Sizes, seed: int) -> Check:
     drawn = subject.draw_cotangent(generator, args)
     with jax.enable_x64(False), jax.default_matmul_precision("highest"):
         outputs, plain = (jax.eval_shape(f, *args) for f in (subject.op, subject.reference))
-        dz = jax.tree.map(lambda leaf, output: leaf.astype(output.dtype), drawn, outputs)
+        dz = _cast_as(drawn, outputs)
         ours = subject.pull(args, dz)
-        dz_plain = jax.tree.map(lambda leaf, output: leaf.astype(output.dtype), dz, plain)
-        theirs = subject.reference_pull(args, dz_plain)
+        theirs = subject.reference_pull(args, _cast_as(dz, plain))
     wide = jax.tree.map(_widen, (args, dz))
     with jax.enable_x64(True), jax.default_device(jax.devices("cpu")[0]):
         truth = jax.tree.map(np.asarray, subject.reference_pull(*wide))
@@ -54,6 +53,10 @@ def check_dtype(subject: Subject, dtype: str, sizes: Sizes, seed: int) -> Check:
 def _narrow(array: Any, dtype: str) -> np.ndarray:
     array = np.asarray(array)
     return array if np.issubdtype(array.dtype, np.integer) else array.astype(jnp.dtype(dtype))
+
+
+def _cast_as(arrays: Any, others: Any) -> Any:
+    return jax.tree.map(lambda array, other: array.astype(other.dtype), arrays, others)
 
 
 def _widen(array: Any) -> np.ndarray:
