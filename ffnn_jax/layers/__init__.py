@@ -13,59 +13,34 @@ v, with the shape and the dtype of v. Arrays have the batch first, images are (N
 kernels (KH, KW, C_in, C_out). Equation tags (1)-(25) are those of the report that this library
 implements; a tag with a name, such as (conv.3), is its own chapter's.
 
+With x in bfloat16 or float16, parameters may stay in float32: they are cast inside, and their
+gradients are added up and returned in float32 (``_arguments.py`` has the rule).
+
 Reading order: dense (1)-(16), relu (17)-(19), softmax and its loss (20)-(23), convolution
 (conv.1)-(conv.8), max pooling (pool.1)-(pool.4), leaky relu (leaky.1)-(leaky.3), sigmoid
-(sigmoid.1)-(sigmoid.6).
+(sigmoid.1)-(sigmoid.6), batch normalisation (norm.1)-(norm.16), dropout (dropout.1)-(dropout.4),
+addition of branches (add.1)-(add.4).
 """
 
-from ffnn_jax.layers._conv import conv2d, conv2d_backward, conv2d_forward
-from ffnn_jax.layers._dense import (
-    dense,
-    dense_backward,
-    dense_column,
-    dense_column_backward,
-    dense_column_forward,
-    dense_forward,
-)
-from ffnn_jax.layers._leaky_relu import leaky_relu, leaky_relu_backward, leaky_relu_forward
-from ffnn_jax.layers._pool import max_pool, max_pool_backward, max_pool_forward
-from ffnn_jax.layers._relu import relu, relu_backward, relu_forward
-from ffnn_jax.layers._sigmoid import sigmoid, sigmoid_backward, sigmoid_forward
-from ffnn_jax.layers._softmax_loss import (
-    softmax,
-    softmax_backward,
-    softmax_cross_entropy,
-    softmax_cross_entropy_backward,
-    softmax_cross_entropy_forward,
-    softmax_forward,
-)
+from ._add import *
+from ._batch_norm import *
+from ._conv import *
+from ._dense import *
+from ._dropout import *
+from ._leaky_relu import *
+from ._pool import *
+from ._relu import *
+from ._sigmoid import *
+from ._softmax_loss import *
 
-__all__ = [
-    "conv2d",
-    "conv2d_backward",
-    "conv2d_forward",
-    "dense",
-    "dense_backward",
-    "dense_column",
-    "dense_column_backward",
-    "dense_column_forward",
-    "dense_forward",
-    "leaky_relu",
-    "leaky_relu_backward",
-    "leaky_relu_forward",
-    "max_pool",
-    "max_pool_backward",
-    "max_pool_forward",
-    "relu",
-    "relu_backward",
-    "relu_forward",
-    "sigmoid",
-    "sigmoid_backward",
-    "sigmoid_forward",
-    "softmax",
-    "softmax_backward",
-    "softmax_cross_entropy",
-    "softmax_cross_entropy_backward",
-    "softmax_cross_entropy_forward",
-    "softmax_forward",
-]
+__all__: list[str] = []
+__all__ += _dense.__all__
+__all__ += _relu.__all__
+__all__ += _softmax_loss.__all__
+__all__ += _conv.__all__
+__all__ += _pool.__all__
+__all__ += _leaky_relu.__all__
+__all__ += _sigmoid.__all__
+__all__ += _batch_norm.__all__
+__all__ += _dropout.__all__
+__all__ += _add.__all__

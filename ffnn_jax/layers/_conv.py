@@ -6,7 +6,8 @@ image with zeros around it and s the stride,
 
     z[n,i,j,k] = b[k] + sum_{u,v,c} x~[n, s i + u, s j + v, c] w[u,v,c,k]       (conv.1)
 
-Write the window under output (i, j) as one row of a matrix P, a row for each (n, i, j):
+Write the window under output (i, j), a patch of the image, as one row of a matrix P. Putting
+patches side by side like this is known as im2col; there is a row for each (n, i, j):
 
     P[nij, uvc] = x~[n, s i + u, s j + v, c]                                    (conv.2)
     Z = P W + 1 b^T                                                             (conv.3)
@@ -36,46 +37,36 @@ With p rows and q columns of zeros before x, its own pixels begin there:
 so only windows of dz^ from (p, q) on are formed: dz^ is made with KH-1-p zeros before it (rows are
 cut off where that is negative), and after it as many as the last pixel's window needs.
 
-As written here, windows are slices put side by side, and (conv.3), (conv.4), (conv.7) are matrix
-products. A CPU takes whole rows instead where that is lighter (``fast/_row_conv.py``), or two
-windows at a time where outputs are pairs (``fast/_pair_conv.py``); a GPU and a TPU take their own
-convolutions (``fast/_native_conv.py``): decided when a program is lowered. The residuals are x and
-w: P is KH KW times as large as x, and cheaper to build again than to keep.
+As written here, patches are slices put side by side, and (conv.3), (conv.4), (conv.7) are matrix
+products. ``fast/_choice.py`` says where another form of the same equations is computed. The
+residuals are x and w: P is KH KW times as large as x, and cheaper to build again than to keep.
 """
 
-import functools
-from collections.abc import Callable
-from typing import Literal, NamedTuple, TypeVar
-
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ffnn_jax.layers._arguments import (
     accumulator,
+    cast_to_compute,
     custom_vjp_with_static,
-    is_whole,
     product,
     require,
-    require_floating,
+    require_parameters,
     widened,
 )
-from ffnn_jax.layers._windows import Margins, matrix_of, padded, windows
-from ffnn_jax.layers.fast import (
-    native_conv2d,
-    native_conv2d_images,
-    native_conv2d_kernels,
-    pair_conv2d,
-    pair_conv2d_kernels,
-    pairs_fit,
-    row_conv2d,
-    row_conv2d_backward,
-    rows_are_lighter,
+from ffnn_jax.layers._geometry import (
+    NO_MARGINS,
+    Margins,
+    Padding,
+    margins_around,
+    margins_around_dz,
+    require_windows,
 )
+from ffnn_jax.layers._windows import matrix_of, padded, turned, windows
+from ffnn_jax.layers.fast import ConvForm, convolve, convolve_backward
 
-_Out = TypeVar("_Out")
-_NO_MARGINS = ((0, 0), (0, 0))
-Padding = int | Literal["SAME", "VALID"]
+__all__ = ["conv2d", "conv2d_backward", "conv2d_forward"]
+
 ConvResiduals = tuple[Float[Array, "N H W C_in"], Float[Array, "KH KW C_in C_out"]]
 
 
@@ -88,9 +79,8 @@ def conv2d_forward(
 ) -> tuple[Float[Array, "N H_out W_out C_out"], ConvResiduals]:
     """Returns z and the residuals (x, w)."""
     _require_shapes(x, w, b, padding, stride)
-    around = _around(x, w, padding, stride)
-    forms = _form_on_cpu(x, w, around, stride).forward, _NATIVE.forward
-    z = _by_platform(*forms, around, stride)(x, w)
+    around = margins_around(x.shape, w.shape, padding, stride)
+    z = convolve(_IM2COL, x, cast_to_compute(w, x), around, stride)
     return (z + widened(b)[None, None, None, :]).astype(x.dtype), (x, w)  # (conv.1)
 
 
@@ -106,19 +96,19 @@ def conv2d(
 
     Args:
         x: images, batch first, channels last.
-        w: kernels.
-        b: biases, one for each output channel.
+        w: kernels, of x's dtype, or float32 beside a narrower x.
+        b: biases, one for each output channel, of w's dtype.
         padding: rows and columns of zeros on every side; or "SAME" for an output of
             ceil(H / stride) by ceil(W / stride), the odd zero going after, as in XLA; or
             "VALID" for none.
         stride: step between windows, in pixels, both ways.
 
     Returns:
-        z, equation (conv.1).
+        z, equation (conv.1), of x's dtype.
 
     Raises:
-        ValueError: shapes do not fit, the kernel is larger than the padded image, dtypes differ
-            or are not floating-point, or padding or stride is out of range.
+        ValueError: shapes or dtypes do not fit, x is not floating-point, the kernel is larger
+            than the padded image, or padding or stride is out of range.
     """
     return conv2d_forward(x, w, b, padding, stride)[0]
 
@@ -131,83 +121,27 @@ def conv2d_backward(
 ) -> tuple[Float[Array, "N H W C_in"], Float[Array, "KH KW C_in C_out"], Float[Array, " C_out"]]:
     """Returns (dx, dw, db), equations (conv.8), (conv.4) and (conv.5)."""
     x, w = residuals
-    around = _around(x, w, padding, stride)
-    forms = _form_on_cpu(x, w, around, stride).backward, _NATIVE.backward
-    dx, dw = _by_platform(*forms, around, stride)(x, w, dz)
+    around = margins_around(x.shape, w.shape, padding, stride)
+    dx, dw = convolve_backward(_IM2COL, x, cast_to_compute(w, x), dz, around, stride)
     db = jnp.sum(dz, axis=(0, 1, 2), dtype=accumulator(dz))  # (conv.5)
-    return dx.astype(x.dtype), dw.astype(w.dtype), db.astype(dz.dtype)
+    return dx.astype(x.dtype), dw.astype(w.dtype), db.astype(w.dtype)
 
 
-class _Form(NamedTuple):
-    """A way to convolve: forward(x, w, around, stride), backward(x, w, dz, around, stride)."""
-
-    forward: Callable[..., Array]
-    backward: Callable[..., tuple[Array, Array]]
-
-
-def _form_on_cpu(x: Array, w: Array, around: Margins, stride: int) -> _Form:
-    """The way that a CPU takes, by shapes."""
-    if rows_are_lighter(w.shape):
-        return _ROWS
-    columns = (x.shape[2] + sum(around[1]) - w.shape[1]) // stride + 1
-    return _PAIRS if pairs_fit(columns, w.shape, stride) else _WINDOWS
-
-
-def _by_platform(
-    cpu: Callable[..., _Out], default: Callable[..., _Out], around: Margins, stride: int
-) -> Callable[..., _Out]:
-    """One of two functions, when a program is lowered for a platform."""
-    static = {"around": around, "stride": stride}
-    ways = {
-        "cpu": functools.partial(cpu, **static),
-        "default": functools.partial(default, **static),
-    }
-    return functools.partial(jax.lax.platform_dependent, **ways)
-
-
-def _by_windows(x: Array, w: Array, around: Margins, stride: int) -> Array:
+def _im2col(x: Array, w: Array, around: Margins, stride: int) -> Array:
     """The product of (conv.3), without b."""
     p = windows(padded(x, around), w.shape[:2], (stride, stride))  # (conv.2)
     return product(matrix_of(p), _matrix(w)).reshape(*p.shape[:3], w.shape[3])  # (conv.3)
 
 
-def _by_windows_backward(
+def _im2col_backward(
     x: Array, w: Array, dz: Array, around: Margins, stride: int
 ) -> tuple[Array, Array]:
     """Returns (dx, dw)."""
     p = windows(padded(x, around), w.shape[:2], (stride, stride))  # (conv.2)
     dw = product(matrix_of(p).T, matrix_of(dz)).reshape(w.shape)  # (conv.4)
-    dz_hat = padded(dz, _around_dz(dz, x, w, around, stride), stride)
-    return _by_windows(dz_hat, _turned(w), _NO_MARGINS, 1), dw  # (conv.7), (conv.8)
-
-
-def _by_pairs(x: Array, w: Array, around: Margins, stride: int) -> Array:
-    """Of stride 1."""
-    return pair_conv2d(x, w, around)
-
-
-def _by_pairs_backward(
-    x: Array, w: Array, dz: Array, around: Margins, stride: int
-) -> tuple[Array, Array]:
-    """Returns (dx, dw); dx by any way that its own shapes allow."""
-    dw = pair_conv2d_kernels(x, dz, w.shape[:2], around)  # (conv.4)
-    around_dz, turned = _around_dz(dz, x, w, around, 1), _turned(w)
-    convolve = _form_on_cpu(dz, turned, around_dz, 1).forward
-    return convolve(dz, turned, around_dz, 1), dw  # (conv.7), (conv.8)
-
-
-def _natively_backward(
-    x: Array, w: Array, dz: Array, around: Margins, stride: int
-) -> tuple[Array, Array]:
-    """Returns (dx, dw)."""
-    dw = native_conv2d_kernels(x, dz, (w.shape[0], w.shape[1]), around, stride)  # (conv.4)
-    around_dz = _around_dz(dz, x, w, around, stride)
-    return native_conv2d_images(dz, _turned(w), around_dz, stride), dw  # (conv.7), (conv.8)
-
-
-def _turned(w: Array) -> Array:
-    """The kernel of (conv.7): turned by half a turn, its channel axes exchanged."""
-    return jnp.flip(w, (0, 1)).swapaxes(2, 3)
+    around_dz = margins_around_dz(dz.shape, x.shape, w.shape, around, stride)
+    dz_hat = padded(dz, around_dz, stride)
+    return _im2col(dz_hat, turned(w), NO_MARGINS, 1), dw  # (conv.7), (conv.8)
 
 
 def _matrix(w: Array) -> Array:
@@ -215,52 +149,16 @@ def _matrix(w: Array) -> Array:
     return w.reshape(w.shape[0] * w.shape[1] * w.shape[2], w.shape[3])
 
 
-def _margins(size: int, kernel: int, padding: Padding, stride: int) -> tuple[int, int]:
-    """Zeros before and after one axis of the image."""
-    if padding == "VALID":
-        return 0, 0
-    if padding == "SAME":
-        total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
-        return total // 2, total - total // 2
-    return padding, padding
-
-
-def _around(x: Array, w: Array, padding: Padding, stride: int) -> Margins:
-    """The zeros around x that make it x~."""
-    rows, columns = (_margins(x.shape[axis], w.shape[axis - 1], padding, stride) for axis in (1, 2))
-    return rows, columns
-
-
-def _around_dz(dz: Array, x: Array, w: Array, around: Margins, stride: int) -> Margins:
-    """The zeros around dz^ of (conv.7), from (p, q) of (conv.8) on: windows of x's own pixels."""
-
-    def of(axis: int) -> tuple[int, int]:
-        size, kernel, outputs = x.shape[axis], w.shape[axis - 1], dz.shape[axis]
-        before = kernel - 1 - around[axis - 1][0]
-        return before, size + kernel - 1 - before - (stride * (outputs - 1) + 1)
-
-    return of(1), of(2)
-
-
 def _require_shapes(x: Array, w: Array, b: Array, padding: Padding, stride: int) -> None:
     name = "conv2d"
-    require_floating(name, x=x, w=w, b=b)
+    require_parameters(name, x, w=w, b=b)
     require(w.ndim == 4 and w.size > 0, name, "w", "of shape (KH, KW, C_in, C_out)", w.shape)
     fits = x.ndim == 4 and x.shape[3] == w.shape[2]
     require(fits, name, "x", f"of shape (N, H, W, {w.shape[2]})", x.shape)
     require(b.shape == w.shape[3:], name, "b", f"of shape {w.shape[3:]}", b.shape)
-    require(is_whole(stride, 1), name, "stride", "a whole number of at least 1", repr(stride))
-    known = padding in ("SAME", "VALID") or is_whole(padding, 0)
-    require(known, name, "padding", '"SAME", "VALID" or at least 0', repr(padding))
-    for axis in (1, 2):
-        size = x.shape[axis] + sum(_margins(x.shape[axis], w.shape[axis - 1], padding, stride))
-        inside = 1 <= w.shape[axis - 1] <= size
-        require(inside, name, "w", f"no larger than the padded image ({size})", w.shape)
+    require_windows(name, x.shape, w.shape, padding, stride)
 
 
-_ROWS = _Form(row_conv2d, row_conv2d_backward)
-_PAIRS = _Form(_by_pairs, _by_pairs_backward)
-_WINDOWS = _Form(_by_windows, _by_windows_backward)
-_NATIVE = _Form(native_conv2d, _natively_backward)
+_IM2COL = ConvForm("im2col", _im2col, _im2col_backward)
 
 conv2d.defvjp(conv2d_forward, conv2d_backward)

@@ -55,11 +55,21 @@ from jaxtyping import Array, Float
 
 from ffnn_jax.layers._arguments import (
     accumulator,
+    cast_to_compute,
     product,
     require,
-    require_floating,
+    require_parameters,
     widened,
 )
+
+__all__ = [
+    "dense",
+    "dense_backward",
+    "dense_column",
+    "dense_column_backward",
+    "dense_column_forward",
+    "dense_forward",
+]
 
 ColumnResiduals = tuple[Float[Array, " D"], Float[Array, "D K"]]
 DenseResiduals = tuple[Float[Array, "N ..."], Float[Array, "D K"]]
@@ -70,7 +80,7 @@ def dense_column_forward(
 ) -> tuple[Float[Array, " K"], ColumnResiduals]:
     """Returns z and the residuals (x, w), which are all that (4) and (9) need."""
     _require_shapes("dense_column", x, w, b, batched=False)
-    z = product(x, w) + widened(b)  # (1)
+    z = product(x, cast_to_compute(w, x)) + widened(b)  # (1)
     return z.astype(x.dtype), (x, w)
 
 
@@ -82,14 +92,14 @@ def dense_column(
 
     Args:
         x: one data point.
-        w: weights, one column for each output.
-        b: biases.
+        w: weights, one column for each output; of x's dtype, or float32 beside a narrower x.
+        b: biases, of w's dtype.
 
     Returns:
-        The outputs z, equation (1).
+        The outputs z, equation (1), of x's dtype.
 
     Raises:
-        ValueError: shapes do not fit, or dtypes differ or are not floating-point.
+        ValueError: shapes or dtypes do not fit, or x is not floating-point.
     """
     return dense_column_forward(x, w, b)[0]
 
@@ -99,10 +109,10 @@ def dense_column_backward(
 ) -> tuple[Float[Array, " D"], Float[Array, "D K"], Float[Array, " K"]]:
     """Returns (dx, dw, db) of one data point, equations (4), (9) and (10)."""
     x, w = residuals
-    dx = product(w, dz)  # (4)
-    dw = x[:, None] * dz[None, :]  # (9)
+    dx = product(cast_to_compute(w, x), dz)  # (4)
+    dw = widened(x)[:, None] * widened(dz)[None, :]  # (9)
     db = dz  # (10)
-    return dx.astype(x.dtype), dw, db
+    return dx.astype(x.dtype), dw.astype(w.dtype), db.astype(w.dtype)
 
 
 dense_column.defvjp(dense_column_forward, dense_column_backward)
@@ -114,7 +124,7 @@ def dense_forward(
     """Returns z and the residuals (x, w), which are all that (14) and (15) need."""
     _require_shapes("dense", x, w, b, batched=True)
     rows = x.reshape(x.shape[0], w.shape[0])
-    z = product(rows, w) + widened(b)[None, :]  # (12)
+    z = product(rows, cast_to_compute(w, x)) + widened(b)[None, :]  # (12)
     return z.astype(x.dtype), (x, w)
 
 
@@ -126,14 +136,14 @@ def dense(
 
     Args:
         x: N data points of D numbers each, in any shape after the batch axis.
-        w: weights, one column for each output.
-        b: biases.
+        w: weights, one column for each output; of x's dtype, or float32 beside a narrower x.
+        b: biases, of w's dtype.
 
     Returns:
-        The outputs z, equation (12).
+        The outputs z, equation (12), of x's dtype.
 
     Raises:
-        ValueError: shapes do not fit, or dtypes differ or are not floating-point.
+        ValueError: shapes or dtypes do not fit, or x is not floating-point.
     """
     return dense_forward(x, w, b)[0]
 
@@ -144,14 +154,14 @@ def dense_backward(
     """Returns (dx, dw, db) of a batch, equations (14), (15) and (16)."""
     x, w = residuals
     rows = x.reshape(x.shape[0], w.shape[0])
-    dx = product(dz, w.T)  # (14)
+    dx = product(dz, cast_to_compute(w, x).T)  # (14)
     dw = product(rows.T, dz)  # (15)
     db = jnp.sum(dz, axis=0, dtype=accumulator(dz))  # (16)
-    return dx.reshape(x.shape).astype(x.dtype), dw.astype(w.dtype), db.astype(dz.dtype)
+    return dx.reshape(x.shape).astype(x.dtype), dw.astype(w.dtype), db.astype(w.dtype)
 
 
 def _require_shapes(function: str, x: Array, w: Array, b: Array, batched: bool) -> None:
-    require_floating(function, x=x, w=w, b=b)
+    require_parameters(function, x, w=w, b=b)
     require(w.ndim == 2, function, "w", "of shape (D, K)", w.shape)
     features, outputs = w.shape
     require(b.shape == (outputs,), function, "b", f"of shape ({outputs},)", b.shape)

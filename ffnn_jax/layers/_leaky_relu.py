@@ -32,6 +32,8 @@ from ffnn_jax.layers._arguments import (
     widened,
 )
 
+__all__ = ["leaky_relu", "leaky_relu_backward", "leaky_relu_forward"]
+
 
 def leaky_relu_forward(
     x: Float[Array, "..."], slope: float = 0.01

@@ -30,6 +30,8 @@ from jaxtyping import Array, Float, Integer
 
 from ffnn_jax.layers._arguments import custom_vjp_with_static, is_whole, require, require_floating
 
+__all__ = ["max_pool", "max_pool_backward", "max_pool_forward"]
+
 
 class PoolResiduals(NamedTuple):
     """The winner of each window, and an array without elements that keeps x's height and width."""

@@ -21,6 +21,8 @@ from jaxtyping import Array, Bool, Float
 
 from ffnn_jax.layers._arguments import require_floating
 
+__all__ = ["relu", "relu_backward", "relu_forward"]
+
 
 def relu_forward(x: Float[Array, "..."]) -> tuple[Float[Array, "..."], Bool[Array, "..."]]:
     """Returns z and the residual [x > 0]."""

@@ -35,6 +35,8 @@ from jaxtyping import Array, Float
 
 from ffnn_jax.layers._arguments import require_floating, widened
 
+__all__ = ["sigmoid", "sigmoid_backward", "sigmoid_forward"]
+
 
 def sigmoid_forward(x: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
     """Returns z and the residual slope = z (1 - z)."""

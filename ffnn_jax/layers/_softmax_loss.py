@@ -32,6 +32,15 @@ from jaxtyping import Array, Float, Integer
 
 from ffnn_jax.layers._arguments import require, require_floating, widened
 
+__all__ = [
+    "softmax",
+    "softmax_backward",
+    "softmax_cross_entropy",
+    "softmax_cross_entropy_backward",
+    "softmax_cross_entropy_forward",
+    "softmax_forward",
+]
+
 
 def softmax_forward(
     x: Float[Array, "... K"],

@@ -1,11 +1,11 @@
-"""Windows of images, put side by side: the rows of P in (conv.2)."""
+"""Windows of images, put side by side: the rows of P in (conv.2), and the kernel of (conv.7)."""
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-Margins = tuple[tuple[int, int], tuple[int, int]]
-"""Zeros (before, after) the rows and the columns of an image."""
+from ffnn_jax.layers._geometry import Margins
+
 _NONE = (0, 0, 0)
 
 
@@ -41,3 +41,8 @@ def matrix_of(images: Float[Array, "N H W C"]) -> Float[Array, "NHW C"]:
     """A row for each pixel."""
     n, height, width, channels = images.shape
     return images.reshape(n * height * width, channels)
+
+
+def turned(w: Float[Array, "KH KW C_in C_out"]) -> Float[Array, "KH KW C_out C_in"]:
+    """The kernel of (conv.7): turned by half a turn, its channel axes exchanged."""
+    return jnp.flip(w, (0, 1)).swapaxes(2, 3)

@@ -1,20 +1,19 @@
-"""Other ways to compute what a chapter derives, for platforms that have a better one.
+"""Other ways to compute what a chapter derives, and the choice among them.
 
-The chapters hold the equations and say which way is taken when a program is lowered.
+A chapter hands over its equation form, and gets the form that is best where the program runs.
 """
 
-from ffnn_jax.layers.fast._native_conv import (
-    native_conv2d,
-    native_conv2d_images,
-    native_conv2d_kernels,
-)
+from ffnn_jax.layers.fast._choice import ConvForm, convolve, convolve_backward
+from ffnn_jax.layers.fast._native_conv import native_conv2d, native_conv2d_backward
 from ffnn_jax.layers.fast._pair_conv import pair_conv2d, pair_conv2d_kernels, pairs_fit
 from ffnn_jax.layers.fast._row_conv import row_conv2d, row_conv2d_backward, rows_are_lighter
 
 __all__ = [
+    "ConvForm",
+    "convolve",
+    "convolve_backward",
     "native_conv2d",
-    "native_conv2d_images",
-    "native_conv2d_kernels",
+    "native_conv2d_backward",
     "pair_conv2d",
     "pair_conv2d_kernels",
     "pairs_fit",

@@ -19,7 +19,8 @@ import jax
 from jaxtyping import Array, Float
 
 from ffnn_jax.layers._arguments import accumulator
-from ffnn_jax.layers._windows import Margins
+from ffnn_jax.layers._geometry import Margins, Shape, margins_around_dz
+from ffnn_jax.layers._windows import turned
 
 
 def native_conv2d(
@@ -32,51 +33,33 @@ def native_conv2d(
     return _convolution(x, w, around, "NHWC", "HWIO", "NHWC", window_strides=(stride, stride))
 
 
-def native_conv2d_kernels(
+def native_conv2d_backward(
     x: Float[Array, "N H W C_in"],
+    w: Float[Array, "KH KW C_in C_out"],
     dz: Float[Array, "N H_out W_out C_out"],
-    kernel: tuple[int, int],
     around: Margins,
     stride: int,
-) -> Float[Array, "KH KW C_in C_out"]:
-    """The gradient of the kernels, (conv.4), in the accumulator's dtype.
-
-    Args:
-        x: the images.
-        dz: the cotangent of the output.
-        kernel: (KH, KW).
-        around: the zeros around x.
-        stride: between windows.
-    """
-
-    def used(axis: int) -> tuple[int, int]:
-        """The zeros before x, and after it so many that the last window ends there."""
-        before = around[axis][0]
-        end = stride * (dz.shape[axis + 1] - 1) + kernel[axis]
-        return before, end - x.shape[axis + 1] - before
-
-    return _convolution(
-        x, dz, (used(0), used(1)), "CHWN", "IHWO", "HWNC", rhs_dilation=(stride, stride)
+) -> tuple[Float[Array, "N H W C_in"], Float[Array, "KH KW C_in C_out"]]:
+    """Returns (dx, dw), in the accumulator's dtype."""
+    used = _used(x.shape, w.shape, dz.shape, around, stride)
+    dw = _convolution(
+        x, dz, used, "CHWN", "IHWO", "HWNC", rhs_dilation=(stride, stride)
     )  # (conv.4)
+    around_dz = margins_around_dz(dz.shape, x.shape, w.shape, around, stride)
+    dx = _convolution(
+        dz, turned(w), around_dz, "NHWC", "HWIO", "NHWC", lhs_dilation=(stride, stride)
+    )  # (conv.7), (conv.8)
+    return dx, dw
 
 
-def native_conv2d_images(
-    dz: Float[Array, "N H_out W_out C_out"],
-    turned: Float[Array, "KH KW C_out C_in"],
-    around: Margins,
-    stride: int,
-) -> Float[Array, "N H W C_in"]:
-    """The gradient of the images, (conv.7) and (conv.8), in the accumulator's dtype.
+def _used(x: Shape, w: Shape, dz: Shape, around: Margins, stride: int) -> Margins:
+    """The zeros before x, and after it so many that the last window ends there."""
 
-    Args:
-        dz: the cotangent of the output.
-        turned: the kernels turned by half a turn, their channel axes exchanged.
-        around: the zeros around dz^, fewer than none where rows are cut off.
-        stride: between windows of the forward.
-    """
-    return _convolution(
-        dz, turned, around, "NHWC", "HWIO", "NHWC", lhs_dilation=(stride, stride)
-    )  # (conv.7)
+    def of(axis: int) -> tuple[int, int]:
+        before, end = around[axis - 1][0], stride * (dz[axis] - 1) + w[axis - 1]
+        return before, end - x[axis] - before
+
+    return of(1), of(2)
 
 
 def _convolution(

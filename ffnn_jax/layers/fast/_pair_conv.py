@@ -30,7 +30,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ffnn_jax.layers._arguments import product
-from ffnn_jax.layers._windows import Margins, matrix_of, padded, windows
+from ffnn_jax.layers._geometry import Margins
+from ffnn_jax.layers._windows import matrix_of, padded, windows
 
 _PAIR = 2
 

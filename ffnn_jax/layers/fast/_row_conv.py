@@ -39,7 +39,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ffnn_jax.layers._arguments import product
-from ffnn_jax.layers._windows import Margins
+from ffnn_jax.layers._geometry import Margins, output_size
 
 
 def rows_are_lighter(kernel: tuple[int, ...]) -> bool:
@@ -57,7 +57,7 @@ def row_conv2d(
     """The sum of (conv.1), without b, in the accumulator's dtype."""
     rows = _rows(x, w.shape, around[0], stride)
     y = product(rows, _wide(w)).reshape(*rows.shape[:3], *w.shape[1::2])  # (row.2)
-    left, outputs = around[1][0], _outputs(x.shape[2], w.shape[1], around[1], stride)
+    left, outputs = around[1][0], output_size(x.shape[2], w.shape[1], around[1], stride)
     shifts = [_read(y[..., v, :], 2, v - left, outputs, stride) for v in range(w.shape[1])]
     return sum(shifts[1:], shifts[0])  # (row.3)
 
@@ -84,7 +84,7 @@ def row_conv2d_backward(
 
 def _rows(x: Array, kernel: tuple[int, ...], margins: tuple[int, int], stride: int) -> Array:
     """R of (row.1) as (N, H_out, W, KH C): whole rows of x side by side."""
-    outputs = _outputs(x.shape[1], kernel[0], margins, stride)
+    outputs = output_size(x.shape[1], kernel[0], margins, stride)
     rows = [_read(x, 1, u - margins[0], outputs, stride) for u in range(kernel[0])]
     return jnp.concatenate(rows, axis=-1)
 
@@ -93,10 +93,6 @@ def _wide(w: Array) -> Array:
     """W' of (row.2): (KH, KW, C_in, C_out) as the matrix (KH C_in, KW C_out)."""
     height, width, inputs, outputs = w.shape
     return w.swapaxes(1, 2).reshape(height * inputs, width * outputs)
-
-
-def _outputs(size: int, kernel: int, margins: tuple[int, int], stride: int) -> int:
-    return (size + sum(margins) - kernel) // stride + 1
 
 
 def _read(array: Array, axis: int, first: int, count: int, stride: int) -> Array:

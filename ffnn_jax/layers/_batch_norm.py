@@ -1,0 +1,234 @@
+"""Batch normalisation: equations (norm.1)-(norm.16).
+
+x has M rows of C channels: all axes but the last count rows, so M is N for (N, C) and N H W for
+images (N, H, W, C). Channels do not meet, and the channel's index is left out. With a mean and a
+variance, and the learned scale and shift,
+
+    rstd = 1 / sqrt(variance + eps)                                             (norm.1)
+    x^_m = (x_m - mean) rstd                                                    (norm.2)
+    z_m  = scale x^_m + shift                                                   (norm.3)
+
+Prediction: the statistics are given
+------------------------------------
+z is affine in x, and all rows meet the same four numbers, whose cotangents are sums over the rows:
+
+    dx_m   = scale rstd dz_m                                                    (norm.4)
+    dshift = sum_m dz_m                                                         (norm.5)
+    dscale = sum_m dz_m x^_m                                                    (norm.6)
+    dmean  = -scale rstd sum_m dz_m = -scale rstd dshift                        (norm.7)
+
+(norm.1) has the derivative -rstd^3 / 2, and sum_m dz_m scale (x_m - mean) is scale dscale / rstd:
+
+    dvariance = -1/2 scale rstd^2 dscale                                        (norm.8)
+
+Training: the statistics are the batch's
+----------------------------------------
+    mean     = 1/M sum_m x_m                                                    (norm.9)
+    variance = 1/M sum_m (x_m - mean)^2                                         (norm.10)
+
+The mean in (norm.10) moves with x_m too. That is the step that is not obvious: it adds nothing,
+since the derivative of the variance by the mean, -2/M sum_m (x_m - mean), is 0. So
+
+    dmean/dx_m = 1/M,   dvariance/dx_m = 2/M (x_m - mean)                       (norm.11)
+
+x_m leads to the loss in three ways: through z_m, the mean and the variance. The last two are
+outputs as well, with cotangents dmean and dvariance of their own, which join (norm.7), (norm.8):
+
+    dx_m = scale rstd dz_m + 1/M (dmean - scale rstd dshift)
+           + 2/M (x_m - mean) (dvariance - 1/2 scale rstd^2 dscale)             (norm.12)
+
+What is left of dz is neither its mean nor its part along x^, for x^ has the mean 0:
+
+    sum_m x^_m = 0                                                              (norm.13)
+    dscale = sum_m (dz_m - dshift / M) x^_m                                     (norm.14)
+    dx_m = scale rstd (dz_m - dshift / M - x^_m dscale / M)
+           + (dmean + 2 (x_m - mean) dvariance) / M                             (norm.15)
+
+(norm.14) is (norm.6), but does not multiply the mean's rounding by the sum of dz.
+
+A lesson: by (norm.13), whatever x is,
+
+    sum_m z_m = M shift                                                         (norm.16)
+
+so ``grad(sum(z))`` is 0, by a right rule and by one that lacks the variance's term alike. A
+cotangent of ones shows nothing here; a random one does.
+
+Conventions: the variance is the biased one, over M, and eps is inside the root. The statistics
+take two passes, in float32 at least: E[x^2] - E[x]^2 cancels, and can be negative. One row, or a
+constant channel, has variance 0, and its z is shift. What running statistics hold is for the
+layer class to say: ours averages this mean and this biased variance over the steps.
+
+The residuals are x, mean, rstd and scale: x^ is cheaper to form again than to keep.
+"""
+
+import math
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from ffnn_jax.layers._arguments import (
+    accumulator,
+    custom_vjp_with_static,
+    is_number,
+    require,
+    require_parameters,
+    widened,
+)
+
+__all__ = [
+    "batch_norm",
+    "batch_norm_backward",
+    "batch_norm_forward",
+    "batch_norm_inference",
+    "batch_norm_inference_backward",
+    "batch_norm_inference_forward",
+]
+
+Rows = Float[Array, "... C"]
+Channels = Float[Array, " C"]
+
+
+class BatchNormResiduals(NamedTuple):
+    """What the backward needs: nothing is of x's size but x."""
+
+    x: Rows
+    mean: Channels
+    rstd: Channels
+    scale: Channels
+
+
+def batch_norm_inference_forward(
+    x: Rows, mean: Channels, variance: Channels, scale: Channels, shift: Channels, eps: float = 1e-5
+) -> tuple[Rows, BatchNormResiduals]:
+    """Returns z and the residuals."""
+    name = "batch_norm_inference"
+    _require_arguments(name, x, eps, scale=scale, shift=shift)
+    _require_arguments(name, x, eps, mean=mean, variance=variance)
+    rstd = 1 / jnp.sqrt(widened(variance) + float(eps))  # (norm.1)
+    x_hat = _centred(x, mean) * rstd[None, :]  # (norm.2)
+    z = widened(scale)[None, :] * x_hat + widened(shift)[None, :]  # (norm.3)
+    return z.reshape(x.shape).astype(x.dtype), BatchNormResiduals(x, mean, rstd, scale)
+
+
+@custom_vjp_with_static(5)
+def batch_norm_inference(
+    x: Rows, mean: Channels, variance: Channels, scale: Channels, shift: Channels, eps: float = 1e-5
+) -> Rows:
+    """Batch normalisation by given statistics: z = scale (x - mean) / sqrt(variance + eps) + shift.
+
+    Args:
+        x: rows of C channels, in any shape before the last axis.
+        mean: of each channel; of x's dtype, or float32 beside a narrower x.
+        variance: of each channel, at least 0; of the mean's dtype.
+        scale: of x's dtype, or float32 beside a narrower x.
+        shift: of the scale's dtype.
+        eps: what is added to the variance, above 0.
+
+    Returns:
+        z, equation (norm.3), of x's shape and dtype. A row's z depends on no other row.
+
+    Raises:
+        ValueError: shapes or dtypes do not fit, x is not floating-point, or eps is out of range.
+    """
+    return batch_norm_inference_forward(x, mean, variance, scale, shift, eps)[0]
+
+
+def batch_norm_inference_backward(
+    eps: float, residuals: BatchNormResiduals, dz: Rows
+) -> tuple[Rows, Channels, Channels, Channels, Channels]:
+    """Returns (dx, dmean, dvariance, dscale, dshift), equations (norm.4)-(norm.8)."""
+    x, mean, rstd, scale = residuals
+    dz_rows, factor = widened(_rows(dz)), widened(scale) * rstd
+    x_hat = _centred(x, mean) * rstd[None, :]  # (norm.2)
+    dx = factor[None, :] * dz_rows  # (norm.4)
+    dshift = jnp.sum(dz_rows, axis=0)  # (norm.5)
+    dscale = jnp.sum(dz_rows * x_hat, axis=0)  # (norm.6)
+    dmean = -factor * dshift  # (norm.7)
+    dvariance = -factor * rstd * dscale / 2  # (norm.8)
+    of_statistics = dmean.astype(mean.dtype), dvariance.astype(mean.dtype)
+    of_parameters = dscale.astype(scale.dtype), dshift.astype(scale.dtype)
+    return dx.reshape(x.shape).astype(x.dtype), *of_statistics, *of_parameters
+
+
+batch_norm_inference.defvjp(batch_norm_inference_forward, batch_norm_inference_backward)
+
+
+def batch_norm_forward(
+    x: Rows, scale: Channels, shift: Channels, eps: float = 1e-5
+) -> tuple[tuple[Rows, Channels, Channels], BatchNormResiduals]:
+    """Returns (z, mean, variance) and the residuals: prediction by the batch's own statistics."""
+    _require_arguments("batch_norm", x, eps, scale=scale, shift=shift)
+    count = math.prod(x.shape[:-1])
+    require(count > 0, "batch_norm", "x", "of at least one row", x.shape)
+    mean = jnp.sum(widened(_rows(x)), axis=0) / count  # (norm.9)
+    variance = jnp.sum(_centred(x, mean) ** 2, axis=0) / count  # (norm.10)
+    z, residuals = batch_norm_inference_forward(x, mean, variance, scale, shift, eps)
+    return (z, mean, variance), residuals
+
+
+@custom_vjp_with_static(3)
+def batch_norm(
+    x: Rows, scale: Channels, shift: Channels, eps: float = 1e-5
+) -> tuple[Rows, Channels, Channels]:
+    """Batch normalisation by the statistics of the batch itself.
+
+    Args:
+        x: rows of C channels, in any shape before the last axis; at least one row.
+        scale: of x's dtype, or float32 beside a narrower x.
+        shift: of the scale's dtype.
+        eps: what is added to the variance, above 0.
+
+    Returns:
+        z, equation (norm.3), of x's shape and dtype; the mean, (norm.9), and the biased variance,
+        (norm.10), of each channel, in float32 at least. All three may have cotangents.
+
+    Raises:
+        ValueError: shapes or dtypes do not fit, x is not floating-point or has no row, or eps is
+            out of range.
+    """
+    return batch_norm_forward(x, scale, shift, eps)[0]
+
+
+def batch_norm_backward(
+    eps: float, residuals: BatchNormResiduals, cotangents: tuple[Rows, Channels, Channels]
+) -> tuple[Rows, Channels, Channels]:
+    """Returns (dx, dscale, dshift) of (dz, dmean, dvariance): (norm.15), (norm.14), (norm.5)."""
+    (x, mean, rstd, scale), (dz, dmean, dvariance) = residuals, cotangents
+    dz_rows, centred, factor = widened(_rows(dz)), _centred(x, mean), widened(scale) * rstd
+    count = len(dz_rows)
+    x_hat = centred * rstd[None, :]  # (norm.2)
+    dshift = jnp.sum(dz_rows, axis=0)  # (norm.5)
+    dz_centred = dz_rows - dshift[None, :] / count
+    dscale = jnp.sum(dz_centred * x_hat, axis=0)  # (norm.14)
+    of_z = factor[None, :] * (dz_centred - x_hat * dscale[None, :] / count)
+    of_statistics = (dmean[None, :] + 2 * centred * dvariance[None, :]) / count
+    dx = of_z + of_statistics  # (norm.15)
+    return (
+        dx.reshape(x.shape).astype(x.dtype),
+        dscale.astype(scale.dtype),
+        dshift.astype(scale.dtype),
+    )
+
+
+def _rows(x: Array) -> Array:
+    """(..., C) as (M, C)."""
+    return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
+
+
+def _centred(x: Array, mean: Array) -> Array:
+    """The rows less the mean, in the accumulator's dtype."""
+    return widened(_rows(x)) - widened(mean)[None, :]
+
+
+def _require_arguments(function: str, x: Array, eps: float, **parameters: Array) -> None:
+    require_parameters(function, x, **parameters)
+    require(x.ndim >= 2, function, "x", "of shape (..., C), rows of channels", x.shape)
+    channels, dtype = x.shape[-1:], accumulator(x)
+    for name, array in parameters.items():
+        require(array.shape == channels, function, name, f"of shape {channels}", array.shape)
+    inside = is_number(eps) and float(jnp.finfo(dtype).tiny) <= eps < math.inf
+    require(inside, function, "eps", f"a finite number above 0 in {dtype}", repr(eps))
+
+
+batch_norm.defvjp(batch_norm_forward, batch_norm_backward)

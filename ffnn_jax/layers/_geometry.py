@@ -1,0 +1,54 @@
+"""Where the windows of an image lie: sizes and zeros around it, no pixels."""
+
+from typing import Literal
+
+from ffnn_jax.layers._arguments import is_whole, require
+
+Padding = int | Literal["SAME", "VALID"]
+Shape = tuple[int, ...]
+Margins = tuple[tuple[int, int], tuple[int, int]]
+"""Zeros (before, after) the rows and the columns of an image."""
+NO_MARGINS: Margins = ((0, 0), (0, 0))
+
+
+def output_size(size: int, kernel: int, margins: tuple[int, int], stride: int) -> int:
+    """How many windows lie along one axis of an image with zeros before and after it."""
+    return (size + sum(margins) - kernel) // stride + 1
+
+
+def margins_around(x: Shape, w: Shape, padding: Padding, stride: int) -> Margins:
+    """The zeros around images (N, H, W, C_in) for kernels (KH, KW, C_in, C_out)."""
+    rows, columns = (_margins(x[axis], w[axis - 1], padding, stride) for axis in (1, 2))
+    return rows, columns
+
+
+def margins_around_dz(dz: Shape, x: Shape, w: Shape, around: Margins, stride: int) -> Margins:
+    """The zeros around dz^ of (conv.7), from (p, q) of (conv.8) on: windows of x's own pixels."""
+
+    def of(axis: int) -> tuple[int, int]:
+        size, kernel, outputs = x[axis], w[axis - 1], dz[axis]
+        before = kernel - 1 - around[axis - 1][0]
+        return before, size + kernel - 1 - before - (stride * (outputs - 1) + 1)
+
+    return of(1), of(2)
+
+
+def require_windows(function: str, x: Shape, w: Shape, padding: Padding, stride: int) -> None:
+    """Raises ValueError unless the settings are in range and the kernel fits in the image."""
+    require(is_whole(stride, 1), function, "stride", "a whole number of at least 1", repr(stride))
+    known = padding in ("SAME", "VALID") or is_whole(padding, 0)
+    require(known, function, "padding", '"SAME", "VALID" or at least 0', repr(padding))
+    for axis, margins in enumerate(margins_around(x, w, padding, stride), start=1):
+        size = x[axis] + sum(margins)
+        inside = 1 <= w[axis - 1] <= size
+        require(inside, function, "w", f"no larger than the padded image ({size})", w)
+
+
+def _margins(size: int, kernel: int, padding: Padding, stride: int) -> tuple[int, int]:
+    """Zeros before and after one axis of the image."""
+    if padding == "VALID":
+        return 0, 0
+    if padding == "SAME":
+        total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
+        return total // 2, total - total // 2
+    return padding, padding

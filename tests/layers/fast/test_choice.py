@@ -1,0 +1,135 @@
+import functools
+from collections.abc import Iterator
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ffnn_jax.catalogue import ENTRIES
+from ffnn_jax.layers import _conv, conv2d
+from ffnn_jax.layers._geometry import margins_around, output_size
+from ffnn_jax.layers.fast import _choice, pairs_fit
+from tests.layers.checking import assert_close, assert_same_bits, normal, value_and_cotangents
+
+ENTRY = next(entry for entry in ENTRIES if entry.name == "conv2d")
+
+# (H, W), (KH, KW), padding, stride
+GEOMETRIES = {
+    "odd kernel, same": ((7, 6), (3, 5), "SAME", 1),
+    "even kernel, same": ((7, 6), (2, 4), "SAME", 1),
+    "even kernel, same, stride 2": ((7, 8), (4, 3), "SAME", 2),
+    "stride beyond the kernel, same": ((8, 7), (1, 2), "SAME", 3),
+    "valid": ((7, 6), (3, 2), "VALID", 1),
+    "one by one": ((5, 4), (1, 1), "VALID", 1),
+    "stride 2 with a remainder": ((7, 6), (2, 3), 0, 2),
+    "padding 1, stride 3 with a remainder": ((9, 6), (3, 2), 1, 3),
+    "padding 3, larger than the kernel": ((5, 4), (2, 3), 3, 1),
+    "padding 3, stride 2": ((5, 6), (4, 1), 3, 2),
+    "one window": ((3, 4), (3, 4), 0, 2),
+    "an even output of an odd image": ((6, 5), (3, 2), "VALID", 1),
+}
+
+
+def drawn(image: tuple[int, int], kernel: tuple[int, int]) -> list[jax.Array]:
+    """Arguments of 2 images with 3 channels into 4."""
+    return [normal(0, 2, *image, 3), normal(1, *kernel, 3, 4), normal(2, 4)]
+
+
+@pytest.fixture(params=["rows", "pairs", "im2col", "native"])
+def form(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Here and for every kernel, one of the four forms; pairs where outputs are pairs."""
+    jax.clear_caches()
+
+    def form_on_cpu(im2col, x, w, around, stride):
+        columns = output_size(x[2], w[1], around[1], stride)
+        pairs = _choice.pairs(im2col) if pairs_fit(columns, w, stride) else im2col
+        forms = {"rows": _choice.ROWS, "pairs": pairs, "im2col": im2col, "native": _choice.NATIVE}
+        return forms[request.param]
+
+    monkeypatch.setattr(_choice, "form_on_cpu", form_on_cpu)
+    yield request.param
+    jax.clear_caches()
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES.values(), ids=GEOMETRIES.keys())
+def test_every_form_is_the_same_rule(geometry, form):
+    image, kernel, padding, stride = geometry
+    ours, plain = (
+        functools.partial(f, padding=padding, stride=stride) for f in (conv2d, ENTRY.reference)
+    )
+    arguments = drawn(image, kernel)
+    dz = normal(3, *jax.eval_shape(plain, *arguments).shape)
+    expected = value_and_cotangents(plain, arguments, dz)
+    assert_close(value_and_cotangents(ours, arguments, dz), expected, 64)
+
+
+def test_every_form_of_a_batch_of_none_has_zero_dw_and_db(form):
+    x, w, b = drawn((4, 3), (2, 3))
+    ours = functools.partial(conv2d, padding=1, stride=2)
+    z, cotangents = value_and_cotangents(ours, (x[:0], w, b), jnp.ones((0, 3, 2, 4)))
+    assert z.shape == (0, 3, 2, 4)
+    assert_same_bits(cotangents, (x[:0], jnp.zeros_like(w), jnp.zeros_like(b)))
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32"])
+def test_every_form_keeps_the_dtype_and_adds_up_in_float32(dtype, form):
+    given = tuple(array.astype(dtype) for array in drawn((7, 6), (2, 3)))
+    dz = normal(3, 2, 3, 2, 4).astype(dtype)
+    ours = functools.partial(conv2d, padding=0, stride=2)
+    found = value_and_cotangents(ours, given, dz)
+    wide = jax.tree.map(lambda array: array.astype("float32"), (given, dz))
+    expected = value_and_cotangents(ours, *wide)
+    for mine, exact in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+        assert mine.dtype == dtype
+        rounded = exact.astype(dtype).astype("float32")
+        np.testing.assert_allclose(mine.astype("float32"), rounded, rtol=2e-2, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "columns", "stride", "name"),
+    [((5, 5, 16, 16), 6, 1, "rows"), ((3, 3, 16, 32), 6, 1, "rows"),
+     ((3, 3, 64, 128), 7, 2, "rows"), ((5, 5, 3, 16), 6, 1, "pairs"),
+     ((5, 5, 1, 16), 6, 1, "pairs"), ((5, 5, 3, 16), 7, 1, "im2col"),
+     ((5, 5, 3, 16), 8, 2, "im2col"), ((1, 1, 3, 16), 6, 1, "im2col")],
+)  # fmt: skip
+def test_a_cpu_takes_the_form_of_the_lightest_products(kernel, columns, stride, name):
+    """The matrix of kernels is that of (row.2), of (pair.2) or of (conv.3)."""
+    height, width, inputs, outputs = kernel
+    shape = {
+        "rows": (height * inputs, width * outputs),
+        "pairs": (height * (width + 1) * inputs, 2 * outputs),
+        "im2col": (height * width * inputs, outputs),
+    }[name]
+    x, w, b = jnp.ones((2, 7, columns, inputs)), jnp.ones(kernel), jnp.ones(outputs)
+    text = jax.jit(conv2d, static_argnums=(3, 4)).lower(x, w, b, "SAME", stride).as_text()
+    (product,) = (line for line in text.splitlines() if "stablehlo.dot_general" in line)
+    assert f"tensor<{shape[0]}x{shape[1]}xf64>" in product
+
+
+@pytest.mark.parametrize("settings", [("SAME", 1), (1, 2)])
+@pytest.mark.parametrize(("platform", "convolutions"), [("cpu", 0), ("cuda", 3), ("tpu", 3)])
+def test_a_cpu_gets_matrix_products_and_others_their_own_convolutions(
+    settings, platform, convolutions
+):
+    """Forward, dw and dx, where a program is lowered for the platform."""
+    padding, stride = settings
+    ours = functools.partial(conv2d, padding=padding, stride=stride)
+    arguments = drawn((4, 3), (2, 3))
+    dz = jnp.ones(jax.eval_shape(ours, *arguments).shape)
+    both = jax.jit(functools.partial(value_and_cotangents, ours))
+    text = both.trace(arguments, dz).lower(lowering_platforms=(platform,)).as_text()
+    assert text.count("stablehlo.convolution") == convolutions
+    assert text.count("stablehlo.dot_general") == 3 - convolutions
+
+
+def test_the_checker_sees_every_form_of_a_cpu():
+    """Some sizes of the catalogue lead to each."""
+    names = set()
+    for case in ENTRY.cases:
+        for n in case.sizes:
+            x, w = tuple(n[a] for a in "NHWC"), (n["KH"], n["KW"], n["C"], n["K"])
+            around = margins_around(x, w, case.static["padding"], case.static["stride"])
+            form = _choice.form_on_cpu(_conv._IM2COL, x, w, around, case.static["stride"])
+            names.add(form.name)
+    assert names == {"rows", "pairs", "im2col"}
