@@ -91,7 +91,7 @@ def measure(entries: tuple[Entry, ...]) -> dict[str, Any]:
             refused[name] += _refusals(style, subject, sizes[0]) > 0
         checks = [check_subjects("", [(subject, sizes)], seed, FAULT_CHECKS) for seed in range(3)]
         refused[ALL_OURS] += not all(checks)
-    planted = sum(len(entry.faults) for entry in entries)
+    planted = sum(len(entry.all_faults) for entry in entries)
     counts = {"planted": planted, "rules": len(entries), "found": found, "refused": refused}
     return {**counts, "missed": missed}
 
@@ -115,7 +115,7 @@ def _faults(
     entries: tuple[Entry, ...],
 ) -> Iterator[tuple[str, str, Subject, Any]]:
     for entry in entries:
-        for fault in entry.faults:
+        for fault in entry.all_faults:
             yield entry.name, fault.name, *entry.planted(fault)
 
 

@@ -1,22 +1,23 @@
 """Our layers' plain definitions and what is known of them, once: one entry adds a layer."""
 
-from ffnn_jax.catalogue import _plain as plain
 from ffnn_jax.catalogue._conv import CONV2D
 from ffnn_jax.catalogue._dense import DENSE, DENSE_COLUMN
-from ffnn_jax.catalogue._entry import Case, Entry, Fault
+from ffnn_jax.catalogue._entry import Case, Entry
+from ffnn_jax.catalogue._faults import Fault
 from ffnn_jax.catalogue._leaky_relu import LEAKY_RELU
 from ffnn_jax.catalogue._pool import MAX_POOL
-from ffnn_jax.catalogue._proof import (
+from ffnn_jax.catalogue._relu import RELU
+from ffnn_jax.catalogue._sigmoid import SIGMOID
+from ffnn_jax.catalogue._softmax import SOFTMAX
+from ffnn_jax.catalogue._softmax_loss import SOFTMAX_CROSS_ENTROPY
+from ffnn_jax.catalogue._verification import (
     FAULT_CHECKS,
-    Proof,
+    Verification,
+    catch_fault,
     catch_faults,
     check_rule,
     count_false_alarms,
-    prove,
 )
-from ffnn_jax.catalogue._relu import RELU
-from ffnn_jax.catalogue._sigmoid import SIGMOID
-from ffnn_jax.catalogue._softmax_loss import SOFTMAX, SOFTMAX_CROSS_ENTROPY
 
 ENTRIES: tuple[Entry, ...] = (
     DENSE_COLUMN,
@@ -31,15 +32,23 @@ ENTRIES: tuple[Entry, ...] = (
 )
 
 __all__ = [
+    "CONV2D",
+    "DENSE",
+    "DENSE_COLUMN",
     "ENTRIES",
     "FAULT_CHECKS",
+    "LEAKY_RELU",
+    "MAX_POOL",
+    "RELU",
+    "SIGMOID",
+    "SOFTMAX",
+    "SOFTMAX_CROSS_ENTROPY",
     "Case",
     "Entry",
     "Fault",
-    "Proof",
+    "Verification",
+    "catch_fault",
     "catch_faults",
     "check_rule",
     "count_false_alarms",
-    "plain",
-    "prove",
 ]

@@ -2,26 +2,37 @@
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax import Array
 
-from ffnn_jax.catalogue import _plain
-from ffnn_jax.catalogue._entry import Case, Entry, Fault
-from ffnn_jax.catalogue._faults import (
-    added_narrowly,
-    detached,
-    given,
-    last_row_off,
-    left_wide,
-    returning,
-    scaled,
-)
+from ffnn_jax.catalogue._entry import Case, Entry
+from ffnn_jax.catalogue._faults import Fault, added_narrowly, returning
 from ffnn_jax.layers import conv2d, conv2d_backward, conv2d_forward
 
 Residuals = tuple[Array, Array]
 Cotangents = tuple[Array, Array, Array]
 
 _SAME, _SAME_EVEN, _VALID, _WIDE = range(4)
+
+
+def plain_conv2d(
+    x: Array, w: Array, b: Array, padding: int | str = "SAME", stride: int = 1
+) -> Array:
+    """Equation (conv.1): the sum over u, v, c of rows s i + u and columns s j + v of x~."""
+    around = _around(x, w, padding, stride)
+    x = jnp.pad(x, ((0, 0), *around, (0, 0)))
+    (height, width), (kh, kw) = x.shape[1:3], w.shape[:2]
+    rows = [[i + u for u in range(kh)] for i in range(0, height - kh + 1, stride)]
+    columns = [[j + v for v in range(kw)] for j in range(0, width - kw + 1, stride)]
+    windows = x[:, jnp.array(rows)][:, :, :, jnp.array(columns)]
+    return jnp.einsum("niujvc,uvck->nijk", windows, w) + b.reshape(1, 1, 1, -1)
+
+
+def _around(x: Array, w: Array, padding: int | str, stride: int) -> list[tuple[int, int]]:
+    if isinstance(padding, int):
+        return [(padding, padding)] * 2
+    return jax.lax.padtype_to_pads(x.shape[1:3], w.shape[:2], (stride, stride), padding)
 
 
 def _not_turned(padding: Any, stride: int, residuals: Residuals, dz: Array) -> Cotangents:
@@ -85,11 +96,6 @@ def _bias_averaged(padding: Any, stride: int, residuals: Residuals, dz: Array) -
     return dx, dw, jnp.mean(dz, axis=(0, 1, 2))
 
 
-def _weights_averaged(padding: Any, stride: int, residuals: Residuals, dz: Array) -> Cotangents:
-    dx, dw, db = conv2d_backward(padding, stride, residuals, dz)
-    return dx, dw / dz.shape[0], db
-
-
 def _weights_of_the_first_image(
     padding: Any, stride: int, residuals: Residuals, dz: Array
 ) -> Cotangents:
@@ -106,11 +112,8 @@ def _flipped(dw: Array) -> Array:
 
 
 CONV2D = Entry(
-    name="conv2d",
     op=conv2d,
-    forward=conv2d_forward,
-    backward=conv2d_backward,
-    reference=_plain.conv2d,
+    reference=plain_conv2d,
     arguments=("NxHxWxC", "KHxKWxCxK", "K"),
     cases=(
         Case(
@@ -139,10 +142,6 @@ CONV2D = Entry(
     exact=True,
     empty_batch=True,
     faults=(
-        Fault("dx by 1.0001", scaled(conv2d_backward, 0), case=_VALID),
-        Fault("dw by 1.0001", scaled(conv2d_backward, 1), case=_VALID),
-        Fault("db by 1.0001", scaled(conv2d_backward, 2), case=_VALID),
-        Fault("dz replaced by ones", given(conv2d_backward, jnp.ones_like)),
         Fault("kernel not turned in (conv.7)", _not_turned),
         Fault("kernel turned one way only", _turned_one_way, case=_SAME_EVEN),
         Fault("dw turned", returning(conv2d_backward, 1, _flipped)),
@@ -155,11 +154,7 @@ CONV2D = Entry(
         Fault("pixels outside every window filled", _remainder_filled, case=_VALID),
         Fault("db of one pixel", _bias_of_the_batch),
         Fault("db averaged", _bias_averaged),
-        Fault("dw averaged", _weights_averaged),
         Fault("dw of the first image", _weights_of_the_first_image),
-        Fault("dx off in the last image", returning(conv2d_backward, 0, last_row_off)),
-        Fault("residuals detached", detached(conv2d_backward)),
-        Fault("dw left in float32", returning(conv2d_backward, 1, left_wide)),
         Fault("db summed in half precision", _bias_added_narrowly, many=True),
     ),
 )

@@ -2,35 +2,15 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
-from ffnn_jax.verify import Argument, Kink, Sizes, Subject
-
-Function = Callable[..., Any]
-
-
-@dataclasses.dataclass(frozen=True)
-class Fault:
-    """A wrong rule that a checker has to refuse.
-
-    Attributes:
-        name: says what is wrong, in a few words.
-        backward: the wrong backward, with the arguments of the right one.
-        forward: a wrong forward, where the fault is in the residuals; else the right one.
-        case: place of the case at whose first sizes the fault is tried.
-        many: whether it takes many terms to see it, so that it is tried at the case's last sizes
-            too.
-    """
-
-    name: str
-    backward: Function | None = None
-    forward: Function | None = None
-    case: int = 0
-    many: bool = False
+from ffnn_jax.catalogue._faults import Fault, Function
+from ffnn_jax.catalogue._generic import generic_faults
+from ffnn_jax.verify import Argument, Sizes, Subject, Traits
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,26 +27,35 @@ class Case:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Entry:
+class Entry(Traits):
     """An operation of ``ffnn_jax.layers``, its plain definition, and what is known of it.
 
-    The fields that ``ffnn_jax.verify.Subject`` has too mean the same.
+    Attributes:
+        op: the ``jax.custom_vjp``; its name, forward and backward are read from it.
+        reference: a textbook definition, which autodiff differentiates and which shares no code
+            with the layer.
+        arguments: what each array argument is, in the words of ``ffnn_jax.verify.Argument``.
+        cases: settings and sizes to check it at; kinks are those of the first.
+        faults: the planted faults that are its own; those that any rule can have are added.
     """
 
-    name: str
-    op: Function
-    forward: Function
-    backward: Function
+    op: Any
     reference: Function
     arguments: tuple[str, ...]
     cases: tuple[Case, ...]
-    batch: str | None = None
-    reduces: str = "sum"
-    linear: tuple[int, ...] = ()
-    exact: bool = False
-    empty_batch: bool = False
-    kinks: tuple[Kink, ...] = ()
     faults: tuple[Fault, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The operation's name."""
+        return self.op.__name__
+
+    @functools.cached_property
+    def all_faults(self) -> tuple[Fault, ...]:
+        """Generic faults, then its own; of two of one name its own is the one."""
+        own = {fault.name for fault in self.faults}
+        generic = generic_faults(self, self._arguments, self.op, self.op.bwd, self._residuals())
+        return (*(fault for fault in generic if fault.name not in own), *self.faults)
 
     def subjects(self, more: int = 0, seed: int = 0) -> list[tuple[Subject, Sequence[Sizes]]]:
         """The operation under every case; the kinks are those of the first.
@@ -83,12 +72,24 @@ class Entry:
     def planted(self, fault: Fault) -> tuple[Subject, Sequence[Sizes]]:
         """The operation with a fault in it, and the sizes to try it at."""
         case = self.cases[fault.case]
-        forward = _set(fault.forward or self.forward, case)
-        backward = functools.partial(fault.backward or self.backward, *case.static.values())
+        forward = _set(fault.forward or self.op.fwd, case)
+        backward = functools.partial(fault.backward or self.op.bwd, *case.static.values())
         wrong = jax.custom_vjp(lambda *args: forward(*args)[0])
         wrong.defvjp(forward, backward)
         sizes = (case.sizes[0], case.sizes[-1]) if fault.many else case.sizes[:1]
         return self._subject(wrong, fault.case), sizes
+
+    @property
+    def _arguments(self) -> tuple[Argument, ...]:
+        return tuple(map(Argument.parse, self.arguments))
+
+    def _drawn(self, sizes: Sizes) -> list[np.ndarray]:
+        return [argument.draw(np.random.default_rng(0), sizes) for argument in self._arguments]
+
+    def _residuals(self) -> Any:
+        """Shapes and dtypes of what the forward keeps, in the first case."""
+        case = self.cases[0]
+        return jax.eval_shape(_set(self.op.fwd, case), *self._drawn(case.sizes[0]))[1]
 
     def _sizes(self, case: Case, more: int, seed: int) -> Sequence[Sizes]:
         """The case's sizes and random ones, none of them refused by the operation."""
@@ -100,26 +101,15 @@ class Entry:
         return [*case.sizes[:1], *drawn, *case.sizes[1:]]
 
     def _takes(self, case: Case, sizes: Sizes) -> bool:
-        arguments = map(Argument.parse, self.arguments)
-        drawn = [argument.draw(np.random.default_rng(0), sizes) for argument in arguments]
         try:
-            jax.eval_shape(_set(self.op, case), *drawn)
+            jax.eval_shape(_set(self.op, case), *self._drawn(sizes))
         except ValueError:
             return False
         return True
 
     def _subject(self, op: Function, place: int) -> Subject:
-        return Subject(
-            op,
-            self._reference(place),
-            tuple(map(Argument.parse, self.arguments)),
-            self.batch,
-            self.reduces,
-            self.linear,
-            self.exact,
-            self.empty_batch,
-            self.kinks if place == 0 else (),
-        )
+        subject = Subject(op, self._reference(place), self._arguments, **self.traits)
+        return subject if place == 0 else dataclasses.replace(subject, kinks=())
 
     @functools.cache  # noqa: B019  entries live as long as the program
     def _reference(self, place: int) -> Function:

@@ -1,5 +1,6 @@
-"""How a right rule is made wrong, for any operation."""
+"""A planted fault, and how a right backward is made wrong."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,26 @@ from jax import Array
 
 Function = Callable[..., Any]
 Change = Callable[[Array], Array]
+
+
+@dataclasses.dataclass(frozen=True)
+class Fault:
+    """A wrong rule that a checker has to refuse.
+
+    Attributes:
+        name: says what is wrong, in a few words.
+        backward: the wrong backward, with the arguments of the right one.
+        forward: a wrong forward, where the fault is in the residuals; else the right one.
+        case: place of the case at whose first sizes the fault is tried.
+        many: whether it takes many terms to see it, so that it is tried at the case's last sizes
+            too.
+    """
+
+    name: str
+    backward: Function | None = None
+    forward: Function | None = None
+    case: int = 0
+    many: bool = False
 
 
 def returning(backward: Function, place: int, change: Change) -> Function:
@@ -21,12 +42,7 @@ def returning(backward: Function, place: int, change: Change) -> Function:
     return wrong
 
 
-def scaled(backward: Function, place: int, factor: float = 1.0001) -> Function:
-    """The backward with one of its cotangents off by a factor."""
-    return returning(backward, place, lambda d: factor * d)
-
-
-def given(backward: Function, change: Change) -> Function:
+def given(backward: Function, change: Callable[[Any], Any]) -> Function:
     """The backward of a changed cotangent of the output."""
 
     def wrong(*arguments: Any) -> tuple[Any, ...]:
@@ -44,26 +60,6 @@ def keeping(backward: Function, change: Callable[[Any], Any]) -> Function:
         return backward(*settings, change(residuals), dz)
 
     return wrong
-
-
-def detached(backward: Function) -> Function:
-    """The backward whose residuals have lost their dependence on the arguments."""
-    return keeping(backward, jax.lax.stop_gradient)
-
-
-def left_wide(array: Array) -> Array:
-    """A narrow array in the accumulator's float32, which was not cast back."""
-    return array.astype(jnp.float32) if jnp.finfo(array.dtype).bits < 32 else array
-
-
-def last_row_off(array: Array) -> Array:
-    """The last row of a batch off by one percent."""
-    return array.at[-1].multiply(1.01)
-
-
-def one_entry_off(array: Array) -> Array:
-    """The first entry off by one percent."""
-    return array.at[(0,) * array.ndim].multiply(1.01)
 
 
 def added_narrowly(rows: Array) -> Array:

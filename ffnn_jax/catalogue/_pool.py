@@ -6,21 +6,23 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ffnn_jax.catalogue import _plain
-from ffnn_jax.catalogue._entry import Case, Entry, Fault
-from ffnn_jax.catalogue._faults import (
-    given,
-    keeping,
-    last_row_off,
-    left_wide,
-    one_entry_off,
-    returning,
-    scaled,
-)
+from ffnn_jax.catalogue._entry import Case, Entry
+from ffnn_jax.catalogue._faults import Fault, keeping, returning
 from ffnn_jax.layers import max_pool, max_pool_backward, max_pool_forward
 from ffnn_jax.verify import Kink
 
 _TWO, _THREE = range(2)
+
+
+def plain_max_pool(x: Array, window: int = 2) -> Array:
+    """Equation (pool.1), as the entry that (pool.2) names: narrow dtypes are full of ties."""
+    n, height, width, channels = x.shape
+    rows, columns = height // window, width // window
+    x = x[:, : rows * window, : columns * window]
+    entries = x.reshape(n, rows, window, columns, window, channels).transpose(0, 1, 3, 5, 2, 4)
+    entries = entries.reshape(n, rows, columns, channels, window * window)
+    winner = jnp.argmax(entries, axis=-1, keepdims=True)
+    return jnp.take_along_axis(entries, winner, axis=-1)[..., 0]
 
 
 def _windows(x: Array, window: int) -> Array:
@@ -115,11 +117,8 @@ _TIES = np.array([[0.0, 2.0, 5.0, 1.0, 9.0], [2.0, 1.0, 3.0, 5.0, 9.0], [9.0] * 
 _NANS = np.array([[1.0, np.nan, -np.inf, -np.inf], [np.nan, 2.0, -np.inf, -np.inf]])
 
 MAX_POOL = Entry(
-    name="max_pool",
     op=max_pool,
-    forward=max_pool_forward,
-    backward=max_pool_backward,
-    reference=_plain.max_pool,
+    reference=plain_max_pool,
     arguments=("NxHxWxC",),
     cases=(
         Case(
@@ -158,8 +157,6 @@ MAX_POOL = Entry(
         ),
     ),
     faults=(
-        Fault("dx by 1.0001", scaled(max_pool_backward, 0)),
-        Fault("dz replaced by ones", given(max_pool_backward, jnp.ones_like)),
         Fault("the last maximum wins", forward=_last_wins),
         Fault("every maximum receives dz", _to_every_maximum, _keeping_x),
         Fault("dz split among the maxima", _split_among_maxima, _keeping_x),
@@ -177,8 +174,5 @@ MAX_POOL = Entry(
         ),
         Fault("dx moved by one pixel", returning(max_pool_backward, 0, _moved)),
         Fault("minimum in place of maximum", forward=_minimum),
-        Fault("dx off in the last image", returning(max_pool_backward, 0, last_row_off)),
-        Fault("dx off in one entry", returning(max_pool_backward, 0, one_entry_off)),
-        Fault("dx left in float32", returning(max_pool_backward, 0, left_wide)),
     ),
 )

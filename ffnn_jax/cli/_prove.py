@@ -1,4 +1,4 @@
-"""The layers of this package, proved: a progress bar, and a column for each."""
+"""The layers of this package, verified: a progress bar, and a column for each."""
 
 import multiprocessing
 import os
@@ -15,7 +15,7 @@ from rich.table import Table
 from ffnn_jax.catalogue import (
     ENTRIES,
     Entry,
-    Proof,
+    Verification,
     catch_faults,
     check_rule,
     count_false_alarms,
@@ -31,22 +31,24 @@ _DRAWS = 200
 def list_faults(layer: str | None) -> int:
     """Prints the planted faults, a line each."""
     for entry in _chosen(layer):
-        for fault in entry.faults:
+        for fault in entry.all_faults:
             print(f"{entry.name}: {fault.name}")
     return 0
 
 
 def check_layers(layer: str | None, seed: int, thorough: bool, file: str | None) -> int:
-    """Proves the layers and prints a column for each; returns 1 if anything fails."""
+    """Verifies the layers and prints a column for each; returns 1 if anything fails."""
     console = console_beside(file)
-    proofs = _proved(_chosen(layer), seed, thorough, console)
-    _print_proofs(console, proofs, seed)
-    write_json(file, {"layers": {proof.name: _proof_json(proof) for proof in proofs}})
-    return 0 if all(proof.passed for proof in proofs) else 1
+    found = _verified(_chosen(layer), seed, thorough, console)
+    _print_table(console, found, seed)
+    write_json(file, {"layers": {one.name: _as_json(one) for one in found}})
+    return 0 if all(one.passed for one in found) else 1
 
 
-def _proved(entries: Sequence[Entry], seed: int, thorough: bool, console: Console) -> list[Proof]:
-    """Proofs in order. Compilation keeps one core of a process busy: a process a core."""
+def _verified(
+    entries: Sequence[Entry], seed: int, thorough: bool, console: Console
+) -> list[Verification]:
+    """In order. Compilation keeps one core of a process busy: a process a core."""
     bar = Progress(console=console, transient=True, disable=not console.is_terminal)
     spawn = multiprocessing.get_context("spawn")
     with bar, ProcessPoolExecutor(min(os.cpu_count() or 1, 3 * len(entries)), spawn) as pool:
@@ -59,7 +61,7 @@ def _proved(entries: Sequence[Entry], seed: int, thorough: bool, console: Consol
         for _ in as_completed(parts.values()):
             bar.advance(task)
     return [
-        Proof(
+        Verification(
             entry.name,
             report=parts[entry.name, "rule"].result(),
             caught=parts[entry.name, "faults"].result(),
@@ -71,7 +73,7 @@ def _proved(entries: Sequence[Entry], seed: int, thorough: bool, console: Consol
 
 
 def _part(name: str, part: str, seed: int, thorough: bool) -> Any:
-    """One part of a layer's proof, in a process that has only its name."""
+    """One part of a layer's verification, in a process that has only its name."""
     (entry,) = _chosen(name)
     # Half of the time goes into compiling, and what is compiled for a fault runs a few times.
     jax.config.update("jax_disable_most_optimizations", part == "faults")
@@ -90,26 +92,26 @@ def _chosen(layer: str | None) -> list[Entry]:
     return [entry for entry in ENTRIES if layer in (None, entry.name)]
 
 
-def _print_proofs(console: Console, proofs: Sequence[Proof], seed: int) -> None:
+def _print_table(console: Console, found: Sequence[Verification], seed: int) -> None:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, collapse_padding=True)
     table.add_column("worst error")
-    for proof in proofs:
-        table.add_column(proof.name.replace("_", "\n"), justify="right", no_wrap=True)
+    for one in found:
+        table.add_column(one.name.replace("_", "\n"), justify="right", no_wrap=True)
     for name in CHECKS:
-        table.add_row(name, *(_cell(proof.report, name) for proof in proofs))
+        table.add_row(name, *(_cell(one.report, name) for one in found))
     table.add_section()
-    table.add_row("faults caught", *(f"{p.caught_count}/{len(p.caught)}" for p in proofs))
-    table.add_row("false alarms", *(f"{p.false_alarms}/{p.draws}" for p in proofs))
+    table.add_row("faults caught", *(f"{one.caught_count}/{len(one.caught)}" for one in found))
+    table.add_row("false alarms", *(f"{one.false_alarms}/{one.draws}" for one in found))
     console.print(table)
-    for proof in proofs:
-        for check in proof.report.checks:
+    for one in found:
+        for check in one.report.checks:
             if not check.passed:
-                _print_failure(console, proof.name, check, seed)
-        for fault, catchers in proof.caught.items():
+                _print_failure(console, one.name, check, seed)
+        for fault, catchers in one.caught.items():
             if not catchers:
-                console.print(f"{proof.name}: no check catches the fault {fault!r}", markup=False)
-    holds = all(proof.passed for proof in proofs)
-    caught, planted = sum(p.caught_count for p in proofs), sum(len(p.caught) for p in proofs)
+                console.print(f"{one.name}: no check catches the fault {fault!r}", markup=False)
+    holds = all(one.passed for one in found)
+    caught, planted = sum(one.caught_count for one in found), sum(len(one.caught) for one in found)
     verdict = "everything holds" if holds else "something FAILS"
     console.print(f"{verdict}; {caught} of {planted} planted faults caught")
 
@@ -129,11 +131,11 @@ def _cell(report: Report, name: str) -> str:
     return number if found[0].passed else f"[bold red]FAILS {number}[/]"
 
 
-def _proof_json(proof: Proof) -> dict[str, Any]:
+def _as_json(one: Verification) -> dict[str, Any]:
     return {
-        "checks": checks_json(proof.report),
-        "faults": {"planted": len(proof.caught), "caught": proof.caught_count},
-        "caught_by": {fault: list(checks) for fault, checks in proof.caught.items()},
-        "false_alarms": proof.false_alarms,
-        "draws": proof.draws,
+        "checks": checks_json(one.report),
+        "faults": {"planted": len(one.caught), "caught": one.caught_count},
+        "caught_by": {fault: list(checks) for fault, checks in one.caught.items()},
+        "false_alarms": one.false_alarms,
+        "draws": one.draws,
     }

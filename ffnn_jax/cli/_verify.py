@@ -37,7 +37,8 @@ class Verify:
     """Its plain definition, which autodiff differentiates."""
 
     shapes: Annotated[str | None, _option("SHAPES", "(required with MODULE:OP)")] = None
-    """Each argument, as in "4x7 7x3 3"; or "NxD DxK K" for drawn sizes; "4:int<10" for whole."""
+    """Each argument, as in "4x7 7x3 3"; or "NxD DxK K" for drawn sizes; "4:int<10" for whole
+    numbers, "4:>0" for numbers above 0."""
 
     static: Annotated[tuple[str, ...], _option("NAME=VALUE", "(default: none)")] = ()
     """Settings that are no arrays, such as padding=1."""
@@ -51,8 +52,8 @@ class Verify:
     batch: Annotated[str | None, _option("NAME", "(default: none)")] = None
     """The name in SHAPES that is the batch, to check the function shared among four devices."""
 
-    reduces: Annotated[str, tyro.conf.arg(metavar="sum|mean")] = "sum"
-    """How an output without the batch depends on it."""
+    reduces: Annotated[str, tyro.conf.arg(metavar="sum|mean|mixed")] = "sum"
+    """How an output without the batch depends on it; mixed: members depend on one another."""
 
     layer: Annotated[str | None, _option("NAME", "(default: all)")] = None
     """One layer of this package alone."""
@@ -93,8 +94,8 @@ class Verify:
                 raise Refusal(f"{option} needs the function to check, as in verify MODULE:OP")
         if self.op is not None and self.layer is not None:
             raise Refusal("verify takes a function or --layer, not both")
-        if self.reduces not in ("sum", "mean"):
-            raise Refusal(f"reduces must be sum or mean, got {self.reduces!r}")
+        if self.reduces not in ("sum", "mean", "mixed"):
+            raise Refusal(f"reduces must be sum, mean or mixed, got {self.reduces!r}")
         if not 0 <= self.seed < 2**31:
             raise Refusal(f"seed must be from 0 to {2**31 - 1}, got {self.seed}")
 

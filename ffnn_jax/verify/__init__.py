@@ -36,7 +36,7 @@ index, and the report ends with the call that repeats it. No setting of jax is l
 from ffnn_jax.verify._arguments import Argument, Sizes, sample_sizes
 from ffnn_jax.verify._report import Check, Report
 from ffnn_jax.verify._run import CHECKS, assert_vjp, check_subjects, check_vjp
-from ffnn_jax.verify._subject import Kink, Subject
+from ffnn_jax.verify._subject import Kink, Subject, Traits, argument_names
 
 __all__ = [
     "CHECKS",
@@ -46,6 +46,8 @@ __all__ = [
     "Report",
     "Sizes",
     "Subject",
+    "Traits",
+    "argument_names",
     "assert_vjp",
     "check_subjects",
     "check_vjp",

@@ -1,7 +1,8 @@
 """Arguments described in words, sizes for their names, and random values for both.
 
-An argument is written "NxDxK": real numbers in three axes, each a name or a number; or "N:int<K":
-whole numbers from 0 to below K. A name stands for one size wherever it occurs.
+An argument is written "NxDxK": real numbers in three axes, each a name or a number; "N:int<K":
+whole numbers from 0 to below K; or "C:>0": real numbers above 0, such as variances, drawn from 0.5
+on over an order of magnitude. A name stands for one size wherever it occurs.
 """
 
 import dataclasses
@@ -11,9 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 Sizes = Mapping[str, int]
-_SPEC = re.compile(r"(?P<axes>[^:]*)(?::int<(?P<below>[A-Z]\w*|\d+))?")
+_SPEC = re.compile(r"(?P<axes>[^:]*)(?::int<(?P<below>[A-Z]\w*|\d+)|(?P<positive>:>0))?")
 _AXIS = re.compile(r"[A-Z][A-Za-wyz0-9_]*|\d+")
 _SMALL = (3, 4, 5, 2, 7, 6)
+_LEAST = 0.5  # of numbers above 0: no difference quotient steps out of the domain
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,26 +25,33 @@ class Argument:
     Attributes:
         axes: its axes, names or numbers.
         below: None for real numbers; else whole numbers from 0 to below this name or number.
+        positive: whether real numbers are above 0.
     """
 
     axes: tuple[str, ...]
     below: str | None = None
+    positive: bool = False
 
     @classmethod
     def parse(cls, text: str) -> "Argument":
-        """Reads "NxD" or "N:int<K"; "" is a scalar.
+        """Reads "NxD", "N:int<K" or "N:>0"; "" is a scalar.
 
         Raises:
-            ValueError: the text is neither.
+            ValueError: the text is none of these.
         """
         found = _SPEC.fullmatch(text)
         axes = tuple(found["axes"].split("x")) if found and found["axes"] else ()
         if found is None or not all(map(_AXIS.fullmatch, axes)):
-            forms = '"4x7", "NxD" or "4:int<10", names with a capital'
+            forms = '"4x7", "NxD", "4:int<10" or "4:>0", names with a capital'
             raise ValueError(f"an argument is written {forms}, got {text!r}")
         if found["below"] and int(found["below"] if found["below"].isdecimal() else 1) < 1:
             raise ValueError(f"whole numbers below {found['below']} there are none, in {text!r}")
-        return cls(axes, found["below"])
+        return cls(axes, found["below"], bool(found["positive"]))
+
+    def __str__(self) -> str:
+        """The text that is read as this argument."""
+        whole = f":int<{self.below}" if self.below else ""
+        return "x".join(self.axes) + whole + (":>0" if self.positive else "")
 
     @property
     def is_real(self) -> bool:
@@ -54,22 +63,29 @@ class Argument:
         return tuple(size_of(axis, sizes) for axis in self.axes)
 
     def draw(self, generator: np.random.Generator, sizes: Sizes) -> np.ndarray:
-        """Random values: real ones standard normal, in float64."""
-        if self.below is None:
-            return generator.normal(size=self.shape(sizes))
-        below = size_of(self.below, sizes)
-        return generator.integers(0, below, self.shape(sizes), np.int32)
+        """Random values: real ones standard normal, in float64, or 0.5 and a normal's square."""
+        if self.below is not None:
+            below = size_of(self.below, sizes)
+            return generator.integers(0, below, self.shape(sizes), np.int32)
+        normal = generator.normal(size=self.shape(sizes))
+        return _LEAST + normal**2 if self.positive else normal
 
     def draw_whole(self, generator: np.random.Generator, sizes: Sizes) -> np.ndarray:
-        """Random whole numbers from -3 to 3, as real numbers: sums of them do not round."""
+        """Random whole numbers from -3 or 1 to 3, as real ones: sums of them do not round."""
         if self.below is not None:
             return self.draw(generator, sizes)
-        return generator.integers(-3, 4, self.shape(sizes)).astype(np.float64)
+        least = 1 if self.positive else -3
+        return generator.integers(least, 4, self.shape(sizes)).astype(np.float64)
 
 
 def size_of(axis: str, sizes: Sizes) -> int:
     """The size of an axis: of its name, or the number itself."""
     return int(axis) if axis.isdecimal() else sizes[axis]
+
+
+def at(sizes: Sizes) -> str:
+    """The sizes in words, to follow what was met at them."""
+    return f" at {' '.join(f'{name}={size}' for name, size in sizes.items())}" if sizes else ""
 
 
 def names_in(arguments: Sequence[Argument]) -> tuple[str, ...]:

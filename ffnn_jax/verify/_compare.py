@@ -1,7 +1,7 @@
 """Elementwise comparison, and what it allows."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
@@ -19,6 +19,12 @@ def allowed_for(arrays: Sequence[np.ndarray]) -> float:
     """
     longest = max((array.size for array in arrays), default=1)
     return FLOAT64 * math.sqrt(max(longest, 1))
+
+
+def named_leaves(name: str, tree: Any) -> Iterator[tuple[str, Any]]:
+    """The arrays of a pytree, each by name and its place in the tree."""
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+        yield f"{name}{jax.tree_util.keystr(path)}", leaf
 
 
 def compare(
@@ -39,17 +45,17 @@ def compare(
     for part, ours, theirs in zip(names, actual, expected, strict=True):
         if theirs is None:
             continue
-        a_leaves, b_leaves = jax.tree.leaves(ours), jax.tree.leaves(theirs)
-        if len(a_leaves) != len(b_leaves):
+        leaves, expected_leaves = list(named_leaves(part, ours)), jax.tree.leaves(theirs)
+        if len(leaves) != len(expected_leaves):
             return Check(name, False, math.inf, allowed, part, "another structure")
-        for a, b in zip(a_leaves, b_leaves, strict=True):
+        for (place, a), b in zip(leaves, expected_leaves, strict=True):
             a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
             if a.shape != b.shape:
                 note = f"shape {a.shape}, not {b.shape}"
-                return Check(name, False, math.inf, allowed, part, note)
+                return Check(name, False, math.inf, allowed, place, note)
             error, index = _largest(a, b)
             if error > worst or not where:
-                worst, where = error, f"{part}{list(index) if index else ''}{sizes}"
+                worst, where = error, f"{place}{list(index) if index else ''}{sizes}"
     return Check(name, worst <= allowed, worst, allowed, where)
 
 

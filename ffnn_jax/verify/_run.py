@@ -13,7 +13,7 @@ import numpy as np
 from ffnn_jax.verify import _dtypes, _sharded, _transforms, _values
 from ffnn_jax.verify._arguments import Argument, Sizes, sample_sizes
 from ffnn_jax.verify._report import Check, Report, worst_of
-from ffnn_jax.verify._subject import Function, Kink, Subject
+from ffnn_jax.verify._subject import REDUCES, Function, Kink, Subject
 
 Task = Callable[[], Check | None]
 
@@ -61,10 +61,11 @@ def check_vjp(
         op: the function, usually a ``jax.custom_vjp``.
         reference: its plain definition in ordinary jax operations, which autodiff differentiates.
         *arguments: what each argument is: "NxD" (real numbers; a name stands for one size
-            wherever it occurs), "4x7", "N:int<K" (whole numbers below K; no cotangent), or an
-            array whose shape and kind are taken.
+            wherever it occurs), "4x7", "N:int<K" (whole numbers below K; no cotangent), "N:>0"
+            (real numbers above 0), or an array whose shape and kind are taken.
         batch: the name of the batch axis; it must lead each argument that has it.
-        reduces: how an output without the batch axis depends on it, "sum" or "mean".
+        reduces: how an output without the batch axis depends on it, "sum" or "mean"; or "mixed"
+            where members of the batch depend on one another.
         linear: places of arguments in which the function is affine, the others being fixed.
         exact: whether it is made of sums and products alone.
         empty_batch: whether a batch of none is defined.
@@ -84,14 +85,15 @@ def check_vjp(
     unknown = [name for name in only if name not in CHECKS]
     if unknown:
         raise ValueError(f"check_vjp: unknown check {unknown[0]!r}; known: {', '.join(CHECKS)}")
-    if reduces not in ("sum", "mean"):
-        raise ValueError(f'check_vjp: reduces must be "sum" or "mean", got {reduces!r}')
+    if reduces not in REDUCES:
+        raise ValueError(f"check_vjp: reduces must be one of {REDUCES}, got {reduces!r}")
     described = tuple(_described(argument) for argument in arguments)
     leading = {argument.axes[0] for argument in described if argument.axes}
     if batch is not None and batch not in leading:
         raise ValueError(f"check_vjp: no argument begins with the batch axis {batch!r}")
     subject = Subject(
-        op, reference, described, batch, reduces, tuple(linear), exact, empty_batch, tuple(kinks)
+        op, reference, described, batch=batch, reduces=reduces, linear=tuple(linear), exact=exact,
+        empty_batch=empty_batch, kinks=tuple(kinks),
     )  # fmt: skip
     chosen = list(sizes) if sizes else list(sample_sizes(described, batch, seed, shapes))
     mismatch = _mismatch(subject, chosen[0])
@@ -104,7 +106,7 @@ def check_vjp(
         "only": list(report.failures),
     }  # fmt: skip
     told = [f"{name}={value!r}" for name, value in settings.items() if value != _DEFAULTS[name]]
-    words = [_called(op), _called(reference), *(repr(_spelt(a)) for a in described), *told]
+    words = [_called(op), _called(reference), *(repr(str(a)) for a in described), *told]
     return dataclasses.replace(report, again=f"check_vjp({', '.join(words)})")
 
 
@@ -176,11 +178,6 @@ def _called(function: Function) -> str:
     """The name of a function, also of one with settings."""
     function = function.func if isinstance(function, functools.partial) else function
     return getattr(function, "__name__", repr(function))
-
-
-def _spelt(argument: Argument) -> str:
-    whole = f":int<{argument.below}" if argument.below else ""
-    return "x".join(argument.axes) + whole
 
 
 def _described(argument: Any) -> Argument:

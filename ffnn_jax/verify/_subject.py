@@ -13,6 +13,7 @@ from ffnn_jax.verify._arguments import Argument, Sizes
 
 Function = Callable[..., Any]
 Arrays = Sequence[np.ndarray]
+REDUCES = ("sum", "mean", "mixed")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,16 +36,15 @@ class Kink:
     expected: tuple[Any, ...]
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Subject:
-    """An operation beside its plain definition.
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Traits:
+    """What is known of an operation, and so which checks apply to it.
 
     Attributes:
-        op: the differentiable function.
-        reference: its plain definition, which jax differentiates.
-        arguments: what each takes.
         batch: the name of the batch axis, which leads every argument that has it.
-        reduces: how an output without the batch axis depends on it: "sum" or "mean".
+        reduces: how an output without the batch axis depends on it: "sum" or "mean"; or "mixed"
+            where members of the batch depend on one another, so that what shares of it give
+            cannot be put together and "shard_map" is not checked.
         linear: places of arguments in which the operation is affine, the others being fixed.
         exact: whether the operation is made of sums and products alone, so that whole numbers
             give whole numbers and nothing rounds.
@@ -52,15 +52,32 @@ class Subject:
         kinks: points with a convention.
     """
 
-    op: Function
-    reference: Function
-    arguments: tuple[Argument, ...]
     batch: str | None = None
     reduces: str = "sum"
     linear: tuple[int, ...] = ()
     exact: bool = False
     empty_batch: bool = False
     kinks: tuple[Kink, ...] = ()
+
+    @property
+    def traits(self) -> dict[str, Any]:
+        """What is known, by name: the keywords of another that has the same traits."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(Traits)}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Subject(Traits):
+    """An operation beside its plain definition.
+
+    Attributes:
+        op: the differentiable function.
+        reference: its plain definition, which jax differentiates.
+        arguments: what each takes.
+    """
+
+    op: Function
+    reference: Function
+    arguments: tuple[Argument, ...]
 
     @property
     def reals(self) -> tuple[int, ...]:

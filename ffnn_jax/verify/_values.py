@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from ffnn_jax.verify._arguments import Sizes
+from ffnn_jax.verify._arguments import Sizes, at
 from ffnn_jax.verify._compare import allowed_for, compare
 from ffnn_jax.verify._report import Check, worst_of
 from ffnn_jax.verify._subject import Arrays, Subject, with_reals
@@ -21,10 +21,15 @@ _DIFFERENCE = 1e-7
 
 
 def check_value(subject: Subject, sizes: Sizes, seed: int) -> Check:
-    """The value equals the reference's. Sees a wrong forward, and nothing of the backward."""
+    """The value equals the reference's, alone and where the rule's forward computes it.
+
+    Sees a wrong forward, and nothing of the backward.
+    """
+    names = ("z", "z of the forward")
     return worst_of(
-        compare("value", ("z",), (ours,), (theirs,), allowed_for(args), _at(sizes))
+        compare("value", names, (z, ours), (theirs, theirs), allowed_for(args), at(sizes))
         for args, (ours, _), (theirs, _) in _pairs(subject, sizes, seed)
+        for z in (subject.value(*args),)
     )
 
 
@@ -37,7 +42,7 @@ def check_cotangents(subject: Subject, sizes: Sizes, seed: int) -> Check:
     """
     names = subject.cotangent_names
     return worst_of(
-        compare("cotangents", names, ours, theirs, allowed_for(args), _at(sizes))
+        compare("cotangents", names, ours, theirs, allowed_for(args), at(sizes))
         for args, (_, ours), (_, theirs) in _pairs(subject, sizes, seed)
     )
 
@@ -70,14 +75,14 @@ def check_adjoint(subject: Subject, sizes: Sizes, seed: int) -> Check | None:
     checks = []
     for place in subject.linear * DRAWS:
         args = subject.draw(generator, sizes)
-        along = generator.normal(size=args[place].shape)
+        along = subject.arguments[place].draw(generator, sizes)  # so that the sum can be one, too
         moved = [arg + along if i == place else arg for i, arg in enumerate(args)]
         u = subject.draw_cotangent(generator, args)
         change = jax.tree.map(np.subtract, subject.value(*moved), subject.value(*args))
         cotangent = subject.pull(args, u)[1][subject.reals.index(place)]
         name, allowed = f"d{subject.names[place]}", allowed_for(args)
         left, right = _dot(change, u), _dot(along, cotangent)
-        checks.append(compare("adjoint", (name,), (right,), (left,), allowed, _at(sizes)))
+        checks.append(compare("adjoint", (name,), (right,), (left,), allowed, at(sizes)))
     return worst_of(checks)
 
 
@@ -93,7 +98,7 @@ def check_exact(subject: Subject, sizes: Sizes, seed: int) -> Check | None:
     dz = jax.tree.map(np.round, subject.draw_cotangent(generator, args))
     ours, theirs = subject.pull(args, dz), subject.reference_pull(args, dz)
     names = ("z", "cotangents")
-    return compare("exact", names, ours, theirs, 0.0, _at(sizes))
+    return compare("exact", names, ours, theirs, 0.0, at(sizes))
 
 
 def check_linearity(subject: Subject, sizes: Sizes, seed: int) -> Check:
@@ -110,7 +115,7 @@ def check_linearity(subject: Subject, sizes: Sizes, seed: int) -> Check:
     )
     expected = jax.tree.map(lambda p, q: 2.5 * p + 1.5 * q, of_u, of_v)
     names, allowed = subject.cotangent_names, allowed_for(args)
-    return compare("linearity", names, of_both, expected, allowed, _at(sizes))
+    return compare("linearity", names, of_both, expected, allowed, at(sizes))
 
 
 def check_zero(subject: Subject, sizes: Sizes, seed: int) -> Check:
@@ -120,7 +125,7 @@ def check_zero(subject: Subject, sizes: Sizes, seed: int) -> Check:
     dz = jax.tree.map(np.zeros_like, subject.draw_cotangent(generator, args))
     _, cotangents = subject.pull(args, dz)
     zeros = jax.tree.map(np.zeros_like, cotangents)
-    return compare("zero", subject.cotangent_names, cotangents, zeros, 0.0, _at(sizes))
+    return compare("zero", subject.cotangent_names, cotangents, zeros, 0.0, at(sizes))
 
 
 def check_kinks(subject: Subject) -> Check | None:
@@ -149,7 +154,7 @@ def check_empty_batch(subject: Subject, sizes: Sizes, seed: int) -> Check | None
     args = subject.draw(generator, sizes)
     dz = subject.draw_cotangent(generator, args)
     ours, theirs = subject.pull(args, dz), subject.reference_pull(args, dz)
-    return compare("empty batch", ("z", "cotangents"), ours, theirs, 0.0, _at(sizes))
+    return compare("empty batch", ("z", "cotangents"), ours, theirs, 0.0, at(sizes))
 
 
 def _pairs(subject: Subject, sizes: Sizes, seed: int) -> list[tuple[Arrays, Any, Any]]:
@@ -190,7 +195,7 @@ def _differences(
     if size <= _EVERY_COORDINATE_UP_TO:
         quotients, expected = quotients.reshape(shape), expected.reshape(shape)
     name = f"d{subject.names[place]}"
-    return compare("differences", (name,), (expected,), (quotients,), _DIFFERENCE, _at(sizes))
+    return compare("differences", (name,), (expected,), (quotients,), _DIFFERENCE, at(sizes))
 
 
 def _dot(a: Any, b: Any) -> float:

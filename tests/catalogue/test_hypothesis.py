@@ -9,6 +9,7 @@ from hypothesis.extra import numpy as hnp
 
 from ffnn_jax.catalogue import ENTRIES
 from ffnn_jax.verify import Argument
+from ffnn_jax.verify._arguments import size_of
 from ffnn_jax.verify._compare import allowed_for, compare
 
 EVERYWHERE = settings(
@@ -17,6 +18,7 @@ EVERYWHERE = settings(
     suppress_health_check=(HealthCheck.too_slow, HealthCheck.filter_too_much),
 )
 AWAY_FROM_ZERO = st.floats(0.01, 3) | st.floats(-3, -0.01)
+ABOVE_ZERO = st.floats(0.5, 5)
 
 
 @st.composite
@@ -31,15 +33,17 @@ def draws(draw, entry):
     except ValueError:
         assume(False)
         raise
-    dz = draw(hnp.arrays(np.float64, output.shape, elements=st.floats(-3, 3)))
-    return subject, args, dz
+    leaves, structure = jax.tree.flatten(output)
+    cotangents = [draw(hnp.arrays(float, leaf.shape, elements=st.floats(-3, 3))) for leaf in leaves]
+    return subject, args, jax.tree.unflatten(structure, cotangents)
 
 
 def value(argument: Argument, sizes):
     if not argument.is_real:
-        below = sizes[str(argument.below)]
+        below = size_of(str(argument.below), sizes)
         return hnp.arrays(np.int32, argument.shape(sizes), elements=st.integers(0, below - 1))
-    return hnp.arrays(np.float64, argument.shape(sizes), elements=AWAY_FROM_ZERO, unique=True)
+    elements = ABOVE_ZERO if argument.positive else AWAY_FROM_ZERO
+    return hnp.arrays(np.float64, argument.shape(sizes), elements=elements, unique=True)
 
 
 SAMPLE = {"dense", "max_pool"}

@@ -14,7 +14,7 @@ def test_the_quick_setting_finds_with_all_checks_what_the_usual_ones_miss(
     check_styles.main(quick=True)
     result = json.loads((tmp_path / "runs" / "quick" / "check_styles.json").read_text())
     found = result["found"]
-    assert found[check_styles.ALL_OURS] == result["planted"] == 14
+    assert found[check_styles.ALL_OURS] == result["planted"] == 15
     assert found["shapes and finiteness"] == 0
-    assert found["`check_grads`, float32"] < found["ours: cotangents alone"] < 14
+    assert found["`check_grads`, float32"] < found["ours: cotangents alone"] < 15
     assert set(result["refused"].values()) == {0}

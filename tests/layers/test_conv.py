@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ffnn_jax.catalogue import ENTRIES, plain
+from ffnn_jax.catalogue import CONV2D
 from ffnn_jax.layers import _conv, conv2d, conv2d_backward, conv2d_forward
 from ffnn_jax.layers.fast import (
     pair_conv2d,
@@ -49,6 +49,14 @@ def drawn(image: tuple[int, int], kernel: tuple[int, int], *leading: int) -> lis
     return [x, w, normal(2, *leading, 4)]
 
 
+def conv2d_of_lax(x, w, b, padding="SAME", stride=1):
+    """(conv.1) as JAX's own users write it."""
+    around = padding if isinstance(padding, str) else [(padding, padding)] * 2
+    layout = ("NHWC", "HWIO", "NHWC")
+    z = jax.lax.conv_general_dilated(x, w, (stride, stride), around, dimension_numbers=layout)
+    return z + b.reshape(1, 1, 1, -1)
+
+
 def set_to(padding: int | str, stride: int, f: Callable = conv2d) -> Callable:
     return functools.partial(f, padding=padding, stride=stride)
 
@@ -74,8 +82,8 @@ def test_equals_autodiff_of_conv_1_and_of_lax(geometry):
     """Every cotangent: (conv.4), (conv.5), (conv.8)."""
     image, kernel, *settings = geometry
     ours, arguments = set_to(*settings), drawn(image, kernel)
-    assert_same_rule(ours, set_to(*settings, f=plain.conv2d), arguments, 64)
-    assert_same_rule(ours, set_to(*settings, f=plain.conv2d_of_lax), arguments, 64)
+    assert_same_rule(ours, set_to(*settings, f=CONV2D.reference), arguments, 64)
+    assert_same_rule(ours, set_to(*settings, f=conv2d_of_lax), arguments, 64)
 
 
 def test_the_default_is_same_with_stride_1():
@@ -117,7 +125,9 @@ def test_dx_is_conv_7_a_convolution_of_the_spread_dz_with_the_kernel_turned():
     _, (dx, _, _) = value_and_cotangents(set_to(0, 2), (x, w, b), dz)
     spread = jnp.zeros((2, 8, 8, 4)).at[:, 1:6:2, 2:5:2].set(dz)
     turned = jnp.einsum("uvck->uvkc", w[::-1, ::-1])
-    assert_close(dx, jax.jit(plain.conv2d, static_argnums=3)(spread, turned, jnp.zeros(3), 0), 24)
+    assert_close(
+        dx, jax.jit(CONV2D.reference, static_argnums=3)(spread, turned, jnp.zeros(3), 0), 24
+    )
 
 
 def test_dx_is_conv_8_the_padded_image_s_without_its_margin():
@@ -157,7 +167,7 @@ def form(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
 def test_every_form_is_the_same_rule(geometry, form):
     image, kernel, *settings = geometry
     arguments = drawn(image, kernel)
-    assert_same_rule(set_to(*settings), set_to(*settings, f=plain.conv2d), arguments, 64)
+    assert_same_rule(set_to(*settings), set_to(*settings, f=CONV2D.reference), arguments, 64)
 
 
 def test_every_form_of_a_batch_of_none_has_zero_dw_and_db(form):
@@ -213,12 +223,11 @@ def test_a_cpu_takes_the_way_of_the_lightest_products(kernel, columns, stride, w
     assert f"tensor<{shape[0]}x{shape[1]}xf64>" in product
 
 
-def test_the_checker_proves_every_way_of_a_cpu():
+def test_the_catalogue_verifies_every_way_of_a_cpu():
     """Some sizes of the catalogue lead to each."""
-    entry = next(entry for entry in ENTRIES if entry.name == "conv2d")
     ways = {
         _conv._form_on_cpu(x, w, _conv._around(x, w, **case.static), case.static["stride"])
-        for case in entry.cases
+        for case in CONV2D.cases
         for x, w in (
             (jnp.ones([n[a] for a in "NHWC"]), jnp.ones([n["KH"], n["KW"], n["C"], n["K"]]))
             for n in case.sizes

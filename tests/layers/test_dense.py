@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ffnn_jax.catalogue import plain
+from ffnn_jax.catalogue import DENSE, DENSE_COLUMN
 from ffnn_jax.layers import (
     dense,
     dense_backward,
@@ -67,7 +67,7 @@ def test_column_cotangents_are_the_sums_3_7_8_over_every_output():
 
 
 def test_column_equals_autodiff_of_1():
-    assert_same_rule(dense_column, plain.dense_column, column(), 5)
+    assert_same_rule(dense_column, DENSE_COLUMN.reference, column(), 5)
 
 
 def test_value_11_is_the_column_of_every_data_point():
@@ -78,7 +78,7 @@ def test_value_11_is_the_column_of_every_data_point():
 
 def test_batch_equals_autodiff_of_12():
     """Every cotangent: (14), (15), (16)."""
-    assert_same_rule(dense, plain.dense, batch(), 6)
+    assert_same_rule(dense, DENSE.reference, batch(), 6)
 
 
 def test_cotangent_of_a_data_point_13_14_depends_on_its_own_row_alone():
@@ -102,7 +102,7 @@ def test_batch_is_the_mapped_column_with_dw_15_and_db_16_summed():
 
 def test_images_are_flattened_and_dx_has_the_shape_of_x():
     images = [normal(0, 5, 2, 3, 4), normal(1, 24, 7), normal(2, 7)]
-    assert_same_rule(dense, plain.dense, images, 24)
+    assert_same_rule(dense, DENSE.reference, images, 24)
     _, (dx, _, _) = value_and_cotangents(dense, images, normal(3, 5, 7))
     assert dx.shape == (5, 2, 3, 4)
 

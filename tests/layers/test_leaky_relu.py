@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ffnn_jax.catalogue import plain
+from ffnn_jax.catalogue import LEAKY_RELU
 from ffnn_jax.layers import leaky_relu, leaky_relu_backward, leaky_relu_forward, relu
 from tests.layers.checking import (
     assert_cotangents_are_differences,
@@ -30,7 +30,7 @@ def leaking(slope):
 
 
 def plainly(slope):
-    return functools.partial(plain.leaky_relu, slope=slope)
+    return functools.partial(LEAKY_RELU.reference, slope=slope)
 
 
 def test_value_leaky_1_and_cotangent_leaky_3_worked_by_hand():

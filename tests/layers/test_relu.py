@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ffnn_jax.catalogue import plain
+from ffnn_jax.catalogue import RELU
 from ffnn_jax.layers import relu, relu_backward, relu_forward
 from tests.layers.checking import (
     assert_same_bits,
@@ -26,7 +26,7 @@ def test_jacobian_is_18():
 
 
 def test_cotangent_equals_autodiff_of_17():
-    assert_same_rule(relu, plain.relu, [distinct(0, 3, 4, 5)])
+    assert_same_rule(relu, RELU.reference, [distinct(0, 3, 4, 5)])
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16", "float16"])

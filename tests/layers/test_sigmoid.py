@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ffnn_jax.catalogue import plain
+from ffnn_jax.catalogue import SIGMOID
 from ffnn_jax.layers import sigmoid, sigmoid_backward, sigmoid_forward
 from tests.layers.checking import (
     assert_close,
@@ -45,12 +45,12 @@ def test_z_and_1_less_z_change_places_with_the_sign_of_x_by_sigmoid_3():
 
 
 def test_cotangent_equals_autodiff_of_sigmoid_1():
-    assert_same_rule(sigmoid, plain.sigmoid, [distinct(0, 3, 4, 5)])
-    assert_same_second_order(sigmoid, plain.sigmoid, [distinct(0, 3, 4)])
+    assert_same_rule(sigmoid, SIGMOID.reference, [distinct(0, 3, 4, 5)])
+    assert_same_second_order(sigmoid, SIGMOID.reference, [distinct(0, 3, 4)])
 
 
 def test_second_derivatives_hold_at_0_where_the_two_sides_of_sigmoid_6_meet():
-    assert_same_second_order(sigmoid, plain.sigmoid, [jnp.array([0.0, -0.0])])
+    assert_same_second_order(sigmoid, SIGMOID.reference, [jnp.array([0.0, -0.0])])
 
 
 def test_cotangent_sigmoid_5_is_a_difference_of_the_value():
@@ -88,7 +88,7 @@ def test_derivatives_of_derivatives_are_finite_far_from_0():
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
 def test_value_and_cotangent_have_the_dtype_of_x(dtype):
-    assert_narrow(sigmoid, plain.sigmoid, [distinct(0, 3, 4)], dtype)
+    assert_narrow(sigmoid, SIGMOID.reference, [distinct(0, 3, 4)], dtype)
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])

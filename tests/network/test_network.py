@@ -6,7 +6,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ffnn_jax.catalogue import plain
+from ffnn_jax.catalogue import (
+    CONV2D,
+    DENSE,
+    LEAKY_RELU,
+    MAX_POOL,
+    RELU,
+    SIGMOID,
+    SOFTMAX_CROSS_ENTROPY,
+)
 from ffnn_jax.config import Refusal, preset
 from ffnn_jax.layers import softmax_cross_entropy
 from ffnn_jax.network import Network
@@ -16,30 +24,30 @@ from tests.tolerances import tolerance
 MNIST = Network(preset("mnist").layers, (28, 28, 1))
 SMALL = Network((Conv(3, 3), ReLU(), MaxPool(2), Conv(2, 2, "VALID"), Dense(5)), (9, 8, 2))
 LEAKY = Network((Conv(3, 3), LeakyReLU(0.3), MaxPool(2), LeakyReLU(), Dense(5)), (9, 8, 2))
-SIGMOID = Network((Conv(3, 3), Sigmoid(), MaxPool(2), Dense(9), Sigmoid(), Dense(5)), (9, 8, 2))
+SIGMOIDS = Network((Conv(3, 3), Sigmoid(), MaxPool(2), Dense(9), Sigmoid(), Dense(5)), (9, 8, 2))
 
 
 def plain_loss(params, x, labels):
-    z = plain.conv2d(x, params["conv_2"]["w"], params["conv_2"]["b"], "SAME", 1)
-    z = plain.max_pool(plain.relu(z), 2)
-    z = plain.conv2d(z, params["conv_5"]["w"], params["conv_5"]["b"], "VALID", 1)
-    logits = plain.dense(z, params["dense_6"]["w"], params["dense_6"]["b"])
-    return plain.softmax_cross_entropy(logits, labels)
+    z = CONV2D.reference(x, params["conv_2"]["w"], params["conv_2"]["b"], "SAME", 1)
+    z = MAX_POOL.reference(RELU.reference(z), 2)
+    z = CONV2D.reference(z, params["conv_5"]["w"], params["conv_5"]["b"], "VALID", 1)
+    logits = DENSE.reference(z, params["dense_6"]["w"], params["dense_6"]["b"])
+    return SOFTMAX_CROSS_ENTROPY.reference(logits, labels)
 
 
 def plain_leaky_loss(params, x, labels):
-    z = plain.conv2d(x, params["conv_2"]["w"], params["conv_2"]["b"], "SAME", 1)
-    z = plain.leaky_relu(plain.max_pool(plain.leaky_relu(z, 0.3), 2), 0.01)
-    logits = plain.dense(z, params["dense_6"]["w"], params["dense_6"]["b"])
-    return plain.softmax_cross_entropy(logits, labels)
+    z = CONV2D.reference(x, params["conv_2"]["w"], params["conv_2"]["b"], "SAME", 1)
+    z = LEAKY_RELU.reference(MAX_POOL.reference(LEAKY_RELU.reference(z, 0.3), 2), 0.01)
+    logits = DENSE.reference(z, params["dense_6"]["w"], params["dense_6"]["b"])
+    return SOFTMAX_CROSS_ENTROPY.reference(logits, labels)
 
 
 def plain_sigmoid_loss(params, x, labels):
-    z = plain.conv2d(x, params["conv_2"]["w"], params["conv_2"]["b"], "SAME", 1)
-    z = plain.max_pool(plain.sigmoid(z), 2)
-    z = plain.sigmoid(plain.dense(z, params["dense_5"]["w"], params["dense_5"]["b"]))
-    logits = plain.dense(z, params["dense_7"]["w"], params["dense_7"]["b"])
-    return plain.softmax_cross_entropy(logits, labels)
+    z = CONV2D.reference(x, params["conv_2"]["w"], params["conv_2"]["b"], "SAME", 1)
+    z = MAX_POOL.reference(SIGMOID.reference(z), 2)
+    z = SIGMOID.reference(DENSE.reference(z, params["dense_5"]["w"], params["dense_5"]["b"]))
+    logits = DENSE.reference(z, params["dense_7"]["w"], params["dense_7"]["b"])
+    return SOFTMAX_CROSS_ENTROPY.reference(logits, labels)
 
 
 def draw_input(network, n, dtype):
@@ -49,7 +57,7 @@ def draw_input(network, n, dtype):
 
 @pytest.mark.parametrize(
     ("network", "plainly"),
-    [(SMALL, plain_loss), (LEAKY, plain_leaky_loss), (SIGMOID, plain_sigmoid_loss)],
+    [(SMALL, plain_loss), (LEAKY, plain_leaky_loss), (SIGMOIDS, plain_sigmoid_loss)],
 )
 def test_the_gradient_of_a_whole_network_equals_autodiff_of_the_plain_one(x64, network, plainly):
     params = jax.tree.map(lambda a: a.astype(jnp.float64), network.init(jax.random.key(0)))
@@ -64,7 +72,7 @@ def test_the_gradient_of_a_whole_network_equals_autodiff_of_the_plain_one(x64, n
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, allowed, allowed), ours, theirs)
 
 
-@pytest.mark.parametrize(("network", "rate"), [(LEAKY, 0.1), (SIGMOID, 1.0)])
+@pytest.mark.parametrize(("network", "rate"), [(LEAKY, 0.1), (SIGMOIDS, 1.0)])
 def test_a_network_with_another_activation_learns_its_batch(network, rate):
     params, (x, labels) = network.init(jax.random.key(0)), draw_input(network, 10, jnp.float32)
 
@@ -173,8 +181,8 @@ def test_a_layer_of_ones_own_is_applied_and_summed_up():
     network = Network((Dense(4), Square(), Dense(3)), (2, 2, 1))
     params = network.init(jax.random.key(0))
     x = jnp.linspace(-1, 1, 8).reshape(2, 2, 2, 1)
-    hidden = plain.dense(x, params["dense_2"]["w"], params["dense_2"]["b"])
-    expected = plain.dense(hidden * hidden, params["dense_4"]["w"], params["dense_4"]["b"])
+    hidden = DENSE.reference(x, params["dense_2"]["w"], params["dense_2"]["b"])
+    expected = DENSE.reference(hidden * hidden, params["dense_4"]["w"], params["dense_4"]["b"])
     np.testing.assert_allclose(network.apply(params, x), expected, rtol=tolerance("float32", 4))
     assert network.summary().rows[2].title == "Square"
 
@@ -204,9 +212,9 @@ def test_a_layer_of_ones_own_draws_its_parameters_and_is_counted():
     assert rows[1].cells()[6] == "4"
     x = jnp.zeros((1, 2, 2, 1))
     hidden = params["shift_2"]["by"][None]
-    hidden = plain.dense(hidden, params["dense_3"]["w"], params["dense_3"]["b"])
+    hidden = DENSE.reference(hidden, params["dense_3"]["w"], params["dense_3"]["b"])
     hidden = hidden + params["shift_4"]["by"][None]
-    expected = plain.dense(hidden, params["dense_5"]["w"], params["dense_5"]["b"])
+    expected = DENSE.reference(hidden, params["dense_5"]["w"], params["dense_5"]["b"])
     np.testing.assert_allclose(network.apply(params, x), expected, rtol=tolerance("float32", 4))
 
 
@@ -217,7 +225,7 @@ def test_a_layer_that_is_made_of_one_of_ours_has_its_own_way():
 
     network = Network((Doubled(), Dense(3)), (2, 2, 1))
     params, x = network.init(jax.random.key(0)), -jnp.ones((1, 2, 2, 1))
-    expected = plain.dense(2 * x, params["dense_3"]["w"], params["dense_3"]["b"])
+    expected = DENSE.reference(2 * x, params["dense_3"]["w"], params["dense_3"]["b"])
     np.testing.assert_allclose(network.apply(params, x), expected, rtol=tolerance("float32", 4))
 
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ffnn_jax.catalogue import plain
+from ffnn_jax.catalogue import CONV2D, DENSE, MAX_POOL, RELU, SOFTMAX_CROSS_ENTROPY
 from ffnn_jax.layers import softmax_cross_entropy
 from ffnn_jax.network import Network
 from ffnn_jax.nn import Conv, Dense, MaxPool, ReLU
@@ -31,10 +31,10 @@ def ours(params, x, labels):
 
 def plainly(params, x, labels):
     """The same network, of plain definitions that autodiff may differentiate."""
-    z = plain.conv2d(x, params["conv_2"]["w"], params["conv_2"]["b"], "SAME", 1)
-    z = plain.max_pool(plain.relu(z), 2).reshape(len(labels), 3 * 2 * 3)
-    logits = plain.dense(z, params["dense_5"]["w"], params["dense_5"]["b"])
-    return plain.softmax_cross_entropy(logits, labels), logits
+    z = CONV2D.reference(x, params["conv_2"]["w"], params["conv_2"]["b"], "SAME", 1)
+    z = MAX_POOL.reference(RELU.reference(z), 2).reshape(len(labels), 3 * 2 * 3)
+    logits = DENSE.reference(z, params["dense_5"]["w"], params["dense_5"]["b"])
+    return SOFTMAX_CROSS_ENTROPY.reference(logits, labels), logits
 
 
 @pytest.mark.usefixtures("x64")

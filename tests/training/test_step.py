@@ -7,7 +7,7 @@ import numpy as np
 import optax
 import pytest
 
-from ffnn_jax.catalogue import plain
+from ffnn_jax.catalogue import CONV2D, DENSE, MAX_POOL, SOFTMAX_CROSS_ENTROPY
 from ffnn_jax.config import Crop, Cutout, Flip
 from ffnn_jax.network import normalise
 from ffnn_jax.optim import decay_loss, momentum
@@ -36,10 +36,10 @@ def run(images, member, stops, optimizer=OURS, augmentations=(), precision="floa
 
 
 def plain_loss(params, x, labels):
-    z = plain.conv2d(x, params["conv_2"]["w"], params["conv_2"]["b"])
-    z = plain.max_pool(jax.nn.relu(z))
-    logits = plain.dense(z, params["dense_5"]["w"], params["dense_5"]["b"])
-    return plain.softmax_cross_entropy(logits, labels)
+    z = CONV2D.reference(x, params["conv_2"]["w"], params["conv_2"]["b"])
+    z = MAX_POOL.reference(jax.nn.relu(z))
+    logits = DENSE.reference(z, params["dense_5"]["w"], params["dense_5"]["b"])
+    return SOFTMAX_CROSS_ENTROPY.reference(logits, labels)
 
 
 def run_plainly(images, member, steps, dtype):

@@ -1,8 +1,9 @@
-"""Is a rule right, and would the checks say so if it were not?"""
+"""Verifies a rule, and tests the checks with every planted fault."""
 
 import dataclasses
 
 from ffnn_jax.catalogue._entry import Entry
+from ffnn_jax.catalogue._faults import Fault
 from ffnn_jax.verify import CHECKS, Report, check_subjects
 
 # These compare a rule with itself under a transformation: a wrong rule agrees with itself.
@@ -14,7 +15,7 @@ _THOROUGH_SIZES = 8
 
 
 @dataclasses.dataclass(frozen=True)
-class Proof:
+class Verification:
     """What the checks say of an operation, and what can be said of the checks.
 
     Attributes:
@@ -42,36 +43,36 @@ class Proof:
         return sum(map(bool, self.caught.values()))
 
 
-def prove(entry: Entry, seed: int = 0, draws: int = 200, thorough: bool = False) -> Proof:
-    """Checks an operation of the catalogue, and checks the checks with every planted fault.
+def check_rule(entry: Entry, seed: int = 0, thorough: bool = False) -> Report:
+    """The true rule under every check, in every case.
 
     Args:
         entry: the operation.
         seed: decides all sizes and values.
-        draws: how many times the true rule is checked at the first sizes, with new values.
         thorough: whether each case is checked at random sizes too.
     """
-    report = check_rule(entry, seed, thorough)
-    caught = catch_faults(entry, seed)
-    return Proof(entry.name, report, caught, count_false_alarms(entry, seed, draws), draws)
-
-
-def check_rule(entry: Entry, seed: int = 0, thorough: bool = False) -> Report:
-    """The true rule under every check, in every case."""
     subjects = entry.subjects(_THOROUGH_SIZES if thorough else 0, seed)
     return check_subjects(entry.name, subjects, seed)
 
 
+def catch_fault(entry: Entry, fault: Fault, seed: int = 0) -> tuple[str, ...]:
+    """The checks that catch a planted fault, each on its own."""
+    return check_subjects(fault.name, [entry.planted(fault)], seed, FAULT_CHECKS).failures
+
+
 def catch_faults(entry: Entry, seed: int = 0) -> dict[str, tuple[str, ...]]:
     """For each planted fault, the checks that catch it."""
-    return {
-        fault.name: check_subjects(fault.name, [entry.planted(fault)], seed, FAULT_CHECKS).failures
-        for fault in entry.faults
-    }
+    return {fault.name: catch_fault(entry, fault, seed) for fault in entry.all_faults}
 
 
 def count_false_alarms(entry: Entry, seed: int = 0, draws: int = 200) -> int:
-    """How many random draws of values a check refuses the true rule at."""
+    """How many random draws of values a check refuses the true rule at.
+
+    Args:
+        entry: the operation.
+        seed: decides the values.
+        draws: how many times the true rule is checked at the first sizes, with new values.
+    """
     subject, sizes = entry.subjects()[0]
     return sum(
         not check_subjects(entry.name, [(subject, sizes[:1])], seed + draw, DRAW_CHECKS)
