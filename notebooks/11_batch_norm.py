@@ -240,7 +240,7 @@ print("all three agree")
 # $$\sum_m \hat x_m = 0 \tag{norm.13}$$
 #
 # So in (norm.6) we may subtract any constant from $dz_m$. The best choice is its own mean,
-# $d\text{shift}/M$: then rounding errors in the mean do no harm.
+# $d\text{shift}/M$: then a rounding error in the mean does little harm.
 #
 # $$d\text{scale} = \sum_m \Bigl(dz_m - \frac{d\text{shift}}{M}\Bigr)\, \hat x_m \tag{norm.14}$$
 #
@@ -399,7 +399,7 @@ assert errors["right"][1] < 1e-5 and errors["mean term dropped"][0] > 0.1
 
 # %%
 rows = ("value", "cotangents", "differences", "linearity", "zero")
-report = check_vjp(batch_norm, plain, "MxC", "C", "C", only=(*rows, "jit", "float32", "bfloat16"))
+report = check_vjp(batch_norm, plain, "MxC", "C", "C", only=(*rows, "jit", "float32"))
 print(report)
 assert report.passed
 
@@ -436,7 +436,7 @@ params, state = single.init(jax.random.key(0))
 for batches in range(101):
     if batches in (0, 1, 10, 100):
         (running,) = state.values()
-        print(f"{batches:3} batches   mean {running['mean'][0]:.4f}", end="")
+        print(f"batches {batches:3}   mean {running['mean'][0]:.4f}", end="")
         print(f"   variance {running['variance'][0]:.4f}")
     if batches == 1:
         assert np.allclose([running["mean"][0], running["variance"][0]], [0.3, 1.15])
@@ -505,7 +505,7 @@ assert np.allclose(alone, alone[0], atol=1e-5)
 # %%
 shuffled = np.random.default_rng(0).permutation(len(test))
 orders = {"shuffled": shuffled, "sorted by class": np.argsort(test.labels, kind="stable")}
-sizes = (1, 2, 4, 10, 20, 50, 100, 1000)
+sizes = (1, 2, 5, 20, 100, 1000)
 
 
 @jax.jit
@@ -653,6 +653,9 @@ for name, layers in {"without": 20 * block, "with": 20 * (Residual(block),)}.ite
 assert lengths["without"] < 1e-3 < 1 < lengths["with"]
 
 # %% [markdown]
+# Without shortcuts almost nothing arrives. With them the gradient even grows, since the paths
+# through the blocks add up.
+#
 # ## All of them in one network
 #
 # Layers nest. A `Residual` has a tuple of layers as its body, and their parameters and state are
