@@ -148,7 +148,8 @@ plt.show()
 # $$Z = P\,W + \mathbf{1}\, b^T \tag{conv.3}$$
 #
 # This is (12), $Z = WX + b\mathbf{1}^T$, in the library's form with one *row* for each data point.
-# $P$ stands where $X^T$ stood.
+# $P$ stands where $X^T$ stood. The literature calls this way of computing a convolution *im2col*,
+# image to columns, since those who write a window as a column get $P^T$.
 
 
 # %%

@@ -36,7 +36,8 @@ from PIL import Image
 from scipy import stats
 
 from ffnn_jax.config import Settings, preset
-from ffnn_jax.network import Conv, Network
+from ffnn_jax.network import Network
+from ffnn_jax.nn import Conv
 from ffnn_jax.optim import momentum
 from ffnn_jax.reporting import draw_confusion, draw_filters
 from ffnn_jax.training import initial_state

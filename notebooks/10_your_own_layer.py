@@ -42,7 +42,8 @@ from ffnn_jax.data import load
 from ffnn_jax.layers import relu, softmax_cross_entropy
 from ffnn_jax.models import load as load_model
 from ffnn_jax.models import save
-from ffnn_jax.network import Dense, Layer, Network, ReLU
+from ffnn_jax.network import Network
+from ffnn_jax.nn import Constant, Dense, Layer, Param, ReLU
 from ffnn_jax.optim import momentum
 from ffnn_jax.runs import compute
 from ffnn_jax.verify import check_vjp
@@ -252,9 +253,11 @@ assert fearful_report["float32"].passed
 #
 # ## Into a network
 #
-# A network is a tuple of layers. Each describes itself, and yours is a subclass of `Layer` with a
-# method `apply(params, x)`. Ours has no parameters and keeps the shape, which is what `Layer`
-# assumes unless told otherwise. `title` is its name in the summary.
+# A network is a tuple of layers. A layer is a frozen dataclass that inherits from
+# `ffnn_jax.nn.Layer`, yours just as those of the package. It may say what shape comes out of it,
+# what parameters it has, and more. The simplest layer needs none of that: unless told otherwise,
+# `Layer` assumes that there are no parameters and that the shape stays. So all that is left to
+# write is `__call__`. `title` is the layer's name in the summary.
 
 
 # %%
@@ -262,7 +265,7 @@ assert fearful_report["float32"].passed
 class Swish(Layer):
     title: ClassVar[str] = "Swish"
 
-    def apply(self, params, x):
+    def __call__(self, params, x):
         return swish(x)
 
 
@@ -270,7 +273,7 @@ class Swish(Layer):
 class WrongSwish(Layer):
     title: ClassVar[str] = "Wrong swish"
 
-    def apply(self, params, x):
+    def __call__(self, params, x):
         return wrong_swish(x)
 
 
@@ -295,10 +298,14 @@ mean = train.images.mean() / 255
 x_train, x_test = (jnp.asarray(part.images / 255 - mean, jnp.float32) for part in (train, test))
 y_train, y_test = jnp.asarray(train.labels), jnp.asarray(test.labels)
 
-starts = jax.vmap(network_with(ReLU()).init)(jax.random.split(jax.random.key(0), 4))
+starts, _ = jax.vmap(network_with(ReLU()).init)(jax.random.split(jax.random.key(0), 4))
 batches = np.random.default_rng(0).integers(len(train), size=(4, 400, 32))
 
 # %% [markdown]
+# `init` gives parameters and *state*, and `apply` gives logits and the state after the batch. State
+# is what a layer keeps from one batch to the next without training it, such as a running mean. No
+# layer here has any, so it is `{}`, before and after.
+#
 # `scan` makes the steps, and `vmap` makes the runs of the four seeds at once. Both run our backward
 # inside. The rule is that of chapter 4, momentum.
 
@@ -311,17 +318,19 @@ def train_with(activation):
     network = network_with(activation)
 
     def loss_of(params, x, labels):
-        return softmax_cross_entropy(network.apply(params, x), labels)
+        logits, _ = network.apply(params, {}, x, training=True)
+        return softmax_cross_entropy(logits, labels)
 
     def step(carry, rows):
-        params, state = carry
+        params, opt_state = carry
         loss, grads = jax.value_and_grad(loss_of)(params, x_train[rows], y_train[rows])
-        updates, state = rule.update(grads, state, params)
-        return (optax.apply_updates(params, updates), state), loss
+        updates, opt_state = rule.update(grads, opt_state, params)
+        return (optax.apply_updates(params, updates), opt_state), loss
 
     def run(params, batches):
         (params, _), losses = jax.lax.scan(step, (params, rule.init(params)), batches)
-        return losses, jnp.mean(network.apply(params, x_test).argmax(axis=1) == y_test)
+        logits, _ = network.apply(params, {}, x_test)
+        return losses, jnp.mean(logits.argmax(axis=1) == y_test)
 
     losses, accuracies = jax.jit(jax.vmap(run))(starts, batches)
     return np.asarray(losses), np.asarray(accuracies)
@@ -430,9 +439,14 @@ print(prelu_report)
 assert prelu_report
 
 # %% [markdown]
-# In a network the parameters come from a method `init`, which gets a key and the shape of one
-# input, and `apply` gets them back. From there on they are parameters like any others: they are
-# counted, trained, decayed and saved.
+# In a network the layer now has to say what its parameters are. Its method `params` is given the
+# shape of one input and returns a `Param` for each: its shape, how it starts, and how it is
+# treated. `__call__` then gets the arrays, by the same names. From there on they are parameters
+# like any others: they are counted, trained and saved.
+#
+# One treatment is worth a thought. Weight decay pulls every parameter towards 0. A slope of 0 is
+# ReLU, so decay would push our layer back to the one that it is to improve upon. We say
+# `decayed=False`.
 
 
 # %%
@@ -440,11 +454,13 @@ assert prelu_report
 class PReLU(Layer):
     title: ClassVar[str] = "PReLU"
     start: float = 0.25
+    learned: bool = True
 
-    def init(self, key, shape):
-        return {"a": jnp.full(shape, self.start, jnp.float32)}
+    def params(self, shape):
+        start = Constant(self.start)
+        return {"a": Param(shape, start, trained=self.learned, decayed=False, group="slopes")}
 
-    def apply(self, params, x):
+    def __call__(self, params, x):
         return prelu(x, params["a"])
 
 
@@ -463,6 +479,29 @@ assert outcome.test_accuracy[0] > 0.85
 display(outcome)
 
 # %% [markdown]
+# ### Frozen, or with a learning rate of its own
+#
+# Two more treatments are in that `Param`. With `trained=False` a parameter is *frozen*: it takes
+# part in the forward and is saved with the model, but it is not differentiated and stays as it
+# started. And a *group* is a name by which `Settings.group_rates` can multiply the learning rate of
+# some parameters. The slopes above hardly moved, so we train once with the slopes frozen, and once
+# with ten times the learning rate for them alone.
+
+# %%
+slopes = {"learned": model.params["prelu_3"]["a"]}
+for name, layer, rates in (
+    ("frozen", PReLU(learned=False), ()),
+    ("ten times the rate", PReLU(), (("slopes", 10.0),)),
+):
+    layers = (Dense(64), layer, Dense(10))
+    changed = dataclasses.replace(settings, layers=layers, group_rates=rates)
+    slopes[name] = compute(changed).models[0].params["prelu_3"]["a"]
+for name, a in slopes.items():
+    print(f"{name:20} slopes from {a.min():6.3f} to {a.max():6.3f}")
+assert (slopes["frozen"] == 0.25).all()
+assert np.std(slopes["ten times the rate"]) > 2 * np.std(slopes["learned"])
+
+# %% [markdown]
 # A saved model names its layers. Whoever loads it says what the unknown ones are:
 
 # %%
@@ -473,6 +512,45 @@ print(again)
 assert (again.predict(test.images) == model.predict(test.images)).all()
 
 # %% [markdown]
+# ## A layer that draws
+#
+# `__call__` sees parameters and inputs alone. Some layers need more: whether the batch is trained
+# on, random numbers, or state. Such a layer defines `apply` in place of `__call__`, and returns its
+# output together with its state after the batch. This one adds noise in training, as much as
+# `deviation` says. It asks for a key with `needs_key`, and gets one for each image: so an image's
+# noise does not depend on how a batch is cut into micro-batches or shared between devices.
+
+
+# %%
+@dataclasses.dataclass(frozen=True)
+class Noise(Layer):
+    title: ClassVar[str] = "Noise"
+    needs_key: ClassVar[bool] = True
+    deviation: float = 0.3
+
+    def apply(self, params, state, x, *, training=False, key=None):
+        if not training:
+            return x, state
+        noise = jax.vmap(lambda key: jax.random.normal(key, x.shape[1:]))(key)
+        return x + self.deviation * noise, state
+
+
+noisy = Network((Dense(64), Noise(), Swish(), Dense(10)), input_shape=(28, 28, 1))
+params, state = noisy.init(jax.random.key(0))
+x, key = x_test[:40], jax.random.key(1)
+trained_on, _ = noisy.apply(params, state, x, training=True, key=key)
+repeated, _ = noisy.apply(params, state, x, training=True, key=key)
+predicted, _ = noisy.apply(params, state, x)
+alone, _ = noisy.apply(params, state, x[:1])
+print("state", state, "  largest change by noise", jnp.abs(trained_on - predicted).max())
+assert (trained_on == repeated).all() and (trained_on != predicted).all()
+assert np.allclose(alone, predicted[:1], atol=1e-5)
+
+# %% [markdown]
+# The same key gives the same noise: a run can be repeated bit for bit. At prediction there is none,
+# and an image's answer does not depend on its neighbours. A layer with state gives its arrays in a
+# method `state`, each a `Param`, too; chapter 11, batch normalisation, is about such a layer.
+#
 # ## Exercises
 #
 # 1. *Softplus* is $z_i = \ln(1 + e^{x_i})$. Derive $dx_i$.
@@ -523,7 +601,8 @@ assert np.allclose(swish_forward(jnp.array([30.0, -30.0]))[1], [1, 0])
 # ## Where to look next
 #
 # `ffnn_jax/layers/_sigmoid.py` is a layer of the same kind as the package has it: the derivation as
-# its docstring, one tagged line for each equation, and a form that keeps its accuracy far out.
+# its docstring, one tagged line for each equation, and a form that keeps its accuracy far out. The
+# dataclasses of the package are in `ffnn_jax/nn`.
 # In a test of your own, `assert_vjp` takes what `check_vjp` takes. And with your layer in a file,
 #
 # ```sh

@@ -61,7 +61,7 @@ def test_the_commands_for_data_do_what_readme_says(tmp_path, monkeypatch, capsys
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "sets"))
     asked = []
     monkeypatch.setattr(
-        "ffnn_jax.cli._data_sets.prepare_sets", lambda *words: asked.append(words) or 0
+        "ffnn_jax.cli._data_run.prepare_sets", lambda *words: asked.append(words) or 0
     )
     load("mnist_5k", "test")
     for command in re.findall(r"^ffnn-jax (data .*)$", TEXT, re.M):
