@@ -42,7 +42,8 @@ def make_loss(network: Network, precision: str) -> Loss:
         params = merged(trained, frozen)
         x = cast_to_compute(x, precision)
         logits, after = network.apply(params, state, x, training=True, key=keys)
-        logits = logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
+        if jnp.finfo(logits.dtype).bits < 32:
+            logits = logits.astype(jnp.float32)
         return softmax_cross_entropy(logits, labels), (logits, jax.lax.stop_gradient(after))
 
     return loss_of

@@ -42,7 +42,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     one = np.ones(1, np.float32)
     members = [
         Model(
-            network, network.init(jax.random.key(k)), Normalisation(one, one), tuple("0123456789")
+            network, *network.init(jax.random.key(k)), Normalisation(one, one), tuple("0123456789")
         )
         for k in (0, 1)
     ]

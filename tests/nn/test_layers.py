@@ -195,8 +195,8 @@ def test_layers_go_through_json_and_back():
     [
         (
             {"type": "Maxpooling"},
-            "unknown layer type 'Maxpooling' (known: Conv, Dense, LeakyReLU, MaxPool, ReLU, "
-            "Sigmoid); did you mean MaxPool?",
+            "unknown layer type 'Maxpooling' (known: BatchNorm, Conv, Dense, Dropout, LeakyReLU, "
+            "MaxPool, ReLU, Residual, Sequential, Sigmoid); did you mean MaxPool?",
         ),
         ({"type": "MaxPool", "windw": 2}, "MaxPool: unknown key 'windw'; did you mean window?"),
         (
