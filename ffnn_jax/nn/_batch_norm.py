@@ -50,7 +50,7 @@ class BatchNorm(Layer):
     def apply(
         self, params: Tree, state: Tree, x: Any, *, training: bool = False, key: Any = None
     ) -> tuple[Any, Tree]:
-        """Equations (norm.1) to (norm.4) in training; else the same by the running statistics."""
+        """Equations (norm.1)-(norm.3) in training; else the same by the running statistics."""
         from ffnn_jax.layers import batch_norm, batch_norm_inference
 
         scale, shift = params["scale"], params["shift"]

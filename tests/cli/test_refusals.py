@@ -264,7 +264,7 @@ def test_every_number_that_trains_has_a_range_and_an_example(capsys, monkeypatch
     with pytest.raises(SystemExit):
         main(["train", "--help"])
     numbers = re.findall(r"^  --\S+ [NF] .*", capsys.readouterr().out, re.M)
-    assert len(numbers) == 9
+    assert len(numbers) == 8
     for line in numbers:
         assert re.search(
             r"(at least|above|from) \d.*, as in [\d.]+\. \(default: (the preset's; quick|\d)", line

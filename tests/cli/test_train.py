@@ -173,11 +173,11 @@ def test_a_run_that_fails_ends_with_its_code_and_one_line(
     failure: type[BaseException], code: int, line: str, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 ):  # fmt: skip
-    def compute(*_: object) -> NoReturn:
+    def carry_out(*_: object) -> NoReturn:
         raise failure
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(_train_run, "compute", compute)
+    monkeypatch.setattr(_train_run, "carry_out", carry_out)
     assert code_of("train") == code
     assert capsys.readouterr().err == f"ffnn-jax: {line}\n"
     with pytest.raises(failure if failure is ZeroDivisionError else SystemExit):

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from ffnn_jax.config import PRESETS, Crop, Flip, Refusal, Settings, preset
+from ffnn_jax.config import PRESETS, Crop, Flip, Refusal, Settings, Validation, preset
 from ffnn_jax.nn import Dense, LeakyReLU
 
 MNIST = PRESETS["mnist"]
-WHOLE = ("held_out", "steps", "batch_size", "validation_interval", "validation_batches")
+WHOLE = ("steps", "batch_size", "validation_interval", "validation_batches")
 SEEDS = ("seed", "seeds")
 NUMBERS = ("learning_rate", "momentum", "weight_decay", "pixel_scale")
-TEXTS = ("preset", "dataset", "normalisation", "schedule", "precision")
+TEXTS = ("preset", "dataset", "normalisation", "schedule", "precision", "sampling")
 FINITE = "from 1.2e-38 to 3.4e+38"
 BELOW_ONE = "at least 0 and, in float32, below 1"
 
@@ -32,8 +32,23 @@ OUT_OF_RANGE = [
     *(("weight_decay", bad, "at least 0, finite") for bad in (math.nan, math.inf, -1e-9)),
     *(("seed", bad, "from 0 to 2147483647") for bad in (-1, 2**31)),
     *(("seeds", bad, "from 1 to 10000") for bad in (-1, 0, 2**31 + 1)),
-    *((field, bad, "from 1 to 2147483647") for field in WHOLE[1:] for bad in (-4, 0, 2**31)),
-    ("held_out", 0, "from 1 to 2147483647"),
+    *((field, bad, "from 1 to 2147483647") for field in WHOLE for bad in (-4, 0, 2**31)),
+    *(
+        ("validation", bad, "a Validation, as in Validation('drawn', 2001)")
+        for bad in (None, 2001, "drawn:2001")
+    ),
+    ("sampling", "epoch", "one of independent, epochs, epochs-partial"),
+    *(
+        ("group_rates", bad, "(group, factor) pairs, factors at least 0")
+        for bad in (
+            None,
+            {"slow": 0.5},
+            (("slow",),),
+            (("slow", -1.0),),
+            ((1, 1.0),),
+            (("a", "b"),),
+        )
+    ),
     *(
         ("train_images", bad, "a whole number from 1 to 2147483647")
         for bad in (0, -1, 2**31, 2.0, True, "7")
@@ -101,7 +116,8 @@ def test_a_preset_goes_through_json_and_back(name: str):
 
 def test_json_gives_back_what_no_preset_has():
     settings = dataclasses.replace(
-        MNIST, steps=7, learning_rate=1e-3, seed=5, seeds=3, validation_interval=2, held_out=1,
+        MNIST, steps=7, learning_rate=1e-3, seed=5, seeds=3, validation_interval=2,
+        validation=Validation("last", 1), sampling="epochs", group_rates=(("slow", 0.5),),
         normalisation="channel-mean-sd", augmentations=(Flip(), Crop(2)),
         layers=(LeakyReLU(0.2), Dense(10)), schedule="triangular",
     )  # fmt: skip
@@ -151,5 +167,35 @@ def test_a_preset_like_no_other_is_refused_without_a_guess():
 def test_the_mnist_preset_is_the_schedule_of_the_report():
     told = MNIST.learning_rate, MNIST.momentum, MNIST.weight_decay, MNIST.batch_size, MNIST.steps
     assert told == (0.1, 0.9, 0.005, 16, 3000)
-    assert (MNIST.held_out, MNIST.pixel_scale) == (2001, 1 / 255)
+    assert (str(MNIST.validation), MNIST.pixel_scale) == ("drawn:2001", 1 / 255)
     assert (MNIST.normalisation, MNIST.augmentations) == ("mean", ())
+
+
+def test_settings_of_before_validation_are_read():
+    """A run's config.json once said held_out."""
+    old = MNIST.to_json()
+    for name in ("validation", "sampling", "group_rates"):
+        old.pop(name)
+    old["held_out"] = 77
+    assert Settings.from_json(old) == dataclasses.replace(MNIST, validation=Validation("drawn", 77))
+
+
+@pytest.mark.parametrize("text", ["drawn:2001", "last:5000", "none"])
+def test_validation_is_written_as_it_is_read(text: str):
+    assert str(Validation.parse(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("drawn", "validation is written drawn:N, last:N or none, got 'drawn'"),
+        ("none:3", "validation is written drawn:N, last:N or none, got 'none:3'"),
+        ("last:x", "validation takes a whole number, got 'last:x'"),
+        ("drawn:0", "validation: images must be from 1 to 2147483647, got 0"),
+        ("lst:5", "validation must be one of drawn, last, none, got 'lst'; did you mean last?"),
+    ],
+)
+def test_validation_that_is_not_understood_is_rejected(text: str, message: str):
+    with pytest.raises(Refusal) as caught:
+        Validation.parse(text)
+    assert str(caught.value) == message

@@ -62,7 +62,7 @@ def test_candidates_are_stored_without_a_test_accuracy(folder: Path):
 def test_a_candidate_keeps_to_the_budget(row: str, name: str):
     settings = budget.CANDIDATES[row][name]
     assert settings.steps * settings.batch_size <= 80_000
-    images = ("dataset", "train_images", "held_out", "seed", "seeds", "weight_decay")
+    images = ("dataset", "train_images", "validation", "seed", "seeds", "weight_decay")
     for field in images:
         assert getattr(settings, field) == getattr(budget.MODEL_3, field)
     assert {type(one) for one in settings.augmentations} <= {Flip, Crop}

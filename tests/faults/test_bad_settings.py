@@ -30,7 +30,7 @@ BAD = {
     "--seed -1": "seed must be ",
     "--seed 1180591620717411303424": "seed must be ",
     "--seeds 0": "seeds must be ",
-    "--held-out -1": "held-out must be ",
+    "--validation drawn:-1": "validation: images must be ",
     "--normalisation channelmean": "normalisation must be ",
     "--augment flop": "augment",
     "--schedule triangle": "schedule",

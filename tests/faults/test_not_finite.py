@@ -53,5 +53,5 @@ def test_of_a_layer_of_ones_own(tmp_path: Path, layer: Layer, array: str):
     first, _, *others = SETTINGS.layers
     settings = dataclasses.replace(SETTINGS, layers=(first, layer, *others))
     with pytest.raises(Diverged, match=f"^seed 0, step 1: the {array} has "):
-        compute(settings, SPLITS, checkpoints=Checkpoints(tmp_path))
+        compute(settings, SPLITS, callbacks=Checkpoints(tmp_path))
     assert_finite(tmp_path)

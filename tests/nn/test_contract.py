@@ -1,0 +1,255 @@
+"""What every layer of the package keeps to, and what nesting, state and keys mean."""
+
+import subprocess
+import sys
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ffnn_jax import nn
+from ffnn_jax.config import Refusal
+from ffnn_jax.layers import batch_norm, dense, relu
+from ffnn_jax.network import Network
+from ffnn_jax.nn import (
+    LAYERS,
+    BatchNorm,
+    Conv,
+    Dense,
+    Dropout,
+    Layer,
+    LeakyReLU,
+    MaxPool,
+    ReLU,
+    Residual,
+    Sequential,
+    Sigmoid,
+    layers_from_json,
+    layers_to_json,
+)
+from tests.tolerances import tolerance
+
+BODY = (Dense(5), BatchNorm(), ReLU(), Dropout(0.25))
+EXAMPLES: dict[str, tuple[Layer, tuple[int, ...]]] = {
+    "BatchNorm": (BatchNorm(0.8, 1e-3), (4, 5, 3)),
+    "Conv": (Conv(2, 3, bias=False), (4, 5, 3)),
+    "Dense": (Dense(7, flatten=False), (6, 3)),
+    "Dropout": (Dropout(0.3), (4, 5)),
+    "LeakyReLU": (LeakyReLU(0.2), (4,)),
+    "MaxPool": (MaxPool(2), (4, 5, 3)),
+    "ReLU": (ReLU(), (4,)),
+    "Residual": (Residual(BODY, (Dense(5, bias=False),)), (4,)),
+    "Sequential": (Sequential((Conv(2, 3), ReLU(), Sequential((Dense(3),)))), (4, 5, 3)),
+    "Sigmoid": (Sigmoid(), (4,)),
+}
+each_layer = pytest.mark.parametrize("name", LAYERS)
+
+
+def started(layer: Layer, shape: tuple[int, ...], seed: int = 0) -> tuple[Any, Any, Any]:
+    """Parameters, state and a batch of 6 for one layer."""
+    network = Network((layer,), shape)
+    params, state = network.init(jax.random.key(seed))
+    x = jax.random.normal(jax.random.key(seed + 1), (6, *shape), jnp.float32)
+    (name,) = network.layer_names
+    return params.get(name, {}), state.get(name, {}), x
+
+
+def test_importing_the_layers_leaves_jax_out():
+    code = "import sys, ffnn_jax.nn; print([m for m in ('jax', 'numpy') if m in sys.modules])"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
+
+
+def test_every_layer_has_an_example_here():
+    assert list(EXAMPLES) == list(LAYERS)
+    assert all(type(EXAMPLES[name][0]) is kind for name, kind in LAYERS.items())
+
+
+@each_layer
+@pytest.mark.parametrize("training", [False, True])
+def test_a_layer_gives_the_shape_that_it_says_and_a_state_like_the_one_it_had(name, training):
+    layer, shape = EXAMPLES[name]
+    params, state, x = started(layer, shape)
+    key = nn.image_keys(jax.random.key(2), 6)
+    z, after = layer.apply(params, state, x, training=training, key=key)
+    assert z.shape == (6, *layer.output_shape(shape))
+    assert z.dtype == x.dtype
+    described = jax.tree.map(lambda a: (a.shape, a.dtype), (state, after))
+    assert described[0] == described[1]
+    if not training:
+        jax.tree.map(np.testing.assert_array_equal, state, after)
+
+
+@each_layer
+def test_in_prediction_an_answer_does_not_depend_on_the_neighbours(name):
+    layer, shape = EXAMPLES[name]
+    params, state, x = started(layer, shape)
+    together, _ = layer.apply(params, state, x)
+    alone, _ = layer.apply(params, state, x[:1])
+    allowed = tolerance("float32", 100)
+    np.testing.assert_allclose(alone, together[:1], allowed, allowed)
+
+
+@each_layer
+def test_a_layer_says_whether_it_mixes_the_batch_in_training(name):
+    layer, shape = EXAMPLES[name]
+    params, state, x = started(layer, shape)
+    key = nn.image_keys(jax.random.key(2), 6)
+    together, _ = layer.apply(params, state, x, training=True, key=key)
+    fewer, _ = layer.apply(params, state, x[:4], training=True, key=key[:4])
+    apart = np.abs(np.asarray(together[:4] - fewer)).max()
+    assert (apart > 0.01) == layer.mixes_batch
+
+
+@each_layer
+def test_a_layer_says_whether_it_needs_a_key(name):
+    layer, shape = EXAMPLES[name]
+    params, state, x = started(layer, shape)
+    outputs = [
+        layer.apply(params, state, x, training=True, key=nn.image_keys(jax.random.key(k), 6))[0]
+        for k in (2, 3)
+    ]
+    assert np.array_equal(*outputs) != layer.needs_key
+
+
+@each_layer
+def test_a_layer_goes_through_json_and_is_written_as_it_was_made(name):
+    layer, _ = EXAMPLES[name]
+    assert layers_from_json(layers_to_json([layer])) == (layer,)
+    assert eval(str(layer), dict(LAYERS)) == layer
+
+
+def test_a_residual_block_is_the_sum_of_its_branches():
+    layer = Residual((Dense(4), BatchNorm(), ReLU()), (Dense(4, bias=False),))
+    params, state, x = started(layer, (4,))
+    z, after = layer.apply(params, state, x, training=True)
+    body, shortcut = params["body"], params["shortcut"]
+    hidden = dense(x, body["dense_1"]["w"], body["dense_1"]["b"])
+    norm = body["batchnorm_2"]
+    normal, mean, _ = batch_norm(hidden, norm["scale"], norm["shift"], 1e-5)
+    around = dense(x, shortcut["dense_1"]["w"], jnp.zeros(4))
+    allowed = tolerance("float32", 4)
+    np.testing.assert_allclose(z, around + relu(normal), allowed, allowed)
+    moved = after["body"]["batchnorm_2"]["mean"]
+    np.testing.assert_allclose(moved, 0.1 * mean, allowed, allowed)
+
+
+def test_a_shortcut_without_layers_is_the_identity():
+    layer = Residual((Dense(4),))
+    params, state, x = started(layer, (4,))
+    zero = jax.tree.map(jnp.zeros_like, params)
+    np.testing.assert_array_equal(layer.apply(zero, state, x)[0], x)
+
+
+def test_layers_in_a_chain_and_in_branches_draw_differently():
+    """Two dropouts of one image, one after another and side by side."""
+    x = jnp.ones((1, 1000))
+    both = Residual((Dropout(0.5),), (Dropout(0.5),))
+    z, _ = both.apply({}, {}, x, training=True, key=nn.image_keys(jax.random.key(0), 1))
+    assert set(np.unique(z)) == {0.0, 2.0, 4.0}
+    twice = Sequential((Dropout(0.5), Dropout(0.5)))
+    z, _ = twice.apply({}, {}, x, training=True, key=nn.image_keys(jax.random.key(0), 1))
+    assert 0.15 < np.mean(np.asarray(z) > 0) < 0.35
+
+
+def test_a_mask_is_of_the_position_whatever_the_cut():
+    layer, x = Dropout(0.5), jnp.ones((6, 50))
+    keys = nn.image_keys(jax.random.key(0), 6)
+    whole, _ = layer.apply({}, {}, x, training=True, key=keys)
+    for cut in (1, 2, 3):
+        parts = [
+            layer.apply({}, {}, x[at : at + cut], training=True, key=keys[at : at + cut])[0]
+            for at in range(0, 6, cut)
+        ]
+        np.testing.assert_array_equal(np.concatenate(parts), whole)
+    assert len({row.tobytes() for row in np.asarray(whole)}) == 6
+
+
+@pytest.mark.parametrize(("rate", "expected"), [(0.0, 1.0), (1.0, 0.0)])
+def test_the_ends_of_a_rate(rate, expected):
+    z, _ = Dropout(rate).apply({}, {}, jnp.ones((2, 9)), training=True, key=jax.random.key(0))
+    np.testing.assert_array_equal(z, np.full((2, 9), expected))
+
+
+def test_dropout_keeps_the_mean_and_needs_a_key():
+    x = jnp.ones((100, 400))
+    z, _ = Dropout(0.25).apply({}, {}, x, training=True, key=jax.random.key(0))
+    assert np.mean(z) == pytest.approx(1, abs=0.02)
+    with pytest.raises(ValueError, match=r"Dropout\(rate=0.25\): training needs a key"):
+        Dropout(0.25).apply({}, {}, x, training=True)
+
+
+def test_keys_may_be_of_the_old_kind():
+    keys = [nn.image_keys(key, 3) for key in (jax.random.key(5), jax.random.PRNGKey(5))]
+    np.testing.assert_array_equal(*map(jax.random.key_data, keys))
+
+
+def test_no_gradient_goes_through_the_state():
+    layer = BatchNorm()
+    params, state, x = started(layer, (3,))
+
+    def of_the_state(x):
+        _, after = layer.apply(params, state, x, training=True)
+        return sum(jnp.sum(leaf) for leaf in jax.tree.leaves(after))
+
+    np.testing.assert_array_equal(jax.grad(of_the_state)(x), jnp.zeros_like(x))
+
+
+def test_the_running_variance_is_of_biased_variances():
+    layer = BatchNorm(momentum=0.75)
+    params, state, x = started(layer, (3,))
+    _, after = layer.apply(params, state, x, training=True)
+    biased = np.asarray(x, np.float64).var(axis=0)
+    np.testing.assert_allclose(after["variance"], 0.75 + 0.25 * biased, rtol=1e-6)
+
+
+def test_scale_and_shift_of_a_batch_norm_do_not_decay():
+    decayed = Network((Dense(3), BatchNorm()), (2,)).treatment("decayed")
+    assert decayed == {
+        "dense_2": {"w": True, "b": True},
+        "batchnorm_3": {"scale": False, "shift": False},
+    }
+
+
+def test_a_layer_without_a_bias_has_none_and_adds_none():
+    for layer, shape in ((Conv(2, 3, bias=False), (4, 4, 1)), (Dense(2, bias=False), (3,))):
+        params, state, x = started(layer, shape)
+        assert set(params) == {"w"}
+        np.testing.assert_array_equal(layer.apply(params, state, 0 * x)[0].max(), 0)
+
+
+def test_a_projection_of_every_token_is_that_of_each_alone():
+    layer = Dense(5, flatten=False)
+    params, state, x = started(layer, (7, 3))
+    z, _ = layer.apply(params, state, x)
+    assert params["w"].shape == (3, 5)
+    each = [dense(x[:, t], params["w"], params["b"]) for t in range(7)]
+    allowed = tolerance("float32", 3)
+    np.testing.assert_allclose(z, np.stack(each, axis=1), allowed, allowed)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: BatchNorm(momentum=1.0), "momentum must be a number of at least 0 and below 1"),
+        (lambda: BatchNorm(eps=0.0), "eps must be above 0"),
+        (lambda: Dropout(1.1), "rate must be a number from 0 to 1"),
+        (lambda: Residual(()), "body must be a tuple of at least one layer"),
+        (lambda: Residual(Dense(3)), "body must be a tuple of at least one layer"),  # type: ignore
+        (lambda: Sequential((3,)), "layers must be a tuple of at least one layer"),  # type: ignore
+        (lambda: Dense(3, bias=1), "bias must be True or False"),  # type: ignore
+        (
+            lambda: Network((Residual((Dense(3),)),), (4,)),
+            r"layer 2, Residual\(body=\(Dense\(units=3\),\)\): the body gives \(3,\), the shortcut",
+        ),
+        (
+            lambda: Network((Sequential((ReLU(), MaxPool())),), (4,)),
+            r"layer 2, layer 2, MaxPool\(\): needs an image",
+        ),
+    ],
+)
+def test_a_layer_that_does_not_fit_is_rejected_in_one_line(make, message):
+    with pytest.raises(Refusal, match=message):
+        make()

@@ -1,0 +1,149 @@
+"""Which images a step takes: independent draws, or epochs of a permutation."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.stats import chisquare
+
+from ffnn_jax.config import Validation, preset
+from ffnn_jax.network import Network
+from ffnn_jax.nn import Dense
+from ffnn_jax.optim import momentum
+from ffnn_jax.training import (
+    ImageParts,
+    Sampling,
+    hold_out,
+    initial_state,
+    make_train_chunk,
+    permuted,
+    train,
+)
+from ffnn_jax.training._sampling import batch_indices
+from tests.training.conftest import make_member
+from tests.training.test_draws import sizes_in
+
+LEAST_P = 1e-4
+NETWORK = Network((Dense(4),), (8, 8, 1))
+RULE = momentum(0.05)
+
+
+def permutation(seed: int, count: int) -> np.ndarray:
+    return np.asarray(permuted(jax.random.key(seed), jnp.arange(count, dtype=jnp.int32), count))
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 8, 40, 999, 1024, 57_999])
+def test_every_number_is_taken_once(count):
+    assert sorted(permutation(3, count)) == list(range(count))
+
+
+def test_a_part_of_a_permutation_is_that_part_of_the_whole():
+    whole = permutation(1, 1000)
+    some = jnp.array([999, 0, 17, 500], jnp.int32)
+    found = jax.jit(permuted, static_argnums=2)(jax.random.key(1), some, 1000)
+    np.testing.assert_array_equal(found, whole[np.asarray(some)])
+
+
+def test_every_ordered_pair_comes_first_equally_often():
+    """90 ordered pairs of 10 numbers, over 18,000 keys."""
+    keys = jax.random.split(jax.random.key(7), 18_000)
+    first = jnp.arange(2, dtype=jnp.int32)
+    drawn = np.asarray(jax.jit(jax.vmap(lambda key: permuted(key, first, 10)))(keys))
+    _, counts = np.unique(drawn @ np.array([10, 1]), return_counts=True)
+    assert len(counts) == 90
+    assert chisquare(counts).pvalue > LEAST_P
+
+
+def test_neighbours_of_a_large_permutation_are_unlike():
+    """Of 57,999 numbers, where each goes says nothing of where the next goes."""
+    found = permutation(5, 57_999)
+    cells = found[:-1] * 8 // 57_999 * 8 + found[1:] * 8 // 57_999
+    assert chisquare(np.bincount(cells, minlength=64)).pvalue > LEAST_P
+
+
+def test_a_batch_of_a_permutation_costs_its_own_size():
+    traced = jax.make_jaxpr(lambda key: permuted(key, jnp.arange(16, dtype=jnp.int32), 10**7))(
+        jax.random.key(0)
+    )
+    assert max(sizes_in(traced.jaxpr)) <= 16
+
+
+def taken(images, kind: str, steps: int, size: int = 7) -> list[list[int]]:
+    member, sampling = make_member(images), Sampling(size, kind)
+    return [
+        np.asarray(batch_indices(member, jnp.int32(step), sampling)).tolist()
+        for step in range(steps)
+    ]
+
+
+def joined(batches: list[list[int]]) -> list[int]:
+    return [index for batch in batches for index in batch]
+
+
+def test_an_epoch_takes_every_image_once_and_the_next_in_another_order(images):
+    """40 images in batches of 8: five steps."""
+    batches = taken(images, "epochs", 10, size=8)
+    first, second = joined(batches[:5]), joined(batches[5:])
+    assert sorted(first) == sorted(second) == list(range(40))
+    assert first != second
+
+
+def test_the_last_partial_batch_is_left_out_or_kept(images):
+    """40 images in batches of 7: five whole batches and five images."""
+    left_out, kept = taken(images, "epochs", 5), taken(images, "epochs-partial", 6)
+    assert kept[:5] == left_out
+    assert len(set(joined(left_out))) == 35
+    assert kept[5][5:] == [kept[5][4]] * 2  # filled up
+    assert sorted(joined(kept[:5]) + kept[5][:5]) == list(range(40))
+    assert Sampling(7, "epochs-partial").partial_size(40) == 5
+    assert [Sampling(7, kind).steps_an_epoch(40) for kind in ("epochs", "epochs-partial")] == [5, 6]
+
+
+def test_a_partial_batch_is_trained_on_as_the_smaller_batch_that_it_is(images):
+    """Its step is that of a batch of its own size, which takes the same images."""
+    images, member = jax.device_put((images, make_member(images)))
+    chunk = make_train_chunk(NETWORK, RULE, 7, sampling="epochs-partial")
+    state, _ = chunk(initial_state(NETWORK, RULE, member.key), np.int32(5), images, member)
+    before = jax.tree.map(jnp.copy, state)
+    after, metrics = chunk(state, np.int32(6), images, member)
+    last = batch_indices(member, jnp.int32(5), Sampling(7, "epochs-partial"))[:5]
+    alone = member._replace(train=last)
+    five = make_train_chunk(NETWORK, RULE, 5, sampling="epochs")
+    expected, one = five(before, np.int32(6), images, alone)
+    assert float(metrics.loss[0]) == pytest.approx(float(one.loss[0]), rel=1e-6)
+    for ours, theirs in zip(*map(jax.tree.leaves, (after.params, expected.params)), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["epochs", "epochs-partial"])
+def test_a_streamed_epoch_has_the_bits_of_one_in_memory(images, kind):
+    pytest.importorskip("grain")
+    settings = dataclasses.replace(
+        preset("quickstart"), steps=13, batch_size=7, sampling=kind, validation_interval=13
+    )
+    found = [
+        train(
+            NETWORK, RULE, settings, ImageParts((images,)), [make_member(images)],
+            streaming=streaming,
+        ).params[0]["dense_2"]["w"]
+        for streaming in (False, True)
+    ]  # fmt: skip
+    np.testing.assert_array_equal(*found)
+
+
+def test_the_last_images_are_those_at_the_end_as_they_are():
+    first, second = (hold_out(seed, 10, Validation("last", 3)) for seed in (0, 1))
+    np.testing.assert_array_equal(first.train, np.arange(7))
+    np.testing.assert_array_equal(first.validation, [7, 8, 9])
+    np.testing.assert_array_equal(first.train, second.train)
+
+
+def test_without_validation_every_image_is_trained_on(images):
+    split = hold_out(0, 10, Validation("none"))
+    assert (len(split.train), len(split.validation)) == (10, 0)
+    member = make_member(images)._replace(validation=np.zeros(0, np.int32))
+    settings = dataclasses.replace(preset("quickstart"), steps=20, batch_size=8)
+    trained = train(NETWORK, RULE, settings, ImageParts((images,)), [member])
+    assert [record.validation_accuracy for record in trained.history] == [None]

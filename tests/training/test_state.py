@@ -1,0 +1,285 @@
+"""State, keys and treatment of parameters go through the step, the seeds and the micro-batches."""
+
+import dataclasses
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ffnn_jax import nn
+from ffnn_jax.config import Flip, preset
+from ffnn_jax.layers import dense, softmax_cross_entropy
+from ffnn_jax.network import Network, normalise, parted
+from ffnn_jax.nn import BatchNorm, Constant, Dense, Dropout, Layer, Param, ReLU, Residual
+from ffnn_jax.optim import momentum, scale_by_group
+from ffnn_jax.runs._plan import optimizer_of
+from ffnn_jax.training import (
+    ImageParts,
+    Member,
+    Sampling,
+    TrainState,
+    _gradients,
+    _seeds,
+    initial_state,
+    loss_and_gradients,
+    make_loss,
+    make_train_chunk,
+    train,
+)
+from ffnn_jax.training._images import Images
+from ffnn_jax.training._sampling import batch_indices
+from tests.tolerances import tolerance
+from tests.training.conftest import make_member
+
+BLOCK = Residual((Dense(12), BatchNorm(), ReLU(), Dropout(0.2)))
+LAYERS = (Dense(12), BatchNorm(), ReLU(), BLOCK, Dense(4))
+NETWORK = Network(LAYERS, (8, 8, 1))
+RULE = momentum(0.05, 0.9, 0.005)
+SETTINGS = dataclasses.replace(
+    preset("quickstart"), layers=LAYERS, steps=20, batch_size=8, seed=5, validation_interval=10
+)
+
+
+def run(images: Any, layers: tuple[Layer, ...] = LAYERS, **changes: Any):
+    settings = dataclasses.replace(SETTINGS, layers=layers, **changes)
+    members = [make_member(images, settings.seed + k) for k in range(settings.seeds)]
+    network = Network(layers, images.pixels.shape[1:])
+    rule = optimizer_of(settings, network)
+    return train(network, rule, settings, ImageParts((images,)), members)
+
+
+def test_running_statistics_are_those_of_a_recomputation_in_float64(images):
+    """Of the first layer's outputs, batch after batch, with the weights of each step."""
+    images, member = jax.device_put((images, make_member(images)))
+    chunk = make_train_chunk(NETWORK, RULE, 8)
+    state = initial_state(NETWORK, RULE, member.key)
+    mean, variance = np.zeros(12), np.ones(12)
+    for step in range(20):
+        w, b = (np.asarray(state.params["dense_2"][name], np.float64) for name in ("w", "b"))
+        z = batch_at(images, member, step).reshape(8, 64) @ w + b
+        mean = 0.9 * mean + 0.1 * z.mean(axis=0)
+        variance = 0.9 * variance + 0.1 * z.var(axis=0)
+        state, _ = chunk(state, np.int32(step + 1), images, member)
+    found = state.state["batchnorm_3"]
+    np.testing.assert_allclose(found["mean"], mean, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(found["variance"], variance, rtol=1e-5, atol=1e-5)
+
+
+def drawn(images: Images, member: Member, step: int) -> Images:
+    """The images of a step's batch."""
+    return images.at(batch_indices(member, jnp.int32(step), Sampling(8)))
+
+
+def batch_at(images: Images, member: Member, step: int) -> np.ndarray:
+    """The inputs of a step in float64, drawn as the step draws them."""
+    pixels = drawn(images, member, step).pixels
+    return np.asarray(normalise(pixels, member.normalisation), np.float64)
+
+
+def test_four_seeds_in_one_program_have_the_state_that_each_has_alone(images, monkeypatch):
+    alone = run(images, seeds=4)
+    monkeypatch.setattr(_seeds, "_is_one_program", lambda loader, members: True)
+    together = run(images, seeds=4)
+    for ours, theirs in zip(
+        jax.tree.leaves((together.params, together.state)),
+        jax.tree.leaves((alone.params, alone.state)),
+        strict=True,
+    ):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5)
+    first, second = (one["batchnorm_3"]["mean"] for one in together.state[:2])
+    assert not np.allclose(first, second)
+
+
+def test_a_seed_alone_has_the_bits_that_it_has_among_others(images):
+    together, alone = run(images, seeds=2), run(images, seed=6)
+    jax.tree.map(np.testing.assert_array_equal, together.params[1], alone.params[0])
+    jax.tree.map(np.testing.assert_array_equal, together.state[1], alone.state[0])
+
+
+def loss_of_batch(network: Network, size: int, monkeypatch: pytest.MonkeyPatch, part: int):
+    """Loss, state and gradients of one batch, which may be cut into micro-batches of ``part``."""
+    monkeypatch.setattr(_gradients, "_part_size", lambda images: part)
+    params, state = network.init(jax.random.key(0))
+    trained, frozen = parted(params, network.treatment("trained"))
+    x = jax.random.normal(jax.random.key(1), (size, *network.input_shape))
+    batch = x, jnp.arange(size) % 4, nn.image_keys(jax.random.key(2), size)
+
+    @jax.jit
+    def both(trained, state, batch):
+        return loss_and_gradients(
+            make_loss(network, "float32"), trained, frozen, state, batch, network.mixes_batch
+        )
+
+    return both(trained, state, batch), both.lower(trained, state, batch).as_text()
+
+
+def test_a_batch_that_a_layer_mixes_is_not_cut(monkeypatch):
+    whole, _ = loss_of_batch(NETWORK, 32, monkeypatch, 32)
+    asked, text = loss_of_batch(NETWORK, 32, monkeypatch, 16)
+    jax.tree.map(np.testing.assert_array_equal, whole, asked)
+    assert "tensor<16x12xf32>" not in text
+
+
+def test_masks_are_the_same_however_the_batch_is_cut(monkeypatch):
+    network = Network((Dense(12), Dropout(0.5), ReLU(), Dense(4)), (8, 8, 1))
+    whole, _ = loss_of_batch(network, 32, monkeypatch, 32)
+    allowed = tolerance("float32", 32)
+    for part in (8, 16):
+        cut, text = loss_of_batch(network, 32, monkeypatch, part)
+        assert f"tensor<{part}x12xf32>" in text
+        for ours, theirs in zip(jax.tree.leaves(whole), jax.tree.leaves(cut), strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=allowed, atol=allowed)
+
+
+def test_a_mask_is_of_the_seed_and_the_step(images):
+    """The loss of each step is that of the mask drawn by hand."""
+    network = Network((Dropout(0.5), Dense(4)), (8, 8, 1))
+    images, member = jax.device_put((images, make_member(images)))
+    chunk = make_train_chunk(network, RULE, 8)
+    state = initial_state(network, RULE, member.key)
+    for step in range(3):
+        key = jax.random.fold_in(jax.random.fold_in(member.key, 4), step)
+        keys = [jax.random.fold_in(jax.random.fold_in(key, i), 2) for i in range(8)]
+        kept = np.stack([jax.random.bernoulli(k, 0.5, (8, 8, 1)) for k in keys])
+        x = np.where(kept, 2 * batch_at(images, member, step), 0)
+        last = state.params["dense_3"]
+        logits = dense(jnp.asarray(x, jnp.float32), last["w"], last["b"])
+        expected = softmax_cross_entropy(logits, drawn(images, member, step).labels)
+        state, metrics = chunk(state, np.int32(step + 1), images, member)
+        assert float(metrics.loss[0]) == pytest.approx(float(expected), rel=1e-5)
+
+
+@dataclasses.dataclass(frozen=True)
+class Noisy(Layer):
+    """A user's layer with all there is: frozen, grouped, undecayed, state and a key."""
+
+    needs_key: ClassVar[bool] = True
+    deviation: float = 0.1
+
+    def params(self, shape):
+        return {
+            "fixed": Param(shape, Constant(2.0), trained=False),
+            "slow": Param(shape, Constant(1.0), group="slow"),
+            "free": Param(shape, Constant(1.0), decayed=False),
+        }
+
+    def state(self, shape):
+        return {"seen": Param(())}
+
+    def apply(self, params, state, x, *, training=False, key=None):
+        z = x * (params["fixed"] * params["slow"] * params["free"])[None]
+        if not training:
+            return z, state
+        draw = jax.vmap(lambda k: jax.random.normal(k, x.shape[1:], x.dtype))
+        return z + self.deviation * draw(key), {"seen": state["seen"] + len(x)}
+
+
+OWN = (Noisy(), Dense(4))
+
+
+def test_a_layer_of_ones_own_has_a_frozen_parameter_a_group_a_state_and_a_key(images):
+    trained = run(images, OWN, steps=20, group_rates=(("slow", 0.0),), weight_decay=0.1)
+    (params,), (state,) = trained.params, trained.state
+    own = params["noisy_2"]
+    np.testing.assert_array_equal(own["fixed"], np.full((8, 8, 1), 2.0))
+    np.testing.assert_array_equal(own["slow"], np.ones((8, 8, 1)))  # its rate is 0
+    assert np.abs(own["free"] - 1).max() > 0
+    assert state["noisy_2"]["seen"] == 20 * 8
+
+
+def test_a_group_s_factor_is_one_on_the_learning_rate(images):
+    """The update of a group at half the rate is half the update, at the first step."""
+    whole, half = (
+        run(images, OWN, steps=1, group_rates=rates).params[0]["noisy_2"]
+        for rates in ((), (("slow", 0.5),))
+    )
+    np.testing.assert_allclose(half["slow"] - 1, 0.5 * (whole["slow"] - 1), rtol=1e-5, atol=1e-7)
+    np.testing.assert_array_equal(half["free"], whole["free"])
+
+
+def test_what_is_not_decayed_moves_by_its_gradient_alone(images):
+    """Images of one colour have mean 0: no gradient reaches what multiplies them."""
+    grey = images._replace(pixels=np.full_like(images.pixels, 99))
+    layers = (Noisy(deviation=0.0), Dense(4))
+    own = run(grey, layers, steps=20, weight_decay=0.5).params[0]["noisy_2"]
+    np.testing.assert_array_equal(own["free"], np.ones((8, 8, 1)))
+    assert own["slow"].max() < 0.9
+
+
+def test_keys_draw_differently_at_every_step_and_seed(images):
+    first, again, other = (run(images, OWN, steps=5, seed=seed).params[0] for seed in (5, 5, 6))
+    jax.tree.map(np.testing.assert_array_equal, first, again)
+    assert not np.array_equal(first["noisy_2"]["free"], other["noisy_2"]["free"])
+
+
+def test_an_optimiser_is_given_the_trained_parameters_alone():
+    network = Network(OWN, (8, 8, 1))
+    state = initial_state(network, RULE, jax.random.key(0))
+    shapes = [leaf.shape for leaf in jax.tree.leaves(state.opt_state.m)]
+    assert len(shapes) == 4  # slow, free, and the dense layer's two
+    assert isinstance(state, TrainState)
+
+
+def test_factors_of_groups_multiply_updates():
+    rule = scale_by_group({"a": 0.5, "b": 1.0})
+    updates, _ = rule.update({"a": jnp.ones(2), "b": jnp.ones(3)}, rule.init({}))
+    np.testing.assert_array_equal(updates["a"], 0.5 * np.ones(2))
+    np.testing.assert_array_equal(updates["b"], np.ones(3))
+
+
+@dataclasses.dataclass(frozen=True)
+class Embedding(Layer):
+    """A user's layer on integer tokens: a vector of each, projected and averaged."""
+
+    words: int
+    width: int
+
+    def output_shape(self, shape):
+        return (*shape, self.width)
+
+    def params(self, shape):
+        return {"table": Param((self.words, self.width), nn.Normal(1.0))}
+
+    def __call__(self, params, x):
+        return params["table"][x]
+
+
+@dataclasses.dataclass(frozen=True)
+class Average(Layer):
+    """The mean over the tokens."""
+
+    def output_shape(self, shape):
+        return shape[1:]
+
+    def __call__(self, params, x):
+        return x.mean(axis=1)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+@pytest.mark.parametrize("streaming", [False, True])
+def test_inputs_may_be_tokens(precision, streaming):
+    """Rows of seven tokens, the class being the token that stands in every second place."""
+    generator = np.random.default_rng(0)
+    labels = generator.integers(0, 4, 48).astype(np.int32)
+    tokens = generator.integers(0, 4, (48, 7)).astype(np.int32)
+    tokens[:, ::2] = labels[:, None]
+    rows = np.arange(48, dtype=np.int32)
+    member = Member(jax.random.key(0), rows[:40], rows[40:], None)
+    layers = (Embedding(4, 6), Dense(8, flatten=False), ReLU(), Average(), Dense(4))
+    settings = dataclasses.replace(
+        SETTINGS, layers=layers, steps=150, precision=precision, learning_rate=0.3
+    )
+    network = Network(layers, (7,))
+    images = ImageParts((Images(tokens, labels),))
+    trained = train(network, momentum(0.3), settings, images, [member], streaming=streaming)
+    assert trained.history[-1].validation_accuracy == 1.0
+
+
+def test_a_flip_beside_state_and_keys_changes_neither(images):
+    plain, flipped = (run(images, augmentations=a) for a in ((), (Flip(),)))
+    assert jax.tree.structure(plain.state) == jax.tree.structure(flipped.state)
+    assert not np.array_equal(
+        plain.state[0]["batchnorm_3"]["mean"], flipped.state[0]["batchnorm_3"]["mean"]
+    )
