@@ -393,17 +393,17 @@ assert errors["right"][1] < 1e-5 and errors["mean term dropped"][0] > 0.1
 # ### The same with `check_vjp`
 #
 # `check_vjp` draws a random cotangent for every output, also for the mean and the variance, and
-# works in float64, where "zero" and "small" are far apart. Every output of batch normalisation
-# depends on the whole batch. So we do not tell the checker that the first axis is a batch: to it,
-# $M$ is a size like any other.
+# works in float64, where "zero" and "small" are far apart. The first axis is the batch, and
+# `reduces="mixed"` tells the checker that every output depends on all of it.
 
 # %%
 rows = ("value", "cotangents", "differences", "linearity", "zero")
-report = check_vjp(batch_norm, plain, "MxC", "C", "C", only=(*rows, "jit", "float32"))
+shapes, mixed = ("MxC", "C", "C"), {"batch": "M", "reduces": "mixed"}
+report = check_vjp(batch_norm, plain, *shapes, **mixed, only=(*rows, "float32"))
 print(report)
 assert report.passed
 
-wrong_report = check_vjp(without_variance, plain, "MxC", "C", "C", only=rows)
+wrong_report = check_vjp(without_variance, plain, *shapes, **mixed, only=rows)
 print(str(wrong_report).partition("\nagain")[0])  # the report ends with the call that repeats it
 assert wrong_report.failures == ("cotangents", "differences")
 assert wrong_report["cotangents"].where.startswith("dx")
