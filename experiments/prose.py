@@ -201,7 +201,9 @@ def _best_rate(settings: Settings, rates: Sequence[float]) -> tuple[dict[str, An
     best: Any = None
     for rate in rates:
         outcome = compute(dataclasses.replace(settings, learning_rate=rate), splits)
-        accuracies[rate] = float(np.mean(outcome.validation_accuracy))
+        accuracies[rate] = float(
+            np.mean([one for one in outcome.validation_accuracy if one is not None])
+        )
         if best is None or accuracies[rate] > accuracies[best.settings.learning_rate]:
             best = outcome
     stored = {

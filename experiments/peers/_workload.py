@@ -62,7 +62,7 @@ class Workload:
         draw, found = np.random.default_rng(0), []
         for layer, shape in zip(self.layers, self.shapes(), strict=False):
             if isinstance(layer, Conv | Dense):
-                w = layer.parameter_shapes(shape)["w"]
+                w = layer.params(shape)["w"].shape
                 scale = 1 / math.sqrt(math.prod(w[:-1]) / 2)
                 found.append((_normal(draw, w) * np.float32(scale), np.zeros(w[-1], np.float32)))
         return found

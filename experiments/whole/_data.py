@@ -41,9 +41,9 @@ class Beginning(Workload):
     def _drawn(self, draw: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         for layer, shape in zip(self.layers, self.shapes(), strict=False):
             if isinstance(layer, Conv | Dense):
-                w = layer.parameter_shapes(shape)["w"]
-                weights = layer.initial_deviation(shape) * draw.standard_normal(w)
-                yield weights.astype(np.float32), np.zeros(w[-1], np.float32)
+                w = layer.params(shape)["w"]
+                weights = w.start.deviation * draw.standard_normal(w.shape)
+                yield weights.astype(np.float32), np.zeros(w.shape[-1], np.float32)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,6 +6,7 @@ import shlex
 import tempfile
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 from ffnn_jax.cli._progress import show_progress
 from ffnn_jax.cli._results import plain_console
@@ -92,13 +93,10 @@ def resume_and_print(work: Work, folder: Path, steps: int | None, way: Way) -> N
 def _require_of_this_run(folder: Path, saved: Saved) -> None:
     """Refuses a checkpoint whose settings, but for the steps, are not those in the folder."""
     try:
-        here = dict(json.loads((folder / "config.json").read_text(encoding="utf-8")))
-        here = Settings.from_json(here).to_json()  # as this version says them
-    except Refusal:
-        pass  # of no run: it is compared as it stands
+        config = dict(json.loads((folder / "config.json").read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, RecursionError):
         return  # it is written anew
-    there = saved.about["settings"]
+    here, there = _as_this_version_says(config), saved.about["settings"]
     names = (name for name in {**there, **here} if name != "steps")
     name = next((name for name in names if here.get(name) != there.get(name)), None)
     if name is not None:
@@ -106,6 +104,14 @@ def _require_of_this_run(folder: Path, saved: Saved) -> None:
             f"{saved.path}: of another run: {name} is {there.get(name)}, "
             f"{folder / 'config.json'} has {here.get(name)}"
         )
+
+
+def _as_this_version_says(config: dict[str, Any]) -> dict[str, Any]:
+    """Settings of this or an earlier version; what is neither stays as it is."""
+    try:
+        return Settings.from_json(config).to_json()
+    except Refusal:
+        return config
 
 
 def _prolonged(settings: Settings, saved: Saved, steps: int | None) -> Settings:

@@ -224,6 +224,7 @@ def test_an_optimiser_is_given_the_trained_parameters_alone():
 
 def test_factors_of_groups_multiply_updates():
     rule = scale_by_group({"a": 0.5, "b": 1.0})
+    updates: Any
     updates, _ = rule.update({"a": jnp.ones(2), "b": jnp.ones(3)}, rule.init({}))
     np.testing.assert_array_equal(updates["a"], 0.5 * np.ones(2))
     np.testing.assert_array_equal(updates["b"], np.ones(3))
