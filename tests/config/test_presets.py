@@ -9,7 +9,8 @@ ROWS = ("0", "1", "2", "3", "4", "5", "6a", "6b", "7")
 STARTER = {
     "dataset": "cifar10", "pixel_scale": 1.0, "normalisation": "channel-mean",
     "train_images": 20_000, "validation": Validation("drawn", 2001), "steps": 5000,
-    "batch_size": 16, "learning_rate": 1e-3, "momentum": 0.95, "weight_decay": 0.001, "augmentations": (),
+    "batch_size": 16, "learning_rate": 1e-3, "momentum": 0.95, "weight_decay": 0.001,
+    "augmentations": (),
 }  # fmt: skip
 CHANGES = {"6b": {"learning_rate": 5e-4, "steps": 10_000}, "7": {"batch_size": 32}}
 

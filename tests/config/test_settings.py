@@ -37,7 +37,7 @@ OUT_OF_RANGE = [
         ("validation", bad, "a Validation, as in Validation('drawn', 2001)")
         for bad in (None, 2001, "drawn:2001")
     ),
-    ("sampling", "epoch", "one of independent, epochs, epochs-partial"),
+    ("sampling", "all", "one of independent, epochs, epochs-partial"),
     *(
         ("group_rates", bad, "(group, factor) pairs, factors at least 0")
         for bad in (

@@ -1,0 +1,124 @@
+"""Running statistics, dropout and a residual block, through all that a run leaves."""
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from ffnn_jax.config import Settings, Validation, preset
+from ffnn_jax.data import load_splits
+from ffnn_jax.models import load, save_exported
+from ffnn_jax.nn import BatchNorm, Dense, Dropout, ReLU, Residual
+from ffnn_jax.runs import Checkpoints, Outcome, compute, last_checkpoint, write_run
+
+BLOCK = Residual((Dense(32), BatchNorm(), ReLU(), Dropout(0.2)))
+LAYERS = (Dense(32), BatchNorm(), ReLU(), BLOCK, Dense(10))
+SETTINGS = dataclasses.replace(
+    preset("quickstart"), layers=LAYERS, steps=300, validation=Validation("drawn", 500),
+    validation_interval=100,
+)  # fmt: skip
+
+PROGRAM = """
+import json, sys
+from pathlib import Path
+from ffnn_jax.config import Settings
+from ffnn_jax.runs import Checkpoints, compute, last_checkpoint
+folder, resumes = Path(sys.argv[1]), len(sys.argv) > 3
+settings = Settings.from_json(json.loads(sys.argv[2]))
+start = last_checkpoint(folder) if resumes else None
+outcome = compute(settings, callbacks=Checkpoints(folder, every=10, start=start))
+model = outcome.models[0]
+print(model.parameters_sha256, *(x.tobytes().hex() for x in model.state["batchnorm_3"].values()))
+"""
+
+
+@pytest.fixture(scope="module")
+def outcome() -> Outcome:
+    return compute(SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def folder(outcome: Outcome, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_run(tmp_path_factory.mktemp("run"), outcome)
+
+
+def test_it_learns_the_digits(outcome: Outcome):
+    assert outcome.test_accuracy[0] > 0.85
+
+
+def test_an_image_alone_has_the_answer_that_it_has_among_40(folder: Path, outcome: Outcome):
+    model, images = load(folder / "model.npz"), outcome.splits.test.images[:40]
+    together = model.probabilities(images)
+    alone = np.concatenate([model.probabilities(images[k : k + 1]) for k in range(40)])
+    assert np.abs(together - alone).max() <= 1e-6
+
+
+def test_a_model_file_holds_the_running_statistics(folder: Path, outcome: Outcome):
+    model, again = outcome.models[0], load(folder / "model.npz")
+    assert jax.tree.structure(again.state) == jax.tree.structure(model.state)
+    jax.tree.map(np.testing.assert_array_equal, again.state, model.state)
+    assert np.abs(again.state["batchnorm_3"]["mean"]).max() > 0.1
+
+
+def test_an_exported_program_has_the_running_statistics(folder: Path, outcome: Outcome):
+    model = load(folder / "model.npz")
+    assert save_exported(folder / "model.stablehlo", model) <= 1e-6
+    start = dataclasses.replace(model, state=model.network.init(jax.random.key(0))[1])
+    images = outcome.splits.test.images[:5]
+    assert np.abs(start.probabilities(images) - model.probabilities(images)).max() > 0.01
+
+
+def test_its_page_and_tables_have_a_row_for_every_layer_inside(folder: Path):
+    table = (folder / "table_2.md").read_text(encoding="utf-8")
+    numbers = [line.split("|")[1].strip() for line in table.splitlines()[2:]]
+    assert numbers == ["1", "2", "3", "4", "5", "5.1", "5.2", "5.3", "5.4", "6", "7"]
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "Residual(body=(Dense(" in page
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    assert Settings.from_json(config) == SETTINGS
+
+
+def started(folder: Path, *more: str, **settings: int) -> subprocess.Popen[str]:
+    asked = json.dumps(dataclasses.replace(SETTINGS, **settings).to_json())
+    command = [sys.executable, "-c", PROGRAM, str(folder), asked, *more]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+
+
+def test_killed_it_goes_on_to_the_same_bits(tmp_path: Path):
+    """It is killed as soon as a checkpoint of some steps stands, long before the end."""
+    straight = started(tmp_path / "straight", steps=400)
+    killed = started(tmp_path / "killed", steps=400)
+    checkpoints, end = tmp_path / "killed" / "checkpoints", time.monotonic() + 120
+    while not list(checkpoints.glob("step-*[1-9]0.npz")) and time.monotonic() < end:
+        time.sleep(0.005)
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate()
+    assert killed.returncode == -signal.SIGKILL
+    expected, _ = straight.communicate()
+    assert 0 < last_checkpoint(tmp_path / "killed").about["step"] < 400
+    found, _ = started(tmp_path / "killed", "resume", steps=400).communicate()
+    assert found == expected != ""
+
+
+def test_a_run_without_validation_leaves_all_that_a_run_leaves(tmp_path: Path):
+    settings = dataclasses.replace(
+        SETTINGS, steps=20, validation=Validation("none"), sampling="epochs", seeds=2
+    )
+    splits = load_splits("mnist_5k")._replace(validation=None)
+    outcome = compute(settings, splits, Checkpoints(tmp_path))
+    assert outcome.validation_accuracy == [None, None]
+    assert outcome.best == 0
+    write_run(tmp_path, outcome)
+    result = json.loads((tmp_path / "result.json").read_text(encoding="utf-8"))
+    assert result["validation_accuracy"] == [None, None]
+    assert "accuracy test" in repr(outcome)
+    assert not (tmp_path / "checkpoints" / "best.npz").exists()
