@@ -1,7 +1,11 @@
 """Our layers' plain definitions and what is known of them, once: one entry adds a layer."""
 
+from ffnn_jax.catalogue._add import ADD
+from ffnn_jax.catalogue._batch_norm import BATCH_NORM
+from ffnn_jax.catalogue._batch_norm_inference import BATCH_NORM_INFERENCE
 from ffnn_jax.catalogue._conv import CONV2D
 from ffnn_jax.catalogue._dense import DENSE, DENSE_COLUMN
+from ffnn_jax.catalogue._dropout import DROPOUT
 from ffnn_jax.catalogue._entry import Case, Entry
 from ffnn_jax.catalogue._faults import Fault
 from ffnn_jax.catalogue._leaky_relu import LEAKY_RELU
@@ -29,12 +33,20 @@ ENTRIES: tuple[Entry, ...] = (
     MAX_POOL,
     LEAKY_RELU,
     SIGMOID,
+    BATCH_NORM,
+    BATCH_NORM_INFERENCE,
+    DROPOUT,
+    ADD,
 )
 
 __all__ = [
+    "ADD",
+    "BATCH_NORM",
+    "BATCH_NORM_INFERENCE",
     "CONV2D",
     "DENSE",
     "DENSE_COLUMN",
+    "DROPOUT",
     "ENTRIES",
     "FAULT_CHECKS",
     "LEAKY_RELU",

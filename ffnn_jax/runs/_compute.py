@@ -9,7 +9,7 @@ from ffnn_jax.config import Settings
 from ffnn_jax.data import Splits, load_splits
 from ffnn_jax.models import Model
 from ffnn_jax.network import normalisation_of
-from ffnn_jax.runs._outcome import Outcome
+from ffnn_jax.runs._outcome import Outcome, accuracies
 from ffnn_jax.runs._plan import Plan, optimizer_of, plan, split
 from ffnn_jax.training import Callbacks, ImageParts, Images, Member, fits_on_device, train
 
@@ -76,7 +76,7 @@ def carry_out(
         for params, state, member in zip(trained.params, trained.state, members, strict=True)
     ]
     tested = [model.probabilities(splits.test.images) for model in models]
-    callbacks.tested([float(np.mean(p.argmax(axis=1) == splits.test.labels)) for p in tested])
+    callbacks.tested(accuracies(tested, splits.test.labels))
     pairs = list(zip(models, members, strict=True))
     return Outcome(
         settings,

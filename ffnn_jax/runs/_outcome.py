@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from ffnn_jax.config import Settings
 from ffnn_jax.data import Splits
@@ -64,8 +64,7 @@ class Outcome:
     @property
     def test_accuracy(self) -> list[float]:
         """Over all test images."""
-        labels = self.splits.test.labels
-        return [float(np.mean(predicted == labels)) for predicted in self.test_predicted]
+        return accuracies(self.test_probabilities, self.splits.test.labels)
 
     @property
     def confusions(self) -> list[np.ndarray]:
@@ -118,6 +117,13 @@ class Outcome:
         from ffnn_jax.reporting import run_fragment
 
         return run_fragment(result_of(self), self.figures())
+
+
+def accuracies(
+    probabilities: Sequence[Float[np.ndarray, "N K"]], labels: Int[np.ndarray, " N"]
+) -> list[float]:
+    """The share of images whose most probable class is their own, by each model."""
+    return [float(np.mean(one.argmax(axis=1) == labels)) for one in probabilities]
 
 
 def result_of(outcome: Outcome) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Training: batches made on the device, one jitted step, the loop around it."""
 
+from ffnn_jax.training._accuracy import make_validate
 from ffnn_jax.training._augment import augment, crop, cutout, flip
 from ffnn_jax.training._callbacks import Callbacks, Progress
 from ffnn_jax.training._draws import draw_distinct, permuted
@@ -14,7 +15,6 @@ from ffnn_jax.training._step import (
     TrainState,
     initial_state,
     make_train_chunk,
-    make_validate,
 )
 
 __all__ = [

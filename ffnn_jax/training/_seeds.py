@@ -9,7 +9,7 @@ and a TPU are left idle by the small step of one seed, so there one program make
 import itertools
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -19,13 +19,13 @@ import optax
 from ffnn_jax._processor import usable_cores
 from ffnn_jax.config import Settings
 from ffnn_jax.network import Network
+from ffnn_jax.training._accuracy import make_validate
 from ffnn_jax.training._loader import InMemoryLoader, Loader
 from ffnn_jax.training._sampling import Member
 from ffnn_jax.training._step import (
     ChunkMetrics,
     TrainState,
     make_train_chunk,
-    make_validate,
 )
 
 
@@ -80,13 +80,34 @@ def make_seeds(
     )
     validate = make_validate(network, batch_size, settings.validation_batches)
     way = _Together if _is_one_program(loader, members) else _SideBySide
-    return way(states, members, loader, chunk, validate)
+    return way(states, members, loader, _Programs(chunk, validate))
 
 
 def _is_one_program(loader: Loader, members: Sequence[Member]) -> bool:
     """Whether there are several seeds, with all images on a device that is no CPU."""
     (platform,) = {device.platform for device in members[0].train.devices()}
     return platform != "cpu" and len(members) > 1 and isinstance(loader, InMemoryLoader)
+
+
+class _Programs(NamedTuple):
+    """The training chunk and the validation, not yet compiled."""
+
+    chunk: jax.stages.Wrapped
+    validate: jax.stages.Wrapped
+
+    def over_seeds(self) -> "_Programs":
+        """The same for states and members with an axis of seeds in front."""
+        chunk = jax.vmap(self.chunk, in_axes=(0, None, None, 0))
+        validate = jax.vmap(self.validate, in_axes=(0, None, 0))
+        return _Programs(jax.jit(chunk, donate_argnums=0), jax.jit(validate))
+
+    def compiled(self, loader: Loader, state: Any, member: Any) -> tuple[Any, Any]:
+        """Both, compiled; None for the second where there are no validation images."""
+        source = loader.training(0, 0)
+        chunk = self.chunk.lower(state, np.int32(0), source, member).compile()
+        if not member.validation.shape[-1]:
+            return chunk, None
+        return chunk, self.validate.lower(state, loader.validation(0, 0), member).compile()
 
 
 class _SideBySide:
@@ -97,12 +118,10 @@ class _SideBySide:
         states: list[TrainState],
         members: Sequence[Member],
         loader: Loader,
-        chunk: jax.stages.Wrapped,
-        validate: jax.stages.Wrapped,
+        programs: _Programs,
     ) -> None:
         self._states, self._members, self._loader = states, members, loader
-        first = states[0], members[0]
-        self._chunk, self._validate = _compiled(chunk, validate, loader, *first)
+        self._chunk, self._validate = programs.compiled(loader, states[0], members[0])
 
     def advance(self, step: int, stop: int) -> list[ChunkMetrics]:
         every = range(len(self._states))
@@ -140,15 +159,12 @@ class _Together:
         states: list[TrainState],
         members: Sequence[Member],
         loader: Loader,
-        chunk: jax.stages.Wrapped,
-        validate: jax.stages.Wrapped,
+        programs: _Programs,
     ) -> None:
         self._count, self._loader = len(states), loader
         self._states, self._members = _stacked(states), _stacked(members)
-        chunks = jax.jit(jax.vmap(chunk, in_axes=(0, None, None, 0)), donate_argnums=0)
-        looks = jax.jit(jax.vmap(validate, in_axes=(0, None, 0)))
         every = self._states, self._members
-        self._chunk, self._validate = _compiled(chunks, looks, loader, *every)
+        self._chunk, self._validate = programs.over_seeds().compiled(loader, *every)
 
     def advance(self, step: int, stop: int) -> list[ChunkMetrics]:
         source = self._loader.training(0, step)
@@ -166,16 +182,6 @@ class _Together:
 
     def restore(self, states: Sequence[TrainState]) -> None:
         self._states = _stacked(states)
-
-
-def _compiled(
-    chunk: jax.stages.Wrapped, validate: jax.stages.Wrapped, loader: Loader, state: Any, member: Any
-) -> tuple[Any, Any]:
-    """Both programs; None for the second where there are no validation images."""
-    step = chunk.lower(state, np.int32(0), loader.training(0, 0), member).compile()
-    if not member.validation.shape[-1]:
-        return step, None
-    return step, validate.lower(state, loader.validation(0, 0), member).compile()
 
 
 def _stacked(trees: Sequence[Any]) -> Any:

@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Bool, Float, Int32, Key
+from jaxtyping import Array, Float, Int32, Key
 
 from ffnn_jax import nn
 from ffnn_jax.config import Augmentation
 from ffnn_jax.network import Network, Params, State, merged, normalise, parted
 from ffnn_jax.optim import decay_loss
+from ffnn_jax.training._accuracy import correct
 from ffnn_jax.training._augment import augment
 from ffnn_jax.training._gradients import Batch, loss_and_gradients, make_loss
 from ffnn_jax.training._images import Block, Images
@@ -27,7 +28,6 @@ from ffnn_jax.training._sampling import (
     Sampling,
     batch_indices,
     key_of,
-    validation_indices,
 )
 
 CHUNK_STEPS = 100
@@ -118,33 +118,6 @@ def make_train_chunk(
     return jax.jit(chunk, donate_argnums=0)
 
 
-def make_validate(network: Network, batch_size: int, batches: int) -> jax.stages.Wrapped:
-    """Returns a jitted function that looks at a few random batches of validation images.
-
-    Args:
-        network: maps images to logits.
-        batch_size: images a batch, or all validation images if they are fewer.
-        batches: how many batches, each drawn anew from (seed, step).
-
-    Returns:
-        ``validate(state, source, member)``, the accuracy over those batches; the source is all
-        images, or a ``Block`` of those batches.
-    """
-
-    def validate(state: TrainState, source: Images | Block, member: Member) -> Float[Array, ""]:
-        def accuracy_of(batch: Images) -> Array:
-            x = normalise(batch.pixels, member.normalisation)
-            logits, _ = network.apply(state.params, state.state, x)
-            return jnp.mean(_correct(logits, batch.labels), dtype=jnp.float32)
-
-        if isinstance(source, Block):
-            return jnp.mean(jax.lax.map(accuracy_of, source.images))
-        indices = validation_indices(member, state.step, batch_size, batches)
-        return jnp.mean(jax.lax.map(lambda drawn: accuracy_of(source.at(drawn)), indices))
-
-    return jax.jit(validate)
-
-
 def inputs_at(
     network: Network,
     source: Images | Block,
@@ -182,7 +155,7 @@ def _make_update(
         )
         updates, opt_state = optimizer.update(grads, before.opt_state, trained)
         params: Any = merged(optax.apply_updates(trained, updates), frozen)
-        accuracy = jnp.mean(_correct(logits, batch[1]), dtype=loss.dtype)
+        accuracy = jnp.mean(correct(logits, batch[1]), dtype=loss.dtype)
         metrics = ChunkMetrics(loss, accuracy, decay_loss(trained, weight_decay, decayed))
         return TrainState(params, state, opt_state, before.step + 1), metrics
 
@@ -238,7 +211,3 @@ def _batch_at(
         return source.images.at(place), source.indices[place]
     indices = batch_indices(member, step, sampling)
     return source.at(indices), indices
-
-
-def _correct(logits: Float[Array, "N K"], labels: Int32[Array, " N"]) -> Bool[Array, " N"]:
-    return jax.lax.argmax(logits, 1, labels.dtype) == labels
