@@ -1,18 +1,16 @@
 """A run from its settings to its folder: begun, resumed, or tried out."""
 
 import dataclasses
-import json
 import shlex
 import tempfile
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
 from ffnn_jax.cli._progress import show_progress
 from ffnn_jax.cli._results import plain_console
 from ffnn_jax.cli._signals import Work
 from ffnn_jax.cli._train_watch import Watcher, print_beginning, print_end
-from ffnn_jax.config import Diverged, Interrupted, Refusal, Settings, preset
+from ffnn_jax.config import Diverged, Interrupted, Settings, preset
 from ffnn_jax.data import NotPrepared, Splits, load_splits
 from ffnn_jax.data.preparation import prepare
 from ffnn_jax.runs import (
@@ -26,6 +24,7 @@ from ffnn_jax.runs import (
     last_checkpoint,
     new_run_folder,
     plan,
+    resumed_settings,
     write_config,
     write_run,
 )
@@ -85,44 +84,8 @@ def resume_and_print(work: Work, folder: Path, steps: int | None, way: Way) -> N
     """
     with alone_in(folder):
         saved = last_checkpoint(folder)
-        _require_of_this_run(folder, saved)
-        settings = _prolonged(Settings.from_json(saved.about["settings"]), saved, steps)
+        settings = resumed_settings(folder, saved, steps)
         _run(work, plan(settings, _splits(settings)), folder, way, saved)
-
-
-def _require_of_this_run(folder: Path, saved: Saved) -> None:
-    """Refuses a checkpoint whose settings, but for the steps, are not those in the folder."""
-    try:
-        config = dict(json.loads((folder / "config.json").read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError, RecursionError):
-        return  # it is written anew
-    here, there = _as_this_version_says(config), saved.about["settings"]
-    names = (name for name in {**there, **here} if name != "steps")
-    name = next((name for name in names if here.get(name) != there.get(name)), None)
-    if name is not None:
-        raise Refusal(
-            f"{saved.path}: of another run: {name} is {there.get(name)}, "
-            f"{folder / 'config.json'} has {here.get(name)}"
-        )
-
-
-def _as_this_version_says(config: dict[str, Any]) -> dict[str, Any]:
-    """Settings of this or an earlier version; what is neither stays as it is."""
-    try:
-        return Settings.from_json(config).to_json()
-    except Refusal:
-        return config
-
-
-def _prolonged(settings: Settings, saved: Saved, steps: int | None) -> Settings:
-    """The settings of the run, with as many steps as are asked for now."""
-    if steps is None or steps == settings.steps:
-        return settings
-    if settings.schedule != "constant":
-        raise Refusal(f"steps: the {settings.schedule} schedule was made for {settings.steps:,}")
-    if steps < saved.about["step"]:
-        raise Refusal(f"steps must be at least the {saved.about['step']:,} done, got {steps}")
-    return dataclasses.replace(settings, steps=steps)
 
 
 def _run(work: Work, planned: Plan, folder: Path, way: Way, saved: Saved | None) -> None:

@@ -7,10 +7,14 @@ from ffnn_jax.config._augmentations import (
     Crop,
     Cutout,
     Flip,
-    augmentations_from_json,
-    augmentations_to_json,
 )
 from ffnn_jax.config._extras import require_grain
+from ffnn_jax.config._json import (
+    augmentations_from_json,
+    augmentations_to_json,
+    layers_from_json,
+    layers_to_json,
+)
 from ffnn_jax.config._presets import PRESETS, preset
 from ffnn_jax.config._settings import NORMALISATIONS, Settings
 from ffnn_jax.config._validation import Validation
@@ -30,6 +34,8 @@ __all__ = [
     "Validation",
     "augmentations_from_json",
     "augmentations_to_json",
+    "layers_from_json",
+    "layers_to_json",
     "preset",
     "require_grain",
     "suggestion",

@@ -1,11 +1,10 @@
 """Augmentations as they are described: random changes to a training image that keep its label."""
 
 import dataclasses
-from collections.abc import Iterable
 from typing import Any
 
+from ffnn_jax._described import Described, require_whole
 from ffnn_jax._errors import Refusal
-from ffnn_jax.nn import Described, from_json, require_whole, to_json
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,20 +67,6 @@ class Cutout(Augmentation):
 AUGMENTATIONS: dict[str, type[Augmentation]] = {
     kind.__name__: kind for kind in (Flip, Crop, Cutout)
 }
-
-
-def augmentations_to_json(augmentations: Iterable[Augmentation]) -> list[dict[str, Any]]:
-    """One object an augmentation: its type and its fields."""
-    return to_json(augmentations)
-
-
-def augmentations_from_json(described: Any) -> tuple[Augmentation, ...]:
-    """The augmentations that ``augmentations_to_json`` wrote.
-
-    Raises:
-        Refusal: a type or a key is unknown, one is missing, or a value is rejected.
-    """
-    return from_json(described, "augmentation", AUGMENTATIONS)
 
 
 def _require_at_most(

@@ -4,14 +4,17 @@ import ctypes
 import dataclasses
 from typing import Any
 
+from ffnn_jax._described import from_fields, is_number
 from ffnn_jax._errors import Refusal, suggestion
-from ffnn_jax.config._augmentations import (
-    Augmentation,
+from ffnn_jax.config._augmentations import Augmentation
+from ffnn_jax.config._json import (
     augmentations_from_json,
     augmentations_to_json,
+    layers_from_json,
+    layers_to_json,
 )
 from ffnn_jax.config._validation import DRAWN_2001, Validation
-from ffnn_jax.nn import Layer, from_fields, is_number, layers_from_json, layers_to_json
+from ffnn_jax.nn import Layer
 
 NORMALISATIONS = ("mean", "channel-mean", "channel-mean-sd")
 SCHEDULES = ("constant", "triangular")

@@ -3,8 +3,8 @@
 import dataclasses
 from typing import Literal, get_args
 
+from ffnn_jax._described import is_whole
 from ffnn_jax._errors import Refusal, suggestion
-from ffnn_jax.nn import is_whole
 
 Chosen = Literal["drawn", "last", "none"]
 CHOICES: tuple[Chosen, ...] = get_args(Chosen)

@@ -11,11 +11,11 @@ import jax
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from ffnn_jax.config import Refusal
+from ffnn_jax.config import Refusal, layers_from_json, layers_to_json
 from ffnn_jax.models._arrays import Stored, load_arrays, save_arrays
 from ffnn_jax.models._probabilities import predict_probabilities
 from ffnn_jax.network import Network, Normalisation, Params, State, by_path
-from ffnn_jax.nn import Layer, layers_from_json, layers_to_json
+from ffnn_jax.nn import Layer
 
 _MOST_NAMED = 10
 _PARTS = {"0": "params", "1": "normalisation"}

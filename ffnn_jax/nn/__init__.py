@@ -18,14 +18,6 @@ from ffnn_jax.nn._chain import (
 )
 from ffnn_jax.nn._contents import *  # noqa: F403
 from ffnn_jax.nn._contents import LAYERS
-from ffnn_jax.nn._described import (
-    Described,
-    from_fields,
-    is_number,
-    is_whole,
-    require_whole,
-)
-from ffnn_jax.nn._json import from_json, layers_from_json, layers_to_json, to_json
 from ffnn_jax.nn._keys import image_keys
 from ffnn_jax.nn._layer import Layer
 from ffnn_jax.nn._param import Constant, Dirac, FromImages, Normal, Param, Shape, Start, Tree
@@ -34,7 +26,6 @@ __all__ = [
     "FIRST_OF_A_NETWORK",
     "LAYERS",
     "Constant",
-    "Described",
     "Dirac",
     "FromImages",
     "Layer",
@@ -44,21 +35,13 @@ __all__ = [
     "Start",
     "Tree",
     "apply",
-    "from_fields",
-    "from_json",
     "image_keys",
-    "is_number",
-    "is_whole",
-    "layers_from_json",
-    "layers_to_json",
     "mixes_batch",
     "needs_key",
     "numbered",
     "outputs",
     "params_of",
-    "require_whole",
     "shapes_through",
     "state_of",
-    "to_json",
 ]
 __all__ += _contents.__all__

@@ -4,8 +4,8 @@ import dataclasses
 import math
 from typing import Any, ClassVar, Literal
 
+from ffnn_jax._described import is_whole, require, require_whole
 from ffnn_jax._errors import Refusal
-from ffnn_jax.nn._described import is_whole, require, require_whole
 from ffnn_jax.nn._layer import image_shape
 from ffnn_jax.nn._param import Shape, Tree
 from ffnn_jax.nn._weighted import Weighted

@@ -4,8 +4,8 @@ import dataclasses
 import math
 from typing import Any, ClassVar
 
+from ffnn_jax._described import require, require_whole
 from ffnn_jax._errors import Refusal
-from ffnn_jax.nn._described import require, require_whole
 from ffnn_jax.nn._param import Shape, Tree
 from ffnn_jax.nn._weighted import Weighted
 

@@ -3,8 +3,8 @@
 import dataclasses
 from typing import Any, ClassVar
 
+from ffnn_jax._described import Described
 from ffnn_jax._errors import Refusal
-from ffnn_jax.nn._described import Described
 from ffnn_jax.nn._param import Shape, Tree
 
 

@@ -3,9 +3,9 @@
 import dataclasses
 from typing import Any, ClassVar
 
+from ffnn_jax._described import require
 from ffnn_jax._errors import Refusal
 from ffnn_jax.nn import _chain
-from ffnn_jax.nn._described import require
 from ffnn_jax.nn._keys import folded
 from ffnn_jax.nn._layer import Layer
 from ffnn_jax.nn._param import Shape, Tree

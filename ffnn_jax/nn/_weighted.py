@@ -4,7 +4,7 @@ import dataclasses
 import math
 from typing import Any
 
-from ffnn_jax.nn._described import require, require_number, require_whole
+from ffnn_jax._described import require, require_number, require_whole
 from ffnn_jax.nn._layer import Layer
 from ffnn_jax.nn._param import Constant, Normal, Param, Shape, Tree
 

@@ -7,6 +7,7 @@ from ffnn_jax.runs._environment import device, versions
 from ffnn_jax.runs._folder import alone_in, new_run_folder
 from ffnn_jax.runs._outcome import Outcome, most_confident_mistakes, result_of
 from ffnn_jax.runs._plan import Plan, adapt_to_dataset, plan
+from ffnn_jax.runs._resumed import resumed_settings
 from ffnn_jax.runs._write import write_config, write_page, write_run
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "new_run_folder",
     "plan",
     "result_of",
+    "resumed_settings",
     "versions",
     "write_config",
     "write_page",

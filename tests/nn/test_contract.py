@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ffnn_jax import nn
-from ffnn_jax.config import Refusal
+from ffnn_jax.config import Refusal, layers_from_json, layers_to_json
 from ffnn_jax.layers import batch_norm, dense, relu
 from ffnn_jax.network import Network
 from ffnn_jax.nn import (
@@ -26,8 +26,6 @@ from ffnn_jax.nn import (
     Residual,
     Sequential,
     Sigmoid,
-    layers_from_json,
-    layers_to_json,
 )
 from tests.tolerances import tolerance
 

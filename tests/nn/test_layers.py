@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ffnn_jax.config import PRESETS, Refusal
+from ffnn_jax.config import PRESETS, Refusal, layers_from_json, layers_to_json
 from ffnn_jax.nn import (
     Conv,
     Dense,
@@ -15,8 +15,6 @@ from ffnn_jax.nn import (
     Normal,
     ReLU,
     Sigmoid,
-    layers_from_json,
-    layers_to_json,
     shapes_through,
 )
 

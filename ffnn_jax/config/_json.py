@@ -1,40 +1,16 @@
-"""Layers as JSON's own types, and back with every key checked."""
+"""Layers and augmentations as JSON's own types, and back with every key checked."""
 
 import dataclasses
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ffnn_jax._described import from_fields
 from ffnn_jax._errors import Refusal, suggestion
-from ffnn_jax.nn._contents import LAYERS
-from ffnn_jax.nn._described import from_fields
-from ffnn_jax.nn._layer import Layer
+from ffnn_jax.config._augmentations import AUGMENTATIONS, Augmentation
+from ffnn_jax.nn import LAYERS, Layer
 
 Kinds = Mapping[str, type]
-
-
-def to_json(described: Iterable[Any]) -> list[dict[str, Any]]:
-    """One object a description: its type and its fields; layers inside it likewise."""
-    return [
-        {"type": type(one).__name__, **{name: _said(value) for name, value in vars(one).items()}}
-        for one in described
-    ]
-
-
-def from_json(described: Any, noun: str, kinds: Kinds) -> tuple[Any, ...]:
-    """The descriptions that ``to_json`` wrote.
-
-    Args:
-        described: what it wrote.
-        noun: what one of them is called.
-        kinds: the types by name.
-
-    Raises:
-        Refusal: a type or a key is unknown, one is missing, or a value is rejected.
-    """
-    if not isinstance(described, list) or not all(isinstance(one, dict) for one in described):
-        raise Refusal(f"{noun}s must be a list of objects, got {described!r}")
-    return tuple(_one(dict(fields), noun, kinds) for fields in described)
 
 
 def layers_to_json(layers: Iterable[Layer]) -> list[dict[str, Any]]:
@@ -50,7 +26,7 @@ def layers_to_json(layers: Iterable[Layer]) -> list[dict[str, Any]]:
         if kinds.setdefault(name, type(layer)) is not type(layer):
             raise Refusal(f"{layer}: the name {name} is taken by another layer")
         _require_sayable(layer)
-    return to_json(layers)
+    return _to_json(layers)
 
 
 def layers_from_json(described: Any, own: Iterable[type[Layer]] = ()) -> tuple[Layer, ...]:
@@ -63,7 +39,45 @@ def layers_from_json(described: Any, own: Iterable[type[Layer]] = ()) -> tuple[L
     Raises:
         Refusal: a type or a key is unknown, one is missing, or a value is rejected.
     """
-    return from_json(described, "layer", LAYERS | {kind.__name__: kind for kind in own})
+    return _from_json(described, "layer", LAYERS | {kind.__name__: kind for kind in own})
+
+
+def augmentations_to_json(augmentations: Iterable[Augmentation]) -> list[dict[str, Any]]:
+    """One object an augmentation: its type and its fields."""
+    return _to_json(augmentations)
+
+
+def augmentations_from_json(described: Any) -> tuple[Augmentation, ...]:
+    """The augmentations that ``augmentations_to_json`` wrote.
+
+    Raises:
+        Refusal: a type or a key is unknown, one is missing, or a value is rejected.
+    """
+    return _from_json(described, "augmentation", AUGMENTATIONS)
+
+
+def _to_json(described: Iterable[Any]) -> list[dict[str, Any]]:
+    """One object a description: its type and its fields; layers inside it likewise."""
+    return [
+        {"type": type(one).__name__, **{name: _said(value) for name, value in vars(one).items()}}
+        for one in described
+    ]
+
+
+def _from_json(described: Any, noun: str, kinds: Kinds) -> tuple[Any, ...]:
+    """The descriptions that ``_to_json`` wrote.
+
+    Args:
+        described: what it wrote.
+        noun: what one of them is called.
+        kinds: the types by name.
+
+    Raises:
+        Refusal: a type or a key is unknown, one is missing, or a value is rejected.
+    """
+    if not isinstance(described, list) or not all(isinstance(one, dict) for one in described):
+        raise Refusal(f"{noun}s must be a list of objects, got {described!r}")
+    return tuple(_one(dict(fields), noun, kinds) for fields in described)
 
 
 def _with_inner(layers: Iterable[Layer]) -> Iterable[Layer]:
@@ -74,7 +88,7 @@ def _with_inner(layers: Iterable[Layer]) -> Iterable[Layer]:
 
 
 def _said(value: Any) -> Any:
-    return to_json(value) if _are_layers(value) else value
+    return _to_json(value) if _are_layers(value) else value
 
 
 def _are_layers(value: Any) -> bool:
@@ -113,5 +127,5 @@ def _read(value: Any, noun: str, kinds: Kinds) -> Any:
     if not isinstance(value, list):
         return value
     if value and all(isinstance(one, dict) and "type" in one for one in value):
-        return from_json(value, noun, kinds)
+        return _from_json(value, noun, kinds)
     return tuple(value)
