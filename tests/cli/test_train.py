@@ -61,6 +61,7 @@ def second(here: Path, first: Ran) -> Ran:
     words = ["quickstart", "--steps", "3", "--seeds", "2", "--seed", "5", "--batch-size", "8"]
     others = ["--normalisation", "channel-mean-sd", "--augment", "flip", "crop:2"]
     others += ["--schedule", "triangular", "--precision", "bf16"]
+    others += ["--validation", "last:500", "--sampling", "epochs"]
     return run_in(here, 2, *words, *others)
 
 
@@ -137,6 +138,7 @@ def test_the_settings_of_a_run_are_those_asked_for(second: Ran):
     assert {key: config[key] for key in asked} == asked
     assert config["normalisation"] == "channel-mean-sd"
     assert (config["schedule"], config["precision"]) == ("triangular", "bf16")
+    assert (config["validation"], config["sampling"]) == ("last:500", "epochs")
     assert config["augmentations"] == [{"type": "Flip"}, {"type": "Crop", "padding": 2}]
 
 
