@@ -169,7 +169,7 @@ def _row(number: str, layer: Layer, shape: Shape, params: Tree, needs_dx: bool) 
     if layer.parts():
         return SummaryRow(number, layer.title, output_shape)
     forward = 2 * layer.multiply_adds(shape)
-    trained = any(param.trained for param in params.values())
+    trained = any(param.trained for _, param in leaves(params))
     row = SummaryRow(
         number,
         layer.title,

@@ -1,9 +1,11 @@
+import dataclasses
+
 import pytest
 from rich.console import Console
 
 from ffnn_jax.config import preset
 from ffnn_jax.network import Network
-from ffnn_jax.nn import Dense, LeakyReLU, ReLU, Sigmoid
+from ffnn_jax.nn import BatchNorm, Conv, Dense, LeakyReLU, ReLU, Residual, Sequential, Sigmoid
 
 SUMMARY = Network(preset("mnist").layers, (28, 28, 1)).summary()
 
@@ -81,3 +83,37 @@ def test_markdown_has_a_line_for_each_layer():
     lines = SUMMARY.to_markdown().splitlines()
     assert len(lines) == 2 + len(SUMMARY.rows)
     assert lines[3].startswith("| 2 | Convolutional | 1 | 16 | [5×5×1] |")
+
+
+def test_layers_inside_a_layer_have_rows_and_are_counted_once():
+    inner = (Dense(6), BatchNorm(), ReLU())
+    layers = (Dense(4), Residual((Dense(6), Sequential(inner)), (Dense(6, bias=False),)), Dense(3))
+    summary = Network(layers, (2, 2, 1)).summary()
+    assert [row.number for row in summary.rows] == [
+        "1", "2", "3", "3.1", "3.2", "3.2.1", "3.2.2", "3.2.3", "3.s1", "4", "5",
+    ]  # fmt: skip
+    counts = [row.parameters for row in summary.rows]
+    assert counts == [0, 20, 0, 30, 0, 42, 12, 0, 24, 21, 0]
+    assert summary.parameters == sum(counts)
+    products = 4 * 4 + 4 * 6 + 6 * 6 + 4 * 6 + 6 * 3
+    assert summary.forward_flops == 2 * products
+    assert summary.backward_flops == 2 * (2 * products - 4 * 4)
+
+
+def test_a_layer_without_a_bias_has_a_formula_without_one():
+    row = Network((Conv(3, 2, bias=False), Dense(2)), (4, 4, 1)).summary().rows[1]
+    assert row.cells()[2:7] == ("1", "3", "[2×2×1]", "", "(2×2×1)3 = 12")
+
+
+@dataclasses.dataclass(frozen=True)
+class Frozen(Dense):
+    """A dense layer that is not trained."""
+
+    def params(self, shape):
+        every = super().params(shape)
+        return {name: dataclasses.replace(param, trained=False) for name, param in every.items()}
+
+
+def test_what_is_not_trained_costs_no_gradient_of_its_own():
+    rows = Network((Frozen(3), Frozen(3), Dense(2), Frozen(4)), (5,)).summary().rows
+    assert [row.backward_flops for row in rows[1:5]] == [0, 0, 2 * 3 * 2, 2 * 2 * 4]
