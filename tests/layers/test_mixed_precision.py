@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ffnn_jax.catalogue import ENTRIES
-from ffnn_jax.layers import _conv, conv2d, dense, dense_column
+from ffnn_jax.layers import _conv, batch_norm, batch_norm_inference, conv2d, dense, dense_column
 from ffnn_jax.layers._geometry import margins_around
 from ffnn_jax.layers.fast import _choice
 from tests.layers.checking import assert_close, assert_same_bits, value_and_cotangents
@@ -162,3 +162,49 @@ def test_any_other_mixture_is_refused(layer, dtypes, complaint):
     mixed = [jnp.ones(shape, dtype) for shape, dtype in zip(shapes, dtypes, strict=True)]
     with pytest.raises(ValueError, match=complaint):
         layer.op(*mixed)
+
+
+def normalised(rows: int, dtype: str) -> tuple[Any, Any]:
+    """Arguments and cotangents of ``batch_norm``, x and dz of the dtype, the rest in float32."""
+    generator = np.random.default_rng(0)
+    x, dz = (jnp.asarray(generator.normal(size=(rows, 8)) + 1, dtype) for _ in range(2))
+    scale, shift, *rest = (jnp.asarray(generator.normal(size=8), "float32") for _ in range(4))
+    return (x, scale, shift), (dz, *rest)
+
+
+@narrow
+def test_batch_norm_s_gradients_have_the_dtype_of_what_they_are_gradients_of(dtype):
+    arguments, dz = normalised(5, dtype)
+    z, cotangents = value_and_cotangents(batch_norm, arguments, dz)
+    assert [output.dtype for output in z] == [dtype, "float32", "float32"]
+    assert [d.dtype for d in cotangents] == [dtype, "float32", "float32"]
+    x, *channels = arguments
+    given = x, *z[1:], *channels
+    z, cotangents = value_and_cotangents(batch_norm_inference, given, dz[0])
+    assert z.dtype == dtype
+    assert [d.dtype for d in cotangents] == [dtype, *["float32"] * 4]
+
+
+def test_batch_norm_s_dscale_and_dshift_of_16384_rows_are_never_rounded_to_bfloat16():
+    """Measured: off by 1.6e-7 of their size at most."""
+    given = normalised(ROWS, "bfloat16")
+    _, (_, *found) = value_and_cotangents(batch_norm, *given)
+    wide = jax.tree.map(lambda array: array.astype("float64"), given)
+    _, (_, *right) = value_and_cotangents(REFERENCES["batch_norm"], *wide)
+    for ours, exact in zip(found, right, strict=True):
+        assert jnp.linalg.norm(ours.astype("float64") - exact) < OURS * jnp.linalg.norm(exact)
+
+
+@pytest.mark.parametrize(
+    ("dtypes", "complaint"),
+    [
+        (("float32", "bfloat16", "bfloat16"), "scale must be of x's dtype float32, got bfloat16"),
+        (("bfloat16", "float32", "bfloat16"), "shift must be of scale's dtype float32, got"),
+        (("bfloat16", "float16", "float16"), "scale must be of x's dtype bfloat16 or float32"),
+    ],
+)
+def test_batch_norm_refuses_any_other_mixture(dtypes, complaint):
+    shapes = (5, 8), (8,), (8,)
+    mixed = [jnp.ones(shape, dtype) for shape, dtype in zip(shapes, dtypes, strict=True)]
+    with pytest.raises(ValueError, match=complaint):
+        batch_norm(*mixed)
