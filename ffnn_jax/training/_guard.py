@@ -73,7 +73,8 @@ class Guard:
         return f"steps {step + 1} to {stop} gave numbers that are not finite once, and not again"
 
     def _said(self, index: int, step: int) -> str:
-        state, member, settings = self.states[index], self.members[index], self.settings
+        state, member = jax.device_put(self.states[index]), self.members[index]
+        settings = self.settings
         source = self.loader.training(index, step)
         sampling = Sampling(settings.batch_size, settings.sampling)
         batch = jax.jit(inputs_at, static_argnums=(0, 4, 5))(

@@ -10,7 +10,7 @@ import pytest
 
 from ffnn_jax.config import Diverged, preset
 from ffnn_jax.network import Network
-from ffnn_jax.nn import Conv, Dense, Layer, MaxPool, ReLU
+from ffnn_jax.nn import BatchNorm, Constant, Conv, Dense, Dropout, Layer, MaxPool, Param, ReLU
 from ffnn_jax.optim import momentum
 from ffnn_jax.training import Callbacks, ImageParts, train
 from tests.training.conftest import make_member
@@ -121,3 +121,27 @@ def test_the_steps_of_a_stream_are_found_as_well(images):
 
 def test_bfloat16_is_looked_at_in_bfloat16(images):
     assert told(images, rate=1e12, precision="bf16").startswith("seed 5, step ")
+
+
+@dataclasses.dataclass(frozen=True)
+class Remembering(Layer):
+    """A layer whose state overflows, while all that it gives stays finite."""
+
+    def state(self, shape):
+        return {"power": Param((), Constant(1e30))}
+
+    def apply(self, params, state, x, *, training=False, key=None):
+        return x, {"power": state["power"] * 1e6}
+
+
+def test_a_state_that_is_not_finite_is_named(images):
+    line = told(images, (*LAYERS[:3], Remembering(), *LAYERS[3:]))
+    assert line.startswith("seed 5, step 2: state/remembering_5/power after the step has 1 of 1 ")
+
+
+def test_a_network_with_running_statistics_and_masks_is_looked_through(images):
+    """What is gone through again has the masks of the step, and its batch's statistics."""
+    layers = (Dense(8), BatchNorm(), Dropout(0.5), ReLU(), Dense(4))
+    line = told(images, layers, rate=1e30)
+    assert re.match(r"seed 5, step \d+: .* numbers not finite", line)
+    assert told(images, layers, rate=1e30) == line
