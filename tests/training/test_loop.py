@@ -84,14 +84,3 @@ def test_the_running_mean_is_a_mean_of_20_then_keeps_0_995():
         expected = 0.995 * expected + 0.005 * value
     mean.add(values[20:])
     assert mean.value == pytest.approx(expected, rel=1e-12)
-
-
-@pytest.mark.parametrize("count", [0, 1, 32, 48])
-def test_prediction_takes_any_number_of_images(images, count):
-    member = make_member(images)
-    params = run(images, steps=1).params[0]
-    arguments = NETWORK, params, {}, member.normalisation
-    together = predict_probabilities(*arguments, images.pixels)
-    some = predict_probabilities(*arguments, images.pixels[:count])
-    np.testing.assert_array_equal(some, together[:count])
-    np.testing.assert_allclose(together.sum(axis=1), 1, rtol=1e-6)

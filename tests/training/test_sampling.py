@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
-from ffnn_jax.config import Validation, preset
+from ffnn_jax.config import Refusal, Validation, preset
 from ffnn_jax.network import Network
 from ffnn_jax.nn import Dense
 from ffnn_jax.optim import momentum
@@ -147,3 +147,23 @@ def test_without_validation_every_image_is_trained_on(images):
     settings = dataclasses.replace(preset("quickstart"), steps=20, batch_size=8)
     trained = train(NETWORK, RULE, settings, ImageParts((images,)), [member])
     assert [record.validation_accuracy for record in trained.history] == [None]
+
+
+def test_holding_out_parts_all_rows_in_two():
+    train, validation = hold_out(3, 100, Validation("drawn", 21))
+    assert (len(train), len(validation)) == (79, 21)
+    assert sorted([*train, *validation]) == list(range(100))
+    assert train.dtype == np.int32
+
+
+def test_the_seed_decides_what_is_held_out():
+    first, again, other = (
+        hold_out(seed, 100, Validation("drawn", 21)).validation for seed in (0, 0, 1)
+    )
+    np.testing.assert_array_equal(first, again)
+    assert set(first) != set(other)
+
+
+def test_holding_out_everything_is_refused():
+    with pytest.raises(Refusal, match="leave one of the 100 training images to train on, got 100"):
+        hold_out(0, 100, Validation("drawn", 100))

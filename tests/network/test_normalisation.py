@@ -4,9 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ffnn_jax.config import NORMALISATIONS, Refusal, Validation
+from ffnn_jax.config import NORMALISATIONS
 from ffnn_jax.network import normalisation_of, normalise
-from ffnn_jax.training import hold_out
 from tests.tolerances import tolerance
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (40, 6, 5, 3), np.uint8)
@@ -100,23 +99,3 @@ def test_no_more_than_a_block_is_in_memory():
 def test_what_has_no_normalisation_is_refused(blocks, kind, message):
     with pytest.raises(ValueError, match=f"^normalisation_of: {message}$"):
         normalisation_of(blocks, 1 / 255, kind)
-
-
-def test_holding_out_parts_all_rows_in_two():
-    train, validation = hold_out(3, 100, Validation("drawn", 21))
-    assert (len(train), len(validation)) == (79, 21)
-    assert sorted([*train, *validation]) == list(range(100))
-    assert train.dtype == np.int32
-
-
-def test_the_seed_decides_what_is_held_out():
-    first, again, other = (
-        hold_out(seed, 100, Validation("drawn", 21)).validation for seed in (0, 0, 1)
-    )
-    np.testing.assert_array_equal(first, again)
-    assert set(first) != set(other)
-
-
-def test_holding_out_everything_is_refused():
-    with pytest.raises(Refusal, match="leave one of the 100 training images to train on, got 100"):
-        hold_out(0, 100, Validation("drawn", 100))
