@@ -12,7 +12,17 @@ from ffnn_jax import nn
 from ffnn_jax.config import Flip, preset
 from ffnn_jax.layers import dense, softmax_cross_entropy
 from ffnn_jax.network import Network, normalise, parted
-from ffnn_jax.nn import BatchNorm, Constant, Dense, Dropout, Layer, Param, ReLU, Residual
+from ffnn_jax.nn import (
+    BatchNorm,
+    Constant,
+    Dense,
+    Dropout,
+    FromImages,
+    Layer,
+    Param,
+    ReLU,
+    Residual,
+)
 from ffnn_jax.optim import momentum, scale_by_group
 from ffnn_jax.runs._plan import optimizer_of
 from ffnn_jax.training import (
@@ -206,6 +216,26 @@ def test_what_is_not_decayed_moves_by_its_gradient_alone(images):
     own = run(grey, layers, steps=20, weight_decay=0.5).params[0]["noisy_2"]
     np.testing.assert_array_equal(own["free"], np.ones((8, 8, 1)))
     assert own["slow"].max() < 0.9
+
+
+@dataclasses.dataclass(frozen=True)
+class Centred(Layer):
+    """A user's layer that takes off the mean of the first eight training images."""
+
+    def params(self, shape):
+        start = FromImages(lambda images: images.mean(axis=0), images=8)
+        return {"mean": Param(shape, start, trained=False)}
+
+    def __call__(self, params, x):
+        return x - params["mean"][None]
+
+
+def test_a_parameter_may_start_from_the_seed_s_training_images(images):
+    (params,) = run(images, (Centred(), Dense(4)), steps=3).params
+    member = make_member(images, 5)
+    first = normalise(images.pixels[member.train[:8]], member.normalisation)
+    allowed = tolerance("float32", 8)
+    np.testing.assert_allclose(params["centred_2"]["mean"], first.mean(axis=0), allowed, allowed)
 
 
 def test_keys_draw_differently_at_every_step_and_seed(images):
