@@ -31,6 +31,7 @@ def print_beginning(console: Console, planned: Plan) -> None:
             f"{settings.learning_rate} ({settings.schedule}), momentum {settings.momentum}, "
             f"weight decay {settings.weight_decay}"
         ),
+        "validation": _validation(planned),
         "inputs": ", ".join([settings.normalisation, *map(str, settings.augmentations)]),
         "seeds": f"{first}" if first == last else f"{first} to {last}",
         "parameters": f"{summary.parameters:,}",
@@ -38,6 +39,12 @@ def print_beginning(console: Console, planned: Plan) -> None:
     for name, fact in facts.items():
         console.print(f"{name:<10} {fact}")
     console.print(summary, soft_wrap=False)
+
+
+def _validation(planned: Plan) -> str:
+    """Which images are validated on; a split of the data set's own comes before the setting."""
+    asked, own = planned.settings.validation, planned.splits.validation
+    return str(asked) if own is None else f"{own.name}, in place of {asked}"
 
 
 def print_end(console: Console, outcome: Outcome, folder: Path) -> None:

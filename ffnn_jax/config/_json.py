@@ -47,13 +47,20 @@ def augmentations_to_json(augmentations: Iterable[Augmentation]) -> list[dict[st
     return _to_json(augmentations)
 
 
-def augmentations_from_json(described: Any) -> tuple[Augmentation, ...]:
+def augmentations_from_json(
+    described: Any, own: Iterable[type[Augmentation]] = ()
+) -> tuple[Augmentation, ...]:
     """The augmentations that ``augmentations_to_json`` wrote.
+
+    Args:
+        described: what it wrote.
+        own: the types of augmentations that are not this package's.
 
     Raises:
         Refusal: a type or a key is unknown, one is missing, or a value is rejected.
     """
-    return _from_json(described, "augmentation", AUGMENTATIONS)
+    kinds = AUGMENTATIONS | {kind.__name__: kind for kind in own}
+    return _from_json(described, "augmentation", kinds)
 
 
 def _to_json(described: Iterable[Any]) -> list[dict[str, Any]]:
@@ -92,7 +99,7 @@ def _said(value: Any) -> Any:
 
 
 def _are_layers(value: Any) -> bool:
-    return isinstance(value, tuple) and any(isinstance(one, Layer) for one in value)
+    return isinstance(value, tuple) and bool(value) and all(isinstance(one, Layer) for one in value)
 
 
 def _require_sayable(layer: Layer) -> None:
@@ -106,8 +113,11 @@ def _require_sayable(layer: Layer) -> None:
         raise Refusal(f'{layer}: a field of a layer cannot be called "type"')
     try:
         json.dumps({name: value for name, value in vars(layer).items() if not _are_layers(value)})
+        hash(layer)
     except (TypeError, ValueError):
-        raise Refusal(f"{layer}: its fields must be numbers, text or lists of them") from None
+        raise Refusal(
+            f"{layer}: its fields must be numbers, text, or tuples of them or of layers"
+        ) from None
 
 
 def _one(fields: dict[str, Any], noun: str, kinds: Kinds) -> Any:

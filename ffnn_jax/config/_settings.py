@@ -2,6 +2,7 @@
 
 import ctypes
 import dataclasses
+from collections.abc import Iterable
 from typing import Any
 
 from ffnn_jax._described import from_fields, is_number
@@ -29,7 +30,7 @@ _TYPES: dict[Any, tuple[Any, str]] = {
 _MOST_SEEDS = 10_000
 _SMALLEST_FLOAT, _LARGEST_FLOAT = 1.2e-38, 3.4e38
 _LARGEST = 2**31 - 1
-_GROUP_RATES = "(group, factor) pairs, factors at least 0"
+_GROUP_RATES = "(group, factor) pairs, each group once, factors at least 0"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,8 +140,18 @@ class Settings:
         }
 
     @classmethod
-    def from_json(cls, fields: dict[str, Any]) -> "Settings":
+    def from_json(
+        cls,
+        fields: dict[str, Any],
+        layers: Iterable[type[Layer]] = (),
+        augmentations: Iterable[type[Augmentation]] = (),
+    ) -> "Settings":
         """The settings that ``to_json`` wrote, by this version or by one before ``validation``.
+
+        Args:
+            fields: what it wrote.
+            layers: the types of the layers that are your own.
+            augmentations: the types of the augmentations that are your own.
 
         Raises:
             Refusal: a key or a type is unknown, one is missing, or a value is rejected.
@@ -149,8 +160,10 @@ class Settings:
         if "held_out" in fields:
             fields["validation"] = f"drawn:{fields.pop('held_out')}"
         described: dict[str, Any] = {
-            "layers": layers_from_json(fields.get("layers", [])),
-            "augmentations": augmentations_from_json(fields.get("augmentations", [])),
+            "layers": layers_from_json(fields.get("layers", []), layers),
+            "augmentations": augmentations_from_json(
+                fields.get("augmentations", []), augmentations
+            ),
         }
         if "validation" in fields:
             described["validation"] = Validation.parse(fields["validation"])
@@ -160,13 +173,17 @@ class Settings:
 
     def _has_group_rates(self) -> bool:
         value = self.group_rates
-        return isinstance(value, tuple) and all(
-            isinstance(pair, tuple)
-            and len(pair) == 2
-            and isinstance(pair[0], str)
-            and is_number(pair[1])
-            and 0 <= pair[1] < _LARGEST_FLOAT
-            for pair in value
+        return (
+            isinstance(value, tuple)
+            and all(
+                isinstance(pair, tuple)
+                and len(pair) == 2
+                and isinstance(pair[0], str)
+                and is_number(pair[1])
+                and 0 <= pair[1] < _LARGEST_FLOAT
+                for pair in value
+            )
+            and len({pair[0] for pair in value}) == len(value)
         )
 
     def _require_type(self, field: str, kind: Any) -> None:

@@ -1,5 +1,6 @@
 """Layers made into a network: ``init``, ``apply`` and ``summary``, and what its inputs are."""
 
+from ffnn_jax.network._contract import require_kept_contract
 from ffnn_jax.network._network import Network, Params, State
 from ffnn_jax.network._normalisation import Normalisation, normalisation_of, normalise
 from ffnn_jax.network._summary import Summary, SummaryRow
@@ -17,4 +18,5 @@ __all__ = [
     "normalisation_of",
     "normalise",
     "parted",
+    "require_kept_contract",
 ]

@@ -10,11 +10,13 @@ from jaxtyping import Array, Float, Key, Num
 from ffnn_jax import nn
 from ffnn_jax.network import _starts
 from ffnn_jax.network._summary import Summary, summarise
-from ffnn_jax.nn import FIRST_OF_A_NETWORK, Layer, Tree
+from ffnn_jax.network._trees import parted
+from ffnn_jax.nn import FIRST_OF_A_NETWORK, Layer, Param, Tree
 
 Params = Tree
 State = Tree
 Images = Num[Array, "N ..."]
+_STATE = 1 << 30  # the state has draws of its own
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,9 +47,9 @@ class Network:
         return nn.shapes_through(self.layers, self.input_shape)[-1]
 
     @property
-    def mixes_batch(self) -> bool:
-        """Whether, in training, an output depends on other inputs of the batch."""
-        return nn.mixes_batch(self.layers)
+    def may_be_cut(self) -> bool:
+        """Whether a batch may be trained on in micro-batches: images are apart, and no state."""
+        return not nn.mixes_batch(self.layers) and not self.state_specs
 
     @property
     def needs_key(self) -> bool:
@@ -64,14 +66,23 @@ class Network:
         """The ``Param`` of each array of the state, by layer and name."""
         return nn.state_of(self.layers, self.input_shape, FIRST_OF_A_NETWORK)
 
+    @property
+    def every_param(self) -> list[Param]:
+        """The ``Param`` of each parameter, in the order in which the data flows."""
+        return [param for _, param in _starts.leaves(self.param_specs)]
+
     def treatment(self, of: str) -> Tree:
         """What each parameter's ``Param`` says: "trained", "decayed" or "group"."""
         return _starts.mapped(lambda param: getattr(param, of), self.param_specs)
 
+    def treatment_of_trained(self, of: str) -> Tree:
+        """The same of the parameters that are trained; None for the others."""
+        return parted(self.treatment(of), self.treatment("trained"))[0]
+
     def needs_images(self) -> int:
-        """How many training images ``init`` asks for; 0 if no parameter is computed from them."""
-        params = [param for _, param in _starts.leaves(self.param_specs)]
-        asked = [p.start.images for p in params if isinstance(p.start, nn.FromImages)]
+        """How many training images ``init`` asks for; 0 if nothing is computed from them."""
+        specs = (*self.every_param, *(spec for _, spec in _starts.leaves(self.state_specs)))
+        asked = [spec.start.images for spec in specs if isinstance(spec.start, nn.FromImages)]
         return max(asked, default=0)
 
     def shapes(self) -> tuple[Params, State]:
@@ -114,10 +125,7 @@ class Network:
         Raises:
             ValueError: inputs or parameters do not fit the network, or a key is missing.
         """
-        keys = None if key is None else nn.image_keys(key, len(x))
-        return nn.apply(
-            self.layers, params, state, x, training=training, key=keys, first=FIRST_OF_A_NETWORK
-        )
+        return nn.apply(self.layers, params, state, x, **_mode(training, key, x))
 
     def outputs(
         self,
@@ -140,9 +148,7 @@ class Network:
         Returns:
             ``{"conv_2": ..., "relu_3": ...}``, named as in ``summary``.
         """
-        keys = None if key is None else nn.image_keys(key, len(x))
-        mode: dict[str, Any] = {"training": training, "key": keys, "first": FIRST_OF_A_NETWORK}
-        every = nn.outputs(self.layers, params, state, x, **mode)
+        every = nn.outputs(self.layers, params, state, x, **_mode(training, key, x))
         return {name: z for name, z, _ in every}
 
     @property
@@ -160,9 +166,15 @@ class Network:
         return summarise(self.layers, self.param_specs, self.input_shape)
 
 
+def _mode(training: bool, key: Key[Array, "*N"] | None, x: Images) -> dict[str, Any]:
+    """How the layers of a network are applied to a batch."""
+    keys = None if key is None else nn.image_keys(key, len(x))
+    return {"training": training, "key": keys, "first": FIRST_OF_A_NETWORK}
+
+
 @functools.partial(jax.jit, static_argnums=0)
 def _init(
     network: Network, key: Key[Array, ""], images: Float[Array, "N H W C"] | None
 ) -> tuple[Params, State]:
     params = _starts.started(network.param_specs, key, images)
-    return params, _starts.started(network.state_specs, key, images)
+    return params, _starts.started(network.state_specs, jax.random.fold_in(key, _STATE), images)

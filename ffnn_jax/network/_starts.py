@@ -107,7 +107,7 @@ def _dirac(kernel: Float[Array, "KH KW C_in C_out"]) -> Float[Array, "KH KW C_in
 
 
 def _required(name: str, param: Param, array: Any) -> Array:
-    """What a start of one's own gave, if it can be trained, counted and saved."""
+    """Validates the array that a start of the user's own gave."""
     of_numbers = isinstance(array, jax.Array | np.ndarray)
     if not of_numbers or not jnp.issubdtype(array.dtype, jnp.floating):
         raise TypeError(f"init: the start of {name} must give an array of floating-point numbers")

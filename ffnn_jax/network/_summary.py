@@ -158,8 +158,8 @@ def _rows(
         own = params.get(name, {})
         row = _row(f"{above}{number}", layer, given, own, learns)
         yield row
-        for part, inner in layer.parts().items():
-            prefix = f"{row.number}." if part != "shortcut" else f"{row.number}.s"
+        for place, (part, inner) in enumerate(layer.parts().items()):
+            prefix = f"{row.number}.{part[0] if place else ''}"
             yield from _rows(inner, own.get(part, {}), given, 1, learns, prefix)
         learns = learns or any(param.trained for _, param in leaves(own))
 
@@ -167,17 +167,21 @@ def _rows(
 def _row(number: str, layer: Layer, shape: Shape, params: Tree, needs_dx: bool) -> SummaryRow:
     output_shape = layer.output_shape(shape)
     if layer.parts():
-        return SummaryRow(number, layer.title, output_shape)
+        return SummaryRow(number, _title(layer), output_shape)
     forward = 2 * layer.multiply_adds(shape)
     trained = any(param.trained for _, param in leaves(params))
     row = SummaryRow(
         number,
-        layer.title,
+        _title(layer),
         output_shape,
         forward_flops=forward,
         backward_flops=forward * (trained + needs_dx),
     )
     return dataclasses.replace(row, **_parameter_cells(layer, params)) if params else row
+
+
+def _title(layer: Layer) -> str:
+    return layer.title or type(layer).__name__
 
 
 def _parameter_cells(layer: Layer, params: Tree) -> dict[str, Any]:

@@ -19,7 +19,7 @@ def parted(tree: Any, trained: Any) -> tuple[Any, Any]:
 
 
 def merged(trained: Any, frozen: Any) -> Any:
-    """The tree that ``parted`` made two of."""
+    """Undoes ``parted``."""
 
     def either(one: Any, other: Any) -> Any:
         return other if one is None else one

@@ -51,13 +51,15 @@ def state_of(layers: Layers, shape: Shape, first: int = 1) -> Tree:
 
 
 def mixes_batch(layers: Layers) -> bool:
-    """Whether any layer's outputs depend on other images of the batch."""
-    return any(layer.mixes_batch for layer in layers)
+    """Whether any layer's outputs, or those of a layer inside it, depend on the other images."""
+    return any(
+        layer.mixes_batch or any(map(mixes_batch, layer.parts().values())) for layer in layers
+    )
 
 
 def needs_key(layers: Layers) -> bool:
-    """Whether any layer draws in training."""
-    return any(layer.needs_key for layer in layers)
+    """Whether any layer, or a layer inside it, draws in training."""
+    return any(layer.needs_key or any(map(needs_key, layer.parts().values())) for layer in layers)
 
 
 def apply(layers: Layers, params: Tree, state: Tree, x: Any, **mode: Any) -> tuple[Any, Tree]:
@@ -103,10 +105,16 @@ def outputs(
 
     for number, name, layer in numbered(layers, first):
         given = params.get(name, {}), state.get(name, {})
-        keys = folded(key, number) if layer.needs_key else None
+        keys = folded(key, number) if needs_key([layer]) else None
         with named_scope(name):
-            x, after = layer.apply(*given, x, training=training, key=keys)
+            z, after = layer.apply(*given, x, training=training, key=keys)
+        x = _in_the_dtype_of(x, z)
         yield name, x, after
+
+
+def _in_the_dtype_of(x: Any, z: Any) -> Any:
+    """An output in its input's dtype; that of tokens stays as it is."""
+    return z.astype(x.dtype) if x.dtype.kind in "fV" and z.dtype != x.dtype else z
 
 
 def _collected(what: str, layers: Layers, shape: Shape, first: int) -> Tree:

@@ -16,13 +16,14 @@ class Layer(Described):
     ``apply``. The batch comes first in ``x`` and in the output.
 
     Attributes:
-        title: names the layer in tables.
+        title: names the layer in tables; the type's name if empty.
         mixes_batch: whether an output in training depends on other images of the batch. Then the
             batch is not cut into micro-batches. In prediction no output may.
         needs_key: whether the layer draws in training; a layer that does not is given no key.
+            Of both, layers inside this one speak for themselves.
     """
 
-    title: ClassVar[str] = "Layer"
+    title: ClassVar[str] = ""
     mixes_batch: ClassVar[bool] = False
     needs_key: ClassVar[bool] = False
 
@@ -39,7 +40,10 @@ class Layer(Described):
         return {}
 
     def state(self, shape: Shape) -> Tree:
-        """What is carried from step to step: each a ``Param``, float32, never differentiated."""
+        """What is carried from step to step: each a ``Param``, float32, never differentiated.
+
+        ``apply`` is called once a step: the batch of a network with state is not cut.
+        """
         return {}
 
     def multiply_adds(self, shape: Shape) -> int:
@@ -53,7 +57,7 @@ class Layer(Described):
     def apply(
         self, params: Tree, state: Tree, x: Any, *, training: bool = False, key: Any = None
     ) -> tuple[Any, Tree]:
-        """The output for a batch, and the state after it.
+        """The output for a batch, in its dtype, and the state after it.
 
         Args:
             params: the parameters by name.

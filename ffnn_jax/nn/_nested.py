@@ -24,16 +24,6 @@ class _Nested(Layer):
         found = {name: _chain.state_of(part, shape) for name, part in self.parts().items()}
         return {name: tree for name, tree in found.items() if tree}
 
-    @property
-    def mixes_batch(self) -> bool:  # type: ignore[override]
-        """Whether any layer inside does."""
-        return any(map(_chain.mixes_batch, self.parts().values()))
-
-    @property
-    def needs_key(self) -> bool:  # type: ignore[override]
-        """Whether any layer inside does."""
-        return any(map(_chain.needs_key, self.parts().values()))
-
     def _run(self, params: Tree, state: Tree, x: Any, training: bool, key: Any) -> tuple[Any, Any]:
         """The outputs of the parts, each applied to x, and the state after the batch."""
         outputs, after = [], {}

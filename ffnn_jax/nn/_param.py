@@ -4,6 +4,9 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+from ffnn_jax._described import is_whole
+from ffnn_jax._errors import Refusal
+
 Shape = tuple[int, ...]
 Tree = dict[str, Any]
 """Nested dictionaries by name; the leaves are ``Param``, or the arrays that they describe."""
@@ -70,3 +73,16 @@ class Param:
     trained: bool = True
     decayed: bool = True
     group: str = ""
+
+    def __post_init__(self) -> None:
+        """Rejects fields of another type."""
+        shape = isinstance(self.shape, tuple) and all(map(is_whole, self.shape))
+        words = isinstance(self.trained, bool) and isinstance(self.decayed, bool)
+        starts = callable(self.start) or isinstance(
+            self.start, Normal | Constant | Dirac | FromImages
+        )
+        if not (shape and words and starts and isinstance(self.group, str)):
+            raise Refusal(
+                f"{self}: shape must be a tuple of whole numbers, start a start, "
+                "trained and decayed True or False, group text"
+            )

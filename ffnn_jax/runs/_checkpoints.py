@@ -6,6 +6,7 @@ read is named and put aside, and the one before it is used; a run never begins a
 """
 
 import dataclasses
+import json
 import logging
 import re
 import shutil
@@ -167,7 +168,7 @@ class Checkpoints(Callbacks):
 
 
 def last_checkpoint(folder: Path) -> Saved:
-    """The newest checkpoint of a run that can be read; at last the best one.
+    """The newest readable checkpoint of a run, falling back to the best.
 
     Raises:
         Refusal: there is none.
@@ -193,8 +194,8 @@ def _read(path: Path, step: int | None) -> Saved:
         raise Refusal(f"{path}: no checkpoint of a run")
     if step not in (None, about["step"]):
         raise Refusal(f"{path}: it is of step {about['step']}")
-    about["settings"] = Settings.from_json(about["settings"]).to_json()  # as this version says them
     if number == 1:
+        about["settings"] = Settings.from_json(about["settings"]).to_json()  # as format 2 has them
         arrays = {_SEED.sub(r"\1/opt_state/", name): array for name, array in arrays.items()}
     return Saved(path, arrays, about)
 
@@ -205,13 +206,18 @@ def _validation_of(best: Path, run: Mapping[str, Any]) -> float | None:
         return None
     try:
         about = _read(best, None).about
-        there, here = ({**of["settings"], "steps": 0} for of in (about, run))
+        there, here = (_but_for_steps(of["settings"]) for of in (about, run))
         if (there, about.get("data_sha256")) != (here, run["data_sha256"]):
             raise Refusal(f"{best}: of another run")
         return about["validation"]
     except Refusal as refusal:
         _log.warning("%s; it will be replaced", refusal)
         return None
+
+
+def _but_for_steps(settings: Mapping[str, Any]) -> Any:
+    """Settings as they are read from a file, without the number of steps."""
+    return json.loads(json.dumps({**settings, "steps": 0}))
 
 
 def _warn_of_other_arithmetic(start: Saved, now: Mapping[str, Any]) -> None:

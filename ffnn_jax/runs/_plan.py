@@ -4,12 +4,13 @@ import dataclasses
 from collections.abc import Collection
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 import optax
 
 from ffnn_jax.config import Refusal, Settings, Validation, suggestion
 from ffnn_jax.data import Dataset, Splits
-from ffnn_jax.network import Network, parted
+from ffnn_jax.network import Network, require_kept_contract
 from ffnn_jax.nn import Dense
 from ffnn_jax.optim import momentum, scale_by_group, triangular
 from ffnn_jax.training import Split, hold_out
@@ -35,7 +36,8 @@ def plan(settings: Settings, splits: Splits) -> Plan:
     Raises:
         Refusal: a layer or an augmentation does not fit the images, the outputs are not one a
             class, the batch is larger than the training set, nothing is trained, a group with a
-            rate of its own has no parameters; or the splits differ in images or classes.
+            rate of its own has no parameters, a layer of one's own does not keep to the contract;
+            or the splits differ in images or classes.
     """
     network = Network(settings.layers, splits.train.image_shape)
     outputs, classes = network.output_shape, len(splits.train.class_names)
@@ -52,6 +54,7 @@ def plan(settings: Settings, splits: Splits) -> Plan:
         size = settings.batch_size
         raise Refusal(f"batch-size must be at most the {trained_on} training images, got {size}")
     _require_trained(network, settings)
+    require_kept_contract(network)
     return Plan(settings, splits, network)
 
 
@@ -89,42 +92,25 @@ def optimizer_of(settings: Settings, network: Network) -> optax.GradientTransfor
     alpha: optax.ScalarOrSchedule = settings.learning_rate
     if settings.schedule == "triangular":
         alpha = triangular(alpha, settings.steps)
-    is_trained = network.treatment("trained")
-    decayed, _ = parted(network.treatment("decayed"), is_trained)
+    decayed = network.treatment_of_trained("decayed")
     rule = momentum(alpha, settings.momentum, settings.weight_decay, decayed)
     if not settings.group_rates:
         return rule
-    rates, groups = dict(settings.group_rates), network.treatment("group")
-    factors, _ = parted(_replaced(groups, rates), is_trained)
+    rates, groups = dict(settings.group_rates), network.treatment_of_trained("group")
+    factors = jax.tree.map(lambda group: rates.get(group, 1.0), groups)
     return optax.chain(rule, scale_by_group(factors))
 
 
-def _replaced(groups: Any, rates: dict[str, float]) -> Any:
-    """The factor of each parameter's group, 1 for groups without one."""
-    if isinstance(groups, dict):
-        return {name: _replaced(group, rates) for name, group in groups.items()}
-    return rates.get(groups, 1.0)
-
-
-def _groups(tree: Any) -> set[str]:
-    if isinstance(tree, dict):
-        return set().union(*map(_groups, tree.values()))
-    return {tree} - {""}
-
-
 def _require_trained(network: Network, settings: Settings) -> None:
-    """Rejects a network in which nothing is trained, and rates of groups that it does not have."""
-    if not _any(network.treatment("trained")):
+    """Rejects a network in which nothing is trained, and rates of groups that it does not train."""
+    trained = [param for param in network.every_param if param.trained]
+    if not trained:
         raise Refusal("layers: none has parameters that are trained")
-    known = sorted(_groups(network.treatment("group")))
+    known = sorted({param.group for param in trained} - {""})
     for name, _ in settings.group_rates:
         if name not in known:
-            there = f"known: {', '.join(known)}" if known else "no parameter has a group"
+            there = f"known: {', '.join(known)}" if known else "no trained parameter has a group"
             raise Refusal(f"group-rates: unknown group {name!r} ({there}){suggestion(name, known)}")
-
-
-def _any(tree: Any) -> bool:
-    return any(map(_any, tree.values())) if isinstance(tree, dict) else tree
 
 
 def _kind(part: Dataset) -> tuple[Any, ...]:

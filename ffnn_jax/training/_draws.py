@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int32, Key, UInt32
 
 _ROUNDS = 8
+_FEW = 64
 
 
 def draw_distinct(key: Key[Array, ""], size: int, below: int) -> Int32[Array, " size"]:
@@ -52,14 +53,17 @@ def permuted(
 
     A Feistel network permutes the numbers of as many bits as ``count`` needs: in each round one
     half is changed by a hash of the other half, which undoes itself. Numbers from ``count`` on are
-    permuted again until they are below it; that leaves a permutation of those below.
+    permuted again until they are below it; that leaves a permutation of those below. Of few
+    numbers every permutation is equally likely: they are sorted by a draw each.
 
     Args:
         key: decides the permutation.
         positions: from 0 to ``count`` - 1.
         count: how many numbers are permuted.
     """
-    bits = max(int(count - 1).bit_length(), 2)
+    if count <= _FEW:
+        return jax.random.permutation(key, jnp.arange(count, dtype=jnp.int32))[positions]
+    bits = int(count - 1).bit_length()
     low = bits // 2
     keys = jax.random.bits(key, (_ROUNDS,), jnp.uint32)
 

@@ -8,8 +8,8 @@ size with losses L_1 ... L_P; then
 
 so they may be gone through one after another, and only their sum is kept. What the layers of one
 write is then still in the cache when its backward reads it. (parts.1) asks that the loss of an
-image does not depend on the others: a batch that the network mixes is taken at once. State goes
-from one micro-batch to the next.
+image does not depend on the others, and a state is updated once a step: a batch that the network
+mixes, or that changes its state, is taken at once.
 """
 
 from collections.abc import Callable
@@ -50,7 +50,7 @@ def make_loss(network: Network, precision: str) -> Loss:
 
 
 def cast_to_compute(x: Num[Array, "N ..."], precision: str) -> Num[Array, "N ..."]:
-    """The inputs as the first layer is given them; the operations cast their parameters to them."""
+    """The inputs in the dtype that the layers compute in; tokens stay as they are."""
     narrow = precision == "bf16" and jnp.issubdtype(x.dtype, jnp.floating)
     return x.astype(jnp.bfloat16) if narrow else x
 
@@ -61,7 +61,7 @@ def loss_and_gradients(
     frozen: Params,
     state: State,
     batch: Batch,
-    mixes_batch: bool = False,
+    may_be_cut: bool = True,
 ) -> tuple[Float[Array, ""], Float[Array, "N K"], State, Params]:
     """Returns the loss, the logits, the state after the batch, and the gradients.
 
@@ -71,10 +71,10 @@ def loss_and_gradients(
         frozen: the others.
         state: before the batch.
         batch: inputs, labels and keys.
-        mixes_batch: whether an image's output depends on the others.
+        may_be_cut: whether micro-batches give the same, as ``Network.may_be_cut`` says.
     """
     images = len(batch[1])
-    size = images if mixes_batch else _part_size(images)
+    size = _part_size(images) if may_be_cut else images
     if size == images:
         return _at_once(loss_of, trained, frozen, state, batch)
     return jax.lax.platform_dependent(
@@ -109,14 +109,13 @@ def _in_parts(
     """One micro-batch after another in a scan that carries the sums of (parts.1) and (parts.2)."""
     parts: Any = jax.tree.map(lambda a: a.reshape(-1, size, *a.shape[1:]), batch)
 
-    def add(carry: tuple[Any, State], part: Batch) -> tuple[tuple[Any, State], Array]:
-        sums, state = carry
-        loss, logits, after, grads = _at_once(loss_of, trained, frozen, state, part)
-        return (jax.tree.map(jnp.add, sums, (loss, grads)), after), logits
+    def add(sums: Any, part: Batch) -> tuple[Any, Array]:
+        loss, logits, _, grads = _at_once(loss_of, trained, frozen, state, part)
+        return jax.tree.map(jnp.add, sums, (loss, grads)), logits
 
     first = jax.tree.map(lambda a: a[0], parts)
     shapes = jax.eval_shape(lambda: _at_once(loss_of, trained, frozen, state, first))
     zeros = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), (shapes[0], shapes[3]))
-    (sums, after), logits = jax.lax.scan(add, (zeros, state), parts)
+    sums, logits = jax.lax.scan(add, zeros, parts)
     loss, grads = jax.tree.map(lambda total: total / len(parts[1]), sums)  # (parts.1), (parts.2)
-    return loss, logits.reshape(len(batch[1]), -1), after, grads
+    return loss, logits.reshape(len(batch[1]), -1), state, grads

@@ -77,11 +77,16 @@ class Guard:
         settings = self.settings
         source = self.loader.training(index, step)
         sampling = Sampling(settings.batch_size, settings.sampling)
-        batch = jax.jit(inputs_at, static_argnums=(0, 4, 5))(
-            self.network, source, member, state.step, sampling, settings.augmentations
+        partial, count = sampling.partial_size(len(member.train)), len(member.train)
+        size = partial if partial and sampling.is_last(step, count) else sampling.size
+        batch = jax.jit(inputs_at, static_argnums=(0, 4, 5, 6))(
+            self.network, source, member, state.step, sampling, settings.augmentations, size
         )
         where = f"seed {settings.seed + index}, step {step + 1}: "
-        told = next(self._bad_arrays(state, batch), "what is not finite came of rounding alone")
+        told = next(
+            self._bad_arrays(state, batch),
+            "no array of this step is, once it is made again operation by operation",
+        )
         if self.names_operation:
             told += f"; {self._operation(state, batch)}"
         return where + told
@@ -103,7 +108,7 @@ class Guard:
             yield f"the output of {layer}", z
         loss, after, grads, trained = self._gradients(state, batch)
         yield "the loss", loss
-        decayed, _ = parted(self.network.treatment("decayed"), self.network.treatment("trained"))
+        decayed = self.network.treatment_of_trained("decayed")
         yield "weight decay's loss", decay_loss(trained, self.settings.weight_decay, decayed)
         for layer in reversed(outputs):
             for name, grad in by_path(grads.get(layer, {})).items():
@@ -119,7 +124,7 @@ class Guard:
         loss_of = make_loss(self.network, self.settings.precision)
         trained, frozen = parted(state.params, self.network.treatment("trained"))
         loss, _, after, grads = loss_and_gradients(
-            loss_of, trained, frozen, state.state, batch, self.network.mixes_batch
+            loss_of, trained, frozen, state.state, batch, self.network.may_be_cut
         )
         return loss, after, grads, trained
 

@@ -5,7 +5,7 @@ memory draws them with, so both see the same batches. What is sent at once is a 
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 import jax
@@ -114,19 +114,13 @@ class Stream:
             return images.block(first, draw(np.int32(first)))
 
         require_grain()
-        import grain
-
-        ahead = grain.ReadOptions(num_threads=1, prefetch_buffer_size=1)
-        blocks = grain.MapDataset.range(count).map(block).to_iter_dataset(ahead)
-        device = jax.devices()[0]
-        self._blocks = iter(
-            grain.experimental.device_put(blocks, device, cpu_buffer_size=1, device_buffer_size=1)
-        )
+        self._block, self._count = block, count
+        self._blocks = self._from(0)
         self._current: Block | None = None
         self._last = -1
 
     def block_at(self, step: int) -> Block:
-        """The block that a step's batch is in; steps are asked for in order.
+        """The block that a step's batch is in; steps are asked for in order, and may be skipped.
 
         Raises:
             ValueError: the block was given before and is gone.
@@ -134,11 +128,24 @@ class Stream:
         index = step // self.block_steps
         if index < self._last:
             raise ValueError(f"block_at: step {step} is behind the stream")
-        while self._last < index:
-            self._current = next(self._blocks)
-            self._last += 1
+        if index > self._last + 1:
+            self._blocks = self._from(index)
+        if index > self._last:
+            self._current, self._last = next(self._blocks), index
         assert self._current is not None
         return self._current
+
+    def _from(self, first: int) -> Iterator[Block]:
+        """The blocks from this one on, each made while the one before it is used."""
+        import grain
+
+        ahead = grain.ReadOptions(num_threads=1, prefetch_buffer_size=1)
+        numbers = grain.MapDataset.range(first, self._count)
+        blocks = numbers.map(self._block).to_iter_dataset(ahead)
+        place = jax.devices()[0]
+        return iter(
+            grain.experimental.device_put(blocks, place, cpu_buffer_size=1, device_buffer_size=1)
+        )
 
 
 def fits_on_device(images: ImageParts) -> bool:

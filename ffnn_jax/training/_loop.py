@@ -119,7 +119,7 @@ def _looked(seeds: Seeds, runs: Sequence[Shown], step: int) -> list[Record]:
 def _next_stop(step: int, first: int, settings: Settings, chunk_steps: int, spent: float) -> int:
     """The step to stop at: the next look at validation, the end, or about two seconds on.
 
-    A chunk begins at a multiple of its length at the latest: there the next block begins.
+    No chunk crosses a multiple of its length, where the next block begins.
     """
     interval = settings.validation_interval
     done = step - first

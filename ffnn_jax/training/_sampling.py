@@ -50,9 +50,7 @@ def hold_out(seed: int, count: int, validation: Validation) -> Split:
     """
     if validation.images >= count:
         images = validation.images
-        raise Refusal(
-            f"validation must leave one of the {count} training images to train on, got {images}"
-        )
+        raise Refusal(f"validation must be below the {count} training images, got {images}")
     order = np.arange(count, dtype=np.int32)
     if validation.chosen == "drawn":
         order = np.random.default_rng(seed).permutation(count).astype(np.int32)
@@ -83,7 +81,7 @@ class Sampling(NamedTuple):
         """Images of the last batch of an epoch, if it is smaller than the others; else 0."""
         return count % self.size if self.kind == "epochs-partial" else 0
 
-    def is_partial(self, step: Int32[Any, ""], count: int) -> Any:
+    def is_last(self, step: Int32[Any, ""], count: int) -> Any:
         """Whether the step's batch is the last of an epoch."""
         last = self.steps_an_epoch(count) - 1
         return step % (last + 1) == last
@@ -97,8 +95,14 @@ def key_of(member: Member, purpose: int, step: Int32[Any, ""]) -> Key[Array, ""]
 def batch_indices(
     member: Member, step: Int32[Any, ""], sampling: Sampling
 ) -> Int32[Array, " size"]:
-    """The images of a step's batch, all different; a partial batch is filled by its last image."""
+    """The images of a step's batch, all different; a partial batch is filled by its last image.
+
+    Raises:
+        ValueError: a batch has more images than there are.
+    """
     count, size = member.train.shape[0], sampling.size
+    if size > count:
+        raise ValueError(f"batch_indices: a batch of {size} needs as many images, got {count}")
     if sampling.kind == "independent":
         return member.train[draw_distinct(key_of(member, BATCHES, step), size, count)]
     epoch, number = sampling.epoch(step, count), step % sampling.steps_an_epoch(count)

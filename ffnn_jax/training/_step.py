@@ -125,9 +125,14 @@ def inputs_at(
     step: Int32[Array, ""],
     sampling: Sampling,
     augmentations: tuple[Augmentation, ...],
+    size: int,
 ) -> Batch:
-    """The batch of a step: images normalised and augmented, labels, and keys for random layers."""
-    images, indices = _batch_at(source, member, step, sampling)
+    """The batch of a step: images normalised and augmented, labels, and keys for random layers.
+
+    A partial batch is the first ``size`` of what is drawn.
+    """
+    drawn = _batch_at(source, member, step, sampling)
+    images, indices = jax.tree.map(lambda array: array[:size], drawn)
     x = normalise(images.pixels, member.normalisation)
     if augmentations:
         epoch = sampling.epoch(step, member.train.shape[0])
@@ -145,13 +150,12 @@ def _make_update(
 ) -> Callable[[TrainState, Batch], tuple[TrainState, ChunkMetrics]]:
     """Returns the function of one step once its batch is there: forward, backward, update."""
     loss_of = make_loss(network, precision)
-    is_trained, is_decayed = network.treatment("trained"), network.treatment("decayed")
-    decayed, _ = parted(is_decayed, is_trained)
+    is_trained, decayed = network.treatment("trained"), network.treatment_of_trained("decayed")
 
     def update(before: TrainState, batch: Batch) -> tuple[TrainState, ChunkMetrics]:
         trained, frozen = parted(before.params, is_trained)
         loss, logits, state, grads = loss_and_gradients(
-            loss_of, trained, frozen, before.state, batch, network.mixes_batch
+            loss_of, trained, frozen, before.state, batch, network.may_be_cut
         )
         updates, opt_state = optimizer.update(grads, before.opt_state, trained)
         params: Any = merged(optax.apply_updates(trained, updates), frozen)
@@ -174,10 +178,8 @@ def _make_train_step(
         def step(
             state: TrainState, source: Images | Block, member: Member
         ) -> tuple[TrainState, ChunkMetrics]:
-            batch = inputs_at(network, source, member, state.step, sampling, augmentations)
-            if images < sampling.size:
-                batch = jax.tree.map(lambda array: array[:images], batch)
-            return update(state, batch)
+            given = source, member, state.step, sampling, augmentations, images
+            return update(state, inputs_at(network, *given))
 
         return step
 
@@ -188,8 +190,8 @@ def _make_train_step(
         if not sampling.partial_size(count):
             return whole(state, source, member)
         partial = step_of(sampling.partial_size(count))
-        is_partial = sampling.is_partial(state.step, count)
-        return jax.lax.cond(is_partial, partial, whole, state, source, member)
+        is_last = sampling.is_last(state.step, count)
+        return jax.lax.cond(is_last, partial, whole, state, source, member)
 
     return train_step
 

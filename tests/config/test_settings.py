@@ -39,7 +39,7 @@ OUT_OF_RANGE = [
     ),
     ("sampling", "all", "one of independent, epochs, epochs-partial"),
     *(
-        ("group_rates", bad, "(group, factor) pairs, factors at least 0")
+        ("group_rates", bad, "(group, factor) pairs, each group once, factors at least 0")
         for bad in (
             None,
             {"slow": 0.5},

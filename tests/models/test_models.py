@@ -337,7 +337,7 @@ def test_a_layer_that_asks_for_other_arrays_than_were_saved_is_refused(tmp_path:
 @pytest.mark.parametrize(
     ("layer", "message"),
     [
-        (Scaled(start=1j), r"Scaled\(start=1j\): its fields must be numbers, text or lists"),
+        (Scaled(start=1j), r"Scaled\(start=1j\): its fields must be numbers, text, or tuples"),
         (type("ReLU", (Layer,), {})(), "the name ReLU is taken"),
         (Typed(), 'cannot be called "type"'),
         (NoDataclass(), "must be a dataclass, with all it has as fields"),

@@ -93,7 +93,7 @@ def test_a_layer_says_whether_it_mixes_the_batch_in_training(name):
     together, _ = layer.apply(params, state, x, training=True, key=key)
     fewer, _ = layer.apply(params, state, x[:4], training=True, key=key[:4])
     apart = np.abs(np.asarray(together[:4] - fewer)).max()
-    assert (apart > 0.01) == layer.mixes_batch
+    assert (apart > 0.01) == nn.mixes_batch([layer])
 
 
 @each_layer
@@ -104,7 +104,7 @@ def test_a_layer_says_whether_it_needs_a_key(name):
         layer.apply(params, state, x, training=True, key=nn.image_keys(jax.random.key(k), 6))[0]
         for k in (2, 3)
     ]
-    assert np.array_equal(*outputs) != layer.needs_key
+    assert np.array_equal(*outputs) != nn.needs_key([layer])
 
 
 @each_layer

@@ -364,7 +364,7 @@ def test_the_figures_of_a_run_can_be_opened(folder: Path):
         ({"batch_size": 28}, "batch-size must be at most the 27 training images, got 28"),
         (
             {"validation": Validation("drawn", 36)},
-            "validation must leave one of the 36 training images to train on, got 36",
+            "validation must be below the 36 training images, got 36",
         ),
         (
             {"layers": (Dense(4),)},

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -16,7 +17,7 @@ import pytest
 from ffnn_jax.config import Settings, Validation, preset
 from ffnn_jax.data import load_splits
 from ffnn_jax.models import load, save_exported
-from ffnn_jax.nn import BatchNorm, Dense, Dropout, ReLU, Residual
+from ffnn_jax.nn import BatchNorm, Dense, Dropout, Layer, ReLU, Residual
 from ffnn_jax.runs import Checkpoints, Outcome, compute, last_checkpoint, write_run
 
 BLOCK = Residual((Dense(32), BatchNorm(), ReLU(), Dropout(0.2)))
@@ -29,6 +30,7 @@ SETTINGS = dataclasses.replace(
 PROGRAM = """
 import json, sys
 from pathlib import Path
+from typing import Any
 from ffnn_jax.config import Settings
 from ffnn_jax.runs import Checkpoints, compute, last_checkpoint
 folder, resumes = Path(sys.argv[1]), len(sys.argv) > 3
@@ -107,6 +109,27 @@ def test_killed_it_goes_on_to_the_same_bits(tmp_path: Path):
     assert 0 < last_checkpoint(tmp_path / "killed").about["step"] < 400
     found, _ = started(tmp_path / "killed", "resume", steps=400).communicate()
     assert found == expected != ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Doubled(Layer):
+    """A layer of a user's own, which a file can only name."""
+
+    by: tuple[float, ...] = (2.0,)
+
+    def __call__(self, params: Any, x: Any) -> Any:
+        return self.by[0] * x
+
+
+def test_a_run_with_a_layer_of_ones_own_is_resumed_in_python(tmp_path: Path):
+    settings = dataclasses.replace(SETTINGS, layers=(Doubled(), *LAYERS), steps=12)
+    compute(dataclasses.replace(settings, steps=6), callbacks=Checkpoints(tmp_path, every=3))
+    start = last_checkpoint(tmp_path)
+    assert start.about["step"] == 6
+    resumed = compute(settings, callbacks=Checkpoints(tmp_path, start=start))
+    straight = compute(settings)
+    assert resumed.models[0].parameters_sha256 == straight.models[0].parameters_sha256
+    assert Settings.from_json(start.about["settings"], layers=[Doubled]).layers == settings.layers
 
 
 def test_a_run_without_validation_leaves_all_that_a_run_leaves(tmp_path: Path):

@@ -3,6 +3,7 @@
 import dataclasses
 import re
 from pathlib import Path
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -132,6 +133,23 @@ class Remembering(Layer):
 
     def apply(self, params, state, x, *, training=False, key=None):
         return x, {"power": state["power"] * 1e6}
+
+
+@dataclasses.dataclass(frozen=True)
+class BreaksOnFive(Layer):
+    """A layer that fails on a batch of five images alone."""
+
+    mixes_batch: ClassVar[bool] = True
+
+    def __call__(self, params, x):
+        return x / (len(x) - 5)
+
+
+def test_a_partial_batch_is_looked_at_as_the_batch_that_it_is(images):
+    """40 images in batches of 7: the sixth has five."""
+    layers = (*LAYERS[:1], BreaksOnFive(), *LAYERS[2:])
+    line = told(images, layers, batch_size=7, sampling="epochs-partial")
+    assert re.match(r"seed 5, step 6: the output of breaksonfive_3 has ", line)
 
 
 def test_a_state_that_is_not_finite_is_named(images):

@@ -66,6 +66,20 @@ def test_a_block_is_on_the_device(member, short_blocks):
     np.testing.assert_array_equal(block.indices, block.images.labels)
 
 
+def test_a_stream_may_begin_anywhere(member, short_blocks):
+    """A run that is resumed asks for a later block first."""
+    asked = []
+    stream = Stream(IMAGES, member, SAMPLING, steps=40)
+    make = stream._block
+    stream._block = lambda index: (asked.append(index), make(index))[1]
+    stream._blocks = stream._from(0)
+    block = stream.block_at(30)
+    assert int(block.first) == 28
+    drawn = np.asarray(batch_indices(member, np.int32(30), SAMPLING))
+    assert block.images.labels[2].tolist() == drawn.tolist()
+    assert set(range(2, 7)).isdisjoint(asked)
+
+
 def test_a_step_that_was_left_behind_is_refused(member, short_blocks):
     stream = Stream(IMAGES, member, SAMPLING, steps=20)
     stream.block_at(9)

@@ -1,6 +1,7 @@
 """Which images a step takes: independent draws, or epochs of a permutation."""
 
 import dataclasses
+import math
 
 import jax
 import jax.numpy as jnp
@@ -46,13 +47,15 @@ def test_a_part_of_a_permutation_is_that_part_of_the_whole():
     np.testing.assert_array_equal(found, whole[np.asarray(some)])
 
 
-def test_every_ordered_pair_comes_first_equally_often():
-    """90 ordered pairs of 10 numbers, over 18,000 keys."""
-    keys = jax.random.split(jax.random.key(7), 18_000)
-    first = jnp.arange(2, dtype=jnp.int32)
-    drawn = np.asarray(jax.jit(jax.vmap(lambda key: permuted(key, first, 10)))(keys))
-    _, counts = np.unique(drawn @ np.array([10, 1]), return_counts=True)
-    assert len(counts) == 90
+@pytest.mark.parametrize(("count", "taken"), [(5, 5), (10, 2), (70, 2), (100, 2)])
+def test_every_ordered_outcome_comes_first_equally_often(count, taken):
+    """All 120 orders of five numbers, and all ordered pairs of more, on both sides of the few."""
+    outcomes = math.perm(count, taken)
+    keys = jax.random.split(jax.random.key(7), 20 * outcomes)
+    first = jnp.arange(taken, dtype=jnp.int32)
+    drawn = np.asarray(jax.jit(jax.vmap(lambda key: permuted(key, first, count)))(keys))
+    _, counts = np.unique(drawn @ count ** np.arange(taken), return_counts=True)
+    assert len(counts) == outcomes
     assert chisquare(counts).pvalue > LEAST_P
 
 
@@ -133,6 +136,11 @@ def test_a_streamed_epoch_has_the_bits_of_one_in_memory(images, kind):
     np.testing.assert_array_equal(*found)
 
 
+def test_a_batch_larger_than_the_training_set_is_rejected(images):
+    with pytest.raises(ValueError, match="a batch of 41 needs as many images, got 40"):
+        taken(images, "epochs", 1, size=41)
+
+
 def test_the_last_images_are_those_at_the_end_as_they_are():
     first, second = (hold_out(seed, 10, Validation("last", 3)) for seed in (0, 1))
     np.testing.assert_array_equal(first.train, np.arange(7))
@@ -165,5 +173,5 @@ def test_the_seed_decides_what_is_held_out():
 
 
 def test_holding_out_everything_is_refused():
-    with pytest.raises(Refusal, match="leave one of the 100 training images to train on, got 100"):
+    with pytest.raises(Refusal, match="must be below the 100 training images, got 100"):
         hold_out(0, 100, Validation("drawn", 100))

@@ -119,7 +119,7 @@ def loss_of_batch(network: Network, size: int, monkeypatch: pytest.MonkeyPatch, 
     @jax.jit
     def both(trained, state, batch):
         return loss_and_gradients(
-            make_loss(network, "float32"), trained, frozen, state, batch, network.mixes_batch
+            make_loss(network, "float32"), trained, frozen, state, batch, network.may_be_cut
         )
 
     return both(trained, state, batch), both.lower(trained, state, batch).as_text()
@@ -130,6 +130,62 @@ def test_a_batch_that_a_layer_mixes_is_not_cut(monkeypatch):
     asked, text = loss_of_batch(NETWORK, 32, monkeypatch, 16)
     jax.tree.map(np.testing.assert_array_equal, whole, asked)
     assert "tensor<16x12xf32>" not in text
+
+
+@dataclasses.dataclass(frozen=True)
+class Wrapped(Layer):
+    """A user's layer around other layers."""
+
+    inner: tuple[Layer, ...]
+
+    def parts(self):
+        return {"inner": self.inner}
+
+    def output_shape(self, shape):
+        return nn.shapes_through(self.inner, shape, first=1)[-1]
+
+    def params(self, shape):
+        return nn.params_of(self.inner, shape)
+
+    def state(self, shape):
+        return nn.state_of(self.inner, shape)
+
+    def apply(self, params, state, x, *, training=False, key=None):
+        return nn.apply(self.inner, params, state, x, training=training, key=key)
+
+
+def test_what_mixes_the_batch_or_draws_inside_a_layer_of_ones_own_is_known():
+    network = Network((Wrapped((Dense(3), BatchNorm())), Dense(4)), (5,))
+    assert not network.may_be_cut
+    assert not network.needs_key
+    network = Network((Wrapped((Wrapped((Dropout(0.5),)), Dense(3))), Dense(4)), (5,))
+    assert network.may_be_cut
+    assert network.needs_key
+    params, state = network.init(jax.random.key(0))
+    z, _ = network.apply(params, state, jnp.ones((2, 5)), training=True, key=jax.random.key(1))
+    assert z.shape == (2, 4)
+
+
+def test_a_batch_that_changes_a_state_is_not_cut(images):
+    """The state counts the calls of ``apply``: one a step, whatever the batch."""
+    counted = [
+        run(images, (Counting(), Dense(4)), steps=4, batch_size=size).state[0]["counting_2"][
+            "calls"
+        ]
+        for size in (8, 32)
+    ]
+    assert counted == [4, 4]
+
+
+@dataclasses.dataclass(frozen=True)
+class Counting(Layer):
+    """A user's layer that counts its calls in training."""
+
+    def state(self, shape):
+        return {"calls": Param(())}
+
+    def apply(self, params, state, x, *, training=False, key=None):
+        return x, {"calls": state["calls"] + 1} if training else state
 
 
 def test_masks_are_the_same_however_the_batch_is_cut(monkeypatch):
@@ -250,6 +306,50 @@ def test_an_optimiser_is_given_the_trained_parameters_alone():
     shapes = [leaf.shape for leaf in jax.tree.leaves(state.opt_state.m)]
     assert len(shapes) == 4  # slow, free, and the dense layer's two
     assert isinstance(state, TrainState)
+
+
+@dataclasses.dataclass(frozen=True)
+class Scaled(Layer):
+    """A user's layer that does not think of dtypes."""
+
+    def params(self, shape):
+        return {"by": Param(shape, Constant(1.0))}
+
+    def __call__(self, params, x):
+        return x * params["by"][None]
+
+
+def test_a_layer_of_ones_own_stays_in_the_precision_that_it_is_given(images):
+    with jax.numpy_dtype_promotion("standard"):  # bfloat16 times float32 is float32
+        (params,) = run(images, (Residual((Scaled(),)), Dense(4)), precision="bf16").params
+        network = Network((Scaled(), Dense(4)), (8, 8, 1))
+        outputs = network.outputs(
+            *network.init(jax.random.key(0)), jnp.ones((2, 8, 8, 1), "bfloat16")
+        )
+    assert {z.dtype.name for z in outputs.values()} == {"bfloat16"}
+    assert params["residual_2"]["body"]["scaled_1"]["by"].dtype == np.float32
+
+
+@dataclasses.dataclass(frozen=True)
+class Drawn(Layer):
+    """A parameter and a state that start from draws, and a state from images."""
+
+    def params(self, shape):
+        return {"w": Param((9,), nn.Normal(1.0))}
+
+    def state(self, shape):
+        mean = FromImages(lambda images: images.mean(axis=(0, 1, 2)))
+        return {"s": Param((9,), nn.Normal(1.0)), "mean": Param((1,), mean)}
+
+    def apply(self, params, state, x, *, training=False, key=None):
+        return x, state
+
+
+def test_a_state_starts_from_draws_of_its_own_and_from_images(images):
+    trained = run(images, (Drawn(), Dense(4)), steps=1)
+    state, params = trained.state[0]["drawn_2"], trained.params[0]["drawn_2"]
+    assert not np.isclose(state["s"], params["w"]).any()
+    assert abs(state["mean"][0]) < 0.01  # the normalised images' own
 
 
 def test_factors_of_groups_multiply_updates():
