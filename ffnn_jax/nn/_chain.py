@@ -113,8 +113,9 @@ def outputs(
 
 
 def _in_the_dtype_of(x: Any, z: Any) -> Any:
-    """An output in its input's dtype; that of tokens stays as it is."""
-    return z.astype(x.dtype) if x.dtype.kind in "fV" and z.dtype != x.dtype else z
+    """An output no wider than its input; that of tokens stays as it is."""
+    wider = x.dtype.kind in "fV" and z.dtype.itemsize > x.dtype.itemsize
+    return z.astype(x.dtype) if wider else z
 
 
 def _collected(what: str, layers: Layers, shape: Shape, first: int) -> Tree:

@@ -15,6 +15,8 @@ FOLDER = Path(__file__).parents[2] / "notebooks"
 SOURCES = sorted(FOLDER.glob("*.py"))
 MOST_BYTES = 300_000
 
+RUN_BY_DEFAULT = {"04_momentum", "06_pooling", "08_cifar10", "10_your_own_layer"}
+
 each_notebook = pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
 
 
@@ -45,7 +47,14 @@ def test_py_and_ipynb_have_the_same_cells(source):
     assert written.metadata.jupytext.formats == run.metadata.jupytext.formats == formats
 
 
-@each_notebook
+@pytest.mark.parametrize(
+    "source",
+    [
+        pytest.param(path, marks=[] if path.stem in RUN_BY_DEFAULT else pytest.mark.slow)
+        for path in SOURCES
+    ],
+    ids=lambda path: path.stem,
+)
 def test_it_runs_in_a_fresh_kernel(source, monkeypatch):
     monkeypatch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")  # compiling takes longer than running
     notebook = jupytext.read(source)

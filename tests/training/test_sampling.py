@@ -120,7 +120,7 @@ def test_a_partial_batch_is_trained_on_as_the_smaller_batch_that_it_is(images):
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", ["epochs", "epochs-partial"])
+@pytest.mark.parametrize("kind", [pytest.param("epochs", marks=pytest.mark.slow), "epochs-partial"])
 def test_a_streamed_epoch_has_the_bits_of_one_in_memory(images, kind):
     pytest.importorskip("grain")
     settings = dataclasses.replace(

@@ -388,8 +388,7 @@ class Average(Layer):
         return x.mean(axis=1)
 
 
-@pytest.mark.parametrize("precision", ["float32", "bf16"])
-@pytest.mark.parametrize("streaming", [False, True])
+@pytest.mark.parametrize(("precision", "streaming"), [("float32", True), ("bf16", False)])
 def test_inputs_may_be_tokens(precision, streaming):
     """Rows of seven tokens, the class being the token that stands in every second place."""
     generator = np.random.default_rng(0)
