@@ -9,6 +9,8 @@ import pytest
 from ffnn_jax.cli import main
 from ffnn_jax.runs import alone_in
 
+pytestmark = pytest.mark.usefixtures("quick_compilation_of_the_module")
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -14,6 +14,8 @@ from ffnn_jax.models import load
 from ffnn_jax.runs import versions
 from tests.cli.conftest import code_of
 
+pytestmark = pytest.mark.usefixtures("quick_compilation_of_the_module")
+
 FILES = {
     "config.json", "metrics.jsonl", "result.json", "model.npz", "table_1.md", "table_2.md",
     "confusion.png", "curves.png", "filters.png", "misclassified.png", "precision_recall.png",

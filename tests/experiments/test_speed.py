@@ -51,6 +51,7 @@ def test_every_variant_that_is_installed_has_plain_jaxs_losses(variant: str, pla
     assert speed._apart(losses(variant), plain) < 1e-5
 
 
+@pytest.mark.slow
 def test_the_quick_setting_times_two_variants(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(speed, "_LAP_SECONDS", 0.01)

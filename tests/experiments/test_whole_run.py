@@ -13,6 +13,7 @@ from ffnn_jax.config import Refusal
 PEERS = ("flax_tuned", "flax_user", "torch_tuned", "torch_user")
 
 
+@pytest.mark.slow
 def test_the_quick_setting_times_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     whole_run.main(quick=True)

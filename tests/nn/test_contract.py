@@ -42,7 +42,11 @@ SETTINGS: dict[str, tuple[Layer, tuple[int, ...]]] = {
 EXAMPLES: dict[str, tuple[Layer, tuple[int, ...]]] = {
     name: SETTINGS[name] if name in SETTINGS else (kind(), (4,)) for name, kind in LAYERS.items()
 }
-each_layer = pytest.mark.parametrize("name", LAYERS)
+BY_DEFAULT = {"BatchNorm", "Conv", "Dropout", "Residual"}
+each_layer = pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[] if name in BY_DEFAULT else pytest.mark.slow) for name in LAYERS],
+)
 
 
 def started(layer: Layer, shape: tuple[int, ...], seed: int = 0) -> tuple[Any, Any, Any]:

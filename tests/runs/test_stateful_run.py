@@ -122,7 +122,7 @@ class Doubled(Layer):
 
 
 def test_a_run_with_a_layer_of_ones_own_is_resumed_in_python(tmp_path: Path):
-    settings = dataclasses.replace(SETTINGS, layers=(Doubled(), *LAYERS), steps=12)
+    settings = dataclasses.replace(SETTINGS, layers=(Doubled(), Dense(10)), steps=12)
     compute(dataclasses.replace(settings, steps=6), callbacks=Checkpoints(tmp_path, every=3))
     start = last_checkpoint(tmp_path)
     assert start.about["step"] == 6
@@ -134,8 +134,9 @@ def test_a_run_with_a_layer_of_ones_own_is_resumed_in_python(tmp_path: Path):
 
 def test_a_run_without_validation_leaves_all_that_a_run_leaves(tmp_path: Path):
     settings = dataclasses.replace(
-        SETTINGS, steps=20, validation=Validation("none"), sampling="epochs", seeds=2
-    )
+        SETTINGS, layers=(Dense(10),), steps=20, validation=Validation("none"),
+        sampling="epochs", seeds=2,
+    )  # fmt: skip
     splits = load_splits("mnist_5k")._replace(validation=None)
     outcome = compute(settings, splits, Checkpoints(tmp_path))
     assert outcome.validation_accuracy == [None, None]

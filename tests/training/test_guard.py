@@ -147,9 +147,9 @@ class BreaksOnFive(Layer):
 
 def test_a_partial_batch_is_looked_at_as_the_batch_that_it_is(images):
     """40 images in batches of 7: the sixth has five."""
-    layers = (*LAYERS[:1], BreaksOnFive(), *LAYERS[2:])
+    layers = (BreaksOnFive(), Dense(4))
     line = told(images, layers, batch_size=7, sampling="epochs-partial")
-    assert re.match(r"seed 5, step 6: the output of breaksonfive_3 has ", line)
+    assert re.match(r"seed 5, step 6: the output of breaksonfive_2 has ", line)
 
 
 def test_a_state_that_is_not_finite_is_named(images):
@@ -162,4 +162,3 @@ def test_a_network_with_running_statistics_and_masks_is_looked_through(images):
     layers = (Dense(8), BatchNorm(), Dropout(0.5), ReLU(), Dense(4))
     line = told(images, layers, rate=1e30)
     assert re.match(r"seed 5, step \d+: .* numbers not finite", line)
-    assert told(images, layers, rate=1e30) == line
