@@ -15,7 +15,7 @@ FOLDER = Path(__file__).parents[2] / "notebooks"
 SOURCES = sorted(FOLDER.glob("*.py"))
 MOST_BYTES = 300_000
 
-RUN_BY_DEFAULT = {"06_pooling", "08_cifar10", "10_your_own_layer"}
+RUN_BY_DEFAULT = {"04_momentum", "06_pooling", "08_cifar10"}
 
 each_notebook = pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
 
