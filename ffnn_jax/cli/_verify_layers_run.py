@@ -28,6 +28,7 @@ from ffnn_jax.verify import CHECKS, Check, Report
 
 _PARTS = ("rule", "faults", "draws")
 _DRAWS = 200
+_A_TABLE = 7  # operations, which fit into 80 characters
 
 
 def list_faults(layer: str | None) -> int:
@@ -95,16 +96,8 @@ def _chosen(layer: str | None) -> list[Entry]:
 
 
 def _print_table(console: Console, found: Sequence[Verification], seed: int) -> None:
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, collapse_padding=True)
-    table.add_column("worst error")
-    for one in found:
-        table.add_column(one.name.replace("_", "\n"), justify="right", no_wrap=True)
-    for name in CHECKS:
-        table.add_row(name, *(_cell(one.report, name) for one in found))
-    table.add_section()
-    table.add_row("faults caught", *(f"{one.caught_count}/{len(one.caught)}" for one in found))
-    table.add_row("false alarms", *(f"{one.false_alarms}/{one.draws}" for one in found))
-    console.print(table, soft_wrap=False)
+    for first in range(0, len(found), _A_TABLE):
+        console.print(_table(found[first : first + _A_TABLE]), soft_wrap=False)
     for one in found:
         for check in one.report.checks:
             if not check.passed:
@@ -116,6 +109,20 @@ def _print_table(console: Console, found: Sequence[Verification], seed: int) -> 
     caught, planted = sum(one.caught_count for one in found), sum(len(one.caught) for one in found)
     verdict = "everything holds" if holds else "something FAILS"
     console.print(f"{verdict}; {caught} of {planted} planted faults caught")
+
+
+def _table(found: Sequence[Verification]) -> Table:
+    """A column for each operation."""
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, collapse_padding=True)
+    table.add_column("worst error", no_wrap=True)
+    for one in found:
+        table.add_column(one.name.replace("_", "\n"), justify="right", no_wrap=True)
+    for name in CHECKS:
+        table.add_row(name, *(_cell(one.report, name) for one in found))
+    table.add_section()
+    table.add_row("faults caught", *(f"{one.caught_count}/{len(one.caught)}" for one in found))
+    table.add_row("false alarms", *(f"{one.false_alarms}/{one.draws}" for one in found))
+    return table
 
 
 def _print_failure(console: Console, name: str, check: Check, seed: int) -> None:

@@ -11,6 +11,10 @@ from tests.cli.conftest import code_of
 MODULE = """
 import jax, jax.numpy as jnp
 from ffnn_jax.layers import dense_backward, dense_forward
+from rich.console import Console
+from ffnn_jax.catalogue import ENTRIES, Verification
+from ffnn_jax.cli import _verify_layers_run
+from ffnn_jax.verify import Report
 
 def plain(x, w, b):
     return x @ w + b[None, :]
@@ -144,3 +148,12 @@ def test_what_is_no_question_is_refused_in_one_line(words, message, capsys):
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1
     assert re.search(message, lines[0])
+
+
+def test_the_table_of_all_layers_is_whole_on_80_columns(capsys: pytest.CaptureFixture):
+    found = [Verification(one.name, Report(one.name, ()), {}, 0, 200) for one in ENTRIES]
+    _verify_layers_run._print_table(Console(width=80), found, 0)
+    printed = capsys.readouterr().out
+    assert printed.count(" 0/200") == len(ENTRIES)
+    assert all(f" {check} " in printed for check in CHECKS)
+    assert max(map(len, printed.splitlines())) <= 80
