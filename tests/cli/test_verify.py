@@ -3,18 +3,16 @@ import re
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from ffnn_jax.catalogue import ENTRIES
-from ffnn_jax.verify import CHECKS
+from ffnn_jax.catalogue import ENTRIES, Verification
+from ffnn_jax.cli import _verify_layers_run
+from ffnn_jax.verify import CHECKS, Report
 from tests.cli.conftest import code_of
 
 MODULE = """
 import jax, jax.numpy as jnp
 from ffnn_jax.layers import dense_backward, dense_forward
-from rich.console import Console
-from ffnn_jax.catalogue import ENTRIES, Verification
-from ffnn_jax.cli import _verify_layers_run
-from ffnn_jax.verify import Report
 
 def plain(x, w, b):
     return x @ w + b[None, :]
