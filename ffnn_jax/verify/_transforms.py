@@ -5,6 +5,7 @@ What they are compared with is the compiled operation, called once for each memb
 
 import functools
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -58,7 +59,7 @@ def check_vmap(subject: Subject, sizes: Sizes, seed: int) -> Check:
     return _compared(subject, "vmap", mapped(stacks, dz), one_by_one, stacks, each=choices)
 
 
-def _choices(count: int) -> list[tuple[int | None, ...]]:
+def _choices(count: int) -> Sequence[tuple[int | None, ...]]:
     """Which arguments are mapped, 0 for those that are."""
     every = list(itertools.product((0, None), repeat=count))[:-1]
     if count <= _EVERY_CHOICE_UP_TO:
