@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 from jax import Array
 
-from ffnn_jax.catalogue._entry import Case, Entry
+from ffnn_jax.catalogue._entry import ELEMENTWISE, Case, Entry
 from ffnn_jax.catalogue._faults import Fault
 from ffnn_jax.layers import add, add_forward
 
@@ -57,7 +57,7 @@ ADD = Entry(
     op=add,
     reference=plain_add,
     arguments=("NxD", "NxD"),
-    cases=(Case(sizes=({"N": 3, "D": 4}, {"N": 1, "D": 5}, {"N": 9, "D": 1}, {"N": 512, "D": 7})),),
+    cases=(Case(sizes=ELEMENTWISE),),
     batch="N",
     linear=(0, 1),
     exact=True,

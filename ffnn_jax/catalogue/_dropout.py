@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ffnn_jax.catalogue._entry import Case, Entry
+from ffnn_jax.catalogue._entry import ELEMENTWISE, Case, Entry
 from ffnn_jax.catalogue._faults import Fault, keeping
 from ffnn_jax.layers import dropout, dropout_backward, dropout_forward
 from ffnn_jax.verify import Kink
@@ -58,7 +58,7 @@ DROPOUT = Entry(
     arguments=("NxD", "NxD:int<2"),
     cases=(
         Case(
-            sizes=({"N": 3, "D": 4}, {"N": 1, "D": 5}, {"N": 9, "D": 1}, {"N": 512, "D": 7}),
+            sizes=ELEMENTWISE,
             static={"rate": 0.25},
         ),
         Case(sizes=({"N": 4, "D": 3},), static={"rate": 0.0}),
