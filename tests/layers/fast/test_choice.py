@@ -6,34 +6,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ffnn_jax.catalogue import ENTRIES
+from ffnn_jax.catalogue import CONV2D
 from ffnn_jax.layers import _conv, conv2d
 from ffnn_jax.layers._geometry import margins_around, output_size
 from ffnn_jax.layers.fast import _choice, pairs_fit
 from tests.layers.checking import assert_close, assert_same_bits, normal, value_and_cotangents
-
-ENTRY = next(entry for entry in ENTRIES if entry.name == "conv2d")
-
-# (H, W), (KH, KW), padding, stride
-GEOMETRIES = {
-    "odd kernel, same": ((7, 6), (3, 5), "SAME", 1),
-    "even kernel, same": ((7, 6), (2, 4), "SAME", 1),
-    "even kernel, same, stride 2": ((7, 8), (4, 3), "SAME", 2),
-    "stride beyond the kernel, same": ((8, 7), (1, 2), "SAME", 3),
-    "valid": ((7, 6), (3, 2), "VALID", 1),
-    "one by one": ((5, 4), (1, 1), "VALID", 1),
-    "stride 2 with a remainder": ((7, 6), (2, 3), 0, 2),
-    "padding 1, stride 3 with a remainder": ((9, 6), (3, 2), 1, 3),
-    "padding 3, larger than the kernel": ((5, 4), (2, 3), 3, 1),
-    "padding 3, stride 2": ((5, 6), (4, 1), 3, 2),
-    "one window": ((3, 4), (3, 4), 0, 2),
-    "an even output of an odd image": ((6, 5), (3, 2), "VALID", 1),
-}
-
-
-def drawn(image: tuple[int, int], kernel: tuple[int, int]) -> list[jax.Array]:
-    """Arguments of 2 images with 3 channels into 4."""
-    return [normal(0, 2, *image, 3), normal(1, *kernel, 3, 4), normal(2, 4)]
+from tests.layers.geometries import GEOMETRIES, drawn
 
 
 @pytest.fixture(params=["rows", "pairs", "im2col", "native"])
@@ -56,7 +34,7 @@ def form(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
 def test_every_form_is_the_same_rule(geometry, form):
     image, kernel, padding, stride = geometry
     ours, plain = (
-        functools.partial(f, padding=padding, stride=stride) for f in (conv2d, ENTRY.reference)
+        functools.partial(f, padding=padding, stride=stride) for f in (conv2d, CONV2D.reference)
     )
     arguments = drawn(image, kernel)
     dz = normal(3, *jax.eval_shape(plain, *arguments).shape)
@@ -126,7 +104,7 @@ def test_a_cpu_gets_matrix_products_and_others_their_own_convolutions(
 def test_the_checker_sees_every_form_of_a_cpu():
     """Some sizes of the catalogue lead to each."""
     names = set()
-    for case in ENTRY.cases:
+    for case in CONV2D.cases:
         for n in case.sizes:
             x, w = tuple(n[a] for a in "NHWC"), (n["KH"], n["KW"], n["C"], n["K"])
             around = margins_around(x, w, case.static["padding"], case.static["stride"])

@@ -1,0 +1,27 @@
+"""Images, kernels, paddings and strides that every form of the convolution is tried at."""
+
+import jax
+
+from tests.layers.checking import normal
+
+# (H, W), (KH, KW), padding, stride
+GEOMETRIES = {
+    "odd kernel, same": ((7, 6), (3, 5), "SAME", 1),
+    "even kernel, same": ((7, 6), (2, 4), "SAME", 1),
+    "even kernel, same, stride 2": ((7, 8), (4, 3), "SAME", 2),
+    "stride beyond the kernel, same": ((8, 7), (1, 2), "SAME", 3),
+    "valid": ((7, 6), (3, 2), "VALID", 1),
+    "one by one": ((5, 4), (1, 1), "VALID", 1),
+    "stride 2 with a remainder": ((7, 6), (2, 3), 0, 2),
+    "padding 1, stride 3 with a remainder": ((9, 6), (3, 2), 1, 3),
+    "padding 3, larger than the kernel": ((5, 4), (2, 3), 3, 1),
+    "padding 3, stride 2": ((5, 6), (4, 1), 3, 2),
+    "one window": ((3, 4), (3, 4), 0, 2),
+    "an even output of an odd image": ((6, 5), (3, 2), "VALID", 1),
+}
+
+
+def drawn(image: tuple[int, int], kernel: tuple[int, int], *leading: int) -> list[jax.Array]:
+    """Arguments of 2 images with 3 channels into 4."""
+    x, w = normal(0, *leading, 2, *image, 3), normal(1, *leading, *kernel, 3, 4)
+    return [x, w, normal(2, *leading, 4)]
