@@ -139,11 +139,11 @@ class Network:
         """What each layer gives for a batch, in the order in which the data flows.
 
         Args:
-            params: as in ``apply``, and so are the others.
-            state: as there.
-            x: as there.
-            training: as there.
-            key: as there.
+            params: as in ``apply``.
+            state: likewise.
+            x: likewise.
+            training: likewise.
+            key: likewise.
 
         Returns:
             ``{"conv_2": ..., "relu_3": ...}``, named as in ``summary``.
