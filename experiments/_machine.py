@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ffnn_jax.config import Refusal
+from ffnn_jax.config import UserError
 
 _PEERS = ("flax", "equinox", "keras", "torch")
 _MOST_LOAD = 1.5
@@ -91,8 +91,8 @@ def require_quiet() -> None:
     """Asks that others leave the machine alone.
 
     Raises:
-        Refusal: they do not.
+        UserError: they do not.
     """
     load = os.getloadavg()[0]
     if load > _MOST_LOAD:
-        raise Refusal(f"others load this machine with {load:.1f} cores, at most {_MOST_LOAD}")
+        raise UserError(f"others load this machine with {load:.1f} cores, at most {_MOST_LOAD}")

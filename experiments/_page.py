@@ -5,15 +5,15 @@ from typing import Any
 
 from experiments import (
     _table_3_section,
+    ablations,
     budget,
     final,
     mixed_precision,
     mnist,
-    prose,
     table_3,
-    wishes,
+    text_claims,
 )
-from experiments._quote import WHOLE_PERCENTS, percent, standing, time_of_row
+from experiments._formatting import WHOLE_PERCENTS, percent, standing, time_of_row
 from experiments._report import CIFAR10, MNIST
 from experiments._results import RESULTS, read_result
 
@@ -44,7 +44,7 @@ The measured numbers on this page are written by `python -m experiments.readme` 
 deviation over n seeds; a seed decides the split, the initialisation and the batches. "Inside" \
 means inside the range of a single run of ours, at 95 %.
 
-An experiment's command runs what is not stored yet, and draws anew. `table_3`, `wishes` and \
+An experiment's command runs what is not stored yet, and draws anew. `table_3`, `ablations` and \
 `budget` can be stopped at any time and go on where they were; `python -m experiments.table_3 \
 --model 3 --seed 7` repeats one run and compares it with what is stored, bit for bit on the same \
 processor and versions.
@@ -77,12 +77,12 @@ def _final_items(result: Result) -> list[str]:
     return [_item("Figures 4-6, Tables 4-5", report, ours, place, "final", final.time_of(result))]
 
 
-def _wishes_items(result: Result) -> list[str]:
+def _ablation_items(result: Result) -> list[str]:
     rows = [(claim, result["rows"][claim["first"]]) for claim in result["claims"]]
     return [
         _item(
             f"Wished for, {claim['first']}", None, row["test_accuracy"],
-            f"{claim['text']}: {claim['verdict']}", "wishes", time_of_row(row),
+            f"{claim['text']}: {claim['verdict']}", "ablations", time_of_row(row),
         )
         for claim, row in rows
     ]  # fmt: skip
@@ -131,8 +131,8 @@ _SECTIONS: dict[str, tuple[str, Callable[[Result], str], Callable[[Result], list
         "Table 3: nine models on CIFAR-10", _table_3_section.section, _table_3_items,
     ),
     "final": ("Figures 4-6, Tables 4 and 5: the final network", final.section, _final_items),
-    "wishes": ("What the report wished for", wishes.section, _wishes_items),
+    "ablations": ("What the report wished for", ablations.section, _ablation_items),
     "budget": ("The best within the report's own budget", budget.section, _budget_items),
-    "prose": ("The report's prose", prose.section, lambda result: []),
+    "text_claims": ("The report's prose", text_claims.section, lambda result: []),
     "mixed_precision": ("Mixed precision", _mixed_precision, lambda result: []),
 }  # fmt: skip

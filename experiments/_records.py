@@ -9,7 +9,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from ffnn_jax.config import Refusal
+from ffnn_jax.config import UserError
 
 Record = dict[str, Any]
 """What is stored of a seed."""
@@ -19,7 +19,7 @@ def read_records(path: Path) -> list[Record]:
     """The stored seeds; a last line that was cut off is left out.
 
     Raises:
-        Refusal: another line is damaged, or a seed is stored twice.
+        UserError: another line is damaged, or a seed is stored twice.
     """
     if not path.exists():
         return []
@@ -29,7 +29,7 @@ def read_records(path: Path) -> list[Record]:
     for number, record in enumerate(records, start=1):
         key = record["row"], record["seed"]
         if key in found:
-            raise Refusal(f"{path}, line {number}: seed {key[1]} of {key[0]!r} is stored twice")
+            raise UserError(f"{path}, line {number}: seed {key[1]} of {key[0]!r} is stored twice")
         found.add(key)
     return records
 
@@ -43,11 +43,11 @@ def seeds_of_model_3(path: Path, fewest: int) -> list[Record]:
     """The stored seeds of model 3.
 
     Raises:
-        Refusal: they are fewer than are needed.
+        UserError: they are fewer than are needed.
     """
     found = seeds_of(read_records(path), "3")
     if len(found) < fewest:
-        raise Refusal(f"model 3 has {len(found)} stored seeds, needs {fewest}: run table_3 first")
+        raise UserError(f"model 3 has {len(found)} stored seeds, needs {fewest}: run table_3 first")
     return found
 
 
@@ -69,7 +69,7 @@ def alone_with(path: Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise Refusal(f"{path} is being written by another sweep") from None
+        raise UserError(f"{path} is being written by another sweep") from None
     try:
         yield
     finally:
@@ -81,4 +81,4 @@ def _record(path: Path, number: int, line: str) -> Record:
         record = json.loads(line)
         return record | {"row": record["row"], "seed": record["seed"]}
     except (ValueError, TypeError, KeyError) as error:
-        raise Refusal(f"{path}, line {number}: damaged ({error}): remove the line") from None
+        raise UserError(f"{path}, line {number}: damaged ({error}): remove the line") from None

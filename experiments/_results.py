@@ -8,18 +8,18 @@ from typing import Any
 
 import tyro
 
-from ffnn_jax.config import Refusal
+from ffnn_jax.config import UserError
 
 RESULTS = Path(__file__).parent / "results"
 QUICK_RESULTS = Path("runs") / "quick"
 
 
 def run_command(main: Callable[..., None]) -> None:
-    """Parses the command line for ``main`` and runs it; a refusal is one line and exit code 2."""
+    """Parses the command line and runs ``main``; a user error is one line and exit code 2."""
     try:
         tyro.cli(main)
-    except Refusal as refusal:
-        print(refusal, file=sys.stderr)
+    except UserError as error:
+        print(error, file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("interrupted; what is stored is kept", file=sys.stderr)
@@ -45,16 +45,16 @@ def read_result(path: Path) -> dict[str, Any]:
     """Reads a result.
 
     Raises:
-        Refusal: the file is missing or damaged, or among the real results lies one of a quick
+        UserError: the file is missing or damaged, or among the real results lies one of a quick
             setting.
     """
     if not path.exists():
-        raise Refusal(f"{path} is missing: run the experiment first")
+        raise UserError(f"{path} is missing: run the experiment first")
     try:
         result = json.loads(path.read_text(encoding="utf-8"))
         quick = bool(result["quick"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise Refusal(f"{path} is damaged ({error!r}): run the experiment again") from None
+        raise UserError(f"{path} is damaged ({error!r}): run the experiment again") from None
     if quick and path.parent == RESULTS:
-        raise Refusal(f"{path} is of a quick setting, which shows nothing")
+        raise UserError(f"{path} is of a quick setting, which shows nothing")
     return result

@@ -21,7 +21,7 @@ from rich.progress import Progress
 from experiments._machine import bind_to, usable_cores
 from experiments._one_seed import run_seed
 from experiments._records import Record, alone_with, append, read_records
-from ffnn_jax.config import Refusal, Settings
+from ffnn_jax.config import Settings, UserError
 
 
 def sweep(
@@ -36,12 +36,12 @@ def sweep(
         tested: whether the test images are looked at.
 
     Raises:
-        Refusal: another sweep writes this file, it holds a seed with other settings, or there is
+        UserError: another sweep writes this file, it holds a seed with other settings, or there is
             no seed to run.
     """
     seeds = list(seeds)
     if not seeds:
-        raise Refusal("seeds must be at least 1")
+        raise UserError("seeds must be at least 1")
     path.parent.mkdir(parents=True, exist_ok=True)
     with alone_with(path):
         done = _done(rows, path)
@@ -59,7 +59,7 @@ def _done(rows: Mapping[str, Settings], path: Path) -> set[tuple[str, int]]:
         if row in rows:
             asked = dataclasses.replace(rows[row], seed=seed, seeds=1)
             if Settings.from_json(record["settings"]) != asked:
-                raise Refusal(
+                raise UserError(
                     f"{path} has seed {seed} of {row!r} with other settings: move it away"
                 )
             done.add((row, seed))

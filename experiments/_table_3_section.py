@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from experiments._before_after import moved
 from experiments._claims import Claim, answers, cells, dominating, other_reading, points
-from experiments._moved import moved
-from experiments._quote import WHOLE_PERCENTS, percent, standing
+from experiments._formatting import WHOLE_PERCENTS, percent, standing
 from experiments._results import RESULTS, read_result
 from experiments._statistics import spread
 from experiments.table_3 import FINAL, REPORT, ROWS
@@ -25,7 +25,7 @@ _COSTS = {"training_flops": "operations", "parameters": "parameters"}
 def section(result: dict[str, Any]) -> str:
     """The table, the forest plot, the claims with their answers, the cost, the other readings."""
     rows = result["rows"]
-    before = read_result(RESULTS / "table_3_windows.json")["rows"]
+    before = read_result(RESULTS / "table_3_im2col.json")["rows"]
     parts = [_table(rows), _answers(result), _cost(rows), _readings(rows), moved(rows, before)]
     return "\n".join(parts)
 

@@ -26,13 +26,13 @@ from typing import Any
 
 import numpy as np
 
+from experiments._formatting import mean_and_sd, percent, time_of_row
 from experiments._quick import quickly
-from experiments._quote import percent, quoted, time_of_row
 from experiments._records import Record, read_records, seeds_of
 from experiments._results import folder_for, run_command, write_result
 from experiments._sweep import sweep
 from experiments._table_rows import rows_of
-from ffnn_jax.config import Crop, Flip, Refusal, Settings, preset
+from ffnn_jax.config import Crop, Flip, Settings, UserError, preset
 from ffnn_jax.nn import Conv, Dense, Layer, MaxPool, ReLU
 
 SEEDS = 20
@@ -173,7 +173,7 @@ def main(quick: bool = False) -> None:
     result = table(read_records(path), chosen, quick)
     write_result(folder / "budget.json", result)
     for row, name in chosen.items():
-        print(f"{row}, {name}: test accuracy {quoted(result['rows'][row]['test_accuracy'])}")
+        print(f"{row}, {name}: test accuracy {mean_and_sd(result['rows'][row]['test_accuracy'])}")
 
 
 def choose(tried: Mapping[str, Mapping[str, Settings]], path: Path, seeds: int) -> dict[str, str]:
@@ -200,14 +200,14 @@ def tested_name(row: str, name: str) -> str:
 
 
 def require_one_test(tested: Iterable[str], records: Iterable[Record]) -> None:
-    """Refuses to test a second candidate of a row: the test images are read for one alone.
+    """Rejects to test a second candidate of a row: the test images are read for one alone.
 
     Raises:
-        Refusal: another one was tested.
+        UserError: another one was tested.
     """
     for record in records:
         if "test_accuracy" in record and record["row"] not in tested:
-            raise Refusal(f"budget.jsonl has {record['row']!r}: the test set is read once")
+            raise UserError(f"budget.jsonl has {record['row']!r}: the test set is read once")
 
 
 def table(records: Sequence[Record], chosen: Mapping[str, str], quick: bool) -> dict[str, Any]:
@@ -233,7 +233,7 @@ def header(result: dict[str, Any]) -> str:
     return "".join(
         [
             "Report: no such row; its best run, 0.56, saw twice as many images.\n",
-            *(f"Ours, {row}: {quoted(one['test_accuracy'])}.\n" for row, one in rows),
+            *(f"Ours, {row}: {mean_and_sd(one['test_accuracy'])}.\n" for row, one in rows),
             *(f"Time, {row}: {time_of_row(one)}.\n" for row, one in rows),
         ]
     )

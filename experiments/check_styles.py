@@ -7,7 +7,7 @@ Quick: python -m experiments.check_styles --quick, the faults of relu, results t
 
 Every style judges every planted fault of the catalogue at the same sizes, and every true rule.
 A style that takes random numbers has 12 tries; a fault is found if most of them find it, and a
-true rule is refused wrongly if any of them refuses it.
+true rule is rejected wrongly if any of them rejects it.
 """
 
 import time
@@ -20,7 +20,7 @@ import numpy as np
 from jax.test_util import check_grads
 
 from experiments._results import folder_for, run_command, write_result
-from ffnn_jax.catalogue import ENTRIES, FAULT_CHECKS, Entry
+from ffnn_jax.catalogue import FAULT_CHECKS, OP_SPECS, OpSpec
 from ffnn_jax.runs import device, versions
 from ffnn_jax.verify import Sizes, Subject, check_subjects
 
@@ -71,28 +71,29 @@ STYLES: dict[str, Style] = {
 ALL_OURS = "ours: all checks"
 
 
-def measure(entries: tuple[Entry, ...]) -> dict[str, Any]:
-    """Counts, for each style, the faults found and the true rules refused."""
+def measure(specs: tuple[OpSpec, ...]) -> dict[str, Any]:
+    """Counts, for each style, the faults found and the true rules rejected."""
     found = dict.fromkeys([*STYLES, ALL_OURS], 0)
-    refused = dict.fromkeys([*STYLES, ALL_OURS], 0)
+    rejected = dict.fromkeys([*STYLES, ALL_OURS], 0)
     missed: dict[str, list[str]] = {name: [] for name in found}
-    for entry, fault, subject, sizes in _faults(entries):
+    for spec, fault, subject, sizes in _faults(specs):
         verdicts = {
-            name: _refusals(style, subject, sizes[0]) > TRIES / 2 for name, style in STYLES.items()
+            name: _rejections(style, subject, sizes[0]) > TRIES / 2
+            for name, style in STYLES.items()
         }
         verdicts[ALL_OURS] = not check_subjects("", [(subject, sizes)], 0, FAULT_CHECKS).passed
         for name, caught in verdicts.items():
             found[name] += caught
             if not caught:
-                missed[name].append(f"{entry}: {fault}")
-    for entry in entries:
-        subject, sizes = entry.subjects()[0]
+                missed[name].append(f"{spec}: {fault}")
+    for spec in specs:
+        subject, sizes = spec.subjects()[0]
         for name, style in STYLES.items():
-            refused[name] += _refusals(style, subject, sizes[0]) > 0
+            rejected[name] += _rejections(style, subject, sizes[0]) > 0
         checks = [check_subjects("", [(subject, sizes)], seed, FAULT_CHECKS) for seed in range(3)]
-        refused[ALL_OURS] += not all(checks)
-    planted = sum(len(entry.all_faults) for entry in entries)
-    counts = {"planted": planted, "rules": len(entries), "found": found, "refused": refused}
+        rejected[ALL_OURS] += not all(checks)
+    planted = sum(len(spec.all_faults) for spec in specs)
+    counts = {"planted": planted, "rules": len(specs), "found": found, "rejected": rejected}
     return {**counts, "missed": missed}
 
 
@@ -102,9 +103,9 @@ def main(quick: bool = False) -> None:
     Args:
         quick: the faults of relu alone.
     """
-    entries = tuple(entry for entry in ENTRIES if not quick or entry.name == "relu")
+    specs = tuple(spec for spec in OP_SPECS if not quick or spec.name == "relu")
     began = time.perf_counter()
-    result = {"quick": quick, **measure(entries), "seconds": time.perf_counter() - began}
+    result = {"quick": quick, **measure(specs), "seconds": time.perf_counter() - began}
     result |= {"tries": TRIES, "versions": versions(), "device": device()}
     write_result(folder_for(quick) / "check_styles.json", result)
     for name, count in result["found"].items():
@@ -112,15 +113,15 @@ def main(quick: bool = False) -> None:
 
 
 def _faults(
-    entries: tuple[Entry, ...],
+    specs: tuple[OpSpec, ...],
 ) -> Iterator[tuple[str, str, Subject, Any]]:
-    for entry in entries:
-        for fault in entry.all_faults:
-            yield entry.name, fault.name, *entry.planted(fault)
+    for spec in specs:
+        for fault in spec.all_faults:
+            yield spec.name, fault.name, *spec.planted(fault)
 
 
-def _refusals(style: Style, subject: Subject, sizes: Sizes) -> int:
-    """How many of the tries refuse the rule; what raises is a refusal."""
+def _rejections(style: Style, subject: Subject, sizes: Sizes) -> int:
+    """How many of the tries reject the rule; an exception rejects it."""
     count = 0
     for seed in range(TRIES):
         try:

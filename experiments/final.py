@@ -18,16 +18,16 @@ from typing import Any
 
 import numpy as np
 
+from experiments._best_run_figures import draw_best_run, draw_best_run_figures, figure_files, shown
 from experiments._class_table import class_table, extremes
-from experiments._look import draw_look, figure_files, look_at_best, shown
-from experiments._one_seed import outcome_of, record_of
+from experiments._formatting import header_of_one_number, mean_and_sd, time_on
+from experiments._one_seed import record_of, result_of
 from experiments._quick import quickly
-from experiments._quote import header_of_one_number, quoted, time_on
 from experiments._records import Record, seeds_of_model_3
 from experiments._report import CIFAR10
 from experiments._results import RESULTS, folder_for, read_result, run_command, write_result
 from experiments._sweep import run_alone
-from ffnn_jax.config import Refusal, Settings, preset
+from ffnn_jax.config import Settings, UserError, preset
 from ffnn_jax.network import Network
 
 _CURVES = ("step", "loss", "accuracy", "validation_accuracy")
@@ -48,29 +48,29 @@ def main(quick: bool = False, draw_only: bool = False) -> None:
         )
         write_result(folder / "final.json", {"quick": quick, **result})
     result = read_result(folder / "final.json")
-    draw_look(result, result["best_confusion"], folder, _FIGURES)
-    print(f"test accuracy {quoted(result['test_accuracy'])}; figures and tables in {folder}")
+    draw_best_run_figures(result, result["best_confusion"], folder, _FIGURES)
+    print(f"test accuracy {mean_and_sd(result['test_accuracy'])}; figures and tables in {folder}")
 
 
 def measure(stored: Sequence[Record]) -> dict[str, Any]:
     """Trains the best of the stored seeds again; returns all that figures and tables are made of.
 
     Raises:
-        Refusal: it does not give the parameters that are stored.
+        UserError: it does not give the parameters that are stored.
     """
     best = max(stored, key=lambda record: record["validation_accuracy"])
     seed, there = best["seed"], best["parameters_sha256"]
     looked = run_alone(train_and_look, Settings.from_json(best["settings"]), seed)
     if looked["parameters_sha256"] != there:
-        raise Refusal(f"seed {seed} does not give what is stored: run table_3 on this processor")
+        raise UserError(f"seed {seed} does not give what is stored: run table_3 on this processor")
     return _collected(stored, looked)
 
 
 def train_and_look(settings: Settings, seed: int) -> dict[str, Any]:
     """One seed as it is stored, with what the figures show of it."""
-    outcome = outcome_of(settings, seed)
-    return {**record_of("3", outcome), **look_at_best(outcome)} | {
-        "class_names": outcome.splits.test.class_names
+    result = result_of(settings, seed)
+    return {**record_of("3", result), **draw_best_run(result)} | {
+        "class_names": result.splits.test.class_names
     }
 
 

@@ -17,7 +17,7 @@ from typing import Annotated, Any
 import tyro
 
 from experiments._results import RESULTS, folder_for, read_result, run_command, write_result
-from ffnn_jax.config import Refusal
+from ffnn_jax.config import UserError
 
 # The test that README holds these very numbers.
 _OF_THIS = "tests/experiments/test_page.py::test_all_that_quotes_results_is_made_from_them"
@@ -64,13 +64,13 @@ def _timed(*command: str) -> tuple[float, str]:
     """Seconds that a command took in the clone, and what it printed.
 
     Raises:
-        Refusal: it failed.
+        UserError: it failed.
     """
     began = time.perf_counter()
     done = subprocess.run(command, cwd=_CLONE, check=False, capture_output=True, text=True)
     if done.returncode:
         last = "\n".join((done.stdout + done.stderr).splitlines()[-40:])
-        raise Refusal(f"{' '.join(command)} failed:\n{last}")
+        raise UserError(f"{' '.join(command)} failed:\n{last}")
     return time.perf_counter() - began, done.stdout
 
 

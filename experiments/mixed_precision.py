@@ -30,12 +30,12 @@ _ROWS, _DRAWS, _IMAGE = (256, 4096, 16384), 3, 16
 Layer = Callable[[Array, Array, Array], Array]
 
 
-def plain_dense(x: Array, w: Array, b: Array) -> Array:
+def reference_dense(x: Array, w: Array, b: Array) -> Array:
     """Equation (12) in x's dtype."""
     return x @ w.astype(x.dtype) + b.astype(x.dtype)[None, :]
 
 
-def plain_conv2d(x: Array, w: Array, b: Array) -> Array:
+def reference_conv2d(x: Array, w: Array, b: Array) -> Array:
     """Equation (conv.1) in x's dtype, with zeros to the size of x."""
     layout = ("NHWC", "HWIO", "NHWC")
     z = jax.lax.conv_general_dilated(x, w.astype(x.dtype), (1, 1), "SAME", dimension_numbers=layout)
@@ -44,9 +44,9 @@ def plain_conv2d(x: Array, w: Array, b: Array) -> Array:
 
 # Ours, the plain definition, the shape of w.
 LAYERS: dict[str, tuple[Layer, Layer, tuple[int, ...]]] = {
-    "dense, 128 into 64": (dense, plain_dense, (128, 64)),
-    "conv2d, 5x5, 3 into 16": (conv2d, plain_conv2d, (5, 5, 3, 16)),
-    "conv2d, 5x5, 16 into 16": (conv2d, plain_conv2d, (5, 5, 16, 16)),
+    "dense, 128 into 64": (dense, reference_dense, (128, 64)),
+    "conv2d, 5x5, 3 into 16": (conv2d, reference_conv2d, (5, 5, 3, 16)),
+    "conv2d, 5x5, 16 into 16": (conv2d, reference_conv2d, (5, 5, 16, 16)),
 }
 
 

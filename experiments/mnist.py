@@ -18,17 +18,17 @@ from typing import Any
 
 import numpy as np
 
+from experiments._best_run_figures import draw_best_run, draw_best_run_figures, figure_files, shown
 from experiments._class_table import class_table, extremes
 from experiments._classes import Error, commonest_error
-from experiments._look import draw_look, figure_files, look_at_best, shown
+from experiments._formatting import header_of_one_number, mean_and_sd, time_on
 from experiments._quick import narrow
-from experiments._quote import header_of_one_number, quoted, time_on
 from experiments._report import MNIST
 from experiments._results import folder_for, read_result, run_command, write_result
 from ffnn_jax.config import Settings, preset
 from ffnn_jax.data import load_splits
 from ffnn_jax.network import Network
-from ffnn_jax.runs import compute, result_of
+from ffnn_jax.runs import compute, result_to_json
 
 SEEDS = 20
 _SETTINGS = preset("mnist")
@@ -53,19 +53,19 @@ def main(seeds: int = SEEDS, quick: bool = False, draw_only: bool = False) -> No
         write_result(folder / "mnist.json", measure(settings, quick))
     result = read_result(folder / "mnist.json")
     best = result["seeds"].index(result["best_seed"])
-    draw_look(result, result["confusion"][best], folder, _FIGURES)
-    print(f"test accuracy {quoted(result['test_accuracy'])}; figures in {folder}")
+    draw_best_run_figures(result, result["confusion"][best], folder, _FIGURES)
+    print(f"test accuracy {mean_and_sd(result['test_accuracy'])}; figures in {folder}")
 
 
 def measure(settings: Settings, quick: bool) -> dict[str, Any]:
     """Trains and tests; returns all that the figures and tables are made of."""
-    outcome = compute(settings, load_splits(settings.dataset, train_images=settings.train_images))
+    result = compute(settings, load_splits(settings.dataset, train_images=settings.train_images))
     return {
         "quick": quick,
         "settings": settings.to_json(),
-        **result_of(outcome),
-        "history": [record._asdict() for record in outcome.trained.history],
-        **look_at_best(outcome),
+        **result_to_json(result),
+        "history": [record._asdict() for record in result.trained.history],
+        **draw_best_run(result),
     }
 
 

@@ -1,4 +1,4 @@
-"""What is quoted from the results: README's blocks, experiments/README.md, the experiments' heads.
+"""Writes every number quoted from the results: README's blocks, experiments/README.md, headers.
 
 Command: python -m experiments.readme
 
@@ -12,14 +12,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from experiments import budget, final, mnist, prose, table_3, wishes
+from experiments import ablations, budget, final, mnist, table_3, text_claims
+from experiments._formatting import mean_and_sd, percent
 from experiments._page import page, results
-from experiments._quote import percent, quoted
 from experiments._report import MNIST
 from experiments._results import RESULTS, read_result, run_command
 from experiments._speed_table import speed_table, whole_run_table
 from experiments.faults import faults_table
-from ffnn_jax.config import Refusal
+from ffnn_jax.config import UserError
 
 HERE = Path(__file__).parent
 README = HERE.parent / "README.md"
@@ -27,9 +27,9 @@ _HEADERS: dict[str, Callable[[dict[str, Any]], str]] = {
     "mnist": mnist.header,
     "table_3": table_3.header,
     "final": final.header,
-    "wishes": wishes.header,
+    "ablations": ablations.header,
     "budget": budget.header,
-    "prose": prose.header,
+    "text_claims": text_claims.header,
 }
 _PICTURES = ("1_filters", "2_misclassified", "3_confusion")
 
@@ -66,7 +66,7 @@ def _replaced(pattern: str, make: Callable[[re.Match[str]], str], text: str) -> 
     """The text with the first match of the pattern replaced; there must be one."""
     new, count = re.subn(pattern, make, text, count=1, flags=re.S)
     if not count:
-        raise Refusal(f"nothing to replace: no {pattern!r}")
+        raise UserError(f"nothing to replace: no {pattern!r}")
     return new
 
 
@@ -107,7 +107,8 @@ def _mnist() -> str:
 
 | network | data | test accuracy | report, one run | time a seed | experiment |
 | --- | --- | --- | --- | --- | --- |
-| the report's, {result["parameters"]:,} parameters | MNIST | {quoted(result["test_accuracy"])} | \
+| the report's, {result["parameters"]:,} parameters | MNIST | \
+{mean_and_sd(result["test_accuracy"])} | \
 {MNIST.test_accuracy:.3f} | {mnist.time_of(result)} | [`mnist.py`](experiments/mnist.py) |
 
 """
@@ -118,10 +119,10 @@ def _check_styles() -> str:
     lines = [
         "",
         f"| check | finds, of {result['planted']} planted faults "
-        f"| refuses, of {result['rules']} true rules |",
+        f"| rejects, of {result['rules']} true rules |",
         "| --- | --- | --- |",
         *(
-            f"| {name} | {count} | {result['refused'][name]} |"
+            f"| {name} | {count} | {result['rejected'][name]} |"
             for name, count in result["found"].items()
         ),
         "",

@@ -21,27 +21,27 @@ from experiments._machine import provenance, require_quiet
 from experiments._results import folder_for, run_command, write_result
 from ffnn_jax.config import Settings, Validation, preset
 from ffnn_jax.data import Dataset, Splits
-from ffnn_jax.runs import EVERY, Checkpoints, compute
+from ffnn_jax.runs import CHECKPOINT_INTERVAL, CheckpointManager, compute
 from ffnn_jax.training import Snapshot
 
 _SHAPES = {"mnist": (28, 28, 1), "cifar10-0": (32, 32, 3), "cifar10-3": (32, 32, 3)}
 _ROUNDS, _STEPS = 3, 3000
 
 
-class _Timed(Checkpoints):
-    """Checkpoints that add up the seconds they take."""
+class _Timed(CheckpointManager):
+    """A checkpoint manager that adds up the seconds it takes."""
 
     seconds = 0.0
 
-    def begin(self, fresh: Snapshot) -> Snapshot:
+    def on_begin(self, fresh: Snapshot) -> Snapshot:
         began = time.perf_counter()
-        start = super().begin(fresh)
+        start = super().on_begin(fresh)
         self.seconds += time.perf_counter() - began
         return start
 
-    def reached(self, step: int, steps: int, snapshot: Callable[[], Snapshot]) -> None:
+    def on_stop(self, step: int, steps: int, snapshot: Callable[[], Snapshot]) -> None:
         began = time.perf_counter()
-        super().reached(step, steps, snapshot)
+        super().on_stop(step, steps, snapshot)
         self.seconds += time.perf_counter() - began
 
 
@@ -61,13 +61,13 @@ def measure(quick: bool) -> dict[str, Any]:
     """Trains each network a few times.
 
     Raises:
-        Refusal: other programs keep the machine busy.
+        UserError: other programs keep the machine busy.
     """
     if not quick:
         require_quiet()
     steps, rounds = (20, 1) if quick else (_STEPS, _ROUNDS)
     rows = {name: _row([_share(name, steps) for _ in range(rounds)]) for name in _SHAPES}
-    return {**provenance(quick), "steps": steps, "every": EVERY, "rows": rows}
+    return {**provenance(quick), "steps": steps, "every": CHECKPOINT_INTERVAL, "rows": rows}
 
 
 def saving_line(row: dict[str, Any]) -> str:

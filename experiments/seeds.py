@@ -1,4 +1,4 @@
-"""Many seeds of one network: the ways to train them, side by side.
+"""Many seeds of one network: the methods to train them, side by side.
 
 Command: python -m experiments.seeds
 Quick: python -m experiments.seeds --quick, 2 seeds, 1 step, 1 round, results to runs/quick.
@@ -29,7 +29,7 @@ _SEEDS, _STEPS, _ROUNDS, _IMAGES = 4, 200, 5, 20_000
 
 
 def main(quick: bool = False) -> None:
-    """The ways to train many seeds.
+    """The methods to train many seeds.
 
     Args:
         quick: a few steps, to see it work.
@@ -46,30 +46,30 @@ def main(quick: bool = False) -> None:
     path = folder_for(quick) / f"seeds-{device_name()}.json"
     write_result(path, result)
     for row in rows:
-        print(f"{row['network']}, {row['way']}: {row['median_ms']} ms a step and seed")
+        print(f"{row['network']}, {row['method']}: {row['median_ms']} ms a step and seed")
 
 
 def _rows(settings: Settings, seeds: int, steps: int, rounds: int) -> list[dict[str, Any]]:
-    """A row a way: milliseconds of the wall clock, divided by steps and seeds."""
+    """A row a method: milliseconds of the wall clock, divided by steps and seeds."""
     bench = Bench(settings, seeds, steps)
-    ways: dict[str, Callable[[], float]] = {
+    methods: dict[str, Callable[[], float]] = {
         "one by one": bench.one_by_one,
         "threads": bench.threads,
         "mapped": bench.mapped,
         "vmapped": bench.vmapped,
         "processes": functools.partial(_in_processes, settings, seeds, steps),
     }
-    for way in ways.values():
-        way()
-    laps: dict[str, list[float]] = {name: [] for name in ways}
+    for method in methods.values():
+        method()
+    laps: dict[str, list[float]] = {name: [] for name in methods}
     for _ in range(rounds):
-        for name, way in ways.items():
-            laps[name].append(1e3 * way() / (steps * seeds))
+        for name, method in methods.items():
+            laps[name].append(1e3 * method() / (steps * seeds))
     _workers.cache_clear()  # closes their pipes, which ends them
     return [
         {
             "network": settings.preset,
-            "way": name,
+            "method": name,
             "median_ms": float(f"{statistics.median(found):.4g}"),
             "spread": [float(f"{one:.4g}") for one in (min(found), max(found))],
         }
@@ -87,7 +87,7 @@ class Bench:
         from ffnn_jax.optim import momentum
         from ffnn_jax.training import initial_state, make_train_chunk
 
-        self._images, self._members = _drawn(settings, range(seeds))
+        self._images, self._seeds_data = _drawn(settings, range(seeds))
         network = Network(settings.layers, self._images.pixels.shape[1:])
         optimizer = momentum(settings.learning_rate, settings.momentum, settings.weight_decay)
         self._begin = functools.partial(initial_state, network, optimizer)
@@ -99,13 +99,13 @@ class Bench:
 
     def one_by_one(self) -> float:
         """Seconds of all seeds, one after another."""
-        return _timed(lambda: [self._train(self._one, member) for member in self._members])
+        return _timed(lambda: [self._train(self._one, seed_data) for seed_data in self._seeds_data])
 
     def threads(self) -> float:
         """Seconds of all seeds, from a thread a core."""
         with ThreadPoolExecutor(len(usable_cores())) as pool:
             train = functools.partial(self._train, self._one)
-            return _timed(lambda: list(pool.map(train, self._members)))
+            return _timed(lambda: list(pool.map(train, self._seeds_data)))
 
     def mapped(self) -> float:
         """Seconds of one program that goes through the seeds."""
@@ -115,10 +115,10 @@ class Bench:
         """Seconds of one program whose arrays have an axis of seeds."""
         return _timed(lambda: self._train_all(self._vmapped))
 
-    def _train(self, chunk: Any, member: Any) -> Any:
-        state = self._begin(member.key)
+    def _train(self, chunk: Any, seed_data: Any) -> Any:
+        state = self._begin(seed_data.key)
         for stop in self._stops:
-            state, metrics = chunk(state, np.int32(stop), self._images, member)
+            state, metrics = chunk(state, np.int32(stop), self._images, seed_data)
             np.asarray(metrics.loss)
         return state
 
@@ -129,10 +129,10 @@ class Bench:
         def stacked(trees: Sequence[Any]) -> Any:
             return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
 
-        members = stacked(self._members)
-        states = stacked([self._begin(member.key) for member in self._members])
+        seeds_data = stacked(self._seeds_data)
+        states = stacked([self._begin(seed_data.key) for seed_data in self._seeds_data])
         for stop in self._stops:
-            states, metrics = chunk(states, np.int32(stop), self._images, members)
+            states, metrics = chunk(states, np.int32(stop), self._images, seeds_data)
             np.asarray(metrics.loss)
         return states
 
@@ -140,28 +140,28 @@ class Bench:
 def _by_lax_map(chunk: Any) -> Callable[..., Any]:
     import jax
 
-    def mapped(states: Any, stop: Any, images: Any, members: Any) -> Any:
-        return jax.lax.map(lambda pair: chunk(pair[0], stop, images, pair[1]), (states, members))
+    def mapped(states: Any, stop: Any, images: Any, seeds_data: Any) -> Any:
+        return jax.lax.map(lambda pair: chunk(pair[0], stop, images, pair[1]), (states, seeds_data))
 
     return mapped
 
 
 def _drawn(settings: Settings, seeds: Sequence[int]) -> tuple[Any, list[Any]]:
-    """Random images on the device, and a member a seed."""
+    """Random images on the device, and the data of each seed."""
     import jax
 
-    from ffnn_jax.network import normalisation_of
-    from ffnn_jax.training import Images, Member
+    from ffnn_jax.network import compute_normalisation
+    from ffnn_jax.training import Images, SeedData
 
     shape = (32, 32, 3) if settings.dataset == "cifar10" else (28, 28, 1)
     draw = np.random.default_rng(0)
     pixels = draw.integers(0, 256, (_IMAGES, *shape), np.uint8)
     images = Images(pixels, draw.integers(0, 10, _IMAGES).astype(np.int32))
-    normalisation = normalisation_of([pixels], 1 / 255)
+    normalisation = compute_normalisation([pixels], 1 / 255)
     rows = np.arange(_IMAGES, dtype=np.int32)
     cut = _IMAGES // 10
-    members = [Member(jax.random.key(k), rows[cut:], rows[:cut], normalisation) for k in seeds]
-    return jax.device_put((images, members))
+    seeds_data = [SeedData(jax.random.key(k), rows[cut:], rows[:cut], normalisation) for k in seeds]
+    return jax.device_put((images, seeds_data))
 
 
 def _timed(work: Callable[[], Any]) -> float:

@@ -7,7 +7,7 @@ Needs the extra "bench" for the peers; one that is missing is skipped, and said.
 a process of its own that waits while another is timed; rounds are interleaved, the order turns.
 A step is forward, backward and update on images that lie in memory. All variants begin with the
 same weights and meet the same batches; the first 20 losses of each must be plain JAX's to 1e-4.
-What is timed while other tenants of the hardware were busy is timed again, up to a minute.
+What is timed while other users of the hardware were busy is timed again, up to a minute.
 Plain JAX in a scan, a known weakness of XLA on a CPU, is timed at batch 16 alone. Results are
 stored network by network. ``--draw-only`` draws anew from the stored results.
 """
@@ -30,12 +30,12 @@ from experiments._machine import (
     require_quiet,
     usable_cores,
 )
+from experiments._noisy_neighbours import NoisyNeighbours
 from experiments._results import folder_for, read_result, run_command, write_result
 from experiments._speed_figure import draw_speed
 from experiments._stopwatch import Lap, Runner, calls_for
-from experiments._tenants import Tenants
 from experiments.peers._workload import Workload
-from ffnn_jax.config import Refusal
+from ffnn_jax.config import UserError
 from ffnn_jax.network import Network
 from ffnn_jax.reporting import save_figure
 
@@ -75,7 +75,7 @@ def measured(quick: bool) -> Iterator[dict[str, Any]]:
     """Times every workload; after each comes the result so far.
 
     Raises:
-        Refusal: other programs keep the machine busy.
+        UserError: other programs keep the machine busy.
     """
     workloads = WORKLOADS[:1] if quick else WORKLOADS
     rounds = 1 if quick else _ROUNDS
@@ -93,14 +93,14 @@ def measured(quick: bool) -> Iterator[dict[str, Any]]:
         "skipped": {},
         "rows": [],
     }
-    with contextlib.nullcontext() if quick else Tenants() as tenants:
+    with contextlib.nullcontext() if quick else NoisyNeighbours() as neighbours:
         for workload in workloads:
             variants = dict(itertools.islice(VARIANTS.items(), 2)) if quick else _variants(workload)
-            found, missing = _workload_rows(workload, variants, rounds, tenants)
+            found, missing = _workload_rows(workload, variants, rounds, neighbours)
             for row in found:
                 result["rows"].append(row | {"share_of_peak": _short(row["gflops"] / peak)})
             result["skipped"] |= missing
-            result["disturbed_laps"] = tenants.disturbed if tenants else 0
+            result["disturbed_laps"] = neighbours.disturbed if neighbours else 0
             console.print(f"{workload.network} at batch {workload.batch}: {_best_line(found)}")
             yield result
     for name, why in result["skipped"].items():
@@ -121,7 +121,10 @@ def _variants(workload: Workload) -> dict[str, str]:
 
 
 def _workload_rows(
-    workload: Workload, variants: dict[str, str], rounds: int, tenants: Tenants | None = None
+    workload: Workload,
+    variants: dict[str, str],
+    rounds: int,
+    neighbours: NoisyNeighbours | None = None,
 ) -> tuple[list[dict[str, Any]], dict[str, str]]:
     """Times every variant that is there; returns what was skipped and why beside the rows."""
     runners, skipped = {}, {}
@@ -136,7 +139,7 @@ def _workload_rows(
                 continue
             runners[variant] = (runner, losses)
         every = {name: runner for name, (runner, _) in runners.items()}
-        laps = _laps(every, rounds, tenants)
+        laps = _laps(every, rounds, neighbours)
         reference = runners["plain" if "plain" in runners else "ours"][1]
         rows = [
             _row(workload, name, laps, runner.costs(), _apart(losses, reference))
@@ -148,14 +151,16 @@ def _workload_rows(
     return rows, skipped
 
 
-def _laps(runners: dict[str, Runner], rounds: int, tenants: Tenants | None) -> dict[str, list[Lap]]:
+def _laps(
+    runners: dict[str, Runner], rounds: int, neighbours: NoisyNeighbours | None
+) -> dict[str, list[Lap]]:
     """One lap a variant and round, the order turning from round to round."""
     calls = {name: calls_for(_LAP_SECONDS, runner.lap(1)) for name, runner in runners.items()}
     laps: dict[str, list[Lap]] = {name: [] for name in runners}
     for turn in range(rounds):
         for name in _turned(list(runners), turn):
             lap = functools.partial(runners[name].lap, calls[name])
-            laps[name].append(tenants.undisturbed(lap) if tenants else lap())
+            laps[name].append(neighbours.undisturbed(lap) if neighbours else lap())
     return laps
 
 
@@ -174,11 +179,11 @@ def _row(
     """What is stored of a variant; its losses must be those of the others.
 
     Raises:
-        Refusal: they are not.
+        UserError: they are not.
     """
     if not apart <= _LARGEST_DIFFERENCE:
         where = f"{workload.network} at batch {workload.batch}"
-        raise Refusal(f"{variant}, {where}: its losses are {apart:.1e} off plain JAX's")
+        raise UserError(f"{variant}, {where}: its losses are {apart:.1e} off plain JAX's")
     seconds = [lap.seconds for lap in laps[variant]]
     pairs = zip(laps[variant], laps["ours"], strict=True)
     ratios = [own.seconds / ours.seconds for own, ours in pairs]

@@ -29,14 +29,14 @@ from typing import Any
 
 from experiments._claims import answers
 from experiments._figures import draw_cost, draw_forest
+from experiments._formatting import mean_and_sd, time_of_row
 from experiments._one_seed import run_seed
 from experiments._quick import quickly
-from experiments._quote import quoted, time_of_row
 from experiments._records import read_records, seeds_of
 from experiments._results import folder_for, read_result, run_command, write_result
 from experiments._sweep import run_alone, sweep
 from experiments._table_rows import rows_of
-from ffnn_jax.config import Refusal, Settings, preset, suggestion
+from ffnn_jax.config import Settings, UserError, preset, suggestion
 from ffnn_jax.nn import Dense
 from ffnn_jax.reporting import save_figure
 
@@ -121,7 +121,7 @@ def header(result: dict[str, Any]) -> str:
     """What this file says of itself."""
     rows = result["rows"]
     lines = [
-        f"Model {row}: report {REPORT[row]:.2f}, ours {quoted(rows[row]['test_accuracy'])}."
+        f"Model {row}: report {REPORT[row]:.2f}, ours {mean_and_sd(rows[row]['test_accuracy'])}."
         for row in ROWS
     ]
     return "\n".join([*lines, f"Time of training a seed: {time_of_row(rows[FINAL])}.", ""])
@@ -138,11 +138,11 @@ def _run_again(
     """Runs one seed of one model and compares it with what is stored; exits with 1 if unlike."""
     known = f"(known: {', '.join(rows)})"
     if model is None:
-        raise Refusal(f"one run needs --model beside --seed {known}")
+        raise UserError(f"one run needs --model beside --seed {known}")
     if model not in rows:
-        raise Refusal(f"model: {model!r} is unknown {known}{suggestion(model, rows)}")
+        raise UserError(f"model: {model!r} is unknown {known}{suggestion(model, rows)}")
     if seed is None:
-        raise Refusal("one run needs --seed beside --model, as in --seed 7")
+        raise UserError("one run needs --seed beside --model, as in --seed 7")
     again = run_alone(run_seed, model, rows[model], seed)
     print(f"model {model}, seed {seed}: test accuracy {again['test_accuracy']:.4f}")
     stored = [

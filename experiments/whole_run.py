@@ -28,7 +28,7 @@ from rich.console import Console
 from experiments._machine import device_name, provenance, require_quiet
 from experiments._results import folder_for, run_command, write_result
 from experiments.whole._data import PRESET
-from ffnn_jax.config import Refusal
+from ffnn_jax.config import UserError
 
 _ROUNDS = 3
 _TEST_ACCURACY = re.compile(r"test.accuracy\D+([\d.]+)")
@@ -58,7 +58,7 @@ def measure(quick: bool) -> dict[str, Any]:
     """Runs every variant in turn.
 
     Raises:
-        Refusal: other programs keep the machine busy, or our own run fails.
+        UserError: other programs keep the machine busy, or our own run fails.
     """
     if quick:
         variants = {"ours": (*_OURS, "--steps", "3", "--no-cache")}
@@ -86,14 +86,14 @@ def _rounds(
         for name in names[turn % len(names) :] + names[: turn % len(names)]:
             try:
                 found = _run(variants[name])
-            except Refusal as refusal:
-                skipped[name] = str(refusal)
-                console.print(f"skipped {name}: {refusal}")
+            except UserError as error:
+                skipped[name] = str(error)
+                console.print(f"skipped {name}: {error}")
                 continue
             runs.setdefault(name, []).append(found)
             console.print(f"{name}: {found['seconds']:.1f} s, accuracy {found['accuracy']:.4f}")
     if "ours" in skipped:
-        raise Refusal(f"ours: {skipped['ours']}")
+        raise UserError(f"ours: {skipped['ours']}")
     return {name: found for name, found in runs.items() if name not in skipped}, skipped
 
 
@@ -101,7 +101,7 @@ def _run(command: Sequence[str]) -> dict[str, float]:
     """Seconds from the start of a process to its test accuracy and to its end, and the accuracy.
 
     Raises:
-        Refusal: it failed.
+        UserError: it failed.
     """
     found: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as errors:
@@ -121,7 +121,7 @@ def _run(command: Sequence[str]) -> dict[str, float]:
         found["seconds_to_the_end"] = time.perf_counter() - began
         errors.seek(0)
         if process.returncode or "accuracy" not in found:
-            raise Refusal((errors.read().strip() or "no word").splitlines()[-1][:200])
+            raise UserError((errors.read().strip() or "no word").splitlines()[-1][:200])
     return found
 
 

@@ -4,15 +4,15 @@ import difflib
 from collections.abc import Iterable
 
 
-class Refusal(ValueError):
+class UserError(ValueError):
     """Something the user gave cannot be used; the message is one line, written for them."""
 
 
-class Diverged(ArithmeticError):
+class DivergedError(ArithmeticError):
     """Training came to a number that is not finite; the message is one line: what and where."""
 
 
-class Interrupted(Exception):
+class RunInterruptedError(Exception):
     """A run ended at a signal, with all it had done saved.
 
     Attributes:

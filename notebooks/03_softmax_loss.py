@@ -376,7 +376,7 @@ assert near(dx, [[1 / 16, -3 / 8, 5 / 16], [-1 / 5, 1 / 10, 1 / 10]])  # (22), (
 
 # %% [markdown]
 # What does the backward have to remember? Equation (22) names $z$ and $c$, so the residuals are the
-# probabilities and the labels. The scores are not needed again. The labels are whole numbers:
+# probabilities and the labels. The scores are not needed again. The labels are integers:
 # nothing can be a little more class 2, so they have no cotangent, and the backward returns `None`
 # in their place.
 
@@ -562,7 +562,7 @@ assert (bend > 0).all()
 # scores and labels. The plain one is (20), (21) and (23) as they stand, without any shift. Random
 # scores are small, so it can be trusted.
 #
-# `"N:int<K"` describes the labels: $N$ whole numbers below $K$. Where random numbers never go, we
+# `"N:int<K"` describes the labels: $N$ integers below $K$. Where random numbers never go, we
 # say what we expect. The scores $(10^4, -10^4)$ have $z = (1, 0)$. If the second class is the right
 # one, $dx = (1, -1)$, times the $dL = 3$ that is handed in.
 #

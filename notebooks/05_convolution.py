@@ -681,7 +681,7 @@ assert size_of_p == 9 * x_large.size
 # - *differences*: they agree with small steps of our own forward, so autodiff is not needed;
 # - *adjoint*: the output changes by exactly what the cotangents predict. As a function of one of
 #   its arguments alone a convolution is a straight line, so the step need not be small;
-# - *exact*: on whole numbers nothing rounds, and every bit agrees;
+# - *exact*: on integers nothing rounds, and every bit agrees;
 # - *linearity*: twice the $dz$ gives twice the cotangents.
 
 

@@ -73,18 +73,18 @@ print("z =", matrix(z), sep="\n")
 assert np.array_equal(matrix(z), [[4, 5], [6, 8]])  # (pool.1)
 
 # %% [markdown]
-# ## The winner
+# ## The argmax
 #
 # Number the entries of a window from 0 to $s^2 - 1$, as one reads: along the first row, then along
 # the next. The entry at row $u$ and column $v$ of its window has the number $su + v$. The entry
-# that is the maximum is called the winner, and $m$ is its number:
+# that is the maximum is called the argmax, and $m$ is its number:
 #
 # $$m_{nijc} = \text{the first } su + v \text{ whose entry is the maximum} \tag{pool.2}$$
 #
 # The first: the top right window of our example has two fives, number 1 in its top right corner and
 # number 2 in its bottom left corner. Number 1 wins. By hand, window by window:
 #
-# | window | entries 0, 1, 2, 3 | maximum | winner $m$ |
+# | window | entries 0, 1, 2, 3 | maximum | argmax $m$ |
 # |---|---|---|---|
 # | $(0, 0)$ | 1, 3, 4, 0 | 4 | 2 |
 # | $(0, 1)$ | 2, 5, 5, 1 | 5 | 1 |
@@ -92,15 +92,15 @@ assert np.array_equal(matrix(z), [[4, 5], [6, 8]])  # (pool.1)
 # | $(1, 1)$ | 2, 1, 7, 8 | 8 | 3 |
 
 # %%
-print("m =", matrix(residuals.winner), sep="\n")
-assert np.array_equal(matrix(residuals.winner), [[2, 1], [0, 3]])  # (pool.2)
+print("m =", matrix(residuals.argmax), sep="\n")
+assert np.array_equal(matrix(residuals.argmax), [[2, 1], [0, 3]])  # (pool.2)
 
 # %% [markdown]
 # ## The gradient
 #
 # Look at window $(0, 0)$, with the entries 1, 3, 4, 0. Make the 4 a little larger, 4.01. Then the
-# maximum is 4.01: it grows as much as the winner did. Make the 3 a little larger, 3.01. The maximum
-# is still 4. So the slope is 1 for the winner and 0 for all others:
+# maximum is 4.01: it grows as much as the argmax did. Make the 3 a little larger, 3.01. The maximum
+# is still 4. So the slope is 1 for the argmax and 0 for all others:
 #
 # $$\frac{\partial z_{nijc}}{\partial x_{n,\; si+u,\; sj+v,\; c}} =
 # \begin{cases} 1 & \text{if } su + v = m_{nijc}, \\ 0 & \text{otherwise.} \end{cases}
@@ -115,7 +115,7 @@ assert np.array_equal(matrix(residuals.winner), [[2, 1], [0, 3]])  # (pool.2)
 # $$dx_{nhwc} = dz_{n,\; h \operatorname{div} s,\; w \operatorname{div} s,\; c}\;
 # \bigl[\, s\,(h \bmod s) + w \bmod s = m \,\bigr] \tag{pool.4}$$
 #
-# with the $m$ of that window. In words: the winner gets all of its window's $dz$, and the others
+# with the $m$ of that window. In words: the argmax gets all of its window's $dz$, and the others
 # get nothing. By hand, with a $dz$ from the layer after:
 #
 # $$dz = \begin{pmatrix} 1 & -2 \\ 3 & 4 \end{pmatrix}, \qquad
@@ -130,7 +130,7 @@ by_hand = [[0, 0, 0, -2], [1, 0, 0, 0], [3, 0, 0, 0], [0, 0, 0, 4]]
 assert np.array_equal(matrix(dx), by_hand)  # (pool.4)
 
 # %%
-for entry, slope in (((1, 0), 1), ((0, 1), 0)):  # the winner 4, and the 3 beside it
+for entry, slope in (((1, 0), 1), ((0, 1), 0)):  # the argmax 4, and the 3 beside it
     nudged = matrix(x).copy()
     nudged[entry] += 0.01
     growth = float(matrix(max_pool(image(nudged)))[0, 0]) - 4
@@ -159,14 +159,14 @@ def numbers(ax, rows, title, window=0, marked=(), signed=True):
     ax.set_yticks([])
 
 
-winners = [(1, 0), (0, 3), (2, 0), (3, 3)]
+argmaxes = [(1, 0), (0, 3), (2, 0), (3, 3)]
 figure, axes = plt.subplots(
     1, 4, figsize=(7.6, 2.3), width_ratios=(4, 2, 2, 4), layout="constrained"
 )
-numbers(axes[0], matrix(x), "image $x$ and its winners", 2, winners, signed=False)
+numbers(axes[0], matrix(x), "image $x$ and its argmaxes", 2, argmaxes, signed=False)
 numbers(axes[1], matrix(z), "output $z$", 1, signed=False)
 numbers(axes[2], matrix(dz), "$dz$", 1)
-numbers(axes[3], matrix(dx), "$dx$", 2, winners)
+numbers(axes[3], matrix(dx), "$dx$", 2, argmaxes)
 plt.show()
 
 # %% [markdown]
@@ -342,7 +342,7 @@ assert np.array_equal(matrix(dx_uneven), [[0, 1, 0, 0, 0], [0, 0, 2, 0, 0], [0, 
 # ## Mean pooling
 #
 # One can also keep the mean of each window. Then every entry has the slope $1/s^2$, and $dz$ is
-# spread evenly over the window, the same for every $x$: no winner, no kink, no choice. The price is
+# spread evenly over the window, the same for every $x$: no argmax, no kink, no choice. The price is
 # that a strong answer at one pixel is watered down by its neighbours. Below, the same $dz$ goes
 # through both.
 
@@ -376,17 +376,17 @@ plt.show()
 # with $x$: for each window it would be four pixels of four bytes each.
 
 # %%
-print("kept:  winner", residuals.winner.shape, residuals.winner.dtype, end="")
+print("kept:  argmax", residuals.argmax.shape, residuals.argmax.dtype, end="")
 print(", extent", residuals.extent.shape)
 print(
-    f"bytes: winner {residuals.winner.nbytes}, extent {residuals.extent.nbytes}, x {three.nbytes}"
+    f"bytes: argmax {residuals.argmax.nbytes}, extent {residuals.extent.nbytes}, x {three.nbytes}"
 )
-assert residuals.winner.dtype == np.int8 and residuals.extent.nbytes == 0
-assert three.nbytes == 16 * residuals.winner.nbytes
+assert residuals.argmax.dtype == np.int8 and residuals.extent.nbytes == 0
+assert three.nbytes == 16 * residuals.argmax.nbytes
 for window, dtype in ((11, np.int8), (12, np.int32)):
     one_window = jnp.zeros((1, window, window, 1))
     _, kept = jax.eval_shape(functools.partial(max_pool_forward, window=window), one_window)
-    assert kept.winner.dtype == dtype
+    assert kept.argmax.dtype == dtype
 
 # %% [markdown]
 # ## The check
@@ -465,7 +465,7 @@ assert report["kinks"].worst == 0.5 and report["kinks"].where.startswith("dx[0, 
 # 4. Does it matter whether a relu stands before or after max pooling?
 #
 #    *Answer:* not for the values: relu keeps order, so the relu of the maximum is the maximum of
-#    the relus. Nor for $dx$: where the maximum is positive the winner is the same, and elsewhere
+#    the relus. Nor for $dx$: where the maximum is positive the argmax is the same, and elsewhere
 #    both give 0. But after the pooling there is only a quarter of the entries left.
 #
 # The next cell checks these answers.
@@ -477,7 +477,7 @@ shared = matrix(jax.vjp(max_pool_shared, window)[1](six)[0])
 assert np.array_equal(first, [[0, 6], [0, 0]]) and np.array_equal(shared, [[0, 2], [2, 2]])
 
 z_one, kept = max_pool_forward(x, 1)
-assert np.array_equal(z_one, x) and not kept.winner.any()
+assert np.array_equal(z_one, x) and not kept.argmax.any()
 assert np.array_equal(max_pool_backward(1, kept, dx_small)[0], dx_small)
 
 z_min, pull = jax.vjp(lambda x: -max_pool(-x), x)

@@ -47,7 +47,7 @@ from ffnn_jax.reporting import (
     draw_misclassified,
     precision_recall_table,
 )
-from ffnn_jax.runs import compute, most_confident_mistakes
+from ffnn_jax.runs import compute, most_confident_errors
 from ffnn_jax.training import initial_state
 
 # %% [markdown]
@@ -120,8 +120,8 @@ sheet.resize((2 * sheet.width, 2 * sheet.height), Image.Resampling.NEAREST)
 # parameter a little. `compute` does this 400 times. Then it tests the network.
 
 # %%
-outcome = compute(settings, splits)
-for record in outcome.trained.history[4::5]:
+result = compute(settings, splits)
+for record in result.trained.history[4::5]:
     print(
         f"step {record.step}   loss {record.loss:.3f}   training accuracy {record.accuracy:.3f}"
         f"   validation accuracy {record.validation_accuracy:.3f}"
@@ -136,9 +136,9 @@ print(f"{settings.steps} steps of {settings.batch_size} images: {passes:.1f} pas
 
 # %%
 print(f"ln 10 = {math.log(10):.3f}")
-assert outcome.trained.history[-1].loss < math.log(10) / 2
+assert result.trained.history[-1].loss < math.log(10) / 2
 
-draw_curves([record._asdict() for record in outcome.trained.history])
+draw_curves([record._asdict() for record in result.trained.history])
 
 # %% [markdown]
 # Read the two blue curves with care. They are moving averages over the batches, so they lag
@@ -149,9 +149,9 @@ draw_curves([record._asdict() for record in outcome.trained.history])
 # After training every image is classified once. These are the numbers to quote.
 
 # %%
-(test_accuracy,) = outcome.test_accuracy
-print(f"training accuracy    {outcome.train_accuracy[0]:.3f}   of {len(splits.train)} images")
-print(f"validation accuracy  {outcome.validation_accuracy[0]:.3f}   of {len(splits.validation)}")
+(test_accuracy,) = result.test_accuracy
+print(f"training accuracy    {result.train_accuracy[0]:.3f}   of {len(splits.train)} images")
+print(f"validation accuracy  {result.validation_accuracy[0]:.3f}   of {len(splits.validation)}")
 print(f"test accuracy        {test_accuracy:.3f}   of {len(splits.test)}")
 
 error = math.sqrt(test_accuracy * (1 - test_accuracy) / len(splits.test))
@@ -169,11 +169,11 @@ assert test_accuracy > 0.9
 # the table above.
 
 # %%
-(model,) = outcome.models
+(model,) = result.models
 for layer, arrays in model.params.items():
     print(layer, jax.tree.map(np.shape, arrays))
 
-draw_filters(model.params["conv_2"]["w"])
+draw_filters(model.params["conv_1"]["w"])
 
 # %% [markdown]
 # The first convolution lays each of these 16 filters on every place of the image. Where a filter is
@@ -193,7 +193,7 @@ for layer, arrays in model.params.items():
     )
     kept[layer] = [np.corrcoef(*pair)[0, 1] for pair in zip(before, after, strict=True)]
     print(f"{layer:8}  correlation with the start, on average {np.mean(kept[layer]):.2f}")
-assert np.mean(kept["dense_8"]) < 0.85 < np.mean(kept["conv_2"])
+assert np.mean(kept["dense_7"]) < 0.85 < np.mean(kept["conv_1"])
 
 # %% [markdown]
 # So the pattern that you see is mostly the one that chance drew. Training has changed it, but not
@@ -207,7 +207,7 @@ assert np.mean(kept["dense_8"]) < 0.85 < np.mean(kept["conv_2"])
 # that the network says (column). What is right stands on the diagonal.
 
 # %%
-(confusion,) = outcome.confusions
+(confusion,) = result.confusions
 assert confusion.sum() == len(splits.test)
 assert confusion.trace() / confusion.sum() == test_accuracy
 
@@ -235,9 +235,9 @@ assert f"{right / are:.4f}" in precision_recall_table(confusion, names)
 # Which mistakes are worst? Those that the network was surest of. Here they are, the surest first.
 
 # %%
-rows = most_confident_mistakes(outcome, member=0)
-predicted = outcome.test_predicted[0][rows]
-probabilities = outcome.test_probabilities[0][rows]
+rows = most_confident_errors(result, model=0)
+predicted = result.test_predicted[0][rows]
+probabilities = result.test_probabilities[0][rows]
 for true, said, p in zip(splits.test.labels[rows][:4], predicted, probabilities, strict=False):
     print(f"a {true}: called {said} with p = {p[said]:.3f}, and p = {p[true]:.3f} for {true}")
 
@@ -251,12 +251,12 @@ draw_misclassified(splits.test.images[rows], splits.test.labels[rows], predicted
 #
 # `save` writes a model into one file, `load` gives it back. The file holds the parameters, what
 # turns pixels into inputs, and the class names. It also holds a checksum of every array, and a
-# file that was damaged is refused. We write into a folder that disappears when we are done.
+# file that was damaged is rejected. We write into a folder that disappears when we are done.
 
 # %%
 folder = tempfile.TemporaryDirectory()
 path = Path(folder.name) / "model.npz"
-save(path, outcome.models)
+save(path, result.models)
 again = load(path)
 
 test = splits.test.images
@@ -282,7 +282,7 @@ picture.save(drawn)
 print(f"it says {answer.label}")
 for name, probability in answer.top:
     print(f"    p({name}) = {probability:.3f}")
-print("what was done to the picture first:", *answer.fitted.steps, sep="\n    ")
+print("what was done to the picture first:", *answer.prepared.steps, sep="\n    ")
 assert answer.label == "3"
 
 # %% [markdown]
@@ -301,8 +301,8 @@ likeliest, probability = answer.top[0]
 guess, sureness = untreated.top[0]
 panels = {
     "what was drawn": picture,
-    f"treated: {likeliest}, p = {probability:.2f}": answer.fitted.pixels[..., 0],
-    f"only scaled: {guess}, p = {sureness:.2f}": untreated.fitted.pixels[..., 0],
+    f"treated: {likeliest}, p = {probability:.2f}": answer.prepared.pixels[..., 0],
+    f"only scaled: {guess}, p = {sureness:.2f}": untreated.prepared.pixels[..., 0],
 }
 for ax, (title, pixels) in zip(axes, panels.items(), strict=True):
     ax.imshow(pixels, "gray", vmin=0, vmax=255)

@@ -223,7 +223,7 @@ network = Network(models["3"].layers, (32, 32, 3))
 start = initial_state(
     network, momentum(models["3"].learning_rate), jax.random.key(final["best_seed"])
 )
-before = np.asarray(start.params["conv_2"]["w"])
+before = np.asarray(start.params["conv_1"]["w"])
 kept = [
     np.corrcoef(before[..., k].ravel(), filters[..., k].ravel())[0, 1]
     for k in range(filters.shape[-1])

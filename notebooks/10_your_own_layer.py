@@ -209,10 +209,10 @@ def wrong_swish(x):
 
 wrong_swish.defvjp(wrong_forward, swish_backward)
 
-wrong_report = check_vjp(wrong_swish, plain_swish, "NxD", batch="N", empty_batch=True)
-print(wrong_report)
-assert {"cotangents", "differences"} <= set(wrong_report.failures)
-assert wrong_report["value"].passed and wrong_report["linearity"].passed
+wrong_result = check_vjp(wrong_swish, plain_swish, "NxD", batch="N", empty_batch=True)
+print(wrong_result)
+assert {"cotangents", "differences"} <= set(wrong_result.failures)
+assert wrong_result["value"].passed and wrong_result["linearity"].passed
 
 # %% [markdown]
 # Read which rows fail, and which do not. *value* holds: the forward is right, so no test of outputs
@@ -238,14 +238,14 @@ def fearful_swish(x):
 fearful_swish.defvjp(fearful_forward, swish_backward)
 
 rows = ("value", "cotangents", "differences", "float32")
-fearful_report = check_vjp(fearful_swish, plain_swish, "NxD", batch="N", only=rows)
-print(fearful_report)
-found = fearful_report["cotangents"]
+fearful_result = check_vjp(fearful_swish, plain_swish, "NxD", batch="N", only=rows)
+print(fearful_result)
+found = fearful_result["cotangents"]
 print(
     f"in float64 the fault is {found.worst / found.allowed:.0f} times as large as what is allowed"
 )
 assert found.worst > 10 * found.allowed
-assert fearful_report["float32"].passed
+assert fearful_result["float32"].passed
 
 # %% [markdown]
 # In float32 this fault drowns in rounding, and the row passes. That is why a rule is proved in
@@ -434,13 +434,13 @@ def plain_prelu(x, a):
     return jax.nn.leaky_relu(x, a)
 
 
-prelu_report = check_vjp(prelu, plain_prelu, "NxD", "D", batch="N", empty_batch=True)
-print(prelu_report)
-assert prelu_report
+prelu_result = check_vjp(prelu, plain_prelu, "NxD", "D", batch="N", empty_batch=True)
+print(prelu_result)
+assert prelu_result
 
 # %% [markdown]
 # In a network the layer now has to say what its parameters are. Its method `params` is given the
-# shape of one input and returns a `Param` for each: its shape, how it starts, and how it is
+# shape of one input and returns a `Param` for each: its shape, its initialiser, and how it is
 # treated. `__call__` then gets the arrays, by the same names. From there on they are parameters
 # like any others: they are counted, trained and saved.
 #
@@ -470,13 +470,13 @@ settings = dataclasses.replace(
     steps=400,
     validation_interval=20,
 )
-outcome = compute(settings)
-(model,) = outcome.models
+result = compute(settings)
+(model,) = result.models
 print(f"{model.network.summary().parameters:,} parameters")
-print("slopes from", model.params["prelu_3"]["a"].min(), "to", model.params["prelu_3"]["a"].max())
-assert np.std(model.params["prelu_3"]["a"]) > 0.01
-assert outcome.test_accuracy[0] > 0.85
-display(outcome)
+print("slopes from", model.params["prelu_2"]["a"].min(), "to", model.params["prelu_2"]["a"].max())
+assert np.std(model.params["prelu_2"]["a"]) > 0.01
+assert result.test_accuracy[0] > 0.85
+display(result)
 
 # %% [markdown]
 # ### Frozen, or with a learning rate of its own
@@ -488,14 +488,14 @@ display(outcome)
 # with ten times the learning rate for them alone.
 
 # %%
-slopes = {"learned": model.params["prelu_3"]["a"]}
+slopes = {"learned": model.params["prelu_2"]["a"]}
 for name, layer, rates in (
     ("frozen", PReLU(learned=False), ()),
     ("ten times the rate", PReLU(), (("slopes", 10.0),)),
 ):
     layers = (Dense(64), layer, Dense(10))
     changed = dataclasses.replace(settings, layers=layers, group_rates=rates)
-    slopes[name] = compute(changed).models[0].params["prelu_3"]["a"]
+    slopes[name] = compute(changed).models[0].params["prelu_2"]["a"]
 for name, a in slopes.items():
     print(f"{name:20} slopes from {a.min():6.3f} to {a.max():6.3f}")
 assert (slopes["frozen"] == 0.25).all()
@@ -517,7 +517,7 @@ assert (again.predict(test.images) == model.predict(test.images)).all()
 # `__call__` sees parameters and inputs alone. Some layers need more: whether the batch is trained
 # on, random numbers, or state. Such a layer defines `apply` in place of `__call__`, and returns its
 # output together with its state after the batch. This one adds noise in training, as much as
-# `deviation` says. It asks for a key with `needs_key`, and gets one for each image: so an image's
+# `stddev` says. It asks for a key with `needs_key`, and gets one for each image: so an image's
 # noise does not depend on how a batch is cut into micro-batches or shared between devices.
 
 
@@ -526,13 +526,13 @@ assert (again.predict(test.images) == model.predict(test.images)).all()
 class Noise(Layer):
     title: ClassVar[str] = "Noise"
     needs_key: ClassVar[bool] = True
-    deviation: float = 0.3
+    stddev: float = 0.3
 
     def apply(self, params, state, x, *, training=False, key=None):
         if not training:
             return x, state
         noise = jax.vmap(lambda key: jax.random.normal(key, x.shape[1:]))(key)
-        return x + self.deviation * noise, state
+        return x + self.stddev * noise, state
 
 
 noisy = Network((Dense(64), Noise(), Swish(), Dense(10)), input_shape=(28, 28, 1))

@@ -403,10 +403,10 @@ report = check_vjp(batch_norm, plain, *shapes, **mixed, only=(*rows, "float32"))
 print(report)
 assert report.passed
 
-wrong_report = check_vjp(without_variance, plain, *shapes, **mixed, only=rows)
-print(str(wrong_report).partition("\nagain")[0])  # the report ends with the call that repeats it
-assert wrong_report.failures == ("cotangents", "differences")
-assert wrong_report["cotangents"].where.startswith("dx")
+wrong_result = check_vjp(without_variance, plain, *shapes, **mixed, only=rows)
+print(str(wrong_result).partition("\nagain")[0])  # it ends with the call that repeats it
+assert wrong_result.failures == ("cotangents", "differences")
+assert wrong_result["cotangents"].where.startswith("dx")
 
 # %% [markdown]
 # *cotangents* and *differences* point at $dx$. *value* sees nothing, since the forward is right.
@@ -468,7 +468,7 @@ def one_by_one(predict):
 
 
 difference = np.abs(one_by_one(model.probabilities) - model.probabilities(forty)).max()
-print("state", {name: array.shape for name, array in model.state["batchnorm_3"].items()})
+print("state", {name: array.shape for name, array in model.state["batchnorm_2"].items()})
 print("alone or among 40, a probability is the same to 1e-6:", difference <= 1e-6)
 assert difference <= 1e-6
 

@@ -31,7 +31,7 @@ def test_the_whole_run_in_python_leaves_a_folder_and_predicts(tmp_path, monkeypa
     assert re.search(r"Total.* 14,682 ", said)
     assert "quickstart, 1 seed: accuracy test 0.9" in said
     assert "Prediction(file=PosixPath('three.png'), top=(('" in said
-    assert (tmp_path / "runs" / "quickstart-1" / "report.html").is_file()
+    assert (tmp_path / "runs" / "quickstart-1" / "page.html").is_file()
 
 
 def test_the_example_prints_what_readme_says():
@@ -47,7 +47,7 @@ def test_the_example_prints_what_readme_says():
 def test_the_command_for_ones_own_function_does_what_readme_says(tmp_path, monkeypatch, capsys):
     (tmp_path / "my_module.py").write_text(
         "from ffnn_jax.layers import dense as my_dense\n"
-        "def plain_dense(x, w, b):\n    return x @ w + b[None, :]\n"
+        "def reference_dense(x, w, b):\n    return x @ w + b[None, :]\n"
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -90,7 +90,7 @@ def test_the_commands_for_a_run_do_what_readme_says(tmp_path, monkeypatch, capsy
         main(shlex.split(command)[1:])
     assert len(json.loads((tmp_path / "answers.json").read_text())) == 2
     left = {path.name for path in (tmp_path / "runs" / "quickstart-1").iterdir()}
-    assert {"model.stablehlo", "report.html"} <= left
+    assert {"model.stablehlo", "page.html"} <= left
     (command,) = re.findall(r"^ffnn-jax (train --resume .*) --steps 4000$", TEXT, re.M)
     main([*shlex.split(command), "--steps", "30"])
     said = capsys.readouterr().out

@@ -6,9 +6,9 @@ from ffnn_jax.catalogue._batch_norm_inference import BATCH_NORM_INFERENCE
 from ffnn_jax.catalogue._conv import CONV2D
 from ffnn_jax.catalogue._dense import DENSE, DENSE_COLUMN
 from ffnn_jax.catalogue._dropout import DROPOUT
-from ffnn_jax.catalogue._entry import Case, Entry
 from ffnn_jax.catalogue._faults import Fault
 from ffnn_jax.catalogue._leaky_relu import LEAKY_RELU
+from ffnn_jax.catalogue._op_spec import Case, OpSpec
 from ffnn_jax.catalogue._pool import MAX_POOL
 from ffnn_jax.catalogue._relu import RELU
 from ffnn_jax.catalogue._sigmoid import SIGMOID
@@ -23,7 +23,7 @@ from ffnn_jax.catalogue._verification import (
     count_false_alarms,
 )
 
-ENTRIES: tuple[Entry, ...] = (
+OP_SPECS: tuple[OpSpec, ...] = (
     DENSE_COLUMN,
     DENSE,
     RELU,
@@ -47,17 +47,17 @@ __all__ = [
     "DENSE",
     "DENSE_COLUMN",
     "DROPOUT",
-    "ENTRIES",
     "FAULT_CHECKS",
     "LEAKY_RELU",
     "MAX_POOL",
+    "OP_SPECS",
     "RELU",
     "SIGMOID",
     "SOFTMAX",
     "SOFTMAX_CROSS_ENTROPY",
     "Case",
-    "Entry",
     "Fault",
+    "OpSpec",
     "Verification",
     "catch_fault",
     "catch_faults",

@@ -3,14 +3,14 @@
 import jax.numpy as jnp
 from jax import Array
 
-from ffnn_jax.catalogue._entry import ELEMENTWISE, Case, Entry
 from ffnn_jax.catalogue._faults import Fault
+from ffnn_jax.catalogue._op_spec import ELEMENTWISE, Case, OpSpec
 from ffnn_jax.layers import add, add_forward
 
 Cotangents = tuple[Array, Array]
 
 
-def plain_add(x: Array, y: Array) -> Array:
+def reference_add(x: Array, y: Array) -> Array:
     """Equation (add.1), as a sum over a stack of branches."""
     return jnp.stack((x, y)).sum(axis=0)
 
@@ -53,9 +53,9 @@ def _to_the_larger(branches: tuple[Array, Array], dz: Array) -> Cotangents:
     return jnp.where(x >= y, dz, 0), jnp.where(x >= y, 0, dz)
 
 
-ADD = Entry(
+ADD = OpSpec(
     op=add,
-    reference=plain_add,
+    reference=reference_add,
     arguments=("NxD", "NxD"),
     cases=(Case(sizes=ELEMENTWISE),),
     batch="N",

@@ -8,15 +8,15 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ffnn_jax.catalogue._entry import Case, Entry
 from ffnn_jax.catalogue._faults import Fault, added_narrowly, given, keeping
+from ffnn_jax.catalogue._op_spec import Case, OpSpec
 from ffnn_jax.layers import batch_norm, batch_norm_backward, batch_norm_forward
 from ffnn_jax.verify import Kink
 
 Outputs = tuple[Array, Array, Array]
 
 
-def plain_batch_norm(x: Array, scale: Array, shift: Array, eps: float = 1e-5) -> Outputs:
+def reference_batch_norm(x: Array, scale: Array, shift: Array, eps: float = 1e-5) -> Outputs:
     """Equations (norm.1)-(norm.3), (norm.9) and (norm.10), statistics in float32 at least."""
     wide = x.astype(jnp.float64 if x.dtype == jnp.float64 else jnp.float32)
     axes = tuple(range(x.ndim - 1))
@@ -122,9 +122,9 @@ def _in_one_narrow_pass(x: Array, scale: Array, shift: Array, eps: float) -> Any
     return (z, mean, variance), residuals._replace(mean=mean, rstd=rstd)
 
 
-BATCH_NORM = Entry(
+BATCH_NORM = OpSpec(
     op=batch_norm,
-    reference=plain_batch_norm,
+    reference=reference_batch_norm,
     arguments=("NxHxWxC", "C", "C"),
     cases=(
         Case(

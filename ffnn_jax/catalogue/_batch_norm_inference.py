@@ -8,8 +8,8 @@ import numpy as np
 from jax import Array
 
 from ffnn_jax.catalogue._batch_norm import over
-from ffnn_jax.catalogue._entry import Case, Entry
 from ffnn_jax.catalogue._faults import Fault, added_narrowly, returning
+from ffnn_jax.catalogue._op_spec import Case, OpSpec
 from ffnn_jax.layers import (
     batch_norm_backward,
     batch_norm_inference,
@@ -21,7 +21,7 @@ from ffnn_jax.verify import Kink
 Backward = Callable[..., Any]
 
 
-def plain_batch_norm_inference(
+def reference_batch_norm_inference(
     x: Array, mean: Array, variance: Array, scale: Array, shift: Array, eps: float = 1e-5
 ) -> Array:
     """Equations (norm.1)-(norm.3)."""
@@ -88,9 +88,9 @@ def _by_the_batch(
     return batch_norm_inference_forward(x, *own, scale, shift, eps)
 
 
-BATCH_NORM_INFERENCE = Entry(
+BATCH_NORM_INFERENCE = OpSpec(
     op=batch_norm_inference,
-    reference=plain_batch_norm_inference,
+    reference=reference_batch_norm_inference,
     arguments=("NxHxWxC", "C", "C:>0", "C", "C"),
     cases=(
         Case(

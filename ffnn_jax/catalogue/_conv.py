@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from ffnn_jax.catalogue._entry import Case, Entry
 from ffnn_jax.catalogue._faults import Fault, added_narrowly, returning
+from ffnn_jax.catalogue._op_spec import Case, OpSpec
 from ffnn_jax.layers import conv2d, conv2d_backward, conv2d_forward
 
 Residuals = tuple[Array, Array]
@@ -16,12 +16,12 @@ Cotangents = tuple[Array, Array, Array]
 _SAME, _SAME_EVEN, _VALID, _WIDE = range(4)
 
 
-def plain_conv2d(
+def reference_conv2d(
     x: Array, w: Array, b: Array, padding: int | str = "SAME", stride: int = 1
 ) -> Array:
     """Equation (conv.1): the sum over u, v, c of rows s i + u and columns s j + v of x~."""
-    around = _around(x, w, padding, stride)
-    x = jnp.pad(x, ((0, 0), *around, (0, 0)))
+    pads = _around(x, w, padding, stride)
+    x = jnp.pad(x, ((0, 0), *pads, (0, 0)))
     (height, width), (kh, kw) = x.shape[1:3], w.shape[:2]
     rows = [[i + u for u in range(kh)] for i in range(0, height - kh + 1, stride)]
     columns = [[j + v for v in range(kw)] for j in range(0, width - kw + 1, stride)]
@@ -111,9 +111,9 @@ def _flipped(dw: Array) -> Array:
     return jnp.flip(dw, (0, 1))
 
 
-CONV2D = Entry(
+CONV2D = OpSpec(
     op=conv2d,
-    reference=plain_conv2d,
+    reference=reference_conv2d,
     arguments=("NxHxWxC", "KHxKWxCxK", "K"),
     cases=(
         Case(

@@ -5,8 +5,8 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array
 
-from ffnn_jax.catalogue._entry import Case, Entry
 from ffnn_jax.catalogue._faults import Fault, added_narrowly, returning
+from ffnn_jax.catalogue._op_spec import Case, OpSpec
 from ffnn_jax.layers import (
     dense,
     dense_backward,
@@ -18,7 +18,7 @@ from ffnn_jax.layers import (
 Cotangents = tuple[Array, Array, Array]
 
 
-def plain_dense_column(x: Array, w: Array, b: Array) -> Array:
+def reference_dense_column(x: Array, w: Array, b: Array) -> Array:
     """Equation (1)."""
     return jnp.einsum("j,ji->i", x, w) + b
 
@@ -51,9 +51,9 @@ def _column_forward_without_bias(x: Array, w: Array, b: Array) -> tuple[Array, A
     return dense_column_forward(x, w, jnp.zeros_like(b))
 
 
-DENSE_COLUMN = Entry(
+DENSE_COLUMN = OpSpec(
     op=dense_column,
-    reference=plain_dense_column,
+    reference=reference_dense_column,
     arguments=("D", "DxK", "K"),
     cases=(
         Case(sizes=({"D": 3, "K": 4}, {"D": 1, "K": 5}, {"D": 7, "K": 1}, {"D": 130, "K": 37})),
@@ -71,7 +71,7 @@ DENSE_COLUMN = Entry(
 )
 
 
-def plain_dense(x: Array, w: Array, b: Array) -> Array:
+def reference_dense(x: Array, w: Array, b: Array) -> Array:
     """Equation (12)."""
     rows = x.reshape(x.shape[0], w.shape[0])
     return jnp.einsum("nj,ji->ni", rows, w) + jnp.broadcast_to(b, (x.shape[0], *b.shape))
@@ -116,9 +116,9 @@ def _weights_added_narrowly(residuals: Any, dz: Array) -> Cotangents:
     return dx, added_narrowly(x[:, :, None] * dz[:, None, :]), db
 
 
-DENSE = Entry(
+DENSE = OpSpec(
     op=dense,
-    reference=plain_dense,
+    reference=reference_dense,
     arguments=("NxD", "DxK", "K"),
     cases=(
         Case(

@@ -7,15 +7,15 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ffnn_jax.catalogue._entry import ELEMENTWISE, Case, Entry
 from ffnn_jax.catalogue._faults import Fault, keeping
+from ffnn_jax.catalogue._op_spec import ELEMENTWISE, Case, OpSpec
 from ffnn_jax.layers import dropout, dropout_backward, dropout_forward
 from ffnn_jax.verify import Kink
 
 Cotangents = tuple[Array, None]
 
 
-def plain_dropout(x: Array, mask: Array, rate: float) -> Array:
+def reference_dropout(x: Array, mask: Array, rate: float) -> Array:
     """Equation (dropout.1), and zeros for rate 1."""
     if rate == 1:
         return jnp.zeros_like(x)
@@ -52,9 +52,9 @@ def _row_by_its_first_entry(kept: Array) -> Array:
     return jnp.broadcast_to(kept[:, :1], kept.shape)
 
 
-DROPOUT = Entry(
+DROPOUT = OpSpec(
     op=dropout,
-    reference=plain_dropout,
+    reference=reference_dropout,
     arguments=("NxD", "NxD:int<2"),
     cases=(
         Case(

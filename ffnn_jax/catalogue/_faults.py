@@ -14,7 +14,7 @@ Change = Callable[[Array], Array]
 
 @dataclasses.dataclass(frozen=True)
 class Fault:
-    """A wrong rule that a checker has to refuse.
+    """A wrong rule that a checker has to reject.
 
     Attributes:
         name: says what is wrong, in a few words.

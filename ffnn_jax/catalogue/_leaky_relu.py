@@ -4,15 +4,15 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ffnn_jax.catalogue._entry import ELEMENTWISE, Case, Entry
 from ffnn_jax.catalogue._faults import Fault, keeping
+from ffnn_jax.catalogue._op_spec import ELEMENTWISE, Case, OpSpec
 from ffnn_jax.layers import leaky_relu, leaky_relu_backward, leaky_relu_forward, relu_backward
 from ffnn_jax.verify import Kink
 
 _STEEP = 1
 
 
-def plain_leaky_relu(x: Array, slope: float = 0.01) -> Array:
+def reference_leaky_relu(x: Array, slope: float = 0.01) -> Array:
     """Equation (leaky.1)."""
     return jnp.maximum(x, jnp.zeros_like(x)) + slope * jnp.minimum(x, jnp.zeros_like(x))
 
@@ -62,9 +62,9 @@ def _row_before(positive: Array) -> Array:
     return jnp.roll(positive, 1, axis=0)
 
 
-LEAKY_RELU = Entry(
+LEAKY_RELU = OpSpec(
     op=leaky_relu,
-    reference=plain_leaky_relu,
+    reference=reference_leaky_relu,
     arguments=("NxD",),
     cases=(
         Case(sizes=ELEMENTWISE, static={"slope": 0.01}),

@@ -6,23 +6,23 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ffnn_jax.catalogue._entry import Case, Entry
 from ffnn_jax.catalogue._faults import Fault, keeping, returning
+from ffnn_jax.catalogue._op_spec import Case, OpSpec
 from ffnn_jax.layers import max_pool, max_pool_backward, max_pool_forward
 from ffnn_jax.verify import Kink
 
 _TWO, _THREE = range(2)
 
 
-def plain_max_pool(x: Array, window: int = 2) -> Array:
+def reference_max_pool(x: Array, window: int = 2) -> Array:
     """Equation (pool.1), as the entry that (pool.2) names: narrow dtypes are full of ties."""
     n, height, width, channels = x.shape
     rows, columns = height // window, width // window
     x = x[:, : rows * window, : columns * window]
     entries = x.reshape(n, rows, window, columns, window, channels).transpose(0, 1, 3, 5, 2, 4)
     entries = entries.reshape(n, rows, columns, channels, window * window)
-    winner = jnp.argmax(entries, axis=-1, keepdims=True)
-    return jnp.take_along_axis(entries, winner, axis=-1)[..., 0]
+    argmax = jnp.argmax(entries, axis=-1, keepdims=True)
+    return jnp.take_along_axis(entries, argmax, axis=-1)[..., 0]
 
 
 def _windows(x: Array, window: int) -> Array:
@@ -71,8 +71,8 @@ def _averaged(window: int, residuals: Any, dz: Array) -> tuple[Array]:
 def _last_wins(x: Array, window: int) -> tuple[Array, Any]:
     z, (first, extent) = max_pool_forward(x, window)
     turned = jnp.flip(_windows(x, window), (2, 4))
-    _, (winner, _) = max_pool_forward(turned.reshape(z.shape[0], *_whole(z, window)), window)
-    return z, (jnp.asarray(window**2 - 1, first.dtype) - winner, extent)
+    _, (argmax, _) = max_pool_forward(turned.reshape(z.shape[0], *_whole(z, window)), window)
+    return z, (jnp.asarray(window**2 - 1, first.dtype) - argmax, extent)
 
 
 def _whole(z: Array, window: int) -> tuple[int, int, int]:
@@ -90,18 +90,18 @@ def _minimum(x: Array, window: int) -> tuple[Array, Any]:
 
 
 def _column_major(window: int, residuals: Any, dz: Array) -> tuple[Array]:
-    winner = residuals.winner % window * window + residuals.winner // window
-    return max_pool_backward(window, residuals._replace(winner=winner), dz)
+    argmax = residuals.argmax % window * window + residuals.argmax // window
+    return max_pool_backward(window, residuals._replace(argmax=argmax), dz)
 
 
 def _always_first(residuals: Any) -> Any:
-    winner, extent = residuals
-    return jnp.zeros_like(winner), extent
+    argmax, extent = residuals
+    return jnp.zeros_like(argmax), extent
 
 
-def _winner_of_the_first_channel(residuals: Any) -> Any:
-    winner, extent = residuals
-    return jnp.broadcast_to(winner[..., :1], winner.shape), extent
+def _argmax_of_the_first_channel(residuals: Any) -> Any:
+    argmax, extent = residuals
+    return jnp.broadcast_to(argmax[..., :1], argmax.shape), extent
 
 
 def _outside_filled(dx: Array) -> Array:
@@ -116,9 +116,9 @@ _CONSTANT = np.ones((1, 2, 2, 1))
 _TIES = np.array([[0.0, 2.0, 5.0, 1.0, 9.0], [2.0, 1.0, 3.0, 5.0, 9.0], [9.0] * 5])
 _NANS = np.array([[1.0, np.nan, -np.inf, -np.inf], [np.nan, 2.0, -np.inf, -np.inf]])
 
-MAX_POOL = Entry(
+MAX_POOL = OpSpec(
     op=max_pool,
-    reference=plain_max_pool,
+    reference=reference_max_pool,
     arguments=("NxHxWxC",),
     cases=(
         Case(
@@ -164,11 +164,11 @@ MAX_POOL = Entry(
         Fault("a NaN never wins", forward=_nan_never_wins),
         Fault("every entry receives dz", _to_every_entry, _keeping_x, case=_THREE),
         Fault("dz averaged over the window", _averaged, _keeping_x, case=_THREE),
-        Fault("winner counted down the columns", _column_major, case=_THREE),
+        Fault("argmax counted down the columns", _column_major, case=_THREE),
         Fault("the first entry always wins", keeping(max_pool_backward, _always_first)),
         Fault(
-            "the first channel's winner for all",
-            keeping(max_pool_backward, _winner_of_the_first_channel),
+            "the first channel's argmax for all",
+            keeping(max_pool_backward, _argmax_of_the_first_channel),
         ),
         Fault(
             "pixels outside every window filled", returning(max_pool_backward, 0, _outside_filled)

@@ -4,13 +4,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ffnn_jax.catalogue._entry import ELEMENTWISE, Case, Entry
 from ffnn_jax.catalogue._faults import Fault
+from ffnn_jax.catalogue._op_spec import ELEMENTWISE, Case, OpSpec
 from ffnn_jax.layers import relu, relu_backward, relu_forward
 from ffnn_jax.verify import Kink
 
 
-def plain_relu(x: Array) -> Array:
+def reference_relu(x: Array) -> Array:
     """Equation (17)."""
     return jnp.maximum(x, jnp.zeros_like(x))
 
@@ -52,9 +52,9 @@ def _next_gate(positive: Array, dz: Array) -> tuple[Array]:
     return relu_backward(jnp.roll(positive, 1, axis=0), dz)
 
 
-RELU = Entry(
+RELU = OpSpec(
     op=relu,
-    reference=plain_relu,
+    reference=reference_relu,
     arguments=("NxD",),
     cases=(Case(sizes=ELEMENTWISE),),
     batch="N",

@@ -6,15 +6,15 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ffnn_jax.catalogue._entry import ELEMENTWISE, Case, Entry
 from ffnn_jax.catalogue._faults import Fault, keeping
+from ffnn_jax.catalogue._op_spec import ELEMENTWISE, Case, OpSpec
 from ffnn_jax.layers import sigmoid, sigmoid_backward, sigmoid_forward
 from ffnn_jax.verify import Kink
 
 Forward = Callable[[Array], tuple[Array, Array]]
 
 
-def plain_sigmoid(x: Array) -> Array:
+def reference_sigmoid(x: Array) -> Array:
     """Equation (sigmoid.1)."""
     return 1 / (1 + jnp.exp(-x))
 
@@ -56,9 +56,9 @@ def _row_before(slope: Array) -> Array:
     return jnp.roll(slope, 1, axis=0)
 
 
-SIGMOID = Entry(
+SIGMOID = OpSpec(
     op=sigmoid,
-    reference=plain_sigmoid,
+    reference=reference_sigmoid,
     arguments=("NxD",),
     cases=(Case(sizes=ELEMENTWISE),),
     batch="N",

@@ -4,13 +4,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ffnn_jax.catalogue._entry import Case, Entry
 from ffnn_jax.catalogue._faults import Fault, added_narrowly
+from ffnn_jax.catalogue._op_spec import Case, OpSpec
 from ffnn_jax.layers import softmax, softmax_forward
 from ffnn_jax.verify import Kink
 
 
-def plain_softmax(x: Array) -> Array:
+def reference_softmax(x: Array) -> Array:
     """Equation (20)."""
     return jnp.exp(x) / jnp.exp(x).sum(-1, keepdims=True)
 
@@ -58,9 +58,9 @@ def _diagonal(z: Array, dz: Array) -> tuple[Array]:
     return (z * (1 - z) * dz,)
 
 
-SOFTMAX = Entry(
+SOFTMAX = OpSpec(
     op=softmax,
-    reference=plain_softmax,
+    reference=reference_softmax,
     arguments=("NxK",),
     cases=(
         Case(sizes=({"N": 3, "K": 5}, {"N": 1, "K": 4}, {"N": 8, "K": 1}, {"N": 7, "K": 1000})),

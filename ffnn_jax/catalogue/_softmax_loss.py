@@ -7,9 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ffnn_jax.catalogue._entry import Case, Entry
 from ffnn_jax.catalogue._faults import Fault, added_narrowly, keeping
-from ffnn_jax.catalogue._softmax import normalised_narrowly, plain_softmax, shifted_by_the_minimum
+from ffnn_jax.catalogue._op_spec import Case, OpSpec
+from ffnn_jax.catalogue._softmax import (
+    normalised_narrowly,
+    reference_softmax,
+    shifted_by_the_minimum,
+)
 from ffnn_jax.layers import (
     softmax,
     softmax_cross_entropy,
@@ -21,9 +25,9 @@ from ffnn_jax.verify import Kink
 Residuals = tuple[Array, Array]
 
 
-def plain_softmax_cross_entropy(logits: Array, labels: Array) -> Array:
+def reference_softmax_cross_entropy(logits: Array, labels: Array) -> Array:
     """Equations (21) and (23)."""
-    scores = jnp.take_along_axis(jnp.log(plain_softmax(logits)), labels[:, None], axis=1)
+    scores = jnp.take_along_axis(jnp.log(reference_softmax(logits)), labels[:, None], axis=1)
     return -jnp.mean(scores)
 
 
@@ -90,9 +94,9 @@ def _without_delta(residuals: Residuals, dloss: Array) -> tuple[Array, None]:
     return dloss * z / z.shape[0], None
 
 
-SOFTMAX_CROSS_ENTROPY = Entry(
+SOFTMAX_CROSS_ENTROPY = OpSpec(
     op=softmax_cross_entropy,
-    reference=plain_softmax_cross_entropy,
+    reference=reference_softmax_cross_entropy,
     arguments=("NxK", "N:int<K"),
     cases=(
         Case(

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import tyro
 
 from ffnn_jax.cli._options import DataDir, shown
-from ffnn_jax.config import Refusal
+from ffnn_jax.config import UserError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,9 +36,11 @@ class Prepare:
     def __call__(self) -> int:
         """Prepares one set after the other; the first that cannot be ends the command."""
         if not self.names:
-            raise Refusal("data prepare needs at least one NAME, as in ffnn-jax data prepare mnist")
+            raise UserError(
+                "data prepare needs at least one NAME, as in ffnn-jax data prepare mnist"
+            )
         if self.from_ is not None and self.source != "official":
-            raise Refusal("--from and --source exclude each other")
+            raise UserError("--from and --source exclude each other")
 
         from ffnn_jax.cli._data_run import prepare_sets
 
@@ -86,7 +88,7 @@ class Show:
         """Writes the picture and prints the counts."""
         out = self.out or Path(f"{self.name.replace('/', '-')}.png")
         if out.suffix != ".png":
-            raise Refusal(f"out must end in .png, got {str(out)!r}")
+            raise UserError(f"out must end in .png, got {str(out)!r}")
 
         from ffnn_jax.cli._data_run import show_set
 

@@ -10,13 +10,13 @@ from rich.text import Text
 from ffnn_jax.cli._files import writing
 from ffnn_jax.cli._progress import show_progress
 from ffnn_jax.cli._results import plain_console
-from ffnn_jax.config import Refusal
+from ffnn_jax.config import UserError
 from ffnn_jax.data import (
     Dataset,
     PreparedSet,
     data_dir,
     find_prepared,
-    is_kept,
+    is_cached,
     load,
     local_folder,
     prepared_names,
@@ -45,9 +45,9 @@ def list_sets(folder: Path | None, verify: bool = False) -> int:
     for name in prepared_names(folder):
         try:
             table.add_row(*_row(name, folder, verify))
-        except Refusal as refusal:
+        except UserError as error:
             damaged += 1
-            table.add_row(name, "", "", "", Text(str(refusal), "red"))
+            table.add_row(name, "", "", "", Text(str(error), "red"))
     none = f"no data set is prepared in {folder}"
     console.print(table if table.rows else none, soft_wrap=not table.rows)
     return int(damaged > 0)
@@ -63,14 +63,14 @@ def _table(title: str) -> Table:
 def _row(name: str, folder: Path, verify: bool) -> tuple[str, ...]:
     prepared = find_prepared(name, folder)
     if prepared is None:
-        raise Refusal("is being moved away")
+        raise UserError("is being moved away")
     counts = (f"{split} {sum(n):,}" for split, n in prepared.shard_lengths.items())
     return name, prepared.version, "\n".join(counts), _size(prepared), _state(prepared, verify)
 
 
 def _state(prepared: PreparedSet, verify: bool) -> str:
     """What a set was found to be when it was read; to read it all now might take hours."""
-    if verify or all(is_kept(prepared, split) for split in prepared.shard_lengths):
+    if verify or all(is_cached(prepared, split) for split in prepared.shard_lengths):
         return _verdict(prepared)
     return "not read yet"
 

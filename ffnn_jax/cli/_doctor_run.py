@@ -13,16 +13,16 @@ import jax
 import jax.numpy as jnp
 
 from ffnn_jax.cli._results import console_beside, write_json
-from ffnn_jax.config import Refusal
+from ffnn_jax.config import UserError
 from ffnn_jax.data import (
     data_dir,
     find_prepared,
     local_folder,
     prepared_names,
-    require_whole,
+    require_intact,
 )
 from ffnn_jax.layers import dense
-from ffnn_jax.runs import device, keep_compiled_programs, versions
+from ffnn_jax.runs import device, enable_compilation_cache, versions
 
 _ENOUGH_BYTES = 2 << 30
 
@@ -88,7 +88,7 @@ def _device() -> Finding:
 
 
 def _gradient() -> Finding:
-    """The derived gradient of a dense layer with whole numbers, which no device may round."""
+    """The derived gradient of a dense layer with integers, which no device may round."""
     x, w, b = jnp.array([[1.0, 2.0]]), jnp.array([[3.0], [4.0]]), jnp.array([5.0])
     dw = jax.jit(jax.grad(lambda w: dense(x, w, b).sum()))(w)
     if dw.ravel().tolist() == [1.0, 2.0]:
@@ -106,10 +106,10 @@ def _data_sets(folder: Path | None) -> Iterator[Finding]:
         try:
             found = find_prepared(name, where)
             if found is not None:
-                require_whole(found)
+                require_intact(found)
                 whole.append(f"{found.name} {found.version}")
-        except Refusal as refusal:
-            yield Finding("data", str(refusal), "move its folder away and prepare it anew")
+        except UserError as error:
+            yield Finding("data", str(error), "move its folder away and prepare it anew")
     hint = "" if names else " (ffnn-jax data prepare NAME; quickstart needs none)"
     yield Finding("data", f"{where}: {', '.join(whole) or 'no set'}{hint}")
 
@@ -126,7 +126,7 @@ def _writable(about: str, folder: Path) -> Finding:
 
 
 def _cache() -> Finding:
-    folder = keep_compiled_programs()
+    folder = enable_compilation_cache()
     if folder is None:
         return Finding("cache", "cannot be written to, so each run compiles anew")
     if folder.exists() and not (folder.is_dir() and os.access(folder, os.W_OK)):

@@ -6,7 +6,7 @@ from typing import Annotated
 import tyro
 
 from ffnn_jax.cli._files import model_file, require_writable
-from ffnn_jax.cli._options import FILE, Member, RunFolder, shown
+from ffnn_jax.cli._options import FILE, ModelIndex, RunFolder, shown
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Evaluate:
     json: Annotated[str | None, FILE] = None
     """Write the accuracy and the confusion matrix there; - for standard output."""
 
-    member: Member = None
+    model: ModelIndex = None
 
     def __call__(self) -> int:
         """Runs the command; jax is imported once the arguments are found good."""
@@ -36,4 +36,4 @@ class Evaluate:
 
         from ffnn_jax.cli._evaluate_run import evaluate_and_print
 
-        return evaluate_and_print(file, self.dataset, self.split, self.member, self.json)
+        return evaluate_and_print(file, self.dataset, self.split, self.model, self.json)

@@ -5,20 +5,20 @@ from pathlib import Path
 from typing import Any
 
 from ffnn_jax.cli._results import console_beside, write_json
-from ffnn_jax.config import Refusal
+from ffnn_jax.config import UserError
 from ffnn_jax.data import Dataset, load
 from ffnn_jax.models import Model
 from ffnn_jax.models import load as load_model
 from ffnn_jax.reporting import accuracy, confusion_matrix, precision_recall_table
-from ffnn_jax.runs import keep_compiled_programs
+from ffnn_jax.runs import enable_compilation_cache
 
 
 def evaluate_and_print(
-    file: Path, dataset: str | None, split: str, member: int | None, json_file: str | None
+    file: Path, dataset: str | None, split: str, index: int | None, json_file: str | None
 ) -> int:
     """Prints the accuracy and the table of classes."""
-    keep_compiled_programs()
-    model, console = load_model(file, member), console_beside(json_file)
+    enable_compilation_cache()
+    model, console = load_model(file, index), console_beside(json_file)
     images = load(dataset or _dataset_of(file), split)
     _require_fit(model, images)
     confusion = confusion_matrix(
@@ -41,7 +41,7 @@ def _dataset_of(file: Path) -> str:
         config: dict[str, Any] = json.loads((file.parent / "config.json").read_text("utf-8"))
         return str(config["dataset"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        raise Refusal(
+        raise UserError(
             f"{file.parent}: no config.json that names a data set: give --dataset"
         ) from None
 
@@ -49,7 +49,7 @@ def _dataset_of(file: Path) -> str:
 def _require_fit(model: Model, images: Dataset) -> None:
     shape = model.network.input_shape
     if images.image_shape != shape:
-        raise Refusal(f"{images.name} has images {images.image_shape}, the model takes {shape}")
+        raise UserError(f"{images.name} has images {images.image_shape}, the model takes {shape}")
     if images.class_names != model.class_names:
         ours, theirs = (", ".join(names[:3]) for names in (model.class_names, images.class_names))
-        raise Refusal(f"{images.name} has classes {theirs}, ...; the model has {ours}, ...")
+        raise UserError(f"{images.name} has classes {theirs}, ...; the model has {ours}, ...")

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Annotated
 
 from ffnn_jax.cli._files import model_file, require_writable
-from ffnn_jax.cli._options import Member, RunFolder, shown
-from ffnn_jax.config import Refusal
+from ffnn_jax.cli._options import ModelIndex, RunFolder, shown
+from ffnn_jax.config import UserError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Export:
     out: Annotated[Path | None, shown("FILE", "(default: model.stablehlo beside it)")] = None
     """The file to write; one that is there is replaced."""
 
-    member: Member = None
+    model: ModelIndex = None
 
     def __call__(self) -> int:
         """Runs the command; jax is imported once the arguments are found good."""
@@ -33,8 +33,8 @@ class Export:
         require_writable(self.out)
         out = self.out or file.with_suffix(".stablehlo")
         if out.resolve() == file.resolve():
-            raise Refusal(f"out must not be the model itself, {out}")
+            raise UserError(f"out must not be the model itself, {out}")
 
         from ffnn_jax.cli._export_run import export_and_print
 
-        return export_and_print(file, out, self.member)
+        return export_and_print(file, out, self.model)

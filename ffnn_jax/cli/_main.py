@@ -1,4 +1,4 @@
-"""The entry point: subcommands, exit codes, and one line for whatever is refused."""
+"""The entry point: subcommands, exit codes, and one line for whatever is rejected."""
 
 import contextlib
 import io
@@ -14,16 +14,16 @@ from ffnn_jax.cli._data import List, Prepare, Show
 from ffnn_jax.cli._doctor import Doctor
 from ffnn_jax.cli._evaluate import Evaluate
 from ffnn_jax.cli._export import Export
+from ffnn_jax.cli._page import Page
 from ffnn_jax.cli._predict import Predict
-from ffnn_jax.cli._report import Page
 from ffnn_jax.cli._summary import Summary
 from ffnn_jax.cli._train import Train
 from ffnn_jax.cli._verify import Verify
-from ffnn_jax.config import Diverged, Interrupted, Refusal
+from ffnn_jax.config import DivergedError, RunInterruptedError, UserError
 
-_FAILED, _REFUSED, _DIVERGED, _INTERRUPTED = 1, 2, 3, 130
+_FAILED, _USER_ERROR, _DIVERGED, _INTERRUPTED = 1, 2, 3, 130
 _COMMANDS = {
-    "train": Train, "predict": Predict, "evaluate": Evaluate, "export": Export, "report": Page,
+    "train": Train, "predict": Predict, "evaluate": Evaluate, "export": Export, "page": Page,
     "summary": Summary, "doctor": Doctor, "verify": Verify,
 }  # fmt: skip
 _DATA_COMMANDS = {"prepare": Prepare, "list": List, "show": Show}
@@ -36,7 +36,7 @@ ffnn-jax --version prints the version. With --debug a failure shows where it cam
 
 
 def main(args: Sequence[str] | None = None) -> None:
-    """Runs ``ffnn-jax`` and exits: 0 done, 1 failed, 2 refused, 3 diverged, 130 interrupted."""
+    """Runs ``ffnn-jax`` and exits: 0 done, 1 failed, 2 rejected, 3 diverged, 130 interrupted."""
     words = list(sys.argv[1:] if args is None else args)
     debug = _DEBUG in words
     words = [word for word in words if word != _DEBUG]
@@ -48,11 +48,11 @@ def main(args: Sequence[str] | None = None) -> None:
         return
     try:
         code = _parse(words or ["--help"])()
-    except Refusal as refusal:
-        _leave(str(refusal), _REFUSED)
-    except Diverged as divergence:
+    except UserError as error:
+        _leave(str(error), _USER_ERROR)
+    except DivergedError as divergence:
         _leave(str(divergence), _DIVERGED)
-    except Interrupted as interruption:
+    except RunInterruptedError as interruption:
         _leave(str(interruption), 128 + interruption.signal)
     except KeyboardInterrupt:
         _leave("interrupted", _INTERRUPTED)
@@ -81,7 +81,7 @@ def _parse(words: list[str]) -> Callable[[], int]:
             return app.cli(prog="ffnn-jax", args=words, description=_DESCRIPTION)
     except SystemExit as end:
         if end.code:
-            raise Refusal(_in_one_line(said.getvalue())) from None
+            raise UserError(_in_one_line(said.getvalue())) from None
         raise
 
 

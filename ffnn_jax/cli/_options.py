@@ -21,7 +21,7 @@ RunFolder = Annotated[
     tyro.conf.Positional[Path],
     tyro.conf.arg(metavar="RUN", help="Folder that train left, or its model.npz."),
 ]
-Member = Annotated[
+ModelIndex = Annotated[
     int | None,
     shown("K", "(default: the best by validation)", "Which of the run's models, from 0 on."),
 ]

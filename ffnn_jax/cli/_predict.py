@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 import tyro
 
 from ffnn_jax.cli._files import model_file, require_apart, require_writable
-from ffnn_jax.cli._options import FILE, Member, RunFolder, shown
-from ffnn_jax.config import Refusal
+from ffnn_jax.cli._options import FILE, ModelIndex, RunFolder, shown
+from ffnn_jax.config import UserError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,16 +43,16 @@ class Predict:
     picture: Annotated[Path | None, FILE] = None
     """Draw the pictures as the network sees them, with their labels."""
 
-    member: Member = None
+    model: ModelIndex = None
 
     def __call__(self) -> int:
         """Runs the command; jax is imported once the arguments are found good."""
         if not self.images:
-            raise Refusal(
+            raise UserError(
                 "predict needs at least one IMAGE, as in ffnn-jax predict runs/mnist-1 a.png"
             )
         if self.top < 1:
-            raise Refusal(f"top must be at least 1, got {self.top}")
+            raise UserError(f"top must be at least 1, got {self.top}")
         file = model_file(self.run)
         require_apart(json=self.json, csv=self.csv, picture=self.picture)
         for path in (self.json, self.csv, self.picture):
@@ -61,6 +61,6 @@ class Predict:
         from ffnn_jax.cli._predict_run import predict_and_print
 
         return predict_and_print(
-            file, self.images, self.member, self.top, self.style,
+            file, self.images, self.model, self.top, self.style,
             json=self.json, csv=self.csv, picture=self.picture,
         )  # fmt: skip

@@ -11,10 +11,10 @@ from rich.console import Console
 
 from ffnn_jax.cli._files import writing
 from ffnn_jax.cli._results import console_beside, write_json
-from ffnn_jax.config import Refusal
+from ffnn_jax.config import UserError
 from ffnn_jax.models import Prediction, load, picture_files, predict_files
 from ffnn_jax.reporting import draw_predictions, save_figure
-from ffnn_jax.runs import keep_compiled_programs
+from ffnn_jax.runs import enable_compilation_cache
 
 _STYLES = {"auto": None, "digits": True, "plain": False}
 
@@ -22,7 +22,7 @@ _STYLES = {"auto": None, "digits": True, "plain": False}
 def predict_and_print(
     file: Path,
     images: Sequence[Path],
-    member: int | None,
+    index: int | None,
     top: int,
     style: str,
     *,
@@ -31,8 +31,8 @@ def predict_and_print(
     picture: Path | None,
 ) -> int:
     """Prints a line for each picture; returns 1 if one could not be read."""
-    keep_compiled_programs()
-    model, console = load(file, member), console_beside("-" if csv == "-" else json)
+    enable_compilation_cache()
+    model, console = load(file, index), console_beside("-" if csv == "-" else json)
     predictions = predict_files(model, list(picture_files(images)), top, _STYLES[style])
     for prediction in predictions:
         _print(console, prediction)
@@ -49,7 +49,7 @@ def _print(console: Console, prediction: Prediction) -> None:
         print(f"ffnn-jax: {prediction.error}", file=sys.stderr)
         return
     top = ", ".join(f"{name} {probability:.1%}" for name, probability in prediction.top)
-    steps = "; ".join(prediction.fitted.steps) if prediction.fitted else ""
+    steps = "; ".join(prediction.prepared.steps) if prediction.prepared else ""
     console.print(f"{prediction.file}: {top}  ({steps})")
 
 
@@ -73,10 +73,10 @@ def _write_rows(file: TextIO, predictions: Sequence[Prediction]) -> None:
 
 
 def _draw(path: Path, predictions: Sequence[Prediction]) -> None:
-    seen = [one for one in predictions if one.fitted is not None]
+    seen = [one for one in predictions if one.prepared is not None]
     if not seen:
-        raise Refusal("picture: no file could be read, so there is nothing to draw")
+        raise UserError("picture: no file could be read, so there is nothing to draw")
     captions = [f"{one.file.name}\n{one.label} {one.top[0][1]:.0%}" for one in seen]
-    pixels = np.stack([one.fitted.pixels for one in seen if one.fitted is not None])
+    pixels = np.stack([one.prepared.pixels for one in seen if one.prepared is not None])
     with writing("picture", ValueError):
         save_figure(draw_predictions(pixels, captions), path)

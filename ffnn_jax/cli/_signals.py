@@ -32,7 +32,7 @@ class StopRequest(Protocol):
 
 
 @dataclasses.dataclass
-class Work:
+class SignalState:
     """What the thread that works tells the one that hears.
 
     Attributes:
@@ -45,25 +45,25 @@ class Work:
 
 
 @contextlib.contextmanager
-def ending_at_signals() -> Iterator[None]:
+def exit_on_signals() -> Iterator[None]:
     """Ends the process at a signal, in one line: there is nothing to save yet."""
     with _handled_by(lambda number, frame: _end(number)):
         yield
 
 
-def run_heeding_signals(stop: StopRequest, do: Callable[..., None], *given: Any) -> None:
-    """Calls ``do(work, *given)`` in a thread, and hears signals meanwhile.
+def run_with_signals(stop: StopRequest, do: Callable[..., None], *given: Any) -> None:
+    """Calls ``do(state, *given)`` in a thread, and hears signals meanwhile.
 
     Args:
         stop: gets the number of the first signal.
         do: may raise anything, which is raised here in the main thread.
-        *given: its arguments beside a ``Work``.
+        *given: its arguments beside a ``SignalState``.
     """
-    work, failures, heard = Work(), [], []
+    state, failures, heard = SignalState(), [], []
 
     def guarded() -> None:
         try:
-            do(work, *given)
+            do(state, *given)
         except BaseException as failure:  # raised again in the main thread
             failures.append(failure)
 
@@ -76,7 +76,7 @@ def run_heeding_signals(stop: StopRequest, do: Callable[..., None], *given: Any)
     with _handled_by(hear):
         thread = threading.Thread(target=guarded, daemon=True)
         thread.start()
-        _wait(thread, work, stop)
+        _wait(thread, state, stop)
     for failure in failures:
         raise failure
 
@@ -91,7 +91,7 @@ def _handled_by(handler: Callable[[int, FrameType | None], Any]) -> Iterator[Non
             signal.signal(number, former)
 
 
-def _wait(thread: threading.Thread, work: Work, stop: StopRequest) -> None:
+def _wait(thread: threading.Thread, state: SignalState, stop: StopRequest) -> None:
     """Until the thread has ended, or has had its time to."""
     heard_at = None
     while thread.is_alive():
@@ -99,11 +99,11 @@ def _wait(thread: threading.Thread, work: Work, stop: StopRequest) -> None:
         if stop.signal is None:
             continue
         heard_at = heard_at or time.monotonic()
-        if not work.makes_steps or time.monotonic() - heard_at > _PATIENCE_SECONDS:
+        if not state.makes_steps or time.monotonic() - heard_at > _PATIENCE_SECONDS:
             from rich.console import Console  # imported by now, and not needed any earlier
 
             Console().show_cursor()  # a progress bar may have hidden it
-            _end(stop.signal, work.hint)
+            _end(stop.signal, state.hint)
 
 
 def _end(number: int, hint: str = "") -> NoReturn:

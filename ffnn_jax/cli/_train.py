@@ -9,8 +9,8 @@ import tyro
 
 from ffnn_jax.cli._augmentations import augmentations_of
 from ffnn_jax.cli._options import Flag, PresetName, number, option, shown
-from ffnn_jax.cli._signals import ending_at_signals, run_heeding_signals
-from ffnn_jax.config import Refusal, Settings, Validation, preset, require_grain
+from ffnn_jax.cli._signals import exit_on_signals, run_with_signals
+from ffnn_jax.config import Settings, UserError, Validation, preset, require_grain
 
 
 def _presets_own(setting: str) -> Any:
@@ -24,7 +24,7 @@ _OF_THE_COMMAND = (
     "checkpoint_every", "debug_nans", "dry_run", "no_cache", "resume", "run_dir", "streaming",
 )  # fmt: skip
 _OF_A_RESUMED = ("resume", "steps", "streaming", "no_cache", "checkpoint_every", "debug_nans")
-_WHOLE = number(int, "a whole number", "N")
+_WHOLE = number(int, "an integer", "N")
 _NUMBER = number(float, "a number", "F")
 _VALIDATION = option(1, "KIND:N", lambda given: given[0])
 _NAME = option(1, "NAME", lambda given: given[0])
@@ -122,43 +122,48 @@ class Train:
     def __call__(self) -> int:
         """Runs the command; jax is imported once the settings are found good."""
         if self.checkpoint_every is not None and self.checkpoint_every < 1:
-            raise Refusal(f"checkpoint-every must be at least 1, got {self.checkpoint_every}")
+            raise UserError(f"checkpoint-every must be at least 1, got {self.checkpoint_every}")
         if self.resume is not None:
             self._require_resumable(self.resume)
         settings = self.settings()
         if self.run_dir is not None and os.path.lexists(self.run_dir):
-            raise Refusal(f"run-dir must not exist yet, {self.run_dir} does")
+            raise UserError(f"run-dir must not exist yet, {self.run_dir} does")
         if self.streaming:
             require_grain()
 
-        with ending_at_signals():  # Python would lose an interruption in the middle of an import
+        with exit_on_signals():  # Python would lose an interruption in the middle of an import
             self._run(settings)
         return 0
 
     def _run(self, settings: Settings) -> None:
-        from ffnn_jax.cli._train_run import Way, dry_run_and_print, resume_and_print, run_and_print
-        from ffnn_jax.runs import keep_compiled_programs
+        from ffnn_jax.cli._train_run import (
+            RunOptions,
+            dry_run_and_print,
+            resume_and_print,
+            run_and_print,
+        )
+        from ffnn_jax.runs import enable_compilation_cache
 
         if not self.no_cache:
-            keep_compiled_programs()
+            enable_compilation_cache()
         kept = [name for name, value in vars(self).items() if value is not None]
-        way = Way(self.streaming or None, self.checkpoint_every, self.debug_nans)
+        way = RunOptions(self.streaming or None, self.checkpoint_every, self.debug_nans)
         if self.resume is not None:
-            run_heeding_signals(way.ending, resume_and_print, self.resume, self.steps, way)
+            run_with_signals(way.stop, resume_and_print, self.resume, self.steps, way)
         elif self.dry_run:
-            run_heeding_signals(way.ending, dry_run_and_print, settings, kept, way)
+            run_with_signals(way.stop, dry_run_and_print, settings, kept, way)
         else:
-            run_heeding_signals(way.ending, run_and_print, settings, kept, self.run_dir, way)
+            run_with_signals(way.stop, run_and_print, settings, kept, self.run_dir, way)
 
     def _require_resumable(self, folder: Path) -> None:
-        """Refuses settings of the user's beside those of the run, and what is no run."""
+        """Rejects settings of the user's beside those of the run, and what is no run."""
         fresh = Train()
         for name, value in vars(self).items():
             if name not in _OF_A_RESUMED and value != getattr(fresh, name):
                 given = name.replace("_", "-")
-                raise Refusal(f"{given}: a run is resumed with its own; only --steps may change")
+                raise UserError(f"{given}: a run is resumed with its own; only --steps may change")
         if not (folder / "checkpoints").is_dir():
-            raise Refusal(f"{folder}: no run that can be resumed (it has no checkpoints)")
+            raise UserError(f"{folder}: no run that can be resumed (it has no checkpoints)")
 
     def settings(self) -> Settings:
         """The preset's settings with what was asked for in their place."""

@@ -7,15 +7,15 @@ from pathlib import Path
 from rich.console import Console
 
 from ffnn_jax.cli._progress import progress_bar
-from ffnn_jax.cli._signals import Work
+from ffnn_jax.cli._signals import SignalState
 from ffnn_jax.config import Settings
-from ffnn_jax.runs import Outcome, Plan, device, versions
+from ffnn_jax.runs import Plan, RunResult, device, versions
 from ffnn_jax.training import Callbacks, Progress
 
 _PLAIN_LINES = 30
 
 
-def print_beginning(console: Console, planned: Plan) -> None:
+def print_run_header(console: Console, planned: Plan) -> None:
     """Prints what the run is: where, on what, how, and its network."""
     settings, splits, network = planned
     where, summary = device(), network.summary()
@@ -47,38 +47,38 @@ def _validation(planned: Plan) -> str:
     return str(asked) if own is None else f"{own.name}, in place of {asked}"
 
 
-def print_end(console: Console, outcome: Outcome, folder: Path) -> None:
+def print_run_footer(console: Console, result: RunResult, folder: Path) -> None:
     """Prints how long the run took, and where its results are."""
-    spent, compiled = outcome.trained.train_seconds, outcome.trained.compile_seconds
+    spent, compiled = result.trained.train_seconds, result.trained.compile_seconds
     console.print(f"trained in {spent:.1f} s (compiled in {compiled:.1f} s)")
     console.print(f"results in {folder}")
 
 
-class Watcher(Callbacks):
-    """A live line on a terminal, at most 30 plain lines elsewhere; tells ``work`` of each phase."""
+class ProgressDisplay(Callbacks):
+    """A live line on a terminal, at most 30 plain lines elsewhere; keeps ``state`` up to date."""
 
-    def __init__(self, work: Work, settings: Settings, console: Console, hint: str) -> None:
+    def __init__(self, state: SignalState, settings: Settings, console: Console, hint: str) -> None:
         """Takes the hint that holds as soon as something is saved."""
-        self._work, self._hint, self._first_seed = work, hint, settings.seed
+        self._state, self._hint, self._first_seed = state, hint, settings.seed
         self._console, self._bar = console, progress_bar(console)
         self._task = self._bar.add_task("", total=settings.steps)
         self._every = -(-settings.steps // _PLAIN_LINES)
         self._printed = -1
 
-    def __enter__(self) -> "Watcher":
+    def __enter__(self) -> "ProgressDisplay":
         self._bar.start()
         return self
 
     def __exit__(self, *exception: object) -> None:
         self._bar.stop()
 
-    def compiling(self) -> None:
+    def on_compile(self) -> None:
         """The beginning is saved by now."""
-        self._work.makes_steps, self._work.hint = False, self._hint
+        self._state.makes_steps, self._state.hint = False, self._hint
         self._say("compiling the training step ...")
 
-    def progress(self, progress: Progress) -> None:
-        self._work.makes_steps = True
+    def on_progress(self, progress: Progress) -> None:
+        self._state.makes_steps = True
         line = _line(progress)
         due = progress.step // self._every > self._printed
         if self._console.is_terminal:
@@ -87,11 +87,11 @@ class Watcher(Callbacks):
             self._printed = progress.step // self._every
             self._console.print(line)
 
-    def evaluating(self) -> None:
-        self._work.makes_steps = False
+    def on_evaluate(self) -> None:
+        self._state.makes_steps = False
         self._say("classifying all images ...")
 
-    def tested(self, accuracies: Sequence[float]) -> None:
+    def on_test(self, accuracies: Sequence[float]) -> None:
         for seed, accuracy in enumerate(accuracies, start=self._first_seed):
             self._console.print(f"seed {seed}: test accuracy {accuracy:.4f}")
         if len(accuracies) > 1:

@@ -9,7 +9,7 @@ import tyro
 
 from ffnn_jax.cli._files import require_writable
 from ffnn_jax.cli._options import shown
-from ffnn_jax.config import Refusal
+from ffnn_jax.config import UserError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Verify:
     """The name in SHAPES that is the batch, to check the function shared among four devices."""
 
     reduces: Annotated[str, tyro.conf.arg(metavar="sum|mean|mixed")] = "sum"
-    """How an output without the batch depends on it; mixed: members depend on one another."""
+    """How an output without the batch depends on it; mixed: models depend on one another."""
 
     layer: Annotated[str | None, shown("NAME", "(default: all)")] = None
     """One layer of this package alone."""
@@ -103,22 +103,22 @@ class Verify:
         own = {"--reference": self.reference, "--shapes": self.shapes}
         for option, value in own.items():
             if self.op is not None and value is None:
-                raise Refusal(f"verify {self.op} needs {option}")
+                raise UserError(f"verify {self.op} needs {option}")
             if self.op is None and value is not None:
-                raise Refusal(f"{option} needs the function to check, as in verify MODULE:OP")
+                raise UserError(f"{option} needs the function to check, as in verify MODULE:OP")
         if self.op is not None and self.layer is not None:
-            raise Refusal("verify takes a function or --layer, not both")
+            raise UserError("verify takes a function or --layer, not both")
         if self.reduces not in ("sum", "mean", "mixed"):
-            raise Refusal(f"reduces must be sum, mean or mixed, got {self.reduces!r}")
+            raise UserError(f"reduces must be sum, mean or mixed, got {self.reduces!r}")
         if not 0 <= self.seed < 2**31:
-            raise Refusal(f"seed must be from 0 to {2**31 - 1}, got {self.seed}")
+            raise UserError(f"seed must be from 0 to {2**31 - 1}, got {self.seed}")
 
 
 def _setting(text: str) -> tuple[str, Any]:
     """NAME=VALUE; a value that is no Python literal is text."""
     name, equals, value = text.partition("=")
     if not (equals and name.isidentifier()):
-        raise Refusal(f"static must be NAME=VALUE, as in padding=1, got {text!r}")
+        raise UserError(f"static must be NAME=VALUE, as in padding=1, got {text!r}")
     try:
         return name, ast.literal_eval(value)
     except (ValueError, SyntaxError):
@@ -132,4 +132,4 @@ def _kink(text: str) -> tuple[str, float, float]:
     try:
         return name, float(value), float(slope)
     except ValueError:
-        raise Refusal(f"kink must be ARGUMENT=VALUE:SLOPE, as in x=0:0, got {text!r}") from None
+        raise UserError(f"kink must be ARGUMENT=VALUE:SLOPE, as in x=0:0, got {text!r}") from None

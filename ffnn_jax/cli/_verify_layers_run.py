@@ -14,8 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ffnn_jax.catalogue import (
-    ENTRIES,
-    Entry,
+    OP_SPECS,
+    OpSpec,
     Verification,
     catch_faults,
     check_rule,
@@ -23,8 +23,8 @@ from ffnn_jax.catalogue import (
 )
 from ffnn_jax.cli._results import console_beside, write_json
 from ffnn_jax.cli._verify_run import checks_json
-from ffnn_jax.config import Refusal, suggestion
-from ffnn_jax.verify import CHECKS, Check, Report
+from ffnn_jax.config import UserError, suggestion
+from ffnn_jax.verify import CHECKS, Check, VerificationResult
 
 _PARTS = ("rule", "faults", "draws")
 _DRAWS = 200
@@ -33,9 +33,9 @@ _A_TABLE = 7  # operations, which fit into 80 characters
 
 def list_faults(layer: str | None) -> int:
     """Prints the planted faults, a line each."""
-    for entry in _chosen(layer):
-        for fault in entry.all_faults:
-            print(f"{entry.name}: {fault.name}")
+    for spec in _chosen(layer):
+        for fault in spec.all_faults:
+            print(f"{spec.name}: {fault.name}")
     return 0
 
 
@@ -49,57 +49,57 @@ def verify_layers(layer: str | None, seed: int, thorough: bool, file: str | None
 
 
 def _verified(
-    entries: Sequence[Entry], seed: int, thorough: bool, console: Console
+    specs: Sequence[OpSpec], seed: int, thorough: bool, console: Console
 ) -> list[Verification]:
     """In order. Compilation keeps one core of a process busy: a process a core."""
     bar = Progress(console=console, transient=True, disable=not console.is_terminal)
     spawn = multiprocessing.get_context("spawn")
-    with bar, ProcessPoolExecutor(min(os.cpu_count() or 1, 3 * len(entries)), spawn) as pool:
-        task = bar.add_task("checking", total=3 * len(entries))
+    with bar, ProcessPoolExecutor(min(os.cpu_count() or 1, 3 * len(specs)), spawn) as pool:
+        task = bar.add_task("checking", total=3 * len(specs))
         parts = {
-            (entry.name, part): pool.submit(_part, entry.name, part, seed, thorough)
-            for entry in sorted(entries, key=lambda entry: -len(entry.cases))
+            (spec.name, part): pool.submit(_part, spec.name, part, seed, thorough)
+            for spec in sorted(specs, key=lambda spec: -len(spec.cases))
             for part in _PARTS
         }
         for _ in as_completed(parts.values()):
             bar.advance(task)
     return [
         Verification(
-            entry.name,
-            report=parts[entry.name, "rule"].result(),
-            caught=parts[entry.name, "faults"].result(),
-            false_alarms=parts[entry.name, "draws"].result(),
+            spec.name,
+            result=parts[spec.name, "rule"].result(),
+            caught=parts[spec.name, "faults"].result(),
+            false_alarms=parts[spec.name, "draws"].result(),
             draws=_DRAWS,
         )
-        for entry in entries
+        for spec in specs
     ]
 
 
 def _part(name: str, part: str, seed: int, thorough: bool) -> Any:
     """One part of a layer's verification, in a process that has only its name."""
-    (entry,) = _chosen(name)
+    (spec,) = _chosen(name)
     # Half of the time goes into compiling, and what is compiled for a fault runs a few times.
     jax.config.update("jax_disable_most_optimizations", part == "faults")
     if part == "rule":
-        return check_rule(entry, seed, thorough)
+        return check_rule(spec, seed, thorough)
     if part == "faults":
-        return catch_faults(entry, seed)
-    return count_false_alarms(entry, seed, _DRAWS)
+        return catch_faults(spec, seed)
+    return count_false_alarms(spec, seed, _DRAWS)
 
 
-def _chosen(layer: str | None) -> list[Entry]:
-    names = [entry.name for entry in ENTRIES]
+def _chosen(layer: str | None) -> list[OpSpec]:
+    names = [spec.name for spec in OP_SPECS]
     if layer is not None and layer not in names:
         known = ", ".join(names)
-        raise Refusal(f"unknown layer {layer!r} (known: {known}){suggestion(layer, names)}")
-    return [entry for entry in ENTRIES if layer in (None, entry.name)]
+        raise UserError(f"unknown layer {layer!r} (known: {known}){suggestion(layer, names)}")
+    return [spec for spec in OP_SPECS if layer in (None, spec.name)]
 
 
 def _print_table(console: Console, found: Sequence[Verification], seed: int) -> None:
     for first in range(0, len(found), _A_TABLE):
         console.print(_table(found[first : first + _A_TABLE]), soft_wrap=False)
     for one in found:
-        for check in one.report.checks:
+        for check in one.result.checks:
             if not check.passed:
                 _print_failure(console, one.name, check, seed)
         for fault, catchers in one.caught.items():
@@ -118,7 +118,7 @@ def _table(found: Sequence[Verification]) -> Table:
     for one in found:
         table.add_column(one.name.replace("_", "\n"), justify="right", no_wrap=True)
     for name in CHECKS:
-        table.add_row(name, *(_cell(one.report, name) for one in found))
+        table.add_row(name, *(_cell(one.result, name) for one in found))
     table.add_section()
     table.add_row("faults caught", *(f"{one.caught_count}/{len(one.caught)}" for one in found))
     table.add_row("false alarms", *(f"{one.false_alarms}/{one.draws}" for one in found))
@@ -131,9 +131,9 @@ def _print_failure(console: Console, name: str, check: Check, seed: int) -> None
     console.print(f"  again: ffnn-jax verify --layer {name} --seed {seed}", markup=False)
 
 
-def _cell(report: Report, name: str) -> str | Text:
+def _cell(result: VerificationResult, name: str) -> str | Text:
     """The worst error, in units of epsilon for dtypes; a dot where the check does not apply."""
-    found = [check for check in report.checks if check.name == name]
+    found = [check for check in result.checks if check.name == name]
     if not found:
         return "·"
     number = f"{found[0].worst:.1e}" if found[0].worst else "0"
@@ -142,7 +142,7 @@ def _cell(report: Report, name: str) -> str | Text:
 
 def _as_json(one: Verification) -> dict[str, Any]:
     return {
-        "checks": checks_json(one.report),
+        "checks": checks_json(one.result),
         "faults": {"planted": len(one.caught), "caught": one.caught_count},
         "caught_by": {fault: list(checks) for fault, checks in one.caught.items()},
         "false_alarms": one.false_alarms,

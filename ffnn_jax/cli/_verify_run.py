@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from ffnn_jax.cli._results import console_beside, write_json
-from ffnn_jax.config import Refusal, suggestion
-from ffnn_jax.verify import Argument, Kink, Report, Subject, check_vjp, sample_sizes
+from ffnn_jax.config import UserError, suggestion
+from ffnn_jax.verify import Argument, Kink, Subject, VerificationResult, check_vjp, sample_sizes
 
 
 def verify_function(
@@ -29,7 +29,7 @@ def verify_function(
     seed: int,
     **settings: Any,
 ) -> int:
-    """Checks a user's function and prints the report; returns 1 if anything fails.
+    """Checks a user's function and prints the result; returns 1 if anything fails.
 
     Args:
         op: MODULE:NAME of the function.
@@ -43,7 +43,7 @@ def verify_function(
         **settings: further ones of ``check_vjp``.
 
     Raises:
-        Refusal: there is no such function, or it cannot be called like this.
+        UserError: there is no such function, or it cannot be called like this.
     """
     sys.path.insert(0, str(Path.cwd()))
     function = _with_settings(_imported(op), static, required=True)
@@ -52,16 +52,16 @@ def verify_function(
         described = tuple(Argument.parse(text) for text in arguments.split())
         subject = Subject(function, plain, described)
         conventions = [_convention(subject, *kink, seed) for kink in kinks]
-        report = check_vjp(function, plain, *described, kinks=conventions, seed=seed, **settings)
+        result = check_vjp(function, plain, *described, kinks=conventions, seed=seed, **settings)
     except ValueError as error:
-        raise Refusal(str(error)) from None
-    console_beside(json).print(str(dataclasses.replace(report, subject=op, again=again)))
-    write_json(json, {"layers": {op: {"checks": checks_json(report)}}})
-    return 0 if report.passed else 1
+        raise UserError(str(error)) from None
+    console_beside(json).print(str(dataclasses.replace(result, subject=op, again=again)))
+    write_json(json, {"layers": {op: {"checks": checks_json(result)}}})
+    return 0 if result.passed else 1
 
 
-def checks_json(report: Report) -> dict[str, Any]:
-    """A report's rows by name; an infinite error is null."""
+def checks_json(result: VerificationResult) -> dict[str, Any]:
+    """A result's rows by name; an infinite error is null."""
     return {
         check.name: {
             "passed": check.passed,
@@ -69,33 +69,33 @@ def checks_json(report: Report) -> dict[str, Any]:
             "where": check.where,
             "note": check.note,
         }
-        for check in report.checks
+        for check in result.checks
     }
 
 
 def _imported(place: str) -> Any:
     module_name, colon, name = place.partition(":")
     if not colon:
-        raise Refusal(f"a function is named MODULE:NAME, got {place!r}")
+        raise UserError(f"a function is named MODULE:NAME, got {place!r}")
     try:
         module = importlib.import_module(module_name)
     except (Exception, SystemExit) as error:
         words = " ".join(str(error).split())
-        raise Refusal(f"{place} cannot be imported: {type(error).__name__}: {words}") from None
+        raise UserError(f"{place} cannot be imported: {type(error).__name__}: {words}") from None
     if not callable(getattr(module, name, None)):
         functions = [key for key, value in vars(module).items() if callable(value)]
         near = suggestion(name, functions)
-        raise Refusal(f"module {module_name} has no function {name!r}{near}")
+        raise UserError(f"module {module_name} has no function {name!r}{near}")
     return getattr(module, name)
 
 
 def _with_settings(function: Any, settings: dict[str, Any], required: bool) -> Any:
-    """The function with the settings that it takes; one that it has to take is refused else."""
+    """The function with the settings that it takes; one that it has to take is rejected else."""
     parameters = inspect.signature(function).parameters
     takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     known = {key: value for key, value in settings.items() if takes_any or key in parameters}
     for name in settings.keys() - known.keys() if required else ():
-        raise Refusal(f"static: no argument {name!r} (there are: {', '.join(parameters)})")
+        raise UserError(f"static: no argument {name!r} (there are: {', '.join(parameters)})")
     return functools.partial(function, **known) if known else function
 
 

@@ -1,6 +1,6 @@
 """What can be said without jax: settings, augmentations, and presets."""
 
-from ffnn_jax._errors import Diverged, Interrupted, Refusal, suggestion
+from ffnn_jax._errors import DivergedError, RunInterruptedError, UserError, suggestion
 from ffnn_jax.config._augmentations import (
     AUGMENTATIONS,
     Augmentation,
@@ -26,11 +26,11 @@ __all__ = [
     "Augmentation",
     "Crop",
     "Cutout",
-    "Diverged",
+    "DivergedError",
     "Flip",
-    "Interrupted",
-    "Refusal",
+    "RunInterruptedError",
     "Settings",
+    "UserError",
     "Validation",
     "augmentations_from_json",
     "augmentations_to_json",

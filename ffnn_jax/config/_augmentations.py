@@ -1,14 +1,14 @@
-"""Augmentations as they are described: random changes to a training image that keep its label."""
+"""Augmentation configurations: random changes to a training image that keep its label."""
 
 import dataclasses
 from typing import Any
 
-from ffnn_jax._described import Described, require_whole
-from ffnn_jax._errors import Refusal
+from ffnn_jax._base_config import BaseConfig, require_positive_integers
+from ffnn_jax._errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)
-class Augmentation(Described):
+class Augmentation(BaseConfig):
     """An augmentation of training images; one of your own defines ``__call__``."""
 
     def __call__(self, key: Any, x: Any, indices: Any, epoch: Any) -> Any:
@@ -23,7 +23,7 @@ class Augmentation(Described):
         raise TypeError(f"{self}: an augmentation of your own defines __call__")
 
     def require_fits(self, shape: tuple[int, int, int]) -> None:
-        """Refuses images (height, width, channels) that it cannot be used on."""
+        """Rejects images (height, width, channels) that it cannot be used on."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,11 +38,11 @@ class Crop(Augmentation):
     padding: int = 4
 
     def __post_init__(self) -> None:
-        """Refuses a padding below one pixel."""
-        require_whole(self, "padding")
+        """Rejects a padding below one pixel."""
+        require_positive_integers(self, "padding")
 
     def require_fits(self, shape: tuple[int, int, int]) -> None:
-        """Refuses images that have too few pixels to reflect: the outermost is the mirror."""
+        """Rejects images that have too few pixels to reflect: the outermost is the mirror."""
         _require_at_most(self, "padding", min(shape[:2]) - 1, shape)
 
 
@@ -56,11 +56,11 @@ class Cutout(Augmentation):
     size: int = 8
 
     def __post_init__(self) -> None:
-        """Refuses a square below one pixel."""
-        require_whole(self, "size")
+        """Rejects a square below one pixel."""
+        require_positive_integers(self, "size")
 
     def require_fits(self, shape: tuple[int, int, int]) -> None:
-        """Refuses images that a square of this size always hides whole."""
+        """Rejects images that a square of this size always hides whole."""
         _require_at_most(self, "size", 2 * max(shape[:2]) - 2, shape)
 
 
@@ -75,4 +75,4 @@ def _require_at_most(
     value, (height, width, _) = getattr(augmentation, field), shape
     if value > most:
         allowed = f"at most {most} for {height} x {width} images"
-        raise Refusal(f"{augmentation}: {field} must be {allowed}, got {value}")
+        raise UserError(f"{augmentation}: {field} must be {allowed}, got {value}")

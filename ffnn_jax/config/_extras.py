@@ -2,14 +2,14 @@
 
 import importlib.util
 
-from ffnn_jax._errors import Refusal
+from ffnn_jax._errors import UserError
 
 
 def require_grain() -> None:
-    """Refuses to stream images where Grain is not installed.
+    """Rejects to stream images where Grain is not installed.
 
     Raises:
-        Refusal: it is not.
+        UserError: it is not.
     """
     if importlib.util.find_spec("grain") is None:
-        raise Refusal("streaming needs grain, which is not installed: pip install grain")
+        raise UserError("streaming needs grain, which is not installed: pip install grain")

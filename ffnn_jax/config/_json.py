@@ -5,8 +5,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ffnn_jax._described import from_fields
-from ffnn_jax._errors import Refusal, suggestion
+from ffnn_jax._base_config import from_fields
+from ffnn_jax._errors import UserError, suggestion
 from ffnn_jax.config._augmentations import AUGMENTATIONS, Augmentation
 from ffnn_jax.nn import LAYERS, Layer
 
@@ -17,29 +17,29 @@ def layers_to_json(layers: Iterable[Layer]) -> list[dict[str, Any]]:
     """One object a layer: its type and its fields; layers inside it likewise.
 
     Raises:
-        Refusal: a layer of your own has the name of another, is not a dataclass of its own, or has
-            a field that JSON cannot say or that is called "type".
+        UserError: a layer of your own has the name of another, is not a dataclass of its own, or
+            has a field that JSON cannot represent or that is called "type".
     """
     layers, kinds = list(layers), dict(LAYERS)
     for layer in _with_inner(layers):
         name = type(layer).__name__
         if kinds.setdefault(name, type(layer)) is not type(layer):
-            raise Refusal(f"{layer}: the name {name} is taken by another layer")
+            raise UserError(f"{layer}: the name {name} is taken by another layer")
         _require_sayable(layer)
     return _to_json(layers)
 
 
-def layers_from_json(described: Any, own: Iterable[type[Layer]] = ()) -> tuple[Layer, ...]:
+def layers_from_json(config: Any, own: Iterable[type[Layer]] = ()) -> tuple[Layer, ...]:
     """The layers that ``layers_to_json`` wrote.
 
     Args:
-        described: what it wrote.
+        config: what it wrote.
         own: the types of layers that are not this package's.
 
     Raises:
-        Refusal: a type or a key is unknown, one is missing, or a value is rejected.
+        UserError: a type or a key is unknown, one is missing, or a value is rejected.
     """
-    return _from_json(described, "layer", LAYERS | {kind.__name__: kind for kind in own})
+    return _from_json(config, "layer", LAYERS | {kind.__name__: kind for kind in own})
 
 
 def augmentations_to_json(augmentations: Iterable[Augmentation]) -> list[dict[str, Any]]:
@@ -48,43 +48,43 @@ def augmentations_to_json(augmentations: Iterable[Augmentation]) -> list[dict[st
 
 
 def augmentations_from_json(
-    described: Any, own: Iterable[type[Augmentation]] = ()
+    config: Any, own: Iterable[type[Augmentation]] = ()
 ) -> tuple[Augmentation, ...]:
     """The augmentations that ``augmentations_to_json`` wrote.
 
     Args:
-        described: what it wrote.
+        config: what it wrote.
         own: the types of augmentations that are not this package's.
 
     Raises:
-        Refusal: a type or a key is unknown, one is missing, or a value is rejected.
+        UserError: a type or a key is unknown, one is missing, or a value is rejected.
     """
     kinds = AUGMENTATIONS | {kind.__name__: kind for kind in own}
-    return _from_json(described, "augmentation", kinds)
+    return _from_json(config, "augmentation", kinds)
 
 
-def _to_json(described: Iterable[Any]) -> list[dict[str, Any]]:
-    """One object a description: its type and its fields; layers inside it likewise."""
+def _to_json(config: Iterable[Any]) -> list[dict[str, Any]]:
+    """One object a configuration: its type and its fields; layers inside it likewise."""
     return [
         {"type": type(one).__name__, **{name: _said(value) for name, value in vars(one).items()}}
-        for one in described
+        for one in config
     ]
 
 
-def _from_json(described: Any, noun: str, kinds: Kinds) -> tuple[Any, ...]:
-    """The descriptions that ``_to_json`` wrote.
+def _from_json(config: Any, noun: str, kinds: Kinds) -> tuple[Any, ...]:
+    """The configurations that ``_to_json`` wrote.
 
     Args:
-        described: what it wrote.
+        config: what it wrote.
         noun: what one of them is called.
         kinds: the types by name.
 
     Raises:
-        Refusal: a type or a key is unknown, one is missing, or a value is rejected.
+        UserError: a type or a key is unknown, one is missing, or a value is rejected.
     """
-    if not isinstance(described, list) or not all(isinstance(one, dict) for one in described):
-        raise Refusal(f"{noun}s must be a list of objects, got {described!r}")
-    return tuple(_one(dict(fields), noun, kinds) for fields in described)
+    if not isinstance(config, list) or not all(isinstance(one, dict) for one in config):
+        raise UserError(f"{noun}s must be a list of objects, got {config!r}")
+    return tuple(_one(dict(fields), noun, kinds) for fields in config)
 
 
 def _with_inner(layers: Iterable[Layer]) -> Iterable[Layer]:
@@ -106,16 +106,16 @@ def _require_sayable(layer: Layer) -> None:
     """Rejects a layer that could not be read back as what it is."""
     fields = {field.name for field in dataclasses.fields(layer)}
     if fields != set(vars(layer)):
-        raise Refusal(
+        raise UserError(
             f"{layer}: a layer of your own must be a dataclass, with all it has as fields"
         )
     if "type" in fields:
-        raise Refusal(f'{layer}: a field of a layer cannot be called "type"')
+        raise UserError(f'{layer}: a field of a layer cannot be called "type"')
     try:
         json.dumps({name: value for name, value in vars(layer).items() if not _are_layers(value)})
         hash(layer)
     except (TypeError, ValueError):
-        raise Refusal(
+        raise UserError(
             f"{layer}: its fields must be numbers, text, or tuples of them or of layers"
         ) from None
 
@@ -123,17 +123,17 @@ def _require_sayable(layer: Layer) -> None:
 def _one(fields: dict[str, Any], noun: str, kinds: Kinds) -> Any:
     known = ", ".join(kinds)
     if "type" not in fields:
-        raise Refusal(f"{noun}: the key 'type' is missing (known: {known})")
+        raise UserError(f"{noun}: the key 'type' is missing (known: {known})")
     name = str(fields.pop("type"))
     if name not in kinds:
         near = suggestion(name, kinds)
-        raise Refusal(f"unknown {noun} type {name!r} (known: {known}){near}")
+        raise UserError(f"unknown {noun} type {name!r} (known: {known}){near}")
     read = {key: _read(value, noun, kinds) for key, value in fields.items()}
     return from_fields(kinds[name], name, read)
 
 
 def _read(value: Any, noun: str, kinds: Kinds) -> Any:
-    """A field's value: lists are tuples, and lists of objects are descriptions."""
+    """A field's value: lists are tuples, and lists of objects are configurations."""
     if not isinstance(value, list):
         return value
     if value and all(isinstance(one, dict) and "type" in one for one in value):

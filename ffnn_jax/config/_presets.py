@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any
 
-from ffnn_jax._errors import Refusal, suggestion
+from ffnn_jax._errors import UserError, suggestion
 from ffnn_jax.config._settings import Settings
 from ffnn_jax.config._validation import DRAWN_2001
 from ffnn_jax.nn import Conv, Dense, Layer, MaxPool, ReLU
@@ -86,9 +86,9 @@ def preset(name: str) -> Settings:
     """The settings of a preset.
 
     Raises:
-        Refusal: there is no preset of that name.
+        UserError: there is no preset of that name.
     """
     if name not in PRESETS:
         known = ", ".join(PRESETS)
-        raise Refusal(f"unknown preset {name!r} (known: {known}){suggestion(name, PRESETS)}")
+        raise UserError(f"unknown preset {name!r} (known: {known}){suggestion(name, PRESETS)}")
     return PRESETS[name]

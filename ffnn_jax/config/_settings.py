@@ -5,8 +5,8 @@ import dataclasses
 from collections.abc import Iterable
 from typing import Any
 
-from ffnn_jax._described import from_fields, is_number
-from ffnn_jax._errors import Refusal, suggestion
+from ffnn_jax._base_config import from_fields, is_number
+from ffnn_jax._errors import UserError, suggestion
 from ffnn_jax.config._augmentations import Augmentation
 from ffnn_jax.config._json import (
     augmentations_from_json,
@@ -23,7 +23,7 @@ PRECISIONS = ("float32", "bf16")
 SAMPLINGS = ("independent", "epochs", "epochs-partial")
 
 _TYPES: dict[Any, tuple[Any, str]] = {
-    int: (int, "a whole number"),
+    int: (int, "an integer"),
     float: (int | float, "a number"),
     str: (str, "text"),
 }
@@ -72,7 +72,7 @@ class Settings:
         seeds: runs of seed, seed + 1, ... that are made together.
 
     Raises:
-        Refusal: a value is out of its range.
+        UserError: a value is out of its range.
     """
 
     preset: str
@@ -98,7 +98,7 @@ class Settings:
     seeds: int = 1
 
     def __post_init__(self) -> None:
-        """Refuses values of another type or out of range."""
+        """Rejects values of another type or out of range."""
         for field in dataclasses.fields(self):
             self._require_type(field.name, field.type)
         for field in ("learning_rate", "pixel_scale"):
@@ -116,7 +116,7 @@ class Settings:
             self._require(field, whole, f"from 1 to {_LARGEST}")
         if self.train_images is not None:
             whole = type(self.train_images) is int and 1 <= self.train_images <= _LARGEST
-            self._require("train_images", whole, f"a whole number from 1 to {_LARGEST}")
+            self._require("train_images", whole, f"an integer from 1 to {_LARGEST}")
         validation = isinstance(self.validation, Validation)
         self._require("validation", validation, "a Validation, as in Validation('drawn', 2001)")
         self._require("group_rates", self._has_group_rates(), _GROUP_RATES)
@@ -154,7 +154,7 @@ class Settings:
             augmentations: the types of the augmentations that are your own.
 
         Raises:
-            Refusal: a key or a type is unknown, one is missing, or a value is rejected.
+            UserError: a key or a type is unknown, one is missing, or a value is rejected.
         """
         fields = dict(fields)
         if "held_out" in fields:
@@ -204,4 +204,4 @@ class Settings:
     def _require(self, field: str, holds: bool, allowed: str, near: str = "") -> None:
         if not holds:
             name, value = field.replace("_", "-"), getattr(self, field)
-            raise Refusal(f"{name} must be {allowed}, got {value!r}{near}")
+            raise UserError(f"{name} must be {allowed}, got {value!r}{near}")

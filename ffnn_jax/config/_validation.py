@@ -3,8 +3,8 @@
 import dataclasses
 from typing import Literal, get_args
 
-from ffnn_jax._described import is_whole
-from ffnn_jax._errors import Refusal, suggestion
+from ffnn_jax._base_config import is_integer
+from ffnn_jax._errors import UserError, suggestion
 
 Chosen = Literal["drawn", "last", "none"]
 CHOICES: tuple[Chosen, ...] = get_args(Chosen)
@@ -22,7 +22,7 @@ class Validation:
         images: how many; 0 for none.
 
     Raises:
-        Refusal: it is none of these.
+        UserError: it is none of these.
     """
 
     chosen: Chosen
@@ -32,28 +32,28 @@ class Validation:
         """Rejects another choice, and a number that does not go with it."""
         if self.chosen not in CHOICES:
             known, near = ", ".join(CHOICES), suggestion(str(self.chosen), CHOICES)
-            raise Refusal(f"validation must be one of {known}, got {self.chosen!r}{near}")
+            raise UserError(f"validation must be one of {known}, got {self.chosen!r}{near}")
         least = 0 if self.chosen == "none" else 1
         most = 0 if self.chosen == "none" else _LARGEST
-        if not is_whole(self.images) or not least <= self.images <= most:
+        if not is_integer(self.images) or not least <= self.images <= most:
             words = f"from {least} to {most}" if most else "0 for none"
-            raise Refusal(f"validation: images must be {words}, got {self.images!r}")
+            raise UserError(f"validation: images must be {words}, got {self.images!r}")
 
     @classmethod
     def parse(cls, text: str) -> "Validation":
         """Reads "drawn:2001", "last:5000" or "none".
 
         Raises:
-            Refusal: the text is none of these.
+            UserError: the text is none of these.
         """
         word, colon, number = str(text).partition(":")
         if bool(colon) != (word != "none") and word in CHOICES:
             forms = "drawn:N, last:N or none"
-            raise Refusal(f"validation is written {forms}, got {text!r}")
+            raise UserError(f"validation is written {forms}, got {text!r}")
         try:
             images = int(number) if colon else 0
         except ValueError:
-            raise Refusal(f"validation takes a whole number, got {text!r}") from None
+            raise UserError(f"validation takes an integer, got {text!r}") from None
         return cls(word, images)  # type: ignore[arg-type]
 
     def __str__(self) -> str:

@@ -1,8 +1,8 @@
 """Labelled images, through tensorflow-datasets and without TensorFlow."""
 
-from ffnn_jax.data._cache import is_kept
+from ffnn_jax.data._cache import is_cached
 from ffnn_jax.data._dataset import Dataset
-from ffnn_jax.data._decode import require_whole
+from ffnn_jax.data._decode import require_intact
 from ffnn_jax.data._folders import (
     PreparedSet,
     data_dir,
@@ -10,23 +10,23 @@ from ffnn_jax.data._folders import (
     local_folder,
     prepared_names,
 )
-from ffnn_jax.data._load import NotPrepared, load, split_names
+from ffnn_jax.data._load import NotPreparedError, load, split_names
 from ffnn_jax.data._shapes import image_shape
 from ffnn_jax.data._splits import Splits, load_splits
 
 __all__ = [
     "Dataset",
-    "NotPrepared",
+    "NotPreparedError",
     "PreparedSet",
     "Splits",
     "data_dir",
     "find_prepared",
     "image_shape",
-    "is_kept",
+    "is_cached",
     "load",
     "load_splits",
     "local_folder",
     "prepared_names",
-    "require_whole",
+    "require_intact",
     "split_names",
 ]

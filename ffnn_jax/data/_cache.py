@@ -54,7 +54,7 @@ def decoded(prepared: PreparedSet, split: str) -> Decoded:
     They are kept beside the data set, else in the user's cache folder, else in memory alone.
 
     Raises:
-        Refusal: the set cannot be read; see ``Reader``.
+        UserError: the set cannot be read; see ``Reader``.
     """
     name = _entry_name(prepared, split)
     roots = _roots(prepared)
@@ -74,7 +74,7 @@ def decoded(prepared: PreparedSet, split: str) -> Decoded:
     return _in_memory(prepared, split)
 
 
-def is_kept(prepared: PreparedSet, split: str) -> bool:
+def is_cached(prepared: PreparedSet, split: str) -> bool:
     """Whether a split's decoded images are kept, and are what was written."""
     name = _entry_name(prepared, split)
     return any(_read(root / name) is not None for root in _roots(prepared))

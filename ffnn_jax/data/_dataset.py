@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ffnn_jax.config import Refusal
+from ffnn_jax.config import UserError
 
 Uint8Images = np.ndarray[Any, np.dtype[np.uint8]]
 Int32Labels = np.ndarray[Any, np.dtype[np.int32]]
@@ -25,7 +25,7 @@ class Dataset:
         source: what the images were read from, as in "mnist/3.0.1".
 
     Raises:
-        Refusal: arrays of another shape or dtype, no image at all, or a label that is no class;
+        UserError: arrays of another shape or dtype, no image at all, or a label that is no class;
             the first offender is named by its index.
     """
 
@@ -36,20 +36,22 @@ class Dataset:
     source: str = "arrays in memory"
 
     def __post_init__(self) -> None:
-        """Refuses what training would take in silence."""
+        """Rejects what training would take in silence."""
         if self.images.dtype != np.uint8 or self.images.ndim != 4:
             found = f"{self.images.dtype} {self.images.shape}"
-            raise Refusal(f"{self.name}: images must be uint8 (N, H, W, C), got {found}")
+            raise UserError(f"{self.name}: images must be uint8 (N, H, W, C), got {found}")
         if self.labels.dtype != np.int32 or self.labels.shape != self.images.shape[:1]:
             found = f"{self.labels.dtype} {self.labels.shape}"
-            raise Refusal(f"{self.name}: labels must be int32 {self.images.shape[:1]}, got {found}")
+            raise UserError(
+                f"{self.name}: labels must be int32 {self.images.shape[:1]}, got {found}"
+            )
         if not len(self):
-            raise Refusal(f"{self.name}: holds no images")
+            raise UserError(f"{self.name}: holds no images")
         classes = len(self.class_names)
         wrong = np.flatnonzero((self.labels < 0) | (self.labels >= classes))
         if wrong.size:
             label = f"label {self.labels[wrong[0]]} of image {wrong[0]}"
-            raise Refusal(f"{self.name}: {label} is not one of 0 to {classes - 1}")
+            raise UserError(f"{self.name}: {label} is not one of 0 to {classes - 1}")
 
     def __len__(self) -> int:
         """The number of images."""

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ffnn_jax.config import Refusal
+from ffnn_jax.config import UserError
 from ffnn_jax.data._folders import PreparedSet
 
 _BLOCK = 1000  # examples read at once: three times as fast as one by one
@@ -45,7 +45,7 @@ class Reader:
         prepared: the data set.
 
     Raises:
-        Refusal: it is not one image of one size with one class label, or is not written as
+        UserError: it is not one image of one size with one class label, or is not written as
             array_record files and TensorFlow is not installed.
     """
 
@@ -59,7 +59,7 @@ class Reader:
                 self._builder: Any = tfds.builder_from_directory(prepared.folder)
                 self.features = features_of(prepared.name, self._builder.info)
                 self._shards = {split: self._files(split) for split in prepared.shard_lengths}
-            except Refusal:
+            except UserError:
                 raise
             except Exception as error:
                 raise _damaged(prepared.folder, error) from None
@@ -70,7 +70,7 @@ class Reader:
         """The examples of a split, in tensorflow-datasets' order.
 
         Raises:
-            Refusal: a file is missing, damaged or of another length than its description says,
+            UserError: a file is missing, damaged or of another length than its description says,
                 or an example is not what the description says; file and index are named.
         """
         if self._prepared.file_format != "array_record":
@@ -83,20 +83,20 @@ class Reader:
             count += len(block)
         if count != said:
             what = f"{split} holds {count:,} examples, dataset_info.json says {said:,}"
-            raise Refusal(f"{self._prepared.folder}: {what}")
+            raise UserError(f"{self._prepared.folder}: {what}")
 
-    def require_whole_files(self) -> None:
+    def require_intact_files(self) -> None:
         """Looks whether every file is there, readable and of its length; nothing is decoded.
 
         Raises:
-            Refusal: one is not.
+            UserError: one is not.
         """
         if self._prepared.file_format == "array_record":
             for split in self._shards:
-                self._require_whole_files(split)
+                self._require_intact_files(split)
 
     def _examples(self, split: str) -> Iterator[tuple[int, list[dict[str, Any]]]]:
-        self._require_whole_files(split)
+        self._require_intact_files(split)
         with quiet():
             source = self._builder.as_data_source(split)
         for start in range(0, len(source), self._block):
@@ -114,7 +114,7 @@ class Reader:
             tensorflow: Any = importlib.import_module("tensorflow")
         except ImportError:
             held = f"{self._prepared.folder} holds {self._prepared.file_format} files"
-            raise Refusal(
+            raise UserError(
                 f"{held}, which only TensorFlow reads; pip install tensorflow-cpu, or move the "
                 "folder away and prepare the set anew as array_record files"
             ) from None
@@ -131,12 +131,12 @@ class Reader:
         except tensorflow.errors.OpError as error:
             raise _damaged(self._prepared.folder, error) from None
 
-    def _require_whole_files(self, split: str) -> None:
+    def _require_intact_files(self, split: str) -> None:
         from array_record.python.array_record_module import ArrayRecordReader
 
         for file, length in self._shards[split]:
             if not file.exists():
-                raise Refusal(f"{self._prepared.name}/{split}: {file} is missing")
+                raise UserError(f"{self._prepared.name}/{split}: {file} is missing")
             try:
                 held = ArrayRecordReader(str(file))
                 count = held.num_records()
@@ -146,7 +146,7 @@ class Reader:
                 raise _damaged(file, error) from None
             if count != length:
                 said = f"{self._prepared.folder.name}/dataset_info.json says {length:,}"
-                raise Refusal(f"{file}: holds {count:,} examples, {said}")
+                raise UserError(f"{file}: holds {count:,} examples, {said}")
 
     def _files(self, split: str) -> list[tuple[Path, int]]:
         """The files of a split, and how many examples each has."""
@@ -161,14 +161,14 @@ class Reader:
             index -= length
         return f"{self._prepared.folder}: example {index} after the last of {split}"
 
-    def _first_unreadable(self, split: str, source: Any, rows: range) -> Refusal:
+    def _first_unreadable(self, split: str, source: Any, rows: range) -> UserError:
         for row in rows:
             try:
                 with quiet():
                     source[row]
             except Exception as error:
-                return Refusal(f"{self._place(split, row)} is damaged ({_in_brief(error)})")
-        return Refusal(f"{self._place(split, rows[0])} and what follows cannot be read together")
+                return UserError(f"{self._place(split, row)} is damaged ({_in_brief(error)})")
+        return UserError(f"{self._place(split, rows[0])} and what follows cannot be read together")
 
     def _checked(self, split: str, first: int, examples: list[dict[str, Any]]) -> Examples:
         """The examples as arrays, once each is found to be what it should be."""
@@ -178,26 +178,26 @@ class Reader:
         for row, example in enumerate(examples):
             pixels, number = np.asarray(example[image]), example[label]
             if number is None:
-                raise Refusal(f"{self._place(split, first + row)} has no label")
+                raise UserError(f"{self._place(split, first + row)} has no label")
             if pixels.shape != shape or pixels.dtype != np.uint8:
                 where, found = self._place(split, first + row), f"{pixels.dtype} {pixels.shape}"
-                raise Refusal(f"{where} has an image {found}, not uint8 {shape}")
+                raise UserError(f"{where} has an image {found}, not uint8 {shape}")
             if not 0 <= number < len(class_names):
                 where, last = self._place(split, first + row), len(class_names) - 1
-                raise Refusal(f"{where} has the label {number}, not one of 0 to {last}")
+                raise UserError(f"{where} has the label {number}, not one of 0 to {last}")
             images[row], labels[row] = pixels, number
         return Examples(
             images, labels, [bytes(example[id_]) for example in examples] if id_ else []
         )
 
 
-def require_whole(prepared: PreparedSet) -> None:
+def require_intact(prepared: PreparedSet) -> None:
     """Looks whether the files of a data set are whole, without decoding an example.
 
     Raises:
-        Refusal: one is missing, damaged or of another length than the description says.
+        UserError: one is missing, damaged or of another length than the description says.
     """
-    Reader(prepared).require_whole_files()
+    Reader(prepared).require_intact_files()
 
 
 def features_of(name: str, info: Any) -> Features:
@@ -209,21 +209,21 @@ def features_of(name: str, info: Any) -> Features:
         keys = [key for kind in ("Image", "ClassLabel") for key in kinds if kinds[key] == kind]
     if [kinds[key] for key in keys] != ["Image", "ClassLabel"]:
         has = ", ".join(f"{key} ({kind})" for key, kind in sorted(kinds.items()))
-        raise Refusal(f"{name}: must have one image and one class label, has {has}")
+        raise UserError(f"{name}: must have one image and one class label, has {has}")
     image, label = info.features[keys[0]], info.features[keys[1]]
     if None in image.shape or image.np_dtype != np.uint8:
         found = f"{np.dtype(image.np_dtype)} {image.shape}"
-        raise Refusal(f"{name}: images must be uint8 and of one size, these are {found}")
+        raise UserError(f"{name}: images must be uint8 and of one size, these are {found}")
     if not 0 < math.prod(image.shape) <= _MOST_BYTES:
-        raise Refusal(f"{name}: images must have 1 to {_MOST_BYTES:,} bytes, these {image.shape}")
+        raise UserError(f"{name}: images must have 1 to {_MOST_BYTES:,} bytes, these {image.shape}")
     names = tuple(label.int2str(index) for index in range(label.num_classes))
     height, width, channels = image.shape
     has_id = "id" if kinds.get("id") == "Text" else None
     return Features(keys[0], keys[1], has_id, (height, width, channels), names)
 
 
-def _damaged(path: Path, error: Exception) -> Refusal:
-    return Refusal(f"{path}: damaged ({_in_brief(error)})")
+def _damaged(path: Path, error: Exception) -> UserError:
+    return UserError(f"{path}: damaged ({_in_brief(error)})")
 
 
 def _in_brief(error: Exception) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from ffnn_jax.config import Refusal
+from ffnn_jax.config import UserError
 
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 _ABOUT = "dataset_info.json"
@@ -40,7 +40,7 @@ def data_dir() -> Path:
     """The folder of tensorflow-datasets: TFDS_DATA_DIR, or ~/tensorflow_datasets.
 
     Raises:
-        Refusal: it is not a folder of this machine.
+        UserError: it is not a folder of this machine.
     """
     return local_folder(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets")
 
@@ -49,14 +49,14 @@ def local_folder(path: str | Path) -> Path:
     """The folder that a path means, with ~ expanded.
 
     Raises:
-        Refusal: the path is a URL, or ~ cannot be expanded.
+        UserError: the path is a URL, or ~ cannot be expanded.
     """
     if "://" in str(path):
-        raise Refusal(f"the data folder must be a folder of this machine, got {str(path)!r}")
+        raise UserError(f"the data folder must be a folder of this machine, got {str(path)!r}")
     try:
         return Path(path).expanduser()
     except RuntimeError as error:
-        raise Refusal(f"the data folder {str(path)!r} is not known: {error}") from None
+        raise UserError(f"the data folder {str(path)!r} is not known: {error}") from None
 
 
 def cache_dir(folder: Path) -> Path:
@@ -75,12 +75,14 @@ def find_prepared(name: str, folder: Path) -> PreparedSet | None:
     A set with configurations is found by its bare name if one of them alone is prepared.
 
     Raises:
-        Refusal: several configurations are prepared, or the set's description is damaged.
+        UserError: several configurations are prepared, or the set's description is damaged.
     """
     versions = _versions(folder)
     configs = [known for known in versions if known.startswith(f"{name}/")]
     if name not in versions and len(configs) > 1:
-        raise Refusal(f"{name} has several configurations, name one: {', '.join(sorted(configs))}")
+        raise UserError(
+            f"{name} has several configurations, name one: {', '.join(sorted(configs))}"
+        )
     chosen = name if name in versions else configs[0] if configs else None
     return None if chosen is None else _described(chosen, max(versions[chosen], key=_number))
 
@@ -122,5 +124,5 @@ def _described(name: str, folder: Path) -> PreparedSet:
         OverflowError,
         RecursionError,
     ) as error:
-        raise Refusal(f"{folder / _ABOUT}: damaged ({error!r})") from None
+        raise UserError(f"{folder / _ABOUT}: damaged ({error!r})") from None
     return PreparedSet(name, folder.name, folder, file_format, lengths)

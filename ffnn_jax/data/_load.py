@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from platformdirs import user_cache_path
 
-from ffnn_jax.config import Refusal, suggestion
+from ffnn_jax.config import UserError, suggestion
 from ffnn_jax.data._cache import Decoded, decoded
 from ffnn_jax.data._dataset import Dataset
 from ffnn_jax.data._folders import (
@@ -18,7 +18,7 @@ from ffnn_jax.data._folders import (
 from ffnn_jax.data._slices import Slice, parse_split
 
 
-class NotPrepared(Refusal):
+class NotPreparedError(UserError):
     """A data set that tensorflow-datasets knows is not in the folder."""
 
 
@@ -26,7 +26,7 @@ def split_names(name: str, folder: str | Path | None = None) -> tuple[str, ...]:
     """The names of a data set's splits.
 
     Raises:
-        Refusal: the data set is unknown or not prepared.
+        UserError: the data set is unknown or not prepared.
     """
     return tuple(_find(name, folder).shard_lengths)
 
@@ -50,7 +50,7 @@ def load(
         folder: where prepared sets are; ``data_dir()`` if not given.
 
     Raises:
-        Refusal: the data set or the split is unknown, not prepared, damaged, not labelled images
+        UserError: the data set or the split is unknown, not prepared, damaged, not labelled images
             of one size, or does not record its original order.
     """
     return _load(_find(name, folder), name, split, original_order)
@@ -70,8 +70,8 @@ def first_images(name: str, split: str, count: int | None, folder: str | Path | 
 def _load(prepared: PreparedSet, name: str, split: str, original_order: bool | None) -> Dataset:
     try:
         slices = parse_split(split, prepared.shard_lengths)
-    except Refusal as refusal:
-        raise Refusal(f"{name}: {refusal}") from None
+    except UserError as error:
+        raise UserError(f"{name}: {error}") from None
     parts = [_part(prepared, at, original_order) for at in slices]
     return Dataset(
         f"{name}/{split}",
@@ -94,7 +94,7 @@ def _part(
     if original_order:
         if not len(kept.original_order):
             unknown = "does not record the order of its original files"
-            raise Refusal(f"{prepared.name}/{at.split} {unknown}")
+            raise UserError(f"{prepared.name}/{at.split} {unknown}")
         rows = kept.original_order[at.start : at.stop]
     return kept.images[rows], kept.labels[rows], kept.class_names
 
@@ -104,7 +104,7 @@ def _joined(arrays: list[np.ndarray]) -> np.ndarray:
 
 
 def _require_recorded(prepared: PreparedSet, split: str, kept: Decoded) -> None:
-    """Refuses a set that bears the name of a recorded one and is another."""
+    """Rejects a set that bears the name of a recorded one and is another."""
     from ffnn_jax.data.preparation import recorded_of
 
     recorded = recorded_of(prepared).get(split)
@@ -113,7 +113,7 @@ def _require_recorded(prepared: PreparedSet, split: str, kept: Decoded) -> None:
     if kept.sha256 != recorded:
         has = f"has SHA-256 {kept.sha256}, {prepared.name} has {recorded}"
         what = f"{prepared.folder}: {split} {has}"
-        raise Refusal(f"{what}; move that folder away and prepare it anew")
+        raise UserError(f"{what}; move that folder away and prepare it anew")
 
 
 def _find(name: str, folder: str | Path | None) -> PreparedSet:
@@ -133,11 +133,11 @@ def _prepared_digits(name: str, folder: Path) -> PreparedSet:
 
     try:
         return prepare(name, folder=folder)
-    except Refusal:
+    except UserError:
         return prepare(name, folder=user_cache_path("ffnn_jax") / "tensorflow_datasets")
 
 
-def not_prepared(name: str, folder: Path) -> Refusal:
+def not_prepared(name: str, folder: Path) -> UserError:
     """Says that a data set is unknown, or how to prepare it."""
     import tensorflow_datasets as tfds
 
@@ -145,13 +145,13 @@ def not_prepared(name: str, folder: Path) -> Refusal:
 
     if name in RECIPES:
         command = f"ffnn-jax data prepare {name}"
-        return NotPrepared(f"data set {name!r} is not prepared in {folder}: {command}")
+        return NotPreparedError(f"data set {name!r} is not prepared in {folder}: {command}")
     known = tfds.list_builders(with_community_datasets=False)
     if name.partition("/")[0] not in known:
         near = suggestion(name, {*known, *RECIPES, *prepared_names(folder)})
-        return Refusal(f"unknown data set {name!r} (tensorflow-datasets has none so named){near}")
+        return UserError(f"unknown data set {name!r} (tensorflow-datasets has none so named){near}")
     command = f"tfds.builder({name!r}, file_format='array_record').download_and_prepare()"
-    return Refusal(
+    return UserError(
         f"data set {name!r} is not prepared in {folder}; where TensorFlow is installed, "
         f'python -c "import tensorflow_datasets as tfds; {command}" prepares it'
     )

@@ -17,7 +17,7 @@ def image_shape(name: str, folder: str | Path | None = None) -> tuple[int, int, 
         folder: where prepared sets are; ``data_dir()`` if not given.
 
     Raises:
-        Refusal: the data set is unknown, or does not have one image of one size and one label.
+        UserError: the data set is unknown, or does not have one image of one size and one label.
     """
     folder = local_folder(folder) if folder else data_dir()
     prepared = find_prepared(name, folder)

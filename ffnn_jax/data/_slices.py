@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from ffnn_jax.config import Refusal, suggestion
+from ffnn_jax.config import UserError, suggestion
 
 _TERM = re.compile(r"(?P<split>[\w-]+)(\[(?P<slice>[\w%:.-]+)\])?")
 _BOUND = re.compile(r"((?P<value>-?[\d_.]+)(?P<unit>%|shard)?)?")
@@ -29,7 +29,7 @@ def parse_split(spec: str, shard_lengths: Mapping[str, Sequence[int]]) -> list[S
         shard_lengths: examples in each file of each split.
 
     Raises:
-        Refusal: another form, an unknown split, a slice beyond the split or an empty one.
+        UserError: another form, an unknown split, a slice beyond the split or an empty one.
     """
     every = [Slice(split, 0, sum(lengths)) for split, lengths in shard_lengths.items()]
     terms = [term.strip() for term in spec.split("+")]
@@ -44,11 +44,11 @@ def _parse_term(term: str, shard_lengths: Mapping[str, Sequence[int]]) -> Slice:
     split = match["split"]
     if split not in shard_lengths:
         known = ", ".join(shard_lengths)
-        raise Refusal(f"no split {split!r} (it has: {known}){suggestion(split, shard_lengths)}")
+        raise UserError(f"no split {split!r} (it has: {known}){suggestion(split, shard_lengths)}")
     lengths = shard_lengths[split]
     start, stop = _bounds(term, match["slice"], lengths)
     if not 0 <= start < stop <= sum(lengths):
-        raise Refusal(f"split {term!r} is empty or beyond the {sum(lengths)} examples of {split}")
+        raise UserError(f"split {term!r} is empty or beyond the {sum(lengths)} examples of {split}")
     return Slice(split, start, stop)
 
 
@@ -91,6 +91,6 @@ def _counted(
     return start + count * (start < 0), stop + count * (stop < 0)
 
 
-def _not_understood(term: str) -> Refusal:
+def _not_understood(term: str) -> UserError:
     forms = "train, train[:20000], train[90%:], train[:2shard], train+test"
-    return Refusal(f"split {term!r} is not understood; forms: {forms}")
+    return UserError(f"split {term!r} is not understood; forms: {forms}")

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from ffnn_jax.config import Refusal
+from ffnn_jax.config import UserError
 from ffnn_jax.data._dataset import Dataset
 from ffnn_jax.data._load import first_images, load, split_names
 
@@ -28,12 +28,12 @@ def load_splits(
             where the set records it, else in its own; all of them if there are fewer.
 
     Raises:
-        Refusal: the data set is unknown, not prepared, or has no "train" or "test".
+        UserError: the data set is unknown, not prepared, or has no "train" or "test".
     """
     names = split_names(name, folder)
     for needed in ("train", "test"):
         if needed not in names:
-            raise Refusal(f"{name} has no split {needed!r} (it has: {', '.join(names)})")
+            raise UserError(f"{name} has no split {needed!r} (it has: {', '.join(names)})")
     train = first_images(name, "train", train_images, folder)
     validation = load(name, "validation", folder=folder) if "validation" in names else None
     return Splits(train, validation, load(name, "test", folder=folder))

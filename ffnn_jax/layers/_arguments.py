@@ -4,7 +4,7 @@ Mixed precision is one rule, for every operation with parameters:
 
 - a parameter has the dtype of x, or float32 beside an x that is narrower (bfloat16, float16);
 - it is cast to x's dtype where it enters a matrix product, and nowhere else;
-- products are added up, and all else is computed, in float32 at least (``accumulator``);
+- products are added up, and all else is computed, in float32 at least (``accumulation_dtype``);
 - z and dx are rounded to x's dtype, once;
 - a parameter's gradient is added up and returned in the parameter's dtype: beside a narrow x it
   is float32 throughout, never rounded to x's dtype on the way.
@@ -33,8 +33,8 @@ def custom_vjp_with_static(
     return functools.partial(jax.custom_vjp, nondiff_argnums=argnums)  # type: ignore[return-value]
 
 
-def is_whole(value: object, least: int) -> bool:
-    """Whether value is a whole number of at least ``least``; True and False are none."""
+def is_integer(value: object, least: int) -> bool:
+    """Whether value is an integer of at least ``least``; True and False are none."""
     return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least
 
 
@@ -63,7 +63,7 @@ def require_parameters(function: str, x: Array, **parameters: Array) -> None:
     """Raises ValueError unless parameters are all of x's dtype, or float32 beside a narrow x."""
     require_floating(function, x=x)
     (first, head), *_ = parameters.items()
-    wide = accumulator(x)
+    wide = accumulation_dtype(x)
     known = f"of x's dtype {x.dtype}" + (f" or {wide}" if wide != x.dtype else "")
     for name, parameter in parameters.items():
         require(parameter.dtype in (x.dtype, wide), function, name, known, parameter.dtype)
@@ -76,16 +76,16 @@ def cast_to_compute(parameter: Array, x: Array) -> Array:
     return parameter.astype(x.dtype)
 
 
-def accumulator(array: Array) -> jnp.dtype:
+def accumulation_dtype(array: Array) -> jnp.dtype:
     """The dtype for sums over ``array``: its own, float32 at the least."""
     return array.dtype if jnp.finfo(array.dtype).bits >= 32 else jnp.dtype(jnp.float32)
 
 
-def widened(array: Array) -> Array:
-    """The array in the accumulator's dtype."""
-    return array.astype(accumulator(array))
+def upcast(array: Array) -> Array:
+    """The array in the accumulation dtype."""
+    return array.astype(accumulation_dtype(array))
 
 
 def product(a: Array, b: Array) -> Array:
-    """The matrix product a b, summed and returned in the accumulator's dtype."""
-    return jnp.matmul(a, b, preferred_element_type=accumulator(a))
+    """The matrix product a b, summed and returned in the accumulation dtype."""
+    return jnp.matmul(a, b, preferred_element_type=accumulation_dtype(a))

@@ -68,12 +68,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ffnn_jax.layers._arguments import (
-    accumulator,
+    accumulation_dtype,
     custom_vjp_with_static,
     is_number,
     require,
     require_parameters,
-    widened,
+    upcast,
 )
 
 __all__ = [
@@ -105,9 +105,9 @@ def batch_norm_inference_forward(
     name = "batch_norm_inference"
     _require_arguments(name, x, eps, scale=scale, shift=shift)
     _require_arguments(name, x, eps, mean=mean, variance=variance)
-    rstd = 1 / jnp.sqrt(widened(variance) + float(eps))  # (norm.1)
+    rstd = 1 / jnp.sqrt(upcast(variance) + float(eps))  # (norm.1)
     x_hat = _centred(x, mean) * rstd[None, :]  # (norm.2)
-    z = widened(scale)[None, :] * x_hat + widened(shift)[None, :]  # (norm.3)
+    z = upcast(scale)[None, :] * x_hat + upcast(shift)[None, :]  # (norm.3)
     return z.reshape(x.shape).astype(x.dtype), BatchNormResiduals(x, mean, rstd, scale)
 
 
@@ -139,7 +139,7 @@ def batch_norm_inference_backward(
 ) -> tuple[Rows, Channels, Channels, Channels, Channels]:
     """Returns (dx, dmean, dvariance, dscale, dshift), equations (norm.4)-(norm.8)."""
     x, mean, rstd, scale = residuals
-    dz_rows, factor = widened(_rows(dz)), widened(scale) * rstd
+    dz_rows, factor = upcast(_rows(dz)), upcast(scale) * rstd
     x_hat = _centred(x, mean) * rstd[None, :]  # (norm.2)
     dx = factor[None, :] * dz_rows  # (norm.4)
     dshift = jnp.sum(dz_rows, axis=0)  # (norm.5)
@@ -161,7 +161,7 @@ def batch_norm_forward(
     _require_arguments("batch_norm", x, eps, scale=scale, shift=shift)
     count = math.prod(x.shape[:-1])
     require(count > 0, "batch_norm", "x", "of at least one row", x.shape)
-    mean = jnp.sum(widened(_rows(x)), axis=0) / count  # (norm.9)
+    mean = jnp.sum(upcast(_rows(x)), axis=0) / count  # (norm.9)
     variance = jnp.sum(_centred(x, mean) ** 2, axis=0) / count  # (norm.10)
     z, residuals = batch_norm_inference_forward(x, mean, variance, scale, shift, eps)
     return (z, mean, variance), residuals
@@ -195,7 +195,7 @@ def batch_norm_backward(
 ) -> tuple[Rows, Channels, Channels]:
     """Returns (dx, dscale, dshift) of (dz, dmean, dvariance): (norm.15), (norm.14), (norm.5)."""
     (x, mean, rstd, scale), (dz, dmean, dvariance) = residuals, cotangents
-    dz_rows, centred, factor = widened(_rows(dz)), _centred(x, mean), widened(scale) * rstd
+    dz_rows, centred, factor = upcast(_rows(dz)), _centred(x, mean), upcast(scale) * rstd
     count = len(dz_rows)
     x_hat = centred * rstd[None, :]  # (norm.2)
     dshift = jnp.sum(dz_rows, axis=0)  # (norm.5)
@@ -217,14 +217,14 @@ def _rows(x: Array) -> Array:
 
 
 def _centred(x: Array, mean: Array) -> Array:
-    """The rows less the mean, in the accumulator's dtype."""
-    return widened(_rows(x)) - widened(mean)[None, :]
+    """The rows less the mean, in the accumulation dtype."""
+    return upcast(_rows(x)) - upcast(mean)[None, :]
 
 
 def _require_arguments(function: str, x: Array, eps: float, **parameters: Array) -> None:
     require_parameters(function, x, **parameters)
     require(x.ndim >= 2, function, "x", "of shape (..., C), rows of channels", x.shape)
-    channels, dtype = x.shape[-1:], accumulator(x)
+    channels, dtype = x.shape[-1:], accumulation_dtype(x)
     for name, array in parameters.items():
         require(array.shape == channels, function, name, f"of shape {channels}", array.shape)
     inside = is_number(eps) and float(jnp.finfo(dtype).tiny) <= eps < math.inf

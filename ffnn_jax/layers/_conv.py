@@ -23,7 +23,7 @@ under kernel entry (u, v) exactly when h = s i + u and w = s j + v:
     dx~[n,h,w,c] = sum_{i,j,u,v,k: h = s i + u, w = s j + v} dz[n,i,j,k] w[u,v,c,k]   (conv.6)
 
 The condition is the step that is not obvious. Let dz^ be dz with s - 1 zeros between neighbours
-and KH - 1, KW - 1 zeros around: dz^[KH-1 + s i, KW-1 + s j] = dz[i, j], and zero elsewhere. With
+and KH - 1, KW - 1 zeros pads: dz^[KH-1 + s i, KW-1 + s j] = dz[i, j], and zero elsewhere. With
 u' = KH-1-u and v' = KW-1-v the entry at (h + u', w + v') is dz[i, j] when the condition holds, and
 zero otherwise. The condition is gone, and (conv.6) is (conv.1) again with stride 1, of dz^ with
 the kernel turned by half a turn and its two channel axes exchanged:
@@ -46,23 +46,23 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ffnn_jax.layers._arguments import (
-    accumulator,
+    accumulation_dtype,
     cast_to_compute,
     custom_vjp_with_static,
     product,
     require,
     require_parameters,
-    widened,
+    upcast,
 )
 from ffnn_jax.layers._geometry import (
-    NO_MARGINS,
-    Margins,
+    NO_PADS,
     Padding,
-    margins_around,
-    margins_around_dz,
+    Pads,
+    pads_of,
+    pads_of_dz,
     require_windows,
 )
-from ffnn_jax.layers._windows import matrix_of, padded, turned, windows
+from ffnn_jax.layers._patches import as_matrix, padded, patches, rotated_180
 from ffnn_jax.layers.fast import ConvForm, convolve, convolve_backward
 
 __all__ = ["conv2d", "conv2d_backward", "conv2d_forward"]
@@ -79,9 +79,9 @@ def conv2d_forward(
 ) -> tuple[Float[Array, "N H_out W_out C_out"], ConvResiduals]:
     """Returns z and the residuals (x, w)."""
     _require_shapes(x, w, b, padding, stride)
-    around = margins_around(x.shape, w.shape, padding, stride)
-    z = convolve(_IM2COL, x, cast_to_compute(w, x), around, stride)
-    return (z + widened(b)[None, None, None, :]).astype(x.dtype), (x, w)  # (conv.1)
+    pads = pads_of(x.shape, w.shape, padding, stride)
+    z = convolve(_IM2COL, x, cast_to_compute(w, x), pads, stride)
+    return (z + upcast(b)[None, None, None, :]).astype(x.dtype), (x, w)  # (conv.1)
 
 
 @custom_vjp_with_static(3, 4)
@@ -121,27 +121,25 @@ def conv2d_backward(
 ) -> tuple[Float[Array, "N H W C_in"], Float[Array, "KH KW C_in C_out"], Float[Array, " C_out"]]:
     """Returns (dx, dw, db), equations (conv.8), (conv.4) and (conv.5)."""
     x, w = residuals
-    around = margins_around(x.shape, w.shape, padding, stride)
-    dx, dw = convolve_backward(_IM2COL, x, cast_to_compute(w, x), dz, around, stride)
-    db = jnp.sum(dz, axis=(0, 1, 2), dtype=accumulator(dz))  # (conv.5)
+    pads = pads_of(x.shape, w.shape, padding, stride)
+    dx, dw = convolve_backward(_IM2COL, x, cast_to_compute(w, x), dz, pads, stride)
+    db = jnp.sum(dz, axis=(0, 1, 2), dtype=accumulation_dtype(dz))  # (conv.5)
     return dx.astype(x.dtype), dw.astype(w.dtype), db.astype(w.dtype)
 
 
-def _im2col(x: Array, w: Array, around: Margins, stride: int) -> Array:
+def _im2col(x: Array, w: Array, pads: Pads, stride: int) -> Array:
     """The product of (conv.3), without b."""
-    p = windows(padded(x, around), w.shape[:2], (stride, stride))  # (conv.2)
-    return product(matrix_of(p), _matrix(w)).reshape(*p.shape[:3], w.shape[3])  # (conv.3)
+    p = patches(padded(x, pads), w.shape[:2], (stride, stride))  # (conv.2)
+    return product(as_matrix(p), _matrix(w)).reshape(*p.shape[:3], w.shape[3])  # (conv.3)
 
 
-def _im2col_backward(
-    x: Array, w: Array, dz: Array, around: Margins, stride: int
-) -> tuple[Array, Array]:
+def _im2col_backward(x: Array, w: Array, dz: Array, pads: Pads, stride: int) -> tuple[Array, Array]:
     """Returns (dx, dw)."""
-    p = windows(padded(x, around), w.shape[:2], (stride, stride))  # (conv.2)
-    dw = product(matrix_of(p).T, matrix_of(dz)).reshape(w.shape)  # (conv.4)
-    around_dz = margins_around_dz(dz.shape, x.shape, w.shape, around, stride)
-    dz_hat = padded(dz, around_dz, stride)
-    return _im2col(dz_hat, turned(w), NO_MARGINS, 1), dw  # (conv.7), (conv.8)
+    p = patches(padded(x, pads), w.shape[:2], (stride, stride))  # (conv.2)
+    dw = product(as_matrix(p).T, as_matrix(dz)).reshape(w.shape)  # (conv.4)
+    dz_pads = pads_of_dz(dz.shape, x.shape, w.shape, pads, stride)
+    dz_hat = padded(dz, dz_pads, stride)
+    return _im2col(dz_hat, rotated_180(w), NO_PADS, 1), dw  # (conv.7), (conv.8)
 
 
 def _matrix(w: Array) -> Array:

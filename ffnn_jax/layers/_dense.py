@@ -54,12 +54,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ffnn_jax.layers._arguments import (
-    accumulator,
+    accumulation_dtype,
     cast_to_compute,
     product,
     require,
     require_parameters,
-    widened,
+    upcast,
 )
 
 __all__ = [
@@ -80,7 +80,7 @@ def dense_column_forward(
 ) -> tuple[Float[Array, " K"], ColumnResiduals]:
     """Returns z and the residuals (x, w), which are all that (4) and (9) need."""
     _require_shapes("dense_column", x, w, b, batched=False)
-    z = product(x, cast_to_compute(w, x)) + widened(b)  # (1)
+    z = product(x, cast_to_compute(w, x)) + upcast(b)  # (1)
     return z.astype(x.dtype), (x, w)
 
 
@@ -110,7 +110,7 @@ def dense_column_backward(
     """Returns (dx, dw, db) of one data point, equations (4), (9) and (10)."""
     x, w = residuals
     dx = product(cast_to_compute(w, x), dz)  # (4)
-    dw = widened(x)[:, None] * widened(dz)[None, :]  # (9)
+    dw = upcast(x)[:, None] * upcast(dz)[None, :]  # (9)
     db = dz  # (10)
     return dx.astype(x.dtype), dw.astype(w.dtype), db.astype(w.dtype)
 
@@ -124,7 +124,7 @@ def dense_forward(
     """Returns z and the residuals (x, w), which are all that (14) and (15) need."""
     _require_shapes("dense", x, w, b, batched=True)
     rows = x.reshape(x.shape[0], w.shape[0])
-    z = product(rows, cast_to_compute(w, x)) + widened(b)[None, :]  # (12)
+    z = product(rows, cast_to_compute(w, x)) + upcast(b)[None, :]  # (12)
     return z.astype(x.dtype), (x, w)
 
 
@@ -156,7 +156,7 @@ def dense_backward(
     rows = x.reshape(x.shape[0], w.shape[0])
     dx = product(dz, cast_to_compute(w, x).T)  # (14)
     dw = product(rows.T, dz)  # (15)
-    db = jnp.sum(dz, axis=0, dtype=accumulator(dz))  # (16)
+    db = jnp.sum(dz, axis=0, dtype=accumulation_dtype(dz))  # (16)
     return dx.reshape(x.shape).astype(x.dtype), dw.astype(w.dtype), db.astype(w.dtype)
 
 

@@ -29,7 +29,7 @@ from ffnn_jax.layers._arguments import (
     is_number,
     require,
     require_floating,
-    widened,
+    upcast,
 )
 
 __all__ = ["dropout", "dropout_backward", "dropout_forward"]
@@ -77,7 +77,7 @@ def _kept_and_scaled(v: Array, kept: Array, rate: float) -> Array:
     """The kept entries of v, divided by 1 - rate and rounded once; zeros elsewhere."""
     if rate == 1:
         return jnp.zeros_like(v)
-    wide = jnp.where(kept, widened(v), jnp.zeros((), widened(v).dtype))
+    wide = jnp.where(kept, upcast(v), jnp.zeros((), upcast(v).dtype))
     return (wide / (1 - float(rate))).astype(v.dtype)
 
 

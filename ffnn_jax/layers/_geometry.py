@@ -2,13 +2,13 @@
 
 from typing import Literal
 
-from ffnn_jax.layers._arguments import is_whole, require
+from ffnn_jax.layers._arguments import is_integer, require
 
 Padding = int | Literal["SAME", "VALID"]
 Shape = tuple[int, ...]
-Margins = tuple[tuple[int, int], tuple[int, int]]
+Pads = tuple[tuple[int, int], tuple[int, int]]
 """Zeros (before, after) the rows and the columns of an image."""
-NO_MARGINS: Margins = ((0, 0), (0, 0))
+NO_PADS: Pads = ((0, 0), (0, 0))
 
 
 def output_size(size: int, kernel: int, margins: tuple[int, int], stride: int) -> int:
@@ -16,18 +16,18 @@ def output_size(size: int, kernel: int, margins: tuple[int, int], stride: int) -
     return (size + sum(margins) - kernel) // stride + 1
 
 
-def margins_around(x: Shape, w: Shape, padding: Padding, stride: int) -> Margins:
+def pads_of(x: Shape, w: Shape, padding: Padding, stride: int) -> Pads:
     """The zeros around images (N, H, W, C_in) for kernels (KH, KW, C_in, C_out)."""
     rows, columns = (_margins(x[axis], w[axis - 1], padding, stride) for axis in (1, 2))
     return rows, columns
 
 
-def margins_around_dz(dz: Shape, x: Shape, w: Shape, around: Margins, stride: int) -> Margins:
+def pads_of_dz(dz: Shape, x: Shape, w: Shape, pads: Pads, stride: int) -> Pads:
     """The zeros around dz^ of (conv.7), from (p, q) of (conv.8) on: windows of x's own pixels."""
 
     def of(axis: int) -> tuple[int, int]:
         size, kernel, outputs = x[axis], w[axis - 1], dz[axis]
-        before = kernel - 1 - around[axis - 1][0]
+        before = kernel - 1 - pads[axis - 1][0]
         return before, size + kernel - 1 - before - (stride * (outputs - 1) + 1)
 
     return of(1), of(2)
@@ -35,10 +35,10 @@ def margins_around_dz(dz: Shape, x: Shape, w: Shape, around: Margins, stride: in
 
 def require_windows(function: str, x: Shape, w: Shape, padding: Padding, stride: int) -> None:
     """Raises ValueError unless the settings are in range and the kernel fits in the image."""
-    require(is_whole(stride, 1), function, "stride", "a whole number of at least 1", repr(stride))
-    known = padding in ("SAME", "VALID") or is_whole(padding, 0)
+    require(is_integer(stride, 1), function, "stride", "an integer of at least 1", repr(stride))
+    known = padding in ("SAME", "VALID") or is_integer(padding, 0)
     require(known, function, "padding", '"SAME", "VALID" or at least 0', repr(padding))
-    for axis, margins in enumerate(margins_around(x, w, padding, stride), start=1):
+    for axis, margins in enumerate(pads_of(x, w, padding, stride), start=1):
         size = x[axis] + sum(margins)
         inside = 1 <= w[axis - 1] <= size
         require(inside, function, "w", f"no larger than the padded image ({size})", w)

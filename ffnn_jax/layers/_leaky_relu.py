@@ -29,7 +29,7 @@ from ffnn_jax.layers._arguments import (
     is_number,
     require,
     require_floating,
-    widened,
+    upcast,
 )
 
 __all__ = ["leaky_relu", "leaky_relu_backward", "leaky_relu_forward"]
@@ -75,7 +75,7 @@ def _times(slope: float, v: Array) -> Array:
     """The product, rounded to v's dtype once; 0 for the slope 0, even where v is not finite."""
     if slope == 0:
         return jnp.zeros_like(v)
-    return (float(slope) * widened(v)).astype(v.dtype)
+    return (float(slope) * upcast(v)).astype(v.dtype)
 
 
 def _require_arguments(x: Array, slope: float) -> None:

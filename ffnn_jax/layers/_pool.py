@@ -6,7 +6,7 @@ column v of the window.
 
     z[n,i,j,c] = max_{u,v} x[n, s i + u, s j + v, c]                            (pool.1)
 
-The maximum is one of the entries; call its number the winner m. A small change of the winner
+The maximum is one of the entries; call its number the argmax m. A small change of that entry
 changes z as much, a small change of any other entry changes nothing:
 
     m[n,i,j,c] = the first s u + v whose entry is the maximum                   (pool.2)
@@ -28,30 +28,30 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Integer
 
-from ffnn_jax.layers._arguments import custom_vjp_with_static, is_whole, require, require_floating
+from ffnn_jax.layers._arguments import custom_vjp_with_static, is_integer, require, require_floating
 
 __all__ = ["max_pool", "max_pool_backward", "max_pool_forward"]
 
 
 class PoolResiduals(NamedTuple):
-    """The winner of each window, and an array without elements that keeps x's height and width."""
+    """The argmax of each window, and an array without elements that keeps x's height and width."""
 
-    winner: Integer[Array, "N H_out W_out C"]
+    argmax: Integer[Array, "N H_out W_out C"]
     extent: Float[Array, "0 H W"]
 
 
 def max_pool_forward(
     x: Float[Array, "N H W C"], window: int = 2
 ) -> tuple[Float[Array, "N H_out W_out C"], PoolResiduals]:
-    """Returns z and the residuals: the winners of (pool.2), and the extent of x."""
+    """Returns z and the residuals: the argmaxes of (pool.2), and the extent of x."""
     _require_shapes(x, window)
     *others, last = _entries(x, window)
     z = _maximum(x, window)  # (pool.1)
-    winner = jnp.full(last.shape, len(others), _counter(window))
+    argmax = jnp.full(last.shape, len(others), _counter(window))
     for number in reversed(range(len(others))):
         found = (others[number] == z) | jnp.isnan(others[number])
-        winner = jnp.where(found, jnp.asarray(number, winner.dtype), winner)  # (pool.2)
-    return z, PoolResiduals(winner, jnp.empty((0, *x.shape[1:3]), x.dtype))
+        argmax = jnp.where(found, jnp.asarray(number, argmax.dtype), argmax)  # (pool.2)
+    return z, PoolResiduals(argmax, jnp.empty((0, *x.shape[1:3]), x.dtype))
 
 
 @custom_vjp_with_static(1)
@@ -76,9 +76,9 @@ def max_pool_backward(
     window: int, residuals: PoolResiduals, dz: Float[Array, "N H_out W_out C"]
 ) -> tuple[Float[Array, "N H W C"]]:
     """Returns (dx,), equation (pool.4)."""
-    winner, extent = residuals
-    number = jnp.arange(window**2, dtype=winner.dtype).reshape(1, 1, window, 1, window, 1)
-    mine = winner[:, :, None, :, None, :] == number
+    argmax, extent = residuals
+    number = jnp.arange(window**2, dtype=argmax.dtype).reshape(1, 1, window, 1, window, 1)
+    mine = argmax[:, :, None, :, None, :] == number
     dx = jnp.where(mine, dz[:, :, None, :, None, :], jnp.zeros((), dz.dtype))  # (pool.4)
     return (_uncut(dx, extent.shape[1], extent.shape[2]),)
 
@@ -118,7 +118,7 @@ def _require_shapes(x: Array, window: int) -> None:
     name = "max_pool"
     require_floating(name, x=x)
     require(x.ndim == 4, name, "x", "of shape (N, H, W, C)", x.shape)
-    require(is_whole(window, 1), name, "window", "a whole number of at least 1", repr(window))
+    require(is_integer(window, 1), name, "window", "an integer of at least 1", repr(window))
     fits = window <= min(x.shape[1:3])
     require(fits, name, "window", f"no larger than the image {x.shape[1:3]}", window)
 

@@ -33,7 +33,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ffnn_jax.layers._arguments import require_floating, widened
+from ffnn_jax.layers._arguments import require_floating, upcast
 
 __all__ = ["sigmoid", "sigmoid_backward", "sigmoid_forward"]
 
@@ -41,7 +41,7 @@ __all__ = ["sigmoid", "sigmoid_backward", "sigmoid_forward"]
 def sigmoid_forward(x: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
     """Returns z and the residual slope = z (1 - z)."""
     require_floating("sigmoid", x=x)
-    e = jnp.exp(-jnp.abs(widened(x)))
+    e = jnp.exp(-jnp.abs(upcast(x)))
     larger, smaller = 1 / (1 + e), e / (1 + e)
     z = jnp.where(x < 0, smaller, larger)  # (sigmoid.6)
     slope = larger * smaller  # (sigmoid.4)

@@ -30,7 +30,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Integer
 
-from ffnn_jax.layers._arguments import require, require_floating, widened
+from ffnn_jax.layers._arguments import require, require_floating, upcast
 
 __all__ = [
     "softmax",
@@ -73,7 +73,7 @@ def softmax_backward(
     z: Float[Array, "... K"], dz: Float[Array, "... K"]
 ) -> tuple[Float[Array, "... K"]]:
     """Returns (dx,), equation (softmax.1)."""
-    z_wide, dz_wide = widened(z), widened(dz)
+    z_wide, dz_wide = upcast(z), upcast(dz)
     dx = z_wide * (dz_wide - jnp.sum(dz_wide * z_wide, axis=-1, keepdims=True))  # (softmax.1)
     return (dx.astype(z.dtype),)
 
@@ -122,14 +122,14 @@ def softmax_cross_entropy_backward(
 ) -> tuple[Float[Array, "N K"], None]:
     """Returns (dlogits, None), equation (22) under the mean of (23)."""
     z, labels = residuals
-    dx = widened(z) - _deltas(labels, widened(z))  # (22)
-    dlogits = widened(dloss) * dx / z.shape[0]  # (23)
+    dx = upcast(z) - _deltas(labels, upcast(z))  # (22)
+    dlogits = upcast(dloss) * dx / z.shape[0]  # (23)
     return dlogits.astype(z.dtype), None
 
 
 def _shifted_exponentials(x: Array) -> tuple[Array, Array, Array]:
     """Returns x less its row's maximum, the exponentials of that, and their row sums."""
-    shifted = widened(x) - widened(jnp.max(x, axis=-1, keepdims=True))
+    shifted = upcast(x) - upcast(jnp.max(x, axis=-1, keepdims=True))
     exponentials = jnp.exp(shifted)
     return shifted, exponentials, jnp.sum(exponentials, axis=-1, keepdims=True)
 

@@ -18,11 +18,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ffnn_jax.config import Refusal
+from ffnn_jax.config import UserError
+from ffnn_jax.models._formats import FORMAT, renamed_arrays, renamed_keys
 
 _MANIFEST = "manifest"
-_FORMAT = 2  # 1 had no state of layers, and named arrays of a model and of an optimiser otherwise
-_READ = (1, _FORMAT)
+_READ = (1, 2, FORMAT)
 # What numpy and zipfile raise for files that are cut off, altered, or of another kind.
 _DAMAGE = (
     OSError, EOFError, KeyError, TypeError, ValueError, AttributeError, RuntimeError,
@@ -48,7 +48,7 @@ def save_arrays(path: Path, arrays: Mapping[str, np.ndarray], about: Mapping[str
         raise ValueError(f"save_arrays: the name {_MANIFEST!r} is taken")
     digests = {name: _digest(array) for name, array in arrays.items()}
     said = json.dumps(dict(about))
-    manifest = {"format": _FORMAT, "sha256": digests, "about_sha256": _of_text(said), "about": said}
+    manifest = {"format": FORMAT, "sha256": digests, "about_sha256": _of_text(said), "about": said}
     text = np.frombuffer(json.dumps(manifest).encode(), np.uint8)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -62,10 +62,10 @@ def save_arrays(path: Path, arrays: Mapping[str, np.ndarray], about: Mapping[str
 
 
 def load_arrays(path: Path) -> Stored:
-    """Reads what ``save_arrays`` wrote, in this format or an earlier one.
+    """Reads what ``save_arrays`` wrote, in this format or an earlier one, by today's names.
 
     Raises:
-        Refusal: the file is missing, damaged, or not one of these.
+        UserError: the file is missing, damaged, or not one of these.
     """
     try:
         with path.open("rb") as stream, zipfile.ZipFile(stream) as file:
@@ -77,34 +77,36 @@ def load_arrays(path: Path) -> Stored:
         digests, said = dict(manifest["sha256"]), str(manifest["about"])
         about, whole = dict(json.loads(said)), _of_text(said) == manifest["about_sha256"]
     except FileNotFoundError:
-        raise Refusal(f"{path}: no such file") from None
+        raise UserError(f"{path}: no such file") from None
     except _DAMAGE as error:
-        raise Refusal(f"{path}: damaged, or not written by ffnn_jax ({error})") from None
+        raise UserError(f"{path}: damaged, or not written by ffnn_jax ({error})") from None
     if number not in _READ:
-        known = " and ".join(map(str, _READ))
-        raise Refusal(f"{path}: format {number}, this version reads formats {known}")
+        known = ", ".join(map(str, _READ))
+        raise UserError(f"{path}: format {number}, this version reads formats {known}")
     if not whole:
-        raise Refusal(f"{path}: what it says of its arrays is not what was saved")
+        raise UserError(f"{path}: what it says of its arrays is not what was saved")
     for name in sorted({*digests, *arrays}):
         if name not in arrays or digests.get(name) != _digest(arrays[name]):
-            raise Refusal(f"{path}: array {name!r} is not the one that was saved")
+            raise UserError(f"{path}: array {name!r} is not the one that was saved")
+    if number < FORMAT:
+        arrays, about = renamed_arrays(arrays), renamed_keys(about)
     return Stored(arrays, about, number)
 
 
 def _require_room(path: Path, infos: Sequence[zipfile.ZipInfo]) -> None:
-    """Refuses a file whose members claim to be more than it is."""
+    """Rejects a file whose arrays claim to be more than it is."""
     claimed, size = sum(info.file_size for info in infos), path.stat().st_size
     if claimed > size:
-        raise ValueError(f"its members claim {claimed:,} bytes, it has {size:,}")
+        raise ValueError(f"its arrays claim {claimed:,} bytes, it has {size:,}")
 
 
 def _read(file: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
     """One array, once its header is found to say what is there."""
-    with file.open(info) as member:
-        if np.lib.format.read_magic(member) != (1, 0):
+    with file.open(info) as stream:
+        if np.lib.format.read_magic(stream) != (1, 0):
             raise ValueError(f"{info.filename} has a header of another version")
-        shape, fortran, dtype = np.lib.format.read_array_header_1_0(member)
-        content = member.read()
+        shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
+        content = stream.read()
     if dtype.hasobject or len(content) != math.prod(shape) * dtype.itemsize:
         raise ValueError(f"{info.filename} is no {dtype} {shape}")
     order = "F" if fortran else "C"

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import export
 
-from ffnn_jax.config import Refusal
+from ffnn_jax.config import UserError
 from ffnn_jax.models._model import Model
 from ffnn_jax.models._probabilities import probabilities_of
 
@@ -19,7 +19,7 @@ PLATFORMS = ("cpu", "cuda", "tpu")
 _PARITY = 1e-6
 
 
-def exported(model: Model) -> export.Exported:
+def export_model(model: Model) -> export.Exported:
     """The model's probabilities as one program for cpu, cuda and tpu."""
     shape = export.symbolic_shape(", ".join(map(str, ("batch", *model.network.input_shape))))
     pixels = jax.ShapeDtypeStruct(shape, jnp.uint8)
@@ -39,19 +39,19 @@ def save_exported(path: Path, model: Model) -> float:
         The largest difference of a probability, over 7 random images.
 
     Raises:
-        Refusal: the file cannot be written, or what is read back is another function.
+        UserError: the file cannot be written, or what is read back is another function.
     """
     try:
-        path.write_bytes(exported(model).serialize())
+        path.write_bytes(export_model(model).serialize())
     except OSError as error:
-        raise Refusal(f"export cannot be written: {error}") from None
+        raise UserError(f"export cannot be written: {error}") from None
     shape = (7, *model.network.input_shape)
     pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     again = export.deserialize(bytearray(path.read_bytes())).call(pixels)
     apart = float(jnp.abs(again - _probabilities_of(model)(pixels)).max())
     if not apart <= _PARITY:
         path.unlink()
-        raise Refusal(f"{path}: the program is {apart:.1e} off the model, at most {_PARITY}")
+        raise UserError(f"{path}: the program is {apart:.1e} off the model, at most {_PARITY}")
     return apart
 
 

@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,14 +10,13 @@ import jax
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from ffnn_jax.config import Refusal, layers_from_json, layers_to_json
-from ffnn_jax.models._arrays import Stored, load_arrays, save_arrays
+from ffnn_jax.config import UserError, layers_from_json, layers_to_json
+from ffnn_jax.models._arrays import load_arrays, save_arrays
 from ffnn_jax.models._probabilities import predict_probabilities
 from ffnn_jax.network import Network, Normalisation, Params, State, by_path
 from ffnn_jax.nn import Layer
 
 _MOST_NAMED = 10
-_PARTS = {"0": "params", "1": "normalisation"}
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -68,72 +66,78 @@ class Model:
 
     @property
     def parameters_sha256(self) -> str:
-        """SHA-256 of the parameters' bytes, in the order of their names."""
+        """SHA-256 of the parameters' bytes, in the order of their names in the report's Table 2."""
+        named = {_name_in_table_2(path): array for path, array in by_path(self.params).items()}
         digest = hashlib.sha256()
-        for _, array in sorted(by_path(self.params).items()):
+        for _, array in sorted(named.items()):
             digest.update(np.asarray(array).tobytes())
         return digest.hexdigest()
 
 
-def save(path: str | Path, members: Model | Sequence[Model], best: int = 0) -> None:
+def save(path: str | Path, models: Model | Sequence[Model], best: int = 0) -> None:
     """Writes a model, or several of one network, one a seed, into one file.
 
     Args:
         path: the file.
-        members: the model, or the models.
+        models: the model, or the models.
         best: which of them ``load`` gives.
 
     Raises:
         ValueError: there is no model, or they are not of one network and its classes.
-        Refusal: a layer of your own could not be read back.
+        UserError: a layer of your own could not be read back.
     """
-    members = [members] if isinstance(members, Model) else members
-    if len({(model.network, model.class_names) for model in members}) != 1:
-        raise ValueError("save: members must be of one network and its classes, at least one")
-    first = members[0]
+    models = [models] if isinstance(models, Model) else models
+    if len({(model.network, model.class_names) for model in models}) != 1:
+        raise ValueError("save: models must be of one network and its classes, at least one")
+    first = models[0]
     about = {
         "layers": layers_to_json(first.network.layers),
         "input_shape": first.network.input_shape,
         "class_names": first.class_names,
-        "members": len(members),
+        "models": len(models),
         "best": best,
     }
     arrays = {
-        f"member_{index}/{name}": array
-        for index, model in enumerate(members)
+        f"model_{index}/{name}": array
+        for index, model in enumerate(models)
         for name, array in by_path(_arrays_of(model)).items()
     }
     save_arrays(Path(path), arrays, about)
 
 
-def load(path: str | Path, member: int | None = None, layers: Iterable[type[Layer]] = ()) -> Model:
+def load(path: str | Path, model: int | None = None, layers: Iterable[type[Layer]] = ()) -> Model:
     """Reads a model.
 
     Args:
         path: the file.
-        member: which of the file's models; the best by validation if not given.
+        model: which of the file's models; the best by validation if not given.
         layers: the types of the network's layers that are your own.
 
     Raises:
-        Refusal: the file is missing or damaged, has no such member, or has a layer that is
+        UserError: the file is missing or damaged, has no such model, or has a layer that is
             unknown.
     """
-    stored = load_arrays(Path(path))
-    about = stored.about
-    if not {"layers", "input_shape", "class_names", "members", "best"} <= set(about):
-        raise Refusal(f"{path}: holds arrays, and no model")
-    chosen = about["best"] if member is None else member
-    if not 0 <= chosen < about["members"]:
-        raise Refusal(f"{path}: member must be from 0 to {about['members'] - 1}, got {chosen}")
+    arrays, about, _ = load_arrays(Path(path))
+    if not {"layers", "input_shape", "class_names", "models", "best"} <= set(about):
+        raise UserError(f"{path}: holds arrays, and no model")
+    chosen = about["best"] if model is None else model
+    if not 0 <= chosen < about["models"]:
+        raise UserError(f"{path}: model must be from 0 to {about['models'] - 1}, got {chosen}")
     network = Network(_layers(path, about["layers"], layers), tuple(about["input_shape"]))
-    arrays = _by_todays_names(stored)
-    template = _template(network, f"member_{chosen}/normalisation/scale" in arrays)
+    template = _template(network, f"model_{chosen}/normalisation/scale" in arrays)
     leaves = [
-        _array(path, arrays, f"member_{chosen}/{name}", leaf.shape)
+        _array(path, arrays, f"model_{chosen}/{name}", leaf.shape)
         for name, leaf in by_path(template).items()
     ]
     found = jax.tree.unflatten(jax.tree.structure(template), leaves)
     return Model(network, **found, class_names=tuple(about["class_names"]))
+
+
+def _name_in_table_2(path: str) -> str:
+    """A parameter's path with its layer counted as the report does, the input being layer 1."""
+    layer, name = path.split("/", 1)
+    kind, number = layer.rsplit("_", 1)
+    return f"{kind}_{int(number) + 1}/{name}"
 
 
 def _arrays_of(model: Model) -> dict[str, Any]:
@@ -151,23 +155,12 @@ def _template(network: Network, normalised: bool) -> dict[str, Any]:
     return {"params": params, "state": state, "normalisation": normalisation}
 
 
-def _by_todays_names(stored: Stored) -> dict[str, np.ndarray]:
-    """The arrays; of format 1, whose names were member_0/0/conv_2/w and member_0/1/scale."""
-    if stored.format > 1:
-        return stored.arrays
-
-    def named(name: str) -> str:
-        return re.sub(r"^(member_\d+)/([01])/", lambda m: f"{m[1]}/{_PARTS[m[2]]}/", name)
-
-    return {named(name): array for name, array in stored.arrays.items()}
-
-
-def _layers(path: str | Path, described: Any, own: Iterable[type[Layer]]) -> tuple[Layer, ...]:
+def _layers(path: str | Path, layers: Any, own: Iterable[type[Layer]]) -> tuple[Layer, ...]:
     try:
-        return layers_from_json(described, own)
-    except Refusal as refusal:
+        return layers_from_json(layers, own)
+    except UserError as error:
         hint = "layers of your own are given in Python, as in load(path, layers=[MyLayer])"
-        raise Refusal(f"{path}: {refusal}; {hint}") from None
+        raise UserError(f"{path}: {error}; {hint}") from None
 
 
 def _array(
@@ -175,7 +168,7 @@ def _array(
 ) -> np.ndarray:
     found = arrays[name].shape if name in arrays else "none"
     if found != shape:
-        raise Refusal(
+        raise UserError(
             f"{path}: the network asks for an array {name!r} {shape}, the file has {found}"
         )
     return arrays[name]

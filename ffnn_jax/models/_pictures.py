@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from ffnn_jax.config import Refusal
+from ffnn_jax.config import UserError
 
 MOST_PIXELS = 50_000_000
 _FAINTEST, _INK = 0.2, 0.3
@@ -28,7 +28,7 @@ Shape = tuple[int, int, int]
 
 
 @dataclasses.dataclass(frozen=True)
-class Fitted:
+class PreparedPicture:
     """A picture as a network sees it, and what was done to it.
 
     Attributes:
@@ -44,7 +44,7 @@ def picture_files(paths: Sequence[str | Path]) -> Iterator[Path]:
     """The files, and for a folder the pictures in it, by name.
 
     Raises:
-        Refusal: a folder holds no picture.
+        UserError: a folder holds no picture.
     """
     for path in map(Path, paths):
         if not path.is_dir():
@@ -52,11 +52,11 @@ def picture_files(paths: Sequence[str | Path]) -> Iterator[Path]:
             continue
         inside = sorted(file for file in path.iterdir() if file.suffix.lower() in _SUFFIXES)
         if not inside:
-            raise Refusal(f"{path}: a folder without pictures ({', '.join(sorted(_SUFFIXES))})")
+            raise UserError(f"{path}: a folder without pictures ({', '.join(sorted(_SUFFIXES))})")
         yield from inside
 
 
-def fit_picture(path: str | Path, shape: Shape, digits: bool) -> Fitted:
+def prepare_picture(path: str | Path, shape: Shape, digits: bool) -> PreparedPicture:
     """Reads a picture file and makes it fit.
 
     Args:
@@ -65,27 +65,27 @@ def fit_picture(path: str | Path, shape: Shape, digits: bool) -> Fitted:
         digits: whether to treat it as MNIST's digits were.
 
     Raises:
-        Refusal: it cannot be read, is too large, or shows no digit.
+        UserError: it cannot be read, is too large, or shows no digit.
     """
     image, steps = _read(Path(path))
     try:
-        fitted = _digit(image, shape) if digits else _plain(image, shape)
-    except Refusal as refusal:
-        raise Refusal(f"{path}: {refusal}") from None
-    return Fitted(fitted.pixels, (*steps, *fitted.steps))
+        prepared = _digit(image, shape) if digits else _plain(image, shape)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+    return PreparedPicture(prepared.pixels, (*steps, *prepared.steps))
 
 
 def _read(path: Path) -> tuple[Image.Image, list[str]]:
     """The picture, upright, in RGB or grey, and what was done to get it."""
     if not path.exists():
-        raise Refusal(f"{path}: no such file")
+        raise UserError(f"{path}: no such file")
     if not path.is_file():
-        raise Refusal(f"{path}: not a file")
+        raise UserError(f"{path}: not a file")
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(path) as opened:
             width, height = opened.size
             if width * height > MOST_PIXELS:
-                raise Refusal(
+                raise UserError(
                     f"{path}: {width} x {height} pixels, at most {MOST_PIXELS:,} are read"
                 )
             steps = [f"{width} x {height}, {opened.mode}"]
@@ -95,11 +95,11 @@ def _read(path: Path) -> tuple[Image.Image, list[str]]:
             image, laid_on = _upright(opened)
             return image, steps + ([f"laid on {laid_on}"] if laid_on else [])
     except Image.DecompressionBombError:
-        raise Refusal(f"{path}: too large, at most {MOST_PIXELS:,} pixels are read") from None
+        raise UserError(f"{path}: too large, at most {MOST_PIXELS:,} pixels are read") from None
     except UnidentifiedImageError:
-        raise Refusal(f"{path}: not a picture") from None
+        raise UserError(f"{path}: not a picture") from None
     except _DAMAGE as error:
-        raise Refusal(f"{path}: cannot be read ({error})") from None
+        raise UserError(f"{path}: cannot be read ({error})") from None
 
 
 def _upright(image: Image.Image) -> tuple[Image.Image, str]:
@@ -131,7 +131,7 @@ def _laid(image: Image.Image) -> tuple[Image.Image, str]:
     return laid, "" if opaque else colour
 
 
-def _plain(image: Image.Image, shape: Shape) -> Fitted:
+def _plain(image: Image.Image, shape: Shape) -> PreparedPicture:
     height, width, channels = shape
     image = image.convert("L" if channels == 1 else "RGB")
     scale = min(image.width / width, image.height / height)
@@ -144,10 +144,10 @@ def _plain(image: Image.Image, shape: Shape) -> Fitted:
     if size != (width, height):
         image = image.resize((width, height), Image.Resampling.LANCZOS)
         steps.append(f"scaled to {width} x {height}")
-    return Fitted(np.asarray(image, np.uint8).reshape(shape), tuple(steps))
+    return PreparedPicture(np.asarray(image, np.uint8).reshape(shape), tuple(steps))
 
 
-def _digit(image: Image.Image, shape: Shape) -> Fitted:
+def _digit(image: Image.Image, shape: Shape) -> PreparedPicture:
     colours = np.asarray(image.convert("RGB"), np.float64) / 255
     grey = np.asarray(image.convert("L"), np.float64) / 255
     inside = _inside_frame(grey)
@@ -163,7 +163,7 @@ def _digit(image: Image.Image, shape: Shape) -> Fitted:
         "centred by mass",
     ]
     pixels = (255 * placed / placed.max()).round().astype(np.uint8)
-    return Fitted(np.repeat(pixels[..., None], shape[2], axis=2), tuple(steps))
+    return PreparedPicture(np.repeat(pixels[..., None], shape[2], axis=2), tuple(steps))
 
 
 def _inside_frame(grey: Float[np.ndarray, "H W"]) -> tuple[slice, slice]:
@@ -213,7 +213,7 @@ def _ink(
     else:
         how = ["inverted (dark on light)"] if dark else []
     if ink.max() < _ALIKE:
-        raise Refusal("shows no digit: all its pixels are nearly alike")
+        raise UserError("shows no digit: all its pixels are nearly alike")
     return ink / ink.max(), how
 
 

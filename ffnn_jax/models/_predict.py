@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from ffnn_jax.config import Refusal
+from ffnn_jax.config import UserError
 from ffnn_jax.models._model import Model
-from ffnn_jax.models._pictures import Fitted, Shape, fit_picture
+from ffnn_jax.models._pictures import PreparedPicture, Shape, prepare_picture
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,13 +21,13 @@ class Prediction:
         file: the picture.
         top: the most probable classes and their probabilities, the first the likeliest; empty
             where there is an error.
-        fitted: the picture as the network saw it.
+        prepared: the picture as the network saw it.
         error: why there is no answer.
     """
 
     file: Path
     top: tuple[tuple[str, float], ...] = ()
-    fitted: Fitted | None = dataclasses.field(default=None, repr=False)
+    prepared: PreparedPicture | None = dataclasses.field(default=None, repr=False)
     error: str | None = None
 
     @property
@@ -45,7 +45,7 @@ class Prediction:
         }
 
 
-def is_of_digits(model: Model) -> bool:
+def classifies_digits(model: Model) -> bool:
     """Whether the classes are the ten digits, in grey."""
     return model.class_names == tuple("0123456789") and model.network.input_shape[2] == 1
 
@@ -67,15 +67,15 @@ def predict_files(
     """
     if isinstance(files, str | Path):
         raise TypeError(f"predict_files: files must be a list of paths, got {files!r}")
-    digits = is_of_digits(model) if digits is None else digits
+    digits = classifies_digits(model) if digits is None else digits
     shape = _image_shape(model)
-    read = [_fitted_or_error(file, shape, digits) for file in map(Path, files)]
-    fitted = [one.fitted.pixels for one in read if one.fitted is not None]
-    if not fitted:
+    read = [_prepared_or_error(file, shape, digits) for file in map(Path, files)]
+    prepared = [one.prepared.pixels for one in read if one.prepared is not None]
+    if not prepared:
         return read
-    probabilities = iter(model.probabilities(np.stack(fitted)))
+    probabilities = iter(model.probabilities(np.stack(prepared)))
     return [
-        one if one.fitted is None else _answered(one, model.class_names, next(probabilities), top)
+        one if one.prepared is None else _answered(one, model.class_names, next(probabilities), top)
         for one in read
     ]
 
@@ -84,19 +84,19 @@ def _image_shape(model: Model) -> Shape:
     """(height, width, channels) of the model's images.
 
     Raises:
-        Refusal: its inputs are not images.
+        UserError: its inputs are not images.
     """
     shape = model.network.input_shape
     if len(shape) != 3:
-        raise Refusal(f"the model takes inputs {shape}, not pictures")
+        raise UserError(f"the model takes inputs {shape}, not pictures")
     return shape
 
 
-def _fitted_or_error(file: Path, shape: Shape, digits: bool) -> Prediction:
+def _prepared_or_error(file: Path, shape: Shape, digits: bool) -> Prediction:
     try:
-        return Prediction(file, fitted=fit_picture(file, shape, digits))
-    except Refusal as refusal:
-        return Prediction(file, error=str(refusal))
+        return Prediction(file, prepared=prepare_picture(file, shape, digits))
+    except UserError as error:
+        return Prediction(file, error=str(error))
 
 
 def _answered(

@@ -2,9 +2,9 @@
 
 from ffnn_jax.network._contract import require_kept_contract
 from ffnn_jax.network._network import Network, Params, State
-from ffnn_jax.network._normalisation import Normalisation, normalisation_of, normalise
+from ffnn_jax.network._normalisation import Normalisation, compute_normalisation, normalise
 from ffnn_jax.network._summary import Summary, SummaryRow
-from ffnn_jax.network._trees import by_path, merged, parted
+from ffnn_jax.network._trees import by_path, combine, partition
 
 __all__ = [
     "Network",
@@ -14,9 +14,9 @@ __all__ = [
     "Summary",
     "SummaryRow",
     "by_path",
-    "merged",
-    "normalisation_of",
+    "combine",
+    "compute_normalisation",
     "normalise",
-    "parted",
+    "partition",
     "require_kept_contract",
 ]

@@ -6,10 +6,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from ffnn_jax._errors import Refusal
+from ffnn_jax._errors import UserError
+from ffnn_jax.network._initialisation import shapes
 from ffnn_jax.network._network import Network
-from ffnn_jax.network._starts import shapes
-from ffnn_jax.nn import FIRST_OF_A_NETWORK, LAYERS, Layer, Shape, image_keys, shapes_through
+from ffnn_jax.nn import LAYERS, Layer, Shape, image_keys, shapes_through
 
 _BATCH = 2
 
@@ -21,27 +21,27 @@ def require_kept_contract(network: Network) -> None:
     it.
 
     Raises:
-        Refusal: the layer is named by its number.
+        UserError: the layer is named by its number.
     """
-    for number, layer, shape in _own(network.layers, network.input_shape, FIRST_OF_A_NETWORK):
+    for number, layer, shape in _own(network.layers, network.input_shape):
         try:
             for training in (False, True):
                 _require_kept(layer, shape, training)
-        except Refusal as refusal:
-            raise Refusal(f"layer {number}, {refusal}") from None
+        except UserError as error:
+            raise UserError(f"layer {number}, {error}") from None
         except Exception as error:
             error.add_note(f"layer {number}, {layer}, for inputs {shape}")
             raise
 
 
 def _own(
-    layers: Sequence[Layer], shape: Shape, first: int, above: str = ""
+    layers: Sequence[Layer], shape: Shape, above: str = ""
 ) -> Iterator[tuple[str, Layer, Shape]]:
     """(number, layer, input shape) of each layer that is not the package's, inner ones too."""
-    shapes = shapes_through(layers, shape, first)
-    for number, (layer, given) in enumerate(zip(layers, shapes, strict=False), start=first):
+    shapes = shapes_through(layers, shape)
+    for number, (layer, given) in enumerate(zip(layers, shapes, strict=False), start=1):
         for part in layer.parts().values():
-            yield from _own(part, given, 1, f"{above}{number}.")
+            yield from _own(part, given, f"{above}{number}.")
         if type(layer) not in LAYERS.values():
             yield f"{above}{number}", layer, given
 
@@ -56,13 +56,13 @@ def _require_kept(layer: Layer, shape: Shape, training: bool) -> None:
 
     given = jax.eval_shape(applied, params, state, x)
     if not isinstance(given, tuple) or len(given) != 2:
-        raise Refusal(f"{layer}: apply must give (output, state), got {type(given).__name__}")
+        raise UserError(f"{layer}: apply must give (output, state), got {type(given).__name__}")
     z, after = given
     expected = (_BATCH, *layer.output_shape(shape))
     if z.shape != expected:
-        raise Refusal(f"{layer}: output_shape says {expected[1:]}, apply gives {z.shape[1:]}")
+        raise UserError(f"{layer}: output_shape says {expected[1:]}, apply gives {z.shape[1:]}")
     if _said(after) != _said(state):
-        raise Refusal(f"{layer}: state says {_said(state)}, apply gives {_said(after)}")
+        raise UserError(f"{layer}: state says {_said(state)}, apply gives {_said(after)}")
 
 
 def _said(tree: Any) -> Any:

@@ -8,10 +8,10 @@ import jax
 from jaxtyping import Array, Float, Key, Num
 
 from ffnn_jax import nn
-from ffnn_jax.network import _starts
+from ffnn_jax.network import _initialisation
 from ffnn_jax.network._summary import Summary, summarise
-from ffnn_jax.network._trees import parted
-from ffnn_jax.nn import FIRST_OF_A_NETWORK, Layer, Param, Tree
+from ffnn_jax.network._trees import partition
+from ffnn_jax.nn import Layer, Param, Tree
 
 Params = Tree
 State = Tree
@@ -31,7 +31,7 @@ class Network:
         input_shape: of one input: (height, width, channels) of an image, (T,) of T tokens.
 
     Raises:
-        Refusal: a layer does not fit the shape that it is given.
+        UserError: a layer does not fit the shape that it is given.
     """
 
     layers: tuple[Layer, ...]
@@ -47,7 +47,7 @@ class Network:
         return nn.shapes_through(self.layers, self.input_shape)[-1]
 
     @property
-    def may_be_cut(self) -> bool:
+    def allows_micro_batches(self) -> bool:
         """Whether a batch may be trained on in micro-batches: images are apart, and no state."""
         return not nn.mixes_batch(self.layers) and not self.state_specs
 
@@ -59,35 +59,35 @@ class Network:
     @functools.cached_property
     def param_specs(self) -> Tree:
         """The ``Param`` of each parameter, by layer and name."""
-        return nn.params_of(self.layers, self.input_shape, FIRST_OF_A_NETWORK)
+        return nn.params_of(self.layers, self.input_shape)
 
     @functools.cached_property
     def state_specs(self) -> Tree:
         """The ``Param`` of each array of the state, by layer and name."""
-        return nn.state_of(self.layers, self.input_shape, FIRST_OF_A_NETWORK)
+        return nn.state_of(self.layers, self.input_shape)
 
     @property
-    def every_param(self) -> list[Param]:
+    def all_params(self) -> list[Param]:
         """The ``Param`` of each parameter, in the order in which the data flows."""
-        return [param for _, param in _starts.leaves(self.param_specs)]
+        return [param for _, param in _initialisation.leaves(self.param_specs)]
 
-    def treatment(self, of: str) -> Tree:
+    def param_attribute(self, of: str) -> Tree:
         """What each parameter's ``Param`` says: "trained", "decayed" or "group"."""
-        return _starts.mapped(lambda param: getattr(param, of), self.param_specs)
+        return _initialisation.mapped(lambda param: getattr(param, of), self.param_specs)
 
-    def treatment_of_trained(self, of: str) -> Tree:
+    def trained_param_attribute(self, of: str) -> Tree:
         """The same of the parameters that are trained; None for the others."""
-        return parted(self.treatment(of), self.treatment("trained"))[0]
+        return partition(self.param_attribute(of), self.param_attribute("trained"))[0]
 
     def needs_images(self) -> int:
         """How many training images ``init`` asks for; 0 if nothing is computed from them."""
-        specs = (*self.every_param, *(spec for _, spec in _starts.leaves(self.state_specs)))
-        asked = [spec.start.images for spec in specs if isinstance(spec.start, nn.FromImages)]
+        specs = (*self.all_params, *(spec for _, spec in _initialisation.leaves(self.state_specs)))
+        asked = [spec.init.images for spec in specs if isinstance(spec.init, nn.FromImages)]
         return max(asked, default=0)
 
     def shapes(self) -> tuple[Params, State]:
         """Shapes and dtypes of what ``init`` gives."""
-        return _starts.shapes(self.param_specs), _starts.shapes(self.state_specs)
+        return _initialisation.shapes(self.param_specs), _initialisation.shapes(self.state_specs)
 
     def init(
         self, key: Key[Array, ""], images: Float[Array, "N H W C"] | None = None
@@ -99,7 +99,7 @@ class Network:
             images: training images, normalised; asked for by ``FromImages`` alone.
 
         Returns:
-            Parameters ``{"conv_2": {"w": ..., "b": ...}, ...}``, an entry for each layer with
+            Parameters ``{"conv_1": {"w": ..., "b": ...}, ...}``, an entry for each layer with
             parameters, named by kind and by number as in ``summary``, and the state likewise.
         """
         return _init(self, key, images)
@@ -146,15 +146,15 @@ class Network:
             key: likewise.
 
         Returns:
-            ``{"conv_2": ..., "relu_3": ...}``, named as in ``summary``.
+            ``{"conv_1": ..., "relu_2": ...}``, named as in ``summary``.
         """
         every = nn.outputs(self.layers, params, state, x, **_mode(training, key, x))
         return {name: z for name, z, _ in every}
 
     @property
     def layer_names(self) -> list[str]:
-        """The name of each layer, as in "conv_2": by kind, and by number as in ``summary``."""
-        return [name for _, name, _ in nn.numbered(self.layers, FIRST_OF_A_NETWORK)]
+        """The name of each layer, as in "conv_1": by kind, and by number as in ``summary``."""
+        return [name for _, name, _ in nn.numbered(self.layers)]
 
     def first(self, kind: type[Layer]) -> str | None:
         """The name of the first layer of this kind; None if there is none."""
@@ -169,12 +169,14 @@ class Network:
 def _mode(training: bool, key: Key[Array, "*N"] | None, x: Images) -> dict[str, Any]:
     """How the layers of a network are applied to a batch."""
     keys = None if key is None else nn.image_keys(key, len(x))
-    return {"training": training, "key": keys, "first": FIRST_OF_A_NETWORK}
+    return {"training": training, "key": keys}
 
 
 @functools.partial(jax.jit, static_argnums=0)
 def _init(
     network: Network, key: Key[Array, ""], images: Float[Array, "N H W C"] | None
 ) -> tuple[Params, State]:
-    params = _starts.started(network.param_specs, key, images)
-    return params, _starts.started(network.state_specs, jax.random.fold_in(key, _STATE), images)
+    params = _initialisation.initialise(network.param_specs, key, images)
+    return params, _initialisation.initialise(
+        network.state_specs, jax.random.fold_in(key, _STATE), images
+    )

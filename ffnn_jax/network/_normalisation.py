@@ -19,12 +19,12 @@ class Normalisation(NamedTuple):
     mean: Float32[Any, " C"]
 
 
-def normalisation_of(
+def compute_normalisation(
     blocks: Iterable[UInt8[np.ndarray, "n H W C"]], scale: float, kind: str = "channel-mean"
 ) -> Normalisation:
     """The normalisation that gives these (training) images mean 0, and deviation 1 if asked.
 
-    Sums are of whole numbers, so they are exact and the blocks decide nothing. A channel whose
+    Sums are of integers, so they are exact and the blocks decide nothing. A channel whose
     pixels are all alike has no deviation, and is not divided.
 
     Args:
@@ -37,7 +37,7 @@ def normalisation_of(
     """
     if kind not in NORMALISATIONS:
         allowed = ", ".join(NORMALISATIONS)
-        raise ValueError(f"normalisation_of: kind must be one of {allowed}, got {kind!r}")
+        raise ValueError(f"compute_normalisation: kind must be one of {allowed}, got {kind!r}")
     count, sums, squares = _totals(blocks)
     mean, scales = scale * sums / count, np.full(len(sums), scale)
     if kind == "mean":
@@ -70,12 +70,14 @@ def _totals(blocks: Iterable[UInt8[np.ndarray, "n H W C"]]) -> tuple[int, Sums, 
     for block in blocks:
         if block.dtype != np.uint8 or block.ndim != 4:
             found = f"{block.dtype} {block.shape}"
-            raise ValueError(f"normalisation_of: blocks must be uint8 (n, H, W, C), got {found}")
+            raise ValueError(
+                f"compute_normalisation: blocks must be uint8 (n, H, W, C), got {found}"
+            )
         count += block.size // block.shape[3]
         sums = sums + _channel_sums(block)
         squares = squares + _channel_sums(np.square(block, dtype=np.uint16))
     if not count:
-        raise ValueError("normalisation_of: blocks must hold at least one image, got none")
+        raise ValueError("compute_normalisation: blocks must hold at least one image, got none")
     return count, sums, squares
 
 

@@ -10,9 +10,8 @@ from rich import box
 from rich.console import Console, ConsoleOptions
 from rich.table import Table
 
-from ffnn_jax.network._starts import leaves
+from ffnn_jax.network._initialisation import leaves
 from ffnn_jax.nn import (
-    FIRST_OF_A_NETWORK,
     Conv,
     Dense,
     Layer,
@@ -34,7 +33,7 @@ _NARROW = (0, 1, 6, 7, 8, 9)
 class SummaryRow:
     """One layer: what it takes and gives, its parameters, and its work for one image.
 
-    A layer made of layers has a row, and below it one for each of them, numbered as in 5.1; what
+    A layer made of layers has a row, and below it one for each of them, numbered as in 4.1; what
     they hold is counted there.
 
     FLOPs count two for each multiplication with its addition. Biases, comparisons and the loss,
@@ -134,14 +133,13 @@ def summarise(layers: Sequence[Layer], params: Tree, input_shape: Shape) -> Summ
         params: the ``Param`` of each parameter, by layer name.
         input_shape: shape of one input.
     """
-    rows = [SummaryRow("1", "Input", input_shape)]
-    rows += _rows(layers, params, input_shape, FIRST_OF_A_NETWORK, False)
-    last = FIRST_OF_A_NETWORK + len(layers)
-    return Summary((*rows, SummaryRow(str(last), "Softmaxloss", ())))
+    rows = [SummaryRow("", "Input", input_shape)]
+    rows += _rows(layers, params, input_shape, False)
+    return Summary((*rows, SummaryRow("", "Softmaxloss", ())))
 
 
 def _rows(
-    layers: Sequence[Layer], params: Tree, shape: Shape, first: int, learns: bool, above: str = ""
+    layers: Sequence[Layer], params: Tree, shape: Shape, learns: bool, above: str = ""
 ) -> Iterator[SummaryRow]:
     """The rows of a chain.
 
@@ -149,18 +147,17 @@ def _rows(
         layers: of the chain.
         params: theirs, by layer name.
         shape: of one input of the chain.
-        first: number of the first layer.
         learns: whether anything before the chain is trained, so that its input has a gradient.
         above: what stands before the number of each layer.
     """
-    shapes = shapes_through(layers, shape, first)
-    for (number, name, layer), given in zip(numbered(layers, first), shapes, strict=False):
+    shapes = shapes_through(layers, shape)
+    for (number, name, layer), given in zip(numbered(layers), shapes, strict=False):
         own = params.get(name, {})
         row = _row(f"{above}{number}", layer, given, own, learns)
         yield row
         for place, (part, inner) in enumerate(layer.parts().items()):
             prefix = f"{row.number}.{part[0] if place else ''}"
-            yield from _rows(inner, own.get(part, {}), given, 1, learns, prefix)
+            yield from _rows(inner, own.get(part, {}), given, learns, prefix)
         learns = learns or any(param.trained for _, param in leaves(own))
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import jax
 
 
-def parted(tree: Any, trained: Any) -> tuple[Any, Any]:
+def partition(tree: Any, trained: Any) -> tuple[Any, Any]:
     """The leaves that are trained, and the others; None where the other tree has a leaf.
 
     Args:
@@ -18,8 +18,8 @@ def parted(tree: Any, trained: Any) -> tuple[Any, Any]:
     )
 
 
-def merged(trained: Any, frozen: Any) -> Any:
-    """Undoes ``parted``."""
+def combine(trained: Any, frozen: Any) -> Any:
+    """Inverse of ``partition``."""
 
     def either(one: Any, other: Any) -> Any:
         return other if one is None else one
@@ -28,6 +28,6 @@ def merged(trained: Any, frozen: Any) -> Any:
 
 
 def by_path(tree: Any) -> dict[str, Any]:
-    """The leaves of a pytree by their path, as in "params/conv_2/w"."""
+    """The leaves of a pytree by their path, as in "params/conv_1/w"."""
     leaves, _ = jax.tree.flatten_with_path(tree)
     return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}

@@ -6,7 +6,6 @@ package leaves jax out. A layer of your own is the same thing as one of these.
 
 from ffnn_jax.nn import _contents
 from ffnn_jax.nn._chain import (
-    FIRST_OF_A_NETWORK,
     apply,
     mixes_batch,
     needs_key,
@@ -20,19 +19,18 @@ from ffnn_jax.nn._contents import *  # noqa: F403
 from ffnn_jax.nn._contents import LAYERS
 from ffnn_jax.nn._keys import image_keys
 from ffnn_jax.nn._layer import Layer
-from ffnn_jax.nn._param import Constant, Dirac, FromImages, Normal, Param, Shape, Start, Tree
+from ffnn_jax.nn._param import Constant, Dirac, FromImages, Initialiser, Normal, Param, Shape, Tree
 
 __all__ = [
-    "FIRST_OF_A_NETWORK",
     "LAYERS",
     "Constant",
     "Dirac",
     "FromImages",
+    "Initialiser",
     "Layer",
     "Normal",
     "Param",
     "Shape",
-    "Start",
     "Tree",
     "apply",
     "image_keys",

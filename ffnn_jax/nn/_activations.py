@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any, ClassVar
 
-from ffnn_jax._described import require_number
+from ffnn_jax._base_config import require_number
 from ffnn_jax.nn._layer import Layer
 from ffnn_jax.nn._param import Tree
 

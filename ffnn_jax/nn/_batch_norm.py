@@ -4,7 +4,7 @@ import dataclasses
 import math
 from typing import Any, ClassVar
 
-from ffnn_jax._described import require, require_number
+from ffnn_jax._base_config import require, require_number
 from ffnn_jax.nn._layer import Layer
 from ffnn_jax.nn._param import Constant, Param, Shape, Tree
 

@@ -3,51 +3,45 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ffnn_jax._errors import Refusal
+from ffnn_jax._errors import UserError
 from ffnn_jax.nn._keys import folded
 from ffnn_jax.nn._layer import Layer
 from ffnn_jax.nn._param import Shape, Tree
 
 Layers = Sequence[Layer]
-FIRST_OF_A_NETWORK = 2  # the input is layer 1 of the report's Table 2
 
 
-def numbered(layers: Layers, first: int = 1) -> list[tuple[int, str, Layer]]:
-    """(number, name, layer) of each layer; the name is as in "conv_2".
-
-    Args:
-        layers: in the order in which the data flows.
-        first: number of the first layer.
-    """
+def numbered(layers: Layers) -> list[tuple[int, str, Layer]]:
+    """(number, name, layer) of each layer, counted from 1; names are as in "conv_1"."""
     return [
         (number, f"{type(layer).__name__.lower()}_{number}", layer)
-        for number, layer in enumerate(layers, start=first)
+        for number, layer in enumerate(layers, start=1)
     ]
 
 
-def shapes_through(layers: Layers, shape: Shape, first: int = FIRST_OF_A_NETWORK) -> list[Shape]:
+def shapes_through(layers: Layers, shape: Shape) -> list[Shape]:
     """The shape that each layer is given, and at the end the shape that comes out.
 
     Raises:
-        Refusal: a layer does not fit the shape it is given; it is named by its number.
+        UserError: a layer does not fit the shape it is given; it is named by its number.
     """
     shapes = [shape]
-    for number, layer in enumerate(layers, start=first):
+    for number, layer in enumerate(layers, start=1):
         try:
             shapes.append(layer.output_shape(shapes[-1]))
-        except Refusal as refusal:
-            raise Refusal(f"layer {number}, {refusal}, input shape {shapes[-1]}") from None
+        except UserError as error:
+            raise UserError(f"layer {number}, {error}, input shape {shapes[-1]}") from None
     return shapes
 
 
-def params_of(layers: Layers, shape: Shape, first: int = 1) -> Tree:
+def params_of(layers: Layers, shape: Shape) -> Tree:
     """The parameters of the layers that have some, by the layers' names."""
-    return _collected("params", layers, shape, first)
+    return _collected("params", layers, shape)
 
 
-def state_of(layers: Layers, shape: Shape, first: int = 1) -> Tree:
+def state_of(layers: Layers, shape: Shape) -> Tree:
     """The state of the layers that have some, by the layers' names."""
-    return _collected("state", layers, shape, first)
+    return _collected("state", layers, shape)
 
 
 def mixes_batch(layers: Layers) -> bool:
@@ -70,7 +64,7 @@ def apply(layers: Layers, params: Tree, state: Tree, x: Any, **mode: Any) -> tup
         params: parameters by layer name, of the layers that have some.
         state: the same of the states.
         x: the batch.
-        **mode: ``training``, ``key`` and ``first``, as in ``outputs``.
+        **mode: ``training`` and ``key``, as in ``outputs``.
     """
     after = dict(state)
     for name, z, changed in outputs(layers, params, state, x, **mode):
@@ -88,7 +82,6 @@ def outputs(
     *,
     training: bool = False,
     key: Any = None,
-    first: int = 1,
 ) -> Iterator[tuple[str, Any, Tree]]:
     """(name, output, state after the batch) of one layer after another.
 
@@ -99,11 +92,10 @@ def outputs(
         x: the batch.
         training: whether the batch is trained on.
         key: a key for each image, or None; each layer that needs one has keys of its own.
-        first: number of the first layer.
     """
     from jax import named_scope
 
-    for number, name, layer in numbered(layers, first):
+    for number, name, layer in numbered(layers):
         given = params.get(name, {}), state.get(name, {})
         keys = folded(key, number) if needs_key([layer]) else None
         with named_scope(name):
@@ -118,10 +110,10 @@ def _in_the_dtype_of(x: Any, z: Any) -> Any:
     return z.astype(x.dtype) if wider else z
 
 
-def _collected(what: str, layers: Layers, shape: Shape, first: int) -> Tree:
-    shapes = shapes_through(layers, shape, first)
+def _collected(what: str, layers: Layers, shape: Shape) -> Tree:
+    shapes = shapes_through(layers, shape)
     found = {
         name: getattr(layer, what)(given)
-        for (_, name, layer), given in zip(numbered(layers, first), shapes, strict=False)
+        for (_, name, layer), given in zip(numbered(layers), shapes, strict=False)
     }
     return {name: tree for name, tree in found.items() if tree}

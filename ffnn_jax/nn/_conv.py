@@ -4,8 +4,8 @@ import dataclasses
 import math
 from typing import Any, ClassVar, Literal
 
-from ffnn_jax._described import is_whole, require, require_whole
-from ffnn_jax._errors import Refusal
+from ffnn_jax._base_config import is_integer, require, require_positive_integers
+from ffnn_jax._errors import UserError
 from ffnn_jax.nn._layer import image_shape
 from ffnn_jax.nn._param import Shape, Tree
 from ffnn_jax.nn._weighted import Weighted
@@ -24,9 +24,9 @@ class Conv(Weighted):
     def __post_init__(self) -> None:
         """Rejects sizes that no convolution has."""
         super().__post_init__()
-        require_whole(self, "filters", "size", "stride")
+        require_positive_integers(self, "filters", "size", "stride")
         named = self.padding in ("SAME", "VALID")
-        holds = named or (is_whole(self.padding) and int(self.padding) >= 0)
+        holds = named or (is_integer(self.padding) and int(self.padding) >= 0)
         require(self, "padding", holds, '"SAME", "VALID" or at least 0')
 
     def output_shape(self, shape: Shape) -> Shape:
@@ -54,5 +54,5 @@ class Conv(Weighted):
             return -(-length // self.stride)
         padded = length + 2 * (self.padding if isinstance(self.padding, int) else 0)
         if self.size > padded:
-            raise Refusal(f"{self}: the kernel is larger than the padded image ({padded} pixels)")
+            raise UserError(f"{self}: the kernel is larger than the padded image ({padded} pixels)")
         return (padded - self.size) // self.stride + 1

@@ -4,8 +4,8 @@ import dataclasses
 import math
 from typing import Any, ClassVar
 
-from ffnn_jax._described import require, require_whole
-from ffnn_jax._errors import Refusal
+from ffnn_jax._base_config import require, require_positive_integers
+from ffnn_jax._errors import UserError
 from ffnn_jax.nn._param import Shape, Tree
 from ffnn_jax.nn._weighted import Weighted
 
@@ -25,13 +25,13 @@ class Dense(Weighted):
     def __post_init__(self) -> None:
         """Rejects a layer without outputs."""
         super().__post_init__()
-        require_whole(self, "units")
+        require_positive_integers(self, "units")
         require(self, "flatten", isinstance(self.flatten, bool), "True or False")
 
     def output_shape(self, shape: Shape) -> Shape:
         """(units,), or (..., units) where the last axis alone is projected."""
         if not self.flatten and not shape:
-            raise Refusal(f"{self}: needs an input with an axis to project")
+            raise UserError(f"{self}: needs an input with an axis to project")
         return (self.units,) if self.flatten else (*shape[:-1], self.units)
 
     def params(self, shape: Shape) -> Tree:

@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any, ClassVar
 
-from ffnn_jax._described import is_number, require
+from ffnn_jax._base_config import is_number, require
 from ffnn_jax.nn._keys import image_keys
 from ffnn_jax.nn._layer import Layer
 from ffnn_jax.nn._param import Tree

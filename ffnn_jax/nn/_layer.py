@@ -3,13 +3,13 @@
 import dataclasses
 from typing import Any, ClassVar
 
-from ffnn_jax._described import Described
-from ffnn_jax._errors import Refusal
+from ffnn_jax._base_config import BaseConfig
+from ffnn_jax._errors import UserError
 from ffnn_jax.nn._param import Shape, Tree
 
 
 @dataclasses.dataclass(frozen=True)
-class Layer(Described):
+class Layer(BaseConfig):
     """A layer: a frozen dataclass of settings, yours and the package's alike.
 
     A layer without state, mode or key defines ``__call__(params, x)`` alone; any other defines
@@ -31,7 +31,7 @@ class Layer(Described):
         """The shape of one output, given the shape of one input.
 
         Raises:
-            Refusal: the layer does not fit the input.
+            UserError: the layer does not fit the input.
         """
         return shape
 
@@ -79,8 +79,8 @@ def image_shape(layer: Layer, shape: Shape) -> Shape:
     """The shape, if it is that of an image.
 
     Raises:
-        Refusal: it is not (height, width, channels).
+        UserError: it is not (height, width, channels).
     """
     if len(shape) != 3:
-        raise Refusal(f"{layer}: needs an image (height, width, channels)")
+        raise UserError(f"{layer}: needs an image (height, width, channels)")
     return shape

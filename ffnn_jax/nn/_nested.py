@@ -3,8 +3,8 @@
 import dataclasses
 from typing import Any, ClassVar
 
-from ffnn_jax._described import require
-from ffnn_jax._errors import Refusal
+from ffnn_jax._base_config import require
+from ffnn_jax._errors import UserError
 from ffnn_jax.nn import _chain
 from ffnn_jax.nn._keys import folded
 from ffnn_jax.nn._layer import Layer
@@ -54,7 +54,7 @@ class Sequential(_Nested):
 
     def output_shape(self, shape: Shape) -> Shape:
         """That of the last layer."""
-        return _chain.shapes_through(self.layers, shape, first=1)[-1]
+        return _chain.shapes_through(self.layers, shape)[-1]
 
     def apply(
         self, params: Tree, state: Tree, x: Any, *, training: bool = False, key: Any = None
@@ -88,13 +88,11 @@ class Residual(_Nested):
         """That of both branches.
 
         Raises:
-            Refusal: the branches differ in shape.
+            UserError: the branches differ in shape.
         """
-        body, shortcut = (
-            _chain.shapes_through(part, shape, first=1)[-1] for part in self.parts().values()
-        )
+        body, shortcut = (_chain.shapes_through(part, shape)[-1] for part in self.parts().values())
         if body != shortcut:
-            raise Refusal(f"{self}: the body gives {body}, the shortcut {shortcut}")
+            raise UserError(f"{self}: the body gives {body}, the shortcut {shortcut}")
         return body
 
     def apply(

@@ -1,11 +1,11 @@
-"""What an array of a layer is before there is one: its shape, its start, and its treatment."""
+"""An array of a layer before it is made: its shape, initialiser, and role in training."""
 
 import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from ffnn_jax._described import is_whole
-from ffnn_jax._errors import Refusal
+from ffnn_jax._base_config import is_integer
+from ffnn_jax._errors import UserError
 
 Shape = tuple[int, ...]
 Tree = dict[str, Any]
@@ -14,9 +14,9 @@ Tree = dict[str, Any]
 
 @dataclasses.dataclass(frozen=True)
 class Normal:
-    """A draw from the normal distribution of this deviation and mean."""
+    """A draw from the normal distribution of this stddev and mean."""
 
-    deviation: float
+    stddev: float
     mean: float = 0.0
 
 
@@ -32,10 +32,10 @@ class Dirac:
     """A kernel (KH, KW, C_in, C_out) whose first outputs are the inputs, unchanged.
 
     Its entry (KH // 2, KW // 2, c, c) is 1 and the others of output c are 0, for c below C_in and
-    C_out. Outputs beyond C_in are drawn from the normal distribution of this deviation.
+    C_out. Outputs beyond C_in are drawn from the normal distribution of this stddev.
     """
 
-    deviation: float = 0.0
+    stddev: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,8 +51,8 @@ class FromImages:
     images: int = 5000
 
 
-Start = Normal | Constant | Dirac | FromImages | Callable[[Any, Shape], Any]
-"""How an array starts; a function of one's own is given a key and the shape."""
+Initialiser = Normal | Constant | Dirac | FromImages | Callable[[Any, Shape], Any]
+"""How an array is initialised; a custom function is given a key and the shape."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,28 +61,28 @@ class Param:
 
     Attributes:
         shape: of the array.
-        start: how it starts.
-        trained: whether it is differentiated and updated. What is not stays as it started.
+        init: how it is initialised.
+        trained: whether it is differentiated and updated. An untrained one keeps its value.
         decayed: whether weight decay acts on it.
         group: names the parameters that share a factor on the learning rate
             (``Settings.group_rates``).
     """
 
     shape: Shape
-    start: Start = Constant(0.0)
+    init: Initialiser = Constant(0.0)
     trained: bool = True
     decayed: bool = True
     group: str = ""
 
     def __post_init__(self) -> None:
         """Rejects fields of another type."""
-        shape = isinstance(self.shape, tuple) and all(map(is_whole, self.shape))
+        shape = isinstance(self.shape, tuple) and all(map(is_integer, self.shape))
         words = isinstance(self.trained, bool) and isinstance(self.decayed, bool)
-        starts = callable(self.start) or isinstance(
-            self.start, Normal | Constant | Dirac | FromImages
+        starts = callable(self.init) or isinstance(
+            self.init, Normal | Constant | Dirac | FromImages
         )
         if not (shape and words and starts and isinstance(self.group, str)):
-            raise Refusal(
-                f"{self}: shape must be a tuple of whole numbers, start a start, "
+            raise UserError(
+                f"{self}: shape must be a tuple of integers, init an initialiser, "
                 "trained and decayed True or False, group text"
             )

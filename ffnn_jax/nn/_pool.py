@@ -3,8 +3,8 @@
 import dataclasses
 from typing import Any, ClassVar
 
-from ffnn_jax._described import require_whole
-from ffnn_jax._errors import Refusal
+from ffnn_jax._base_config import require_positive_integers
+from ffnn_jax._errors import UserError
 from ffnn_jax.nn._layer import Layer, image_shape
 from ffnn_jax.nn._param import Shape, Tree
 
@@ -18,13 +18,13 @@ class MaxPool(Layer):
 
     def __post_init__(self) -> None:
         """Rejects a window below one pixel."""
-        require_whole(self, "window")
+        require_positive_integers(self, "window")
 
     def output_shape(self, shape: Shape) -> Shape:
         """Height and width divided by the window, rounded down."""
         height, width, channels = image_shape(self, shape)
         if self.window > min(height, width):
-            raise Refusal(f"{self}: the window is larger than the {height} x {width} image")
+            raise UserError(f"{self}: the window is larger than the {height} x {width} image")
         return (height // self.window, width // self.window, channels)
 
     def __call__(self, params: Tree, x: Any) -> Any:

@@ -4,7 +4,7 @@ import dataclasses
 import math
 from typing import Any
 
-from ffnn_jax._described import require, require_number, require_whole
+from ffnn_jax._base_config import require, require_number, require_positive_integers
 from ffnn_jax.nn._layer import Layer
 from ffnn_jax.nn._param import Constant, Normal, Param, Shape, Tree
 
@@ -24,7 +24,7 @@ class Weighted(Layer):
         """Validates the initialisation."""
         require_number(self, "init_scale", 0, math.inf)
         if self.init_fan_in is not None:
-            require_whole(self, "init_fan_in")
+            require_positive_integers(self, "init_fan_in")
         require(self, "bias", isinstance(self.bias, bool), "True or False")
 
     def weights(self, shape: Shape) -> Tree:

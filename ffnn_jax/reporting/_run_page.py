@@ -11,7 +11,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from matplotlib.figure import Figure
 
-from ffnn_jax.config import Refusal
+from ffnn_jax.config import UserError
 from ffnn_jax.reporting._figures import png
 from ffnn_jax.reporting._metrics import Confusion, f1, precision, recall
 
@@ -48,13 +48,13 @@ def run_page(folder: Path) -> str:
         folder: what the run left.
 
     Raises:
-        Refusal: the folder is not one that a run left.
+        UserError: the folder is not one that a run left.
     """
     result, settings = _read(folder / "result.json"), _read(folder / "config.json")
     try:
         return _page(folder, result, settings)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        raise Refusal(
+        raise UserError(
             f"{folder}: result.json and config.json are not those of a run ({error!r})"
         ) from None
 
@@ -94,7 +94,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise Refusal(
+        raise UserError(
             f"{path} cannot be read, so {path.parent} is no finished run ({error})"
         ) from None
 
@@ -194,7 +194,7 @@ def _facts(result: Result) -> list[tuple[str, str]]:
 
 
 def _in_words(value: Any) -> str:
-    """A setting's value; descriptions as in "Conv(filters=16, size=5)"."""
+    """A setting's value; configurations as in "Conv(filters=16, size=5)"."""
     if isinstance(value, dict):
         given = (f"{key}={_field(one)}" for key, one in value.items() if key != "type")
         fields = ", ".join(given)

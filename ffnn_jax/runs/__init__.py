@@ -1,34 +1,40 @@
 """A whole run: from settings to trained and tested models, and to the folder it leaves."""
 
-from ffnn_jax.runs._checkpoints import EVERY, Checkpoints, Ending, Saved, last_checkpoint
-from ffnn_jax.runs._compiled import keep_compiled_programs
-from ffnn_jax.runs._compute import carry_out, compute
+from ffnn_jax.runs._checkpoints import (
+    CHECKPOINT_INTERVAL,
+    Checkpoint,
+    CheckpointManager,
+    StopRequest,
+    last_checkpoint,
+)
+from ffnn_jax.runs._compiled import enable_compilation_cache
+from ffnn_jax.runs._compute import compute, run_plan
 from ffnn_jax.runs._environment import device, versions
-from ffnn_jax.runs._folder import alone_in, new_run_folder
-from ffnn_jax.runs._outcome import Outcome, most_confident_mistakes, result_of
+from ffnn_jax.runs._folder import locked, new_run_folder
 from ffnn_jax.runs._plan import Plan, adapt_to_dataset, plan
+from ffnn_jax.runs._result import RunResult, most_confident_errors, result_to_json
 from ffnn_jax.runs._resumed import resumed_settings
 from ffnn_jax.runs._write import write_config, write_page, write_run
 
 __all__ = [
-    "EVERY",
-    "Checkpoints",
-    "Ending",
-    "Outcome",
+    "CHECKPOINT_INTERVAL",
+    "Checkpoint",
+    "CheckpointManager",
     "Plan",
-    "Saved",
+    "RunResult",
+    "StopRequest",
     "adapt_to_dataset",
-    "alone_in",
-    "carry_out",
     "compute",
     "device",
-    "keep_compiled_programs",
+    "enable_compilation_cache",
     "last_checkpoint",
-    "most_confident_mistakes",
+    "locked",
+    "most_confident_errors",
     "new_run_folder",
     "plan",
-    "result_of",
+    "result_to_json",
     "resumed_settings",
+    "run_plan",
     "versions",
     "write_config",
     "write_page",

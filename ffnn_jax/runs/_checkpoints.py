@@ -17,28 +17,27 @@ from typing import Any
 import jax
 import numpy as np
 
-from ffnn_jax.config import Interrupted, Refusal, Settings
+from ffnn_jax.config import RunInterruptedError, Settings, UserError
 from ffnn_jax.models import load_arrays, save_arrays
 from ffnn_jax.runs._environment import arithmetic
 from ffnn_jax.runs._folder import writing
 from ffnn_jax.training import Callbacks, Progress, Snapshot, snapshot_from
 
-EVERY = 1000
+CHECKPOINT_INTERVAL = 1000
 _LAST = 3
-_SEED = re.compile(r"^(seed_\d+)/momentum/")  # of format 1
 _NAME = re.compile(r"step-(\d{10})\.npz")
 _log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass
-class Ending:
+class StopRequest:
     """Whether a run is to end before its last step: the number of the signal that asks for it."""
 
     signal: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
-class Saved:
+class Checkpoint:
     """A checkpoint as it was read.
 
     Attributes:
@@ -52,7 +51,7 @@ class Saved:
     about: Mapping[str, Any]
 
 
-class Checkpoints(Callbacks):
+class CheckpointManager(Callbacks):
     """Keeps a run's snapshots in its folder, and passes on what the run tells.
 
     Args:
@@ -60,7 +59,7 @@ class Checkpoints(Callbacks):
         every: steps between two checkpoints, if not given as often as the run had them, or 1,000;
             there is one before the first step, and one at the end, too.
         start: where to go on; from the first step if not given.
-        ending: is asked at each stop whether the run is to end there.
+        stop: is asked at each stop whether the run is to end there.
         listener: is told how the run goes.
     """
 
@@ -68,25 +67,25 @@ class Checkpoints(Callbacks):
         self,
         folder: Path,
         every: int | None = None,
-        start: Saved | None = None,
-        ending: Ending | None = None,
+        start: Checkpoint | None = None,
+        stop: StopRequest | None = None,
         listener: Callbacks | None = None,
     ) -> None:
         """Makes the folder of the checkpoints."""
         self._folder, self._start = folder / "checkpoints", start
-        self._every = every or (start.about.get("every") if start else None) or EVERY
-        self._ending, self._listener = ending or Ending(), listener or Callbacks()
+        self._every = every or (start.about.get("every") if start else None) or CHECKPOINT_INTERVAL
+        self._stop, self._listener = stop or StopRequest(), listener or Callbacks()
         self._run: Mapping[str, Any] = {}
         self._folder.mkdir(parents=True, exist_ok=True)
         for part in self._folder.glob(".*.part"):
             part.unlink(missing_ok=True)  # of a process that was killed
         self._best: float | None = None
 
-    def describes(self, run: Mapping[str, Any]) -> None:
+    def on_metadata(self, run: Mapping[str, Any]) -> None:
         """Takes what each checkpoint says of its run: settings, data, normalisation.
 
         Raises:
-            Refusal: the run that is to go on had other data, or another normalisation of it.
+            UserError: the run that is to go on had other data, or another normalisation of it.
         """
         self._run = {**run, "every": self._every, "arithmetic": arithmetic()}
         if self._start is not None:
@@ -95,7 +94,7 @@ class Checkpoints(Callbacks):
             _warn_of_other_arithmetic(self._start, self._run["arithmetic"])
         self._best = _validation_of(self._folder / "best.npz", run)
 
-    def begin(self, fresh: Snapshot) -> Snapshot:
+    def on_begin(self, fresh: Snapshot) -> Snapshot:
         """Goes on where the run was, or saves its beginning.
 
         What is newer could not be read and is put aside; a new number of steps is kept at once.
@@ -105,8 +104,8 @@ class Checkpoints(Callbacks):
             return fresh
         try:
             snapshot = snapshot_from(self._start.arrays, self._start.about, fresh.states)
-        except Refusal as refusal:
-            raise Refusal(f"{self._start.path}: {refusal}") from None
+        except UserError as error:
+            raise UserError(f"{self._start.path}: {error}") from None
         for step, path in _numbered(self._folder):
             if step > snapshot.step:
                 path.replace(path.with_suffix(".npz.damaged"))
@@ -118,29 +117,29 @@ class Checkpoints(Callbacks):
         """The next step that a checkpoint is due at."""
         return (step // self._every + 1) * self._every
 
-    def reached(self, step: int, steps: int, snapshot: Callable[[], Snapshot]) -> None:
+    def on_stop(self, step: int, steps: int, snapshot: Callable[[], Snapshot]) -> None:
         """Saves where that is due, and ends the run where that was asked for."""
-        ends = self._ending.signal
+        ends = self._stop.signal
         if ends is not None or step % self._every == 0 or step == steps:
             self._save(snapshot())
         if ends is not None and step < steps:
-            raise Interrupted(ends, f"saved at step {step:,}")
+            raise RunInterruptedError(ends, f"saved at step {step:,}")
 
-    def compiling(self) -> None:
+    def on_compile(self) -> None:
         """Passes it on."""
-        self._listener.compiling()
+        self._listener.on_compile()
 
-    def progress(self, progress: Progress) -> None:
+    def on_progress(self, progress: Progress) -> None:
         """Passes it on."""
-        self._listener.progress(progress)
+        self._listener.on_progress(progress)
 
-    def evaluating(self) -> None:
+    def on_evaluate(self) -> None:
         """Passes it on."""
-        self._listener.evaluating()
+        self._listener.on_evaluate()
 
-    def tested(self, accuracies: Sequence[float]) -> None:
+    def on_test(self, accuracies: Sequence[float]) -> None:
         """Passes it on."""
-        self._listener.tested(accuracies)
+        self._listener.on_test(accuracies)
 
     def _save(self, snapshot: Snapshot) -> None:
         looks = [one.validation_accuracy for one in snapshot.history if one.step == snapshot.step]
@@ -167,11 +166,11 @@ class Checkpoints(Callbacks):
             path.unlink()
 
 
-def last_checkpoint(folder: Path) -> Saved:
+def last_checkpoint(folder: Path) -> Checkpoint:
     """The newest readable checkpoint of a run, falling back to the best.
 
     Raises:
-        Refusal: there is none.
+        UserError: there is none.
     """
     found: list[tuple[int | None, Path]] = [*_numbered(folder / "checkpoints")]
     best = folder / "checkpoints" / "best.npz"
@@ -180,24 +179,23 @@ def last_checkpoint(folder: Path) -> Saved:
     for step, path in found:
         try:
             return _read(path, step)
-        except Refusal as refusal:
-            _log.warning("%s; the one before it is used", refusal)
+        except UserError as error:
+            _log.warning("%s; the one before it is used", error)
     if found:
-        raise Refusal(f"{folder} has no checkpoint that can be read: nothing to resume")
-    raise Refusal(f"{folder} ended before its first checkpoint: remove it and begin anew")
+        raise UserError(f"{folder} has no checkpoint that can be read: nothing to resume")
+    raise UserError(f"{folder} ended before its first checkpoint: remove it and begin anew")
 
 
-def _read(path: Path, step: int | None) -> Saved:
+def _read(path: Path, step: int | None) -> Checkpoint:
     """A checkpoint, of this step if one is given."""
     arrays, about, number = load_arrays(path)
     if "settings" not in about or not isinstance(about.get("step"), int):
-        raise Refusal(f"{path}: no checkpoint of a run")
+        raise UserError(f"{path}: no checkpoint of a run")
     if step not in (None, about["step"]):
-        raise Refusal(f"{path}: it is of step {about['step']}")
+        raise UserError(f"{path}: it is of step {about['step']}")
     if number == 1:
         about["settings"] = Settings.from_json(about["settings"]).to_json()  # as format 2 has them
-        arrays = {_SEED.sub(r"\1/opt_state/", name): array for name, array in arrays.items()}
-    return Saved(path, arrays, about)
+    return Checkpoint(path, arrays, about)
 
 
 def _validation_of(best: Path, run: Mapping[str, Any]) -> float | None:
@@ -208,10 +206,10 @@ def _validation_of(best: Path, run: Mapping[str, Any]) -> float | None:
         about = _read(best, None).about
         there, here = (_but_for_steps(of["settings"]) for of in (about, run))
         if (there, about.get("data_sha256")) != (here, run["data_sha256"]):
-            raise Refusal(f"{best}: of another run")
+            raise UserError(f"{best}: of another run")
         return about["validation"]
-    except Refusal as refusal:
-        _log.warning("%s; it will be replaced", refusal)
+    except UserError as error:
+        _log.warning("%s; it will be replaced", error)
         return None
 
 
@@ -220,7 +218,7 @@ def _but_for_steps(settings: Mapping[str, Any]) -> Any:
     return json.loads(json.dumps({**settings, "steps": 0}))
 
 
-def _warn_of_other_arithmetic(start: Saved, now: Mapping[str, Any]) -> None:
+def _warn_of_other_arithmetic(start: Checkpoint, now: Mapping[str, Any]) -> None:
     for name, value in start.about.get("arithmetic", {}).items():
         if now.get(name) != value:
             _log.warning(
@@ -235,7 +233,9 @@ def _numbered(folder: Path) -> list[tuple[int, Path]]:
     return sorted(((int(name[1]), path) for name, path in files if name), reverse=True)
 
 
-def _require_same(saved: Saved, key: str, now: Any) -> None:
-    if saved.about.get(key) != now:
+def _require_same(checkpoint: Checkpoint, key: str, now: Any) -> None:
+    if checkpoint.about.get(key) != now:
         what = key.replace("_", " ")
-        raise Refusal(f"{saved.path}: its {what} was {saved.about.get(key)}, now it is {now}")
+        raise UserError(
+            f"{checkpoint.path}: its {what} was {checkpoint.about.get(key)}, now it is {now}"
+        )

@@ -13,7 +13,7 @@ from ffnn_jax.runs._environment import processor_features
 _MOST_BYTES = 1 << 30
 
 
-def keep_compiled_programs() -> Path | None:
+def enable_compilation_cache() -> Path | None:
     """Has jax keep what it compiles from here on in the user's cache folder.
 
     What was asked of jax already, as by ``JAX_COMPILATION_CACHE_DIR``, stays. Programs are the

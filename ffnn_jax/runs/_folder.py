@@ -10,7 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from ffnn_jax.config import Refusal
+from ffnn_jax.config import UserError
 
 _RUNS = Path("runs")
 
@@ -23,7 +23,7 @@ def new_run_folder(preset: str, folder: Path | None = None) -> Path:
         folder: an explicit one instead.
 
     Raises:
-        Refusal: the explicit folder exists, or the folder cannot be made.
+        UserError: the explicit folder exists, or the folder cannot be made.
     """
     try:
         if folder is not None:
@@ -33,16 +33,16 @@ def new_run_folder(preset: str, folder: Path | None = None) -> Path:
         return next(path for path in _numbered(preset) if _made(path))
     except OSError as error:
         if folder is not None and os.path.lexists(folder):
-            raise Refusal(f"run-dir must not exist yet, {folder} does") from None
-        raise Refusal(f"run-dir cannot be made: {error}") from None
+            raise UserError(f"run-dir must not exist yet, {folder} does") from None
+        raise UserError(f"run-dir cannot be made: {error}") from None
 
 
 @contextlib.contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """Keeps other processes out of a run's folder; a lock ends with the process that has it.
 
     Raises:
-        Refusal: another process has it; which, and where.
+        UserError: another process has it; which, and where.
     """
     owner = folder / "owner.json"
     try:
@@ -54,7 +54,7 @@ def alone_in(folder: Path) -> Iterator[None]:
             finally:
                 owner.unlink(missing_ok=True)
     except Timeout:
-        raise Refusal(f"{folder} is in use by {_named(owner)}") from None
+        raise UserError(f"{folder} is in use by {_named(owner)}") from None
 
 
 @contextlib.contextmanager

@@ -8,12 +8,12 @@ import jax
 import numpy as np
 import optax
 
-from ffnn_jax.config import Refusal, Settings, Validation, suggestion
+from ffnn_jax.config import Settings, UserError, Validation, suggestion
 from ffnn_jax.data import Dataset, Splits
 from ffnn_jax.network import Network, require_kept_contract
 from ffnn_jax.nn import Dense
 from ffnn_jax.optim import momentum, scale_by_group, triangular
-from ffnn_jax.training import Split, hold_out
+from ffnn_jax.training import Split, split_validation
 
 
 class Plan(NamedTuple):
@@ -34,7 +34,7 @@ def plan(settings: Settings, splits: Splits) -> Plan:
     """Builds the network of a run, once settings and data are found to fit.
 
     Raises:
-        Refusal: a layer or an augmentation does not fit the images, the outputs are not one a
+        UserError: a layer or an augmentation does not fit the images, the outputs are not one a
             class, the batch is larger than the training set, nothing is trained, a group with a
             rate of its own has no parameters, a layer of one's own does not keep to the contract;
             or the splits differ in images or classes.
@@ -43,16 +43,16 @@ def plan(settings: Settings, splits: Splits) -> Plan:
     outputs, classes = network.output_shape, len(splits.train.class_names)
     if outputs != (classes,):
         name = splits.train.name
-        raise Refusal(f"{name} has {classes} classes, the network has outputs {outputs}")
+        raise UserError(f"{name} has {classes} classes, the network has outputs {outputs}")
     for augmentation in settings.augmentations:
         augmentation.require_fits(splits.train.image_shape)
     for part in splits[1:]:
         if part is not None and _kind(part) != _kind(splits.train):
-            raise Refusal(f"{part.name} has other images or classes than {splits.train.name}")
+            raise UserError(f"{part.name} has other images or classes than {splits.train.name}")
     trained_on = len(split(settings, splits, settings.seed).train)
     if settings.batch_size > trained_on:
         size = settings.batch_size
-        raise Refusal(f"batch-size must be at most the {trained_on} training images, got {size}")
+        raise UserError(f"batch-size must be at most the {trained_on} training images, got {size}")
     _require_trained(network, settings)
     require_kept_contract(network)
     return Plan(settings, splits, network)
@@ -82,7 +82,7 @@ def split(settings: Settings, splits: Splits, seed: int) -> Split:
     """The training and validation images of a seed, by their indices among both together."""
     count = len(splits.train)
     if splits.validation is None:
-        return hold_out(seed, count, settings.validation)
+        return split_validation(seed, count, settings.validation)
     both = np.arange(count + len(splits.validation), dtype=np.int32)
     return Split(both[:count], both[count:])
 
@@ -92,25 +92,27 @@ def optimizer_of(settings: Settings, network: Network) -> optax.GradientTransfor
     alpha: optax.ScalarOrSchedule = settings.learning_rate
     if settings.schedule == "triangular":
         alpha = triangular(alpha, settings.steps)
-    decayed = network.treatment_of_trained("decayed")
+    decayed = network.trained_param_attribute("decayed")
     rule = momentum(alpha, settings.momentum, settings.weight_decay, decayed)
     if not settings.group_rates:
         return rule
-    rates, groups = dict(settings.group_rates), network.treatment_of_trained("group")
+    rates, groups = dict(settings.group_rates), network.trained_param_attribute("group")
     factors = jax.tree.map(lambda group: rates.get(group, 1.0), groups)
     return optax.chain(rule, scale_by_group(factors))
 
 
 def _require_trained(network: Network, settings: Settings) -> None:
     """Rejects a network in which nothing is trained, and rates of groups that it does not train."""
-    trained = [param for param in network.every_param if param.trained]
+    trained = [param for param in network.all_params if param.trained]
     if not trained:
-        raise Refusal("layers: none has parameters that are trained")
+        raise UserError("layers: none has parameters that are trained")
     known = sorted({param.group for param in trained} - {""})
     for name, _ in settings.group_rates:
         if name not in known:
             there = f"known: {', '.join(known)}" if known else "no trained parameter has a group"
-            raise Refusal(f"group-rates: unknown group {name!r} ({there}){suggestion(name, known)}")
+            raise UserError(
+                f"group-rates: unknown group {name!r} ({there}){suggestion(name, known)}"
+            )
 
 
 def _kind(part: Dataset) -> tuple[Any, ...]:

@@ -7,7 +7,7 @@ from typing import Any
 from ffnn_jax.config import Settings
 from ffnn_jax.models import save
 from ffnn_jax.runs._folder import writing
-from ffnn_jax.runs._outcome import Outcome, result_of
+from ffnn_jax.runs._result import RunResult, result_to_json
 
 
 def write_config(folder: Path, settings: Settings) -> None:
@@ -16,27 +16,27 @@ def write_config(folder: Path, settings: Settings) -> None:
     _write_json(folder / "config.json", settings.to_json())
 
 
-def write_run(folder: str | Path, outcome: Outcome) -> Path:
+def write_run(folder: str | Path, result: RunResult) -> Path:
     """Fills a run's folder, which is made if it is not there, and returns it.
 
-    Figures and Table 1 are of the best member by validation.
+    Figures and Table 1 are of the best model by validation.
     """
     from ffnn_jax.reporting import precision_recall_table, save_figure
 
     folder = Path(folder)
-    write_config(folder, outcome.settings)
-    lines = [json.dumps(record._asdict()) for record in outcome.trained.history]
+    write_config(folder, result.settings)
+    lines = [json.dumps(record._asdict()) for record in result.trained.history]
     _write(folder / "metrics.jsonl", "".join(f"{line}\n" for line in lines))
-    _write_json(folder / "result.json", result_of(outcome))
+    _write_json(folder / "result.json", result_to_json(result))
     with writing(folder / "model.npz"):
-        save(folder / "model.npz", outcome.models, outcome.best)
-    for name, figure in outcome.figures().items():
+        save(folder / "model.npz", result.models, result.best)
+    for name, figure in result.figures().items():
         with writing(folder / f"{name}.png"):
             save_figure(figure, folder / f"{name}.png")
-    names = outcome.splits.test.class_names
-    table = precision_recall_table(outcome.confusions[outcome.best], names)
+    names = result.splits.test.class_names
+    table = precision_recall_table(result.confusions[result.best], names)
     _write(folder / "table_1.md", table)
-    _write(folder / "table_2.md", outcome.models[0].network.summary().to_markdown())
+    _write(folder / "table_2.md", result.models[0].network.summary().to_markdown())
     write_page(folder)
     return folder
 
@@ -45,12 +45,12 @@ def write_page(folder: Path) -> Path:
     """Writes a run's page from what the run saved, and returns where it is.
 
     Raises:
-        Refusal: the folder is not one that a run left.
+        UserError: the folder is not one that a run left.
     """
     from ffnn_jax.reporting import run_page
 
-    _write(folder / "report.html", run_page(folder))
-    return folder / "report.html"
+    _write(folder / "page.html", run_page(folder))
+    return folder / "page.html"
 
 
 def _write_json(path: Path, value: Any) -> None:

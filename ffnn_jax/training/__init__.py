@@ -1,14 +1,14 @@
 """Training: batches made on the device, one jitted step, the loop around it."""
 
-from ffnn_jax.training._accuracy import make_validate
+from ffnn_jax.training._accuracy import make_validation
 from ffnn_jax.training._augment import augment, crop, cutout, flip
 from ffnn_jax.training._callbacks import Callbacks, Progress
-from ffnn_jax.training._draws import draw_distinct, permuted
+from ffnn_jax.training._draws import permute, sample_without_replacement
 from ffnn_jax.training._gradients import loss_and_gradients, make_loss
-from ffnn_jax.training._images import Block, ImageParts, Images
+from ffnn_jax.training._images import Chunk, HostImages, Images
 from ffnn_jax.training._loader import Stream, fits_on_device
-from ffnn_jax.training._loop import Trained, train
-from ffnn_jax.training._sampling import Member, Sampling, Split, hold_out
+from ffnn_jax.training._loop import TrainingResult, train
+from ffnn_jax.training._sampling import Sampling, SeedData, Split, split_validation
 from ffnn_jax.training._snapshot import Record, Snapshot, snapshot_from
 from ffnn_jax.training._step import (
     ChunkMetrics,
@@ -18,33 +18,33 @@ from ffnn_jax.training._step import (
 )
 
 __all__ = [
-    "Block",
     "Callbacks",
+    "Chunk",
     "ChunkMetrics",
-    "ImageParts",
+    "HostImages",
     "Images",
-    "Member",
     "Progress",
     "Record",
     "Sampling",
+    "SeedData",
     "Snapshot",
     "Split",
     "Stream",
     "TrainState",
-    "Trained",
+    "TrainingResult",
     "augment",
     "crop",
     "cutout",
-    "draw_distinct",
     "fits_on_device",
     "flip",
-    "hold_out",
     "initial_state",
     "loss_and_gradients",
     "make_loss",
     "make_train_chunk",
-    "make_validate",
-    "permuted",
+    "make_validation",
+    "permute",
+    "sample_without_replacement",
     "snapshot_from",
+    "split_validation",
     "train",
 ]

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int32
 
 from ffnn_jax.network import Network, normalise
-from ffnn_jax.training._images import Block, Images
-from ffnn_jax.training._sampling import Member, validation_indices
+from ffnn_jax.training._images import Chunk, Images
+from ffnn_jax.training._sampling import SeedData, validation_indices
 
 
 def correct(logits: Float[Array, "N K"], labels: Int32[Array, " N"]) -> Bool[Array, " N"]:
@@ -16,7 +16,7 @@ def correct(logits: Float[Array, "N K"], labels: Int32[Array, " N"]) -> Bool[Arr
     return jax.lax.argmax(logits, 1, labels.dtype) == labels
 
 
-def make_validate(network: Network, batch_size: int, batches: int) -> jax.stages.Wrapped:
+def make_validation(network: Network, batch_size: int, batches: int) -> jax.stages.Wrapped:
     """Returns a jitted function that looks at a few random batches of validation images.
 
     Args:
@@ -25,19 +25,19 @@ def make_validate(network: Network, batch_size: int, batches: int) -> jax.stages
         batches: how many batches, each drawn anew from (seed, step).
 
     Returns:
-        ``validate(state, source, member)``, the accuracy over those batches; the source is all
-        images, or a ``Block`` of those batches.
+        ``validate(state, source, seed_data)``, the accuracy over those batches; the source is all
+        images, or a ``Chunk`` of those batches.
     """
 
-    def validate(state: Any, source: Images | Block, member: Member) -> Float[Array, ""]:
+    def validate(state: Any, source: Images | Chunk, seed_data: SeedData) -> Float[Array, ""]:
         def accuracy_of(batch: Images) -> Array:
-            x = normalise(batch.pixels, member.normalisation)
+            x = normalise(batch.pixels, seed_data.normalisation)
             logits, _ = network.apply(state.params, state.state, x)
             return jnp.mean(correct(logits, batch.labels), dtype=jnp.float32)
 
-        if isinstance(source, Block):
+        if isinstance(source, Chunk):
             return jnp.mean(jax.lax.map(accuracy_of, source.images))
-        indices = validation_indices(member, state.step, batch_size, batches)
+        indices = validation_indices(seed_data, state.step, batch_size, batches)
         return jnp.mean(jax.lax.map(lambda drawn: accuracy_of(source.at(drawn)), indices))
 
     return jax.jit(validate)

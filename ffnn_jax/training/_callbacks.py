@@ -22,28 +22,28 @@ class Progress(NamedTuple):
 class Callbacks:
     """Run callbacks; the defaults do nothing."""
 
-    def describes(self, run: Mapping[str, Any]) -> None:
+    def on_metadata(self, run: Mapping[str, Any]) -> None:
         """Before training: settings, data and normalisation, as JSON's own types."""
 
-    def begin(self, fresh: Snapshot) -> Snapshot:
+    def on_begin(self, fresh: Snapshot) -> Snapshot:
         """Where the run begins, given its state before the first step."""
         return fresh
 
-    def compiling(self) -> None:
+    def on_compile(self) -> None:
         """The training step is being compiled."""
 
     def next_stop(self, step: int) -> int:
-        """The next step after this one at which ``reached`` is to be called."""
+        """The next step after this one at which ``on_stop`` is to be called."""
         return sys.maxsize
 
-    def reached(self, step: int, steps: int, snapshot: Callable[[], Snapshot]) -> None:
+    def on_stop(self, step: int, steps: int, snapshot: Callable[[], Snapshot]) -> None:
         """At each stop; may ask for the snapshot there, and what it raises ends the run."""
 
-    def progress(self, progress: Progress) -> None:
+    def on_progress(self, progress: Progress) -> None:
         """Some steps are done; at least every few seconds."""
 
-    def evaluating(self) -> None:
+    def on_evaluate(self) -> None:
         """Training is done; all images are being classified, the test images first."""
 
-    def tested(self, accuracies: Sequence[float]) -> None:
+    def on_test(self, accuracies: Sequence[float]) -> None:
         """The test accuracy of every seed is known; the training images are next."""

@@ -8,7 +8,7 @@ _ROUNDS = 8
 _FEW = 64
 
 
-def draw_distinct(key: Key[Array, ""], size: int, below: int) -> Int32[Array, " size"]:
+def sample_without_replacement(key: Key[Array, ""], size: int, below: int) -> Int32[Array, " size"]:
     """Returns ``size`` different numbers from 0 to ``below`` - 1, without order or favour.
 
     All are drawn at once, and those that repeat an earlier one are drawn again until none does.
@@ -27,7 +27,7 @@ def draw_distinct(key: Key[Array, ""], size: int, below: int) -> Int32[Array, " 
         ValueError: size is more than below.
     """
     if size > below:
-        raise ValueError(f"draw_distinct: size must be at most {below}, got {size}")
+        raise ValueError(f"sample_without_replacement: size must be at most {below}, got {size}")
     if 2 * size > below:
         return jax.random.permutation(key, jnp.arange(below, dtype=jnp.int32))[:size]
 
@@ -46,20 +46,20 @@ def _repeats_an_earlier(numbers: Int32[Array, " size"]) -> Bool[Array, " size"]:
     return jnp.any(jnp.tril(numbers[:, None] == numbers[None, :], k=-1), axis=1)
 
 
-def permuted(
+def permute(
     key: Key[Array, ""], positions: Int32[Array, " size"], count: int
 ) -> Int32[Array, " size"]:
     """Where a permutation of 0 to ``count`` - 1 takes these positions, in O(size).
 
     A Feistel network permutes the numbers of as many bits as ``count`` needs: in each round one
     half is changed by a hash of the other half, which undoes itself. Numbers from ``count`` on are
-    permuted again until they are below it; that leaves a permutation of those below. Of few
+    permute again until they are below it; that leaves a permutation of those below. Of few
     numbers every permutation is equally likely: they are sorted by a draw each.
 
     Args:
         key: decides the permutation.
         positions: from 0 to ``count`` - 1.
-        count: how many numbers are permuted.
+        count: how many numbers are permute.
     """
     if count <= _FEW:
         return jax.random.permutation(key, jnp.arange(count, dtype=jnp.int32))[positions]

@@ -3,11 +3,11 @@
 The loss is a mean over the N images, as (23) has it. Cut the batch into P micro-batches of equal
 size with losses L_1 ... L_P; then
 
-    L = 1/P sum_p L_p                                                           (parts.1)
-    dL/dw = 1/P sum_p dL_p/dw                                                   (parts.2)
+    L = 1/P sum_p L_p                                                           (accumulate.1)
+    dL/dw = 1/P sum_p dL_p/dw                                                   (accumulate.2)
 
 so they may be gone through one after another, and only their sum is kept. What the layers of one
-write is then still in the cache when its backward reads it. (parts.1) asks that the loss of an
+write is then still in the cache when its backward reads it. (accumulate.1) asks that the loss of an
 image does not depend on the others, and a state is updated once a step: a batch that the network
 mixes, or that changes its state, is taken at once.
 """
@@ -20,9 +20,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Integer, Key, Num
 
 from ffnn_jax.layers import softmax_cross_entropy
-from ffnn_jax.network import Network, Params, State, merged
+from ffnn_jax.network import Network, Params, State, combine
 
-_LARGEST_PART, _SMALLEST_PART = 16, 8
+_LARGEST_MICRO_BATCH, _SMALLEST_MICRO_BATCH = 16, 8
 
 Batch = tuple[Num[Array, "N ..."], Integer[Array, " N"], Key[Array, " N"] | None]
 """Inputs, labels, and a key for each image where layers draw."""
@@ -39,7 +39,7 @@ def make_loss(network: Network, precision: str) -> Loss:
         trained: Params, frozen: Params, state: State, batch: Batch
     ) -> tuple[Array, tuple[Array, State]]:
         x, labels, keys = batch
-        params = merged(trained, frozen)
+        params = combine(trained, frozen)
         x = cast_to_compute(x, precision)
         logits, after = network.apply(params, state, x, training=True, key=keys)
         if jnp.finfo(logits.dtype).bits < 32:
@@ -61,7 +61,7 @@ def loss_and_gradients(
     frozen: Params,
     state: State,
     batch: Batch,
-    may_be_cut: bool = True,
+    allows_micro_batches: bool = True,
 ) -> tuple[Float[Array, ""], Float[Array, "N K"], State, Params]:
     """Returns the loss, the logits, the state after the batch, and the gradients.
 
@@ -71,10 +71,11 @@ def loss_and_gradients(
         frozen: the others.
         state: before the batch.
         batch: inputs, labels and keys.
-        may_be_cut: whether micro-batches give the same, as ``Network.may_be_cut`` says.
+        allows_micro_batches: whether micro-batches give the same result, as the network
+            says.
     """
     images = len(batch[1])
-    size = _part_size(images) if may_be_cut else images
+    size = _micro_batch_size(images) if allows_micro_batches else images
     if size == images:
         return _at_once(loss_of, trained, frozen, state, batch)
     return jax.lax.platform_dependent(
@@ -82,16 +83,16 @@ def loss_and_gradients(
         frozen,
         state,
         batch,
-        cpu=lambda *given: _in_parts(loss_of, size, *given),
+        cpu=lambda *given: _accumulated(loss_of, size, *given),
         default=lambda *given: _at_once(loss_of, *given),
     )
 
 
-def _part_size(images: int) -> int:
+def _micro_batch_size(images: int) -> int:
     """At most 16 images: the batch, or the largest from 8 to 16 that divides it, or else all."""
-    if images <= _LARGEST_PART:
+    if images <= _LARGEST_MICRO_BATCH:
         return images
-    sizes = range(_LARGEST_PART, _SMALLEST_PART - 1, -1)
+    sizes = range(_LARGEST_MICRO_BATCH, _SMALLEST_MICRO_BATCH - 1, -1)
     return next((size for size in sizes if images % size == 0), images)
 
 
@@ -103,10 +104,10 @@ def _at_once(
     return loss, logits, after, grads
 
 
-def _in_parts(
+def _accumulated(
     loss_of: Loss, size: int, trained: Params, frozen: Params, state: State, batch: Batch
 ) -> tuple[Array, Array, State, Params]:
-    """One micro-batch after another in a scan that carries the sums of (parts.1) and (parts.2)."""
+    """A scan over micro-batches that carries the sums of (accumulate.1) and (accumulate.2)."""
     parts: Any = jax.tree.map(lambda a: a.reshape(-1, size, *a.shape[1:]), batch)
 
     def add(sums: Any, part: Batch) -> tuple[Any, Array]:
@@ -117,5 +118,7 @@ def _in_parts(
     shapes = jax.eval_shape(lambda: _at_once(loss_of, trained, frozen, state, first))
     zeros = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), (shapes[0], shapes[3]))
     sums, logits = jax.lax.scan(add, zeros, parts)
-    loss, grads = jax.tree.map(lambda total: total / len(parts[1]), sums)  # (parts.1), (parts.2)
+    loss, grads = jax.tree.map(
+        lambda total: total / len(parts[1]), sums
+    )  # (accumulate.1), (accumulate.2)
     return loss, logits.reshape(len(batch[1]), -1), state, grads

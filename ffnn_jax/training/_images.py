@@ -1,4 +1,4 @@
-"""Labelled inputs: on the host in parts, on the device at once or in blocks of batches."""
+"""Labelled inputs: on the host in parts, on the device at once or in chunks of batches."""
 
 import dataclasses
 import math
@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from jaxtyping import Int32, Num
 
-_BLOCK_BYTES = 8 << 20  # of more, the system would take the memory back and clear it each time
+_CHUNK_BYTES = 8 << 20  # of more, the system would take the memory back and clear it each time
 
 
 class Images(NamedTuple):
@@ -23,7 +23,7 @@ class Images(NamedTuple):
         return Images(self.pixels[indices], self.labels[indices])
 
 
-class Block(NamedTuple):
+class Chunk(NamedTuple):
     """The batches of the steps from ``first`` on: arrays (S, B, ...), indices (S, B)."""
 
     first: Int32[Any, ""]
@@ -32,7 +32,7 @@ class Block(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class ImageParts:
+class HostImages:
     """Labelled images on the host, in parts whose indices are counted on; files may be mapped.
 
     Attributes:
@@ -64,19 +64,19 @@ class ImageParts:
             first += len(part.labels)
         return Images(pixels, labels)
 
-    def blocks(self, indices: Int32[np.ndarray, " B"]) -> Iterator[Images]:
+    def in_chunks(self, indices: Int32[np.ndarray, " B"]) -> Iterator[Images]:
         """The images at these indices, about 8 MiB at a time."""
-        count = max(_BLOCK_BYTES // self.image_bytes, 1)
+        count = max(_CHUNK_BYTES // self.image_bytes, 1)
         for start in range(0, len(indices), count):
             yield self.at(indices[start : start + count])
 
-    def block(self, first: int, indices: Int32[np.ndarray, "S B"]) -> Block:
+    def chunk(self, first: int, indices: Int32[np.ndarray, "S B"]) -> Chunk:
         """The images at these indices, in the indices' shape."""
         flat = self.at(indices.reshape(-1))
         images = jax.tree.map(lambda a: a.reshape(*indices.shape, *a.shape[1:]), flat)
-        return Block(np.int32(first), images, indices)
+        return Chunk(np.int32(first), images, indices)
 
-    def together(self) -> Images:
+    def concatenated(self) -> Images:
         """All images in one."""
         if len(self.parts) == 1:
             return self.parts[0]

@@ -1,7 +1,7 @@
 """Where the steps find their images: all in the device's memory, or streamed ahead of their use.
 
 The indices of a streamed batch are drawn from (seed, step) by the very function that a step in
-memory draws them with, so both see the same batches. What is sent at once is a block of them.
+memory draws them with, so both see the same batches. What is sent at once is a chunk of them.
 """
 
 import os
@@ -14,12 +14,12 @@ import numpy as np
 from jaxtyping import Array, Int32
 
 from ffnn_jax.config import Settings, require_grain
-from ffnn_jax.training._images import Block, ImageParts, Images
-from ffnn_jax.training._sampling import Member, Sampling, batch_indices, validation_indices
+from ffnn_jax.training._images import Chunk, HostImages, Images
+from ffnn_jax.training._sampling import Sampling, SeedData, batch_indices, validation_indices
 from ffnn_jax.training._step import CHUNK_STEPS
 
 _SHARE = 0.5  # of the device's memory, for the images
-_BLOCK_BYTES = 32 << 20
+_CHUNK_BYTES = 32 << 20
 
 
 class Loader(Protocol):
@@ -27,11 +27,11 @@ class Loader(Protocol):
 
     chunk_steps: int
 
-    def training(self, index: int, step: int) -> Images | Block:
+    def training(self, index: int, step: int) -> Images | Chunk:
         """The source of the seed's steps from ``step`` on."""
         ...
 
-    def validation(self, index: int, step: int) -> Images | Block:
+    def validation(self, index: int, step: int) -> Images | Chunk:
         """The source of the seed's look at the validation images at ``step``."""
         ...
 
@@ -41,9 +41,9 @@ class InMemoryLoader:
 
     chunk_steps = CHUNK_STEPS
 
-    def __init__(self, images: ImageParts) -> None:
+    def __init__(self, images: HostImages) -> None:
         """Puts the images on the device."""
-        self._images = jax.device_put(images.together())
+        self._images = jax.device_put(images.concatenated())
 
     def training(self, index: int, step: int) -> Images:
         """All images."""
@@ -55,122 +55,129 @@ class InMemoryLoader:
 
 
 class StreamingLoader:
-    """Images on the host; blocks of batches are sent to the device ahead of their use."""
+    """Images on the host; chunks of batches are sent to the device ahead of their use."""
 
-    def __init__(self, images: ImageParts, members: Sequence[Member], settings: Settings) -> None:
+    def __init__(
+        self, images: HostImages, seeds_data: Sequence[SeedData], settings: Settings
+    ) -> None:
         """Opens a stream for each seed.
 
         Raises:
-            Refusal: Grain is not installed.
+            UserError: Grain is not installed.
         """
         sampling, steps = Sampling(settings.batch_size, settings.sampling), settings.steps
         self._streams = [
-            Stream(images, member, sampling, steps, len(members)) for member in members
+            Stream(images, seed_data, sampling, steps, len(seeds_data)) for seed_data in seeds_data
         ]
-        self.chunk_steps = self._streams[0].block_steps
-        self._images, self._members = images, members
+        self.chunk_steps = self._streams[0].chunk_steps
+        self._images, self._seeds_data = images, seeds_data
         self._draw = jax.jit(
-            lambda member, step: validation_indices(
-                member, step, settings.batch_size, settings.validation_batches
+            lambda seed_data, step: validation_indices(
+                seed_data, step, settings.batch_size, settings.validation_batches
             )
         )
 
-    def training(self, index: int, step: int) -> Block:
-        """The block that holds the step's batch."""
-        return self._streams[index].block_at(step)
+    def training(self, index: int, step: int) -> Chunk:
+        """The chunk that holds the step's batch."""
+        return self._streams[index].chunk_at(step)
 
-    def validation(self, index: int, step: int) -> Block:
+    def validation(self, index: int, step: int) -> Chunk:
         """The batches of validation images."""
-        indices = np.asarray(self._draw(self._members[index], jnp.asarray(step, "int32")))
-        return jax.device_put(self._images.block(step, indices))
+        indices = np.asarray(self._draw(self._seeds_data[index], jnp.asarray(step, "int32")))
+        return jax.device_put(self._images.chunk(step, indices))
 
 
 class Stream:
-    """One seed's batches, block after block, on the device before they are asked for.
+    """One seed's batches, chunk after chunk, on the device before they are asked for.
 
-    The blocks are made by a Grain iterator: while one is trained on, the next is gathered.
+    The chunks are made by a Grain iterator: while one is trained on, the next is gathered.
 
     Args:
         images: training and validation images together.
-        member: the seed's key and indices.
+        seed_data: the seed's key and indices.
         sampling: how batches are taken.
         steps: steps that will be asked for.
-        streams: how many share the device: with more of them, blocks are shorter.
+        streams: how many share the device: with more of them, chunks are shorter.
 
     Raises:
-        Refusal: Grain is not installed.
+        UserError: Grain is not installed.
     """
 
     def __init__(
-        self, images: ImageParts, member: Member, sampling: Sampling, steps: int, streams: int = 1
+        self,
+        images: HostImages,
+        seed_data: SeedData,
+        sampling: Sampling,
+        steps: int,
+        streams: int = 1,
     ) -> None:
-        """Starts nothing: the first block is made when it is asked for."""
-        self.block_steps = steps_in_a_block(streams * images.image_bytes * sampling.size)
-        count = -(-steps // self.block_steps)
-        draw = _host_draw(member, sampling, self.block_steps)
+        """Starts nothing: the first chunk is made when it is asked for."""
+        self.chunk_steps = steps_per_chunk(streams * images.image_bytes * sampling.size)
+        count = -(-steps // self.chunk_steps)
+        draw = _host_draw(seed_data, sampling, self.chunk_steps)
 
-        def block(index: int) -> Block:
-            first = index * self.block_steps
-            return images.block(first, draw(np.int32(first)))
+        def chunk(index: int) -> Chunk:
+            first = index * self.chunk_steps
+            return images.chunk(first, draw(np.int32(first)))
 
         require_grain()
-        self._block, self._count = block, count
-        self._blocks = self._from(0)
-        self._current: Block | None = None
+        self._chunk, self._count = chunk, count
+        self._chunks = self._from(0)
+        self._current: Chunk | None = None
         self._last = -1
 
-    def block_at(self, step: int) -> Block:
-        """The block that a step's batch is in; steps are asked for in order, and may be skipped.
+    def chunk_at(self, step: int) -> Chunk:
+        """The chunk that a step's batch is in; steps are asked for in order, and may be skipped.
 
         Raises:
-            ValueError: the block was given before and is gone.
+            ValueError: the chunk was given before and is gone.
         """
-        index = step // self.block_steps
+        index = step // self.chunk_steps
         if index < self._last:
-            raise ValueError(f"block_at: step {step} is behind the stream")
+            raise ValueError(f"chunk_at: step {step} is behind the stream")
         if index > self._last + 1:
-            self._blocks = self._from(index)
+            self._chunks = self._from(index)
         if index > self._last:
-            self._current, self._last = next(self._blocks), index
+            self._current, self._last = next(self._chunks), index
         assert self._current is not None
         return self._current
 
-    def _from(self, first: int) -> Iterator[Block]:
-        """The blocks from this one on, each made while the one before it is used."""
+    def _from(self, first: int) -> Iterator[Chunk]:
+        """The chunks from this one on, each made while the one before it is used."""
         import grain
 
         ahead = grain.ReadOptions(num_threads=1, prefetch_buffer_size=1)
         numbers = grain.MapDataset.range(first, self._count)
-        blocks = numbers.map(self._block).to_iter_dataset(ahead)
+        chunks = numbers.map(self._chunk).to_iter_dataset(ahead)
         place = jax.devices()[0]
         return iter(
-            grain.experimental.device_put(blocks, place, cpu_buffer_size=1, device_buffer_size=1)
+            grain.experimental.device_put(chunks, place, cpu_buffer_size=1, device_buffer_size=1)
         )
 
 
-def fits_on_device(images: ImageParts) -> bool:
+def fits_on_device(images: HostImages) -> bool:
     """Whether the images take at most half of the device's memory."""
     stats = jax.local_devices()[0].memory_stats() or {}
     memory = stats.get("bytes_limit") or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return len(images) * images.image_bytes <= _SHARE * memory
 
 
-def steps_in_a_block(batch_bytes: int) -> int:
+def steps_per_chunk(batch_bytes: int) -> int:
     """As many steps as give about 32 MiB, at least 1 and at most a chunk's."""
-    return min(max(_BLOCK_BYTES // batch_bytes, 1), CHUNK_STEPS)
+    return min(max(_CHUNK_BYTES // batch_bytes, 1), CHUNK_STEPS)
 
 
 def _host_draw(
-    member: Member, sampling: Sampling, steps: int
+    seed_data: SeedData, sampling: Sampling, steps: int
 ) -> Callable[[Int32[Any, ""]], Int32[np.ndarray, "S B"]]:
     """Draws the indices of the steps from one on, on the CPU: the device has other work."""
     cpu = jax.local_devices(backend="cpu")[0]
-    host_member = jax.device_put(member, cpu)
+    host_seed_data = jax.device_put(seed_data, cpu)
 
     @jax.jit
     def draw(first: Int32[Any, ""]) -> Int32[Array, "S B"]:
         return jax.lax.map(
-            lambda offset: batch_indices(host_member, first + offset, sampling),
+            lambda offset: batch_indices(host_seed_data, first + offset, sampling),
             jnp.arange(steps, dtype="int32"),
         )
 

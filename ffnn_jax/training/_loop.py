@@ -14,19 +14,19 @@ import optax
 from ffnn_jax.config import Settings
 from ffnn_jax.network import Network, Params, State, normalise
 from ffnn_jax.training._callbacks import Callbacks, Progress
-from ffnn_jax.training._guard import Guard
-from ffnn_jax.training._images import ImageParts
+from ffnn_jax.training._images import HostImages
 from ffnn_jax.training._loader import InMemoryLoader, StreamingLoader
-from ffnn_jax.training._sampling import Member
-from ffnn_jax.training._seeds import Seeds, make_seeds
-from ffnn_jax.training._snapshot import Record, Shown, Snapshot
+from ffnn_jax.training._nan_check import NanCheck
+from ffnn_jax.training._sampling import SeedData
+from ffnn_jax.training._snapshot import Record, RunningMetrics, Snapshot
 from ffnn_jax.training._step import TrainState, initial_state
+from ffnn_jax.training._trainer import Trainer, make_trainer
 
 _FIRST_STOP = 10
 _CHUNK_SECONDS = 2.0
 
 
-class Trained(NamedTuple):
+class TrainingResult(NamedTuple):
     """What training gives: parameters and state of each seed, histories, and the time it took."""
 
     params: list[Params]
@@ -40,13 +40,13 @@ def train(
     network: Network,
     optimizer: optax.GradientTransformation,
     settings: Settings,
-    images: ImageParts,
-    members: Sequence[Member],
+    images: HostImages,
+    seeds_data: Sequence[SeedData],
     callbacks: Callbacks | None = None,
     streaming: bool = False,
     debug_nans: bool = False,
-) -> Trained:
-    """Trains one network for each member, all in step.
+) -> TrainingResult:
+    """Trains one network for each seed, all in step.
 
     On a CPU each seed's arithmetic is that of the seed alone, so its result is the same bit for
     bit; where all seeds are one program, sums may be rounded in another order.
@@ -54,64 +54,71 @@ def train(
     Args:
         network: maps images to logits.
         optimizer: ours or any of optax's; it is given the parameters that are trained.
-        settings: steps, batch size, augmentations, validation, and the first member's seed.
-        images: training and validation images together; the members say which are which.
-        members: one for each seed.
+        settings: steps, batch size, augmentations, validation, and the first seed_data's seed.
+        images: training and validation images together; the seeds_data say which are which.
+        seeds_data: one for each seed.
         callbacks: are told how far the run is, keep snapshots, and may end it.
         streaming: leave the images on the host and send each batch ahead of its use.
         debug_nans: where a number is not finite, look for the operation that made it.
 
     Raises:
-        Diverged: a loss, a parameter or a state became infinite or NaN; the message names the
+        DivergedError: a loss, a parameter or a state became infinite or NaN; the message names the
             seed, the step and the first array of the step that is not finite.
-        Refusal: streaming was asked for and Grain is not installed.
+        UserError: streaming was asked for and Grain is not installed.
     """
     callbacks = callbacks or Callbacks()
-    fresh = [_fresh(network, optimizer, images, member) for member in members]
-    loader = StreamingLoader(images, members, settings) if streaming else InMemoryLoader(images)
-    members = jax.device_put(list(members))
-    shown = [Shown(settings.seed + k) for k in range(len(fresh))]
-    start = callbacks.begin(Snapshot(0, fresh, shown))
-    runs, history, step = list(start.shown), list(start.history), start.step
-    callbacks.compiling()
+    fresh = [_fresh(network, optimizer, images, seed_data) for seed_data in seeds_data]
+    loader = StreamingLoader(images, seeds_data, settings) if streaming else InMemoryLoader(images)
+    seeds_data = jax.device_put(list(seeds_data))
+    metrics = [RunningMetrics(settings.seed + k) for k in range(len(fresh))]
+    start = callbacks.on_begin(Snapshot(0, fresh, metrics))
+    runs, history, step = list(start.running_metrics), list(start.history), start.step
+    callbacks.on_compile()
     began = time.perf_counter()
-    seeds = make_seeds(network, optimizer, settings, loader, members, start.states)
-    guard = Guard(network, optimizer, settings, loader, members, seeds.states(), debug_nans)
+    trainer = make_trainer(network, optimizer, settings, loader, seeds_data, start.states)
+    nan_check = NanCheck(
+        network, optimizer, settings, loader, seeds_data, trainer.states(), debug_nans
+    )
     compiled = time.perf_counter()
     while step < settings.steps:
         spent = time.perf_counter() - compiled
         stop = _next_stop(step, start.step, settings, loader.chunk_steps, spent)
         stop = min(stop, callbacks.next_stop(step))
-        for run, metrics in zip(runs, guard.advance(seeds, step, stop), strict=True):
+        for run, metrics in zip(runs, nan_check.run_steps(trainer, step, stop), strict=True):
             run.loss.add(metrics.loss + metrics.decay_loss)
             run.accuracy.add(metrics.accuracy)
         if stop % settings.validation_interval == 0 or stop == settings.steps:
-            history += _looked(seeds, runs, stop)
+            history += _validated(trainer, runs, stop)
         step = stop
         spent = time.perf_counter() - compiled
-        now = functools.partial(_snapshot, step, seeds, runs, history, start.seconds + spent)
-        callbacks.reached(step, settings.steps, now)
-        callbacks.progress(_progress(runs, step, start.step, settings, spent))
-    states = seeds.states()
+        now = functools.partial(_snapshot, step, trainer, runs, history, start.seconds + spent)
+        callbacks.on_stop(step, settings.steps, now)
+        callbacks.on_progress(_progress(runs, step, start.step, settings, spent))
+    states = trainer.states()
     seconds = start.seconds + time.perf_counter() - compiled
     params, state = ([getattr(one, name) for one in states] for name in ("params", "state"))
-    return Trained(params, state, history, compiled - began, seconds)
+    return TrainingResult(params, state, history, compiled - began, seconds)
 
 
 def _fresh(
-    network: Network, optimizer: optax.GradientTransformation, images: ImageParts, member: Member
+    network: Network,
+    optimizer: optax.GradientTransformation,
+    images: HostImages,
+    seed_data: SeedData,
 ) -> TrainState:
-    """The member's state before the first step."""
+    """The seed's state before the first step."""
     asked = network.needs_images()
     if not asked:
-        return initial_state(network, optimizer, member.key)
-    first = jnp.asarray(images.at(member.train[:asked]).pixels)
-    return initial_state(network, optimizer, member.key, normalise(first, member.normalisation))
+        return initial_state(network, optimizer, seed_data.key)
+    first = jnp.asarray(images.at(seed_data.train[:asked]).pixels)
+    return initial_state(
+        network, optimizer, seed_data.key, normalise(first, seed_data.normalisation)
+    )
 
 
-def _looked(seeds: Seeds, runs: Sequence[Shown], step: int) -> list[Record]:
+def _validated(trainer: Trainer, runs: Sequence[RunningMetrics], step: int) -> list[Record]:
     """A record of each seed, with the accuracy over validation images where there are some."""
-    for run, looked in zip(runs, seeds.look(step), strict=True):
+    for run, looked in zip(runs, trainer.validate(step), strict=True):
         run.validation_accuracy = looked
     return [_record(run, step) for run in runs]
 
@@ -119,7 +126,7 @@ def _looked(seeds: Seeds, runs: Sequence[Shown], step: int) -> list[Record]:
 def _next_stop(step: int, first: int, settings: Settings, chunk_steps: int, spent: float) -> int:
     """The step to stop at: the next look at validation, the end, or about two seconds on.
 
-    No chunk crosses a multiple of its length, where the next block begins.
+    No chunk crosses a multiple of its length, where the next chunk begins.
     """
     interval = settings.validation_interval
     done = step - first
@@ -129,19 +136,23 @@ def _next_stop(step: int, first: int, settings: Settings, chunk_steps: int, spen
 
 
 def _snapshot(
-    step: int, seeds: Seeds, runs: Sequence[Shown], history: Sequence[Record], seconds: float
+    step: int,
+    trainer: Trainer,
+    runs: Sequence[RunningMetrics],
+    history: Sequence[Record],
+    seconds: float,
 ) -> Snapshot:
-    return Snapshot(step, seeds.states(), copy.deepcopy(runs), tuple(history), seconds)
+    return Snapshot(step, trainer.states(), copy.deepcopy(runs), tuple(history), seconds)
 
 
-def _record(run: Shown, step: int) -> Record:
+def _record(run: RunningMetrics, step: int) -> Record:
     values = (run.loss.value, run.accuracy.value, run.validation_accuracy)
     rounded = (None if value is None else round(value, 6) for value in values)
     return Record(run.seed, step, *rounded)  # type: ignore[arg-type]
 
 
 def _progress(
-    runs: list[Shown], step: int, first: int, settings: Settings, spent: float
+    runs: list[RunningMetrics], step: int, first: int, settings: Settings, spent: float
 ) -> Progress:
     looks = [run.validation_accuracy for run in runs if run.validation_accuracy is not None]
     return Progress(

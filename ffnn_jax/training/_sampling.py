@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int32, Key
 
-from ffnn_jax.config import Refusal, Validation
+from ffnn_jax.config import UserError, Validation
 from ffnn_jax.network import Normalisation
-from ffnn_jax.training._draws import draw_distinct, permuted
+from ffnn_jax.training._draws import permute, sample_without_replacement
 
 INITIALISATION, BATCHES, VALIDATION, AUGMENTATION, LAYERS, EPOCHS = range(6)
 
@@ -23,7 +23,7 @@ class Split(NamedTuple):
     validation: Indices
 
 
-class Member(NamedTuple):
+class SeedData(NamedTuple):
     """What belongs to one seed: its key, its training and validation images, its normalisation.
 
     Images are given by their indices; the normalisation is None where inputs are not images.
@@ -35,7 +35,7 @@ class Member(NamedTuple):
     normalisation: Normalisation | None
 
 
-def hold_out(seed: int, count: int, validation: Validation) -> Split:
+def split_validation(seed: int, count: int, validation: Validation) -> Split:
     """Splits ``count`` training images in two.
 
     Images for validation are the last of a permutation by the seed, or the last as they are.
@@ -46,11 +46,11 @@ def hold_out(seed: int, count: int, validation: Validation) -> Split:
         validation: how many are for validation, and which.
 
     Raises:
-        Refusal: nothing would be left to train on.
+        UserError: nothing would be left to train on.
     """
     if validation.images >= count:
         images = validation.images
-        raise Refusal(f"validation must be below the {count} training images, got {images}")
+        raise UserError(f"validation must be below the {count} training images, got {images}")
     order = np.arange(count, dtype=np.int32)
     if validation.chosen == "drawn":
         order = np.random.default_rng(seed).permutation(count).astype(np.int32)
@@ -87,37 +87,39 @@ class Sampling(NamedTuple):
         return step % (last + 1) == last
 
 
-def key_of(member: Member, purpose: int, step: Int32[Any, ""]) -> Key[Array, ""]:
+def key_of(seed_data: SeedData, purpose: int, step: Int32[Any, ""]) -> Key[Array, ""]:
     """The key of one purpose at one step."""
-    return jax.random.fold_in(jax.random.fold_in(member.key, purpose), step)
+    return jax.random.fold_in(jax.random.fold_in(seed_data.key, purpose), step)
 
 
 def batch_indices(
-    member: Member, step: Int32[Any, ""], sampling: Sampling
+    seed_data: SeedData, step: Int32[Any, ""], sampling: Sampling
 ) -> Int32[Array, " size"]:
     """The images of a step's batch, all different; a partial batch is filled by its last image.
 
     Raises:
         ValueError: a batch has more images than there are.
     """
-    count, size = member.train.shape[0], sampling.size
+    count, size = seed_data.train.shape[0], sampling.size
     if size > count:
         raise ValueError(f"batch_indices: a batch of {size} needs as many images, got {count}")
     if sampling.kind == "independent":
-        return member.train[draw_distinct(key_of(member, BATCHES, step), size, count)]
+        return seed_data.train[
+            sample_without_replacement(key_of(seed_data, BATCHES, step), size, count)
+        ]
     epoch, number = sampling.epoch(step, count), step % sampling.steps_an_epoch(count)
     positions = jnp.minimum(number * size + jnp.arange(size, dtype=jnp.int32), count - 1)
-    return member.train[permuted(key_of(member, EPOCHS, epoch), positions, count)]
+    return seed_data.train[permute(key_of(seed_data, EPOCHS, epoch), positions, count)]
 
 
 def validation_indices(
-    member: Member, step: Int32[Any, ""], size: int, batches: int
+    seed_data: SeedData, step: Int32[Any, ""], size: int, batches: int
 ) -> Int32[Array, "batches size"]:
     """A few batches of validation images; all of them where a batch asks for more."""
-    count = member.validation.shape[0]
+    count = seed_data.validation.shape[0]
 
     def drawn(key: Key[Array, ""]) -> Int32[Array, " size"]:
-        return member.validation[draw_distinct(key, min(size, count), count)]
+        return seed_data.validation[sample_without_replacement(key, min(size, count), count)]
 
-    keys = jax.random.split(key_of(member, VALIDATION, step), batches)
+    keys = jax.random.split(key_of(seed_data, VALIDATION, step), batches)
     return jax.lax.map(drawn, keys)

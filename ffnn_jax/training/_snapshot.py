@@ -1,4 +1,4 @@
-"""All that a run needs to go on: each seed's state, what is shown of it, and the history.
+"""All that a run needs to resume: each seed's state, its running metrics, and the history.
 
 A batch is a pure function of (seed, step), so nothing of the data has to be kept.
 """
@@ -11,7 +11,7 @@ import jax
 import numpy as np
 from jaxtyping import Array
 
-from ffnn_jax.config import Refusal
+from ffnn_jax.config import UserError
 from ffnn_jax.network import by_path
 from ffnn_jax.training._step import TrainState
 
@@ -47,8 +47,8 @@ class RunningMean:
 
 
 @dataclasses.dataclass
-class Shown:
-    """What is shown of one seed under way."""
+class RunningMetrics:
+    """Smoothed training metrics and the last validation accuracy of one seed."""
 
     seed: int
     loss: RunningMean = dataclasses.field(default_factory=RunningMean)
@@ -63,19 +63,19 @@ class Snapshot:
     Attributes:
         step: how many.
         states: of each seed, on the host: parameters, state of the layers and the optimiser.
-        shown: the running means of each seed.
+        running_metrics: of each seed.
         history: the records so far.
         seconds: that training took so far.
     """
 
     step: int
     states: Sequence[TrainState]
-    shown: Sequence[Shown]
+    running_metrics: Sequence[RunningMetrics]
     history: Sequence[Record] = ()
     seconds: float = 0.0
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """Every leaf of the states by its name, as in "seed_0/params/conv_2/w"."""
+        """Every leaf of the states by its name, as in "seed_0/params/conv_1/w"."""
         return {
             f"seed_{index}/{name}": np.asarray(leaf)
             for index, state in enumerate(self.states)
@@ -86,7 +86,7 @@ class Snapshot:
         """All but the arrays."""
         return {
             "step": self.step,
-            "shown": [dataclasses.asdict(one) for one in self.shown],
+            "running_metrics": [dataclasses.asdict(one) for one in self.running_metrics],
             "history": [list(record) for record in self.history],
             "seconds": self.seconds,
         }
@@ -103,7 +103,7 @@ def snapshot_from(
         template: for each seed a state, or its shapes.
 
     Raises:
-        Refusal: the arrays are not those of such states; the first five that differ are named.
+        UserError: the arrays are not those of such states; the first five that differ are named.
     """
     names = [
         {f"seed_{index}/{name}": leaf for name, leaf in by_path(state).items()}
@@ -118,27 +118,29 @@ def snapshot_from(
     return Snapshot(
         said["step"],
         states,
-        [_shown(one) for one in said["shown"]],
+        [_running_metrics(one) for one in said["running_metrics"]],
         [Record(*record) for record in said["history"]],
         said["seconds"],
     )
 
 
 def _require_alike(arrays: Mapping[str, np.ndarray], expected: Mapping[str, Any]) -> None:
-    """Refuses arrays of other names, shapes or dtypes."""
+    """Rejects arrays of other names, shapes or dtypes."""
     differing = [
         f"{name} is {_kind(arrays.get(name))}, not {_kind(expected.get(name))}"
         for name in sorted({*arrays, *expected})
         if _kind(arrays.get(name)) != _kind(expected.get(name))
     ]
     if differing:
-        raise Refusal(f"of another run: {'; '.join(differing[:5])}")
+        raise UserError(f"of another run: {'; '.join(differing[:5])}")
 
 
 def _kind(leaf: Any) -> str:
     return "absent" if leaf is None else f"{np.dtype(leaf.dtype)} {tuple(leaf.shape)}"
 
 
-def _shown(fields: Mapping[str, Any]) -> Shown:
+def _running_metrics(fields: Mapping[str, Any]) -> RunningMetrics:
     means = {name: RunningMean(**fields[name]) for name in ("loss", "accuracy")}
-    return Shown(fields["seed"], **means, validation_accuracy=fields["validation_accuracy"])
+    return RunningMetrics(
+        fields["seed"], **means, validation_accuracy=fields["validation_accuracy"]
+    )

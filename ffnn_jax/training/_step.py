@@ -14,18 +14,18 @@ from jaxtyping import Array, Float, Int32, Key
 
 from ffnn_jax import nn
 from ffnn_jax.config import Augmentation
-from ffnn_jax.network import Network, Params, State, merged, normalise, parted
+from ffnn_jax.network import Network, Params, State, combine, normalise, partition
 from ffnn_jax.optim import decay_loss
 from ffnn_jax.training._accuracy import correct
 from ffnn_jax.training._augment import augment
 from ffnn_jax.training._gradients import Batch, loss_and_gradients, make_loss
-from ffnn_jax.training._images import Block, Images
+from ffnn_jax.training._images import Chunk, Images
 from ffnn_jax.training._sampling import (
     AUGMENTATION,
     INITIALISATION,
     LAYERS,
-    Member,
     Sampling,
+    SeedData,
     batch_indices,
     key_of,
 )
@@ -50,7 +50,7 @@ class ChunkMetrics(NamedTuple):
     decay_loss: Float[Array, " CHUNK_STEPS"]
 
 
-Step = Callable[[TrainState, Images | Block, Member], tuple[TrainState, ChunkMetrics]]
+Step = Callable[[TrainState, Images | Chunk, SeedData], tuple[TrainState, ChunkMetrics]]
 
 
 def initial_state(
@@ -64,11 +64,11 @@ def initial_state(
     Args:
         network: whose parameters and state are drawn.
         optimizer: ours or any of optax's.
-        key: the member's, which decides every draw.
+        key: the seed_data's, which decides every draw.
         images: training images, normalised, for parameters that are computed from them.
     """
     params, state = network.init(jax.random.fold_in(key, INITIALISATION), images)
-    trained, _ = parted(params, network.treatment("trained"))
+    trained, _ = partition(params, network.param_attribute("trained"))
     return TrainState(params, state, optimizer.init(trained), jnp.zeros((), jnp.int32))
 
 
@@ -93,9 +93,9 @@ def make_train_chunk(
         sampling: how batches are taken, as in ``Settings``.
 
     Returns:
-        ``chunk(state, stop, source, member) -> (state, metrics)``: runs steps until
+        ``chunk(state, stop, source, seed_data) -> (state, metrics)``: runs steps until
         ``state.step`` is ``stop``, or 100 of them. The source is all images, of which each step
-        draws its batch, or a ``Block`` of batches: then no step is run that is beyond it. The
+        draws its batch, or a ``Chunk`` of batches: then no step is run that is beyond it. The
         state is donated: the one passed in is gone. It is compiled once, whatever ``stop`` is.
     """
     taken = Sampling(batch_size, sampling)
@@ -103,15 +103,15 @@ def make_train_chunk(
     train_step = _make_train_step(network, update, taken, augmentations)
 
     def chunk(
-        state: TrainState, stop: Int32[Any, ""], source: Images | Block, member: Member
+        state: TrainState, stop: Int32[Any, ""], source: Images | Chunk, seed_data: SeedData
     ) -> tuple[TrainState, ChunkMetrics]:
         steps = CHUNK_STEPS
-        if isinstance(source, Block):
+        if isinstance(source, Chunk):
             steps = len(source.images.labels)
             stop = jnp.minimum(stop, source.first + steps)
 
         def scanned(state: TrainState, _: None) -> tuple[TrainState, ChunkMetrics]:
-            return jax.lax.cond(state.step < stop, train_step, _rest, state, source, member)
+            return jax.lax.cond(state.step < stop, train_step, _rest, state, source, seed_data)
 
         return jax.lax.scan(scanned, state, None, length=steps)
 
@@ -120,8 +120,8 @@ def make_train_chunk(
 
 def inputs_at(
     network: Network,
-    source: Images | Block,
-    member: Member,
+    source: Images | Chunk,
+    seed_data: SeedData,
     step: Int32[Array, ""],
     sampling: Sampling,
     augmentations: tuple[Augmentation, ...],
@@ -131,15 +131,15 @@ def inputs_at(
 
     A partial batch is the first ``size`` of what is drawn.
     """
-    drawn = _batch_at(source, member, step, sampling)
+    drawn = _batch_at(source, seed_data, step, sampling)
     images, indices = jax.tree.map(lambda array: array[:size], drawn)
-    x = normalise(images.pixels, member.normalisation)
+    x = normalise(images.pixels, seed_data.normalisation)
     if augmentations:
-        epoch = sampling.epoch(step, member.train.shape[0])
-        x = augment(key_of(member, AUGMENTATION, step), x, augmentations, indices, epoch)
+        epoch = sampling.epoch(step, seed_data.train.shape[0])
+        x = augment(key_of(seed_data, AUGMENTATION, step), x, augmentations, indices, epoch)
     if not network.needs_key:
         return x, images.labels, None
-    return x, images.labels, nn.image_keys(key_of(member, LAYERS, step), len(images.labels))
+    return x, images.labels, nn.image_keys(key_of(seed_data, LAYERS, step), len(images.labels))
 
 
 def _make_update(
@@ -150,15 +150,18 @@ def _make_update(
 ) -> Callable[[TrainState, Batch], tuple[TrainState, ChunkMetrics]]:
     """Returns the function of one step once its batch is there: forward, backward, update."""
     loss_of = make_loss(network, precision)
-    is_trained, decayed = network.treatment("trained"), network.treatment_of_trained("decayed")
+    is_trained, decayed = (
+        network.param_attribute("trained"),
+        network.trained_param_attribute("decayed"),
+    )
 
     def update(before: TrainState, batch: Batch) -> tuple[TrainState, ChunkMetrics]:
-        trained, frozen = parted(before.params, is_trained)
+        trained, frozen = partition(before.params, is_trained)
         loss, logits, state, grads = loss_and_gradients(
-            loss_of, trained, frozen, before.state, batch, network.may_be_cut
+            loss_of, trained, frozen, before.state, batch, network.allows_micro_batches
         )
         updates, opt_state = optimizer.update(grads, before.opt_state, trained)
-        params: Any = merged(optax.apply_updates(trained, updates), frozen)
+        params: Any = combine(optax.apply_updates(trained, updates), frozen)
         accuracy = jnp.mean(correct(logits, batch[1]), dtype=loss.dtype)
         metrics = ChunkMetrics(loss, accuracy, decay_loss(trained, weight_decay, decayed))
         return TrainState(params, state, opt_state, before.step + 1), metrics
@@ -176,28 +179,28 @@ def _make_train_step(
 
     def step_of(images: int) -> Step:
         def step(
-            state: TrainState, source: Images | Block, member: Member
+            state: TrainState, source: Images | Chunk, seed_data: SeedData
         ) -> tuple[TrainState, ChunkMetrics]:
-            given = source, member, state.step, sampling, augmentations, images
+            given = source, seed_data, state.step, sampling, augmentations, images
             return update(state, inputs_at(network, *given))
 
         return step
 
     def train_step(
-        state: TrainState, source: Images | Block, member: Member
+        state: TrainState, source: Images | Chunk, seed_data: SeedData
     ) -> tuple[TrainState, ChunkMetrics]:
-        count, whole = member.train.shape[0], step_of(sampling.size)
+        count, whole = seed_data.train.shape[0], step_of(sampling.size)
         if not sampling.partial_size(count):
-            return whole(state, source, member)
+            return whole(state, source, seed_data)
         partial = step_of(sampling.partial_size(count))
         is_last = sampling.is_last(state.step, count)
-        return jax.lax.cond(is_last, partial, whole, state, source, member)
+        return jax.lax.cond(is_last, partial, whole, state, source, seed_data)
 
     return train_step
 
 
 def _rest(
-    state: TrainState, source: Images | Block, member: Member
+    state: TrainState, source: Images | Chunk, seed_data: SeedData
 ) -> tuple[TrainState, ChunkMetrics]:
     """No-op step after ``stop``; its metrics are NaN."""
     nan = jnp.full((), jnp.nan, jax.tree.leaves(state.params)[0].dtype)
@@ -205,11 +208,11 @@ def _rest(
 
 
 def _batch_at(
-    source: Images | Block, member: Member, step: Int32[Array, ""], sampling: Sampling
+    source: Images | Chunk, seed_data: SeedData, step: Int32[Array, ""], sampling: Sampling
 ) -> tuple[Images, Int32[Array, " B"]]:
     """The images of a step's batch, and their indices."""
-    if isinstance(source, Block):
+    if isinstance(source, Chunk):
         place = step - source.first
         return source.images.at(place), source.indices[place]
-    indices = batch_indices(member, step, sampling)
+    indices = batch_indices(seed_data, step, sampling)
     return source.at(indices), indices

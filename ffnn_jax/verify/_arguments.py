@@ -1,7 +1,7 @@
 """Arguments described in words, sizes for their names, and random values for both.
 
 An argument is written "NxDxK": real numbers in three axes, each a name or a number; "N:int<K":
-whole numbers from 0 to below K; or "C:>0": real numbers above 0, such as variances, drawn from 0.5
+integers from 0 to below K; or "C:>0": real numbers above 0, such as variances, drawn from 0.5
 on over an order of magnitude. A name stands for one size wherever it occurs.
 """
 
@@ -24,7 +24,7 @@ class Argument:
 
     Attributes:
         axes: its axes, names or numbers.
-        below: None for real numbers; else whole numbers from 0 to below this name or number.
+        below: None for real numbers; else integers from 0 to below this name or number.
         positive: whether real numbers are above 0.
     """
 
@@ -45,7 +45,7 @@ class Argument:
             forms = '"4x7", "NxD", "4:int<10" or "4:>0", names with a capital'
             raise ValueError(f"an argument is written {forms}, got {text!r}")
         if found["below"] and int(found["below"] if found["below"].isdecimal() else 1) < 1:
-            raise ValueError(f"whole numbers below {found['below']} there are none, in {text!r}")
+            raise ValueError(f"integers below {found['below']} there are none, in {text!r}")
         return cls(axes, found["below"], bool(found["positive"]))
 
     def __str__(self) -> str:
@@ -71,7 +71,7 @@ class Argument:
         return _LEAST + normal**2 if self.positive else normal
 
     def draw_whole(self, generator: np.random.Generator, sizes: Sizes) -> np.ndarray:
-        """Random whole numbers from -3 or 1 to 3, as real ones: sums of them do not round."""
+        """Random integers from -3 or 1 to 3, as real ones: sums of them do not round."""
         if self.below is not None:
             return self.draw(generator, sizes)
         least = 1 if self.positive else -3

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from ffnn_jax.verify._report import Check
+from ffnn_jax.verify._result import Check
 
 FLOAT64 = 1e-9
 

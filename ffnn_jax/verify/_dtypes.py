@@ -8,7 +8,7 @@ import numpy as np
 
 from ffnn_jax.verify._arguments import Sizes, at
 from ffnn_jax.verify._compare import named_leaves
-from ffnn_jax.verify._report import Check
+from ffnn_jax.verify._result import Check
 from ffnn_jax.verify._subject import Subject
 
 # Epsilons allowed, relative to the right value plus the typical size of its array: a float32

@@ -12,7 +12,7 @@ import numpy as np
 
 from ffnn_jax.verify import _dtypes, _sharded, _transforms, _values
 from ffnn_jax.verify._arguments import Argument, Sizes, sample_sizes
-from ffnn_jax.verify._report import Check, Report, worst_of
+from ffnn_jax.verify._result import Check, VerificationResult, worst_of
 from ffnn_jax.verify._subject import REDUCES, Function, Kink, Subject
 
 Task = Callable[[], Check | None]
@@ -54,18 +54,18 @@ def check_vjp(
     seed: int = 0,
     shapes: int = 4,
     only: Sequence[str] = CHECKS,
-) -> Report:
+) -> VerificationResult:
     """Compares a differentiable function with its plain definition, in every way we know.
 
     Args:
         op: the function, usually a ``jax.custom_vjp``.
         reference: its plain definition in ordinary jax operations, which autodiff differentiates.
         *arguments: what each argument is: "NxD" (real numbers; a name stands for one size
-            wherever it occurs), "4x7", "N:int<K" (whole numbers below K; no cotangent), "N:>0"
+            wherever it occurs), "4x7", "N:int<K" (integers below K; no cotangent), "N:>0"
             (real numbers above 0), or an array whose shape and kind are taken.
         batch: the name of the batch axis; it must lead each argument that has it.
         reduces: how an output without the batch axis depends on it, "sum" or "mean"; or "mixed"
-            where members of the batch depend on one another.
+            where examples of the batch depend on one another.
         linear: places of arguments in which the function is affine, the others being fixed.
         exact: whether it is made of sums and products alone.
         empty_batch: whether a batch of none is defined.
@@ -76,7 +76,7 @@ def check_vjp(
         only: names of checks to run, of ``CHECKS``.
 
     Returns:
-        A report with a row a check. A check that does not apply has none.
+        A result with a row a check. A check that does not apply has none.
 
     Raises:
         ValueError: an argument is not described as above, a check is unknown, ``reduces`` is, or
@@ -98,16 +98,18 @@ def check_vjp(
     chosen = list(sizes) if sizes else list(sample_sizes(described, batch, seed, shapes))
     mismatch = _mismatch(subject, chosen[0])
     if mismatch:
-        return Report(_called(op), (Check("value", False, float("inf"), note=mismatch),))
-    report = check_subjects(_called(op), [(subject, chosen)], seed, only)
+        return VerificationResult(
+            _called(op), (Check("value", False, float("inf"), note=mismatch),)
+        )
+    result = check_subjects(_called(op), [(subject, chosen)], seed, only)
     settings = {
         "batch": batch, "reduces": reduces, "linear": linear, "exact": exact,
         "empty_batch": empty_batch, "kinks": kinks, "sizes": sizes, "seed": seed, "shapes": shapes,
-        "only": list(report.failures),
+        "only": list(result.failures),
     }  # fmt: skip
     told = [f"{name}={value!r}" for name, value in settings.items() if value != _DEFAULTS[name]]
     words = [_called(op), _called(reference), *(repr(str(a)) for a in described), *told]
-    return dataclasses.replace(report, again=f"check_vjp({', '.join(words)})")
+    return dataclasses.replace(result, again=f"check_vjp({', '.join(words)})")
 
 
 _DEFAULTS = {
@@ -116,10 +118,10 @@ _DEFAULTS = {
 
 
 def assert_vjp(op: Function, reference: Function, *arguments: Any, **settings: Any) -> None:
-    """Raises AssertionError with the report's table unless every check of ``check_vjp`` passes."""
-    report = check_vjp(op, reference, *arguments, **settings)
-    if not report:
-        raise AssertionError(f"\n{report}")
+    """Raises AssertionError, with the table, unless every check of ``check_vjp`` passes."""
+    result = check_vjp(op, reference, *arguments, **settings)
+    if not result:
+        raise AssertionError(f"\n{result}")
 
 
 def check_subjects(
@@ -127,14 +129,14 @@ def check_subjects(
     subjects: Sequence[tuple[Subject, Sequence[Sizes]]],
     seed: int = 0,
     only: Sequence[str] = CHECKS,
-) -> Report:
-    """One report of one operation under several settings, each with its own sizes.
+) -> VerificationResult:
+    """One result of one operation under several settings, each with its own sizes.
 
     What costs most and depends least on settings is checked under the first alone: "jit", which
     compiles step by step, the dtypes, and the checks over devices.
 
     Args:
-        title: names the report.
+        title: names the result.
         subjects: the operation under each setting, and sizes, the smallest first.
         seed: decides all values.
         only: names of checks to run.
@@ -151,11 +153,13 @@ def check_subjects(
     found = [check for check in (task() for task in tasks) if check]
     found += itertools.chain.from_iterable(elsewhere.results())
     by_name = {name: [check for check in found if check.name == name] for name in CHECKS}
-    return Report(title, tuple(worst_of(checks) for checks in by_name.values() if checks))
+    return VerificationResult(
+        title, tuple(worst_of(checks) for checks in by_name.values() if checks)
+    )
 
 
 def _mismatch(subject: Subject, sizes: Sizes) -> str:
-    """How the output's shape differs from the reference's, in words; refuses bad arguments."""
+    """How the output's shape differs from the reference's, in words; rejects bad arguments."""
     try:
         args = subject.draw(np.random.default_rng(0), sizes)
     except MemoryError as error:

@@ -18,7 +18,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from ffnn_jax.verify._arguments import Argument, Sizes
 from ffnn_jax.verify._compare import allowed_for, compare
-from ffnn_jax.verify._report import Check
+from ffnn_jax.verify._result import Check
 from ffnn_jax.verify._subject import Function, Subject, value_and_cotangents
 
 NAMES = ("sharded", "shard_map")

@@ -43,11 +43,11 @@ class Traits:
     Attributes:
         batch: the name of the batch axis, which leads every argument that has it.
         reduces: how an output without the batch axis depends on it: "sum" or "mean"; or "mixed"
-            where members of the batch depend on one another, so that what shares of it give
+            where examples of the batch depend on one another, so that what shares of it give
             cannot be put together and "shard_map" is not checked.
         linear: places of arguments in which the operation is affine, the others being fixed.
-        exact: whether the operation is made of sums and products alone, so that whole numbers
-            give whole numbers and nothing rounds.
+        exact: whether the operation is made of sums and products alone, so that integers
+            give integers and nothing rounds.
         empty_batch: whether a batch of none is defined.
         kinks: points with a convention.
     """

@@ -1,6 +1,6 @@
 """Checks that the rule is the same under jax's transformations, in float64, at one set of sizes.
 
-What they are compared with is the compiled operation, called once for each member.
+What they are compared with is the compiled operation, called once for each example.
 """
 
 import functools
@@ -14,10 +14,10 @@ import numpy as np
 
 from ffnn_jax.verify._arguments import Sizes
 from ffnn_jax.verify._compare import allowed_for, compare
-from ffnn_jax.verify._report import Check
+from ffnn_jax.verify._result import Check
 from ffnn_jax.verify._subject import Function, Subject, value_and_cotangents, with_reals
 
-_MEMBERS = 2
+_BATCH_SIZE = 2
 _EVERY_CHOICE_UP_TO = 3
 
 
@@ -36,13 +36,13 @@ def check_vmap(subject: Subject, sizes: Sizes, seed: int) -> Check:
 
     Of three arguments or fewer every choice is tried; of more, all, each alone and all but each.
     """
-    stacks, dz = _members(subject, sizes, seed)
+    stacks, dz = _examples(subject, sizes, seed)
     choices = _choices(len(stacks))
     one = functools.partial(value_and_cotangents, subject.op, subject.reals)
 
-    def chosen(stacks: Any, axes: Any, member: Any) -> list[Any]:
-        """Each stack's own member, or its first where the argument is not mapped."""
-        return [s[member if a == 0 else 0] for s, a in zip(stacks, axes, strict=True)]
+    def chosen(stacks: Any, axes: Any, example: Any) -> list[Any]:
+        """Each stack's own example, or its first where the argument is not mapped."""
+        return [s[example if a == 0 else 0] for s, a in zip(stacks, axes, strict=True)]
 
     @jax.jit
     def mapped(stacks: Any, dz: Any) -> Any:
@@ -53,7 +53,7 @@ def check_vmap(subject: Subject, sizes: Sizes, seed: int) -> Check:
         ]
 
     one_by_one = [
-        _stacked(subject.pull(chosen(stacks, axes, m), _member(dz, m)) for m in range(_MEMBERS))
+        _stacked(subject.pull(chosen(stacks, axes, m), _example(dz, m)) for m in range(_BATCH_SIZE))
         for axes in choices
     ]
     return _compared(subject, "vmap", mapped(stacks, dz), one_by_one, stacks, each=choices)
@@ -68,12 +68,12 @@ def _choices(count: int) -> Sequence[tuple[int | None, ...]]:
 
 
 def check_scan(subject: Subject, sizes: Sizes, seed: int) -> Check:
-    """Reverse mode through a scan over members gives each member's own cotangents."""
-    stacks, dz = _members(subject, sizes, seed)
+    """Reverse mode through a scan over examples gives each example's own cotangents."""
+    stacks, dz = _examples(subject, sizes, seed)
 
     def total(*reals: Any) -> Any:
-        def add(carry: Any, member: Any) -> tuple[Any, None]:
-            args, dz = member
+        def add(carry: Any, example: Any) -> tuple[Any, None]:
+            args, dz = example
             return carry + _inner(subject.op(*args), dz), None
 
         args = with_reals(stacks, subject.reals, reals)
@@ -81,7 +81,7 @@ def check_scan(subject: Subject, sizes: Sizes, seed: int) -> Check:
 
     reals = [stacks[i] for i in subject.reals]
     cotangents = jax.jit(jax.grad(total, argnums=tuple(range(len(reals)))))(*reals)
-    alone = [subject.pull([s[m] for s in stacks], _member(dz, m))[1] for m in range(_MEMBERS)]
+    alone = [subject.pull([s[m] for s in stacks], _example(dz, m))[1] for m in range(_BATCH_SIZE)]
     expected = _stacked(alone)
     return compare("scan", subject.cotangent_names, cotangents, expected, allowed_for(stacks))
 
@@ -133,19 +133,19 @@ def _reference_gradient_of_slope(subject: Subject) -> Function:
     return _compiled_slope(subject.reference, subject.reals)
 
 
-def _members(subject: Subject, sizes: Sizes, seed: int) -> tuple[list[np.ndarray], Any]:
-    """Arguments and cotangents of several members, stacked in front."""
+def _examples(subject: Subject, sizes: Sizes, seed: int) -> tuple[list[np.ndarray], Any]:
+    """Arguments and cotangents of several examples, stacked in front."""
     generator = np.random.default_rng(seed)
-    drawn = [subject.draw(generator, sizes) for _ in range(_MEMBERS)]
+    drawn = [subject.draw(generator, sizes) for _ in range(_BATCH_SIZE)]
     cotangents = [subject.draw_cotangent(generator, args) for args in drawn]
     return [np.stack(parts) for parts in zip(*drawn, strict=True)], _stacked(cotangents)
 
 
-def _stacked(members: Any) -> Any:
-    return jax.tree.map(lambda *parts: np.stack(parts), *members)
+def _stacked(examples: Any) -> Any:
+    return jax.tree.map(lambda *parts: np.stack(parts), *examples)
 
 
-def _member(tree: Any, index: int) -> Any:
+def _example(tree: Any, index: int) -> Any:
     return jax.tree.map(lambda leaf: leaf[index], tree)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ffnn_jax.verify._arguments import Sizes, at
 from ffnn_jax.verify._compare import allowed_for, compare
-from ffnn_jax.verify._report import Check, worst_of
+from ffnn_jax.verify._result import Check, worst_of
 from ffnn_jax.verify._subject import Arrays, Subject, with_reals
 
 DRAWS = 3
@@ -87,9 +87,9 @@ def check_adjoint(subject: Subject, sizes: Sizes, seed: int) -> Check | None:
 
 
 def check_exact(subject: Subject, sizes: Sizes, seed: int) -> Check | None:
-    """On small whole numbers, value and cotangents equal the reference's, bit for bit.
+    """On small integers, value and cotangents equal the reference's, bit for bit.
 
-    Sums and products of whole numbers do not round, so no tolerance can hide a fault.
+    Sums and products of integers do not round, so no tolerance can hide a fault.
     """
     if not subject.exact:
         return None

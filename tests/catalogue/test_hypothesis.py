@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from ffnn_jax.catalogue import ENTRIES
+from ffnn_jax.catalogue import OP_SPECS
 from ffnn_jax.verify import Argument
 from ffnn_jax.verify._arguments import size_of
 from ffnn_jax.verify._compare import allowed_for, compare
@@ -22,11 +22,11 @@ ABOVE_ZERO = st.floats(0.5, 5)
 
 
 @st.composite
-def draws(draw, entry):
+def draws(draw, spec):
     """A case, sizes that it takes, arguments without a tie or a zero, and a cotangent."""
-    place = draw(st.integers(0, len(entry.cases) - 1))
-    subject = entry.subjects()[place][0]
-    sizes = {axis: draw(st.integers(1, 4)) for axis in entry.cases[0].sizes[0]}
+    place = draw(st.integers(0, len(spec.cases) - 1))
+    subject = spec.subjects()[place][0]
+    sizes = {axis: draw(st.integers(1, 4)) for axis in spec.cases[0].sizes[0]}
     args = [draw(value(argument, sizes)) for argument in subject.arguments]
     try:
         output = jax.eval_shape(subject.op, *args)
@@ -50,15 +50,15 @@ SAMPLE = {"dense", "max_pool"}
 
 
 @pytest.mark.parametrize(
-    "entry",
+    "spec",
     [
-        pytest.param(entry, id=entry.name, marks=[] if entry.name in SAMPLE else pytest.mark.slow)
-        for entry in ENTRIES
+        pytest.param(spec, id=spec.name, marks=[] if spec.name in SAMPLE else pytest.mark.slow)
+        for spec in OP_SPECS
     ],
 )
-def test_value_and_cotangents_equal_the_references(entry):
+def test_value_and_cotangents_equal_the_references(spec):
     @settings(EVERYWHERE, max_examples=6)
-    @given(draws(entry))
+    @given(draws(spec))
     def check(drawn):
         subject, args, dz = drawn
         ours, theirs = subject.pull(args, dz), subject.reference_pull(args, dz)

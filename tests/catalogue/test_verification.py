@@ -11,7 +11,7 @@ import ffnn_jax
 import ffnn_jax.layers
 from ffnn_jax.catalogue import (
     CONV2D,
-    ENTRIES,
+    OP_SPECS,
     RELU,
     SOFTMAX_CROSS_ENTROPY,
     Fault,
@@ -23,14 +23,14 @@ from ffnn_jax.catalogue import (
 from ffnn_jax.verify import CHECKS
 from ffnn_jax.verify._compare import allowed_for, compare
 
-each_entry = pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
-FAULTS = [(entry, fault) for entry in ENTRIES for fault in entry.all_faults]
+each_entry = pytest.mark.parametrize("spec", OP_SPECS, ids=lambda spec: spec.name)
+FAULTS = [(spec, fault) for spec in OP_SPECS for fault in spec.all_faults]
 BY_DEFAULT = {"dense", "relu"}
 SAMPLE = FAULTS[::20]
 
 
-def generic(entry):
-    return [fault.name for fault in entry.all_faults if fault not in entry.faults]
+def generic(spec):
+    return [fault.name for fault in spec.all_faults if fault not in spec.faults]
 
 
 def name(pair):
@@ -47,49 +47,49 @@ def test_every_custom_vjp_of_the_package_is_in_the_catalogue():
         value for module in modules for value in vars(module).values()
         if isinstance(value, jax.custom_vjp)
     }  # fmt: skip
-    assert rules == {entry.op for entry in ENTRIES}
+    assert rules == {spec.op for spec in OP_SPECS}
 
 
 @each_entry
-def test_name_forward_and_backward_are_those_of_the_layers_three_functions(entry):
+def test_name_forward_and_backward_are_those_of_the_layers_three_functions(spec):
     public = vars(ffnn_jax.layers)
-    wired = entry.op, entry.op.fwd, entry.op.bwd
+    wired = spec.op, spec.op.fwd, spec.op.bwd
     parts = ("", "_forward", "_backward")
-    assert wired == tuple(public[f"{entry.name}{part}"] for part in parts)
+    assert wired == tuple(public[f"{spec.name}{part}"] for part in parts)
 
 
 @pytest.mark.parametrize(
-    "entry",
+    "spec",
     [
         pytest.param(
-            entry,
-            id=entry.name,
-            marks=[] if entry.name in BY_DEFAULT else pytest.mark.slow,
+            spec,
+            id=spec.name,
+            marks=[] if spec.name in BY_DEFAULT else pytest.mark.slow,
         )
-        for entry in ENTRIES
+        for spec in OP_SPECS
     ],
 )
-def test_every_check_holds(entry):
-    report = check_rule(entry)
-    assert report.passed, str(report)
-    optional = {"adjoint": entry.linear, "exact": entry.exact, "kinks": entry.kinks}
-    optional |= {"sharded": entry.batch, "shard_map": entry.batch and entry.reduces != "mixed"}
-    optional["empty batch"] = entry.empty_batch
+def test_every_check_holds(spec):
+    result = check_rule(spec)
+    assert result.passed, str(result)
+    optional = {"adjoint": spec.linear, "exact": spec.exact, "kinks": spec.kinks}
+    optional |= {"sharded": spec.batch, "shard_map": spec.batch and spec.reduces != "mixed"}
+    optional["empty batch"] = spec.empty_batch
     expected = [check for check in CHECKS if optional.get(check, True)]
-    assert [row.name for row in report.checks] == expected
+    assert [row.name for row in result.checks] == expected
 
 
 @each_entry
-def test_sizes_are_few_first_different_and_have_a_batch_of_one(entry):
-    every = [sizes for case in entry.cases for sizes in case.sizes]
+def test_sizes_are_few_first_different_and_have_a_batch_of_one(spec):
+    every = [sizes for case in spec.cases for sizes in case.sizes]
     assert len(every) <= 8
     assert len(set(every[0].values())) == len(every[0])
-    assert entry.batch is None or 1 in [sizes[entry.batch] for sizes in every]
+    assert spec.batch is None or 1 in [sizes[spec.batch] for sizes in every]
 
 
 @each_entry
-def test_there_are_at_least_eight_named_faults(entry):
-    names = [fault.name for fault in entry.all_faults]
+def test_there_are_at_least_eight_named_faults(spec):
+    names = [fault.name for fault in spec.all_faults]
     assert len(set(names)) == len(names) >= 8
 
 
@@ -113,21 +113,21 @@ def test_a_fault_of_its_own_takes_the_place_of_the_generic_one_of_its_name():
 
 @pytest.mark.parametrize("pair", dict.fromkeys(SAMPLE), ids=name)
 def test_a_sample_of_the_planted_faults_is_caught(pair):
-    entry, fault = pair
-    assert catch_fault(entry, fault)
+    spec, fault = pair
+    assert catch_fault(spec, fault)
 
 
 @pytest.mark.slow
 @each_entry
-def test_every_planted_fault_is_caught_and_the_true_rule_passes_200_draws(entry):
-    caught = catch_faults(entry, seed=1)
+def test_every_planted_fault_is_caught_and_the_true_rule_passes_200_draws(spec):
+    caught = catch_faults(spec, seed=1)
     assert [fault for fault, checks in caught.items() if not checks] == []
-    assert count_false_alarms(entry, seed=1, draws=200) == 0
+    assert count_false_alarms(spec, seed=1, draws=200) == 0
 
 
 @each_entry
-def test_the_true_rule_raises_no_alarm_at_random_values(entry):
-    assert count_false_alarms(entry, seed=100, draws=25) == 0
+def test_the_true_rule_raises_no_alarm_at_random_values(spec):
+    assert count_false_alarms(spec, seed=100, draws=25) == 0
 
 
 def test_a_fault_that_nothing_catches_is_reported():
@@ -136,9 +136,9 @@ def test_a_fault_that_nothing_catches_is_reported():
 
 
 @each_entry
-def test_forward_over_reverse_equals_the_references(entry):
+def test_forward_over_reverse_equals_the_references(spec):
     """What ``jax.hessian`` is made of: jvp of the cotangents, away from kinks."""
-    subject, sizes = entry.subjects()[0]
+    subject, sizes = spec.subjects()[0]
     with jax.enable_x64(True):
         generator = np.random.default_rng(3)
         args = subject.draw(generator, sizes[0])

@@ -40,13 +40,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
     network = Network((MaxPool(4), Dense(10)), (28, 28, 1))
     one = np.ones(1, np.float32)
-    members = [
+    models = [
         Model(
             network, *network.init(jax.random.key(k)), Normalisation(one, one), tuple("0123456789")
         )
         for k in (0, 1)
     ]
-    save(folder / "model.npz", members, best=1)
+    save(folder / "model.npz", models, best=1)
     (folder / "config.json").write_text(json.dumps({"dataset": "mnist_5k"}))
     return folder
 

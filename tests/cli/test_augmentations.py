@@ -7,7 +7,7 @@ import pytest
 from ffnn_jax.cli._augmentations import augmentations_of
 from ffnn_jax.cli._main import _parse
 from ffnn_jax.cli._train import Train
-from ffnn_jax.config import PRESETS, Augmentation, Crop, Cutout, Flip, Refusal
+from ffnn_jax.config import PRESETS, Augmentation, Crop, Cutout, Flip, UserError
 
 
 @pytest.mark.parametrize(
@@ -33,13 +33,13 @@ def test_words_are_augmentations_in_their_order(
          "cutout?"),
         ("", "augment: unknown word '' (known: flip, crop, cutout)"),
         ("flip:1", "augment: flip takes no number, got 'flip:1'"),
-        ("crop:", "augment: crop takes a whole number, got 'crop:'"),
-        ("crop:1.5", "augment: crop takes a whole number, got 'crop:1.5'"),
-        ("cutout:0", "Cutout(size=0): size must be a whole number of at least 1"),
+        ("crop:", "augment: crop takes an integer, got 'crop:'"),
+        ("crop:1.5", "augment: crop takes an integer, got 'crop:1.5'"),
+        ("cutout:0", "Cutout(size=0): size must be an integer of at least 1"),
     ],
 )  # fmt: skip
-def test_a_word_that_is_no_augmentation_is_refused(word: str, message: str):
-    with pytest.raises(Refusal) as caught:
+def test_a_word_that_is_no_augmentation_is_rejected(word: str, message: str):
+    with pytest.raises(UserError) as caught:
         augmentations_of(["flip", word])
     assert str(caught.value) == message
 

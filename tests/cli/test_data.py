@@ -17,7 +17,7 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from ffnn_jax.cli import main
-from ffnn_jax.config import Refusal
+from ffnn_jax.config import UserError
 from ffnn_jax.data import Dataset, load
 from ffnn_jax.data.preparation import RECIPES, prepare
 from tests.data.conftest import NAMES, noise, png, toys, write_set
@@ -32,8 +32,8 @@ class Ended(NamedTuple):
     said: str
     errors: str
 
-    def refusal(self) -> str:
-        """The line it was refused with; before it stands what was being done."""
+    def error_line(self) -> str:
+        """The line it was rejected with; before it stands what was being done."""
         assert (self.code, self.said) == (2, "")
         *doing, line = self.errors.splitlines()
         assert [words for words in doing if not words.endswith(" ...")] == []
@@ -123,7 +123,7 @@ def test_a_damaged_set_is_listed_as_such_and_the_command_fails(data: Data, folde
     assert "is missing" in " ".join(said.split())
 
 
-def test_a_set_that_is_not_the_recorded_one_is_listed_and_refused(data: Data, folder: Path):
+def test_a_set_that_is_not_the_recorded_one_is_listed_and_rejected(data: Data, folder: Path):
     """The same name and shape, and other digits."""
     digit = {
         "image": tfds.features.Image(shape=(28, 28, 1)),
@@ -137,8 +137,8 @@ def test_a_set_that_is_not_the_recorded_one_is_listed_and_refused(data: Data, fo
     line = f"{place}: train has SHA-256 {found}, not {recorded}"
     assert data("list", "--verify").code == 1
     expected = f"{line}; move that folder away and prepare it anew"
-    assert data("prepare", "mnist_5k").refusal() == expected
-    with pytest.raises(Refusal, match=f"train has SHA-256 {found}, mnist_5k has {recorded}"):
+    assert data("prepare", "mnist_5k").error_line() == expected
+    with pytest.raises(UserError, match=f"train has SHA-256 {found}, mnist_5k has {recorded}"):
         load("mnist_5k", "train")
 
 
@@ -197,15 +197,15 @@ def test_a_picture_is_written_where_it_is_asked_for(data: Data, folder: Path):
 @pytest.mark.parametrize("out", ["sheet", ".", "sheet.pdf"])
 def test_a_picture_is_a_png_file(data: Data, folder: Path, out: str):
     write_set(folder, {"train": toys(10)})
-    assert data("show", "toy", "--out", out).refusal() == f"out must end in .png, got '{out}'"
+    assert data("show", "toy", "--out", out).error_line() == f"out must end in .png, got '{out}'"
     assert not list(Path().iterdir())
 
 
 @pytest.mark.parametrize("out", ["none/sheet.png", "file/sheet.png"])
-def test_a_picture_that_cannot_be_written_is_refused(data: Data, folder: Path, out: str):
+def test_a_picture_that_cannot_be_written_is_rejected(data: Data, folder: Path, out: str):
     write_set(folder, {"train": toys(10)})
     Path("file").write_text("")
-    assert data("show", "toy", "--out", out).refusal().startswith("out cannot be written: ")
+    assert data("show", "toy", "--out", out).error_line().startswith("out cannot be written: ")
     assert [path.name for path in Path().iterdir()] == ["file"]
 
 
@@ -219,7 +219,7 @@ def test_a_picture_that_cannot_be_written_is_refused(data: Data, folder: Path, o
 )
 def test_what_is_not_there_is_not_shown(data: Data, folder: Path, words: list[str], line: str):
     write_set(folder, {"train": toys(10)})
-    assert re.fullmatch(line, data("show", *words).refusal())
+    assert re.fullmatch(line, data("show", *words).error_line())
     assert not list(Path().iterdir())
 
 
@@ -240,19 +240,19 @@ def test_what_is_not_there_is_not_shown(data: Data, folder: Path, words: list[st
         (["mnist", "--from", "empty"], "empty lacks train-images-idx3-ubyte.gz, train-labels-idx1"),
     ],
 )
-def test_what_cannot_be_prepared_is_refused_and_nothing_is_made(
+def test_what_cannot_be_prepared_is_rejected_and_nothing_is_made(
     data: Data, folder: Path, words: list[str], line: str
 ):
     Path("file").write_text("")
     Path("empty").mkdir()
-    assert data("prepare", *words).refusal().startswith(line)
+    assert data("prepare", *words).error_line().startswith(line)
     assert not list(folder.rglob("mnist/*"))
     assert sorted(path.name for path in Path().iterdir()) == ["empty", "file"]
     assert not folder.exists()
 
 
-def test_a_name_that_is_nearly_right_is_refused_with_the_nearest(data: Data):
-    said = data("prepare", "mnits").refusal()
+def test_a_name_that_is_nearly_right_is_rejected_with_the_nearest(data: Data):
+    said = data("prepare", "mnits").error_line()
     assert "; did you mean mnist?; another set of tensorflow-datasets is read here once it " in said
     assert said.endswith("tfds.builder('mnits', file_format='array_record').download_and_prepare()")
 
@@ -313,14 +313,14 @@ def test_what_is_listed_and_shown_again_needs_no_tensorflow_datasets(folder: Pat
 
 
 @pytest.mark.parametrize("command", ["train mnist", "data prepare mnist"])
-def test_without_a_network_a_download_is_refused_with_the_files_and_the_command(
+def test_without_a_network_a_download_is_rejected_with_the_files_and_the_command(
     folder: Path, command: str
 ):
     words = [sys.executable, "-m", "ffnn_jax", *command.split()]
     started = time.monotonic()
     ran = subprocess.run(words, env=os.environ | OFFLINE, capture_output=True, text=True)
     assert time.monotonic() - started < 20
-    said = Ended(ran.returncode, ran.stdout, ran.stderr).refusal()
+    said = Ended(ran.returncode, ran.stdout, ran.stderr).error_line()
     assert said.startswith("storage.googleapis.com did not answer (")
     assert said.endswith(
         " by other means into a folder DIR, then: ffnn-jax data prepare mnist --from DIR"

@@ -48,7 +48,7 @@ def test_a_data_set_that_is_cut_short_is_a_finding(tmp_path, capsys):
 
 def test_a_cache_that_is_a_file_is_a_finding(tmp_path, monkeypatch):
     (tmp_path / "cache").write_text("")
-    monkeypatch.setattr(_doctor_run, "keep_compiled_programs", lambda: tmp_path / "cache")
+    monkeypatch.setattr(_doctor_run, "enable_compilation_cache", lambda: tmp_path / "cache")
     assert "JAX_COMPILATION_CACHE_DIR" in _doctor_run._cache().remedy
 
 

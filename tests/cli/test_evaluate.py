@@ -32,7 +32,7 @@ def test_evaluate_prints_the_table_of_classes(run, capsys):
         (["nowhere"], "nowhere: no such file; RUN is a folder that train left"),
     ],
 )
-def test_what_cannot_be_evaluated_is_refused_in_one_line(words, message, run, capsys):
+def test_what_cannot_be_evaluated_is_rejected_in_one_line(words, message, run, capsys):
     assert code_of("evaluate", *(word.replace("RUN", str(run)) for word in words)) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert message in line

@@ -13,7 +13,7 @@ from ffnn_jax.cli._main import _COMMANDS, _DATA_COMMANDS, _in_one_line
 from tests.cli.conftest import code_of
 
 FOLDER = Path(ffnn_jax.cli.__file__).parent
-IN_ONE_FILE = {"_report"}
+IN_ONE_FILE = {"_page"}
 
 
 @pytest.mark.parametrize("columns", ["20", "300"])
@@ -23,8 +23,8 @@ IN_ONE_FILE = {"_report"}
     [
         (
             ["trian"],
-            ["Unrecognized options: trian; the commands are: train, predict, evaluate, export, "
-             "report, summary, doctor, verify, data"],
+            ["Unrecognized options: trian; the commands are: train, predict, evaluate, export, page, "
+             " summary, doctor, verify, data"],
         ),
         (["data"], ["Expected one of {prepare, list, show}."]),
         (["train", "--stepz"], ["Unrecognized options: --stepz; did you mean --steps?"]),
@@ -37,7 +37,7 @@ IN_ONE_FILE = {"_report"}
         (["train", "--bla", "For full helptext"],
          ["Unrecognized options: --bla, For full helptext"]),
         (["train", "--steps"], ["Missing value for argument '--steps'. Expected 1 values."]),
-        (["train", "--steps", "a"], ["Error parsing --steps: must be a whole number, got 'a'"]),
+        (["train", "--steps", "a"], ["Error parsing --steps: must be an integer, got 'a'"]),
         (
             ["evaluate"],
             ["Missing from ffnn-jax evaluate: RUN Folder that train left, or its model.npz. "

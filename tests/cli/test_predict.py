@@ -49,8 +49,8 @@ def test_csv_goes_to_standard_output_alone(run, pictures, capsys):
 
 def test_another_member_answers_otherwise(run, pictures, capsys):
     answers = []
-    for member in (0, 1):
-        code_of("predict", run, pictures / "one.png", "--json", "-", "--member", member)
+    for model in (0, 1):
+        code_of("predict", run, pictures / "one.png", "--json", "-", "--model", model)
         answers.append(json.loads(capsys.readouterr().out)[0]["top"])
     code_of("predict", run / "model.npz", pictures / "one.png", "--json", "-")
     assert json.loads(capsys.readouterr().out)[0]["top"] == answers[1] != answers[0]
@@ -64,7 +64,7 @@ def test_another_member_answers_otherwise(run, pictures, capsys):
         (["--picture", "FOLDER/a.foo"], "picture cannot be written: Format 'foo' is not supp"),
     ],
 )
-def test_a_file_that_cannot_be_written_is_refused(words, message, run, pictures, tmp_path, capsys):
+def test_a_file_that_cannot_be_written_is_rejected(words, message, run, pictures, tmp_path, capsys):
     words = [word.replace("FOLDER", str(tmp_path)) for word in words]
     assert code_of("predict", run, pictures / "one.png", *words) == 2
     (line,) = capsys.readouterr().err.splitlines()
@@ -80,10 +80,10 @@ def test_a_file_that_cannot_be_written_is_refused(words, message, run, pictures,
         (["RUN", "a.png", "--csv", "no/where.csv"], "cannot be written: no folder"),
         (["RUN", "a.png", "--csv", "-", "--json", "-"], "json and csv must be two"),
         (["RUN", "a.png", "--csv", "b", "--picture", "./b"], "csv and picture must be"),
-        (["RUN", "a.png", "--member", "7"], "member must be from 0 to 1, got 7"),
+        (["RUN", "a.png", "--model", "7"], "model must be from 0 to 1, got 7"),
     ],
 )
-def test_what_cannot_be_predicted_is_refused_in_one_line(words, message, run, capsys):
+def test_what_cannot_be_predicted_is_rejected_in_one_line(words, message, run, capsys):
     assert code_of("predict", *(word.replace("RUN", str(run)) for word in words)) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert message in line

@@ -1,4 +1,4 @@
-"""What ``ffnn-jax train --resume`` refuses; tests/faults has what it goes on with."""
+"""What ``ffnn-jax train --resume`` rejects; tests/faults has what it goes on with."""
 
 import os
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ffnn_jax.cli import main
-from ffnn_jax.runs import alone_in
+from ffnn_jax.runs import locked
 
 pytestmark = pytest.mark.usefixtures("quick_compilation_of_the_module")
 
@@ -21,7 +21,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+def rejected(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
     def line(*words: str) -> str:
         with pytest.raises(SystemExit) as end:
             main(["train", *words])
@@ -32,26 +32,26 @@ def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
     return line
 
 
-def test_what_is_no_run_is_not_resumed(refused: Callable[..., str], tmp_path: Path):
-    said = refused("--resume", str(tmp_path))
+def test_what_is_no_run_is_not_resumed(rejected: Callable[..., str], tmp_path: Path):
+    said = rejected("--resume", str(tmp_path))
     assert said == f"{tmp_path}: no run that can be resumed (it has no checkpoints)"
 
 
-def test_settings_beside_those_of_the_run_are_refused(refused: Callable[..., str], tmp_path: Path):
-    said = refused("--resume", str(tmp_path), "--learning-rate", "0.1")
+def test_a_setting_that_a_run_already_has_is_rejected(rejected: Callable[..., str], tmp_path: Path):
+    said = rejected("--resume", str(tmp_path), "--learning-rate", "0.1")
     assert said == "learning-rate: a run is resumed with its own; only --steps may change"
 
 
-def test_a_run_is_not_resumed_to_fewer_steps(refused: Callable[..., str], run: Path):
-    said = refused("--resume", str(run), "--steps", "5")
+def test_a_run_is_not_resumed_to_fewer_steps(rejected: Callable[..., str], run: Path):
+    said = rejected("--resume", str(run), "--steps", "5")
     assert said == "steps must be at least the 20 done, got 5"
 
 
-def test_a_run_in_use_is_refused_by_its_process(refused: Callable[..., str], run: Path):
-    with alone_in(run):
-        said = refused("--resume", str(run))
+def test_a_run_in_use_is_rejected_by_its_process(rejected: Callable[..., str], run: Path):
+    with locked(run):
+        said = rejected("--resume", str(run))
     assert said.startswith(f"{run} is in use by process {os.getpid()} on ")
 
 
-def test_checkpoints_are_at_least_a_step_apart(refused: Callable[..., str]):
-    assert refused("--checkpoint-every", "0") == "checkpoint-every must be at least 1, got 0"
+def test_checkpoints_are_at_least_a_step_apart(rejected: Callable[..., str]):
+    assert rejected("--checkpoint-every", "0") == "checkpoint-every must be at least 1, got 0"

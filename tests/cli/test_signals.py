@@ -8,12 +8,12 @@ import pytest
 
 PROGRAM = """
 import os, signal, sys
-from ffnn_jax.cli._signals import ending_at_signals
+from ffnn_jax.cli._signals import exit_on_signals
 before = signal.getsignal(signal.SIGTERM)
-with ending_at_signals():
+with exit_on_signals():
     pass
 print(signal.getsignal(signal.SIGTERM) == before, "jax" in sys.modules, flush=True)
-with ending_at_signals():
+with exit_on_signals():
     os.kill(os.getpid(), {number})
 print("went on", flush=True)
 """

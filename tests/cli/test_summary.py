@@ -38,7 +38,7 @@ def test_a_preset_on_another_data_set_has_a_summary(
     assert capsys.readouterr().out.startswith(f"quickstart: {parameters} parameters\n")
 
 
-def test_a_preset_on_a_data_set_that_nobody_knows_is_refused(monkeypatch, capsys):
+def test_a_preset_on_a_data_set_that_nobody_knows_is_rejected(monkeypatch, capsys):
     moved = dataclasses.replace(PRESETS["quickstart"], dataset="mnits")
     monkeypatch.setitem(PRESETS, "quickstart", moved)
     assert code_of("summary") == 2
@@ -47,7 +47,7 @@ def test_a_preset_on_a_data_set_that_nobody_knows_is_refused(monkeypatch, capsys
     assert line.endswith("; did you mean mnist?")
 
 
-def test_an_unknown_preset_is_refused_with_the_nearest(capsys):
+def test_an_unknown_preset_is_rejected_with_the_nearest(capsys):
     assert code_of("summary", "cifar10-33") == 2
     assert "did you mean cifar10-3?" in capsys.readouterr().err
 

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("quick_compilation_of_the_module")
 FILES = {
     "config.json", "metrics.jsonl", "result.json", "model.npz", "table_1.md", "table_2.md",
     "confusion.png", "curves.png", "filters.png", "misclassified.png", "precision_recall.png",
-    "report.html", "checkpoints", ".lock",
+    "page.html", "checkpoints", ".lock",
 }  # fmt: skip
 
 
@@ -109,11 +109,11 @@ def test_several_seeds_are_printed_each_and_as_a_mean(second: Ran):
     assert f"test accuracy {mean:.4f} +- {spread:.4f} (mean +- sd, n = 2)" in second.said
 
 
-def test_report_writes_the_page_of_a_run_again(second: Ran, capsys: pytest.CaptureFixture[str]):
-    page = second.folder / "report.html"
+def test_page_writes_the_page_of_a_run_again(second: Ran, capsys: pytest.CaptureFixture[str]):
+    page = second.folder / "page.html"
     written = page.read_bytes()
     page.unlink()
-    main(["report", str(second.folder)])
+    main(["page", str(second.folder)])
     assert capsys.readouterr().out == f"{page}\n"
     assert page.read_bytes() == written
 
@@ -177,11 +177,11 @@ def test_a_run_that_fails_ends_with_its_code_and_one_line(
     failure: type[BaseException], code: int, line: str, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 ):  # fmt: skip
-    def carry_out(*_: object) -> NoReturn:
+    def run_plan(*_: object) -> NoReturn:
         raise failure
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(_train_run, "carry_out", carry_out)
+    monkeypatch.setattr(_train_run, "run_plan", run_plan)
     assert code_of("train") == code
     assert capsys.readouterr().err == f"ffnn-jax: {line}\n"
     with pytest.raises(failure if failure is ZeroDivisionError else SystemExit):

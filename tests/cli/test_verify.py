@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from ffnn_jax.catalogue import ENTRIES, Verification
+from ffnn_jax.catalogue import OP_SPECS, Verification
 from ffnn_jax.cli import _verify_layers_run
-from ffnn_jax.verify import CHECKS, Report
+from ffnn_jax.verify import CHECKS, VerificationResult
 from tests.cli.conftest import code_of
 
 MODULE = """
@@ -29,7 +29,7 @@ def halved(residuals, dz):
 right_dense = wired(dense_forward, dense_backward)
 wrong_dense = wired(dense_forward, halved)
 
-def plain_relu(x):
+def reference_relu(x):
     return jnp.maximum(x, 0)
 
 def slope_at_zero(slope):
@@ -43,7 +43,7 @@ def scaled(x, by=1.0):
     return by * x
 """
 DENSE = ["--reference", "mine:plain", "--shapes", "NxD DxK K"]
-RELU = ["--reference", "mine:plain_relu", "--shapes", "4x7", "--kink", "x=0:0"]
+RELU = ["--reference", "mine:reference_relu", "--shapes", "4x7", "--kink", "x=0:0"]
 
 
 @pytest.fixture(autouse=True)
@@ -107,7 +107,7 @@ def test_json_on_standard_output_is_nothing_else(capsys: pytest.CaptureFixture):
 def test_faults_are_listed_and_nothing_is_checked(capsys: pytest.CaptureFixture):
     assert code_of("verify", "--list-faults") == 0
     lines = capsys.readouterr().out.splitlines()
-    pairs = [(entry, fault) for entry in ENTRIES for fault in entry.all_faults]
+    pairs = [(entry, fault) for entry in OP_SPECS for fault in entry.all_faults]
     assert lines == [f"{entry.name}: {fault.name}" for entry, fault in pairs]
 
 
@@ -132,7 +132,7 @@ def test_faults_are_listed_and_nothing_is_checked(capsys: pytest.CaptureFixture)
         (["mine:scaled", *RELU[:4], "--batch", "N"], "no argument begins with the batch axis 'N'"),
         (["broken:op", *DENSE], "broken:op cannot be imported: SyntaxError"),
         (["quits:op", *DENSE], "quits:op cannot be imported: SystemExit: 7"),
-        (["mine:relu_0", *DENSE[:3], "4:int<0"], "whole numbers below 0 there are none"),
+        (["mine:relu_0", *DENSE[:3], "4:int<0"], "integers below 0 there are none"),
         (
             ["mine:relu_0", *RELU[:4], "--json", "no/where.json"],
             "cannot be written: no folder",
@@ -141,7 +141,7 @@ def test_faults_are_listed_and_nothing_is_checked(capsys: pytest.CaptureFixture)
         (["mine:right_dense", *DENSE, "--reduces", "max"], "reduces must be sum, mean or mixed"),
     ],
 )
-def test_what_is_no_question_is_refused_in_one_line(words, message, capsys):
+def test_what_is_no_question_is_rejected_in_one_line(words, message, capsys):
     assert code_of("verify", *words) == 2
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1
@@ -149,9 +149,11 @@ def test_what_is_no_question_is_refused_in_one_line(words, message, capsys):
 
 
 def test_the_table_of_all_layers_is_whole_on_80_columns(capsys: pytest.CaptureFixture):
-    found = [Verification(one.name, Report(one.name, ()), {}, 0, 200) for one in ENTRIES]
+    found = [
+        Verification(one.name, VerificationResult(one.name, ()), {}, 0, 200) for one in OP_SPECS
+    ]
     _verify_layers_run._print_table(Console(width=80), found, 0)
     printed = capsys.readouterr().out
-    assert printed.count(" 0/200") == len(ENTRIES)
+    assert printed.count(" 0/200") == len(OP_SPECS)
     assert all(f" {check} " in printed for check in CHECKS)
     assert max(map(len, printed.splitlines())) <= 80

@@ -1,4 +1,4 @@
-"""Augmentation descriptions: what is no size, what fits no image, and JSON."""
+"""Augmentation configurations: what is no size, what fits no image, and JSON."""
 
 import json
 import math
@@ -11,7 +11,7 @@ from ffnn_jax.config import (
     Crop,
     Cutout,
     Flip,
-    Refusal,
+    UserError,
     augmentations_from_json,
     augmentations_to_json,
 )
@@ -19,11 +19,11 @@ from ffnn_jax.config import (
 
 @pytest.mark.parametrize("bad", [0, -1, 2.0, True, "2", None, math.nan])
 @pytest.mark.parametrize(("kind", "field"), [(Crop, "padding"), (Cutout, "size")])
-def test_a_size_that_is_no_size_is_refused(kind: Any, field: str, bad: Any):
-    with pytest.raises(Refusal) as caught:
+def test_a_size_that_is_no_size_is_rejected(kind: Any, field: str, bad: Any):
+    with pytest.raises(UserError) as caught:
         kind(**{field: bad})
     told = f"{kind.__name__}({field}={bad!r})"
-    assert str(caught.value) == f"{told}: {field} must be a whole number of at least 1"
+    assert str(caught.value) == f"{told}: {field} must be an integer of at least 1"
 
 
 def test_unless_told_a_crop_pads_4_and_a_cutout_hides_8_by_8():
@@ -52,11 +52,11 @@ def test_a_flip_fits_every_image(shape: Any):
          "Cutout(size=3): size must be at most 2 for 2 x 2 images, got 3"),
     ],
 )  # fmt: skip
-def test_images_too_small_are_refused_with_what_would_fit(
+def test_images_too_small_are_rejected_with_what_would_fit(
     augmentation: Crop | Cutout, fits: Any, too_small: Any, message: str
 ):
     augmentation.require_fits(fits)
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(UserError) as caught:
         augmentation.require_fits(too_small)
     assert str(caught.value) == message
 
@@ -85,10 +85,10 @@ def test_every_augmentation_is_known_by_its_name():
         ([{"type": "Crop", "pading": 3}],
          "Crop: unknown key 'pading'; did you mean padding?"),
         ([{"type": "Crop", "padding": 0}],
-         "Crop(padding=0): padding must be a whole number of at least 1"),
+         "Crop(padding=0): padding must be an integer of at least 1"),
     ],
 )  # fmt: skip
-def test_json_that_is_no_augmentation_is_refused(described: Any, message: str):
-    with pytest.raises(Refusal) as caught:
+def test_json_that_is_no_augmentation_is_rejected(described: Any, message: str):
+    with pytest.raises(UserError) as caught:
         augmentations_from_json(described)
     assert str(caught.value) == message

@@ -1,4 +1,4 @@
-"""Settings: every bad value is refused in one line, and JSON gives every preset back."""
+"""Settings: every bad value is rejected in one line, and JSON gives every preset back."""
 
 import dataclasses
 import json
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ffnn_jax.config import PRESETS, Crop, Flip, Refusal, Settings, Validation, preset
+from ffnn_jax.config import PRESETS, Crop, Flip, Settings, UserError, Validation, preset
 from ffnn_jax.nn import Dense, LeakyReLU
 
 MNIST = PRESETS["mnist"]
@@ -20,7 +20,7 @@ FINITE = "from 1.2e-38 to 3.4e+38"
 BELOW_ONE = "at least 0 and, in float32, below 1"
 
 OF_ANOTHER_TYPE = [
-    *((field, bad, "a whole number") for field in WHOLE + SEEDS for bad in (1.0, True, "7", None)),
+    *((field, bad, "an integer") for field in WHOLE + SEEDS for bad in (1.0, True, "7", None)),
     *((field, bad, "a number") for field in NUMBERS for bad in (True, "0.1", None, 1j)),
     *((field, bad, "text") for field in TEXTS for bad in (3, True, None)),
 ]
@@ -50,7 +50,7 @@ OUT_OF_RANGE = [
         )
     ),
     *(
-        ("train_images", bad, "a whole number from 1 to 2147483647")
+        ("train_images", bad, "an integer from 1 to 2147483647")
         for bad in (0, -1, 2**31, 2.0, True, "7")
     ),
     ("layers", (), "a tuple of at least one layer"),
@@ -65,21 +65,21 @@ OUT_OF_RANGE = [
 
 
 @pytest.mark.parametrize(("field", "bad", "allowed"), OF_ANOTHER_TYPE + OUT_OF_RANGE)
-def test_a_bad_value_is_refused_by_name_range_and_value(field: str, bad: Any, allowed: str):
+def test_a_bad_value_is_rejected_by_name_range_and_value(field: str, bad: Any, allowed: str):
     fields: dict[str, Any] = {field: bad}
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(UserError) as caught:
         dataclasses.replace(MNIST, **fields)
     assert str(caught.value) == f"{field.replace('_', '-')} must be {allowed}, got {bad!r}"
 
 
-def test_every_field_has_a_value_that_is_refused():
-    refused = {field for field, _, _ in OF_ANOTHER_TYPE + OUT_OF_RANGE}
-    assert refused == {field.name for field in dataclasses.fields(Settings)}
+def test_every_field_has_a_value_that_is_rejected():
+    rejected = {field for field, _, _ in OF_ANOTHER_TYPE + OUT_OF_RANGE}
+    assert rejected == {field.name for field in dataclasses.fields(Settings)}
 
 
 @pytest.mark.parametrize("bad", [5, "abc", True, None, (5,), ("Dense",)])
-def test_layers_that_are_no_layers_are_refused(bad: Any):
-    with pytest.raises(Refusal, match=r"^layers must be \w.*, got"):
+def test_layers_that_are_no_layers_are_rejected(bad: Any):
+    with pytest.raises(UserError, match=r"^layers must be \w.*, got"):
         dataclasses.replace(MNIST, layers=bad)
 
 
@@ -87,17 +87,17 @@ def test_layers_that_are_no_layers_are_refused(bad: Any):
     ("bad", "nearest"),
     [("Mean", "mean"), ("channel", "channel-mean"), ("channel-mean-std", "channel-mean-sd")],
 )
-def test_an_unknown_normalisation_is_refused_with_the_nearest(bad: str, nearest: str):
-    with pytest.raises(Refusal, match=rf"^normalisation must be .* got '{bad}'; did you mean "):
+def test_an_unknown_normalisation_is_rejected_with_the_nearest(bad: str, nearest: str):
+    with pytest.raises(UserError, match=rf"^normalisation must be .* got '{bad}'; did you mean "):
         dataclasses.replace(MNIST, normalisation=bad)
-    with pytest.raises(Refusal, match=f"did you mean {nearest}\\?$"):
+    with pytest.raises(UserError, match=f"did you mean {nearest}\\?$"):
         dataclasses.replace(MNIST, normalisation=bad)
 
 
 def test_the_last_seed_leaves_room_for_itself_alone():
     last = dataclasses.replace(MNIST, seed=2**31 - 1)
     assert last.seeds == 1
-    with pytest.raises(Refusal, match="from 1 to 1, for seed 2147483647 is the first, got 2"):
+    with pytest.raises(UserError, match="from 1 to 1, for seed 2147483647 is the first, got 2"):
         dataclasses.replace(last, seeds=2)
 
 
@@ -131,36 +131,36 @@ def test_what_was_written_before_there_were_augmentations_means_what_it_meant():
     assert (settings.normalisation, settings.augmentations) == ("channel-mean", ())
 
 
-def test_an_unknown_key_is_refused_with_the_nearest():
-    with pytest.raises(Refusal) as caught:
+def test_an_unknown_key_is_rejected_with_the_nearest():
+    with pytest.raises(UserError) as caught:
         Settings.from_json(MNIST.to_json() | {"batchsize": 16})
     assert "unknown key 'batchsize'" in str(caught.value)
     assert str(caught.value).endswith("did you mean batch_size?")
 
 
 @pytest.mark.parametrize("key", ["preset", "dataset"])
-def test_a_missing_key_is_refused_by_name(key: str):
+def test_a_missing_key_is_rejected_by_name(key: str):
     fields = MNIST.to_json()
     del fields[key]
-    with pytest.raises(Refusal, match=f"^settings: the key '{key}' is missing$"):
+    with pytest.raises(UserError, match=f"^settings: the key '{key}' is missing$"):
         Settings.from_json(fields)
 
 
-def test_json_is_refused_for_the_value_too():
-    with pytest.raises(Refusal, match=r"^steps must be .* 1.*, got 0$"):
+def test_json_is_rejected_for_the_value_too():
+    with pytest.raises(UserError, match=r"^steps must be .* 1.*, got 0$"):
         Settings.from_json(MNIST.to_json() | {"steps": 0})
 
 
 @pytest.mark.parametrize(("word", "nearest"), [("mnst", "mnist"), ("Quick-start", "quickstart")])
-def test_an_unknown_preset_is_refused_with_the_nearest(word: str, nearest: str):
+def test_an_unknown_preset_is_rejected_with_the_nearest(word: str, nearest: str):
     known = ", ".join(PRESETS)
     message = f"unknown preset {word!r} (known: {known}); did you mean {nearest}?"
-    with pytest.raises(Refusal, match=f"^{re.escape(message)}$"):
+    with pytest.raises(UserError, match=f"^{re.escape(message)}$"):
         preset(word)
 
 
-def test_a_preset_like_no_other_is_refused_without_a_guess():
-    with pytest.raises(Refusal, match=r"\)$"):
+def test_a_preset_like_no_other_is_rejected_without_a_guess():
+    with pytest.raises(UserError, match=r"\)$"):
         preset("xyzzy")
 
 
@@ -190,12 +190,12 @@ def test_validation_is_written_as_it_is_read(text: str):
     [
         ("drawn", "validation is written drawn:N, last:N or none, got 'drawn'"),
         ("none:3", "validation is written drawn:N, last:N or none, got 'none:3'"),
-        ("last:x", "validation takes a whole number, got 'last:x'"),
+        ("last:x", "validation takes an integer, got 'last:x'"),
         ("drawn:0", "validation: images must be from 1 to 2147483647, got 0"),
         ("lst:5", "validation must be one of drawn, last, none, got 'lst'; did you mean last?"),
     ],
 )
 def test_validation_that_is_not_understood_is_rejected(text: str, message: str):
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(UserError) as caught:
         Validation.parse(text)
     assert str(caught.value) == message

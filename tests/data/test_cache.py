@@ -19,9 +19,9 @@ import pytest
 import tensorflow_datasets as tfds
 from platformdirs import user_cache_path
 
-from ffnn_jax.config import Refusal
+from ffnn_jax.config import UserError
 from ffnn_jax.data import find_prepared, load
-from ffnn_jax.data._cache import decoded, is_kept
+from ffnn_jax.data._cache import decoded, is_cached
 from tests.data.conftest import NAMES, noise, toys, write_set
 
 FILES = ("about.json", "images.npy", "labels.npy", "original_order.npy")
@@ -64,7 +64,7 @@ def only_entry(folder: Path) -> Path:
 def require_kept(folder: Path) -> None:
     found = find_prepared("toy", folder)
     assert found is not None
-    assert is_kept(found, "train")
+    assert is_cached(found, "train")
 
 
 def run(program: str, *words: str, **variables: str) -> subprocess.Popen[str]:
@@ -381,7 +381,7 @@ def test_ids_that_count_give_the_original_order(tmp_path: Path, form: str):
 def test_ids_that_do_not_count_give_no_original_order(tmp_path: Path, ids: list[str]):
     write_ids(tmp_path, ids)
     assert len(load("counted", "train", folder=tmp_path)) == 3
-    with pytest.raises(Refusal, match="does not record the order of its original files"):
+    with pytest.raises(UserError, match="does not record the order of its original files"):
         load("counted", "train", folder=tmp_path, original_order=True)
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ffnn_jax.config import Refusal
-from ffnn_jax.data import Dataset, NotPrepared, data_dir, load, load_splits, split_names
+from ffnn_jax.config import UserError
+from ffnn_jax.data import Dataset, NotPreparedError, data_dir, load, load_splits, split_names
 from ffnn_jax.data.preparation import RECIPES
 from ffnn_jax.data.preparation._mnist_5k import read_digits
 from tests.data.conftest import noise, toys, write_set
@@ -86,28 +86,28 @@ def test_a_set_without_validation_images_has_none(folder: Path):
     assert (len(train), validation, len(test)) == (20, None, 7)
 
 
-def test_a_set_without_test_images_is_refused(tmp_path: Path):
+def test_a_set_without_test_images_is_rejected(tmp_path: Path):
     write_set(tmp_path, {"train": toys(3), "holdout": toys(3)})
-    with pytest.raises(Refusal, match=r"^toy has no split 'test' \(it has: train, holdout\)$"):
+    with pytest.raises(UserError, match=r"^toy has no split 'test' \(it has: train, holdout\)$"):
         load_splits("toy", tmp_path)
 
 
-def test_an_unknown_data_set_is_refused_with_the_nearest(folder: Path):
+def test_an_unknown_data_set_is_rejected_with_the_nearest(folder: Path):
     nearest = r"unknown data set 'fashon_mnist' .*; did you mean fashion_mnist\?$"
-    with pytest.raises(Refusal, match=nearest):
+    with pytest.raises(UserError, match=nearest):
         load("fashon_mnist", "train")
-    with pytest.raises(Refusal, match=r"unknown data set 'toyy' .*; did you mean toy\?$"):
+    with pytest.raises(UserError, match=r"unknown data set 'toyy' .*; did you mean toy\?$"):
         load("toyy", "train", folder=folder)
 
 
-def test_a_data_set_that_is_not_prepared_is_refused_with_the_way_to_get_it(tmp_path: Path):
-    with pytest.raises(NotPrepared) as refused:
+def test_a_data_set_that_is_not_prepared_is_rejected_with_the_way_to_get_it(tmp_path: Path):
+    with pytest.raises(NotPreparedError) as rejected:
         load("mnist", "train", folder=tmp_path)
     command = "ffnn-jax data prepare mnist"
-    assert str(refused.value) == f"data set 'mnist' is not prepared in {tmp_path}: {command}"
-    with pytest.raises(Refusal) as other:
+    assert str(rejected.value) == f"data set 'mnist' is not prepared in {tmp_path}: {command}"
+    with pytest.raises(UserError) as other:
         load("emnist/letters", "train", folder=tmp_path)
-    assert not isinstance(other.value, NotPrepared)
+    assert not isinstance(other.value, NotPreparedError)
     builder = "tfds.builder('emnist/letters', file_format='array_record')"
     assert f"{builder}.download_and_prepare()" in str(other.value)
     assert not list(tmp_path.iterdir())
@@ -120,14 +120,14 @@ def test_a_data_set_that_is_not_prepared_is_refused_with_the_way_to_get_it(tmp_p
         ("test[7:]", "toy: split 'test[7:]' is empty or beyond the 7 examples of test"),
     ],
 )
-def test_a_split_that_names_nothing_is_refused_with_the_set(folder: Path, split: str, line: str):
-    with pytest.raises(Refusal, match=f"^{re.escape(line)}$"):
+def test_a_split_that_names_nothing_is_rejected_with_the_set(folder: Path, split: str, line: str):
+    with pytest.raises(UserError, match=f"^{re.escape(line)}$"):
         load("toy", split, folder=folder)
 
 
-def test_an_original_order_that_was_not_recorded_is_refused(folder: Path):
+def test_an_original_order_that_was_not_recorded_is_rejected(folder: Path):
     line = "^toy/test does not record the order of its original files$"
-    with pytest.raises(Refusal, match=line):
+    with pytest.raises(UserError, match=line):
         load("toy", "test", folder=folder, original_order=True)
 
 
@@ -146,8 +146,8 @@ IMAGES, LABELS = np.zeros((3, 4, 4, 1), np.uint8), np.array([0, 1, 1], np.int32)
         (IMAGES[:0], LABELS[:0], "holds no images"),
     ],
 )
-def test_what_training_would_take_in_silence_is_refused(images, labels, complaint):
-    with pytest.raises(Refusal, match=f"^toy/train: {complaint}"):
+def test_what_training_would_take_in_silence_is_rejected(images, labels, complaint):
+    with pytest.raises(UserError, match=f"^toy/train: {complaint}"):
         Dataset("toy/train", images, labels, ("a", "b"))
 
 
@@ -164,10 +164,10 @@ def test_a_folder_may_be_text_and_must_be_of_this_machine(tmp_path, monkeypatch)
     digits = load("mnist_5k", "test", folder=str(tmp_path))
     assert digits.sha256 == RECIPES["mnist_5k"].sha256["test"]
     assert split_names("mnist_5k", str(tmp_path)) == ("train", "validation", "test")
-    with pytest.raises(Refusal, match="must be a folder of this machine, got 'gs://bucket/x'"):
+    with pytest.raises(UserError, match="must be a folder of this machine, got 'gs://bucket/x'"):
         load("mnist_5k", "test", folder="gs://bucket/x")
     monkeypatch.setenv("TFDS_DATA_DIR", "~nobody-of-that-name/x")
-    with pytest.raises(Refusal, match="the data folder '~nobody-of-that-name/x' is not known"):
+    with pytest.raises(UserError, match="the data folder '~nobody-of-that-name/x' is not known"):
         load("mnist_5k", "test")
 
 

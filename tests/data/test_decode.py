@@ -13,7 +13,7 @@ import pytest
 import tensorflow_datasets as tfds
 from array_record.python.array_record_module import ArrayRecordReader, ArrayRecordWriter
 
-from ffnn_jax.config import Refusal
+from ffnn_jax.config import UserError
 from ffnn_jax.data import find_prepared, load
 from ffnn_jax.data._decode import Reader
 from tests.data.conftest import NAMES, Examples, noise, png, toys, write_set
@@ -31,11 +31,11 @@ def image(row: int) -> bytes:
     return png(noise(10)[row])
 
 
-def refusal(folder: Path, split: str = "train") -> str:
-    with pytest.raises(Refusal) as refused:
+def error_line(folder: Path, split: str = "train") -> str:
+    with pytest.raises(UserError) as rejected:
         load("toy", split, folder=folder)
-    assert "\n" not in str(refused.value)
-    return str(refused.value)
+    assert "\n" not in str(rejected.value)
+    return str(rejected.value)
 
 
 def record_file(place: Path, shard: int = 0, shards: int = 1) -> Path:
@@ -116,11 +116,11 @@ def test_keys_of_another_structure_do_not_hide_a_single_image_and_label(tmp_path
     ],
     ids=["two images", "two labels", "no label", "a number", "no image"],
 )
-def test_a_set_that_is_not_labelled_images_is_refused_with_what_it_has(
+def test_a_set_that_is_not_labelled_images_is_rejected_with_what_it_has(
     tmp_path: Path, features: Mapping[str, Any], examples: Examples, has: set[str]
 ):
     write_set(tmp_path, {"train": examples}, features)
-    said, _, found = refusal(tmp_path).partition(", has ")
+    said, _, found = error_line(tmp_path).partition(", has ")
     assert said == "toy: must have one image and one class label"
     assert set(found.split(", ")) == has
 
@@ -133,29 +133,29 @@ def test_a_set_that_is_not_labelled_images_is_refused_with_what_it_has(
         (tfds.features.Image(shape=(4, 4, 1), dtype=np.uint16), "uint16 (4, 4, 1)"),
     ],
 )
-def test_images_of_several_sizes_or_of_another_dtype_are_refused(
+def test_images_of_several_sizes_or_of_another_dtype_are_rejected(
     tmp_path: Path, feature: Any, found: str
 ):
     write_set(tmp_path, {"train": toys(10)}, {"image": feature, "label": LABEL})
     line = f"toy: images must be uint8 and of one size, these are {found}"
-    assert refusal(tmp_path) == line
+    assert error_line(tmp_path) == line
 
 
-def test_an_image_of_another_size_is_refused_with_file_and_index(tmp_path: Path):
+def test_an_image_of_another_size_is_rejected_with_file_and_index(tmp_path: Path):
     odd = {"image": png(noise(1, (5, 4, 1))[0]), "label": 1}
     place = write_set(tmp_path, {"train": [*toys(6), odd, *toys(3)]})
     said = f"{record_file(place)}: example 6 has an image uint8 (5, 4, 1), not uint8 (4, 4, 1)"
-    assert refusal(tmp_path) == said
+    assert error_line(tmp_path) == said
 
 
 @pytest.mark.parametrize("content", [b"", b"no picture", image(0)[:-30]])
-def test_an_image_that_is_no_picture_is_refused_with_file_and_index(tmp_path: Path, content: bytes):
+def test_bytes_that_are_no_image_are_rejected_with_file_and_index(tmp_path: Path, content: bytes):
     odd = {"image": content, "label": 1}
     place = write_set(tmp_path, {"train": [*toys(6), odd, *toys(3)]})
-    assert refusal(tmp_path).startswith(f"{record_file(place)}: example 6 is damaged (")
+    assert error_line(tmp_path).startswith(f"{record_file(place)}: example 6 is damaged (")
 
 
-def test_a_label_outside_the_classes_is_refused_with_file_and_index(tmp_path: Path):
+def test_a_label_outside_the_classes_is_rejected_with_file_and_index(tmp_path: Path):
     """The records of a set of five classes, in the place of those of one of three."""
     wide = write_set(tmp_path / "wide", {"train": toys(10, classes=5)}, {
         "image": IMAGE, "label": tfds.features.ClassLabel(num_classes=5)
@@ -163,7 +163,7 @@ def test_a_label_outside_the_classes_is_refused_with_file_and_index(tmp_path: Pa
     place = write_set(tmp_path, {"train": toys(10)})
     record_file(wide).replace(record_file(place))
     said = f"{record_file(place)}: example 3 has the label 3, not one of 0 to 2"
-    assert refusal(tmp_path) == said
+    assert error_line(tmp_path) == said
 
 
 def test_the_index_of_an_example_is_counted_in_its_file(tmp_path: Path):
@@ -171,7 +171,7 @@ def test_the_index_of_an_example_is_counted_in_its_file(tmp_path: Path):
     place = write_set(tmp_path, {"train": [*toys(8), odd, odd]}, shards=3)
     lengths = json.loads((place / "dataset_info.json").read_text())["splits"][0]["shardLengths"]
     assert lengths == ["3", "4", "3"]
-    assert refusal(tmp_path).startswith(f"{record_file(place, 2, 3)}: example 1 has an image")
+    assert error_line(tmp_path).startswith(f"{record_file(place, 2, 3)}: example 1 has an image")
 
 
 def test_the_index_is_right_behind_the_first_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -179,9 +179,9 @@ def test_the_index_is_right_behind_the_first_block(tmp_path: Path, monkeypatch: 
     odd = {"image": png(noise(1, (5, 4, 1))[0]), "label": 1}
     bad = {"image": b"no picture", "label": 1}
     place = write_set(tmp_path / "odd", {"train": [*toys(7), odd]})
-    assert refusal(tmp_path / "odd").startswith(f"{record_file(place)}: example 7 has an image")
+    assert error_line(tmp_path / "odd").startswith(f"{record_file(place)}: example 7 has an image")
     place = write_set(tmp_path / "bad", {"train": [*toys(7), bad]})
-    assert refusal(tmp_path / "bad").startswith(f"{record_file(place)}: example 7 is damaged")
+    assert error_line(tmp_path / "bad").startswith(f"{record_file(place)}: example 7 is damaged")
 
 
 def edit(path: Path, old: str, new: str) -> None:
@@ -191,18 +191,18 @@ def edit(path: Path, old: str, new: str) -> None:
 
 
 @pytest.mark.parametrize("said", [9, 11, 1000000])
-def test_a_count_that_is_not_the_file_s_is_refused_with_both(tmp_path: Path, said: int):
+def test_a_count_that_is_not_the_file_s_is_rejected_with_both(tmp_path: Path, said: int):
     place = write_set(tmp_path, {"train": toys(10)})
     edit(place / "dataset_info.json", '"10"', f'"{said}"')
     expected = f"{record_file(place)}: holds 10 examples, 1.0.0/dataset_info.json says {said:,}"
-    assert refusal(tmp_path) == expected
+    assert error_line(tmp_path) == expected
 
 
-def test_counts_in_another_order_are_refused(tmp_path: Path):
+def test_counts_in_another_order_are_rejected(tmp_path: Path):
     place = write_set(tmp_path, {"train": toys(10)}, shards=3)
     record_file(place, 0, 3).replace(record_file(place, 1, 3))
     record_file(place, 0, 3).write_bytes(record_file(place, 2, 3).read_bytes())
-    assert "array_record-00001-of-00003: holds 3 examples, 1.0.0/dataset" in refusal(tmp_path)
+    assert "array_record-00001-of-00003: holds 3 examples, 1.0.0/dataset" in error_line(tmp_path)
 
 
 def flip(path: Path, place: int) -> None:
@@ -218,11 +218,11 @@ def middle(path: Path) -> int:
 
 
 @pytest.mark.parametrize("shard", [0, 1, 2])
-def test_a_flipped_byte_is_refused_with_file_and_index(tmp_path: Path, shard: int):
+def test_a_flipped_byte_is_rejected_with_file_and_index(tmp_path: Path, shard: int):
     file = record_file(write_set(tmp_path, {"train": toys(30)}, shards=3), shard, 3)
     flip(file, middle(file))
     line = rf"{re.escape(str(file))}: example \d is damaged \(Corrupted Riegeli/records file: .*\)"
-    assert re.fullmatch(line, refusal(tmp_path))
+    assert re.fullmatch(line, error_line(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -238,19 +238,19 @@ def test_a_flipped_byte_is_refused_with_file_and_index(tmp_path: Path, shard: in
     ],
     ids=["empty", "cut early", "cut in the middle", "cut late", "noise", "zeros", "a folder"],
 )  # fmt: skip
-def test_a_damaged_file_is_refused_with_its_name(
+def test_a_damaged_file_is_rejected_with_its_name(
     tmp_path: Path, damage: Callable[[Path], Any], line: str
 ):
     file = record_file(write_set(tmp_path, {"train": toys(10)}, shards=2), 1, 2)
     damage(file)
-    assert refusal(tmp_path).startswith(f"{file}: {line}")
+    assert error_line(tmp_path).startswith(f"{file}: {line}")
     assert not list(tmp_path.glob(".ffnn_jax/*train*"))
 
 
-def test_a_missing_file_is_refused_with_its_name(tmp_path: Path):
+def test_a_missing_file_is_rejected_with_its_name(tmp_path: Path):
     file = record_file(write_set(tmp_path, {"train": toys(10)}, shards=3), 1, 3)
     file.unlink()
-    assert refusal(tmp_path) == f"toy/train: {file} is missing"
+    assert error_line(tmp_path) == f"toy/train: {file} is missing"
 
 
 def test_a_split_is_read_though_another_is_damaged(tmp_path: Path):
@@ -271,27 +271,27 @@ def test_records_are_written_as_tensorflow_datasets_writes_them(tmp_path: Path):
 
 
 @pytest.mark.parametrize("record", [b"", b"\x00", b"no example", b"\xff" * 50])
-def test_a_record_that_is_no_example_is_refused_with_file_and_index(tmp_path: Path, record: bytes):
+def test_a_record_that_is_no_example_is_rejected_with_file_and_index(tmp_path: Path, record: bytes):
     file = record_file(write_set(tmp_path, {"train": toys(10)}))
     records = ArrayRecordReader(str(file)).read_all()
     writer = ArrayRecordWriter(str(file), "group_size:1")
     for whole in [*records[:4], record, *records[5:]]:
         writer.write(whole)
     writer.close()
-    assert refusal(tmp_path).startswith(f"{file}: example 4 ")
+    assert error_line(tmp_path).startswith(f"{file}: example 4 ")
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", "null", '{"pythonClassName": "os.system"}'])
-def test_damaged_features_are_refused_with_the_folder(tmp_path: Path, text: str):
+def test_damaged_features_are_rejected_with_the_folder(tmp_path: Path, text: str):
     place = write_set(tmp_path, {"train": toys(10)})
     (place / "features.json").write_text(text)
-    assert refusal(tmp_path).startswith(f"{place}: damaged (")
+    assert error_line(tmp_path).startswith(f"{place}: damaged (")
 
 
-def test_missing_features_are_refused_with_the_folder(tmp_path: Path):
+def test_missing_features_are_rejected_with_the_folder(tmp_path: Path):
     place = write_set(tmp_path, {"train": toys(10)})
     (place / "features.json").unlink()
-    assert refusal(tmp_path).startswith(f"{place}: damaged (Cannot restore toy/1.0.0.")
+    assert error_line(tmp_path).startswith(f"{place}: damaged (Cannot restore toy/1.0.0.")
 
 
 @pytest.mark.parametrize(
@@ -311,46 +311,46 @@ def test_missing_features_are_refused_with_the_folder(tmp_path: Path):
         ("label.labels.txt", "bee\ncow", "beecow"),
     ],
 )
-def test_a_damaged_description_is_refused_with_where_it_is(
+def test_a_damaged_description_is_rejected_with_where_it_is(
     tmp_path: Path, file: str, old: str, new: str
 ):
     place = write_set(tmp_path, {"train": toys(10)})
     edit(place / file, old, new)
-    assert str(place) in refusal(tmp_path)
+    assert str(place) in error_line(tmp_path)
 
 
 @pytest.mark.parametrize(
     "file", ["dataset_info.json", "features.json", "label.labels.txt", record_file(Path()).name]
 )
 def test_no_flipped_byte_gives_other_images_in_silence(tmp_path: Path, file: str):
-    """What is read is what was written, or it is refused in one line."""
+    """What is read is what was written, or it is rejected in one line."""
     path, draw = write_set(tmp_path, {"train": toys(10)}) / file, random.Random(0)
     whole = path.read_bytes()
     held = np.flatnonzero(np.frombuffer(whole, np.uint8)).tolist()
-    refused = 0
+    rejected = 0
     for place in draw.sample(held, min(150, len(held))):
         content = bytearray(whole)
         content[place] ^= draw.randrange(1, 256)
         path.write_bytes(content)
         try:
             train = load("toy", "train", folder=tmp_path)
-        except Refusal as refusal:
-            assert "\n" not in str(refusal)
-            refused += 1
+        except UserError as error:
+            assert "\n" not in str(error)
+            rejected += 1
         else:
             assert np.array_equal(train.images, noise(10))
             assert train.labels.tolist() == [row % 3 for row in range(10)]
-    assert refused > 0 or file == "label.labels.txt"
+    assert rejected > 0 or file == "label.labels.txt"
 
 
 @pytest.mark.parametrize("lengths", ['"shardLengths": []', '"shardLengths": ["0"]'])
-def test_an_empty_split_is_refused_and_the_others_are_read(tmp_path: Path, lengths: str):
+def test_an_empty_split_is_rejected_and_the_others_are_read(tmp_path: Path, lengths: str):
     place = write_set(tmp_path, {"train": toys(10), "test": toys(5)})
     about = (place / "dataset_info.json").read_text()
     about = re.sub(r'"shardLengths": \[\s*"10"\s*\]', lengths, about)
     (place / "dataset_info.json").write_text(about)
     line = "toy: split 'train' is empty or beyond the 0 examples of train"
-    assert refusal(tmp_path) == line
+    assert error_line(tmp_path) == line
     assert len(load("toy", "test", folder=tmp_path)) == 5
 
 
@@ -360,7 +360,7 @@ def test_files_that_only_tensorflow_reads_are_explained(
     monkeypatch.setitem(sys.modules, "tensorflow", None)
     place = write_set(tmp_path, {"train": toys(10)})
     edit(place / "dataset_info.json", '"fileFormat": "array_record"', '"fileFormat": "tfrecord"')
-    assert refusal(tmp_path) == (
+    assert error_line(tmp_path) == (
         f"{place} holds tfrecord files, which only TensorFlow reads; pip install tensorflow-cpu, "
         "or move the folder away and prepare the set anew as array_record files"
     )

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from ffnn_jax.config import Refusal
+from ffnn_jax.config import UserError
 from ffnn_jax.data import find_prepared, load
 from ffnn_jax.data.preparation import RECIPES, prepare, verify_prepared
 
@@ -145,43 +145,43 @@ def test_a_full_disk_ends_a_preparation_in_one_line_or_not_at_all(folder: Path, 
     require_prepared(folder)
 
 
-def refusal(folder: Path) -> str:
-    with pytest.raises(Refusal) as refused:
+def error_line(folder: Path) -> str:
+    with pytest.raises(UserError) as rejected:
         prepare("mnist_5k", folder=folder)
-    assert "\n" not in str(refused.value)
-    return str(refused.value)
+    assert "\n" not in str(rejected.value)
+    return str(rejected.value)
 
 
-def test_a_folder_that_cannot_be_made_is_refused():
+def test_a_folder_that_cannot_be_made_is_rejected():
     line = "mnist_5k cannot be prepared in /proc/nothing: "
-    assert refusal(Path("/proc/nothing")).startswith(line)
+    assert error_line(Path("/proc/nothing")).startswith(line)
 
 
 @pytest.mark.parametrize("place", [".", ".ffnn_jax", "mnist_5k", ".ffnn_jax/mnist_5k.preparing"])
-def test_a_file_in_the_way_is_refused_and_left(folder: Path, place: str):
+def test_a_file_in_the_way_is_rejected_and_left(folder: Path, place: str):
     (folder / place).parent.mkdir(parents=True, exist_ok=True)
     (folder / place).write_text("mine")
-    line = refusal(folder)
+    line = error_line(folder)
     assert line.startswith(f"mnist_5k cannot be prepared in {folder}: ")
     assert (folder / place).read_text() == "mine"
     assert (folder / place).is_file()
 
 
-def test_an_unfinished_set_of_another_program_is_refused_and_left(folder: Path):
+def test_an_unfinished_set_of_another_program_is_rejected_and_left(folder: Path):
     place = folder / "mnist_5k" / "1.0.0"
     place.mkdir(parents=True)
     (place / "notes.txt").write_text("mine")
-    assert refusal(folder) == f"{place} is not a finished data set; move it away"
+    assert error_line(folder) == f"{place} is not a finished data set; move it away"
     assert [path.name for path in place.iterdir()] == ["notes.txt"]
     assert not list(folder.rglob("*.preparing"))
 
 
-def test_a_folder_that_may_not_be_written_is_refused(folder: Path):
+def test_a_folder_that_may_not_be_written_is_rejected(folder: Path):
     folder.mkdir()
     folder.chmod(0o500)
     if os.access(folder, os.W_OK):
         pytest.skip("this user may write everywhere")
-    line = refusal(folder)
+    line = error_line(folder)
     assert line.startswith(f"mnist_5k cannot be prepared in {folder}: ")
     assert "Permission denied" in line
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ffnn_jax.config import Refusal
+from ffnn_jax.config import UserError
 from ffnn_jax.data import data_dir, find_prepared, load, prepared_names, split_names
 from tests.data.conftest import toys, write_set
 
@@ -49,7 +49,7 @@ def test_a_folder_without_its_description_is_not_seen(tmp_path: Path):
     place = write_set(tmp_path, {"train": toys(3)})
     (place / "dataset_info.json").unlink()
     assert prepared_names(tmp_path) == []
-    with pytest.raises(Refusal, match="unknown data set 'toy'"):
+    with pytest.raises(UserError, match="unknown data set 'toy'"):
         load("toy", "train", folder=tmp_path)
 
 
@@ -74,7 +74,7 @@ def test_one_of_several_configurations_must_be_named(tmp_path: Path):
     for config in ("small", "big"):
         write_set(tmp_path, {"train": toys(3)}, config=config)
     line = "^toy has several configurations, name one: toy/big, toy/small$"
-    with pytest.raises(Refusal, match=line):
+    with pytest.raises(UserError, match=line):
         split_names("toy", tmp_path)
     assert split_names("toy/small", tmp_path) == ("train",)
 
@@ -92,18 +92,18 @@ def test_a_set_without_configurations_goes_before_its_own_configurations(tmp_pat
     "text",
     ["", "{", "[]", "{}", '{"splits": 3}', '{"splits": [{"name": "a", "shardLengths": "x"}]}'],
 )
-def test_a_damaged_description_is_refused_with_its_file(tmp_path: Path, text: str):
+def test_a_damaged_description_is_rejected_with_its_file(tmp_path: Path, text: str):
     place = describe(tmp_path, "digits/3.0.1", text)
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(UserError) as rejected:
         find_prepared("digits", tmp_path)
-    assert str(refused.value).startswith(f"{place / 'dataset_info.json'}: damaged (")
-    assert "\n" not in str(refused.value)
+    assert str(rejected.value).startswith(f"{place / 'dataset_info.json'}: damaged (")
+    assert "\n" not in str(rejected.value)
 
 
-def test_a_description_that_is_no_text_is_refused_with_its_file(tmp_path: Path):
+def test_a_description_that_is_no_text_is_rejected_with_its_file(tmp_path: Path):
     place = describe(tmp_path, "digits/3.0.1")
     (place / "dataset_info.json").write_bytes(b"\xff\xfe")
-    with pytest.raises(Refusal, match=r"dataset_info.json: damaged"):
+    with pytest.raises(UserError, match=r"dataset_info.json: damaged"):
         find_prepared("digits", tmp_path)
 
 

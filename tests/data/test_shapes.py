@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import tensorflow_datasets as tfds
 
-from ffnn_jax.config import Refusal
+from ffnn_jax.config import UserError
 from ffnn_jax.data import image_shape
 from ffnn_jax.data.preparation import RECIPES
 from tests.data.conftest import toys, write_set
@@ -47,6 +47,6 @@ def test_what_is_prepared_comes_first(tmp_path: Path):
         ("imdb_reviews", "imdb_reviews: must have one image and one class label, has .*"),
     ],
 )
-def test_a_set_without_a_shape_is_refused_in_one_line(name: str, line: str, tmp_path: Path):
-    with pytest.raises(Refusal, match=f"^{line}$"):
+def test_a_set_without_a_shape_is_rejected_in_one_line(name: str, line: str, tmp_path: Path):
+    with pytest.raises(UserError, match=f"^{line}$"):
         image_shape(name, tmp_path)

@@ -1,4 +1,4 @@
-"""The split language is tensorflow-datasets', or a refusal."""
+"""The split language is tensorflow-datasets', or an error."""
 
 import random
 
@@ -6,7 +6,7 @@ import pytest
 import tensorflow_datasets as tfds
 from tensorflow_datasets.core.splits import AbstractSplit
 
-from ffnn_jax.config import Refusal
+from ffnn_jax.config import UserError
 from ffnn_jax.data._slices import parse_split
 
 SHARDS = {"train": (7, 9, 4), "test": (10,)}
@@ -23,7 +23,7 @@ NUMBERS = (
 def parsed(spec: str) -> list[tuple[str, int, int]] | None:
     try:
         return [(at.split, at.start, at.stop) for at in parse_split(spec, SHARDS)]
-    except Refusal:
+    except UserError:
         return None
 
 
@@ -110,14 +110,14 @@ FORMS = "train, train[:20000], train[90%:], train[:2shard], train+test"
         ("train[a:b]", f"split 'train[a:b]' is not understood; forms: {FORMS}"),
     ],
 )
-def test_what_names_no_examples_is_refused(spec: str, line: str):
-    with pytest.raises(Refusal) as refused:
+def test_what_names_no_examples_is_rejected(spec: str, line: str):
+    with pytest.raises(UserError) as rejected:
         parse_split(spec, SHARDS)
-    assert str(refused.value) == line
+    assert str(rejected.value) == line
 
 
 @pytest.mark.parametrize(
     "spec", ["train[:1e400%]", f"train[:{'9' * 5000}]", "train[:" + "9" * 400 + "%]"]
 )
-def test_a_number_beyond_all_bounds_is_refused(spec: str):
+def test_a_number_beyond_all_bounds_is_rejected(spec: str):
     assert parsed(spec) is None

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from ffnn_jax.config import Refusal
+from ffnn_jax.config import UserError
 from ffnn_jax.data import load, load_splits
 from tests.data.conftest import noise, toys, write_set
 
@@ -54,7 +54,7 @@ def test_all_images_are_taken_as_they_are_where_there_are_no_more(
     assert train.sha256 == load("toy", "train", folder=tmp_path).sha256
 
 
-def test_a_set_without_test_images_is_refused(tmp_path: Path):
+def test_a_set_without_test_images_is_rejected(tmp_path: Path):
     write_set(tmp_path, {"train": toys(20)}, FEATURES)
-    with pytest.raises(Refusal, match=r"toy has no split 'test' \(it has: train\)"):
+    with pytest.raises(UserError, match=r"toy has no split 'test' \(it has: train\)"):
         load_splits("toy", tmp_path)

@@ -10,11 +10,11 @@ import pytest
 from experiments import budget
 from experiments._records import append, read_records
 from experiments._results import RESULTS
-from ffnn_jax.config import Crop, Flip, Refusal, Settings
+from ffnn_jax.config import Crop, Flip, Settings, UserError
 from ffnn_jax.network import Network
 from ffnn_jax.nn import Conv, Dense
 
-EVERY = [(row, name) for row, some in budget.CANDIDATES.items() for name in some]
+CHECKPOINT_INTERVAL = [(row, name) for row, some in budget.CANDIDATES.items() for name in some]
 SHAPE = (32, 32, 3)
 
 
@@ -58,7 +58,7 @@ def test_candidates_are_stored_without_a_test_accuracy(folder: Path):
         assert digests - set(record["data_sha256"]) <= {"mnist_5k/test"}
 
 
-@pytest.mark.parametrize(("row", "name"), EVERY)
+@pytest.mark.parametrize(("row", "name"), CHECKPOINT_INTERVAL)
 def test_a_candidate_keeps_to_the_budget(row: str, name: str):
     settings = budget.CANDIDATES[row][name]
     assert settings.steps * settings.batch_size <= 80_000
@@ -136,7 +136,7 @@ def test_a_choice_that_is_made_again_is_the_same(tmp_path, done):
 def test_a_second_candidate_of_a_row_is_not_tested():
     tested = [{"row": "own, tested: a", "test_accuracy": 0.6}, {"row": "own: b"}]
     budget.require_one_test(["own, tested: a"], tested)
-    with pytest.raises(Refusal, match="'own, tested: a': the test set is read once"):
+    with pytest.raises(UserError, match="'own, tested: a': the test set is read once"):
         budget.require_one_test(["own, tested: b"], tested)
 
 

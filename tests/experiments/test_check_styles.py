@@ -17,4 +17,4 @@ def test_the_quick_setting_finds_with_all_checks_what_the_usual_ones_miss(
     assert found[check_styles.ALL_OURS] == result["planted"] == 15
     assert found["shapes and finiteness"] == 0
     assert found["`check_grads`, float32"] < found["ours: cotangents alone"] < 15
-    assert set(result["refused"].values()) == {0}
+    assert set(result["rejected"].values()) == {0}

@@ -10,7 +10,7 @@ import pytest
 from experiments import final
 from experiments._records import append
 from experiments._report import CIFAR10
-from ffnn_jax.config import Refusal, preset
+from ffnn_jax.config import UserError, preset
 
 FIGURES = set(final._FIGURES)
 
@@ -82,10 +82,10 @@ def test_the_best_seed_by_validation_is_looked_at(result: dict[str, Any], monkey
     ]
 
 
-def test_a_seed_that_is_not_what_is_stored_is_refused(result: dict[str, Any], monkeypatch):
+def test_a_seed_that_is_not_what_is_stored_is_rejected(result: dict[str, Any], monkeypatch):
     other = {**result, "seed": 1, "parameters_sha256": "of another processor"}
     monkeypatch.setattr(final, "run_alone", lambda *words: other)
-    with pytest.raises(Refusal, match=r"^seed 1 does not give what is stored: run table_3"):
+    with pytest.raises(UserError, match=r"^seed 1 does not give what is stored: run table_3"):
         final.measure(records(result))
 
 
@@ -93,5 +93,7 @@ def test_without_stored_seeds_it_says_what_to_run(tmp_path: Path, monkeypatch):
     monkeypatch.setattr(final, "RESULTS", tmp_path)
     monkeypatch.setattr(final, "folder_for", lambda quick: tmp_path)
     append(tmp_path / "table_3.jsonl", {"row": "0", "seed": 0})
-    with pytest.raises(Refusal, match=r"^model 3 has 0 stored seeds, needs 1: run table_3 first$"):
+    with pytest.raises(
+        UserError, match=r"^model 3 has 0 stored seeds, needs 1: run table_3 first$"
+    ):
         final.main()

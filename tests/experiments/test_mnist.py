@@ -10,7 +10,7 @@ import pytest
 
 from experiments import _results, mnist
 from experiments._report import MNIST
-from ffnn_jax.config import Refusal, Settings
+from ffnn_jax.config import Settings, UserError
 
 DRAWN = {
     "mnist_1_filters.png", "mnist_2_misclassified.png", "mnist_3_confusion.png",
@@ -125,7 +125,7 @@ def test_drawing_reads_the_stored_result_alone(
         assert (tmp_path / "runs" / "quick" / path.name).read_bytes() == path.read_bytes()
 
 
-def test_a_quick_result_among_the_real_ones_is_refused(
+def test_a_quick_result_among_the_real_ones_is_rejected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(_results, "RESULTS", tmp_path)
@@ -133,11 +133,11 @@ def test_a_quick_result_among_the_real_ones_is_refused(
     _results.write_result(path, {"quick": False, "test_accuracy": [0.5]})
     assert _results.read_result(path)["test_accuracy"] == [0.5]
     _results.write_result(path, {"quick": True, "test_accuracy": [0.5]})
-    with pytest.raises(Refusal, match=r"mnist\.json is of a quick setting"):
+    with pytest.raises(UserError, match=r"mnist\.json is of a quick setting"):
         mnist.main(draw_only=True)
 
 
-def test_drawing_without_a_result_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_drawing_without_a_result_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(Refusal, match=r"mnist\.json is missing: run the experiment first$"):
+    with pytest.raises(UserError, match=r"mnist\.json is missing: run the experiment first$"):
         mnist.main(quick=True, draw_only=True)

@@ -10,7 +10,7 @@ import pytest
 from experiments import readme, table_3
 from experiments._page import page, results
 from experiments._results import RESULTS
-from ffnn_jax.config import Refusal
+from ffnn_jax.config import UserError
 
 HERE = Path(__file__).parents[2] / "experiments"
 PAGE = (HERE / "README.md").read_text(encoding="utf-8")
@@ -38,7 +38,7 @@ def test_a_result_that_changes_changes_the_page():
 
 def test_an_experiment_that_was_not_run_has_no_section():
     found = results()
-    del found["prose"]
+    del found["text_claims"]
     before, title, section = PAGE.partition("\n## The report's prose\n")
     assert title
     assert page(found) == before + "".join(section.partition("\n## ")[1:])
@@ -59,8 +59,8 @@ def test_the_mean_on_mnist_is_near_the_report():
     assert abs(100 * np.mean(results()["mnist"]["test_accuracy"]) - 97.8) <= 1
 
 
-def test_a_text_without_the_place_for_a_number_is_refused():
-    with pytest.raises(Refusal, match="nothing to replace"):
+def test_a_text_without_the_place_for_a_number_is_rejected():
+    with pytest.raises(UserError, match="nothing to replace"):
         readme.with_blocks("# no blocks")
 
 

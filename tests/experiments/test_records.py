@@ -1,11 +1,11 @@
-"""Stored seeds: what a cut-off line costs, and what is refused."""
+"""Stored seeds: what a cut-off line costs, and what is rejected."""
 
 from pathlib import Path
 
 import pytest
 
 from experiments._records import append, read_records
-from ffnn_jax.config import Refusal
+from ffnn_jax.config import UserError
 
 RECORD = '{"row": "a", "seed": 0}'
 
@@ -19,12 +19,12 @@ RECORD = '{"row": "a", "seed": 0}'
         ([RECORD, RECORD], "line 2: seed 0 of 'a' is stored twice"),
     ],
 )
-def test_a_damaged_line_and_a_seed_stored_twice_are_refused(
+def test_a_damaged_line_and_a_seed_stored_twice_are_rejected(
     tmp_path: Path, lines: list[str], message: str
 ):
     path = tmp_path / "s.jsonl"
     path.write_text("".join(f"{line}\n" for line in lines))
-    with pytest.raises(Refusal, match=message):
+    with pytest.raises(UserError, match=message):
         read_records(path)
 
 

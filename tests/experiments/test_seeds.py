@@ -1,4 +1,4 @@
-"""Every way to train many seeds is timed."""
+"""Every method to train many seeds is timed."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from experiments import _machine, seeds
-from ffnn_jax.config import Refusal
+from ffnn_jax.config import UserError
 
 
 @pytest.mark.slow
@@ -16,12 +16,12 @@ def test_the_quick_setting_times_every_way(tmp_path: Path, monkeypatch: pytest.M
     seeds.main(quick=True)
     (path,) = (tmp_path / "runs" / "quick").glob("seeds-*.json")
     rows = json.loads(path.read_text())["rows"]
-    ways = ["one by one", "threads", "mapped", "vmapped", "processes"]
-    assert [row["way"] for row in rows] == ways
+    methods = ["one by one", "threads", "mapped", "vmapped", "processes"]
+    assert [row["method"] for row in rows] == methods
     assert all(0 < row["spread"][0] <= row["median_ms"] for row in rows)
 
 
 def test_nothing_is_timed_while_others_load_the_machine(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(_machine.os, "getloadavg", lambda: (1.6, 0, 0))
-    with pytest.raises(Refusal, match=r"others load this machine with 1\.6 cores"):
+    with pytest.raises(UserError, match=r"others load this machine with 1\.6 cores"):
         seeds.main()

@@ -14,7 +14,7 @@ from experiments import _machine, speed
 from experiments._speed_figure import draw_speed
 from experiments._stopwatch import Lap, calls_for
 from experiments.peers._workload import CHUNK, Workload
-from ffnn_jax.config import Refusal
+from ffnn_jax.config import UserError
 
 WORKLOAD = Workload("mnist", 16)
 PEERS = {"flax_nnx": "flax", "equinox_": "equinox", "keras_": "keras", "torch_": "torch"}
@@ -74,17 +74,17 @@ def test_a_missing_peer_is_skipped_and_said():
     assert "not_installed" in skipped["rival"]
 
 
-def test_other_mathematics_is_refused():
+def test_other_mathematics_is_rejected():
     laps = {"ours": [Lap(1.0, 1.0)], "rival": [Lap(0.5, 1.0)]}
     assert speed._row(WORKLOAD, "rival", laps, {}, 1e-5)["ratio_to_ours"] == 0.5
     for apart in (2e-4, float("nan")):
-        with pytest.raises(Refusal, match="rival, mnist at batch 16: its losses are"):
+        with pytest.raises(UserError, match="rival, mnist at batch 16: its losses are"):
             speed._row(WORKLOAD, "rival", laps, {}, apart)
 
 
 def test_nothing_is_timed_while_others_load_the_machine(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(_machine.os, "getloadavg", lambda: (1.6, 0, 0))
-    with pytest.raises(Refusal, match=r"others load this machine with 1\.6 cores"):
+    with pytest.raises(UserError, match=r"others load this machine with 1\.6 cores"):
         next(speed.measured(quick=False))
 
 

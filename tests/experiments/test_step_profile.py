@@ -7,22 +7,22 @@ import pytest
 
 from experiments import _machine, step_profile
 from experiments.peers._workload import NETWORKS
-from ffnn_jax.config import Refusal
+from ffnn_jax.config import UserError
 from ffnn_jax.network import Network
 from ffnn_jax.nn import Conv
 
 PROGRAM = """
-  %dot.3 = f32[2,2]{1,0} dot(%a, %b), metadata={op_name="jit(f)/while/body/jvp(conv_2)/dot_general"}
-  %fused.1 = f32[2]{0} fusion(%dot.3), metadata={op_name="jit(f)/transpose(jvp(relu_3))/mul"}
+  %dot.3 = f32[2,2]{1,0} dot(%a, %b), metadata={op_name="jit(f)/while/body/jvp(conv_1)/dot_general"}
+  %fused.1 = f32[2]{0} fusion(%dot.3), metadata={op_name="jit(f)/transpose(jvp(relu_2))/mul"}
   ROOT %sum = f32[] reduce(%fused.1), metadata={op_name="jit(f)/while/body/closed_call/add"}
   %while.1 = (f32[2]{0}) while(%start), metadata={op_name="jit(f)/while"}
 """
 
 
 def test_an_operation_belongs_to_a_layer_and_a_direction():
-    assert step_profile.parts_of(PROGRAM, {"conv_2", "relu_3"}) == {
-        "dot.3": ("conv_2", "forward", "products"),
-        "fused.1": ("relu_3", "backward", "rest"),
+    assert step_profile.parts_of(PROGRAM, {"conv_1", "relu_2"}) == {
+        "dot.3": ("conv_1", "forward", "products"),
+        "fused.1": ("relu_2", "backward", "rest"),
         "sum": ("loss, update", "", "rest"),
     }
 
@@ -47,5 +47,5 @@ def test_the_quick_setting_finds_time_in_every_layer(
 
 def test_nothing_is_timed_while_others_load_the_machine(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(_machine.os, "getloadavg", lambda: (1.6, 0, 0))
-    with pytest.raises(Refusal, match=r"others load this machine with 1\.6 cores"):
+    with pytest.raises(UserError, match=r"others load this machine with 1\.6 cores"):
         step_profile.main()

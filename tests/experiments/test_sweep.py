@@ -15,7 +15,7 @@ from filelock import FileLock
 from experiments._one_seed import run_seed
 from experiments._records import append, read_records
 from experiments._sweep import sweep
-from ffnn_jax.config import Refusal
+from ffnn_jax.config import UserError
 from ffnn_jax.nn import Dense, MaxPool
 from tests.experiments.small import SMALL
 
@@ -74,8 +74,8 @@ if __name__ == "__main__":
 """
 
 
-def test_a_sweep_of_no_seed_is_refused(tmp_path: Path):
-    with pytest.raises(Refusal, match="seeds must be at least 1"):
+def test_a_sweep_of_no_seed_is_rejected(tmp_path: Path):
+    with pytest.raises(UserError, match="seeds must be at least 1"):
         sweep({"a": SMALL}, range(0), tmp_path / "s.jsonl")
 
 
@@ -107,11 +107,11 @@ def _runs(process: int) -> bool:
     return False
 
 
-def test_two_sweeps_of_one_file_are_refused(tmp_path: Path):
+def test_two_sweeps_of_one_file_are_rejected(tmp_path: Path):
     path = tmp_path / "some.jsonl"
     with (
         FileLock(path.with_suffix(".lock")),
-        pytest.raises(Refusal, match=r"some\.jsonl is being written by another sweep"),
+        pytest.raises(UserError, match=r"some\.jsonl is being written by another sweep"),
     ):
         sweep({"row": SMALL}, [0], path)
 
@@ -120,7 +120,7 @@ def test_a_seed_with_other_settings_is_not_taken_for_done(tmp_path: Path):
     path = tmp_path / "some.jsonl"
     append(path, run_seed("row", SMALL, 0))
     other = dataclasses.replace(SMALL, learning_rate=0.05)
-    with pytest.raises(Refusal, match="has seed 0 of 'row' with other settings: move it"):
+    with pytest.raises(UserError, match="has seed 0 of 'row' with other settings: move it"):
         sweep({"row": other}, [0, 1], path)
     assert len(read_records(path)) == 1
 
@@ -129,8 +129,8 @@ def test_what_was_finished_before_one_fails_is_stored(tmp_path: Path):
     """The second row cannot be trained: its images are too small for its pooling."""
     path = tmp_path / "some.jsonl"
     bad = dataclasses.replace(SMALL, layers=(MaxPool(99), Dense(10)))
-    with pytest.raises(Refusal, match="the window is larger"):
+    with pytest.raises(UserError, match="the window is larger"):
         sweep({"good": SMALL, "bad": bad}, [0], path)
-    with contextlib.suppress(Refusal):
+    with contextlib.suppress(UserError):
         sweep({"good": SMALL, "bad": bad}, [0], path)
     assert {record["row"] for record in read_records(path)} <= {"good"}

@@ -10,11 +10,11 @@ import pytest
 
 from experiments import _table_3_section, table_3
 from experiments._claims import cells
-from experiments._quote import quoted
+from experiments._formatting import mean_and_sd
 from experiments._records import append, read_records
 from experiments._statistics import spread
 from experiments._table_3_section import compromise
-from ffnn_jax.config import Refusal, Settings
+from ffnn_jax.config import Settings, UserError
 from ffnn_jax.nn import Dense
 
 
@@ -98,7 +98,7 @@ def test_pairs_of_runs_that_differ_by_a_point_are_counted_in_whole_percents():
 )
 def test_one_run_needs_a_known_model_and_a_seed(model, seed, said, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(Refusal, match=said):
+    with pytest.raises(UserError, match=said):
         table_3.main(model, seed)
 
 
@@ -158,7 +158,7 @@ def test_the_header_quotes_every_row():
     result = table_3.table(pretended(), quick=False)
     said = table_3.header(result)
     for row in table_3.ROWS:
-        ours = quoted(result["rows"][row]["test_accuracy"])
+        ours = mean_and_sd(result["rows"][row]["test_accuracy"])
         assert f"Model {row}: report {table_3.REPORT[row]:.2f}, ours {ours}.\n" in said
 
 

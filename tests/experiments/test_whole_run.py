@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from experiments import _machine, whole_run
-from ffnn_jax.config import Refusal
+from ffnn_jax.config import UserError
 
 PEERS = ("flax_tuned", "flax_user", "torch_tuned", "torch_user")
 
@@ -37,7 +37,7 @@ def test_a_peer_that_is_missing_is_skipped_and_said(monkeypatch: pytest.MonkeyPa
 
     def run(command: tuple[str, ...]) -> dict[str, float]:
         if answers[command[0]] is None:
-            raise Refusal("ModuleNotFoundError: No module named 'rival'")
+            raise UserError("ModuleNotFoundError: No module named 'rival'")
         return {"seconds": 2.0, "seconds_to_the_end": 2.0, "accuracy": 0.5}
 
     monkeypatch.setattr(whole_run, "_run", run)
@@ -58,7 +58,7 @@ def test_ratios_are_of_runs_of_the_same_round():
 
 
 def test_a_run_that_fails_is_told_by_its_last_line():
-    with pytest.raises(Refusal, match=r"^no luck$"):
+    with pytest.raises(UserError, match=r"^no luck$"):
         whole_run._run((sys.executable, "-c", "raise SystemExit('no luck')"))
 
 
@@ -71,5 +71,5 @@ def test_the_seconds_end_where_the_test_accuracy_is_said():
 
 def test_nothing_is_run_while_others_load_the_machine(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(_machine.os, "getloadavg", lambda: (1.6, 0, 0))
-    with pytest.raises(Refusal, match=r"others load this machine with 1\.6 cores"):
+    with pytest.raises(UserError, match=r"others load this machine with 1\.6 cores"):
         whole_run.measure(quick=False)

@@ -70,7 +70,7 @@ class Place:
         said, complaints = run.communicate(timeout=120)
         return run.returncode, said, complaints
 
-    def outcome(self, name: str) -> tuple[str, str]:
+    def result(self, name: str) -> tuple[str, str]:
         """The parameters' digest and the metrics of a run that has ended."""
         folder = self.folder / name
         result = json.loads((folder / "result.json").read_text())
@@ -82,7 +82,7 @@ class Place:
         code, said, complaints = self.finished("train", "--resume", name)
         assert (code, complaints) == (0, "")
         assert "going on   after step " in said
-        assert self.outcome(name) == self.outcome("straight")
+        assert self.result(name) == self.result("straight")
         assert not list((self.folder / name / "checkpoints").glob(".*"))
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ffnn_jax.cli import main
-from ffnn_jax.runs import Checkpoints
+from ffnn_jax.runs import CheckpointManager
 
 
 def killed(*_: object, **__: object) -> NoReturn:
@@ -65,7 +65,7 @@ FAULTS: dict[str, tuple[Any, str, Callable[[Any], Callable[..., Any]]]] = {
     "killed half way": (np, "savez", killed_half_way),
     "killed before the file has its name": (os, "fsync", lambda real: killed),
     "killed while the best is copied": (shutil, "copyfile", lambda real: half_copied),
-    "killed before an old one is removed": (Checkpoints, "_prune", lambda real: killed),
+    "killed before an old one is removed": (CheckpointManager, "_prune", lambda real: killed),
     "paused": (np, "savez", paused),
     "full at a checkpoint": (np, "savez", lambda real: full),
     "full at the metrics": (Path, "write_text", lambda real: full),

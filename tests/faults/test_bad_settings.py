@@ -25,7 +25,7 @@ BAD = {
     "--momentum 1": "momentum must be ",
     "--weight-decay -1e-4": "weight-decay must be ",
     "--batch-size 0": "batch-size must be ",
-    "--batch-size 1.5": "batch-size: must be a whole number, got '1.5'",
+    "--batch-size 1.5": "batch-size: must be an integer, got '1.5'",
     "--steps -1": "steps must be ",
     "--seed -1": "seed must be ",
     "--seed 1180591620717411303424": "seed must be ",
@@ -44,7 +44,7 @@ BAD = {
 
 @pytest.mark.faults("a bad setting")
 @pytest.mark.parametrize("words", trials(list(BAD), 3))
-def test_a_bad_setting_is_refused_in_one_line(tmp_path: Path, words: str):
+def test_a_bad_setting_is_rejected_in_one_line(tmp_path: Path, words: str):
     run = subprocess.run(
         [sys.executable, "-c", PROGRAM, "train", *words.split()],
         cwd=tmp_path, check=False, capture_output=True, text=True,

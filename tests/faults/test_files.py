@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from ffnn_jax.cli import main
-from ffnn_jax.config import Refusal
+from ffnn_jax.config import UserError
 from ffnn_jax.models import load, load_arrays
 from ffnn_jax.runs import last_checkpoint
 from tests.faults.conftest import trials
@@ -46,8 +46,8 @@ def cut(path: Path, share: int) -> None:
     path.write_bytes(content[: len(content) * share // 100])
 
 
-def refusal(capsys: pytest.CaptureFixture[str], *words: str) -> str:
-    """The one line of a command that refuses."""
+def error_line(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    """The one line of a command that rejects."""
     with pytest.raises(SystemExit) as end:
         main(list(words))
     assert end.value.code == 2
@@ -71,9 +71,9 @@ def test_a_checkpoint_cut_off_is_named_and_the_one_before_it_used(
 @pytest.mark.faults("a file of a run cut off")
 @pytest.mark.parametrize("share", trials(SHARES, 2))
 @pytest.mark.parametrize("name", ["model.npz", "checkpoints/best.npz"])
-def test_a_model_cut_off_is_refused(folder: Path, name: str, share: int):
+def test_a_model_cut_off_is_rejected(folder: Path, name: str, share: int):
     cut(folder / name, share)
-    with pytest.raises(Refusal, match=f"{name}: damaged"):
+    with pytest.raises(UserError, match=f"{name}: damaged"):
         load_arrays(folder / name)
 
 
@@ -84,7 +84,7 @@ def test_what_a_page_is_made_of_is_named_where_it_is_cut_off(
     folder: Path, name: str, share: int, capsys: pytest.CaptureFixture[str]
 ):
     cut(folder / name, share)
-    assert str(folder / name) in refusal(capsys, "report", str(folder))
+    assert str(folder / name) in error_line(capsys, "page", str(folder))
 
 
 @pytest.mark.faults("a file of a run cut off")
@@ -99,7 +99,7 @@ def test_metrics_cut_off_are_written_anew(folder: Path, share: int):
 @pytest.mark.faults("one bit flipped in a checkpoint or a model")
 @pytest.mark.parametrize("trial", trials(range(200), 20))
 def test_a_bit_is_not_flipped_in_silence(written: Path, tmp_path: Path, trial: int):
-    """It is refused, or it lies where it changes nothing that is read."""
+    """It is rejected, or it lies where it changes nothing that is read."""
     draw = random.Random(trial)
     source = draw.choice([last_step(written), written / "model.npz"])
     content = bytearray(source.read_bytes())
@@ -108,8 +108,8 @@ def test_a_bit_is_not_flipped_in_silence(written: Path, tmp_path: Path, trial: i
     flipped.write_bytes(content)
     try:
         arrays, about, _ = load_arrays(flipped)
-    except Refusal as refused:
-        assert str(flipped) in str(refused)
+    except UserError as rejected:
+        assert str(flipped) in str(rejected)
         return
     expected, said, _ = load_arrays(source)
     assert about == said
@@ -118,7 +118,7 @@ def test_a_bit_is_not_flipped_in_silence(written: Path, tmp_path: Path, trial: i
         np.testing.assert_array_equal(arrays[name], array)
 
 
-def member(shape: str, dtype: str = "<f4", content: bytes = b"") -> bytes:
+def model(shape: str, dtype: str = "<f4", content: bytes = b"") -> bytes:
     """An array's file with a header that says so."""
     header = f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}}}"
     header += " " * (-(len(header) + 11) % 64) + "\n"
@@ -135,32 +135,32 @@ class Malicious:
     """Model files made to harm."""
 
     def pickled_objects(self) -> Iterator[tuple[str, bytes]]:
-        yield "params/dense_2/w.npy", pickled()
+        yield "params/dense_1/w.npy", pickled()
 
     def header_of_10_12_elements(self) -> Iterator[tuple[str, bytes]]:
-        yield "params/dense_2/w.npy", member("(1000000000000,)")
+        yield "params/dense_1/w.npy", model("(1000000000000,)")
 
     def header_of_10_10_elements_with_some(self) -> Iterator[tuple[str, bytes]]:
-        yield "params/dense_2/w.npy", member("(10000000000,)", content=bytes(4000))
+        yield "params/dense_1/w.npy", model("(10000000000,)", content=bytes(4000))
 
     def negative_shape(self) -> Iterator[tuple[str, bytes]]:
-        yield "params/dense_2/w.npy", member("(-1,)", content=bytes(4000))
+        yield "params/dense_1/w.npy", model("(-1,)", content=bytes(4000))
 
     def path_that_climbs(self) -> Iterator[tuple[str, bytes]]:
-        yield "../../climbed.npy", member("(1,)", content=bytes(4))
+        yield "../../climbed.npy", model("(1,)", content=bytes(4))
 
     def absolute_path(self) -> Iterator[tuple[str, bytes]]:
-        yield "/tmp/ffnn_jax-absolute.npy", member("(1,)", content=bytes(4))
+        yield "/tmp/ffnn_jax-absolute.npy", model("(1,)", content=bytes(4))
 
     def code_for_a_header(self) -> Iterator[tuple[str, bytes]]:
-        yield "params/dense_2/w.npy", member("__import__('os').getcwd()")
+        yield "params/dense_1/w.npy", model("__import__('os').getcwd()")
 
     def many_members(self) -> Iterator[tuple[str, bytes]]:
         for number in range(20_000):
-            yield f"params/dense_{number}/w.npy", member("(1,)", content=bytes(4))
+            yield f"params/dense_{number}/w.npy", model("(1,)", content=bytes(4))
 
     def bomb(self) -> Iterator[tuple[str, bytes]]:
-        yield "params/dense_2/w.npy", member("(50000000,)", content=bytes(200_000_000))
+        yield "params/dense_1/w.npy", model("(50000000,)", content=bytes(200_000_000))
 
 
 KINDS = [name for name in vars(Malicious) if not name.startswith("_")]
@@ -168,10 +168,10 @@ KINDS = [name for name in vars(Malicious) if not name.startswith("_")]
 
 @pytest.mark.faults("a model file made to harm")
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_malicious_model_is_refused_with_nothing_written_and_little_memory(
+def test_a_malicious_model_is_rejected_with_nothing_written_and_little_memory(
     written: Path, tmp_path: Path, kind: str
 ):
-    """The manifest is a true one: it is the members that lie."""
+    """The manifest is a true one: it is the models that lie."""
     with zipfile.ZipFile(written / "model.npz") as true:
         manifest = true.read("manifest.npy")
     path = tmp_path / "in" / "model.npz"
@@ -184,7 +184,7 @@ def test_a_malicious_model_is_refused_with_nothing_written_and_little_memory(
     before = set(tmp_path.rglob("*"))
     tracemalloc.start()
     try:
-        with pytest.raises(Refusal, match=r"model\.npz: "):
+        with pytest.raises(UserError, match=r"model\.npz: "):
             load(path)
         most = tracemalloc.get_traced_memory()[1]
     finally:
@@ -194,13 +194,13 @@ def test_a_malicious_model_is_refused_with_nothing_written_and_little_memory(
 
 
 @pytest.mark.faults("a model file made to harm")
-def test_a_member_that_claims_more_than_the_file_has_is_refused(written: Path, tmp_path: Path):
+def test_a_model_that_claims_more_than_the_file_has_is_rejected(written: Path, tmp_path: Path):
     content = bytearray((written / "model.npz").read_bytes())
     entry = content.rindex(b"PK\x01\x02")
     content[entry + 20 : entry + 28] = (3_000_000_000).to_bytes(4, "little") * 2
     path = tmp_path / "model.npz"
     path.write_bytes(content)
-    with pytest.raises(Refusal, match="its members claim 3,0"):
+    with pytest.raises(UserError, match="its arrays claim 3,0"):
         load(path)
 
 
@@ -223,11 +223,11 @@ def test_a_renamed_checkpoint_is_named_and_the_one_before_it_used(
 
 
 @pytest.mark.faults("a checkpoint missing, renamed or of another run")
-def test_a_checkpoint_of_another_run_is_refused_by_the_setting(
+def test_a_checkpoint_of_another_run_is_rejected_by_the_setting(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ):
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"learning_rate": 0.5}))
-    said = refusal(capsys, "train", "--resume", str(folder))
+    said = error_line(capsys, "train", "--resume", str(folder))
     where = f"{last_step(folder)}: of another run: learning_rate is {config['learning_rate']}"
     assert said == f"ffnn-jax: {where}, {folder / 'config.json'} has 0.5"

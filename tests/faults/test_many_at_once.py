@@ -25,11 +25,11 @@ def test_of_twenty_one_goes_on(place: Place, record_property: Callable[[str, obj
         assert time.monotonic() < deadline
         time.sleep(0.2)
     (owner,) = (run for run in runs if run.poll() is None)
-    refused = [run for run in runs if run is not owner]
-    ends = [run.communicate()[1] for run in refused]
+    rejected = [run for run in runs if run is not owner]
+    ends = [run.communicate()[1] for run in rejected]
     owner.send_signal(signal.SIGTERM)
     owner.communicate(timeout=40)
     assert owner.returncode == 143
-    assert {run.returncode for run in refused} == {2}
+    assert {run.returncode for run in rejected} == {2}
     told = re.compile(rf"ffnn-jax: shared is in use by process {owner.pid} on \S+\n")
     assert all(told.fullmatch(said) for said in ends), ends

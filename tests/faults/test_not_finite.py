@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ffnn_jax.config import Diverged
+from ffnn_jax.config import DivergedError
 from ffnn_jax.models import load_arrays
 from ffnn_jax.nn import Layer
-from ffnn_jax.runs import Checkpoints, compute
+from ffnn_jax.runs import CheckpointManager, compute
 from tests.faults.conftest import TRAIN, Place
 from tests.runs.test_checkpoints import SETTINGS, SPLITS
-from tests.training.test_guard import FaultyRule, Root
+from tests.training.test_nan_check import FaultyRule, Root
 
 
 def assert_finite(folder: Path) -> None:
@@ -47,11 +47,11 @@ def test_of_a_rate_that_is_too_high(place: Place):
 
 @pytest.mark.faults("numbers that are not finite")
 @pytest.mark.parametrize(
-    ("layer", "array"), [(Root(), "output of root_3"), (FaultyRule(), "gradient of conv_2/b")]
+    ("layer", "array"), [(Root(), "output of root_2"), (FaultyRule(), "gradient of conv_1/b")]
 )
 def test_of_a_layer_of_ones_own(tmp_path: Path, layer: Layer, array: str):
     first, _, *others = SETTINGS.layers
     settings = dataclasses.replace(SETTINGS, layers=(first, layer, *others))
-    with pytest.raises(Diverged, match=f"^seed 0, step 1: the {array} has "):
-        compute(settings, SPLITS, callbacks=Checkpoints(tmp_path))
+    with pytest.raises(DivergedError, match=f"^seed 0, step 1: the {array} has "):
+        compute(settings, SPLITS, callbacks=CheckpointManager(tmp_path))
     assert_finite(tmp_path)

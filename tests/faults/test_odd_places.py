@@ -32,13 +32,13 @@ def run(folder: Path, *words: str, **environment: str | None) -> subprocess.Comp
 @pytest.mark.parametrize("name", trials(ODD, 0))
 def test_a_folder_may_have_any_name(tmp_path: Path, name: str):
     assert run(tmp_path, *SHORT, f"--run-dir={name}").returncode == 0
-    assert (tmp_path / name / "report.html").exists()
+    assert (tmp_path / name / "page.html").exists()
     assert run(tmp_path, "train", f"--resume={name}", "--steps", "5").returncode == 0
 
 
 @pytest.mark.faults("a folder or a terminal that is odd")
 @pytest.mark.parametrize("name", trials(["file", "file/below", "x" * 300, "/proc/run"]))
-def test_what_cannot_be_a_folder_is_refused(tmp_path: Path, name: str):
+def test_what_cannot_be_a_folder_is_rejected(tmp_path: Path, name: str):
     (tmp_path / "file").write_text("mine")
     ended = run(tmp_path, *SHORT, "--run-dir", name)
     assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ffnn_jax.runs import Outcome
+from ffnn_jax.runs import RunResult
 from tests.faults.conftest import trials
 from tests.runs.test_checkpoints import (
     SETTINGS,
@@ -20,6 +20,6 @@ STEPS = random.Random(0).sample(range(1, SETTINGS.steps), 10)
 
 @pytest.mark.faults("ended at a random step and resumed")
 @pytest.mark.parametrize("step", trials(STEPS))
-def test_after_any_step(tmp_path: Path, straight: Outcome, step: int):  # noqa: F811
+def test_after_any_step(tmp_path: Path, straight: RunResult, step: int):  # noqa: F811
     ended_at(tmp_path, step)
     assert_the_same(resumed(tmp_path), straight)

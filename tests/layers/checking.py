@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ffnn_jax.catalogue import Entry
+from ffnn_jax.catalogue import OpSpec
 from ffnn_jax.verify import CHECKS, assert_vjp, check_subjects
 from tests.tolerances import tolerance
 
@@ -18,11 +18,11 @@ Function = Callable[..., Any]
 _ON_ONE_DEVICE = [name for name in CHECKS if name not in ("float16", "sharded", "shard_map")]
 
 
-def assert_verified(entry: Entry) -> None:
+def assert_verified(spec: OpSpec) -> None:
     """Every check on one device holds, at the first sizes of every case."""
-    subjects = [(subject, sizes[:1]) for subject, sizes in entry.subjects()]
-    report = check_subjects(entry.name, subjects, only=_ON_ONE_DEVICE)
-    assert report, str(report)
+    subjects = [(subject, sizes[:1]) for subject, sizes in spec.subjects()]
+    result = check_subjects(spec.name, subjects, only=_ON_ONE_DEVICE)
+    assert result, str(result)
 
 
 def assert_same_rule(op: Function, reference: Function, *arguments: str) -> None:

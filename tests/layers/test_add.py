@@ -51,7 +51,7 @@ def test_nothing_is_broadcast(shape):
         add(jnp.ones((2, 3)), jnp.ones(shape))
 
 
-def test_dtypes_that_differ_or_are_no_real_numbers_are_refused():
+def test_dtypes_that_differ_or_are_no_real_numbers_are_rejected():
     with pytest.raises(ValueError, match="add: y must be of x's dtype float64, got bfloat16"):
         add(jnp.ones(3), jnp.ones(3, "bfloat16"))
     with pytest.raises(ValueError, match="add: x must be of a floating-point dtype, got int64"):

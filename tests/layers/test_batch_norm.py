@@ -214,12 +214,12 @@ def test_the_residuals_are_x_and_three_numbers_a_channel():
         ((4, 0, 3), (3,), (3,), "x must be of at least one row"),
     ],
 )
-def test_shapes_that_do_not_fit_are_refused(x, scale, shift, complaint):
+def test_shapes_that_do_not_fit_are_rejected(x, scale, shift, complaint):
     with pytest.raises(ValueError, match="batch_norm: " + complaint):
         batch_norm(jnp.ones(x), jnp.ones(scale), jnp.ones(shift))
 
 
-def test_statistics_that_do_not_fit_are_refused():
+def test_statistics_that_do_not_fit_are_rejected():
     x, c = jnp.ones((4, 3)), jnp.ones(3)
     with pytest.raises(ValueError, match=r"batch_norm_inference: mean must be of shape \(3,\)"):
         batch_norm_inference(x, jnp.ones(4), c, c, c)
@@ -228,7 +228,7 @@ def test_statistics_that_do_not_fit_are_refused():
 
 
 @pytest.mark.parametrize("eps", [0, -1e-5, NAN, INF, True, "1", 1e-50])
-def test_an_eps_that_is_not_above_0_is_refused(eps):
+def test_an_eps_that_is_not_above_0_is_rejected(eps):
     ones = jnp.ones(3, "float32")
     complaint = "eps must be a finite number above 0 in float32, got "
     with pytest.raises(ValueError, match="batch_norm: " + complaint):

@@ -29,9 +29,9 @@ from tests.layers.geometries import GEOMETRIES, drawn
 
 def conv2d_of_lax(x, w, b, padding="SAME", stride=1):
     """(conv.1) as JAX's own users write it."""
-    around = padding if isinstance(padding, str) else [(padding, padding)] * 2
+    pads = padding if isinstance(padding, str) else [(padding, padding)] * 2
     layout = ("NHWC", "HWIO", "NHWC")
-    z = jax.lax.conv_general_dilated(x, w, (stride, stride), around, dimension_numbers=layout)
+    z = jax.lax.conv_general_dilated(x, w, (stride, stride), pads, dimension_numbers=layout)
     return z + b.reshape(1, 1, 1, -1)
 
 
@@ -172,7 +172,7 @@ def test_pair_4_and_5_worked_by_hand():
         ((1, 5, 5, 3), (3, 6, 3, 4), (4,), "w must be no larger than the padded image .5"),
     ],
 )
-def test_shapes_that_do_not_fit_are_refused(x, w, b, complaint):
+def test_shapes_that_do_not_fit_are_rejected(x, w, b, complaint):
     with pytest.raises(ValueError, match="conv2d: " + complaint):
         conv2d(jnp.ones(x), jnp.ones(w), jnp.ones(b), "VALID")
 
@@ -180,19 +180,19 @@ def test_shapes_that_do_not_fit_are_refused(x, w, b, complaint):
 @pytest.mark.parametrize(
     ("settings", "complaint"),
     [
-        (("SAME", 0), "stride must be a whole number of at least 1, got 0"),
+        (("SAME", 0), "stride must be an integer of at least 1, got 0"),
         (("SAME", 1.0), "stride must be"),
         ((-1, 1), 'padding must be "SAME", "VALID" or at least 0, got -1'),
         (("same", 1), "padding must be .* got 'same'"),
         ((1.5, 1), "padding must be"),
     ],
 )
-def test_settings_out_of_range_are_refused(settings, complaint):
+def test_settings_out_of_range_are_rejected(settings, complaint):
     with pytest.raises(ValueError, match="conv2d: " + complaint):
         conv2d(*drawn((4, 3), (2, 3)), *settings)
 
 
-def test_dtypes_that_differ_are_refused():
+def test_dtypes_that_differ_are_rejected():
     x, w, b = drawn((4, 3), (2, 3))
     with pytest.raises(ValueError, match="conv2d: w must be of x's dtype float64, got float32"):
         conv2d(x, w.astype("float32"), b)

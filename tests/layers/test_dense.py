@@ -136,12 +136,12 @@ def test_batch_of_none_has_zero_dw_and_db():
         ((5, 3), (3, 2), (1, 2), "dense: b must be"),
     ],
 )
-def test_shapes_that_do_not_fit_are_refused(x, w, b, complaint):
+def test_shapes_that_do_not_fit_are_rejected(x, w, b, complaint):
     with pytest.raises(ValueError, match=complaint):
         dense(jnp.ones(x), jnp.ones(w), jnp.ones(b))
 
 
-def test_dense_column_refuses_a_batch():
+def test_dense_column_rejects_a_batch():
     with pytest.raises(ValueError, match="dense_column: x must be of shape"):
         dense_column(*batch())
 
@@ -154,7 +154,7 @@ def test_dense_column_refuses_a_batch():
         (("float32", "float32", "bfloat16"), "dense: b must be of x's dtype"),
     ],
 )
-def test_dtypes_that_differ_are_refused(dtypes, complaint):
+def test_dtypes_that_differ_are_rejected(dtypes, complaint):
     x, w, b = (a.astype(dtype) for a, dtype in zip(batch(), dtypes, strict=True))
     with pytest.raises(ValueError, match=complaint):
         dense(x, w, b)

@@ -86,13 +86,13 @@ def test_what_is_kept_is_rounded_once(dtype):
 
 
 @pytest.mark.parametrize("rate", [-0.1, 1.5, NAN, True, "0.5"])
-def test_a_rate_that_is_no_probability_is_refused(rate):
+def test_a_rate_that_is_no_probability_is_rejected(rate):
     complaint = f"dropout: rate must be a number from 0 to 1, got {rate!r}"
     with pytest.raises(ValueError, match=complaint):
         dropout(jnp.ones(4), jnp.ones(4, bool), rate)
 
 
-def test_masks_and_x_that_do_not_fit_are_refused():
+def test_masks_and_x_that_do_not_fit_are_rejected():
     x, mask = jnp.ones((2, 4)), jnp.ones((2, 4), bool)
     with pytest.raises(
         ValueError, match="mask must be boolean or of an integer dtype, got float64"

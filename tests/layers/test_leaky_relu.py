@@ -106,12 +106,12 @@ def test_residual_is_one_boolean_an_element(slope):
 
 
 @pytest.mark.parametrize("slope", [-0.01, 1, 1.0, NAN, INF, True, False, "0.1", None, 0.1j])
-def test_a_slope_outside_its_range_is_refused(slope):
+def test_a_slope_outside_its_range_is_rejected(slope):
     with pytest.raises(ValueError, match="leaky_relu: slope must be a number of at least 0 and be"):
         leaky_relu(jnp.ones(3), slope)
 
 
-def test_integers_are_refused():
+def test_integers_are_rejected():
     with pytest.raises(
         ValueError, match="leaky_relu: x must be of a floating-point dtype, got int"
     ):

@@ -9,13 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ffnn_jax.catalogue import ENTRIES
+from ffnn_jax.catalogue import OP_SPECS
 from ffnn_jax.layers import _conv, batch_norm, batch_norm_inference, conv2d, dense, dense_column
-from ffnn_jax.layers._geometry import margins_around
+from ffnn_jax.layers._geometry import pads_of
 from ffnn_jax.layers.fast import _choice
 from tests.layers.checking import assert_close, assert_same_bits, value_and_cotangents
 
-REFERENCES = {entry.name: entry.reference for entry in ENTRIES}
+REFERENCES = {spec.name: spec.reference for spec in OP_SPECS}
 ROWS = 16384
 OURS, AUTODIFF = 1e-6, 1e-4  # of dW's size
 
@@ -88,8 +88,8 @@ def test_dw_of_16384_rows_is_never_rounded_to_bfloat16(layer):
 @pytest.mark.parametrize("name", ["rows", "pairs", "im2col"])
 def test_the_convolutions_here_are_of_every_form_of_a_cpu(name):
     for layer in (LAYERS[name], SMALL[name]):
-        around = margins_around(layer.x, layer.w, "SAME", layer.stride)
-        form = _choice.form_on_cpu(_conv._IM2COL, layer.x, layer.w, around, layer.stride)
+        pads = pads_of(layer.x, layer.w, "SAME", layer.stride)
+        form = _choice.form_on_cpu(_conv._IM2COL, layer.x, layer.w, pads, layer.stride)
         assert form.name == name
 
 
@@ -128,7 +128,7 @@ def test_the_cast_is_inside(layer, dtype):
 
 @small
 def test_the_gradient_of_a_gradient_is_that_of_float64(layer):
-    """Whole numbers, which no cast rounds: the way back through the casts is right."""
+    """Integers, which no cast rounds: the way back through the casts is right."""
     given, dz = jax.tree.map(jnp.round, drawn(layer, "bfloat16"))
     x, w, b = given
 
@@ -157,7 +157,7 @@ def test_the_gradient_of_a_gradient_is_that_of_float64(layer):
         (("int32", "float32", "float32"), "x must be of a floating-point dtype, got int32"),
     ],
 )
-def test_any_other_mixture_is_refused(layer, dtypes, complaint):
+def test_any_other_mixture_is_rejected(layer, dtypes, complaint):
     shapes = layer.x, layer.w, layer.w[-1:]
     mixed = [jnp.ones(shape, dtype) for shape, dtype in zip(shapes, dtypes, strict=True)]
     with pytest.raises(ValueError, match=complaint):
@@ -203,7 +203,7 @@ def test_batch_norm_s_dscale_and_dshift_of_16384_rows_are_never_rounded_to_bfloa
         (("bfloat16", "float16", "float16"), "scale must be of x's dtype bfloat16 or float32"),
     ],
 )
-def test_batch_norm_refuses_any_other_mixture(dtypes, complaint):
+def test_batch_norm_rejects_any_other_mixture(dtypes, complaint):
     shapes = (5, 8), (8,), (8,)
     mixed = [jnp.ones(shape, dtype) for shape, dtype in zip(shapes, dtypes, strict=True)]
     with pytest.raises(ValueError, match=complaint):

@@ -37,7 +37,7 @@ def test_value_pool_1_winner_pool_2_and_cotangent_pool_4_worked_by_hand():
     x = image([1.0, 2, 5, 6], [4, 3, 8, 7])
     z, residuals = max_pool_forward(x, 2)
     np.testing.assert_array_equal(z.ravel(), [4, 8])
-    np.testing.assert_array_equal(residuals.winner.ravel(), [2, 2])
+    np.testing.assert_array_equal(residuals.argmax.ravel(), [2, 2])
     (dx,) = max_pool_backward(2, residuals, jnp.array([10.0, 20]).reshape(z.shape))
     np.testing.assert_array_equal(dx[0, :, :, 0], [[0, 0, 0, 0], [10, 0, 20, 0]])
 
@@ -45,7 +45,7 @@ def test_value_pool_1_winner_pool_2_and_cotangent_pool_4_worked_by_hand():
 def test_winner_pool_2_counts_the_window_in_row_major_order():
     windows = [jnp.zeros((3, 3)).at[u, v].set(1) for u in range(3) for v in range(3)]
     _, residuals = max_pool_forward(jnp.stack(windows)[..., None], 3)
-    np.testing.assert_array_equal(residuals.winner.ravel(), range(9))
+    np.testing.assert_array_equal(residuals.argmax.ravel(), range(9))
 
 
 def test_jacobian_pool_3_is_one_at_the_winner_and_zero_elsewhere():
@@ -97,26 +97,26 @@ def test_residual_is_one_byte_an_output_and_nothing_of_x():
 @pytest.mark.parametrize(("window", "counter"), [(11, "int8"), (12, "int32")])
 def test_the_winner_of_a_large_window_is_counted_in_a_dtype_that_holds_it(window, counter):
     x = jnp.zeros((1, window, window, 1)).at[0, -1, -1, 0].set(1)
-    winner = jax.jit(max_pool_forward, static_argnums=1)(x, window)[1].winner
-    assert winner.dtype == counter
-    assert winner.item() == window**2 - 1
+    argmax = jax.jit(max_pool_forward, static_argnums=1)(x, window)[1].argmax
+    assert argmax.dtype == counter
+    assert argmax.item() == window**2 - 1
 
 
 @pytest.mark.parametrize(
     ("shape", "window", "complaint"),
     [
         ((4, 4, 1), 2, "x must be of shape"),
-        ((1, 4, 4, 1), 0, "window must be a whole number"),
-        ((1, 4, 4, 1), 2.0, "window must be a whole number"),
+        ((1, 4, 4, 1), 0, "window must be an integer"),
+        ((1, 4, 4, 1), 2.0, "window must be an integer"),
         ((1, 4, 2, 1), 3, "window must be no larger than the image .4, 2., got 3"),
     ],
 )
-def test_shapes_and_windows_that_do_not_fit_are_refused(shape, window, complaint):
+def test_shapes_and_windows_that_do_not_fit_are_rejected(shape, window, complaint):
     with pytest.raises(ValueError, match="max_pool: " + complaint):
         max_pool(jnp.ones(shape), window)
 
 
-def test_integers_are_refused():
+def test_integers_are_rejected():
     with pytest.raises(
         ValueError, match="max_pool: x must be of a floating-point dtype, got uint8"
     ):

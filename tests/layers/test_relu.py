@@ -58,6 +58,6 @@ def test_residual_is_one_boolean_an_element():
     assert held(relu, x) == [("bool", (3, 4))]
 
 
-def test_integers_are_refused():
+def test_integers_are_rejected():
     with pytest.raises(ValueError, match="relu: x must be of a floating-point dtype, got int32"):
         relu(jnp.ones(3, jnp.int32))

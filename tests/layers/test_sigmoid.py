@@ -105,6 +105,6 @@ def test_residual_is_the_slope_one_number_an_element():
     assert held(sigmoid, x.astype("bfloat16")) == [("bfloat16", (3, 4))]
 
 
-def test_integers_are_refused():
+def test_integers_are_rejected():
     with pytest.raises(ValueError, match="sigmoid: x must be of a floating-point dtype, got int32"):
         sigmoid(jnp.ones(3, jnp.int32))

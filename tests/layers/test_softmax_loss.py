@@ -151,13 +151,13 @@ def test_a_label_that_is_no_class_makes_the_loss_nan_and_its_row_of_the_gradient
         (jnp.ones((3, 2)), jnp.ones((3,), bool), "labels must be of an integer dtype, got bool"),
     ],
 )
-def test_bad_logits_and_labels_are_refused(logits, labels, complaint):
+def test_bad_logits_and_labels_are_rejected(logits, labels, complaint):
     with pytest.raises(ValueError, match="softmax_cross_entropy: " + complaint):
         softmax_cross_entropy(logits, labels)
 
 
 @pytest.mark.parametrize("x", [jnp.ones(()), jnp.ones((2, 0)), jnp.ones((2, 3), int)])
-def test_softmax_refuses_what_has_no_scores(x):
+def test_softmax_rejects_what_has_no_scores(x):
     with pytest.raises(ValueError, match="softmax: x must be"):
         softmax(x)
 

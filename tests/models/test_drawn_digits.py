@@ -89,6 +89,6 @@ def test_nine_of_ten_drawn_digits_are_read_right(read: list[tuple[str, Predictio
 
 def test_it_is_said_which_digits_were_inverted(read: list[tuple[str, Prediction]]):
     for digit_on, (_, one) in zip(np.repeat(np.arange(7), 10), read, strict=True):
-        assert one.fitted is not None
+        assert one.prepared is not None
         dark_on_light = digit_on not in (0, 4)
-        assert any("inverted" in step for step in one.fitted.steps) == dark_on_light
+        assert any("inverted" in step for step in one.prepared.steps) == dark_on_light

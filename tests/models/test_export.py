@@ -8,8 +8,8 @@ import jax
 import numpy as np
 import pytest
 
-from ffnn_jax.config import Refusal
-from ffnn_jax.models import PLATFORMS, Model, _export, exported, save_exported
+from ffnn_jax.config import UserError
+from ffnn_jax.models import PLATFORMS, Model, _export, export_model, save_exported
 from ffnn_jax.network import Network, Normalisation
 from ffnn_jax.nn import Conv, Dense, MaxPool, ReLU
 
@@ -30,14 +30,14 @@ assert not loaded & {"ffnn_jax", "optax", "tensorflow_datasets", "matplotlib"}, 
 
 
 def test_the_program_is_for_three_platforms_and_any_batch():
-    program = exported(MODEL)
+    program = export_model(MODEL)
     assert program.platforms == PLATFORMS == ("cpu", "cuda", "tpu")
     assert str(program.in_avals[0]) == "uint8[batch,6,5,2]"
     assert str(program.out_avals[0]) == "float32[batch,3]"
 
 
 def test_the_program_holds_matrix_products_and_native_convolutions_to_choose_from():
-    text = exported(MODEL).mlir_module()
+    text = export_model(MODEL).mlir_module()
     for part in ("stablehlo.case", "stablehlo.dot_general", "stablehlo.convolution"):
         assert part in text
 
@@ -53,15 +53,15 @@ def test_a_process_with_jax_alone_predicts_the_same(tmp_path: Path, batch: int):
     np.testing.assert_allclose(np.load(answered), MODEL.probabilities(pixels), rtol=0, atol=1e-6)
 
 
-def test_a_program_that_is_another_function_is_refused_and_removed(tmp_path, monkeypatch):
+def test_a_program_that_is_another_function_is_rejected_and_removed(tmp_path, monkeypatch):
     other = Model(NETWORK, *NETWORK.init(jax.random.key(1)), NORMALISATION, MODEL.class_names)
-    program = exported(other)
-    monkeypatch.setattr(_export, "exported", lambda model: program)
-    with pytest.raises(Refusal, match=r"m\.stablehlo: the program is .* off the model"):
+    program = export_model(other)
+    monkeypatch.setattr(_export, "export_model", lambda model: program)
+    with pytest.raises(UserError, match=r"m\.stablehlo: the program is .* off the model"):
         save_exported(tmp_path / "m.stablehlo", MODEL)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_that_cannot_be_written_is_refused(tmp_path: Path):
-    with pytest.raises(Refusal, match="export cannot be written"):
+def test_a_file_that_cannot_be_written_is_rejected(tmp_path: Path):
+    with pytest.raises(UserError, match="export cannot be written"):
         save_exported(tmp_path / "no" / "m.stablehlo", MODEL)

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from ffnn_jax.config import Refusal
-from ffnn_jax.models import Model, fit_picture, is_of_digits, picture_files, predict_files
+from ffnn_jax.config import UserError
+from ffnn_jax.models import Model, classifies_digits, picture_files, predict_files, prepare_picture
 from ffnn_jax.network import Network, Normalisation
 from ffnn_jax.nn import Dense
 
@@ -44,8 +44,8 @@ def saved(folder: Path, image: Image.Image, name: str = "a.png", **options: Any)
 
 
 def test_a_digit_is_cropped_to_its_ink_scaled_to_20_and_centred_by_mass(tmp_path: Path):
-    fitted = fit_picture(saved(tmp_path, seven()), GREY, digits=True)
-    ink = fitted.pixels[..., 0].astype(float)
+    prepared = prepare_picture(saved(tmp_path, seven()), GREY, digits=True)
+    ink = prepared.pixels[..., 0].astype(float)
     rows, columns = (np.flatnonzero(ink.any(axis=axis)) for axis in (1, 0))
     assert max(np.ptp(rows), np.ptp(columns)) + 1 == 20
     for axis in (0, 1):
@@ -59,19 +59,19 @@ def test_a_digit_is_cropped_to_its_ink_scaled_to_20_and_centred_by_mass(tmp_path
     [("black", "white"), ("white", "black"), ("navy", "ivory"), ("yellow", "navy")],
 )
 def test_ink_is_light_whatever_the_colours(tmp_path: Path, ink: str, paper: str):
-    fitted = fit_picture(saved(tmp_path, seven(ink=ink, paper=paper)), GREY, digits=True)
-    expected = fit_picture(saved(tmp_path, seven(), "b.png"), GREY, digits=True)
-    assert np.abs(fitted.pixels.astype(int) - expected.pixels).max() <= 3
+    prepared = prepare_picture(saved(tmp_path, seven(ink=ink, paper=paper)), GREY, digits=True)
+    expected = prepare_picture(saved(tmp_path, seven(), "b.png"), GREY, digits=True)
+    assert np.abs(prepared.pixels.astype(int) - expected.pixels).max() <= 3
     dark = sum(Image.new("RGB", (1, 1), ink).getpixel((0, 0))) < 300  # type: ignore[arg-type]
-    assert ("inverted (dark on light)" in fitted.steps) == dark
+    assert ("inverted (dark on light)" in prepared.steps) == dark
 
 
 @pytest.mark.parametrize(("ink", "paper"), [("#ff0000", "#008200"), ("#0000ff", "#700000")])
 def test_ink_as_light_as_its_paper_is_told_by_its_colour(tmp_path: Path, ink: str, paper: str):
-    fitted = fit_picture(saved(tmp_path, seven(ink=ink, paper=paper)), GREY, digits=True)
-    expected = fit_picture(saved(tmp_path, seven(), "b.png"), GREY, digits=True)
-    assert np.abs(fitted.pixels.astype(int) - expected.pixels).max() <= 3
-    assert "told by its colour" in fitted.steps
+    prepared = prepare_picture(saved(tmp_path, seven(ink=ink, paper=paper)), GREY, digits=True)
+    expected = prepare_picture(saved(tmp_path, seven(), "b.png"), GREY, digits=True)
+    assert np.abs(prepared.pixels.astype(int) - expected.pixels).max() <= 3
+    assert "told by its colour" in prepared.steps
 
 
 @pytest.mark.parametrize("width", [1, 2, 6])
@@ -82,33 +82,35 @@ def test_ink_as_light_as_its_paper_is_told_by_its_colour(tmp_path: Path, ink: st
 def test_a_thin_frame_is_left_out(tmp_path: Path, ink: str, paper: str, frame: str, width: int):
     framed = seven(ink=ink, paper=paper)
     ImageDraw.Draw(framed).rectangle((0, 0, 199, 149), outline=frame, width=width)
-    fitted = fit_picture(saved(tmp_path, framed), GREY, digits=True)
-    expected = fit_picture(saved(tmp_path, seven(ink=ink, paper=paper), "b.png"), GREY, digits=True)
-    assert (fitted.pixels == expected.pixels).all()
-    assert "frame left out" in fitted.steps
+    prepared = prepare_picture(saved(tmp_path, framed), GREY, digits=True)
+    expected = prepare_picture(
+        saved(tmp_path, seven(ink=ink, paper=paper), "b.png"), GREY, digits=True
+    )
+    assert (prepared.pixels == expected.pixels).all()
+    assert "frame left out" in prepared.steps
 
 
 def test_a_square_zero_is_no_frame(tmp_path: Path):
     image = Image.new("L", (100, 100), "white")
     ImageDraw.Draw(image).rectangle((3, 3, 96, 96), outline="black", width=9)
-    fitted = fit_picture(saved(tmp_path, image), GREY, digits=True)
-    assert "frame left out" not in fitted.steps
+    prepared = prepare_picture(saved(tmp_path, image), GREY, digits=True)
+    assert "frame left out" not in prepared.steps
 
 
 def test_where_the_digit_lies_and_how_large_the_sheet_is_decides_nothing(tmp_path: Path):
     sheet = Image.new("RGB", (640, 480), "white")
     sheet.paste(seven(), (400, 300))
-    far = fit_picture(saved(tmp_path, sheet), GREY, digits=True)
-    near = fit_picture(saved(tmp_path, seven(), "b.png"), GREY, digits=True)
+    far = prepare_picture(saved(tmp_path, sheet), GREY, digits=True)
+    near = prepare_picture(saved(tmp_path, seven(), "b.png"), GREY, digits=True)
     assert (far.pixels == near.pixels).all()
 
 
 def test_a_plain_picture_is_cropped_to_its_middle_and_scaled(tmp_path: Path):
     image = Image.new("RGB", (300, 100), "red")
     image.paste("blue", (100, 0, 200, 100))
-    fitted = fit_picture(saved(tmp_path, image), COLOUR, digits=False)
-    assert (fitted.pixels == (0, 0, 255)).all()
-    assert fitted.steps == (
+    prepared = prepare_picture(saved(tmp_path, image), COLOUR, digits=False)
+    assert (prepared.pixels == (0, 0, 255)).all()
+    assert prepared.steps == (
         "300 x 100, RGB",
         "cropped to the middle 100 x 100",
         "scaled to 32 x 32",
@@ -117,15 +119,15 @@ def test_a_plain_picture_is_cropped_to_its_middle_and_scaled(tmp_path: Path):
 
 def test_a_picture_of_the_network_s_own_size_is_left_as_it_is(tmp_path: Path):
     pixels = np.random.default_rng(0).integers(0, 256, COLOUR, np.uint8)
-    fitted = fit_picture(saved(tmp_path, Image.fromarray(pixels)), COLOUR, digits=False)
-    assert (fitted.pixels == pixels).all()
-    assert fitted.steps == ("32 x 32, RGB",)
+    prepared = prepare_picture(saved(tmp_path, Image.fromarray(pixels)), COLOUR, digits=False)
+    assert (prepared.pixels == pixels).all()
+    assert prepared.steps == ("32 x 32, RGB",)
 
 
 def test_a_digit_keeps_to_a_network_of_another_size(tmp_path: Path):
-    fitted = fit_picture(saved(tmp_path, seven()), (14, 14, 1), digits=True)
-    assert fitted.pixels.shape == (14, 14, 1)
-    assert np.ptp(np.flatnonzero(fitted.pixels.any(axis=(1, 2)))) + 1 == 10
+    prepared = prepare_picture(saved(tmp_path, seven()), (14, 14, 1), digits=True)
+    assert prepared.pixels.shape == (14, 14, 1)
+    assert np.ptp(np.flatnonzero(prepared.pixels.any(axis=(1, 2)))) + 1 == 10
 
 
 def in_mode(mode: str) -> Image.Image:
@@ -151,25 +153,25 @@ def in_mode(mode: str) -> Image.Image:
      ("LA", "png"), ("clear", "png"), ("RGB", "webp"), ("white on clear", "png"), ("F", "tiff")],
 )  # fmt: skip
 def test_every_mode_shows_the_same_digit(tmp_path: Path, mode: str, suffix: str):
-    fitted = fit_picture(saved(tmp_path, in_mode(mode), f"a.{suffix}"), GREY, digits=True)
-    expected = fit_picture(saved(tmp_path, seven(), "b.png"), GREY, digits=True)
-    apart = np.abs(fitted.pixels.astype(float) - expected.pixels)
+    prepared = prepare_picture(saved(tmp_path, in_mode(mode), f"a.{suffix}"), GREY, digits=True)
+    expected = prepare_picture(saved(tmp_path, seven(), "b.png"), GREY, digits=True)
+    apart = np.abs(prepared.pixels.astype(float) - expected.pixels)
     assert apart.mean() < 3
 
 
 def test_the_first_frame_of_an_animation_is_read(tmp_path: Path):
     other = Image.new("RGB", (200, 150), "white")
     path = saved(tmp_path, seven(), "a.gif", save_all=True, append_images=[other])
-    fitted = fit_picture(path, GREY, digits=True)
-    assert "first frame" in fitted.steps
+    prepared = prepare_picture(path, GREY, digits=True)
+    assert "first frame" in prepared.steps
 
 
 def test_a_picture_taken_sideways_is_turned_upright(tmp_path: Path):
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned by 270 degrees
     path = saved(tmp_path, seven().transpose(Image.Transpose.ROTATE_90), "a.png", exif=exif)
-    expected = fit_picture(saved(tmp_path, seven(), "b.png"), GREY, digits=True)
-    assert (fit_picture(path, GREY, digits=True).pixels == expected.pixels).all()
+    expected = prepare_picture(saved(tmp_path, seven(), "b.png"), GREY, digits=True)
+    assert (prepare_picture(path, GREY, digits=True).pixels == expected.pixels).all()
 
 
 def bad_files(folder: Path) -> dict[str, str]:
@@ -205,8 +207,8 @@ def test_bad_files_are_named_and_the_others_still_done(tmp_path: Path):
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path):
     os.mkfifo(tmp_path / "pipe.png")
-    with pytest.raises(Refusal, match=r"pipe\.png: not a file$"):
-        fit_picture(tmp_path / "pipe.png", GREY, digits=True)
+    with pytest.raises(UserError, match=r"pipe\.png: not a file$"):
+        prepare_picture(tmp_path / "pipe.png", GREY, digits=True)
 
 
 def test_a_folder_gives_its_pictures_by_name(tmp_path: Path):
@@ -216,15 +218,15 @@ def test_a_folder_gives_its_pictures_by_name(tmp_path: Path):
     assert [path.name for path in found] == ["a.JPG", "b.png", "else.png"]
 
 
-def test_a_folder_without_pictures_is_refused(tmp_path: Path):
-    with pytest.raises(Refusal, match="a folder without pictures"):
+def test_a_folder_without_pictures_is_rejected(tmp_path: Path):
+    with pytest.raises(UserError, match="a folder without pictures"):
         list(picture_files([tmp_path]))
 
 
 def test_predictions_are_the_model_s_own_likeliest_first(tmp_path: Path):
     path = saved(tmp_path, seven())
     (found,) = predict_files(model(), [path], top=10)
-    pixels = fit_picture(path, GREY, digits=True).pixels
+    pixels = prepare_picture(path, GREY, digits=True).pixels
     (probabilities,) = model().probabilities(pixels[None])
     assert dict(found.top) == pytest.approx({str(k): float(p) for k, p in enumerate(probabilities)})
     assert [p for _, p in found.top] == sorted((p for _, p in found.top), reverse=True)
@@ -232,11 +234,13 @@ def test_predictions_are_the_model_s_own_likeliest_first(tmp_path: Path):
 
 
 def test_pictures_are_digits_where_the_classes_are_unless_told(tmp_path: Path):
-    assert is_of_digits(model())
-    assert not is_of_digits(model(("cat", "dog")))
-    assert not is_of_digits(model(DIGITS, COLOUR))
+    assert classifies_digits(model())
+    assert not classifies_digits(model(("cat", "dog")))
+    assert not classifies_digits(model(DIGITS, COLOUR))
     path = saved(tmp_path, seven())
-    plain, digit = (predict_files(model(), [path], digits=some)[0].fitted for some in (False, None))
+    plain, digit = (
+        predict_files(model(), [path], digits=some)[0].prepared for some in (False, None)
+    )
     assert plain is not None and digit is not None
     assert "centred by mass" in digit.steps
     assert "centred by mass" not in plain.steps
@@ -249,6 +253,6 @@ def test_paths_may_be_text(tmp_path: Path):
     assert list(picture_files([str(tmp_path)])) == [path]
 
 
-def test_one_path_where_a_list_of_them_belongs_is_refused():
+def test_one_path_where_a_list_of_them_belongs_is_rejected():
     with pytest.raises(TypeError, match=r"files must be a list of paths, got 'a\.png'"):
         predict_files(Model.__new__(Model), "a.png")

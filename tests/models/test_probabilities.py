@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from ffnn_jax.models import predict_probabilities
-from ffnn_jax.network import Network, normalisation_of
+from ffnn_jax.network import Network, compute_normalisation
 from ffnn_jax.nn import Conv, Dense, MaxPool, ReLU
 
 NETWORK = Network((Conv(6, 3), ReLU(), MaxPool(2), Dense(4)), (8, 8, 1))
@@ -14,7 +14,7 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (48, 8, 8, 1), np.uint8)
 
 @pytest.mark.parametrize("count", [0, 1, 32, 48])
 def test_prediction_takes_any_number_of_images(count):
-    given = NETWORK, *NETWORK.init(jax.random.key(0)), normalisation_of([PIXELS], 1 / 255)
+    given = NETWORK, *NETWORK.init(jax.random.key(0)), compute_normalisation([PIXELS], 1 / 255)
     together = predict_probabilities(*given, PIXELS)
     some = predict_probabilities(*given, PIXELS[:count])
     np.testing.assert_array_equal(some, together[:count])

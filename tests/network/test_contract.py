@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from ffnn_jax.config import Refusal
+from ffnn_jax.config import UserError
 from ffnn_jax.network import Network, require_kept_contract
 from ffnn_jax.nn import BatchNorm, Dense, Dropout, Layer, Param, Residual
 
@@ -32,7 +32,7 @@ def own(changed) -> Layer:
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        (lambda s, x: x, r"layer 3, Own\(\): apply must give \(output, state\), got "),
+        (lambda s, x: x, r"layer 2, Own\(\): apply must give \(output, state\), got "),
         (lambda s, x: (x[:, :2], s), r"output_shape says \(4,\), apply gives \(2,\)"),
         (lambda s, x: (x, None), r"state says {'seen': 'float32\[3\]'}, apply gives None"),
         (lambda s, x: (x, {"sen": s["seen"]}), "apply gives {'sen': 'float32"),
@@ -40,13 +40,13 @@ def own(changed) -> Layer:
     ],
 )
 def test_what_a_layer_gives_is_compared_with_what_it_says(changed, message):
-    with pytest.raises(Refusal, match=message):
+    with pytest.raises(UserError, match=message):
         require_kept_contract(Network((Dense(4), own(changed), Dense(2)), (5,)))
 
 
 def test_a_layer_inside_others_is_named_by_both_numbers():
     inner = own(lambda s, x: (x[:, :2], s))
-    with pytest.raises(Refusal, match=r"layer 2\.2, Own\(\): output_shape"):
+    with pytest.raises(UserError, match=r"layer 1\.2, Own\(\): output_shape"):
         require_kept_contract(Network((Residual((Dense(4), inner)), Dense(2)), (4,)))
 
 
@@ -64,7 +64,7 @@ class Noise(Layer):
 def test_what_a_layer_raises_has_a_note_that_names_it():
     with pytest.raises(Exception) as caught:
         require_kept_contract(Network((Noise(), Dense(2)), (4,)))
-    assert "layer 2, Noise(), for inputs (4,)" in caught.value.__notes__
+    assert "layer 1, Noise(), for inputs (4,)" in caught.value.__notes__
 
 
 def test_right_layers_are_taken():
@@ -74,8 +74,8 @@ def test_right_layers_are_taken():
 
 
 @pytest.mark.parametrize(
-    "fields", [{"shape": 3}, {"shape": (2.0,)}, {"trained": "no"}, {"group": 3}, {"start": 5}]
+    "fields", [{"shape": 3}, {"shape": (2.0,)}, {"trained": "no"}, {"group": 3}, {"init": 5}]
 )
 def test_a_param_of_other_fields_is_rejected(fields):
-    with pytest.raises(Refusal, match="shape must be a tuple of whole numbers"):
+    with pytest.raises(UserError, match="shape must be a tuple of integers"):
         Param(**{"shape": (2,), **fields})

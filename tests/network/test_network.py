@@ -15,7 +15,7 @@ from ffnn_jax.catalogue import (
     SIGMOID,
     SOFTMAX_CROSS_ENTROPY,
 )
-from ffnn_jax.config import Refusal, preset
+from ffnn_jax.config import UserError, preset
 from ffnn_jax.layers import conv2d, softmax_cross_entropy
 from ffnn_jax.network import Network
 from ffnn_jax.nn import (
@@ -41,25 +41,25 @@ LOGISTIC = Network((Conv(3, 3), Sigmoid(), MaxPool(2), Dense(9), Sigmoid(), Dens
 
 
 def plain_loss(params, x, labels):
-    z = CONV2D.reference(x, params["conv_2"]["w"], params["conv_2"]["b"], "SAME", 1)
+    z = CONV2D.reference(x, params["conv_1"]["w"], params["conv_1"]["b"], "SAME", 1)
     z = MAX_POOL.reference(RELU.reference(z), 2)
-    z = CONV2D.reference(z, params["conv_5"]["w"], params["conv_5"]["b"], "VALID", 1)
-    logits = DENSE.reference(z, params["dense_6"]["w"], params["dense_6"]["b"])
+    z = CONV2D.reference(z, params["conv_4"]["w"], params["conv_4"]["b"], "VALID", 1)
+    logits = DENSE.reference(z, params["dense_5"]["w"], params["dense_5"]["b"])
     return SOFTMAX_CROSS_ENTROPY.reference(logits, labels)
 
 
 def plain_leaky_loss(params, x, labels):
-    z = CONV2D.reference(x, params["conv_2"]["w"], params["conv_2"]["b"], "SAME", 1)
+    z = CONV2D.reference(x, params["conv_1"]["w"], params["conv_1"]["b"], "SAME", 1)
     z = LEAKY_RELU.reference(MAX_POOL.reference(LEAKY_RELU.reference(z, 0.3), 2), 0.01)
-    logits = DENSE.reference(z, params["dense_6"]["w"], params["dense_6"]["b"])
+    logits = DENSE.reference(z, params["dense_5"]["w"], params["dense_5"]["b"])
     return SOFTMAX_CROSS_ENTROPY.reference(logits, labels)
 
 
 def plain_sigmoid_loss(params, x, labels):
-    z = CONV2D.reference(x, params["conv_2"]["w"], params["conv_2"]["b"], "SAME", 1)
+    z = CONV2D.reference(x, params["conv_1"]["w"], params["conv_1"]["b"], "SAME", 1)
     z = MAX_POOL.reference(SIGMOID.reference(z), 2)
-    z = SIGMOID.reference(DENSE.reference(z, params["dense_5"]["w"], params["dense_5"]["b"]))
-    logits = DENSE.reference(z, params["dense_7"]["w"], params["dense_7"]["b"])
+    z = SIGMOID.reference(DENSE.reference(z, params["dense_4"]["w"], params["dense_4"]["b"]))
+    logits = DENSE.reference(z, params["dense_6"]["w"], params["dense_6"]["b"])
     return SOFTMAX_CROSS_ENTROPY.reference(logits, labels)
 
 
@@ -106,22 +106,22 @@ def test_parameters_are_named_by_kind_and_by_number_in_table_2():
     assert state == {}
     shapes = {name: {key: a.shape for key, a in layer.items()} for name, layer in params.items()}
     assert shapes == {
-        "conv_2": {"w": (5, 5, 1, 16), "b": (16,)},
-        "conv_5": {"w": (5, 5, 16, 16), "b": (16,)},
-        "dense_8": {"w": (784, 10), "b": (10,)},
+        "conv_1": {"w": (5, 5, 1, 16), "b": (16,)},
+        "conv_4": {"w": (5, 5, 16, 16), "b": (16,)},
+        "dense_7": {"w": (784, 10), "b": (10,)},
     }
     assert {a.dtype for a in jax.tree.leaves(params)} == {jnp.dtype(jnp.float32)}
 
 
 @pytest.mark.parametrize(
-    ("name", "deviation"),
-    [("conv_2", (75 / 2) ** -0.5), ("conv_5", (400 / 2) ** -0.5), ("dense_8", (784 / 2) ** -0.5)],
+    ("name", "stddev"),
+    [("conv_1", (75 / 2) ** -0.5), ("conv_4", (400 / 2) ** -0.5), ("dense_7", (784 / 2) ** -0.5)],
 )
-def test_weights_start_with_the_starters_deviation_and_biases_at_zero(name, deviation):
+def test_weights_start_with_the_starters_deviation_and_biases_at_zero(name, stddev):
     keys = jax.random.split(jax.random.key(2), 20)
     layer = jax.vmap(MNIST.init)(keys)[0][name]
     standard_error = 1 / np.sqrt(2 * layer["w"].size)
-    assert abs(float(jnp.std(layer["w"])) / deviation - 1) < 5 * standard_error
+    assert abs(float(jnp.std(layer["w"])) / stddev - 1) < 5 * standard_error
     assert not layer["b"].any()
 
 
@@ -131,7 +131,7 @@ def test_the_scale_of_a_description_multiplies_the_start():
         Network((Dense(4, init_scale=0.1),), (3, 2, 1)),
     )
     key = jax.random.key(3)
-    ratio = scaled.init(key)[0]["dense_2"]["w"] / plainly.init(key)[0]["dense_2"]["w"]
+    ratio = scaled.init(key)[0]["dense_1"]["w"] / plainly.init(key)[0]["dense_1"]["w"]
     np.testing.assert_allclose(ratio, 0.1, rtol=tolerance(jnp.float32))
 
 
@@ -143,7 +143,7 @@ def test_one_draw_starts_all_layers():
 def test_the_key_decides_the_start():
     first, again, other = (MNIST.init(jax.random.key(seed))[0] for seed in (0, 0, 1))
     assert all(map(np.array_equal, jax.tree.leaves(first), jax.tree.leaves(again)))
-    assert not np.array_equal(first["conv_5"]["w"], other["conv_5"]["w"])
+    assert not np.array_equal(first["conv_4"]["w"], other["conv_4"]["w"])
 
 
 def test_a_batch_of_none_gives_no_logits():
@@ -152,11 +152,11 @@ def test_a_batch_of_none_gives_no_logits():
 
 
 def test_a_layer_that_does_not_fit_is_named():
-    with pytest.raises(Refusal, match=r"layer 3, MaxPool\(window=5\).*\(4, 4, 2\)"):
+    with pytest.raises(UserError, match=r"layer 2, MaxPool\(window=5\).*\(4, 4, 2\)"):
         Network((Conv(2, 3), MaxPool(5)), (4, 4, 1))
 
 
-def test_images_of_another_size_are_refused():
+def test_images_of_another_size_are_rejected():
     with pytest.raises(ValueError, match="dense: x must be"):
         jax.eval_shape(MNIST.apply, *MNIST.shapes(), jnp.zeros((2, 24, 28, 1), jnp.float32))
 
@@ -195,8 +195,8 @@ def test_a_layer_of_ones_own_is_applied_and_summed_up():
     network = Network((Dense(4), Square(), Dense(3)), (2, 2, 1))
     params, _ = network.init(jax.random.key(0))
     x = jnp.linspace(-1, 1, 8).reshape(2, 2, 2, 1)
-    hidden = DENSE.reference(x, params["dense_2"]["w"], params["dense_2"]["b"])
-    expected = DENSE.reference(hidden * hidden, params["dense_4"]["w"], params["dense_4"]["b"])
+    hidden = DENSE.reference(x, params["dense_1"]["w"], params["dense_1"]["b"])
+    expected = DENSE.reference(hidden * hidden, params["dense_3"]["w"], params["dense_3"]["b"])
     logits, _ = network.apply(params, {}, x)
     np.testing.assert_allclose(logits, expected, rtol=tolerance("float32", 4))
     assert network.summary().rows[2].title == "Square"
@@ -204,7 +204,7 @@ def test_a_layer_of_ones_own_is_applied_and_summed_up():
 
 @dataclasses.dataclass(frozen=True)
 class Shift(Layer):
-    """A layer of a user's own, with a start of its own."""
+    """A layer of a user's own, with its own initialiser."""
 
     title: ClassVar[str] = "Shift"
 
@@ -218,12 +218,12 @@ class Shift(Layer):
 def test_a_layer_of_ones_own_starts_its_own_way_and_is_counted():
     network = Network((Shift(), Dense(4), Shift(), Dense(3)), (2, 2, 1))
     params, _ = network.init(jax.random.key(0))
-    first, second = params["shift_2"]["by"], params["shift_4"]["by"]
+    first, second = params["shift_1"]["by"], params["shift_3"]["by"]
     assert first.shape == (2, 2, 1)
     assert not set(first.ravel().tolist()) & set(second.tolist())
     assert 0 <= first.min() < first.max() <= 1
     without, _ = Network((Dense(4), Dense(3)), (2, 2, 1)).init(jax.random.key(0))
-    np.testing.assert_array_equal(params["dense_3"]["w"], without["dense_2"]["w"])
+    np.testing.assert_array_equal(params["dense_2"]["w"], without["dense_1"]["w"])
     rows = network.summary().rows
     assert [row.parameters for row in rows[1:5]] == [4, 20, 4, 15]
     assert rows[1].cells()[6] == "4"
@@ -236,7 +236,7 @@ def test_a_layer_that_is_made_of_one_of_ours_has_its_own_way():
 
     network = Network((Doubled(), Dense(3)), (2, 2, 1))
     (params, _), x = network.init(jax.random.key(0)), -jnp.ones((1, 2, 2, 1))
-    expected = DENSE.reference(2 * x, params["dense_3"]["w"], params["dense_3"]["b"])
+    expected = DENSE.reference(2 * x, params["dense_2"]["w"], params["dense_2"]["b"])
     logits, _ = network.apply(params, {}, x)
     np.testing.assert_allclose(logits, expected, rtol=tolerance("float32", 4))
 
@@ -244,14 +244,14 @@ def test_a_layer_that_is_made_of_one_of_ours_has_its_own_way():
 @pytest.mark.parametrize(
     ("start", "error", "message"),
     [
-        (lambda key, shape: jnp.arange(3), TypeError, "own_2/w must give an array of floating"),
-        (lambda key, shape: 0.5, TypeError, "own_2/w must give an array of floating"),
+        (lambda key, shape: jnp.arange(3), TypeError, "own_1/w must return an array of floating"),
+        (lambda key, shape: 0.5, TypeError, "own_1/w must return an array of floating"),
         (
             lambda key, shape: jnp.ones(4),
             ValueError,
-            r"own_2/w must start in shape \(3,\)",
+            r"own_1/w must be initialised with shape \(3,\)",
         ),
-        (FromImages(jnp.sum), ValueError, "own_2/w is computed from training"),
+        (FromImages(jnp.sum), ValueError, "own_1/w is computed from training"),
     ],
 )
 def test_a_start_that_cannot_be_trained_is_rejected(start, error, message):
@@ -280,34 +280,34 @@ class Started(Layer):
         return x
 
 
-def started(param: Param, images=None):
+def initialise(param: Param, images=None):
     params, _ = Network((Started(param),), (4, 4, 2)).init(jax.random.key(0), images)
-    return np.asarray(params["started_2"]["w"])
+    return np.asarray(params["started_1"]["w"])
 
 
 def test_a_normal_start_has_its_mean_and_deviation():
-    w = started(Param((100, 100), Normal(0.5, mean=3.0)))
+    w = initialise(Param((100, 100), Normal(0.5, mean=3.0)))
     assert w.mean() == pytest.approx(3, abs=5 * 0.5 / 100)
     assert w.std() == pytest.approx(0.5, rel=5 / np.sqrt(2 * w.size))
 
 
 def test_a_constant_start_is_the_constant():
-    np.testing.assert_array_equal(started(Param((2, 3), Constant(1.5))), np.full((2, 3), 1.5))
+    np.testing.assert_array_equal(initialise(Param((2, 3), Constant(1.5))), np.full((2, 3), 1.5))
 
 
 def test_a_dirac_kernel_gives_back_its_input_and_draws_the_other_outputs():
-    w = started(Param((3, 3, 2, 5), Dirac(0.1)))
+    w = initialise(Param((3, 3, 2, 5), Dirac(0.1)))
     x = np.random.default_rng(0).normal(size=(2, 4, 4, 2)).astype(np.float32)
     z = conv2d(jnp.asarray(x), jnp.asarray(w), jnp.zeros(5))
     np.testing.assert_array_equal(z[..., :2], x)
     assert np.std(w[..., 2:]) == pytest.approx(0.1, rel=0.5)
-    np.testing.assert_array_equal(started(Param((3, 3, 5, 2), Dirac()))[1, 1], np.eye(5)[:, :2])
+    np.testing.assert_array_equal(initialise(Param((3, 3, 5, 2), Dirac()))[1, 1], np.eye(5)[:, :2])
 
 
 def test_a_start_from_images_is_given_as_many_as_it_asks_for():
     images = jnp.arange(12.0).reshape(12, 1, 1, 1)
     param = Param((), FromImages(lambda images: images.sum(), images=4))
-    assert started(param, images) == 0 + 1 + 2 + 3
+    assert initialise(param, images) == 0 + 1 + 2 + 3
 
 
 def test_every_layer_has_the_name_that_its_output_has_in_the_order_of_the_data():
@@ -319,5 +319,5 @@ def test_every_layer_has_the_name_that_its_output_has_in_the_order_of_the_data()
     jax.eval_shape(lambda *given: names.extend(network.outputs(*given)), *network.shapes(), image)
     assert network.layer_names == names
     assert [name for name in names if name in network.shapes()[0]] == list(network.param_specs)
-    assert network.first(Conv) == "conv_3"
+    assert network.first(Conv) == "conv_2"
     assert network.first(Sigmoid) is None

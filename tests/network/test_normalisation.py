@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from ffnn_jax.config import NORMALISATIONS
-from ffnn_jax.network import normalisation_of, normalise
+from ffnn_jax.network import compute_normalisation, normalise
 from tests.tolerances import tolerance
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (40, 6, 5, 3), np.uint8)
@@ -20,14 +20,14 @@ def plainly(kind, scale):
     if kind == "mean":
         return inputs - inputs.mean()
     inputs = inputs - inputs.mean(axis=(0, 1, 2))
-    deviation = inputs.std(axis=(0, 1, 2))
-    return inputs / np.where(deviation == 0, 1, deviation) if kind == "channel-mean-sd" else inputs
+    stddev = inputs.std(axis=(0, 1, 2))
+    return inputs / np.where(stddev == 0, 1, stddev) if kind == "channel-mean-sd" else inputs
 
 
 @pytest.mark.parametrize("scale", [1 / 255, 1.0])
 @pytest.mark.parametrize("kind", NORMALISATIONS)
 def test_inputs_are_those_of_the_plain_definition(kind, scale):
-    inputs = normalise(jnp.asarray(CHANNELS), normalisation_of([CHANNELS], scale, kind))
+    inputs = normalise(jnp.asarray(CHANNELS), compute_normalisation([CHANNELS], scale, kind))
     assert inputs.dtype == jnp.float32
     allowed = 255 * scale * tolerance(jnp.float32)
     np.testing.assert_allclose(inputs, plainly(kind, scale), atol=allowed)
@@ -35,20 +35,20 @@ def test_inputs_are_those_of_the_plain_definition(kind, scale):
 
 def test_unless_told_each_channel_has_its_own_mean_taken_off():
     sums = np.array([CHANNELS[..., channel].sum(dtype=int) for channel in range(3)])
-    scale, mean = normalisation_of([CHANNELS], 1 / 255)
+    scale, mean = compute_normalisation([CHANNELS], 1 / 255)
     np.testing.assert_array_equal(mean, (1 / 255 * sums / (40 * 6 * 5)).astype(np.float32))
     np.testing.assert_array_equal(scale, np.full(3, 1 / 255, np.float32))
 
 
 def test_the_mean_of_one_channel_is_the_channel_s():
     grey = [PIXELS[..., :1]]
-    one, each = (normalisation_of(grey, 1 / 255, kind) for kind in ("mean", "channel-mean"))
+    one, each = (compute_normalisation(grey, 1 / 255, kind) for kind in ("mean", "channel-mean"))
     np.testing.assert_array_equal(one.scale, each.scale)
     np.testing.assert_array_equal(one.mean, each.mean)
 
 
 def test_a_channel_of_one_colour_is_not_divided():
-    scale, mean = normalisation_of(
+    scale, mean = compute_normalisation(
         [np.full((3, 4, 4, 1), 51, np.uint8)], 1 / 255, "channel-mean-sd"
     )
     np.testing.assert_array_equal(scale, np.array([1 / 255], np.float32))
@@ -58,7 +58,10 @@ def test_a_channel_of_one_colour_is_not_divided():
 @pytest.mark.parametrize("kind", NORMALISATIONS)
 def test_how_images_are_cut_into_blocks_decides_nothing(kind):
     blocks = (PIXELS[first:last] for first, last in ((0, 1), (1, 30), (30, 30), (30, 40)))
-    whole, cut = normalisation_of([PIXELS], 1 / 255, kind), normalisation_of(blocks, 1 / 255, kind)
+    whole, cut = (
+        compute_normalisation([PIXELS], 1 / 255, kind),
+        compute_normalisation(blocks, 1 / 255, kind),
+    )
     np.testing.assert_array_equal(whole.scale, cut.scale)
     np.testing.assert_array_equal(whole.mean, cut.mean)
 
@@ -67,7 +70,7 @@ def test_totals_of_many_bright_images_do_not_overflow():
     """Half of 24 million pixels white: their number times their squares is above 2^64."""
     block = np.zeros((1000, 28, 28, 1), np.uint8)
     block[::2] = 255
-    scale, mean = normalisation_of([block] * 30, 1 / 255, "channel-mean-sd")
+    scale, mean = compute_normalisation([block] * 30, 1 / 255, "channel-mean-sd")
     np.testing.assert_array_equal(scale, np.array([1 / 127.5], np.float32))
     np.testing.assert_array_equal(mean, np.array([1], np.float32))
 
@@ -80,7 +83,7 @@ def test_no_more_than_a_block_is_in_memory():
             yield np.full((size // 25, 5, 5, 1), seed, np.uint8)
 
     tracemalloc.start()
-    normalisation_of(blocks(), 1 / 255, "channel-mean-sd")
+    compute_normalisation(blocks(), 1 / 255, "channel-mean-sd")
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 6 * size
@@ -96,6 +99,6 @@ def test_no_more_than_a_block_is_in_memory():
         ([PIXELS[:0]], "mean", "blocks must hold at least one image, got none"),
     ],
 )
-def test_what_has_no_normalisation_is_refused(blocks, kind, message):
-    with pytest.raises(ValueError, match=f"^normalisation_of: {message}$"):
-        normalisation_of(blocks, 1 / 255, kind)
+def test_what_has_no_normalisation_is_rejected(blocks, kind, message):
+    with pytest.raises(ValueError, match=f"^compute_normalisation: {message}$"):
+        compute_normalisation(blocks, 1 / 255, kind)

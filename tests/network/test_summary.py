@@ -9,17 +9,18 @@ from ffnn_jax.nn import BatchNorm, Conv, Dense, LeakyReLU, ReLU, Residual, Seque
 
 SUMMARY = Network(preset("mnist").layers, (28, 28, 1)).summary()
 
-# The report's Table 2: layer, type, inputs, outputs, filter, bias, number of parameters.
+# The report's Table 2, its input and its loss not counted as layers: layer, type, inputs, outputs,
+# filter, bias, number of parameters.
 TABLE_2 = [
-    ("1", "Input", "", "", "", "", "0"),
-    ("2", "Convolutional", "1", "16", "[5×5×1]", "[16×1]", "(5×5×1+1)16 = 416"),
-    ("3", "ReLU", "", "", "", "", "0"),
-    ("4", "Maxpooling", "", "", "", "", "0"),
-    ("5", "Convolutional", "16", "16", "[5×5×16]", "[16×1]", "(5×5×16+1)16 = 6,416"),
-    ("6", "ReLU", "", "", "", "", "0"),
-    ("7", "Maxpooling", "", "", "", "", "0"),
-    ("8", "Fully connected", "784", "10", "", "[10×1]", "(784+1)10 = 7,850"),
-    ("9", "Softmaxloss", "", "", "", "", "0"),
+    ("", "Input", "", "", "", "", "0"),
+    ("1", "Convolutional", "1", "16", "[5×5×1]", "[16×1]", "(5×5×1+1)16 = 416"),
+    ("2", "ReLU", "", "", "", "", "0"),
+    ("3", "Maxpooling", "", "", "", "", "0"),
+    ("4", "Convolutional", "16", "16", "[5×5×16]", "[16×1]", "(5×5×16+1)16 = 6,416"),
+    ("5", "ReLU", "", "", "", "", "0"),
+    ("6", "Maxpooling", "", "", "", "", "0"),
+    ("7", "Fully connected", "784", "10", "", "[10×1]", "(784+1)10 = 7,850"),
+    ("", "Softmaxloss", "", "", "", "", "0"),
 ]
 
 
@@ -58,7 +59,7 @@ def test_the_first_layer_with_parameters_needs_no_gradient_of_its_input():
 )
 def test_an_activation_has_a_row_without_parameters(layer, title):
     row = Network((layer, Dense(3)), (2, 2, 1)).summary().rows[1]
-    assert row.cells()[:8] == ("2", title, "", "", "", "", "0", "2×2×1")
+    assert row.cells()[:8] == ("1", title, "", "", "", "", "0", "2×2×1")
 
 
 def printed(width):
@@ -82,7 +83,7 @@ def test_a_wide_terminal_shows_every_column_and_a_narrow_one_every_number():
 def test_markdown_has_a_line_for_each_layer():
     lines = SUMMARY.to_markdown().splitlines()
     assert len(lines) == 2 + len(SUMMARY.rows)
-    assert lines[3].startswith("| 2 | Convolutional | 1 | 16 | [5×5×1] |")
+    assert lines[3].startswith("| 1 | Convolutional | 1 | 16 | [5×5×1] |")
 
 
 def test_layers_inside_a_layer_have_rows_and_are_counted_once():
@@ -90,7 +91,7 @@ def test_layers_inside_a_layer_have_rows_and_are_counted_once():
     layers = (Dense(4), Residual((Dense(6), Sequential(inner)), (Dense(6, bias=False),)), Dense(3))
     summary = Network(layers, (2, 2, 1)).summary()
     assert [row.number for row in summary.rows] == [
-        "1", "2", "3", "3.1", "3.2", "3.2.1", "3.2.2", "3.2.3", "3.s1", "4", "5",
+        "", "1", "2", "2.1", "2.2", "2.2.1", "2.2.2", "2.2.3", "2.s1", "3", "",
     ]  # fmt: skip
     counts = [row.parameters for row in summary.rows]
     assert counts == [0, 20, 0, 30, 0, 42, 12, 0, 24, 21, 0]

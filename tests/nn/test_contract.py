@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ffnn_jax import nn
-from ffnn_jax.config import Refusal, layers_from_json, layers_to_json
+from ffnn_jax.config import UserError, layers_from_json, layers_to_json
 from ffnn_jax.layers import batch_norm, dense, relu
 from ffnn_jax.network import Network
 from ffnn_jax.nn import (
@@ -126,9 +126,9 @@ def test_a_residual_block_is_the_sum_of_its_branches():
     hidden = dense(x, body["dense_1"]["w"], body["dense_1"]["b"])
     norm = body["batchnorm_2"]
     normal, mean, _ = batch_norm(hidden, norm["scale"], norm["shift"], 1e-5)
-    around = dense(x, shortcut["dense_1"]["w"], jnp.zeros(4))
+    carried = dense(x, shortcut["dense_1"]["w"], jnp.zeros(4))
     allowed = tolerance("float32", 4)
-    np.testing.assert_allclose(z, around + relu(normal), allowed, allowed)
+    np.testing.assert_allclose(z, carried + relu(normal), allowed, allowed)
     moved = after["body"]["batchnorm_2"]["mean"]
     np.testing.assert_allclose(moved, 0.1 * mean, allowed, allowed)
 
@@ -204,10 +204,10 @@ def test_the_running_variance_is_of_biased_variances():
 
 
 def test_scale_and_shift_of_a_batch_norm_do_not_decay():
-    decayed = Network((Dense(3), BatchNorm()), (2,)).treatment("decayed")
+    decayed = Network((Dense(3), BatchNorm()), (2,)).param_attribute("decayed")
     assert decayed == {
-        "dense_2": {"w": True, "b": True},
-        "batchnorm_3": {"scale": False, "shift": False},
+        "dense_1": {"w": True, "b": True},
+        "batchnorm_2": {"scale": False, "shift": False},
     }
 
 
@@ -240,14 +240,14 @@ def test_a_projection_of_every_token_is_that_of_each_alone():
         (lambda: Dense(3, bias=1), "bias must be True or False"),  # type: ignore
         (
             lambda: Network((Residual((Dense(3),)),), (4,)),
-            r"layer 2, Residual\(body=\(Dense\(units=3\),\)\): the body gives \(3,\), the shortcut",
+            r"layer 1, Residual\(body=\(Dense\(units=3\),\)\): the body gives \(3,\), the shortcut",
         ),
         (
             lambda: Network((Sequential((ReLU(), MaxPool())),), (4,)),
-            r"layer 2, layer 2, MaxPool\(\): needs an image",
+            r"layer 1, layer 2, MaxPool\(\): needs an image",
         ),
     ],
 )
 def test_a_layer_that_does_not_fit_is_rejected_in_one_line(make, message):
-    with pytest.raises(Refusal, match=message):
+    with pytest.raises(UserError, match=message):
         make()

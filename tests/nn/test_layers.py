@@ -1,11 +1,11 @@
-"""Layer descriptions: shapes, parameters and initial weights, and what is refused."""
+"""Layer configurations: shapes, parameters and initial weights, and what is rejected."""
 
 import math
 from typing import Any
 
 import pytest
 
-from ffnn_jax.config import PRESETS, Refusal, layers_from_json, layers_to_json
+from ffnn_jax.config import PRESETS, UserError, layers_from_json, layers_to_json
 from ffnn_jax.nn import (
     LAYERS,
     Conv,
@@ -72,15 +72,15 @@ def test_the_report_s_mnist_network_has_14682_parameters():
 
 def test_the_first_convolution_starts_as_if_it_had_three_channels():
     first, second, last = (layer for layer in MNIST if isinstance(layer, Conv | Dense))
-    assert first.params(IMAGE)["w"].start == Normal(1 / math.sqrt(75 / 2))
-    assert second.params((14, 14, 16))["w"].start == Normal(1 / math.sqrt(25 * 16 / 2))
-    assert last.params((7, 7, 16))["w"].start == Normal(1 / math.sqrt(784 / 2))
+    assert first.params(IMAGE)["w"].init == Normal(1 / math.sqrt(75 / 2))
+    assert second.params((14, 14, 16))["w"].init == Normal(1 / math.sqrt(25 * 16 / 2))
+    assert last.params((7, 7, 16))["w"].init == Normal(1 / math.sqrt(784 / 2))
 
 
 def test_the_initial_scale_multiplies_the_deviation():
-    start = Dense(3, init_scale=0.1).params((8,))["w"].start
+    start = Dense(3, init_scale=0.1).params((8,))["w"].init
     assert isinstance(start, Normal)
-    assert start.deviation == pytest.approx(0.05, rel=1e-15)
+    assert start.stddev == pytest.approx(0.05, rel=1e-15)
 
 
 @pytest.mark.parametrize(
@@ -88,32 +88,32 @@ def test_the_initial_scale_multiplies_the_deviation():
     [
         (
             (ReLU(), Conv(4, 9, "VALID")),
-            "layer 3, Conv(filters=4, size=9, padding='VALID'): the kernel is larger than the "
+            "layer 2, Conv(filters=4, size=9, padding='VALID'): the kernel is larger than the "
             "padded image (8 pixels), input shape (8, 6, 1)",
         ),
         (
             (Conv(4, 9, 1),),
-            "layer 2, Conv(filters=4, size=9, padding=1): the kernel is larger than the padded "
+            "layer 1, Conv(filters=4, size=9, padding=1): the kernel is larger than the padded "
             "image (8 pixels), input shape (8, 6, 1)",
         ),
         (
             (MaxPool(), MaxPool(), MaxPool()),
-            "layer 4, MaxPool(): the window is larger than the 2 x 1 image, input shape (2, 1, 1)",
+            "layer 3, MaxPool(): the window is larger than the 2 x 1 image, input shape (2, 1, 1)",
         ),
         (
             (Dense(5), ReLU(), Conv(4, 3)),
-            "layer 4, Conv(filters=4, size=3): needs an image (height, width, channels), input "
+            "layer 3, Conv(filters=4, size=3): needs an image (height, width, channels), input "
             "shape (5,)",
         ),
         (
             (Dense(5), MaxPool(3)),
-            "layer 3, MaxPool(window=3): needs an image (height, width, channels), input shape "
+            "layer 2, MaxPool(window=3): needs an image (height, width, channels), input shape "
             "(5,)",
         ),
     ],
 )
 def test_a_misfit_is_named_by_number_and_input_shape(layers: Any, message: str):
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(UserError) as caught:
         shapes_through(layers, (8, 6, 1))
     assert str(caught.value) == message
 
@@ -129,16 +129,16 @@ def test_a_misfit_is_named_by_number_and_input_shape(layers: Any, message: str):
         (Dense, "units", {}),
     ],
 )
-def test_a_size_that_is_no_size_is_refused(kind: Any, field: str, rest: Any, bad: Any):
-    with pytest.raises(Refusal) as caught:
+def test_a_size_that_is_no_size_is_rejected(kind: Any, field: str, rest: Any, bad: Any):
+    with pytest.raises(UserError) as caught:
         kind(**{field: bad}, **rest)
-    assert str(caught.value).endswith(f"{field} must be a whole number of at least 1")
+    assert str(caught.value).endswith(f"{field} must be an integer of at least 1")
     assert f"{field}={bad!r}" in str(caught.value)
 
 
 @pytest.mark.parametrize("bad", [-1, 1.5, True, "same", [2], None])
-def test_a_padding_that_is_no_padding_is_refused(bad: Any):
-    with pytest.raises(Refusal, match='padding must be "SAME", "VALID" or at least 0'):
+def test_a_padding_that_is_no_padding_is_rejected(bad: Any):
+    with pytest.raises(UserError, match='padding must be "SAME", "VALID" or at least 0'):
         Conv(4, 5, bad)
 
 
@@ -149,15 +149,15 @@ def test_a_padding_that_is_no_padding_is_refused(bad: Any):
         *(("init_fan_in", bad) for bad in (-1, 0, 2.5, True, "1")),
     ],
 )
-def test_an_initialisation_that_is_no_number_is_refused(field: str, bad: Any):
+def test_an_initialisation_that_is_no_number_is_rejected(field: str, bad: Any):
     fields: dict[str, Any] = {field: bad}
-    with pytest.raises(Refusal, match=f"{field} must be"):
+    with pytest.raises(UserError, match=f"{field} must be"):
         Dense(3, **fields)
 
 
 @pytest.mark.parametrize("bad", [-0.01, 1, 1.0, math.nan, math.inf, True, False, "0.1", None])
-def test_a_slope_that_is_no_slope_is_refused(bad: Any):
-    with pytest.raises(Refusal) as caught:
+def test_a_slope_that_is_no_slope_is_rejected(bad: Any):
+    with pytest.raises(UserError) as caught:
         LeakyReLU(bad)
     told = f"LeakyReLU(slope={bad!r}): slope must be a number of at least 0 and below 1"
     assert str(caught.value) == told
@@ -165,14 +165,14 @@ def test_a_slope_that_is_no_slope_is_refused(bad: Any):
 
 @pytest.mark.parametrize("name", ["RELU", *map(str.lower, LAYERS)])
 def test_a_layer_type_in_another_case_finds_its_own(name: str):
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(UserError) as caught:
         layers_from_json([{"type": name}])
     own = {kind.lower(): kind for kind in LAYERS}
     assert str(caught.value).endswith(f"did you mean {own[name.lower()]}?")
 
 
 def test_a_layer_without_a_type_is_told_so():
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(UserError) as caught:
         layers_from_json([{"units": 3}])
     assert "type" in str(caught.value)
     assert "did you mean" not in str(caught.value)
@@ -198,16 +198,16 @@ def test_layers_go_through_json_and_back():
             {"type": "LeakyReLU", "slope": 1},
             "LeakyReLU(slope=1): slope must be a number of at least 0 and below 1",
         ),
-        ({"type": "Dense", "units": 0}, "Dense(units=0): units must be a whole number of"),
+        ({"type": "Dense", "units": 0}, "Dense(units=0): units must be an integer of"),
     ],
 )
-def test_json_that_is_no_layer_is_refused(described: Any, message: str):
-    with pytest.raises(Refusal) as caught:
+def test_json_that_is_no_layer_is_rejected(described: Any, message: str):
+    with pytest.raises(UserError) as caught:
         layers_from_json([described])
     assert str(caught.value).startswith(message)
 
 
 @pytest.mark.parametrize("described", [5, None, "Dense", ["Dense"], [5]])
-def test_json_that_lists_no_layers_is_refused(described: Any):
-    with pytest.raises(Refusal):
+def test_json_that_lists_no_layers_is_rejected(described: Any):
+    with pytest.raises(UserError):
         layers_from_json(described)

@@ -146,18 +146,18 @@ def test_updates_and_state_have_the_dtype_of_the_parameters(dtype, alpha):
 
 
 @pytest.mark.parametrize("mu", [-0.1, 1.0, float("nan")])
-def test_mu_out_of_range_is_refused(mu):
+def test_mu_out_of_range_is_rejected(mu):
     with pytest.raises(ValueError, match="momentum: mu must be at least 0 and below 1"):
         momentum(0.1, mu)
 
 
 @pytest.mark.parametrize("decay", [-0.1, float("inf"), float("nan")])
-def test_weight_decay_out_of_range_is_refused(decay):
+def test_weight_decay_out_of_range_is_rejected(decay):
     with pytest.raises(ValueError, match="momentum: weight_decay must be at least 0"):
         momentum(0.1, 0.9, decay)
 
 
-def test_update_without_parameters_is_refused():
+def test_update_without_parameters_is_rejected():
     rule = momentum(0.1)
     with pytest.raises(ValueError, match="momentum: update needs params"):
         rule.update(params(), rule.init(params()))

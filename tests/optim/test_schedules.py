@@ -40,6 +40,6 @@ def test_the_rate_reaches_the_update():
     assert updates["w"].item() == -1.0
 
 
-def test_no_updates_are_refused():
+def test_no_updates_are_rejected():
     with pytest.raises(ValueError, match="triangular: steps must be at least 1, got 0"):
         triangular(0.1, 0)

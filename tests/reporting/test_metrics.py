@@ -36,7 +36,7 @@ TABLES = pytest.mark.parametrize("table", [MNIST, CIFAR10], ids=["Table 1", "Tab
 
 
 def integers(values: np.ndarray, room: np.ndarray) -> np.ndarray:
-    """The whole numbers that these are within ``room``, which leaves no other."""
+    """The integers that these are within ``room``, which leaves no other."""
     whole = np.rint(values)
     assert (room < 0.25).all()
     assert (np.abs(values - whole) <= room).all()
@@ -169,12 +169,12 @@ def test_no_value_is_printed_as_a_dash():
         ("predicted", [0, 1], [0, -1]),
     ],
 )
-def test_a_class_that_is_none_is_refused(name: str, true: list[int], predicted: list[int]):
+def test_a_class_that_is_none_is_rejected(name: str, true: list[int], predicted: list[int]):
     with pytest.raises(ValueError, match=f"^confusion_matrix: {name} must be from 0 to 2"):
         confusion_matrix(np.array(true), np.array(predicted), 3)
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 4])
-def test_other_counts_of_classes_and_predictions_are_refused(count: int):
+def test_other_counts_of_classes_and_predictions_are_rejected(count: int):
     with pytest.raises(ValueError, match="confusion_matrix"):
         confusion_matrix(np.array([0, 1, 2]), np.zeros(count, int), 3)

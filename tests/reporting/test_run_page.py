@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ffnn_jax.config import Refusal, preset
+from ffnn_jax.config import UserError, preset
 from ffnn_jax.reporting import run_page
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
@@ -106,17 +106,17 @@ def test_a_run_without_a_network_s_table_still_has_a_page(folder: Path):
 
 
 @pytest.mark.parametrize("name", ["result.json", "config.json"])
-def test_what_is_no_finished_run_is_refused(folder: Path, name: str):
+def test_what_is_no_finished_run_is_rejected(folder: Path, name: str):
     (folder / name).unlink()
-    with pytest.raises(Refusal, match=rf"{name} cannot be read, so .* is no finished run"):
+    with pytest.raises(UserError, match=rf"{name} cannot be read, so .* is no finished run"):
         run_page(folder)
 
 
 @pytest.mark.parametrize("name", ["result.json", "config.json"])
 @pytest.mark.parametrize("text", ["{}", "[]", "3"])
-def test_what_no_run_wrote_is_refused(folder: Path, name: str, text: str):
+def test_what_no_run_wrote_is_rejected(folder: Path, name: str, text: str):
     (folder / name).write_text(text)
-    with pytest.raises(Refusal, match=r"are not those of a run"):
+    with pytest.raises(UserError, match=r"are not those of a run"):
         run_page(folder)
 
 
@@ -130,7 +130,7 @@ def test_what_is_held_out_is_not_shown_where_a_split_is_there_for_it(folder: Pat
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium here")
 @pytest.mark.parametrize("width", [400, 1200])
 def test_a_browser_renders_it_without_complaint(folder: Path, tmp_path: Path, width: int):
-    (folder / "report.html").write_text(run_page(folder), encoding="utf-8")
+    (folder / "page.html").write_text(run_page(folder), encoding="utf-8")
     shot = tmp_path / "shot.png"
     ran = subprocess.run(
         [
@@ -138,7 +138,7 @@ def test_a_browser_renders_it_without_complaint(folder: Path, tmp_path: Path, wi
             "--disable-background-networking", "--no-first-run", "--disable-component-update",
             "--enable-logging=stderr", f"--user-data-dir={tmp_path / 'browser'}",
             f"--window-size={width},1500", f"--screenshot={shot}",
-            (folder / "report.html").as_uri(),
+            (folder / "page.html").as_uri(),
         ],
         capture_output=True, text=True, timeout=60, check=True,
     )  # fmt: skip

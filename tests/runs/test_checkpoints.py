@@ -8,20 +8,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ffnn_jax.config import Interrupted, Refusal, Settings, Validation
+from ffnn_jax.config import RunInterruptedError, Settings, UserError, Validation
 from ffnn_jax.data import Dataset, Splits
 from ffnn_jax.models import load_arrays
 from ffnn_jax.nn import Conv, Dense, MaxPool, ReLU
 from ffnn_jax.runs import (
-    Checkpoints,
-    Ending,
-    Outcome,
+    CheckpointManager,
+    RunResult,
+    StopRequest,
     _checkpoints,
     _environment,
-    alone_in,
     compute,
     last_checkpoint,
-    result_of,
+    locked,
+    result_to_json,
 )
 from ffnn_jax.training import Snapshot
 
@@ -42,8 +42,8 @@ def images(name: str, seed: int) -> Dataset:
 SPLITS = Splits(images("train", 0), None, images("test", 1))
 
 
-class EndingAt(Checkpoints):
-    """Checkpoints that hear a signal once so many steps are done."""
+class EndingAt(CheckpointManager):
+    """A checkpoint manager that hears a signal once so many steps are done."""
 
     def __init__(self, step: int, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
@@ -52,38 +52,40 @@ class EndingAt(Checkpoints):
     def next_stop(self, step: int) -> int:
         return min(super().next_stop(step), self._step if step < self._step else 10**9)
 
-    def reached(self, step: int, steps: int, snapshot: Any) -> None:
+    def on_stop(self, step: int, steps: int, snapshot: Any) -> None:
         if step >= self._step:
-            self._ending.signal = 15
-        super().reached(step, steps, snapshot)
+            self._stop.signal = 15
+        super().on_stop(step, steps, snapshot)
 
 
-class Begun(Exception):
+class BegunError(Exception):
     """Raised where compiling would begin."""
 
 
-class EndingAtTheBeginning(Checkpoints):
-    """Checkpoints of a run that does not come to compiling."""
+class EndingAtTheBeginning(CheckpointManager):
+    """A checkpoint manager of a run that does not come to compiling."""
 
-    def begin(self, fresh: Snapshot) -> Snapshot:
-        super().begin(fresh)
-        raise Begun
+    def on_begin(self, fresh: Snapshot) -> Snapshot:
+        super().on_begin(fresh)
+        raise BegunError
 
 
 @pytest.fixture(scope="module")
-def straight() -> Outcome:
+def straight() -> RunResult:
     return compute(SETTINGS, SPLITS)
 
 
 def ended_at(folder: Path, step: int, every: int = 10) -> None:
-    with pytest.raises(Interrupted, match=f"saved at step {step}$") as caught:
+    with pytest.raises(RunInterruptedError, match=f"saved at step {step}$") as caught:
         compute(SETTINGS, SPLITS, callbacks=EndingAt(step, folder, every=every))
     assert caught.value.signal == 15
 
 
-def resumed(folder: Path, settings: Settings = SETTINGS, splits: Splits = SPLITS) -> Outcome:
+def resumed(folder: Path, settings: Settings = SETTINGS, splits: Splits = SPLITS) -> RunResult:
     return compute(
-        settings, splits, callbacks=Checkpoints(folder, every=10, start=last_checkpoint(folder))
+        settings,
+        splits,
+        callbacks=CheckpointManager(folder, every=10, start=last_checkpoint(folder)),
     )
 
 
@@ -91,11 +93,11 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in (folder / "checkpoints").iterdir())
 
 
-def assert_the_same(ours: Outcome, theirs: Outcome) -> None:
+def assert_the_same(ours: RunResult, theirs: RunResult) -> None:
     digests = [[model.parameters_sha256 for model in one.models] for one in (ours, theirs)]
     assert digests[0] == digests[1]
     assert ours.trained.history == theirs.trained.history
-    assert result_of(ours)["test_accuracy"] == result_of(theirs)["test_accuracy"]
+    assert result_to_json(ours)["test_accuracy"] == result_to_json(theirs)["test_accuracy"]
 
 
 @pytest.mark.parametrize("step", [1, 7, 10, 22])
@@ -108,14 +110,14 @@ def test_a_run_may_end_again_and_again(tmp_path: Path, straight):
     ended_at(tmp_path, 3)
     for step in (4, 9, 17):
         start = last_checkpoint(tmp_path)
-        with pytest.raises(Interrupted):
+        with pytest.raises(RunInterruptedError):
             compute(SETTINGS, SPLITS, callbacks=EndingAt(step, tmp_path, 10, start))
     assert_the_same(resumed(tmp_path), straight)
 
 
 def test_more_steps_are_the_steps_of_a_longer_run(tmp_path: Path, straight):
     shorter = dataclasses.replace(SETTINGS, steps=12, validation_interval=5)
-    compute(shorter, SPLITS, callbacks=Checkpoints(tmp_path))
+    compute(shorter, SPLITS, callbacks=CheckpointManager(tmp_path))
     longer = resumed(tmp_path)
     digests = [[model.parameters_sha256 for model in one.models] for one in (longer, straight)]
     assert digests[0] == digests[1]
@@ -123,13 +125,13 @@ def test_more_steps_are_the_steps_of_a_longer_run(tmp_path: Path, straight):
 
 
 def test_the_beginning_stands_before_anything_is_compiled(tmp_path: Path):
-    with pytest.raises(Begun):
+    with pytest.raises(BegunError):
         compute(SETTINGS, SPLITS, callbacks=EndingAtTheBeginning(tmp_path))
     assert last_checkpoint(tmp_path).about["step"] == 0
 
 
 def test_the_last_three_and_the_best_are_kept(tmp_path: Path):
-    compute(SETTINGS, SPLITS, callbacks=Checkpoints(tmp_path, every=5))
+    compute(SETTINGS, SPLITS, callbacks=CheckpointManager(tmp_path, every=5))
     assert names(tmp_path) == [
         "best.npz", *(f"step-{step:010}.npz" for step in (15, 20, 23)),
     ]  # fmt: skip
@@ -147,9 +149,9 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(
     newest = tmp_path / "checkpoints" / "step-0000000022.npz"
     newest.write_bytes(newest.read_bytes()[:-100])
     with caplog.at_level(logging.WARNING):
-        outcome = resumed(tmp_path)
+        result = resumed(tmp_path)
     assert str(newest) in caplog.text and "the one before it is used" in caplog.text
-    assert_the_same(outcome, straight)
+    assert_the_same(result, straight)
 
 
 def test_damaged_checkpoints_take_no_place_among_the_last_three(tmp_path: Path, straight):
@@ -163,7 +165,7 @@ def test_damaged_checkpoints_take_no_place_among_the_last_three(tmp_path: Path, 
 
 
 def test_where_all_others_are_gone_the_best_is_gone_on_from(tmp_path: Path, straight):
-    compute(SETTINGS, SPLITS, callbacks=Checkpoints(tmp_path, every=5))
+    compute(SETTINGS, SPLITS, callbacks=CheckpointManager(tmp_path, every=5))
     for path in (tmp_path / "checkpoints").glob("step-*.npz"):
         path.unlink()
     assert last_checkpoint(tmp_path).path.name == "best.npz"
@@ -174,7 +176,7 @@ def test_a_best_that_is_not_of_this_run_is_named_and_replaced(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
     other = dataclasses.replace(SETTINGS, learning_rate=1e-3)
-    compute(other, SPLITS, callbacks=Checkpoints(tmp_path / "other", every=5))
+    compute(other, SPLITS, callbacks=CheckpointManager(tmp_path / "other", every=5))
     ended_at(tmp_path, 3)
     best = tmp_path / "checkpoints" / "best.npz"
     best.write_bytes((tmp_path / "other" / "checkpoints" / "best.npz").read_bytes())
@@ -188,7 +190,7 @@ def test_a_new_number_of_steps_is_kept_at_once(tmp_path: Path):
     ended_at(tmp_path, 7)
     longer = dataclasses.replace(SETTINGS, steps=40)
     checkpoints = EndingAtTheBeginning(tmp_path, start=last_checkpoint(tmp_path))
-    with pytest.raises(Begun):
+    with pytest.raises(BegunError):
         compute(longer, SPLITS, callbacks=checkpoints)
     about = last_checkpoint(tmp_path).about
     assert (about["step"], about["settings"]["steps"]) == (7, 40)
@@ -196,8 +198,8 @@ def test_a_new_number_of_steps_is_kept_at_once(tmp_path: Path):
 
 def test_a_run_is_saved_as_often_as_before(tmp_path: Path):
     ended_at(tmp_path, 7, every=9)
-    assert Checkpoints(tmp_path, start=last_checkpoint(tmp_path)).next_stop(7) == 9
-    assert Checkpoints(tmp_path, 4, last_checkpoint(tmp_path)).next_stop(7) == 8
+    assert CheckpointManager(tmp_path, start=last_checkpoint(tmp_path)).next_stop(7) == 9
+    assert CheckpointManager(tmp_path, 4, last_checkpoint(tmp_path)).next_stop(7) == 8
 
 
 def test_what_may_give_other_bits_is_named(
@@ -213,26 +215,26 @@ def test_what_may_give_other_bits_is_named(
 
 
 def test_nothing_is_begun_anew_where_no_checkpoint_can_be_read(tmp_path: Path):
-    with pytest.raises(Refusal, match="ended before its first checkpoint: remove it and begin"):
+    with pytest.raises(UserError, match="ended before its first checkpoint: remove it and begin"):
         last_checkpoint(tmp_path)
     ended_at(tmp_path, 3)
     for path in (tmp_path / "checkpoints").glob("*.npz"):
         path.write_bytes(b"")
-    with pytest.raises(Refusal, match="has no checkpoint that can be read: nothing to resume"):
+    with pytest.raises(UserError, match="has no checkpoint that can be read: nothing to resume"):
         last_checkpoint(tmp_path)
 
 
-def test_other_images_are_refused(tmp_path: Path):
+def test_other_images_are_rejected(tmp_path: Path):
     ended_at(tmp_path, 3)
-    with pytest.raises(Refusal, match=r"step-0000000003\.npz: its data sha256 was .* now it is"):
+    with pytest.raises(UserError, match=r"step-0000000003\.npz: its data sha256 was .* now it is"):
         resumed(tmp_path, splits=SPLITS._replace(train=images("train", 2)))
 
 
-def test_another_network_is_refused_by_the_arrays_that_differ(tmp_path: Path):
+def test_another_network_is_rejected_by_the_arrays_that_differ(tmp_path: Path):
     ended_at(tmp_path, 3)
     wider = dataclasses.replace(SETTINGS, layers=(Conv(3, 3), ReLU(), MaxPool(2), Dense(3)))
-    told = r"seed_0/opt_state/m/conv_2/b is float32 \(2,\), not float32 \(3,\); "
-    with pytest.raises(Refusal, match=f"of another run: {told}"):
+    told = r"seed_0/opt_state/m/conv_1/b is float32 \(2,\), not float32 \(3,\); "
+    with pytest.raises(UserError, match=f"of another run: {told}"):
         resumed(tmp_path, wider)
 
 
@@ -261,24 +263,24 @@ def test_a_save_that_fails_says_which_file_and_leaves_the_others(
 
 
 def test_two_processes_do_not_write_one_folder(tmp_path: Path):
-    told = pytest.raises(Refusal, match=r"is in use by process \d+ on ")
-    with alone_in(tmp_path), told, alone_in(tmp_path):
+    told = pytest.raises(UserError, match=r"is in use by process \d+ on ")
+    with locked(tmp_path), told, locked(tmp_path):
         pass
-    with alone_in(tmp_path):
+    with locked(tmp_path):
         pass
     assert not (tmp_path / "owner.json").exists()
 
 
 def test_a_signal_at_the_last_step_does_not_undo_it(tmp_path: Path, straight):
-    ending = Ending(signal=None)
-    outcome = compute(SETTINGS, SPLITS, callbacks=EndingAt(23, tmp_path, ending=ending))
-    assert ending.signal == 15
-    assert_the_same(outcome, straight)
+    stop = StopRequest(signal=None)
+    result = compute(SETTINGS, SPLITS, callbacks=EndingAt(23, tmp_path, stop=stop))
+    assert stop.signal == 15
+    assert_the_same(result, straight)
 
 
 def test_a_streamed_run_goes_on_to_the_same_bits(tmp_path: Path, straight):
     ended_at(tmp_path, 7)
-    checkpoints = Checkpoints(tmp_path, start=last_checkpoint(tmp_path))
+    checkpoints = CheckpointManager(tmp_path, start=last_checkpoint(tmp_path))
     assert_the_same(compute(SETTINGS, SPLITS, streaming=True, callbacks=checkpoints), straight)
 
 

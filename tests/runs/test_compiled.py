@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from ffnn_jax.cli import _train_run, main
-from ffnn_jax.runs import _compiled, keep_compiled_programs
+from ffnn_jax.runs import _compiled, enable_compilation_cache
 
 COMPILE = """
 import jax
-from ffnn_jax.runs import keep_compiled_programs
-print(keep_compiled_programs())
+from ffnn_jax.runs import enable_compilation_cache
+print(enable_compilation_cache())
 print(float(jax.jit(lambda x: 2 * x + 1)(20.5)))
 """
 
@@ -42,7 +42,7 @@ def test_the_next_process_finds_what_one_compiled(tmp_path: Path):
 
 def test_what_jax_was_told_already_stays(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(_compiled, "user_cache_path", None)
-    assert str(keep_compiled_programs()) == os.environ["JAX_COMPILATION_CACHE_DIR"]
+    assert str(enable_compilation_cache()) == os.environ["JAX_COMPILATION_CACHE_DIR"]
 
 
 def test_where_nothing_can_be_written_nothing_is_kept(monkeypatch: pytest.MonkeyPatch):
@@ -50,7 +50,7 @@ def test_where_nothing_can_be_written_nothing_is_kept(monkeypatch: pytest.Monkey
         _compiled.jax, "config", type("Config", (), {"jax_compilation_cache_dir": None})
     )
     monkeypatch.setattr(_compiled, "user_cache_path", lambda name: Path("/proc/none") / name)
-    assert keep_compiled_programs() is None
+    assert enable_compilation_cache() is None
 
 
 def test_each_kind_of_processor_has_a_folder_of_its_own(monkeypatch: pytest.MonkeyPatch):
@@ -64,7 +64,7 @@ def test_a_run_keeps_its_programs_unless_told_not_to(
     options: list[str], kept: int, monkeypatch: pytest.MonkeyPatch
 ):
     calls = []
-    monkeypatch.setattr("ffnn_jax.runs.keep_compiled_programs", lambda: calls.append("keep"))
+    monkeypatch.setattr("ffnn_jax.runs.enable_compilation_cache", lambda: calls.append("keep"))
     monkeypatch.setattr(_train_run, "run_and_print", lambda *run: calls.append("run"))
     main(["train", *options])
     assert calls == ["keep"] * kept + ["run"]

@@ -13,23 +13,23 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ffnn_jax.config import Crop, Cutout, Flip, Refusal, Settings, Validation, preset
+from ffnn_jax.config import Crop, Cutout, Flip, Settings, UserError, Validation, preset
 from ffnn_jax.data import Dataset, Splits
 from ffnn_jax.models import Model, load
 from ffnn_jax.network import Normalisation
 from ffnn_jax.nn import Conv, Dense, Layer, MaxPool, Param, ReLU
 from ffnn_jax.reporting import precision_recall_table
 from ffnn_jax.runs import (
-    Outcome,
+    RunResult,
     _compute,
     adapt_to_dataset,
     compute,
-    most_confident_mistakes,
+    most_confident_errors,
     plan,
-    result_of,
+    result_to_json,
     write_run,
 )
-from ffnn_jax.training import Callbacks, Progress, _images, hold_out
+from ffnn_jax.training import Callbacks, Progress, _images, split_validation
 
 NAMES = ("cat", "dog", "eel")
 SETTINGS = Settings(
@@ -63,16 +63,16 @@ class Listener(Callbacks):
     def __init__(self) -> None:
         self.heard: list[Any] = []
 
-    def compiling(self) -> None:
+    def on_compile(self) -> None:
         self.heard.append("compiling")
 
-    def progress(self, progress: Progress) -> None:
+    def on_progress(self, progress: Progress) -> None:
         self.heard.append(progress)
 
-    def evaluating(self) -> None:
+    def on_evaluate(self) -> None:
         self.heard.append("evaluating")
 
-    def tested(self, accuracies: Sequence[float]) -> None:
+    def on_test(self, accuracies: Sequence[float]) -> None:
         self.heard.append(accuracies)
 
 
@@ -80,27 +80,27 @@ LISTENER = Listener()
 
 
 @pytest.fixture(scope="module")
-def pair() -> Outcome:
+def pair() -> RunResult:
     """Seeds 3 and 4, trained together."""
     LISTENER.heard.clear()
     return compute(dataclasses.replace(SETTINGS, seeds=2), SPLITS, LISTENER)
 
 
 @pytest.fixture(scope="module")
-def alone() -> Outcome:
+def alone() -> RunResult:
     """Seed 4."""
     return compute(dataclasses.replace(SETTINGS, seed=4), SPLITS)
 
 
 @pytest.fixture(scope="module")
-def folder(pair: Outcome, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(pair: RunResult, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the pair leaves."""
     path = tmp_path_factory.mktemp("run")
     assert write_run(path, pair) == path
     return path
 
 
-def test_a_seed_in_company_has_the_bits_of_the_seed_alone(pair: Outcome, alone: Outcome):
+def test_a_seed_in_company_has_the_bits_of_the_seed_alone(pair: RunResult, alone: RunResult):
     together, lonely = pair.models[1], alone.models[0]
     assert together.parameters_sha256 == lonely.parameters_sha256
     assert together.parameters_sha256 != pair.models[0].parameters_sha256
@@ -108,13 +108,13 @@ def test_a_seed_in_company_has_the_bits_of_the_seed_alone(pair: Outcome, alone: 
     assert [r for r in pair.trained.history if r.seed == 4] == alone.trained.history
 
 
-def test_the_same_seed_twice_is_the_same_run(alone: Outcome):
+def test_the_same_seed_twice_is_the_same_run(alone: RunResult):
     again = compute(alone.settings, SPLITS)
     assert again.models[0].parameters_sha256 == alone.models[0].parameters_sha256
     assert again.trained.history == alone.trained.history
 
 
-def test_an_observer_hears_of_compiling_steps_evaluation_and_test_in_order(pair: Outcome):
+def test_an_observer_hears_of_compiling_steps_evaluation_and_test_in_order(pair: RunResult):
     first, *between, evaluating, tested = LISTENER.heard
     assert (first, evaluating, tested) == ("compiling", "evaluating", pair.test_accuracy)
     steps = [progress.step for progress in between]
@@ -123,20 +123,20 @@ def test_an_observer_hears_of_compiling_steps_evaluation_and_test_in_order(pair:
     assert {progress.steps for progress in between} == {6}
 
 
-def test_history_has_a_line_a_seed_at_each_look_and_at_the_end(pair: Outcome):
+def test_history_has_a_line_a_seed_at_each_look_and_at_the_end(pair: RunResult):
     assert [(r.seed, r.step) for r in pair.trained.history] == [(3, 4), (4, 4), (3, 6), (4, 6)]
 
 
-def test_rows_of_a_confusion_matrix_are_the_test_images_of_a_class(pair: Outcome):
+def test_rows_of_a_confusion_matrix_are_the_test_images_of_a_class(pair: RunResult):
     for confusion, share in zip(pair.confusions, pair.test_accuracy, strict=True):
         assert confusion.sum(axis=1).tolist() == list(TEST_COUNTS)
         assert confusion.trace() / sum(TEST_COUNTS) == share
 
 
-def test_training_and_validation_accuracy_are_over_all_images_of_the_seed_s_split(pair: Outcome):
+def test_training_and_validation_accuracy_are_over_all_images_of_the_seed_s_split(pair: RunResult):
     data = SPLITS.train
     for index, seed in enumerate(pair.seeds):
-        rows = hold_out(seed, len(data), SETTINGS.validation)
+        rows = split_validation(seed, len(data), SETTINGS.validation)
         right = pair.models[index].predict(data.images) == data.labels
         assert pair.train_accuracy[index] == right[rows.train].mean()
         assert pair.validation_accuracy[index] == right[rows.validation].mean()
@@ -154,44 +154,44 @@ def test_the_schedule_is_the_one_in_the_settings(steps: int):
     assert same == (steps == 1)
 
 
-def normalisation_of(model: Model) -> Normalisation:
+def normalisation_in(model: Model) -> Normalisation:
     assert model.normalisation is not None
     return model.normalisation
 
 
-def test_the_normalisation_is_of_the_images_trained_on(pair: Outcome):
-    rows = hold_out(4, len(SPLITS.train), SETTINGS.validation).train
+def test_the_normalisation_is_of_the_images_trained_on(pair: RunResult):
+    rows = split_validation(4, len(SPLITS.train), SETTINGS.validation).train
     mean = SPLITS.train.images[rows].mean() / 255
-    assert normalisation_of(pair.models[1]).mean == pytest.approx(mean, rel=1e-6)
+    assert normalisation_in(pair.models[1]).mean == pytest.approx(mean, rel=1e-6)
 
 
 def test_the_normalisation_is_the_one_in_the_settings():
     settings = dataclasses.replace(SETTINGS, steps=1, normalisation="channel-mean-sd")
     (model,) = compute(settings, SPLITS).models
-    pixels = SPLITS.train.images[hold_out(3, len(SPLITS.train), SETTINGS.validation).train]
-    assert normalisation_of(model).scale == pytest.approx(1 / pixels.std(), rel=1e-6)
-    assert normalisation_of(model).mean == pytest.approx(pixels.mean() / pixels.std(), rel=1e-6)
+    pixels = SPLITS.train.images[split_validation(3, len(SPLITS.train), SETTINGS.validation).train]
+    assert normalisation_in(model).scale == pytest.approx(1 / pixels.std(), rel=1e-6)
+    assert normalisation_in(model).mean == pytest.approx(pixels.mean() / pixels.std(), rel=1e-6)
 
 
 def test_the_normalisation_is_of_all_images_however_many_are_summed_at_a_time(
-    pair: Outcome, monkeypatch: pytest.MonkeyPatch
+    pair: RunResult, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(_images, "_BLOCK_BYTES", 10 * SPLITS.train.images[0].nbytes)
+    monkeypatch.setattr(_images, "_CHUNK_BYTES", 10 * SPLITS.train.images[0].nbytes)
     (model,) = compute(dataclasses.replace(SETTINGS, steps=1), SPLITS).models
-    assert normalisation_of(model).mean == normalisation_of(pair.models[0]).mean
+    assert normalisation_in(model).mean == normalisation_in(pair.models[0]).mean
 
 
 def test_an_augmented_seed_has_the_same_bits_again_in_company_and_others_than_without(
-    alone: Outcome,
+    alone: RunResult,
 ):
     augmented = dataclasses.replace(alone.settings, augmentations=(Flip(), Crop(1), Cutout(2)))
     digest = alone.models[0].parameters_sha256
     found = {
         model.parameters_sha256
-        for settings, member in (
+        for settings, index in (
             (augmented, 0), (augmented, 0), (dataclasses.replace(augmented, seed=3, seeds=2), 1)
         )
-        for model in compute(settings, SPLITS).models[member:]
+        for model in compute(settings, SPLITS).models[index:]
     }  # fmt: skip
     assert len(found) == 1
     assert digest not in found
@@ -200,10 +200,10 @@ def test_an_augmented_seed_has_the_same_bits_again_in_company_and_others_than_wi
 def test_a_split_for_validation_is_used_where_there_is_one():
     validation = images("validation", (2, 3, 4))
     settings = dataclasses.replace(SETTINGS, validation=Validation("drawn", 1), steps=1)
-    outcome = compute(settings, SPLITS._replace(validation=validation))
-    right = outcome.models[0].predict(validation.images) == validation.labels
-    assert outcome.validation_accuracy == [right.mean()]
-    assert normalisation_of(outcome.models[0]).mean == pytest.approx(
+    result = compute(settings, SPLITS._replace(validation=validation))
+    right = result.models[0].predict(validation.images) == validation.labels
+    assert result.validation_accuracy == [right.mean()]
+    assert normalisation_in(result.models[0]).mean == pytest.approx(
         SPLITS.train.images.mean() / 255, rel=1e-6
     )
 
@@ -214,31 +214,31 @@ def certain(classes: np.ndarray, probability: float = 1.0) -> np.ndarray:
     return np.where(np.eye(3, dtype=bool)[classes], probability, rest)
 
 
-def test_the_best_member_is_the_best_by_validation_whatever_the_test_says(pair: Outcome):
+def test_the_best_member_is_the_best_by_validation_whatever_the_test_says(pair: RunResult):
     labels = SPLITS.test.labels
-    outcome = dataclasses.replace(
+    result = dataclasses.replace(
         pair,
         validation_accuracy=[0.9, 0.8],
         train_accuracy=[0.1, 0.2],
         test_probabilities=[certain((labels + 1) % 3), certain(labels)],
     )
-    assert outcome.test_accuracy == [0.0, 1.0]
-    assert outcome.best == 0
-    assert result_of(outcome)["best_seed"] == 3
+    assert result.test_accuracy == [0.0, 1.0]
+    assert result.best == 0
+    assert result_to_json(result)["best_seed"] == 3
 
 
-def test_mistakes_come_with_the_most_confident_first(pair: Outcome):
+def test_mistakes_come_with_the_most_confident_first(pair: RunResult):
     probabilities = certain(SPLITS.test.labels)
     for row, confidence in ((2, 0.6), (20, 0.9), (7, 0.9)):
         wrong = (SPLITS.test.labels[row : row + 1] + 1) % 3
         probabilities[row] = certain(wrong, confidence)[0]
-    outcome = dataclasses.replace(pair, test_probabilities=[probabilities, probabilities])
-    assert most_confident_mistakes(outcome, 1).tolist() == [7, 20, 2]
-    assert most_confident_mistakes(outcome, 1, count=1).tolist() == [7]
+    result = dataclasses.replace(pair, test_probabilities=[probabilities, probabilities])
+    assert most_confident_errors(result, 1).tolist() == [7, 20, 2]
+    assert most_confident_errors(result, 1, count=1).tolist() == [7]
 
 
-def test_a_result_has_these_keys_and_no_others(pair: Outcome):
-    assert set(result_of(pair)) == {
+def test_a_result_has_these_keys_and_no_others(pair: RunResult):
+    assert set(result_to_json(pair)) == {
         "preset", "dataset", "data_sha256", "seeds", "test_accuracy", "validation_accuracy",
         "train_accuracy", "streaming", "best_seed", "confusion", "class_names", "parameters",
         "parameters_sha256", "compile_seconds", "train_seconds", "images_per_second", "versions",
@@ -246,8 +246,8 @@ def test_a_result_has_these_keys_and_no_others(pair: Outcome):
     }  # fmt: skip
 
 
-def test_a_result_says_what_was_run_and_goes_through_json(pair: Outcome):
-    result = json.loads(json.dumps(result_of(pair), allow_nan=False))
+def test_a_result_says_what_was_run_and_goes_through_json(pair: RunResult):
+    result = json.loads(json.dumps(result_to_json(pair), allow_nan=False))
     assert (result["preset"], result["dataset"], result["seeds"]) == ("tiny", "random", [3, 4])
     assert result["parameters"] == 3 * 3 * 2 + 2 + 3 * 2 * 2 * 3 + 3
     assert result["parameters_sha256"] == [model.parameters_sha256 for model in pair.models]
@@ -260,13 +260,13 @@ def test_a_result_says_what_was_run_and_goes_through_json(pair: Outcome):
     assert {"platform", "kind", "cpu_cores", "matmul_precision"} <= set(result["device"])
 
 
-def test_an_outcome_says_its_accuracies_in_one_line(pair: Outcome):
+def test_an_outcome_says_its_accuracies_in_one_line(pair: RunResult):
     test, spent = np.mean(pair.test_accuracy), pair.trained.train_seconds
     assert repr(pair).startswith(f"tiny, 2 seeds: accuracy test {test:.4f}, validation ")
     assert repr(pair).endswith(f"trained in {spent:.1f} s")
 
 
-def test_a_notebook_shows_an_outcome_as_its_numbers_and_figures(pair: Outcome):
+def test_a_notebook_shows_an_outcome_as_its_numbers_and_figures(pair: RunResult):
     page = pair._repr_html_()
     assert "<b>tiny, 2 seeds</b>" in page
     assert f"{100 * np.mean(pair.test_accuracy):.1f} ±" in page
@@ -280,33 +280,33 @@ def test_a_notebook_shows_an_outcome_as_its_numbers_and_figures(pair: Outcome):
 
 def test_the_images_that_the_settings_name_are_loaded_if_none_are_given():
     quick = dataclasses.replace(preset("quickstart"), steps=2, validation_interval=2)
-    outcome = compute(quick)
-    assert outcome.splits.train.name == "mnist_5k/train"
+    result = compute(quick)
+    assert result.splits.train.name == "mnist_5k/train"
 
 
 def test_a_run_leaves_these_files_and_no_others(folder: Path):
     assert sorted(path.name for path in folder.iterdir()) == [
         "config.json", "confusion.png", "curves.png", "filters.png", "metrics.jsonl",
-        "misclassified.png", "model.npz", "precision_recall.png", "report.html",
+        "misclassified.png", "model.npz", "page.html", "precision_recall.png",
         "result.json", "table_1.md", "table_2.md",
     ]  # fmt: skip
 
 
-def test_the_files_of_a_run_hold_its_settings_histories_and_result(folder: Path, pair: Outcome):
+def test_the_files_of_a_run_hold_its_settings_histories_and_result(folder: Path, pair: RunResult):
     assert Settings.from_json(json.loads((folder / "config.json").read_text())) == pair.settings
     lines = (folder / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line) for line in lines] == [r._asdict() for r in pair.trained.history]
     result = json.loads((folder / "result.json").read_text())
-    assert result == json.loads(json.dumps(result_of(pair)))
+    assert result == json.loads(json.dumps(result_to_json(pair)))
 
 
-def test_the_model_of_a_run_is_its_best(folder: Path, pair: Outcome):
+def test_the_model_of_a_run_is_its_best(folder: Path, pair: RunResult):
     loaded = load(folder / "model.npz")
     assert loaded.parameters_sha256 == pair.models[pair.best].parameters_sha256
     assert loaded.class_names == NAMES
 
 
-def test_the_tables_of_a_run_are_of_its_best_and_its_network(folder: Path, pair: Outcome):
+def test_the_tables_of_a_run_are_of_its_best_and_its_network(folder: Path, pair: RunResult):
     table_1 = (folder / "table_1.md").read_text(encoding="utf-8")
     assert table_1 == precision_recall_table(pair.confusions[pair.best], NAMES)
     table_2 = (folder / "table_2.md").read_text(encoding="utf-8")
@@ -315,7 +315,7 @@ def test_the_tables_of_a_run_are_of_its_best_and_its_network(folder: Path, pair:
 
 
 def test_a_run_is_written_alike_where_text_is_ascii_unless_told(
-    folder: Path, pair: Outcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, pair: RunResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     write_text = Path.write_text
 
@@ -342,13 +342,13 @@ class Offset(Layer):
 
 
 def test_a_run_with_a_layer_of_ones_own_trains_it_and_leaves_its_folder(tmp_path: Path):
-    outcome = compute(dataclasses.replace(SETTINGS, layers=(Offset(), Dense(3))), SPLITS)
-    assert np.abs(outcome.models[0].params["offset_2"]["by"]).max() > 0
-    write_run(tmp_path, outcome)
+    result = compute(dataclasses.replace(SETTINGS, layers=(Offset(), Dense(3))), SPLITS)
+    assert np.abs(result.models[0].params["offset_1"]["by"]).max() > 0
+    write_run(tmp_path, result)
     assert not (tmp_path / "filters.png").exists()
-    assert "Offset" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Offset" in (tmp_path / "page.html").read_text(encoding="utf-8")
     again = load(tmp_path / "model.npz", layers=[Offset])
-    assert again.parameters_sha256 == outcome.models[0].parameters_sha256
+    assert again.parameters_sha256 == result.models[0].parameters_sha256
 
 
 def test_the_figures_of_a_run_can_be_opened(folder: Path):
@@ -376,7 +376,7 @@ def test_the_figures_of_a_run_can_be_opened(folder: Path):
         ),
         (
             {"layers": (MaxPool(6), Dense(3))},
-            "layer 2, MaxPool(window=6): the window is larger than the 6 x 5 image, input shape "
+            "layer 1, MaxPool(window=6): the window is larger than the 6 x 5 image, input shape "
             "(6, 5, 1)",
         ),
         (
@@ -389,8 +389,8 @@ def test_the_figures_of_a_run_can_be_opened(folder: Path):
         ),
     ],
 )
-def test_settings_that_do_not_fit_the_data_are_refused(change: Any, message: str):
-    with pytest.raises(Refusal) as caught:
+def test_settings_that_do_not_fit_the_data_are_rejected(change: Any, message: str):
+    with pytest.raises(UserError) as caught:
         plan(dataclasses.replace(SETTINGS, **change), SPLITS)
     assert str(caught.value) == message
 
@@ -401,8 +401,8 @@ def test_a_batch_may_be_the_whole_training_set():
 
 
 @pytest.mark.parametrize("other", [images("test", (3, 3, 3), (5, 5, 1)), images("test", (3, 3))])
-def test_test_images_unlike_the_training_images_are_refused_before_training(other: Dataset):
-    with pytest.raises(Refusal, match="random/test"):
+def test_test_images_unlike_the_training_images_are_rejected_before_training(other: Dataset):
+    with pytest.raises(UserError, match="random/test"):
         plan(SETTINGS, SPLITS._replace(test=other))
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ffnn_jax.config import Refusal
+from ffnn_jax.config import UserError
 from ffnn_jax.runs import new_run_folder
 
 
@@ -52,15 +52,15 @@ def test_an_explicit_folder_is_made_with_its_parents(here: Path):
     assert not (here / "runs").exists()
 
 
-def test_an_explicit_folder_that_exists_is_refused(here: Path):
+def test_an_explicit_folder_that_exists_is_rejected(here: Path):
     (here / "mine").mkdir()
-    with pytest.raises(Refusal, match=r"^run-dir must not exist yet, mine does$"):
+    with pytest.raises(UserError, match=r"^run-dir must not exist yet, mine does$"):
         new_run_folder("mnist", Path("mine"))
 
 
 @pytest.mark.parametrize("explicit", [None, Path("runs/mine")])
-def test_a_file_in_the_way_is_refused_in_one_line(here: Path, explicit: Path | None):
+def test_a_file_in_the_way_is_rejected_in_one_line(here: Path, explicit: Path | None):
     (here / "runs").write_text("mine")
-    with pytest.raises(Refusal, match=r"^run-dir cannot be made: .*'runs[^\n]*$"):
+    with pytest.raises(UserError, match=r"^run-dir cannot be made: .*'runs[^\n]*$"):
         new_run_folder("mnist", explicit)
     assert (here / "runs").read_text() == "mine"

@@ -2,18 +2,18 @@ import jax
 import numpy as np
 import pytest
 
-from ffnn_jax.network import Network, normalisation_of
+from ffnn_jax.network import Network, compute_normalisation
 from ffnn_jax.nn import Conv, Dense, MaxPool, ReLU
-from ffnn_jax.training import Images, Member
+from ffnn_jax.training import Images, SeedData
 
 NETWORK = Network((Conv(6, 3), ReLU(), MaxPool(2), Dense(4)), (8, 8, 1))
 
 
-def make_member(images, seed=0, train=None):
+def make_seed_data(images, seed=0, train=None):
     rows = np.arange(len(images.labels), dtype=np.int32)
     train = rows[:40] if train is None else train
-    normalisation = normalisation_of([images.pixels[train]], 1 / 255)
-    return Member(jax.random.key(seed), train, rows[40:], normalisation)
+    normalisation = compute_normalisation([images.pixels[train]], 1 / 255)
+    return SeedData(jax.random.key(seed), train, rows[40:], normalisation)
 
 
 @pytest.fixture(autouse=True)

@@ -54,7 +54,7 @@ def cutouts(size):
 
 
 # What is done, and all that may come of one image.
-EVERY = [
+CHECKPOINT_INTERVAL = [
     pytest.param(flip, flips, id="flip"),
     *(
         pytest.param(lambda key, x, p=p: crop(key, x, p), crops(p), id=f"crop {p}")
@@ -84,7 +84,7 @@ def outcomes_of(change, outcomes, count):
     return np.array([numbers[image.tobytes()] for image in changed]), len(numbers)
 
 
-@pytest.mark.parametrize(("change", "outcomes"), EVERY)
+@pytest.mark.parametrize(("change", "outcomes"), CHECKPOINT_INTERVAL)
 def test_every_outcome_of_the_plain_definition_is_equally_likely_and_there_is_no_other(
     change, outcomes
 ):
@@ -92,7 +92,7 @@ def test_every_outcome_of_the_plain_definition_is_equally_likely_and_there_is_no
     assert chisquare(np.bincount(drawn, minlength=there_are)).pvalue > LEAST_P
 
 
-@pytest.mark.parametrize(("change", "outcomes"), EVERY[:2])
+@pytest.mark.parametrize(("change", "outcomes"), CHECKPOINT_INTERVAL[:2])
 def test_neighbours_in_a_batch_are_drawn_independently(change, outcomes):
     drawn, there_are = outcomes_of(change, outcomes, 20_000)
     pairs = drawn[::2] * there_are + drawn[1::2]
@@ -107,14 +107,14 @@ def test_squares_of_neighbours_are_drawn_independently():
         assert chisquare(np.bincount(pairs, minlength=length**2)).pvalue > LEAST_P
 
 
-@pytest.mark.parametrize(("change", "outcomes"), [*EVERY, WIDEST])
+@pytest.mark.parametrize(("change", "outcomes"), [*CHECKPOINT_INTERVAL, WIDEST])
 def test_an_image_becomes_one_of_its_own_outcomes(change, outcomes):
     x = many(40)
     for before, after in zip(np.asarray(x), np.asarray(change(KEY, x)), strict=True):
         assert any(np.array_equal(after, outcome) for outcome in outcomes(before))
 
 
-@pytest.mark.parametrize(("change", "outcomes"), EVERY)
+@pytest.mark.parametrize(("change", "outcomes"), CHECKPOINT_INTERVAL)
 def test_the_key_decides(change, outcomes):
     x = many(40)
     first, again = change(KEY, x), jax.jit(change)(KEY, x)
@@ -122,7 +122,7 @@ def test_the_key_decides(change, outcomes):
     assert not np.array_equal(first, change(jax.random.key(4), x))
 
 
-@pytest.mark.parametrize(("change", "outcomes"), EVERY)
+@pytest.mark.parametrize(("change", "outcomes"), CHECKPOINT_INTERVAL)
 def test_float64_comes_out_as_float64_and_draws_the_same(change, outcomes, x64):
     wide = change(KEY, many(40, jnp.float64))
     assert wide.dtype == jnp.float64
@@ -130,7 +130,7 @@ def test_float64_comes_out_as_float64_and_draws_the_same(change, outcomes, x64):
 
 
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16, jnp.float16])
-@pytest.mark.parametrize(("change", "outcomes"), EVERY)
+@pytest.mark.parametrize(("change", "outcomes"), CHECKPOINT_INTERVAL)
 def test_no_images_are_no_images_of_the_same_dtype(change, outcomes, dtype):
     x = jnp.zeros((0, *SHAPE), dtype)
     assert change(KEY, x).shape == x.shape

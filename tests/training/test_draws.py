@@ -4,14 +4,16 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
-from ffnn_jax.training import draw_distinct
+from ffnn_jax.training import sample_without_replacement
 
 LEAST_P = 1e-4
 
 
 def draw_many(count, size, below):
     keys = jax.random.split(jax.random.key(7), count)
-    return np.asarray(jax.jit(jax.vmap(lambda key: draw_distinct(key, size, below)))(keys))
+    return np.asarray(
+        jax.jit(jax.vmap(lambda key: sample_without_replacement(key, size, below)))(keys)
+    )
 
 
 @pytest.mark.parametrize(("size", "below"), [(16, 57_999), (16, 33), (16, 31), (16, 16), (1, 1)])
@@ -22,7 +24,7 @@ def test_no_index_twice_within_a_batch_and_none_out_of_range(size, below):
     assert drawn.max() < below
 
 
-@pytest.mark.parametrize(("size", "below"), [(2, 5), (3, 5)], ids=["redrawn", "permuted"])
+@pytest.mark.parametrize(("size", "below"), [(2, 5), (3, 5)], ids=["redrawn", "permute"])
 def test_every_ordered_outcome_is_equally_likely(size, below):
     """20 ordered pairs of 5, and 60 ordered triples."""
     drawn = draw_many(12_000, size, below)
@@ -40,7 +42,9 @@ def test_every_image_is_drawn_equally_often():
 def test_a_batch_costs_its_own_size_not_the_data_sets():
     """Nothing that is traced has more than the size * size entries of the comparison."""
     size, below = 16, 10**7
-    traced = jax.make_jaxpr(lambda key: draw_distinct(key, size, below))(jax.random.key(0))
+    traced = jax.make_jaxpr(lambda key: sample_without_replacement(key, size, below))(
+        jax.random.key(0)
+    )
     assert max(sizes_in(traced.jaxpr)) <= size**2
 
 
@@ -54,12 +58,14 @@ def sizes_in(jaxpr):
 
 
 def test_the_key_decides_the_batch():
-    first, again, other = (draw_distinct(jax.random.key(seed), 8, 99) for seed in (0, 0, 1))
+    first, again, other = (
+        sample_without_replacement(jax.random.key(seed), 8, 99) for seed in (0, 0, 1)
+    )
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
     assert first.dtype == jnp.int32
 
 
-def test_more_than_there_are_is_refused():
+def test_more_than_there_are_is_rejected():
     with pytest.raises(ValueError, match="size must be at most 4, got 5"):
-        draw_distinct(jax.random.key(0), 5, 4)
+        sample_without_replacement(jax.random.key(0), 5, 4)

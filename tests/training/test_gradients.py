@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ffnn_jax.catalogue import CONV2D, DENSE, MAX_POOL, RELU, SOFTMAX_CROSS_ENTROPY
-from ffnn_jax.network import Network, parted
+from ffnn_jax.network import Network, partition
 from ffnn_jax.nn import Conv, Dense, MaxPool, ReLU
 from ffnn_jax.training import loss_and_gradients, make_loss
 from tests.tolerances import tolerance
@@ -24,7 +24,7 @@ def drawn(images: int, dtype: str = "float64"):
 
 def ours(params, x, labels):
     """Loss, logits and gradients of all parameters."""
-    trained, frozen = parted(params, NETWORK.treatment("trained"))
+    trained, frozen = partition(params, NETWORK.param_attribute("trained"))
     batch = x, labels, None
     loss, logits, _, grads = loss_and_gradients(LOSS, trained, frozen, {}, batch)
     return loss, logits, grads
@@ -32,9 +32,9 @@ def ours(params, x, labels):
 
 def plainly(params, x, labels):
     """The same network, of plain definitions that autodiff may differentiate."""
-    z = CONV2D.reference(x, params["conv_2"]["w"], params["conv_2"]["b"], "SAME", 1)
+    z = CONV2D.reference(x, params["conv_1"]["w"], params["conv_1"]["b"], "SAME", 1)
     z = MAX_POOL.reference(RELU.reference(z), 2).reshape(len(labels), 3 * 2 * 3)
-    logits = DENSE.reference(z, params["dense_5"]["w"], params["dense_5"]["b"])
+    logits = DENSE.reference(z, params["dense_4"]["w"], params["dense_4"]["b"])
     return SOFTMAX_CROSS_ENTROPY.reference(logits, labels), logits
 
 
@@ -76,4 +76,4 @@ def test_a_batch_of_none_has_no_loss_and_no_gradient():
     loss, logits, grads = ours(*drawn(0, "float32"))
     assert np.isnan(loss)
     assert logits.shape == (0, 4)
-    assert not np.any(np.asarray(grads["dense_5"]["b"]))
+    assert not np.any(np.asarray(grads["dense_4"]["b"]))

@@ -6,9 +6,9 @@ import pytest
 from ffnn_jax.config import Cutout, preset
 from ffnn_jax.models import predict_probabilities
 from ffnn_jax.optim import momentum
-from ffnn_jax.training import Callbacks, ImageParts, train
+from ffnn_jax.training import Callbacks, HostImages, train
 from ffnn_jax.training._snapshot import RunningMean
-from tests.training.conftest import NETWORK, make_member
+from tests.training.conftest import NETWORK, make_seed_data
 
 SLOW = momentum(0.05)
 SETTINGS = dataclasses.replace(preset("quickstart"), steps=50, batch_size=8, seed=5)
@@ -20,14 +20,14 @@ class Listener(Callbacks):
     def __init__(self):
         self.told = []
 
-    def progress(self, progress):
+    def on_progress(self, progress):
         self.told.append(progress)
 
 
 def run(images, optimizer=SLOW, callbacks=None, **changes):
     settings = dataclasses.replace(SETTINGS, **changes)
-    members = [make_member(images, settings.seed + i) for i in range(settings.seeds)]
-    return train(NETWORK, optimizer, settings, ImageParts((images,)), members, callbacks)
+    seeds_data = [make_seed_data(images, settings.seed + i) for i in range(settings.seeds)]
+    return train(NETWORK, optimizer, settings, HostImages((images,)), seeds_data, callbacks)
 
 
 def test_history_has_a_record_at_each_interval_and_at_the_end(images):
@@ -62,7 +62,7 @@ def test_training_images_are_augmented_and_validation_images_are_not(images):
     """Eight validation images in batches of eight: every look is at all of them."""
     trained = run(images, augmentations=(Cutout(14),))
     (params,), last = trained.params, trained.history[-1]
-    normalisation = make_member(images, 5).normalisation
+    normalisation = make_seed_data(images, 5).normalisation
     seen = predict_probabilities(NETWORK, params, {}, normalisation, images.pixels[40:])
     assert last.validation_accuracy == np.mean(seen.argmax(axis=1) == images.labels[40:])
     assert last.loss > run(images).history[-1].loss + 0.05

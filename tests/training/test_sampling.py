@@ -9,21 +9,21 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
-from ffnn_jax.config import Refusal, Validation, preset
+from ffnn_jax.config import UserError, Validation, preset
 from ffnn_jax.network import Network
 from ffnn_jax.nn import Dense
 from ffnn_jax.optim import momentum
 from ffnn_jax.training import (
-    ImageParts,
+    HostImages,
     Sampling,
-    hold_out,
     initial_state,
     make_train_chunk,
-    permuted,
+    permute,
+    split_validation,
     train,
 )
 from ffnn_jax.training._sampling import batch_indices
-from tests.training.conftest import make_member
+from tests.training.conftest import make_seed_data
 from tests.training.test_draws import sizes_in
 
 LEAST_P = 1e-4
@@ -32,7 +32,7 @@ RULE = momentum(0.05)
 
 
 def permutation(seed: int, count: int) -> np.ndarray:
-    return np.asarray(permuted(jax.random.key(seed), jnp.arange(count, dtype=jnp.int32), count))
+    return np.asarray(permute(jax.random.key(seed), jnp.arange(count, dtype=jnp.int32), count))
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 8, 40, 999, 1024, 57_999])
@@ -43,7 +43,7 @@ def test_every_number_is_taken_once(count):
 def test_a_part_of_a_permutation_is_that_part_of_the_whole():
     whole = permutation(1, 1000)
     some = jnp.array([999, 0, 17, 500], jnp.int32)
-    found = jax.jit(permuted, static_argnums=2)(jax.random.key(1), some, 1000)
+    found = jax.jit(permute, static_argnums=2)(jax.random.key(1), some, 1000)
     np.testing.assert_array_equal(found, whole[np.asarray(some)])
 
 
@@ -53,7 +53,7 @@ def test_every_ordered_outcome_comes_first_equally_often(count, taken):
     outcomes = math.perm(count, taken)
     keys = jax.random.split(jax.random.key(7), 20 * outcomes)
     first = jnp.arange(taken, dtype=jnp.int32)
-    drawn = np.asarray(jax.jit(jax.vmap(lambda key: permuted(key, first, count)))(keys))
+    drawn = np.asarray(jax.jit(jax.vmap(lambda key: permute(key, first, count)))(keys))
     _, counts = np.unique(drawn @ count ** np.arange(taken), return_counts=True)
     assert len(counts) == outcomes
     assert chisquare(counts).pvalue > LEAST_P
@@ -67,16 +67,16 @@ def test_neighbours_of_a_large_permutation_are_unlike():
 
 
 def test_a_batch_of_a_permutation_costs_its_own_size():
-    traced = jax.make_jaxpr(lambda key: permuted(key, jnp.arange(16, dtype=jnp.int32), 10**7))(
+    traced = jax.make_jaxpr(lambda key: permute(key, jnp.arange(16, dtype=jnp.int32), 10**7))(
         jax.random.key(0)
     )
     assert max(sizes_in(traced.jaxpr)) <= 16
 
 
 def taken(images, kind: str, steps: int, size: int = 7) -> list[list[int]]:
-    member, sampling = make_member(images), Sampling(size, kind)
+    seed_data, sampling = make_seed_data(images), Sampling(size, kind)
     return [
-        np.asarray(batch_indices(member, jnp.int32(step), sampling)).tolist()
+        np.asarray(batch_indices(seed_data, jnp.int32(step), sampling)).tolist()
         for step in range(steps)
     ]
 
@@ -106,13 +106,13 @@ def test_the_last_partial_batch_is_left_out_or_kept(images):
 
 def test_a_partial_batch_is_trained_on_as_the_smaller_batch_that_it_is(images):
     """Its step is that of a batch of its own size, which takes the same images."""
-    images, member = jax.device_put((images, make_member(images)))
+    images, seed_data = jax.device_put((images, make_seed_data(images)))
     chunk = make_train_chunk(NETWORK, RULE, 7, sampling="epochs-partial")
-    state, _ = chunk(initial_state(NETWORK, RULE, member.key), np.int32(5), images, member)
+    state, _ = chunk(initial_state(NETWORK, RULE, seed_data.key), np.int32(5), images, seed_data)
     before = jax.tree.map(jnp.copy, state)
-    after, metrics = chunk(state, np.int32(6), images, member)
-    last = batch_indices(member, jnp.int32(5), Sampling(7, "epochs-partial"))[:5]
-    alone = member._replace(train=last)
+    after, metrics = chunk(state, np.int32(6), images, seed_data)
+    last = batch_indices(seed_data, jnp.int32(5), Sampling(7, "epochs-partial"))[:5]
+    alone = seed_data._replace(train=last)
     five = make_train_chunk(NETWORK, RULE, 5, sampling="epochs")
     expected, one = five(before, np.int32(6), images, alone)
     assert float(metrics.loss[0]) == pytest.approx(float(one.loss[0]), rel=1e-6)
@@ -128,9 +128,9 @@ def test_a_streamed_epoch_has_the_bits_of_one_in_memory(images, kind):
     )
     found = [
         train(
-            NETWORK, RULE, settings, ImageParts((images,)), [make_member(images)],
+            NETWORK, RULE, settings, HostImages((images,)), [make_seed_data(images)],
             streaming=streaming,
-        ).params[0]["dense_2"]["w"]
+        ).params[0]["dense_1"]["w"]
         for streaming in (False, True)
     ]  # fmt: skip
     np.testing.assert_array_equal(*found)
@@ -142,23 +142,23 @@ def test_a_batch_larger_than_the_training_set_is_rejected(images):
 
 
 def test_the_last_images_are_those_at_the_end_as_they_are():
-    first, second = (hold_out(seed, 10, Validation("last", 3)) for seed in (0, 1))
+    first, second = (split_validation(seed, 10, Validation("last", 3)) for seed in (0, 1))
     np.testing.assert_array_equal(first.train, np.arange(7))
     np.testing.assert_array_equal(first.validation, [7, 8, 9])
     np.testing.assert_array_equal(first.train, second.train)
 
 
 def test_without_validation_every_image_is_trained_on(images):
-    split = hold_out(0, 10, Validation("none"))
+    split = split_validation(0, 10, Validation("none"))
     assert (len(split.train), len(split.validation)) == (10, 0)
-    member = make_member(images)._replace(validation=np.zeros(0, np.int32))
+    seed_data = make_seed_data(images)._replace(validation=np.zeros(0, np.int32))
     settings = dataclasses.replace(preset("quickstart"), steps=20, batch_size=8)
-    trained = train(NETWORK, RULE, settings, ImageParts((images,)), [member])
+    trained = train(NETWORK, RULE, settings, HostImages((images,)), [seed_data])
     assert [record.validation_accuracy for record in trained.history] == [None]
 
 
 def test_holding_out_parts_all_rows_in_two():
-    train, validation = hold_out(3, 100, Validation("drawn", 21))
+    train, validation = split_validation(3, 100, Validation("drawn", 21))
     assert (len(train), len(validation)) == (79, 21)
     assert sorted([*train, *validation]) == list(range(100))
     assert train.dtype == np.int32
@@ -166,12 +166,12 @@ def test_holding_out_parts_all_rows_in_two():
 
 def test_the_seed_decides_what_is_held_out():
     first, again, other = (
-        hold_out(seed, 100, Validation("drawn", 21)).validation for seed in (0, 0, 1)
+        split_validation(seed, 100, Validation("drawn", 21)).validation for seed in (0, 0, 1)
     )
     np.testing.assert_array_equal(first, again)
     assert set(first) != set(other)
 
 
-def test_holding_out_everything_is_refused():
-    with pytest.raises(Refusal, match="must be below the 100 training images, got 100"):
-        hold_out(0, 100, Validation("drawn", 100))
+def test_holding_out_everything_is_rejected():
+    with pytest.raises(UserError, match="must be below the 100 training images, got 100"):
+        split_validation(0, 100, Validation("drawn", 100))

@@ -1,4 +1,4 @@
-"""State, keys and treatment of parameters go through the step, the seeds and the micro-batches."""
+"""Layer state and keys through the training step, several seeds and micro-batches."""
 
 import dataclasses
 from typing import Any, ClassVar
@@ -11,7 +11,7 @@ import pytest
 from ffnn_jax import nn
 from ffnn_jax.config import preset
 from ffnn_jax.layers import dense, softmax_cross_entropy
-from ffnn_jax.network import Network, normalise, parted
+from ffnn_jax.network import Network, normalise, partition
 from ffnn_jax.nn import (
     BatchNorm,
     Constant,
@@ -26,12 +26,12 @@ from ffnn_jax.nn import (
 from ffnn_jax.optim import momentum, scale_by_group
 from ffnn_jax.runs._plan import optimizer_of
 from ffnn_jax.training import (
-    ImageParts,
-    Member,
+    HostImages,
     Sampling,
+    SeedData,
     TrainState,
     _gradients,
-    _seeds,
+    _trainer,
     initial_state,
     loss_and_gradients,
     make_loss,
@@ -41,7 +41,7 @@ from ffnn_jax.training import (
 from ffnn_jax.training._images import Images
 from ffnn_jax.training._sampling import batch_indices
 from tests.tolerances import tolerance
-from tests.training.conftest import make_member
+from tests.training.conftest import make_seed_data
 
 BLOCK = Residual((Dense(12), BatchNorm(), ReLU(), Dropout(0.2)))
 LAYERS = (Dense(12), BatchNorm(), ReLU(), BLOCK, Dense(4))
@@ -54,43 +54,43 @@ SETTINGS = dataclasses.replace(
 
 def run(images: Any, layers: tuple[Layer, ...] = LAYERS, **changes: Any):
     settings = dataclasses.replace(SETTINGS, layers=layers, **changes)
-    members = [make_member(images, settings.seed + k) for k in range(settings.seeds)]
+    seeds_data = [make_seed_data(images, settings.seed + k) for k in range(settings.seeds)]
     network = Network(layers, images.pixels.shape[1:])
     rule = optimizer_of(settings, network)
-    return train(network, rule, settings, ImageParts((images,)), members)
+    return train(network, rule, settings, HostImages((images,)), seeds_data)
 
 
 def test_running_statistics_are_those_of_a_recomputation_in_float64(images):
     """Of the first layer's outputs, batch after batch, with the weights of each step."""
-    images, member = jax.device_put((images, make_member(images)))
+    images, seed_data = jax.device_put((images, make_seed_data(images)))
     chunk = make_train_chunk(NETWORK, RULE, 8)
-    state = initial_state(NETWORK, RULE, member.key)
+    state = initial_state(NETWORK, RULE, seed_data.key)
     mean, variance = np.zeros(12), np.ones(12)
     for step in range(20):
-        w, b = (np.asarray(state.params["dense_2"][name], np.float64) for name in ("w", "b"))
-        z = batch_at(images, member, step).reshape(8, 64) @ w + b
+        w, b = (np.asarray(state.params["dense_1"][name], np.float64) for name in ("w", "b"))
+        z = batch_at(images, seed_data, step).reshape(8, 64) @ w + b
         mean = 0.9 * mean + 0.1 * z.mean(axis=0)
         variance = 0.9 * variance + 0.1 * z.var(axis=0)
-        state, _ = chunk(state, np.int32(step + 1), images, member)
-    found = state.state["batchnorm_3"]
+        state, _ = chunk(state, np.int32(step + 1), images, seed_data)
+    found = state.state["batchnorm_2"]
     np.testing.assert_allclose(found["mean"], mean, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(found["variance"], variance, rtol=1e-5, atol=1e-5)
 
 
-def drawn(images: Images, member: Member, step: int) -> Images:
+def drawn(images: Images, seed_data: SeedData, step: int) -> Images:
     """The images of a step's batch."""
-    return images.at(batch_indices(member, jnp.int32(step), Sampling(8)))
+    return images.at(batch_indices(seed_data, jnp.int32(step), Sampling(8)))
 
 
-def batch_at(images: Images, member: Member, step: int) -> np.ndarray:
+def batch_at(images: Images, seed_data: SeedData, step: int) -> np.ndarray:
     """The inputs of a step in float64, drawn as the step draws them."""
-    pixels = drawn(images, member, step).pixels
-    return np.asarray(normalise(pixels, member.normalisation), np.float64)
+    pixels = drawn(images, seed_data, step).pixels
+    return np.asarray(normalise(pixels, seed_data.normalisation), np.float64)
 
 
 def test_four_seeds_in_one_program_have_the_state_that_each_has_alone(images, monkeypatch):
     alone = run(images, seeds=4)
-    monkeypatch.setattr(_seeds, "_is_one_program", lambda loader, members: True)
+    monkeypatch.setattr(_trainer, "_is_one_program", lambda loader, seeds_data: True)
     together = run(images, seeds=4)
     for ours, theirs in zip(
         jax.tree.leaves((together.params, together.state)),
@@ -98,7 +98,7 @@ def test_four_seeds_in_one_program_have_the_state_that_each_has_alone(images, mo
         strict=True,
     ):
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5)
-    first, second = (one["batchnorm_3"]["mean"] for one in together.state[:2])
+    first, second = (one["batchnorm_2"]["mean"] for one in together.state[:2])
     assert not np.allclose(first, second)
 
 
@@ -110,16 +110,21 @@ def test_a_seed_alone_has_the_bits_that_it_has_among_others(images):
 
 def loss_of_batch(network: Network, size: int, monkeypatch: pytest.MonkeyPatch, part: int):
     """Loss, state and gradients of one batch, which may be cut into micro-batches of ``part``."""
-    monkeypatch.setattr(_gradients, "_part_size", lambda images: part)
+    monkeypatch.setattr(_gradients, "_micro_batch_size", lambda images: part)
     params, state = network.init(jax.random.key(0))
-    trained, frozen = parted(params, network.treatment("trained"))
+    trained, frozen = partition(params, network.param_attribute("trained"))
     x = jax.random.normal(jax.random.key(1), (size, *network.input_shape))
     batch = x, jnp.arange(size) % 4, nn.image_keys(jax.random.key(2), size)
 
     @jax.jit
     def both(trained, state, batch):
         return loss_and_gradients(
-            make_loss(network, "float32"), trained, frozen, state, batch, network.may_be_cut
+            make_loss(network, "float32"),
+            trained,
+            frozen,
+            state,
+            batch,
+            network.allows_micro_batches,
         )
 
     return both(trained, state, batch), both.lower(trained, state, batch).as_text()
@@ -142,7 +147,7 @@ class Wrapped(Layer):
         return {"inner": self.inner}
 
     def output_shape(self, shape):
-        return nn.shapes_through(self.inner, shape, first=1)[-1]
+        return nn.shapes_through(self.inner, shape)[-1]
 
     def params(self, shape):
         return nn.params_of(self.inner, shape)
@@ -156,10 +161,10 @@ class Wrapped(Layer):
 
 def test_what_mixes_the_batch_or_draws_inside_a_layer_of_ones_own_is_known():
     network = Network((Wrapped((Dense(3), BatchNorm())), Dense(4)), (5,))
-    assert not network.may_be_cut
+    assert not network.allows_micro_batches
     assert not network.needs_key
     network = Network((Wrapped((Wrapped((Dropout(0.5),)), Dense(3))), Dense(4)), (5,))
-    assert network.may_be_cut
+    assert network.allows_micro_batches
     assert network.needs_key
     params, state = network.init(jax.random.key(0))
     z, _ = network.apply(params, state, jnp.ones((2, 5)), training=True, key=jax.random.key(1))
@@ -169,7 +174,7 @@ def test_what_mixes_the_batch_or_draws_inside_a_layer_of_ones_own_is_known():
 def test_a_batch_that_changes_a_state_is_not_cut(images):
     """The state counts the calls of ``apply``: one a step, whatever the batch."""
     counted = [
-        run(images, (Counting(), Dense(4)), steps=4, batch_size=size).state[0]["counting_2"][
+        run(images, (Counting(), Dense(4)), steps=4, batch_size=size).state[0]["counting_1"][
             "calls"
         ]
         for size in (8, 32)
@@ -202,18 +207,18 @@ def test_masks_are_the_same_however_the_batch_is_cut(monkeypatch):
 def test_a_mask_is_of_the_seed_and_the_step(images):
     """The loss of each step is that of the mask drawn by hand."""
     network = Network((Dropout(0.5), Dense(4)), (8, 8, 1))
-    images, member = jax.device_put((images, make_member(images)))
+    images, seed_data = jax.device_put((images, make_seed_data(images)))
     chunk = make_train_chunk(network, RULE, 8)
-    state = initial_state(network, RULE, member.key)
+    state = initial_state(network, RULE, seed_data.key)
     for step in range(3):
-        key = jax.random.fold_in(jax.random.fold_in(member.key, 4), step)
-        keys = [jax.random.fold_in(jax.random.fold_in(key, i), 2) for i in range(8)]
+        key = jax.random.fold_in(jax.random.fold_in(seed_data.key, 4), step)
+        keys = [jax.random.fold_in(jax.random.fold_in(key, i), 1) for i in range(8)]
         kept = np.stack([jax.random.bernoulli(k, 0.5, (8, 8, 1)) for k in keys])
-        x = np.where(kept, 2 * batch_at(images, member, step), 0)
-        last = state.params["dense_3"]
+        x = np.where(kept, 2 * batch_at(images, seed_data, step), 0)
+        last = state.params["dense_2"]
         logits = dense(jnp.asarray(x, jnp.float32), last["w"], last["b"])
-        expected = softmax_cross_entropy(logits, drawn(images, member, step).labels)
-        state, metrics = chunk(state, np.int32(step + 1), images, member)
+        expected = softmax_cross_entropy(logits, drawn(images, seed_data, step).labels)
+        state, metrics = chunk(state, np.int32(step + 1), images, seed_data)
         assert float(metrics.loss[0]) == pytest.approx(float(expected), rel=1e-5)
 
 
@@ -248,17 +253,17 @@ OWN = (Noisy(), Dense(4))
 def test_a_layer_of_ones_own_has_a_frozen_parameter_a_group_a_state_and_a_key(images):
     trained = run(images, OWN, steps=20, group_rates=(("slow", 0.0),), weight_decay=0.1)
     (params,), (state,) = trained.params, trained.state
-    own = params["noisy_2"]
+    own = params["noisy_1"]
     np.testing.assert_array_equal(own["fixed"], np.full((8, 8, 1), 2.0))
     np.testing.assert_array_equal(own["slow"], np.ones((8, 8, 1)))  # its rate is 0
     assert np.abs(own["free"] - 1).max() > 0
-    assert state["noisy_2"]["seen"] == 20 * 8
+    assert state["noisy_1"]["seen"] == 20 * 8
 
 
 def test_a_group_s_factor_is_one_on_the_learning_rate(images):
     """The update of a group at half the rate is half the update, at the first step."""
     whole, half = (
-        run(images, OWN, steps=1, group_rates=rates).params[0]["noisy_2"]
+        run(images, OWN, steps=1, group_rates=rates).params[0]["noisy_1"]
         for rates in ((), (("slow", 0.5),))
     )
     np.testing.assert_allclose(half["slow"] - 1, 0.5 * (whole["slow"] - 1), rtol=1e-5, atol=1e-7)
@@ -269,7 +274,7 @@ def test_what_is_not_decayed_moves_by_its_gradient_alone(images):
     """Images of one colour have mean 0: no gradient reaches what multiplies them."""
     grey = images._replace(pixels=np.full_like(images.pixels, 99))
     layers = (Noisy(deviation=0.0), Dense(4))
-    own = run(grey, layers, steps=20, weight_decay=0.5).params[0]["noisy_2"]
+    own = run(grey, layers, steps=20, weight_decay=0.5).params[0]["noisy_1"]
     np.testing.assert_array_equal(own["free"], np.ones((8, 8, 1)))
     assert own["slow"].max() < 0.9
 
@@ -288,16 +293,16 @@ class Centred(Layer):
 
 def test_a_parameter_may_start_from_the_seed_s_training_images(images):
     (params,) = run(images, (Centred(), Dense(4)), steps=3).params
-    member = make_member(images, 5)
-    first = normalise(images.pixels[member.train[:8]], member.normalisation)
+    seed_data = make_seed_data(images, 5)
+    first = normalise(images.pixels[seed_data.train[:8]], seed_data.normalisation)
     allowed = tolerance("float32", 8)
-    np.testing.assert_allclose(params["centred_2"]["mean"], first.mean(axis=0), allowed, allowed)
+    np.testing.assert_allclose(params["centred_1"]["mean"], first.mean(axis=0), allowed, allowed)
 
 
 def test_keys_draw_differently_at_every_step_and_seed(images):
     first, again, other = (run(images, OWN, steps=5, seed=seed).params[0] for seed in (5, 5, 6))
     jax.tree.map(np.testing.assert_array_equal, first, again)
-    assert not np.array_equal(first["noisy_2"]["free"], other["noisy_2"]["free"])
+    assert not np.array_equal(first["noisy_1"]["free"], other["noisy_1"]["free"])
 
 
 def test_an_optimiser_is_given_the_trained_parameters_alone():
@@ -327,7 +332,7 @@ def test_a_layer_of_ones_own_stays_in_the_precision_that_it_is_given(images):
             *network.init(jax.random.key(0)), jnp.ones((2, 8, 8, 1), "bfloat16")
         )
     assert {z.dtype.name for z in outputs.values()} == {"bfloat16"}
-    assert params["residual_2"]["body"]["scaled_1"]["by"].dtype == np.float32
+    assert params["residual_1"]["body"]["scaled_1"]["by"].dtype == np.float32
 
 
 @dataclasses.dataclass(frozen=True)
@@ -347,7 +352,7 @@ class Drawn(Layer):
 
 def test_a_state_starts_from_draws_of_its_own_and_from_images(images):
     trained = run(images, (Drawn(), Dense(4)), steps=1)
-    state, params = trained.state[0]["drawn_2"], trained.params[0]["drawn_2"]
+    state, params = trained.state[0]["drawn_1"], trained.params[0]["drawn_1"]
     assert not np.isclose(state["s"], params["w"]).any()
     assert abs(state["mean"][0]) < 0.01  # the normalised images' own
 
@@ -399,12 +404,12 @@ def test_inputs_may_be_tokens(precision, streaming):
     tokens = generator.integers(0, 4, (48, 7)).astype(np.int32)
     tokens[:, ::2] = labels[:, None]
     rows = np.arange(48, dtype=np.int32)
-    member = Member(jax.random.key(0), rows[:40], rows[40:], None)
+    seed_data = SeedData(jax.random.key(0), rows[:40], rows[40:], None)
     layers = (Embedding(4, 6), Dense(8, flatten=False), ReLU(), Average(), Dense(4))
     settings = dataclasses.replace(
         SETTINGS, layers=layers, steps=150, precision=precision, learning_rate=0.3
     )
     network = Network(layers, (7,))
-    images = ImageParts((Images(tokens, labels),))
-    trained = train(network, momentum(0.3), settings, images, [member], streaming=streaming)
+    images = HostImages((Images(tokens, labels),))
+    trained = train(network, momentum(0.3), settings, images, [seed_data], streaming=streaming)
     assert trained.history[-1].validation_accuracy == 1.0

@@ -11,9 +11,15 @@ from ffnn_jax.catalogue import CONV2D, DENSE, MAX_POOL, SOFTMAX_CROSS_ENTROPY
 from ffnn_jax.config import Crop, Cutout, Flip
 from ffnn_jax.network import normalise
 from ffnn_jax.optim import decay_loss, momentum
-from ffnn_jax.training import draw_distinct, flip, initial_state, make_train_chunk, make_validate
+from ffnn_jax.training import (
+    flip,
+    initial_state,
+    make_train_chunk,
+    make_validation,
+    sample_without_replacement,
+)
 from tests.tolerances import SAME_ARITHMETIC, tolerance
-from tests.training.conftest import NETWORK, make_member
+from tests.training.conftest import NETWORK, make_seed_data
 
 RATE, MU, DECAY, BATCH = 0.05, 0.9, 0.005, 8
 OURS = momentum(RATE, MU, DECAY)
@@ -26,33 +32,33 @@ OPTAX = optax.chain(
 AUGMENTATIONS = Flip(), Crop(2), Cutout(3)
 
 
-def run(images, member, stops, optimizer=OURS, augmentations=(), precision="float32"):
+def run(images, seed_data, stops, optimizer=OURS, augmentations=(), precision="float32"):
     chunk = make_train_chunk(NETWORK, optimizer, BATCH, DECAY, augmentations, precision)
-    state, metrics = initial_state(NETWORK, optimizer, member.key), []
+    state, metrics = initial_state(NETWORK, optimizer, seed_data.key), []
     for stop in stops:
-        state, done = chunk(state, np.int32(stop), images, member)
+        state, done = chunk(state, np.int32(stop), images, seed_data)
         metrics.append(jax.device_get(done))
     return jax.device_get(state), metrics
 
 
 def plain_loss(params, x, labels):
-    z = CONV2D.reference(x, params["conv_2"]["w"], params["conv_2"]["b"])
+    z = CONV2D.reference(x, params["conv_1"]["w"], params["conv_1"]["b"])
     z = MAX_POOL.reference(jax.nn.relu(z))
-    logits = DENSE.reference(z, params["dense_5"]["w"], params["dense_5"]["b"])
+    logits = DENSE.reference(z, params["dense_4"]["w"], params["dense_4"]["b"])
     return SOFTMAX_CROSS_ENTROPY.reference(logits, labels)
 
 
-def run_plainly(images, member, steps, dtype):
+def run_plainly(images, seed_data, steps, dtype):
     """The same training in plain JAX: autodiff, optax, and a Python loop."""
-    state = initial_state(NETWORK, OPTAX, member.key)
+    state = initial_state(NETWORK, OPTAX, seed_data.key)
     params = jax.tree.map(lambda a: a.astype(dtype), state.params)
     opt_state = OPTAX.init(params)
 
     @jax.jit
     def step(params, opt_state, number):
-        key = jax.random.fold_in(jax.random.fold_in(member.key, 1), number)
-        rows = member.train[draw_distinct(key, BATCH, len(member.train))]
-        x = normalise(images.pixels[rows], member.normalisation).astype(dtype)
+        key = jax.random.fold_in(jax.random.fold_in(seed_data.key, 1), number)
+        rows = seed_data.train[sample_without_replacement(key, BATCH, len(seed_data.train))]
+        x = normalise(images.pixels[rows], seed_data.normalisation).astype(dtype)
         grads = jax.grad(plain_loss)(params, x, images.labels[rows])
         updates, opt_state = OPTAX.update(grads, opt_state, params)
         return optax.apply_updates(params, updates), opt_state
@@ -68,57 +74,60 @@ def assert_trees_close(ours, theirs, allowed):
 
 
 def test_20_steps_are_those_of_autodiff_and_optax(images):
-    images, member = jax.device_put((images, make_member(images)))
-    state, _ = run(images, member, [20])
-    theirs = jax.device_get(run_plainly(images, member, 20, jnp.float32))
+    images, seed_data = jax.device_put((images, make_seed_data(images)))
+    state, _ = run(images, seed_data, [20])
+    theirs = jax.device_get(run_plainly(images, seed_data, 20, jnp.float32))
     assert_trees_close(state.params, theirs, 20 * tolerance(jnp.float32, BATCH))
 
 
 def test_200_steps_in_float64_are_those_of_autodiff_and_optax(images, x64):
-    member = make_member(images)
-    normalisation = jax.tree.map(np.float64, member.normalisation)
-    images, member = jax.device_put((images, member._replace(normalisation=normalisation)))
-    chunk, state = make_train_chunk(NETWORK, OURS, BATCH), initial_state(NETWORK, OURS, member.key)
+    seed_data = make_seed_data(images)
+    normalisation = jax.tree.map(np.float64, seed_data.normalisation)
+    images, seed_data = jax.device_put((images, seed_data._replace(normalisation=normalisation)))
+    chunk, state = (
+        make_train_chunk(NETWORK, OURS, BATCH),
+        initial_state(NETWORK, OURS, seed_data.key),
+    )
     params = jax.tree.map(lambda a: a.astype(jnp.float64), state.params)
     state = state._replace(params=params, opt_state=OURS.init(params))
     for stop in (100, 200):
-        state, _ = chunk(state, np.int32(stop), images, member)
-    theirs = run_plainly(images, member, 200, jnp.float64)
+        state, _ = chunk(state, np.int32(stop), images, seed_data)
+    theirs = run_plainly(images, seed_data, 200, jnp.float64)
     assert_trees_close(state.params, theirs, 100 * SAME_ARITHMETIC)
 
 
 def test_the_step_is_traced_once_whatever_the_stop(images):
     """The last, shorter chunk included."""
     chex.clear_trace_counter()
-    images, member = jax.device_put((images, make_member(images)))
+    images, seed_data = jax.device_put((images, make_seed_data(images)))
     counted = chex.assert_max_traces(make_train_chunk(NETWORK, OURS, BATCH).__wrapped__, n=1)  # type: ignore[attr-defined]
     chunk = jax.jit(counted, donate_argnums=0)
-    state = initial_state(NETWORK, OURS, member.key)
+    state = initial_state(NETWORK, OURS, seed_data.key)
     for stop in (10, 100, 137):
-        state, _ = chunk(state, np.int32(stop), images, member)
+        state, _ = chunk(state, np.int32(stop), images, seed_data)
     assert int(state.step) == 137
 
 
 @pytest.mark.parametrize(("platform", "convolutions"), [("cpu", 0), ("cuda", 2), ("tpu", 2)])
 def test_the_step_lowers_for_every_platform(images, platform, convolutions):
     """No hardware is needed for that. Of a first layer, z and dw are asked for, and no dx."""
-    images, member = jax.device_put((images, make_member(images)))
+    images, seed_data = jax.device_put((images, make_seed_data(images)))
     chunk = make_train_chunk(NETWORK, OURS, BATCH, augmentations=AUGMENTATIONS)
-    arguments = initial_state(NETWORK, OURS, member.key), np.int32(5), images, member
+    arguments = initial_state(NETWORK, OURS, seed_data.key), np.int32(5), images, seed_data
     text = chunk.trace(*arguments).lower(lowering_platforms=(platform,)).as_text()
     assert "stablehlo.dot_general" in text
     assert text.count("stablehlo.convolution") == convolutions
 
 
 def test_the_state_is_donated(images):
-    images, member = jax.device_put((images, make_member(images)))
-    state = initial_state(NETWORK, OURS, member.key)
-    make_train_chunk(NETWORK, OURS, BATCH)(state, np.int32(1), images, member)
+    images, seed_data = jax.device_put((images, make_seed_data(images)))
+    state = initial_state(NETWORK, OURS, seed_data.key)
+    make_train_chunk(NETWORK, OURS, BATCH)(state, np.int32(1), images, seed_data)
     assert all(leaf.is_deleted() for leaf in jax.tree.leaves(state.params))
 
 
 def test_steps_past_the_stop_are_not_run_and_have_no_metrics(images):
-    state, (metrics,) = run(images, make_member(images), [30])
+    state, (metrics,) = run(images, make_seed_data(images), [30])
     assert state.step == 30
     for values in metrics:
         assert np.isfinite(values[:30]).all()
@@ -126,99 +135,101 @@ def test_steps_past_the_stop_are_not_run_and_have_no_metrics(images):
 
 
 def test_a_state_is_all_that_is_needed_to_go_on(images):
-    member = make_member(images)
-    straight, _ = run(images, member, [90])
-    in_parts, _ = run(images, member, [1, 37, 90])
+    seed_data = make_seed_data(images)
+    straight, _ = run(images, seed_data, [90])
+    in_parts, _ = run(images, seed_data, [1, 37, 90])
     chex.assert_trees_all_equal(straight, in_parts)
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_does_not(images):
-    first, again, other = (run(images, make_member(images, seed), [20])[0] for seed in (0, 0, 1))
+    first, again, other = (run(images, make_seed_data(images, seed), [20])[0] for seed in (0, 0, 1))
     chex.assert_trees_all_equal(first, again)
-    assert not np.array_equal(first.params["dense_5"]["w"], other.params["dense_5"]["w"])
+    assert not np.array_equal(first.params["dense_4"]["w"], other.params["dense_4"]["w"])
 
 
 def test_32_images_can_be_learnt_by_heart(images):
-    member = make_member(images, train=np.arange(32, dtype=np.int32))
+    seed_data = make_seed_data(images, train=np.arange(32, dtype=np.int32))
     optimizer = momentum(0.2, MU)
-    _, metrics = run(images, member, [100, 200, 300, 400], optimizer)
+    _, metrics = run(images, seed_data, [100, 200, 300, 400], optimizer)
     assert metrics[0].accuracy[0] < 0.7
     assert metrics[-1].accuracy[-20:].min() == 1.0
     assert metrics[-1].loss[-20:].max() < 0.1
 
 
 def test_loss_and_decay_loss_are_those_before_the_step(images):
-    member = make_member(images)
-    before, _ = run(images, member, [4])
-    _, metrics = run(images, member, [4, 5])
+    seed_data = make_seed_data(images)
+    before, _ = run(images, seed_data, [4])
+    _, metrics = run(images, seed_data, [4, 5])
     allowed = tolerance(jnp.float32, 100)
     np.testing.assert_allclose(
         metrics[1].decay_loss[0], decay_loss(before.params, DECAY), rtol=allowed
     )
-    key = jax.random.fold_in(jax.random.fold_in(member.key, 1), 4)
-    rows = member.train[np.asarray(draw_distinct(key, BATCH, 40))]
-    x = normalise(jnp.asarray(images.pixels[rows]), member.normalisation)
+    key = jax.random.fold_in(jax.random.fold_in(seed_data.key, 1), 4)
+    rows = seed_data.train[np.asarray(sample_without_replacement(key, BATCH, 40))]
+    x = normalise(jnp.asarray(images.pixels[rows]), seed_data.normalisation)
     loss = plain_loss(jax.device_put(before.params), x, images.labels[rows])
     np.testing.assert_allclose(metrics[1].loss[0], loss, rtol=allowed)
 
 
 def test_any_optimiser_of_optax_can_stand_in(images):
     with jax.numpy_dtype_promotion("standard"):  # adam mixes float and int
-        _, metrics = run(images, make_member(images), [100, 200], optax.adam(0.01))
+        _, metrics = run(images, make_seed_data(images), [100, 200], optax.adam(0.01))
     assert metrics[-1].loss[-20:].mean() < 0.5 * metrics[0].loss[:20].mean()
 
 
 def test_validation_looks_at_validation_images_alone(images):
     """Eight validation images in batches of eight: every batch is all of them."""
-    member = make_member(images)
-    state = initial_state(NETWORK, OURS, member.key)
-    looked = make_validate(NETWORK, BATCH, 3)(state, images, member)
-    x = normalise(jnp.asarray(images.pixels[40:]), member.normalisation)
+    seed_data = make_seed_data(images)
+    state = initial_state(NETWORK, OURS, seed_data.key)
+    looked = make_validation(NETWORK, BATCH, 3)(state, images, seed_data)
+    x = normalise(jnp.asarray(images.pixels[40:]), seed_data.normalisation)
     predicted = np.argmax(NETWORK.apply(state.params, {}, x)[0], axis=1)
     assert float(looked) == np.mean(predicted == images.labels[40:])
 
 
 def test_a_step_with_flips_is_a_step_on_images_flipped_by_hand(images):
     """The fifth step: its draw is that of stream 3, step 4, position 0."""
-    member = make_member(images)
-    before, _ = run(images, member, [4], augmentations=(Flip(),))
-    key = jax.random.fold_in(jax.random.fold_in(member.key, 1), 4)
-    rows = member.train[np.asarray(draw_distinct(key, BATCH, 40))]
-    key = jax.random.fold_in(jax.random.fold_in(jax.random.fold_in(member.key, 3), 4), 0)
+    seed_data = make_seed_data(images)
+    before, _ = run(images, seed_data, [4], augmentations=(Flip(),))
+    key = jax.random.fold_in(jax.random.fold_in(seed_data.key, 1), 4)
+    rows = seed_data.train[np.asarray(sample_without_replacement(key, BATCH, 40))]
+    key = jax.random.fold_in(jax.random.fold_in(jax.random.fold_in(seed_data.key, 3), 4), 0)
     marks = np.broadcast_to(np.arange(2.0, dtype=np.float32)[None, None, :, None], (BATCH, 1, 2, 1))
     flipped = rows[np.asarray(flip(key, jnp.asarray(marks)))[:, 0, 0, 0] == 1]
     assert 0 < len(flipped) < BATCH
     pixels = images.pixels.copy()
     pixels[flipped] = pixels[flipped][:, :, ::-1]
     by_hand = make_train_chunk(NETWORK, OURS, BATCH)
-    theirs, _ = by_hand(jax.device_put(before), np.int32(5), images._replace(pixels=pixels), member)
-    ours, _ = run(images, member, [4, 5], augmentations=(Flip(),))
+    theirs, _ = by_hand(
+        jax.device_put(before), np.int32(5), images._replace(pixels=pixels), seed_data
+    )
+    ours, _ = run(images, seed_data, [4, 5], augmentations=(Flip(),))
     chex.assert_trees_all_equal(ours.params, jax.device_get(theirs).params)
 
 
 def test_an_augmented_state_is_all_that_is_needed_to_go_on(images):
-    member = make_member(images)
-    straight, _ = run(images, member, [90], augmentations=AUGMENTATIONS)
-    in_parts, _ = run(images, member, [1, 37, 90], augmentations=AUGMENTATIONS)
+    seed_data = make_seed_data(images)
+    straight, _ = run(images, seed_data, [90], augmentations=AUGMENTATIONS)
+    in_parts, _ = run(images, seed_data, [1, 37, 90], augmentations=AUGMENTATIONS)
     chex.assert_trees_all_equal(straight, in_parts)
 
 
 @pytest.mark.parametrize(("augmentations", "keys"), [((), 3), ((Flip(),), 6)])
 def test_a_step_without_augmentations_makes_no_key_for_them(images, augmentations, keys):
     """A batch has a stream, a step and an attempt; an augmentation a stream, a step, a position."""
-    member = make_member(images)
+    seed_data = make_seed_data(images)
     chunk = make_train_chunk(NETWORK, OURS, BATCH, augmentations=augmentations)
-    state = initial_state(NETWORK, OURS, member.key)
-    traced = str(jax.make_jaxpr(chunk)(state, np.int32(1), images, member))
+    state = initial_state(NETWORK, OURS, seed_data.key)
+    traced = str(jax.make_jaxpr(chunk)(state, np.int32(1), images, seed_data))
     assert traced.count("random_fold_in") == keys
 
 
 def test_a_step_in_bf16_is_the_float32_step_rounded(images):
     wide, narrow = (
-        run(images, make_member(images), [1], precision=precision)
+        run(images, make_seed_data(images), [1], precision=precision)
         for precision in ("float32", "bf16")
     )
-    start = initial_state(NETWORK, OURS, make_member(images).key).params
+    start = initial_state(NETWORK, OURS, make_seed_data(images).key).params
     for before, after, rounded in zip(
         *map(jax.tree.leaves, (start, wide[0].params, narrow[0].params)), strict=True
     ):
@@ -230,10 +241,10 @@ def test_a_step_in_bf16_is_the_float32_step_rounded(images):
 
 
 def test_bf16_products_are_added_up_in_float32(images):
-    member = make_member(images)
+    seed_data = make_seed_data(images)
     chunk = make_train_chunk(NETWORK, OURS, BATCH, precision="bf16")
-    state = initial_state(NETWORK, OURS, member.key)
-    text = chunk.lower(state, np.int32(1), images, member).as_text()
+    state = initial_state(NETWORK, OURS, seed_data.key)
+    text = chunk.lower(state, np.int32(1), images, seed_data).as_text()
     products = re.findall(r"dot_general.*: \((.*)\) -> (.*)", text)
     assert len(products) == 5  # two layers: forward, dw, and the second layer's dx
     for operands, result in products:

@@ -1,8 +1,8 @@
 """Data sets prepared for tensorflow-datasets from their official files, without TensorFlow."""
 
-from ffnn_jax.data.preparation._parts import Report
+from ffnn_jax.data.preparation._parts import OnProgress
 from ffnn_jax.data.preparation._prepare import prepare, verify_prepared
 from ffnn_jax.data.preparation._recipes import RECIPES, recorded_of
 from ffnn_jax.data.preparation._sources import Source
 
-__all__ = ["RECIPES", "Report", "Source", "prepare", "recorded_of", "verify_prepared"]
+__all__ = ["RECIPES", "OnProgress", "Source", "prepare", "recorded_of", "verify_prepared"]

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
-from ffnn_jax.config import Refusal
+from ffnn_jax.config import UserError
 
 _HEADERS = 1 << 20  # what a tar file of a few members may hold beside their contents
 # What gzip and tarfile raise for files that are cut off, altered, or of another kind.
@@ -20,18 +20,18 @@ def read_gzip(path: Path, size: int) -> bytes:
     """The contents of a gzip file that must hold ``size`` bytes; one more is never unpacked.
 
     Raises:
-        Refusal: the file is missing or damaged, or holds less or more.
+        UserError: the file is missing or damaged, or holds less or more.
     """
     try:
         with gzip.open(path) as file:
             content = file.read(size + 1)
     except FileNotFoundError:
-        raise Refusal(f"{path}: no such file") from None
+        raise UserError(f"{path}: no such file") from None
     except _DAMAGE as error:
-        raise Refusal(f"{path}: damaged, or not a gzip file ({error})") from None
+        raise UserError(f"{path}: damaged, or not a gzip file ({error})") from None
     if len(content) != size:
         held = f"more than {size:,}" if len(content) > size else f"{len(content):,}"
-        raise Refusal(f"{path}: holds {held} bytes, must hold {size:,}")
+        raise UserError(f"{path}: holds {held} bytes, must hold {size:,}")
     return content
 
 
@@ -45,7 +45,7 @@ def read_tar(path: Path, sizes: Mapping[str, int]) -> dict[str, bytes]:
         sizes: the most bytes that each wanted member may have.
 
     Raises:
-        Refusal: the file is missing or damaged; a member's path is absolute or leaves the
+        UserError: the file is missing or damaged; a member's path is absolute or leaves the
             folder; a wanted member is missing, twice there, no plain file, or too large.
     """
     found: dict[str, bytes] = {}
@@ -63,18 +63,18 @@ def read_tar(path: Path, sizes: Mapping[str, int]) -> dict[str, bytes]:
                         content = tar.extractfile(member)
                         found[name] = content.read() if content else b""
     except FileNotFoundError:
-        raise Refusal(f"{path}: no such file") from None
-    except Refusal:
+        raise UserError(f"{path}: no such file") from None
+    except UserError:
         raise
     except _DAMAGE as error:
-        raise Refusal(f"{path}: damaged, or not a gzipped tar file ({error})") from None
+        raise UserError(f"{path}: damaged, or not a gzipped tar file ({error})") from None
     for name in sizes:
         _require(path, name, name in found, "is missing")
     return found
 
 
 class _Bounded(io.RawIOBase):
-    """A stream that refuses to give more than ``size`` bytes."""
+    """A stream that rejects to give more than ``size`` bytes."""
 
     def __init__(self, stream: gzip.GzipFile, path: Path, size: int) -> None:
         self._stream, self._path, self._size, self._left = stream, path, size, size
@@ -83,17 +83,17 @@ class _Bounded(io.RawIOBase):
         content = self._stream.read(min(count, self._left + 1) if count >= 0 else self._left + 1)
         self._left -= len(content)
         if self._left < 0:
-            raise Refusal(f"{self._path}: unpacks to more than {self._size:,} bytes")
+            raise UserError(f"{self._path}: unpacks to more than {self._size:,} bytes")
         return content
 
 
 def _safe_name(path: Path, member: tarfile.TarInfo) -> str:
     parts = PurePosixPath(member.name)
     if parts.is_absolute() or ".." in parts.parts or "\\" in member.name:
-        raise Refusal(f"{path}: member {member.name!r} would leave the folder")
+        raise UserError(f"{path}: member {member.name!r} would leave the folder")
     return parts.name
 
 
 def _require(path: Path, name: str, holds: bool, otherwise: str) -> None:
     if not holds:
-        raise Refusal(f"{path}: member {name} {otherwise}")
+        raise UserError(f"{path}: member {name} {otherwise}")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ffnn_jax.config import Refusal
+from ffnn_jax.config import UserError
 from ffnn_jax.data.preparation._archives import read_tar
 from ffnn_jax.data.preparation._parts import Part
 
@@ -26,7 +26,7 @@ def read_cifar10(files: Mapping[str, Path]) -> dict[str, Part]:
     """Reads CIFAR-10 from its binary archive: a label byte and 3,072 pixels an example.
 
     Raises:
-        Refusal: the archive is missing, damaged, or not what it should be.
+        UserError: the archive is missing, damaged, or not what it should be.
     """
     path, size = files[CIFAR10_ARCHIVE], _BATCH * (1 + _PIXELS)
     names = {split: [f"{batch}.bin" for batch in _BATCHES[split]] for split in _BATCHES}
@@ -41,7 +41,7 @@ def read_cifar100(files: Mapping[str, Path]) -> dict[str, Part]:
     """Reads CIFAR-100 from its binary archive: a coarse and a fine label byte, then pixels.
 
     Raises:
-        Refusal: the archive is missing, damaged, or not what it should be.
+        UserError: the archive is missing, damaged, or not what it should be.
     """
     path, batches = files[CIFAR100_ARCHIVE], {"train": 5, "test": 1}
     sizes = {f"{split}.bin": count * _BATCH * (2 + _PIXELS) for split, count in batches.items()}
@@ -58,7 +58,7 @@ def _lines(path: Path, name: str, content: bytes) -> tuple[str, ...]:
     try:
         return tuple(content.decode("ascii").split())
     except UnicodeDecodeError as error:
-        raise Refusal(f"{path}: {name} is no text ({error})") from None
+        raise UserError(f"{path}: {name} is no text ({error})") from None
 
 
 def _part(
@@ -71,7 +71,7 @@ def _part(
     width = len(labels) + _PIXELS
     if len(content) != batches * _BATCH * width:
         held = f"{len(content):,} bytes of examples"
-        raise Refusal(f"{path}: holds {held}, must hold {batches * _BATCH * width:,}")
+        raise UserError(f"{path}: holds {held}, must hold {batches * _BATCH * width:,}")
     rows = np.frombuffer(content, np.uint8).reshape(-1, width)
     images = rows[:, len(labels) :].reshape(-1, *_SHAPE).transpose(0, 2, 3, 1)
     numbers = {label: rows[:, column] for column, label in enumerate(labels)}

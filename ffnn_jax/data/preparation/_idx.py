@@ -1,4 +1,4 @@
-"""The IDX format of MNIST and its descendants: a header of whole numbers, then bytes."""
+"""The IDX format of MNIST and its descendants: a header of integers, then bytes."""
 
 import struct
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ffnn_jax.config import Refusal
+from ffnn_jax.config import UserError
 from ffnn_jax.data.preparation._archives import read_gzip
 from ffnn_jax.data.preparation._parts import Part
 
@@ -26,7 +26,7 @@ def read_idx_parts(files: Mapping[str, Path]) -> dict[str, Part]:
         files: where each of ``IDX_FILES`` is.
 
     Raises:
-        Refusal: a file is missing, damaged, or not what its name says.
+        UserError: a file is missing, damaged, or not what its name says.
     """
     return {
         split: Part(
@@ -42,5 +42,5 @@ def _read_idx(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     content = read_gzip(path, len(header) + int(np.prod(shape)))
     if content[: len(header)] != header:
         found, wanted = content[: len(header)].hex(" ", 4), header.hex(" ", 4)
-        raise Refusal(f"{path}: begins with {found}, an IDX file of {shape} with {wanted}")
+        raise UserError(f"{path}: begins with {found}, an IDX file of {shape} with {wanted}")
     return np.frombuffer(content, np.uint8, offset=len(header)).reshape(shape)

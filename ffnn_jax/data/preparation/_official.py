@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlparse
 
-from ffnn_jax.config import Refusal
-from ffnn_jax.data.preparation._parts import Report
+from ffnn_jax.config import UserError
+from ffnn_jax.data.preparation._parts import OnProgress
 
 _STALL_SECONDS = 15.0  # tensorflow-datasets would wait for ever
 _START_SECONDS = 60.0  # for a slow machine to import tensorflow-datasets
@@ -43,21 +43,21 @@ def official_files(name: str, wanted: Sequence[str]) -> list[OfficialFile]:
 
 
 def require_official(files: Mapping[str, Path], official: Sequence[OfficialFile]) -> None:
-    """Refuses a file that is not the official one, bit for bit.
+    """Rejects a file that is not the official one, bit for bit.
 
     Raises:
-        Refusal: a file has another SHA-256.
+        UserError: a file has another SHA-256.
     """
     for file in official:
         with files[file.name].open("rb") as stream:
             found = hashlib.file_digest(stream, "sha256").hexdigest()
         if found != file.sha256:
             where = files[file.name]
-            raise Refusal(f"{where}: has SHA-256 {found}, the official file {file.sha256}")
+            raise UserError(f"{where}: has SHA-256 {found}, the official file {file.sha256}")
 
 
 def download(
-    name: str, official: Sequence[OfficialFile], folder: Path, report: Report
+    name: str, official: Sequence[OfficialFile], folder: Path, on_progress: OnProgress
 ) -> dict[str, Path]:
     """Downloads the official files through tensorflow-datasets, which checks their SHA-256.
 
@@ -65,13 +65,13 @@ def download(
         name: the data set.
         official: its files.
         folder: the files are put somewhere in it.
-        report: is told how many bytes have come.
+        on_progress: is told how many bytes have come.
 
     Returns:
         Where each file is, by its name.
 
     Raises:
-        Refusal: the network does not answer within seconds, or gives other files; says which
+        UserError: the network does not answer within seconds, or gives other files; says which
             files to get by other means, and what to do with them.
     """
     job = {"name": name, "folder": str(folder), "files": [file._asdict() for file in official]}
@@ -82,18 +82,20 @@ def download(
         try:
             process.stdin.write(json.dumps(job) + "\n")
             process.stdin.flush()
-            failure = _watch(process, folder, sum(file.size for file in official), report)
+            failure = _watch(process, folder, sum(file.size for file in official), on_progress)
         finally:
             process.kill()
         said = process.stdout.read()
     outcome = json.loads(said) if said and failure is None else {"kind": "", "words": failure}
     if "paths" not in outcome:
         what = _what_went_wrong(official, outcome["kind"], outcome["words"] or "")
-        raise Refusal(f"{what}; {_by_hand(name, official)}")
+        raise UserError(f"{what}; {_by_hand(name, official)}")
     return {file: Path(path) for file, path in outcome["paths"].items()}
 
 
-def _watch(process: subprocess.Popen, folder: Path, total: int, report: Report) -> str | None:
+def _watch(
+    process: subprocess.Popen, folder: Path, total: int, on_progress: OnProgress
+) -> str | None:
     """Reports how many bytes have come until the download ends; says why it should be ended."""
     size, changed = -1, time.monotonic() + _START_SECONDS
     while process.poll() is None:
@@ -106,7 +108,7 @@ def _watch(process: subprocess.Popen, folder: Path, total: int, report: Report) 
             return f"sent nothing for {_STALL_SECONDS:g} s"
         if size > total + _NOTES:
             return "sent more than the files have"
-        report("downloading", min(size, total), total)
+        on_progress("downloading", min(size, total), total)
     return None
 
 

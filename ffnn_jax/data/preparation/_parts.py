@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-Report = Callable[[str, int, int], None]
+OnProgress = Callable[[str, int, int], None]
 """Is told what is being done, how much of it is done, and how much there is (0: not known)."""
 
 

@@ -11,39 +11,41 @@ from typing import Any
 
 import numpy as np
 
-from ffnn_jax.config import Refusal
+from ffnn_jax.config import UserError
 from ffnn_jax.data._cache import decoded
 from ffnn_jax.data._dataset import Dataset
 from ffnn_jax.data._decode import Reader, quiet
 from ffnn_jax.data._folders import PreparedSet, find_prepared
-from ffnn_jax.data.preparation._parts import Part, Report, no_progress_bars
+from ffnn_jax.data.preparation._parts import OnProgress, Part, no_progress_bars
 from ffnn_jax.data.preparation._recipes import RECIPES
 
 _EVERY = 500
 
 
 def require_recorded(name: str, parts: dict[str, Part]) -> None:
-    """Refuses pixels or labels that are not the recorded ones.
+    """Rejects pixels or labels that are not the recorded ones.
 
     Raises:
-        Refusal: a split has another SHA-256 than is recorded for the order of the files.
+        UserError: a split has another SHA-256 than is recorded for the order of the files.
     """
     for split, recorded in RECIPES[name].original_sha256.items():
         images, labels = parts[split].images, parts[split].labels["label"].astype(np.int32)
         names = tuple(map(str, range(256)))
         found = Dataset(f"{name}/{split}", images, labels, names).sha256
         if found != recorded:
-            raise Refusal(f"{name}: the files' {split} has SHA-256 {found}, not {recorded}")
+            raise UserError(f"{name}: the files' {split} has SHA-256 {found}, not {recorded}")
 
 
-def write_set(name: str, parts: dict[str, Part], folder: Path, report: Report) -> PreparedSet:
+def write_set(
+    name: str, parts: dict[str, Part], folder: Path, on_progress: OnProgress
+) -> PreparedSet:
     """Writes a data set into a folder.
 
     Args:
         name: one of ``RECIPES``.
         parts: the examples of each split.
         folder: is empty but for what was fetched.
-        report: is told how far it is.
+        on_progress: is told how far it is.
 
     Raises:
         OSError: the disk has not enough room, or fails.
@@ -53,9 +55,9 @@ def write_set(name: str, parts: dict[str, Part], folder: Path, report: Report) -
         raise OSError(f"{need / 1e6:,.0f} MB are needed, and the disk has not that much left")
     screen = sys.stdout
 
-    def report_aloud(words: str, done: int, total: int) -> None:
+    def tell(words: str, done: int, total: int) -> None:
         with contextlib.redirect_stdout(screen):
-            report(words, done, total)
+            on_progress(words, done, total)
 
     with quiet(), no_progress_bars() as tfds:
         builder = _builder(tfds, name, folder)
@@ -63,7 +65,7 @@ def write_set(name: str, parts: dict[str, Part], folder: Path, report: Report) -
             for label, names in part.class_names.items():
                 builder.info.features[label].names = names
         builder._split_generators = lambda manager: {
-            split: _examples(name, split, part, "id" in builder.info.features, report_aloud)
+            split: _examples(name, split, part, "id" in builder.info.features, tell)
             for split, part in parts.items()
         }
         try:
@@ -74,7 +76,7 @@ def write_set(name: str, parts: dict[str, Part], folder: Path, report: Report) -
             raise OSError(" ".join(str(error).split())) from None
     written = find_prepared(name, folder)
     if written is None:
-        raise Refusal(f"{name}: tensorflow-datasets wrote nothing into {folder}")
+        raise UserError(f"{name}: tensorflow-datasets wrote nothing into {folder}")
     return written
 
 
@@ -82,14 +84,14 @@ def require_written(written: PreparedSet, parts: dict[str, Part]) -> None:
     """Every image with its label that went in must come out, in whatever order.
 
     Raises:
-        Refusal: something else comes out.
+        UserError: something else comes out.
     """
     for split, part in parts.items():
         kept = decoded(written, split)
         label = Reader(written).features.label
         went_in = _fingerprints(part.images, part.labels[label])
         if sorted(_fingerprints(kept.images, kept.labels)) != sorted(went_in):
-            raise Refusal(f"{written.name}/{split}: what is read is not what was written")
+            raise UserError(f"{written.name}/{split}: what is read is not what was written")
 
 
 def _builder(tfds: Any, name: str, folder: Path) -> Any:
@@ -101,14 +103,14 @@ def _builder(tfds: Any, name: str, folder: Path) -> Any:
 
 
 def _examples(
-    name: str, split: str, part: Part, has_id: bool, report: Report
+    name: str, split: str, part: Part, has_id: bool, on_progress: OnProgress
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """Examples as tensorflow-datasets' own builders make them, under the same keys."""
     count = len(part.images)
     keys = range(count) if part.keys is None else part.keys
     for index, (key, image) in enumerate(zip(keys, part.images, strict=True)):
         if index % _EVERY == 0:
-            report(f"writing {name}/{split}", index, count)
+            on_progress(f"writing {name}/{split}", index, count)
         example: dict[str, Any] = {"image": _png(image)}
         example |= {label: int(numbers[index]) for label, numbers in part.labels.items()}
         yield key, example | ({"id": f"{split}_{index:05d}"} if has_id else {})

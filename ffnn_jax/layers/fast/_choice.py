@@ -13,8 +13,8 @@ from typing import NamedTuple, TypeVar
 import jax
 from jaxtyping import Array, Float
 
-from ffnn_jax.layers._geometry import Margins, Shape, margins_around_dz, output_size
-from ffnn_jax.layers._windows import turned
+from ffnn_jax.layers._geometry import Pads, Shape, output_size, pads_of_dz
+from ffnn_jax.layers._patches import rotated_180
 from ffnn_jax.layers.fast._native_conv import native_conv2d, native_conv2d_backward
 from ffnn_jax.layers.fast._pair_conv import pair_conv2d, pair_conv2d_kernels, pairs_fit
 from ffnn_jax.layers.fast._row_conv import row_conv2d, row_conv2d_backward, rows_are_lighter
@@ -27,8 +27,8 @@ class ConvForm(NamedTuple):
 
     Attributes:
         name: of the form.
-        forward: of (x, w, around, stride), the sum of (conv.1).
-        backward: of (x, w, dz, around, stride), the cotangents (dx, dw).
+        forward: of (x, w, pads, stride), the sum of (conv.1).
+        backward: of (x, w, dz, pads, stride), the cotangents (dx, dw).
     """
 
     name: str
@@ -44,20 +44,20 @@ def convolve(
     im2col: ConvForm,
     x: Float[Array, "N H W C_in"],
     w: Float[Array, "KH KW C_in C_out"],
-    around: Margins,
+    pads: Pads,
     stride: int,
 ) -> Float[Array, "N H_out W_out C_out"]:
-    """The sum of (conv.1), without b, in the accumulator's dtype.
+    """The sum of (conv.1), without b, in the accumulation dtype.
 
     Args:
         im2col: the chapter's equation form.
         x: the images.
         w: the kernels, of x's dtype.
-        around: the zeros around x.
+        pads: the zeros around x.
         stride: between windows.
     """
-    cpu = form_on_cpu(im2col, x.shape, w.shape, around, stride)
-    return _by_platform(cpu.forward, NATIVE.forward, around, stride)(x, w)
+    cpu = form_on_cpu(im2col, x.shape, w.shape, pads, stride)
+    return _by_platform(cpu.forward, NATIVE.forward, pads, stride)(x, w)
 
 
 def convolve_backward(
@@ -65,44 +65,42 @@ def convolve_backward(
     x: Float[Array, "N H W C_in"],
     w: Float[Array, "KH KW C_in C_out"],
     dz: Float[Array, "N H_out W_out C_out"],
-    around: Margins,
+    pads: Pads,
     stride: int,
 ) -> tuple[Float[Array, "N H W C_in"], Float[Array, "KH KW C_in C_out"]]:
-    """Returns (dx, dw) of ``convolve`` for the cotangent dz, in the accumulator's dtype."""
-    cpu = form_on_cpu(im2col, x.shape, w.shape, around, stride)
-    return _by_platform(cpu.backward, NATIVE.backward, around, stride)(x, w, dz)
+    """Returns (dx, dw) of ``convolve`` for the cotangent dz, in the accumulation dtype."""
+    cpu = form_on_cpu(im2col, x.shape, w.shape, pads, stride)
+    return _by_platform(cpu.backward, NATIVE.backward, pads, stride)(x, w, dz)
 
 
-def form_on_cpu(im2col: ConvForm, x: Shape, w: Shape, around: Margins, stride: int) -> ConvForm:
+def form_on_cpu(im2col: ConvForm, x: Shape, w: Shape, pads: Pads, stride: int) -> ConvForm:
     """The form that a CPU takes, by the shapes of images and kernels."""
     if rows_are_lighter(w):
         return ROWS
-    columns = output_size(x[2], w[1], around[1], stride)
+    columns = output_size(x[2], w[1], pads[1], stride)
     return pairs(im2col) if pairs_fit(columns, w, stride) else im2col
 
 
 def pairs(im2col: ConvForm) -> ConvForm:
     """Pairs of outputs, of stride 1; their dx takes the form that its own shapes allow."""
 
-    def forward(x: Array, w: Array, around: Margins, stride: int) -> Array:
-        return pair_conv2d(x, w, around)
+    def forward(x: Array, w: Array, pads: Pads, stride: int) -> Array:
+        return pair_conv2d(x, w, pads)
 
-    def backward(
-        x: Array, w: Array, dz: Array, around: Margins, stride: int
-    ) -> tuple[Array, Array]:
-        dw = pair_conv2d_kernels(x, dz, w.shape[:2], around)  # (conv.4)
-        around_dz, kernel = margins_around_dz(dz.shape, x.shape, w.shape, around, 1), turned(w)
-        form = form_on_cpu(im2col, dz.shape, kernel.shape, around_dz, 1)
-        return form.forward(dz, kernel, around_dz, 1), dw  # (conv.7), (conv.8)
+    def backward(x: Array, w: Array, dz: Array, pads: Pads, stride: int) -> tuple[Array, Array]:
+        dw = pair_conv2d_kernels(x, dz, w.shape[:2], pads)  # (conv.4)
+        dz_pads, kernel = pads_of_dz(dz.shape, x.shape, w.shape, pads, 1), rotated_180(w)
+        form = form_on_cpu(im2col, dz.shape, kernel.shape, dz_pads, 1)
+        return form.forward(dz, kernel, dz_pads, 1), dw  # (conv.7), (conv.8)
 
     return ConvForm("pairs", forward, backward)
 
 
 def _by_platform(
-    cpu: Callable[..., _Out], default: Callable[..., _Out], around: Margins, stride: int
+    cpu: Callable[..., _Out], default: Callable[..., _Out], pads: Pads, stride: int
 ) -> Callable[..., _Out]:
     """One of two functions, when a program is lowered for a platform."""
-    static = {"around": around, "stride": stride}
+    static = {"pads": pads, "stride": stride}
     forms = {
         "cpu": functools.partial(cpu, **static),
         "default": functools.partial(default, **static),

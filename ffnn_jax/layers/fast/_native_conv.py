@@ -18,58 +18,58 @@ from typing import Any
 import jax
 from jaxtyping import Array, Float
 
-from ffnn_jax.layers._arguments import accumulator
-from ffnn_jax.layers._geometry import Margins, Shape, margins_around_dz
-from ffnn_jax.layers._windows import turned
+from ffnn_jax.layers._arguments import accumulation_dtype
+from ffnn_jax.layers._geometry import Pads, Shape, pads_of_dz
+from ffnn_jax.layers._patches import rotated_180
 
 
 def native_conv2d(
     x: Float[Array, "N H W C_in"],
     w: Float[Array, "KH KW C_in C_out"],
-    around: Margins,
+    pads: Pads,
     stride: int,
 ) -> Float[Array, "N H_out W_out C_out"]:
-    """The sum of (conv.1), without b, in the accumulator's dtype."""
-    return _convolution(x, w, around, "NHWC", "HWIO", "NHWC", window_strides=(stride, stride))
+    """The sum of (conv.1), without b, in the accumulation dtype."""
+    return _convolution(x, w, pads, "NHWC", "HWIO", "NHWC", window_strides=(stride, stride))
 
 
 def native_conv2d_backward(
     x: Float[Array, "N H W C_in"],
     w: Float[Array, "KH KW C_in C_out"],
     dz: Float[Array, "N H_out W_out C_out"],
-    around: Margins,
+    pads: Pads,
     stride: int,
 ) -> tuple[Float[Array, "N H W C_in"], Float[Array, "KH KW C_in C_out"]]:
-    """Returns (dx, dw), in the accumulator's dtype."""
-    used = _used(x.shape, w.shape, dz.shape, around, stride)
+    """Returns (dx, dw), in the accumulation dtype."""
+    used = _used(x.shape, w.shape, dz.shape, pads, stride)
     dw = _convolution(
         x, dz, used, "CHWN", "IHWO", "HWNC", rhs_dilation=(stride, stride)
     )  # (conv.4)
-    around_dz = margins_around_dz(dz.shape, x.shape, w.shape, around, stride)
+    dz_pads = pads_of_dz(dz.shape, x.shape, w.shape, pads, stride)
     dx = _convolution(
-        dz, turned(w), around_dz, "NHWC", "HWIO", "NHWC", lhs_dilation=(stride, stride)
+        dz, rotated_180(w), dz_pads, "NHWC", "HWIO", "NHWC", lhs_dilation=(stride, stride)
     )  # (conv.7), (conv.8)
     return dx, dw
 
 
-def _used(x: Shape, w: Shape, dz: Shape, around: Margins, stride: int) -> Margins:
+def _used(x: Shape, w: Shape, dz: Shape, pads: Pads, stride: int) -> Pads:
     """The zeros before x, and after it so many that the last window ends there."""
 
     def of(axis: int) -> tuple[int, int]:
-        before, end = around[axis - 1][0], stride * (dz[axis] - 1) + w[axis - 1]
+        before, end = pads[axis - 1][0], stride * (dz[axis] - 1) + w[axis - 1]
         return before, end - x[axis] - before
 
     return of(1), of(2)
 
 
 def _convolution(
-    images: Array, kernels: Array, around: Margins, left: str, right: str, out: str, **steps: Any
+    images: Array, kernels: Array, pads: Pads, left: str, right: str, out: str, **steps: Any
 ) -> Array:
     return jax.lax.conv_general_dilated(
         images,
         kernels,
-        padding=around,
+        padding=pads,
         dimension_numbers=(left, right, out),
-        preferred_element_type=accumulator(images),
+        preferred_element_type=accumulation_dtype(images),
         **{"window_strides": (1, 1), **steps},
     )

@@ -30,8 +30,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ffnn_jax.layers._arguments import product
-from ffnn_jax.layers._geometry import Margins
-from ffnn_jax.layers._windows import matrix_of, padded, windows
+from ffnn_jax.layers._geometry import Pads
+from ffnn_jax.layers._patches import as_matrix, padded, patches
 
 _PAIR = 2
 
@@ -42,11 +42,11 @@ def pairs_fit(columns: int, kernel: tuple[int, ...], stride: int) -> bool:
 
 
 def pair_conv2d(
-    x: Float[Array, "N H W C_in"], w: Float[Array, "KH KW C_in C_out"], around: Margins
+    x: Float[Array, "N H W C_in"], w: Float[Array, "KH KW C_in C_out"], pads: Pads
 ) -> Float[Array, "N H_out W_out C_out"]:
-    """The sum of (conv.1), without b, in the accumulator's dtype."""
-    pairs = _pairs(x, w.shape[:2], around)
-    z = product(matrix_of(pairs), _both(w))  # (pair.3)
+    """The sum of (conv.1), without b, in the accumulation dtype."""
+    pairs = _pairs(x, w.shape[:2], pads)
+    z = product(as_matrix(pairs), _both(w))  # (pair.3)
     n, rows, columns, _ = pairs.shape
     return z.reshape(n, rows, _PAIR * columns, w.shape[3])
 
@@ -55,19 +55,19 @@ def pair_conv2d_kernels(
     x: Float[Array, "N H W C_in"],
     dz: Float[Array, "N H_out W_out C_out"],
     kernel: tuple[int, ...],
-    around: Margins,
+    pads: Pads,
 ) -> Float[Array, "KH KW C_in C_out"]:
-    """The dw of (pair.5), in the accumulator's dtype."""
+    """The dw of (pair.5), in the accumulation dtype."""
     height, width = kernel
-    pairs = matrix_of(_pairs(x, kernel, around))
+    pairs = as_matrix(_pairs(x, kernel, pads))
     dw = product(pairs.T, dz.reshape(len(pairs), _PAIR * dz.shape[3]))  # (pair.4)
     dw = dw.reshape(height, width + 1, x.shape[3], _PAIR, dz.shape[3])
     return dw[:, :-1, :, 0] + dw[:, 1:, :, 1]  # (pair.5)
 
 
-def _pairs(x: Array, kernel: tuple[int, ...], around: Margins) -> Array:
+def _pairs(x: Array, kernel: tuple[int, ...], pads: Pads) -> Array:
     """P of (pair.1) as (N, H_out, W_out / 2, KH (KW+1) C)."""
-    return windows(padded(x, around), (kernel[0], kernel[1] + 1), (1, _PAIR))
+    return patches(padded(x, pads), (kernel[0], kernel[1] + 1), (1, _PAIR))
 
 
 def _both(w: Array) -> Array:

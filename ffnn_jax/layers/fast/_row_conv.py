@@ -39,7 +39,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ffnn_jax.layers._arguments import product
-from ffnn_jax.layers._geometry import Margins, output_size
+from ffnn_jax.layers._geometry import Pads, output_size
 
 
 def rows_are_lighter(kernel: tuple[int, ...]) -> bool:
@@ -51,13 +51,13 @@ def rows_are_lighter(kernel: tuple[int, ...]) -> bool:
 def row_conv2d(
     x: Float[Array, "N H W C_in"],
     w: Float[Array, "KH KW C_in C_out"],
-    around: Margins,
+    pads: Pads,
     stride: int,
 ) -> Float[Array, "N H_out W_out C_out"]:
-    """The sum of (conv.1), without b, in the accumulator's dtype."""
-    rows = _rows(x, w.shape, around[0], stride)
+    """The sum of (conv.1), without b, in the accumulation dtype."""
+    rows = _rows(x, w.shape, pads[0], stride)
     y = product(rows, _wide(w)).reshape(*rows.shape[:3], *w.shape[1::2])  # (row.2)
-    left, outputs = around[1][0], output_size(x.shape[2], w.shape[1], around[1], stride)
+    left, outputs = pads[1][0], output_size(x.shape[2], w.shape[1], pads[1], stride)
     shifts = [_read(y[..., v, :], 2, v - left, outputs, stride) for v in range(w.shape[1])]
     return sum(shifts[1:], shifts[0])  # (row.3)
 
@@ -66,12 +66,12 @@ def row_conv2d_backward(
     x: Float[Array, "N H W C_in"],
     w: Float[Array, "KH KW C_in C_out"],
     dz: Float[Array, "N H_out W_out C_out"],
-    around: Margins,
+    pads: Pads,
     stride: int,
 ) -> tuple[Float[Array, "N H W C_in"], Float[Array, "KH KW C_in C_out"]]:
-    """Returns (dx, dw), in the accumulator's dtype."""
+    """Returns (dx, dw), in the accumulation dtype."""
     height, width, inputs, outputs = w.shape
-    rows, (top, left) = _rows(x, w.shape, around[0], stride), (around[0][0], around[1][0])
+    rows, (top, left) = _rows(x, w.shape, pads[0], stride), (pads[0][0], pads[1][0])
     spread = [_write(dz, 2, v - left, x.shape[2], stride) for v in range(width)]
     dy = jnp.concatenate(spread, axis=-1)  # (row.4)
     flat = (-1, width * outputs)
@@ -98,15 +98,15 @@ def _wide(w: Array) -> Array:
 def _read(array: Array, axis: int, first: int, count: int, stride: int) -> Array:
     """Entries first, first + stride, ... along an axis, count of them, zero outside the array."""
     last = first + stride * (count - 1)
-    around = [(0, 0, 0)] * array.ndim
-    around[axis] = (-first, last + 1 - array.shape[axis], 0)
-    inside = jax.lax.pad(array, jnp.zeros((), array.dtype), around)
+    pads = [(0, 0, 0)] * array.ndim
+    pads[axis] = (-first, last + 1 - array.shape[axis], 0)
+    inside = jax.lax.pad(array, jnp.zeros((), array.dtype), pads)
     return jax.lax.slice_in_dim(inside, 0, None, stride, axis)
 
 
 def _write(array: Array, axis: int, first: int, size: int, stride: int) -> Array:
     """Zeros, this many along an axis, with the array's entries at first, first + stride, ..."""
     last = first + stride * (array.shape[axis] - 1)
-    around = [(0, 0, 0)] * array.ndim
-    around[axis] = (first, size - 1 - last, stride - 1)
-    return jax.lax.pad(array, jnp.zeros((), array.dtype), around)
+    pads = [(0, 0, 0)] * array.ndim
+    pads[axis] = (first, size - 1 - last, stride - 1)
+    return jax.lax.pad(array, jnp.zeros((), array.dtype), pads)

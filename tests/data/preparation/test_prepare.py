@@ -14,7 +14,7 @@ import pytest
 import tensorflow_datasets as tfds
 from filelock import FileLock, Timeout
 
-from ffnn_jax.config import Refusal
+from ffnn_jax.config import UserError
 from ffnn_jax.data import PreparedSet, data_dir, find_prepared, load, prepared_names
 from ffnn_jax.data.preparation import (
     RECIPES,
@@ -24,7 +24,7 @@ from ffnn_jax.data.preparation import (
     prepare,
     verify_prepared,
 )
-from ffnn_jax.data.preparation._parts import Part, Report
+from ffnn_jax.data.preparation._parts import OnProgress, Part
 from ffnn_jax.data.preparation._recipes import Recipe
 from tests.data.preparation.conftest import (
     BATCH,
@@ -230,11 +230,11 @@ PREPARE = """
 import sys
 from pathlib import Path
 from ffnn_jax.data.preparation import prepare
-def report(words, done, total):
+def on_progress(words, done, total):
     print(words, file=sys.__stdout__, flush=True)
     if words == sys.argv[2]:
         sys.stdin.read()
-print(prepare("mnist_5k", folder=Path(sys.argv[1]), report=report).folder)
+print(prepare("mnist_5k", folder=Path(sys.argv[1]), on_progress=on_progress).folder)
 """
 
 
@@ -286,11 +286,11 @@ def test_a_preparation_waits_for_the_lock_and_says_so(tiny_mnist: Tiny, sets: Pa
     heard = []
     with FileLock(sets / ".ffnn_jax" / "mnist.lock", thread_local=False) as lock:
 
-        def report(words: str, done: int, total: int) -> None:
+        def on_progress(words: str, done: int, total: int) -> None:
             heard.append(words)
             lock.release()
 
-        prepare("mnist", tiny_mnist.folder, sets, report)
+        prepare("mnist", tiny_mnist.folder, sets, on_progress)
     assert heard[:2] == [
         "waiting for another process that prepares mnist",
         "reading the files",
@@ -300,12 +300,12 @@ def test_a_preparation_waits_for_the_lock_and_says_so(tiny_mnist: Tiny, sets: Pa
 def test_the_lock_is_held_while_a_set_is_prepared_and_no_longer(tiny_mnist: Tiny, sets: Path):
     lock, held = FileLock(sets / ".ffnn_jax" / "mnist.lock"), []
 
-    def report(words: str, done: int, total: int) -> None:
+    def on_progress(words: str, done: int, total: int) -> None:
         with pytest.raises(Timeout):
             lock.acquire(timeout=0)
         held.append(words)
 
-    prepare("mnist", tiny_mnist.folder, sets, report)
+    prepare("mnist", tiny_mnist.folder, sets, on_progress)
     assert "checking mnist/test" in held
     with lock.acquire(timeout=0):
         pass
@@ -323,7 +323,7 @@ def disk_full(*arguments: object) -> None:
 
 
 def no_source(*arguments: object) -> None:
-    raise Refusal("no such files")
+    raise UserError("no such files")
 
 
 @pytest.mark.parametrize(
@@ -335,8 +335,12 @@ def no_source(*arguments: object) -> None:
     ("what", "becomes", "line"),
     [
         (interrupted, KeyboardInterrupt, None),
-        (disk_full, Refusal, r"mnist cannot be prepared in .*: \[Errno 28\] No space left on dev"),
-        (no_source, Refusal, "no such files"),
+        (
+            disk_full,
+            UserError,
+            r"mnist cannot be prepared in .*: \[Errno 28\] No space left on dev",
+        ),
+        (no_source, UserError, "no such files"),
     ],
 )
 def test_a_preparation_that_ends_in_the_middle_leaves_nothing(
@@ -361,40 +365,42 @@ def test_a_preparation_that_ends_in_the_middle_leaves_nothing(
 def test_a_preparation_that_ends_while_it_writes_or_checks_leaves_nothing(
     tiny_mnist: Tiny, sets: Path, stage: str, error: BaseException
 ):
-    def report(words: str, done: int, total: int) -> None:
+    def on_progress(words: str, done: int, total: int) -> None:
         if words == stage:
             raise error
 
-    with pytest.raises((KeyboardInterrupt, Refusal)):
-        prepare("mnist", tiny_mnist.folder, sets, report)
+    with pytest.raises((KeyboardInterrupt, UserError)):
+        prepare("mnist", tiny_mnist.folder, sets, on_progress)
     require_nothing_prepared(sets)
 
 
-def test_a_disk_without_room_is_refused_before_anything_is_written(
+def test_a_disk_without_room_is_rejected_before_anything_is_written(
     tiny_mnist: Tiny, sets: Path, monkeypatch: pytest.MonkeyPatch
 ):
     total, used, _ = shutil.disk_usage(tiny_mnist.folder)
     usage = type(shutil.disk_usage(tiny_mnist.folder))
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(total, used, 54_000))
-    with pytest.raises(Refusal, match=rf"^mnist cannot be prepared in {sets}: .*has not that much"):
+    with pytest.raises(
+        UserError, match=rf"^mnist cannot be prepared in {sets}: .*has not that much"
+    ):
         prepare("mnist", tiny_mnist.folder, sets)
     require_nothing_prepared(sets)
 
 
-def test_a_place_that_is_no_folder_is_refused(tiny_mnist: Tiny, sets: Path):
+def test_a_place_that_is_no_folder_is_rejected(tiny_mnist: Tiny, sets: Path):
     sets.write_text("a file")
-    with pytest.raises(Refusal, match=f"^mnist cannot be prepared in {sets}: "):
+    with pytest.raises(UserError, match=f"^mnist cannot be prepared in {sets}: "):
         prepare("mnist", tiny_mnist.folder, sets)
     assert sets.read_text() == "a file"
 
 
-# what is refused
+# what is rejected
 
 
-def test_an_unknown_set_is_refused_with_the_nearest_and_what_else_there_is(sets: Path):
-    with pytest.raises(Refusal) as refusal:
+def test_an_unknown_set_is_rejected_with_the_nearest_and_what_else_there_is(sets: Path):
+    with pytest.raises(UserError) as error:
         prepare("fashon_mnist", "official", sets)
-    assert str(refusal.value) == (
+    assert str(error.value) == (
         "'fashon_mnist' cannot be prepared here (known: mnist_5k, mnist, fashion_mnist, kmnist, "
         "cifar10, cifar100); did you mean fashion_mnist?; another set of tensorflow-datasets is "
         "read here once it is prepared, where TensorFlow is installed, by "
@@ -403,9 +409,9 @@ def test_an_unknown_set_is_refused_with_the_nearest_and_what_else_there_is(sets:
     assert not sets.exists()
 
 
-def test_a_source_that_cannot_have_the_files_is_refused_before_a_folder_is_made(sets: Path):
+def test_a_source_that_cannot_have_the_files_is_rejected_before_a_folder_is_made(sets: Path):
     for source in (sets / "nowhere", "npm"):
-        with pytest.raises(Refusal):
+        with pytest.raises(UserError):
             prepare("mnist", source, sets)
     assert not sets.exists()
 
@@ -417,25 +423,25 @@ def record(monkeypatch: pytest.MonkeyPatch, name: str, **digests: Mapping[str, s
     return recipe
 
 
-def test_files_with_other_contents_are_refused_before_they_are_written(
+def test_files_with_other_contents_are_rejected_before_they_are_written(
     tiny_mnist: Tiny, sets: Path, monkeypatch: pytest.MonkeyPatch
 ):
     right = RECIPES["mnist"].original_sha256
     record(monkeypatch, "mnist", original_sha256={**right, "test": "0" * 64})
     monkeypatch.setattr(_prepare, "write_set", lambda *arguments: pytest.fail("was written"))
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(UserError) as error:
         prepare("mnist", tiny_mnist.folder, sets)
     said = f"mnist: the files' test has SHA-256 {sha256(*tiny_mnist.parts['test'])}"
-    assert str(refusal.value) == f"{said}, not {'0' * 64}"
+    assert str(error.value) == f"{said}, not {'0' * 64}"
     require_nothing_prepared(sets)
 
 
-def test_a_set_that_comes_out_otherwise_is_refused_and_not_put_in_its_place(
+def test_a_set_that_comes_out_otherwise_is_rejected_and_not_put_in_its_place(
     tiny_mnist: Tiny, sets: Path, monkeypatch: pytest.MonkeyPatch
 ):
     right = RECIPES["mnist"].sha256
     record(monkeypatch, "mnist", sha256={**right, "test": "0" * 64})
-    with pytest.raises(Refusal, match=f"test has SHA-256 {right['test']}, not {'0' * 64}"):
+    with pytest.raises(UserError, match=f"test has SHA-256 {right['test']}, not {'0' * 64}"):
         prepare("mnist", tiny_mnist.folder, sets)
     require_nothing_prepared(sets)
 
@@ -447,28 +453,30 @@ def test_a_pixel_that_is_written_wrong_is_found_though_no_sha256_is_recorded(
     monkeypatch.setattr(_sources, "official_files", lambda name, wanted: [])
     write_set = _prepare.write_set
 
-    def wrong(name: str, parts: dict[str, Part], folder: Path, report: Report) -> PreparedSet:
+    def wrong(
+        name: str, parts: dict[str, Part], folder: Path, on_progress: OnProgress
+    ) -> PreparedSet:
         images = parts["test"].images.copy()
         images[3, 14, 14, 0] ^= 1
         changed = parts | {"test": dataclasses.replace(parts["test"], images=images)}
-        return write_set(name, changed, folder, report)
+        return write_set(name, changed, folder, on_progress)
 
     monkeypatch.setattr(_prepare, "write_set", wrong)
-    with pytest.raises(Refusal, match=r"^mnist/test: what is read is not what was written$"):
+    with pytest.raises(UserError, match=r"^mnist/test: what is read is not what was written$"):
         prepare("mnist", tiny_mnist.folder, sets)
     require_nothing_prepared(sets)
 
 
-def test_a_folder_that_is_no_finished_set_is_refused_and_left_as_it_is(
+def test_a_folder_that_is_no_finished_set_is_rejected_and_left_as_it_is(
     tiny_mnist: Tiny, sets: Path
 ):
     place = sets / "mnist" / "3.0.1"
     place.mkdir(parents=True)
     (place / "notes.txt").write_text("keep")
     before = contents(place)
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(UserError) as error:
         prepare("mnist", tiny_mnist.folder, sets)
-    assert str(refusal.value) == f"{place} is not a finished data set; move it away"
+    assert str(error.value) == f"{place} is not a finished data set; move it away"
     assert contents(place) == before
     assert not (sets / ".ffnn_jax").exists()
 
@@ -481,30 +489,30 @@ def test_a_damaged_file_of_a_prepared_set_is_found_when_it_is_prepared_again(
     content = bytearray(path.read_bytes())
     content[len(content) // 2 :] = bytes(len(content) - len(content) // 2)
     path.write_bytes(content)
-    with pytest.raises(Refusal, match=rf"^{path}: "):
+    with pytest.raises(UserError, match=rf"^{path}: "):
         prepare("mnist", tiny_mnist.folder, sets)
     assert path.read_bytes() == content
 
 
-def test_another_set_in_the_place_of_the_recorded_one_is_refused(
+def test_another_set_in_the_place_of_the_recorded_one_is_rejected(
     tiny_mnist: Tiny, sets: Path, monkeypatch: pytest.MonkeyPatch
 ):
     prepared = prepare("mnist", tiny_mnist.folder, sets)
     right = RECIPES["mnist"].sha256
     record(monkeypatch, "mnist", sha256={**right, "train": "0" * 64})
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(UserError) as error:
         prepare("mnist", tiny_mnist.folder, sets)
     said = f"{prepared.folder}: train has SHA-256 {right['train']}, not {'0' * 64}"
-    assert str(refusal.value) == f"{said}; move that folder away and prepare it anew"
+    assert str(error.value) == f"{said}; move that folder away and prepare it anew"
 
 
-def test_a_prepared_set_that_lacks_a_recorded_split_is_refused(tiny_mnist: Tiny, sets: Path):
+def test_a_prepared_set_that_lacks_a_recorded_split_is_rejected(tiny_mnist: Tiny, sets: Path):
     prepared = prepare("mnist", tiny_mnist.folder, sets)
     path = prepared.folder / "dataset_info.json"
     about = json.loads(path.read_text())
     about["splits"] = [split for split in about["splits"] if split["name"] != "test"]
     path.write_text(json.dumps(about))
-    with pytest.raises(Refusal, match=rf"^{prepared.folder}\b.*\btest\b"):
+    with pytest.raises(UserError, match=rf"^{prepared.folder}\b.*\btest\b"):
         prepare("mnist", tiny_mnist.folder, sets)
 
 

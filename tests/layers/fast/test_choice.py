@@ -8,7 +8,7 @@ import pytest
 
 from ffnn_jax.catalogue import CONV2D
 from ffnn_jax.layers import _conv, conv2d
-from ffnn_jax.layers._geometry import margins_around, output_size
+from ffnn_jax.layers._geometry import output_size, pads_of
 from ffnn_jax.layers.fast import _choice, pairs_fit
 from tests.layers.checking import assert_close, assert_same_bits, normal, value_and_cotangents
 from tests.layers.geometries import GEOMETRIES, drawn
@@ -19,8 +19,8 @@ def form(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
     """Here and for every kernel, one of the four forms; pairs where outputs are pairs."""
     jax.clear_caches()
 
-    def form_on_cpu(im2col, x, w, around, stride):
-        columns = output_size(x[2], w[1], around[1], stride)
+    def form_on_cpu(im2col, x, w, pads, stride):
+        columns = output_size(x[2], w[1], pads[1], stride)
         pairs = _choice.pairs(im2col) if pairs_fit(columns, w, stride) else im2col
         forms = {"rows": _choice.ROWS, "pairs": pairs, "im2col": im2col, "native": _choice.NATIVE}
         return forms[request.param]
@@ -107,7 +107,7 @@ def test_the_checker_sees_every_form_of_a_cpu():
     for case in CONV2D.cases:
         for n in case.sizes:
             x, w = tuple(n[a] for a in "NHWC"), (n["KH"], n["KW"], n["C"], n["K"])
-            around = margins_around(x, w, case.static["padding"], case.static["stride"])
-            form = _choice.form_on_cpu(_conv._IM2COL, x, w, around, case.static["stride"])
+            pads = pads_of(x, w, case.static["padding"], case.static["stride"])
+            form = _choice.form_on_cpu(_conv._IM2COL, x, w, pads, case.static["stride"])
             names.add(form.name)
     assert names == {"rows", "pairs", "im2col"}

@@ -1,0 +1,167 @@
+"""What a run computed, and how it is looked at.
+
+Matplotlib is imported where something is drawn: a run need not wait for it to begin.
+"""
+
+import dataclasses
+import statistics
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from ffnn_jax.config import Settings
+from ffnn_jax.data import Splits
+from ffnn_jax.models import Model
+from ffnn_jax.nn import Conv
+from ffnn_jax.runs._environment import device, versions
+from ffnn_jax.training import TrainingResult
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class RunResult:
+    """What a run computed, one entry a seed in every list; a notebook shows it as a picture.
+
+    Attributes:
+        settings: the settings of the run.
+        splits: the images.
+        streaming: whether the images were sent to the device ahead of each step.
+        models: the trained models.
+        trained: histories and times.
+        train_accuracy: over all images that the seed trained on.
+        validation_accuracy: over all its validation images; None where there are none.
+        test_probabilities: of every class for every test image.
+    """
+
+    settings: Settings
+    splits: Splits
+    streaming: bool
+    models: list[Model]
+    trained: TrainingResult
+    train_accuracy: list[float]
+    validation_accuracy: list[float | None]
+    test_probabilities: list[Float[np.ndarray, "N K"]]
+
+    @property
+    def best(self) -> int:
+        """The model with the highest validation accuracy, the first of equals or of none."""
+        return int(np.argmax([-1.0 if one is None else one for one in self.validation_accuracy]))
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seed of each model."""
+        return [self.settings.seed + index for index in range(len(self.models))]
+
+    @property
+    def test_predicted(self) -> list[np.ndarray]:
+        """The most probable class of every test image."""
+        return [probabilities.argmax(axis=1) for probabilities in self.test_probabilities]
+
+    @property
+    def test_accuracy(self) -> list[float]:
+        """Over all test images."""
+        return accuracies(self.test_probabilities, self.splits.test.labels)
+
+    @property
+    def confusions(self) -> list[np.ndarray]:
+        """confusion[true][predicted] over all test images."""
+        from ffnn_jax.reporting import confusion_matrix
+
+        labels, classes = self.splits.test.labels, len(self.splits.test.class_names)
+        return [confusion_matrix(labels, p, classes) for p in self.test_predicted]
+
+    @property
+    def first_kernels(self) -> Float[np.ndarray, "KH KW C K"] | None:
+        """The best model's kernels of the first convolution; None in a network without one."""
+        model = self.models[self.best]
+        first = model.network.first(Conv)
+        return None if first is None else np.asarray(model.params[first]["w"])
+
+    def figures(self) -> "dict[str, Figure]":
+        """Every figure of the best model by its name; filters where a convolution has some."""
+        from ffnn_jax import reporting
+
+        test, names = self.splits.test, self.splits.test.class_names
+        rows = most_confident_errors(self, self.best)
+        predicted = self.test_predicted[self.best][rows]
+        confusion, kernels = self.confusions[self.best], self.first_kernels
+        figures = {
+            "misclassified": reporting.draw_misclassified(
+                test.images[rows], test.labels[rows], predicted, names
+            ),
+            "confusion": reporting.draw_confusion(confusion, names),
+            "precision_recall": reporting.draw_precision_recall(confusion, names),
+            "curves": reporting.draw_curves([record._asdict() for record in self.trained.history]),
+        }
+        if kernels is None:
+            return figures
+        return figures | {"filters": reporting.draw_filters(kernels)}
+
+    def __repr__(self) -> str:
+        """Accuracies, the mean of several seeds, and the time."""
+        shares = {
+            "test": self.test_accuracy,
+            "validation": self.validation_accuracy,
+            "training": self.train_accuracy,
+        }
+        accuracies = ", ".join(f"{name} {_mean(of)}" for name, of in shares.items())
+        seeds = f"{len(self.seeds)} seed{'s' if len(self.seeds) > 1 else ''}"
+        spent = f"trained in {self.trained.train_seconds:.1f} s"
+        return f"{self.settings.preset}, {seeds}: accuracy {accuracies}; {spent}"
+
+    def _repr_html_(self) -> str:
+        from ffnn_jax.reporting import run_fragment
+
+        return run_fragment(result_to_json(self), self.figures())
+
+
+def accuracies(
+    probabilities: Sequence[Float[np.ndarray, "N K"]], labels: Int[np.ndarray, " N"]
+) -> list[float]:
+    """The share of images whose most probable class is their own, by each model."""
+    return [float(np.mean(one.argmax(axis=1) == labels)) for one in probabilities]
+
+
+def result_to_json(result: RunResult) -> dict[str, Any]:
+    """What ``result.json`` holds; lists have one entry a seed."""
+    settings, splits, trained = result.settings, result.splits, result.trained
+    summary = result.models[0].network.summary()
+    images = len(result.models) * settings.steps * settings.batch_size
+    return {
+        "preset": settings.preset,
+        "dataset": settings.dataset,
+        "data_sha256": {part.name: part.sha256 for part in splits if part is not None},
+        "seeds": result.seeds,
+        "test_accuracy": result.test_accuracy,
+        "validation_accuracy": result.validation_accuracy,
+        "train_accuracy": result.train_accuracy,
+        "best_seed": result.seeds[result.best],
+        "confusion": [confusion.tolist() for confusion in result.confusions],
+        "class_names": splits.test.class_names,
+        "parameters": summary.parameters,
+        "network": summary.to_json(),
+        "parameters_sha256": [model.parameters_sha256 for model in result.models],
+        "compile_seconds": trained.compile_seconds,
+        "streaming": result.streaming,
+        "train_seconds": trained.train_seconds,
+        "images_per_second": images / trained.train_seconds,
+        "versions": versions(),
+        "device": device(),
+    }
+
+
+def most_confident_errors(result: RunResult, model: int, count: int = 16) -> np.ndarray:
+    """Rows of the test images that are misclassified with the highest probability."""
+    probabilities = result.test_probabilities[model]
+    wrong = np.flatnonzero(result.test_predicted[model] != result.splits.test.labels)
+    confidence = probabilities[wrong].max(axis=1)
+    return wrong[np.argsort(-confidence, kind="stable")][:count]
+
+
+def _mean(accuracies: Sequence[float | None]) -> str:
+    known = [accuracy for accuracy in accuracies if accuracy is not None]
+    return f"{statistics.mean(known):.4f}" if known else "-"

@@ -1,0 +1,159 @@
+"""What ends a run whose numbers stop being finite: it says the seed, the step, and the first array.
+
+The steps since all was finite are made again, one at a time and by the same program, so on a CPU
+they are the same bits; the one that fails is then gone through array by array.
+"""
+
+import dataclasses
+import traceback
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import optax
+from jaxtyping import Array
+
+from ffnn_jax.config import DivergedError, Settings
+from ffnn_jax.network import Network, by_path, partition
+from ffnn_jax.optim import decay_loss
+from ffnn_jax.training._gradients import Batch, cast_to_compute, loss_and_gradients, make_loss
+from ffnn_jax.training._loader import Loader
+from ffnn_jax.training._sampling import Sampling, SeedData
+from ffnn_jax.training._step import ChunkMetrics, TrainState, inputs_at
+from ffnn_jax.training._trainer import Trainer
+
+_JAX = Path(jax.__file__).parent
+
+
+@dataclasses.dataclass
+class NanCheck:
+    """Lets the seeds go on as long as every number is finite.
+
+    Attributes:
+        network: maps images to logits.
+        optimizer: the one of the seeds.
+        settings: those of the run.
+        loader: gives each step its images.
+        seeds_data: one for each seed, on the device.
+        states: each seed's last finite state, on the host.
+        find_operation: whether the operation is looked for, too, that made the first such number.
+    """
+
+    network: Network
+    optimizer: optax.GradientTransformation
+    settings: Settings
+    loader: Loader
+    seeds_data: Sequence[SeedData]
+    states: Sequence[TrainState]
+    find_operation: bool = False
+
+    def run_steps(self, trainer: Trainer, step: int, stop: int) -> list[ChunkMetrics]:
+        """Makes the steps after ``step`` up to ``stop``; returns each seed's metrics of them.
+
+        Raises:
+            DivergedError: a loss, a parameter or the optimiser's state is infinite or NaN.
+        """
+        metrics, after = _run_steps(trainer, step, stop)
+        if not _is_finite((metrics, after)):
+            raise DivergedError(self._first_failure(trainer, step, stop))
+        self.states = after
+        return metrics
+
+    def _first_failure(self, trainer: Trainer, step: int, stop: int) -> str:
+        """What to say of the first step that fails."""
+        for now in range(step, stop):
+            trainer.restore(self.states)
+            metrics, after = _run_steps(trainer, now, now + 1)
+            for index, one in enumerate(zip(metrics, after, strict=True)):
+                if not _is_finite(one):
+                    return self._message(index, now)
+            self.states = after
+        return f"steps {step + 1} to {stop} gave numbers that are not finite once, and not again"
+
+    def _message(self, index: int, step: int) -> str:
+        state, seed_data = jax.device_put(self.states[index]), self.seeds_data[index]
+        settings = self.settings
+        source = self.loader.training(index, step)
+        sampling = Sampling(settings.batch_size, settings.sampling)
+        partial, count = sampling.partial_size(len(seed_data.train)), len(seed_data.train)
+        size = partial if partial and sampling.is_last(step, count) else sampling.size
+        batch = jax.jit(inputs_at, static_argnums=(0, 4, 5, 6))(
+            self.network, source, seed_data, state.step, sampling, settings.augmentations, size
+        )
+        where = f"seed {settings.seed + index}, step {step + 1}: "
+        told = next(
+            self._bad_arrays(state, batch),
+            "no array of this step is, once it is made again operation by operation",
+        )
+        if self.find_operation:
+            told += f"; {self._operation(state, batch)}"
+        return where + told
+
+    def _bad_arrays(self, state: TrainState, batch: Batch) -> Iterator[str]:
+        """One line for each array of the step that is not finite, in the order of their making."""
+        for name, array in self._arrays(state, batch):
+            bad = array.size - np.isfinite(array).sum()
+            if bad:
+                hint = "" if array is batch[0] else "; a lower learning rate may help"
+                yield f"{name} has {bad:,} of {array.size:,} numbers not finite{hint}"
+
+    def _arrays(self, state: TrainState, batch: Batch) -> Iterator[tuple[str, Array]]:
+        x, _, keys = batch
+        yield "the batch of images", x
+        x = cast_to_compute(x, self.settings.precision)
+        outputs = self.network.outputs(state.params, state.state, x, training=True, key=keys)
+        for layer, z in outputs.items():
+            yield f"the output of {layer}", z
+        loss, after, grads, trained = self._gradients(state, batch)
+        yield "the loss", loss
+        decayed = self.network.trained_param_attribute("decayed")
+        yield "weight decay's loss", decay_loss(trained, self.settings.weight_decay, decayed)
+        for layer in reversed(outputs):
+            for name, grad in by_path(grads.get(layer, {})).items():
+                yield f"the gradient of {layer}/{name}", grad
+        updates, opt_state = self.optimizer.update(grads, state.opt_state, trained)
+        params = optax.apply_updates(trained, updates)
+        changed = {"opt_state": opt_state, "params": params, "state": after}
+        for name, array in by_path(changed).items():
+            yield f"{name} after the step", array
+
+    def _gradients(self, state: TrainState, batch: Batch) -> tuple[Array, Any, Any, Any]:
+        """The loss, the layers' state after the batch, the gradients, and what has them."""
+        loss_of = make_loss(self.network, self.settings.precision)
+        trained, frozen = partition(state.params, self.network.param_attribute("trained"))
+        loss, _, after, grads = loss_and_gradients(
+            loss_of, trained, frozen, state.state, batch, self.network.allows_micro_batches
+        )
+        return loss, after, grads, trained
+
+    def _operation(self, state: TrainState, batch: Batch) -> str:
+        """The first operation of the step that gives a number that is not finite, and its line."""
+        try:
+            with jax.debug_nans(True), jax.debug_infs(True), jax.disable_jit():
+                _, _, grads, trained = self._gradients(state, batch)
+                self.optimizer.update(grads, state.opt_state, trained)
+        except FloatingPointError as error:
+            return f"{str(error).splitlines()[0]} ({_place(error)})"
+        return "no single operation gives such a number"
+
+
+def _run_steps(
+    trainer: Trainer, step: int, stop: int
+) -> tuple[list[ChunkMetrics], list[TrainState]]:
+    """Each seed's metrics of the steps, and its state after them."""
+    chunks = trainer.run_steps(step, stop)
+    metrics = [ChunkMetrics(*(m[: stop - step] for m in one)) for one in chunks]
+    return metrics, trainer.states()
+
+
+def _is_finite(tree: Any) -> bool:
+    return all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(tree))
+
+
+def _place(error: FloatingPointError) -> str:
+    """The innermost line that is not jax's own."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not Path(frame.filename).is_relative_to(_JAX)]
+    return f"{own[-1].filename}:{own[-1].lineno}"

@@ -1,8 +1,0 @@
-"""``ffnn-jax report``."""
-
-from tests.cli.conftest import code_of
-
-
-def test_a_folder_that_no_run_left_has_no_page(tmp_path, capsys):
-    assert code_of("report", tmp_path) == 2
-    assert "is no finished run" in capsys.readouterr().err

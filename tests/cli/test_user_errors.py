@@ -1,0 +1,284 @@
+"""Whatever cannot be done is rejected: code 2, one line, nothing left behind."""
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import ffnn_jax
+from ffnn_jax.cli import main
+from ffnn_jax.config import PRESETS
+
+Rejected = Callable[..., str]
+
+COMMANDS = (
+    "train", "predict", "evaluate", "export", "page", "summary", "doctor", "verify",
+    "data prepare", "data list", "data show",
+)  # fmt: skip
+
+WITHOUT_JAX = """
+import contextlib, io, sys
+from ffnn_jax.cli import main
+for words in {!r}:
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        try:
+            main(words)
+            code = 0
+        except SystemExit as end:
+            code = end.code
+    print(code, sorted(set(sys.modules) & {{"jax", "matplotlib", "tensorflow_datasets"}}))
+"""
+
+
+@pytest.fixture
+def rejected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Rejected:
+    """Runs the command in an empty folder; gives the one line that it is rejected with."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: str) -> str:
+        before = sorted(tmp_path.rglob("*"))
+        with pytest.raises(SystemExit) as end:
+            main(words)
+        said = capsys.readouterr()
+        assert end.value.code == 2
+        assert said.out == ""
+        assert re.fullmatch(r"ffnn-jax: [^\n]+\n", said.err)
+        assert sorted(tmp_path.rglob("*")) == before
+        return said.err.removeprefix("ffnn-jax: ").strip()
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (
+            ["--learning-rate", "-1"],
+            "learning-rate must be from 1.2e-38 to 3.4e+38, got -1.0",
+        ),
+        (
+            ["--learning-rate", "0"],
+            "learning-rate must be from 1.2e-38 to 3.4e+38, got 0.0",
+        ),
+        (
+            ["--learning-rate", "nan"],
+            "learning-rate must be from 1.2e-38 to 3.4e+38, got nan",
+        ),
+        (
+            ["--learning-rate", "inf"],
+            "learning-rate must be from 1.2e-38 to 3.4e+38, got inf",
+        ),
+        (["--momentum", "1"], "momentum must be at least 0 and, in float32, below 1, got 1.0"),
+        (["--weight-decay=-1e-3"], "weight-decay must be at least 0, finite, got -0.001"),
+        (["--batch-size", "0"], "batch-size must be"),
+        (["--steps", "-4"], "steps must be"),
+        (["--steps", "0"], "steps must be"),
+        (["--seed", "-1"], "seed must be from 0 to 2147483647, got -1"),
+        (["--seeds", "0"], "seeds must be from 1 to 10000, got 0"),
+    ],
+)
+def test_a_number_out_of_range_is_rejected(rejected: Rejected, words: list[str], line: str):
+    said = rejected("train", *words)
+    assert said.startswith(line)
+    assert re.search(r"got \S+$", said)
+
+
+@pytest.mark.parametrize(
+    ("option", "words", "given"),
+    [
+        ("--steps", "an integer", "abc"),
+        ("--steps", "an integer", "1.5"),
+        ("--steps", "an integer", ""),
+        ("--learning-rate", "a number", "fast"),
+    ],
+)
+def test_what_is_no_number_is_rejected(rejected: Rejected, option: str, words: str, given: str):
+    said = rejected("train", option, given)
+    assert option in said
+    assert said.endswith(f"must be {words}, got {given!r}")
+
+
+def test_an_unknown_preset_is_rejected_with_the_nearest(rejected: Rejected):
+    said = rejected("train", "quikstart")
+    assert said.startswith("unknown preset 'quikstart' (known: ")
+    assert said.endswith("; did you mean quickstart?")
+
+
+def test_streaming_without_grain_is_rejected_before_anything_is_made(
+    rejected: Rejected, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert rejected("train", "--streaming").startswith("streaming needs grain")
+
+
+def test_an_unknown_option_is_rejected_with_the_nearest(rejected: Rejected):
+    said = rejected("train", "--stepz", "5")
+    assert "--stepz" in said
+    assert said.endswith("; did you mean --steps?")
+
+
+def test_an_unknown_command_is_rejected_with_those_there_are(rejected: Rejected):
+    assert re.search(r"trian; the commands are: .*\btrain\b", rejected("trian"))
+
+
+def test_a_second_preset_is_rejected(rejected: Rejected):
+    assert "quickstart" in rejected("train", "mnist", "quickstart")
+
+
+def test_an_option_without_its_value_is_rejected(rejected: Rejected):
+    said = rejected("train", "--steps")
+    assert "--steps" in said
+    assert "missing value" in said.lower()
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (
+            ["--normalisation", "chanel-mean"],
+            "normalisation must be one of mean, channel-mean, channel-mean-sd, got 'chanel-mean'; "
+            "did you mean channel-mean?",
+        ),
+        (
+            ["--normalisation", "None"],
+            "normalisation must be one of mean, channel-mean, channel-mean-sd, got 'None'",
+        ),
+        (
+            ["--augment", "flip", "crap:4"],
+            "augment: unknown word 'crap' (known: flip, crop, cutout); did you mean crop?",
+        ),
+        (["--augment", "None"], "augment: unknown word 'None' (known: flip, crop, cutout)"),
+        (
+            ["--augment", "crop:28"],
+            "Crop(padding=28): padding must be at most 27 for 28 x 28 images, got 28",
+        ),
+    ],
+)
+def test_a_normalisation_or_augmentation_that_cannot_be_is_rejected(
+    rejected: Rejected, words: list[str], line: str
+):
+    assert rejected("train", *words) == line
+
+
+def test_a_batch_above_the_training_set_is_rejected(rejected: Rejected):
+    said = rejected("train", "quickstart", "--batch-size", "3601")
+    assert said == "batch-size must be at most the 3600 training images, got 3601"
+
+
+def test_an_unknown_data_set_is_rejected_with_the_nearest(rejected: Rejected):
+    said = rejected("train", "--dataset", "mnist_5kk")
+    assert said.startswith("unknown data set 'mnist_5kk'")
+    assert said.endswith("; did you mean mnist_5k?")
+
+
+def test_a_data_set_that_is_not_prepared_is_rejected_with_how_to_get_it(
+    rejected: Rejected, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    said = rejected("train", "mnist", "--dataset", "svhn_cropped")
+    assert said.startswith(f"data set 'svhn_cropped' is not prepared in {tmp_path}")
+    assert "tfds.builder('svhn_cropped'" in said
+
+
+def test_a_run_folder_that_exists_is_rejected_and_left_as_it_is(rejected: Rejected, tmp_path: Path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("keep")
+    assert rejected("train", "--run-dir", "mine") == "run-dir must not exist yet, mine does"
+    assert (tmp_path / "mine" / "notes.txt").read_text() == "keep"
+
+
+def test_a_run_folder_below_a_file_is_rejected(rejected: Rejected, tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    assert rejected("train", "--run-dir", "file/run").startswith("run-dir cannot be made: ")
+
+
+def test_help_version_and_refusals_of_settings_import_no_jax(tmp_path: Path):
+    (tmp_path / "mine").mkdir()
+    commands = {
+        "--version": 0, "--help": 0, "": 0, "train --help": 0, "train nonsense": 2,
+        "train --steps 0": 2, "train --learning-rate nan": 2, "train --stepz 5": 2,
+        "train --steps": 2, "trian": 2, "train --run-dir mine": 2, "predict --help": 0,
+        "predict nowhere a.png": 2, "evaluate nowhere": 2, "summary nonsense": 2,
+    }  # fmt: skip
+    program = WITHOUT_JAX.format([command.split() for command in commands])
+    ran = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    said = dict(zip(commands, ran.stdout.splitlines(), strict=True))
+    assert said == {command: f"{code} []" for command, code in commands.items()}
+
+
+def test_the_version_is_the_package_s(capsys: pytest.CaptureFixture[str]):
+    main(["--version"])
+    assert capsys.readouterr().out == f"ffnn-jax {ffnn_jax.__version__}\n"
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["-h"]])
+def test_help_names_the_commands(words: list[str], capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as end:
+        main(words)
+    assert not end.value.code
+    said = capsys.readouterr().out
+    for command in ("train", "predict", "evaluate", "export", "page", "summary", "doctor"):
+        assert re.search(rf"• {command} ", said)
+    assert "Example: " not in said
+
+
+def test_help_names_every_preset_and_option(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    said = capsys.readouterr().out
+    options = (
+        "dataset", "steps", "batch-size", "learning-rate", "momentum", "weight-decay",
+        "normalisation", "schedule", "precision", "augment", "seed", "seeds", "run-dir",
+    )  # fmt: skip
+    assert [option for option in options if f"--{option} " not in said] == []
+    named = [name for name in PRESETS if name not in said]
+    assert named == [f"cifar10-{row}" for row in range(1, 5)]  # "cifar10-0 to cifar10-5"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_an_example_and_a_default_for_every_option(
+    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("COLUMNS", "300")
+    with pytest.raises(SystemExit):
+        main([*command.split(), "--help"])
+    said = re.sub(r" *\n {5,}", " ", capsys.readouterr().out)
+    assert f"Example: ffnn-jax {command}" in said
+    entries = re.findall(r"^  (\S.*)$", said, re.M)
+    assert any(entry.startswith("-h, --help") for entry in entries)
+    without = [entry for entry in entries if not re.search(r"\((default: |optional|requi)", entry)]
+    assert [entry for entry in without if not entry.startswith("-h, --help")] == []
+
+
+def test_every_number_that_trains_has_a_range_and_an_example(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "300")
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    numbers = re.findall(r"^  --\S+ [NF] .*", capsys.readouterr().out, re.M)
+    assert len(numbers) == 8
+    for line in numbers:
+        assert re.search(
+            r"(at least|above|from) \d.*, as in [\d.]+\. \(default: (the preset's; quick|\d)", line
+        )
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_the_module_rejects_in_any_encoding_with_code_2(tmp_path: Path, encoding: str):
+    environment = {"PATH": "", "PYTHONIOENCODING": encoding}
+    if "PYTHONPATH" in os.environ:  # where the package is not installed
+        environment["PYTHONPATH"] = os.environ["PYTHONPATH"]
+    ran = subprocess.run(
+        [sys.executable, "-m", "ffnn_jax", "train", "--stepz", "5"],
+        cwd=tmp_path, env=environment, capture_output=True, text=True,
+    )  # fmt: skip
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert re.fullmatch(r"ffnn-jax: .*--stepz.*--steps\?\n", ran.stderr)
