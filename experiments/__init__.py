@@ -1,1 +1,1 @@
-"""One file for each table or figure of the report: ``python -m experiments.NAME``."""
+"""One module per table or figure of the report; run one with ``python -m experiments.NAME``."""

@@ -1,4 +1,4 @@
-"""What is shown of a run's best model: filters, confident mistakes, confusion matrix, curves."""
+"""Figures of a run's best model: filters, confident mistakes, confusion matrix, curves."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,23 +16,23 @@ from ffnn_jax.reporting import (
 from ffnn_jax.runs import RunResult, most_confident_errors
 
 
-def draw_best_run(result: RunResult) -> dict[str, Any]:
-    """First-layer filters and 16 misclassified images, as JSON's own types."""
-    rows, test = most_confident_errors(result, result.best), result.splits.test
+def best_run_data(result: RunResult) -> dict[str, Any]:
+    """First-layer filters and 16 misclassified images, as JSON types."""
+    indices, test = most_confident_errors(result, result.best), result.splits.test
     kernels = result.first_kernels
     assert kernels is not None
     return {
         "filters": kernels.tolist(),
         "mistakes": {
-            "images": test.images[rows].tolist(),
-            "true": test.labels[rows].tolist(),
-            "predicted": result.test_predicted[result.best][rows].tolist(),
+            "images": test.images[indices].tolist(),
+            "true": test.labels[indices].tolist(),
+            "predicted": result.test_predicted[result.best][indices].tolist(),
         },
     }
 
 
 def figure_files(name: str, first: int) -> tuple[str, ...]:
-    """The files of an experiment's figures, which the report counts from ``first`` on."""
+    """An experiment's figure files; ``first`` is the number of the first figure in the report."""
     figures = (f"{first}_filters", f"{first + 1}_misclassified", f"{first + 2}_confusion", "curves")
     return tuple(f"{name}_{figure}.png" for figure in figures)
 
@@ -43,7 +43,7 @@ def draw_best_run_figures(
     folder: Path,
     files: Sequence[str],
 ) -> None:
-    """Writes the figures of a result, its confusion matrix being the best model's."""
+    """Writes the figures of a result; ``confusion`` is the best model's matrix."""
     names, mistakes = result["class_names"], result["mistakes"]
     images = np.array(mistakes["images"], np.uint8)
     true, predicted = np.array(mistakes["true"]), np.array(mistakes["predicted"])
@@ -57,7 +57,9 @@ def draw_best_run_figures(
         save_figure(figure, folder / file)
 
 
-def shown(files: Sequence[str]) -> str:
-    """The figures in Markdown."""
-    words = ("filters", "misclassified images", "confusion matrix", "curves")
-    return "\n".join(f"![{word}](results/{file})" for word, file in zip(words, files, strict=True))
+def figure_links(files: Sequence[str]) -> str:
+    """The figures as Markdown images."""
+    titles = ("filters", "misclassified images", "confusion matrix", "curves")
+    return "\n".join(
+        f"![{title}](results/{file})" for title, file in zip(titles, files, strict=True)
+    )

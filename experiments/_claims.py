@@ -11,15 +11,15 @@ Rows = Mapping[str, Mapping[str, Any]]
 
 
 class Claim(NamedTuple):
-    """What the report says, and the difference that it is about.
+    """A claim of the report, and the difference that it is about.
 
     Attributes:
-        label: orders the claims.
-        text: the claim.
+        label: the letter that orders the claims.
+        text: the claim in words.
         first: a row of the table.
-        second: the row it is compared with.
+        second: the row that it is compared with.
         expected: the sign of the difference, or 0 where none is claimed.
-        gap: whether the difference is of training minus validation accuracy.
+        gap: whether the difference is between gaps, training minus validation accuracy.
     """
 
     label: str
@@ -31,7 +31,7 @@ class Claim(NamedTuple):
 
     @property
     def name(self) -> str:
-        """As in "1 - 0"."""
+        """The compared rows, as in "1 - 0"."""
         return f"{self.first} - {self.second}" + (", gap" if self.gap else "")
 
 
@@ -54,93 +54,100 @@ CLAIMS = (
 
 
 def comparisons(rows: Rows, claims: tuple[Claim, ...] = CLAIMS) -> dict[Claim, Comparison]:
-    """Every claim's comparison over the seeds that both its rows have, corrected together."""
-    found = compare({claim.name: _differences(rows, claim) for claim in claims})
-    return {claim: found[claim.name] for claim in claims}
+    """The comparison for each claim over the seeds that both rows have, corrected together."""
+    by_name = compare({claim.name: _differences(rows, claim) for claim in claims})
+    return {claim: by_name[claim.name] for claim in claims}
 
 
 def answers(rows: Rows, claims: tuple[Claim, ...] = CLAIMS) -> list[dict[str, Any]]:
-    """The claims with their comparisons and verdicts, as they are stored."""
+    """The claims with their comparisons and verdicts, in the stored form."""
     return [
         {
             **claim._asdict(),
             "compared": claim.name,
-            **found._asdict(),
-            "verdict": verdict(claim, found),
+            **comparison._asdict(),
+            "verdict": verdict(claim, comparison),
         }
-        for claim, found in comparisons(rows, claims).items()
+        for claim, comparison in comparisons(rows, claims).items()
     ]
 
 
-def verdict(claim: Claim, found: Comparison) -> str:
-    """Whether the claim holds, after the correction for all that were looked at together."""
-    if not found.decided:
+def verdict(claim: Claim, comparison: Comparison) -> str:
+    """Whether the claim holds, after the correction for all claims tested together."""
+    if not comparison.decided:
         return "not decided"
     if claim.expected == 0:
         return "refuted: there is a difference"
-    return "holds" if found.difference * claim.expected > 0 else "the opposite holds"
+    return "holds" if comparison.difference * claim.expected > 0 else "the opposite holds"
 
 
-def cells(one: Mapping[str, Any]) -> str:
-    """A stored answer as cells of a table: difference in points, n, p, verdict."""
-    seen = ""
-    if one["verdict"] == "not decided":
-        seen = f"; {100 * one['smallest']:.1f} points would have been seen"
-    return f"| {points(one)} | {one['n']} | {one['adjusted']:.2g} | {one['verdict']}{seen} |"
+def cells(answer: Mapping[str, Any]) -> str:
+    """A stored answer as table cells: difference in points, n, p, verdict."""
+    limit = ""
+    if answer["verdict"] == "not decided":
+        limit = f"; {100 * answer['smallest']:.1f} points would have been detected"
+    numbers = f"{points(answer)} | {answer['n']} | {answer['adjusted']:.2g}"
+    return f"| {numbers} | {answer['verdict']}{limit} |"
 
 
-def points(one: Mapping[str, Any], unit: str = "") -> str:
+def points(answer: Mapping[str, Any], unit: str = "") -> str:
     """A stored difference in points, with its interval."""
-    low, high = 100 * one["low"], 100 * one["high"]
-    return f"{100 * one['difference']:+.1f}{unit} [{low:+.1f}, {high:+.1f}]"
+    low, high = 100 * answer["low"], 100 * answer["high"]
+    return f"{100 * answer['difference']:+.1f}{unit} [{low:+.1f}, {high:+.1f}]"
 
 
 def other_reading(
     rows: Rows, instead: Mapping[str, str], claims: tuple[Claim, ...] = CLAIMS
 ) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """The claims about some rows, as they stand and with others in their place.
+    """The claims about some rows, as they stand and with other rows substituted.
 
-    Both are answered with the seeds that all these rows have, and corrected for the same claims.
+    Both are answered on the seeds that all these rows share, and corrected for the same claims.
 
     Args:
         rows: as for ``comparisons``.
-        instead: for some rows, the rows to read in their place.
-        claims: of which those that name such a row are looked at.
+        instead: for some rows, the rows to substitute.
+        claims: the claims to choose from; only those that name such a row are answered.
     """
-    named = [claim for claim in claims if {claim.first, claim.second} & set(instead)]
-    read = [
+    affected = [claim for claim in claims if {claim.first, claim.second} & set(instead)]
+    substituted = [
         claim._replace(
             first=instead.get(claim.first, claim.first),
             second=instead.get(claim.second, claim.second),
         )
-        for claim in named
+        for claim in affected
     ]
-    used = {row for claim in (*named, *read) for row in (claim.first, claim.second)}
+    used = {row for claim in (*affected, *substituted) for row in (claim.first, claim.second)}
     common = set.intersection(*(set(rows[row]["seeds"]) for row in used))
-    some = {row: _only(rows[row], common) for row in used}
-    return list(zip(answers(some, tuple(named)), answers(some, tuple(read)), strict=True))
+    restricted = {row: _select_seeds(rows[row], common) for row in used}
+    return list(
+        zip(
+            answers(restricted, tuple(affected)),
+            answers(restricted, tuple(substituted)),
+            strict=True,
+        )
+    )
 
 
-def _only(row: Mapping[str, Any], seeds: set[int]) -> dict[str, Any]:
-    """A row with some of its seeds."""
-    places = [place for place, seed in enumerate(row["seeds"]) if seed in seeds]
-    lists = ("seeds", "test_accuracy", "train_accuracy", "validation_accuracy")
-    return {name: [row[name][place] for place in places] for name in lists}
+def _select_seeds(row: Mapping[str, Any], seeds: set[int]) -> dict[str, Any]:
+    """A row restricted to some of its seeds."""
+    indices = [index for index, seed in enumerate(row["seeds"]) if seed in seeds]
+    fields = ("seeds", "test_accuracy", "train_accuracy", "validation_accuracy")
+    return {name: [row[name][index] for index in indices] for name in fields}
 
 
 def dominating(rows: Rows, row: str, cost: str) -> list[str]:
-    """The rows that are more accurate on average, and cost no more.
+    """The rows that are more accurate on average at no higher cost.
 
     Args:
-        rows: with test accuracies and the cost.
-        row: the one they are compared with.
-        cost: the name of the cost, "training_flops" or "parameters".
+        rows: rows with test accuracies and the cost.
+        row: the row that they are compared with.
+        cost: the name of the cost: "training_flops" or "parameters".
     """
-    mean = {name: float(np.mean(one["test_accuracy"])) for name, one in rows.items()}
+    mean = {name: float(np.mean(other["test_accuracy"])) for name, other in rows.items()}
     return [
         name
-        for name, one in rows.items()
-        if mean[name] > mean[row] and one[cost] <= rows[row][cost]
+        for name, other in rows.items()
+        if mean[name] > mean[row] and other[cost] <= rows[row][cost]
     ]
 
 
@@ -150,14 +157,14 @@ def _differences(rows: Rows, claim: Claim) -> list[float]:
     return [first[seed] - second[seed] for seed in sorted(first.keys() & second.keys())]
 
 
-def _by_seed(row: Mapping[str, Any], of: Callable[[int], float]) -> dict[int, float]:
-    return {seed: of(place) for place, seed in enumerate(row["seeds"])}
+def _by_seed(row: Mapping[str, Any], value_at: Callable[[int], float]) -> dict[int, float]:
+    return {seed: value_at(index) for index, seed in enumerate(row["seeds"])}
 
 
 def _test_accuracy(row: Mapping[str, Any]) -> dict[int, float]:
-    return _by_seed(row, lambda place: row["test_accuracy"][place])
+    return _by_seed(row, lambda index: row["test_accuracy"][index])
 
 
 def _gap(row: Mapping[str, Any]) -> dict[int, float]:
     train, validation = row["train_accuracy"], row["validation_accuracy"]
-    return _by_seed(row, lambda place: train[place] - validation[place])
+    return _by_seed(row, lambda index: train[index] - validation[index])

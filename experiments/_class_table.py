@@ -1,4 +1,4 @@
-"""Per-class values of the report beside ours, as a table in Markdown."""
+"""The report's per-class values beside ours, as a Markdown table."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,37 +9,37 @@ from experiments._statistics import Spread
 
 
 def class_table(confusions: Confusions, names: Sequence[str], report: ReportedRun) -> str:
-    """The report's precision and recall (and the F1 that follows) beside ours, class by class.
+    """The report's precision and recall (and the F1 score they imply) beside ours, by class.
 
     Args:
-        confusions: one a seed.
-        names: of the classes.
-        report: its run.
+        confusions: one confusion matrix per seed.
+        names: the class names.
+        report: the report's run.
     """
-    theirs = {"Precision": report.precision, "Recall": report.recall, "F1": report.f1}
+    reported = {"Precision": report.precision, "Recall": report.recall, "F1": report.f1}
     lines = [["", *names], ["---", *["---:"] * len(names)]]
     for metric, spreads in spreads_of_classes(confusions).items():
-        lines.append([f"{metric}, report", *(f"{value:.3f}" for value in theirs[metric])])
+        lines.append([f"{metric}, report", *(f"{value:.3f}" for value in reported[metric])])
         lines.append([f"{metric}, ours", *map(_cell, spreads)])
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def extremes(confusions: Confusions, names: Sequence[str], report: ReportedRun) -> str:
-    """The best and the worst classes by F1, the report's and ours, in a sentence."""
+    """A sentence on the best and worst classes by F1, the report's and ours."""
     f1 = report.f1
-    theirs = names[f1.index(max(f1))], names[f1.index(min(f1))]
+    reported = names[f1.index(max(f1))], names[f1.index(min(f1))]
     best, worst = best_and_worst(confusions)
     return (
-        f"By F1 the report's best class is {theirs[0]} and its worst {theirs[1]}. "
+        f"By F1 the report's best class is {reported[0]} and its worst {reported[1]}. "
         f"Ours, of {len(confusions)} seeds: the best is {_ranked(best, names)}; "
         f"the worst {_ranked(worst, names)}."
     )
 
 
-def _cell(found: Spread) -> str:
-    if found.n == 0:
+def _cell(values: Spread) -> str:
+    if values.n == 0:
         return "–"
-    return f"{found.mean:.3f} ± {found.sd:.3f}" if found.n > 1 else f"{found.mean:.3f}"
+    return f"{values.mean:.3f} ± {values.sd:.3f}" if values.n > 1 else f"{values.mean:.3f}"
 
 
 def _ranked(counts: Counter[int], names: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""Numbers as they are printed: a mean with its spread and n, a time with its device."""
+"""Number formatting: a mean with its spread and n, a time with its device."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,34 +6,34 @@ from typing import Any
 import numpy as np
 
 from experiments._machine import processor
-from experiments._statistics import of_a_single_run, spread
+from experiments._statistics import single_run_interval, spread
 
 WHOLE_PERCENTS = 0.005
 
 
 def mean_and_sd(values: Sequence[float]) -> str:
-    """As in "0.9771 +- 0.0028 (mean +- sd, n = 20)"."""
-    found = spread(values)
-    deviation = f" +- {found.sd:.4f}" if found.n > 1 else ""
-    return f"{found.mean:.4f}{deviation} (mean +- sd, n = {found.n})"
+    """Mean and deviation, as in "0.9771 +- 0.0028 (mean +- sd, n = 20)"."""
+    summary = spread(values)
+    deviation = f" +- {summary.sd:.4f}" if summary.n > 1 else ""
+    return f"{summary.mean:.4f}{deviation} (mean +- sd, n = {summary.n})"
 
 
 def percent(values: Sequence[float]) -> str:
-    """As in "49.1 ± 1.1", in points."""
-    found = spread(values)
-    deviation = f" ± {100 * found.sd:.1f}" if found.n > 1 else ""
-    return f"{100 * found.mean:.1f}{deviation}"
+    """Mean and deviation in percent, as in "49.1 ± 1.1"."""
+    summary = spread(values)
+    deviation = f" ± {100 * summary.sd:.1f}" if summary.n > 1 else ""
+    return f"{100 * summary.mean:.1f}{deviation}"
 
 
-def standing(values: Sequence[float], report: float, rounding: float = 0.0) -> str:
-    """Where the report's run lies among ours, in a phrase.
+def report_position(values: Sequence[float], report: float, rounding: float = 0.0) -> str:
+    """A phrase on where the report's run lies among ours.
 
     Args:
-        values: ours.
-        report: the report's.
-        rounding: by how much it may be off, having been rounded.
+        values: our accuracies.
+        report: the report's accuracy.
+        rounding: the report's largest rounding error.
     """
-    low, high = of_a_single_run(values)
+    low, high = single_run_interval(values)
     place = "inside"
     if report + rounding < low:
         place = "below"
@@ -44,26 +44,26 @@ def standing(values: Sequence[float], report: float, rounding: float = 0.0) -> s
 
 
 def time_on(seconds: float, device: Mapping[str, Any], cores: int = 0) -> str:
-    """As in "12 s on 1 core of AMD EPYC"; all cores if it is not said how many."""
+    """A time and where, as in "12 s on 1 core of AMD EPYC"; 0 cores means all."""
     return f"{seconds:.0f} s on {processor(device, cores)}"
 
 
 def header_of_one_number(report: float, ours: Sequence[float], time: str) -> str:
-    """What an experiment says of itself that sets its test accuracies beside one of the report's.
+    """Result lines of an experiment that compares its test accuracies with one of the report's.
 
     Args:
-        report: the report's.
-        ours: one a seed.
-        time: as ``time_on`` says it.
+        report: the report's test accuracy.
+        ours: our test accuracies, one per seed.
+        time: the training time, formatted by ``time_on``.
     """
     return (
         f"Report: test accuracy {report}, from one run.\n"
         f"Ours: test accuracy {mean_and_sd(ours)}.\n"
-        f"Time of training a seed: {time}.\n"
+        f"Training time per seed: {time}.\n"
     )
 
 
 def time_of_row(row: Mapping[str, Any]) -> str:
-    """The fastest seed's time of training and where, as in "28 s on 1 core of AMD EPYC"."""
+    """The fastest seed's training time and where, as in "28 s on 1 core of AMD EPYC"."""
     where = ", ".join(dict.fromkeys(processor(device, 1) for device in row["device"]))
     return f"{row['train_seconds']:.0f} s on {where}"

@@ -1,4 +1,4 @@
-"""The machine that something runs on: its cores and name, versions, commit, whether it is quiet."""
+"""The machine of a measurement: its cores and name, versions, commit, whether it is idle."""
 
 import contextlib
 import os
@@ -15,58 +15,58 @@ import numpy as np
 from ffnn_jax.config import UserError
 
 _PEERS = ("flax", "equinox", "keras", "torch")
-_MOST_LOAD = 1.5
+_LARGEST_LOAD = 1.5
 
 
 def usable_cores() -> list[int]:
-    """The cores that this process may use; one where the system binds no process to a core."""
+    """The cores that this process may use; only core 0 where the system has no CPU affinity."""
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
 
 
 def bind_to(cores: Iterable[int]) -> None:
-    """Keeps this process on these cores, where the system can."""
+    """Binds this process to these cores, where the system supports it."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, cores)
 
 
 def processor(device: Mapping[str, Any], cores: int = 0) -> str:
-    """As in "1 core of AMD EPYC"; all cores if it is not said how many."""
+    """Cores and processor, as in "1 core of AMD EPYC"; 0 cores means all."""
     cores = cores or int(device["cpu_cores"])
     where = device["processor"] if device["platform"] == "cpu" else device["kind"]
     return f"{cores} core{'s' if cores > 1 else ''} of {where}"
 
 
 def device_name() -> str:
-    """The device in a file's name, as in "cpu-amd-epyc"."""
+    """The device as part of a file name, as in "cpu-amd-epyc"."""
     from ffnn_jax.runs import device
 
     where = device()
-    named = processor(where).partition(" of ")[2] or str(where["kind"])
-    return re.sub(r"[^a-z0-9]+", "-", f"{where['platform']} {named}".lower()).strip("-")
+    name = processor(where).partition(" of ")[2] or str(where["kind"])
+    return re.sub(r"[^a-z0-9]+", "-", f"{where['platform']} {name}".lower()).strip("-")
 
 
 def package_versions() -> dict[str, str]:
-    """The versions that a run keeps, and those of the peers that are there."""
+    """The versions that a run stores, and those of the installed peers."""
     from ffnn_jax.runs import versions
 
-    found = versions()
+    result = versions()
     for name in _PEERS:
         with contextlib.suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found
+            result[name] = version(name)
+    return result
 
 
 def commit() -> str:
-    """What git calls this state of the clone."""
+    """The clone's state, as ``git describe`` names it."""
     command = ["git", "describe", "--always", "--dirty"]
-    done = subprocess.run(
+    result = subprocess.run(
         command, cwd=Path(__file__).parent, check=False, capture_output=True, text=True
     )
-    return done.stdout.strip() or "unknown"
+    return result.stdout.strip() or "unknown"
 
 
 def provenance(quick: bool) -> dict[str, Any]:
-    """What a measurement keeps beside its numbers."""
+    """The metadata stored with a measurement."""
     return {
         "quick": quick,
         "device": device_name(),
@@ -76,7 +76,7 @@ def provenance(quick: bool) -> dict[str, Any]:
 
 
 def peak_gflops() -> float:
-    """The fastest of ten products of two float32 matrices, as numpy has it with all cores."""
+    """GFLOP/s of numpy's float32 matrix product on all cores, the fastest of ten."""
     n = 2048
     a, b = np.random.default_rng(0).standard_normal((2, n, n), np.float32)
     seconds = []
@@ -88,11 +88,11 @@ def peak_gflops() -> float:
 
 
 def require_quiet() -> None:
-    """Asks that others leave the machine alone.
+    """Requires that the machine is idle.
 
     Raises:
-        UserError: they do not.
+        UserError: the load average is too high.
     """
     load = os.getloadavg()[0]
-    if load > _MOST_LOAD:
-        raise UserError(f"others load this machine with {load:.1f} cores, at most {_MOST_LOAD}")
+    if load > _LARGEST_LOAD:
+        raise UserError(f"this machine is busy: load average {load:.1f}, at most {_LARGEST_LOAD}")

@@ -1,7 +1,7 @@
-"""Moments in which other users of the same hardware leave this machine its speed.
+"""Detection of slowdowns that other users of the same hardware cause.
 
-A virtual machine shares caches and execution units with others. What they take does not show in its
-load; it shows in how long two cores need to wake one another, which is measured here.
+A virtual machine shares caches and execution units with others. Their use does not show in its
+load, but in how long two of its cores need to wake each other, which is measured here.
 """
 
 import contextlib
@@ -18,17 +18,17 @@ import numpy as np
 from experiments._machine import bind_to, usable_cores
 
 _T = TypeVar("_T")
-_ECHO = "import os\nwhile word := os.read(0, 1): os.write(1, word)"
-_WORDS = 300
-_USUAL, _SLOWER = 0.2, 1.17
+_ECHO = "import os\nwhile byte := os.read(0, 1): os.write(1, byte)"
+_TRIPS_PER_MEASUREMENT = 300
+_QUIET_QUANTILE, _TOLERANCE = 0.2, 1.17
 _CALIBRATION_SECONDS, _PATIENCE_SECONDS = 20.0, 60.0
 
 
 class NoisyNeighbours:
-    """Two processes that wake one another; use it as a context.
+    """Two processes that wake each other; use it as a context manager.
 
     Attributes:
-        disturbed: how often patience ended.
+        disturbed: how often waiting for quiet timed out.
     """
 
     def __init__(self) -> None:
@@ -38,12 +38,12 @@ class NoisyNeighbours:
             self._echo = subprocess.Popen(
                 [sys.executable, "-S", "-c", _ECHO], stdin=subprocess.PIPE, stdout=subprocess.PIPE
             )
-        self._seen: list[float] = []
+        self._measurements: list[float] = []
         self.disturbed = 0
 
     def __enter__(self) -> Self:
         end = time.monotonic() + _CALIBRATION_SECONDS
-        while time.monotonic() < end or not self._seen:
+        while time.monotonic() < end or not self._measurements:
             self.are_quiet()
             time.sleep(_CALIBRATION_SECONDS / 100)
         return self
@@ -52,40 +52,42 @@ class NoisyNeighbours:
         self._echo.communicate()
 
     def are_quiet(self) -> bool:
-        """Whether a word goes there and back about as fast as in the fastest fifth of all looks."""
-        self._seen.append(self._round_trip())
-        return self._seen[-1] <= _SLOWER * np.quantile(self._seen, _USUAL)
+        """Whether a round trip is about as fast as the fastest fifth of all so far."""
+        self._measurements.append(self._round_trip())
+        return self._measurements[-1] <= _TOLERANCE * np.quantile(
+            self._measurements, _QUIET_QUANTILE
+        )
 
     def undisturbed(self, work: Callable[[], _T]) -> _T:
-        """Does some work until they were quiet before and after it, or patience ends."""
+        """Repeats some work until they are quiet before and after it, or time is up."""
         end = time.monotonic() + _PATIENCE_SECONDS
         while time.monotonic() < end:
             if not self.are_quiet():
                 time.sleep(0.1)
                 continue
-            found = work()
+            result = work()
             if self.are_quiet():
-                return found
+                return result
         self.disturbed += 1
         return work()
 
     def _round_trip(self) -> float:
-        """Seconds, the median of many."""
+        """Median seconds of a round trip between the processes."""
         assert self._echo.stdin and self._echo.stdout
-        there, back = self._echo.stdin.fileno(), self._echo.stdout.fileno()
+        outgoing, incoming = self._echo.stdin.fileno(), self._echo.stdout.fileno()
         seconds = []
         with _bound_to(self._cores[:1]):
-            for _ in range(_WORDS):
+            for _ in range(_TRIPS_PER_MEASUREMENT):
                 began = time.perf_counter()
-                os.write(there, b"?")
-                os.read(back, 1)
+                os.write(outgoing, b"?")
+                os.read(incoming, 1)
                 seconds.append(time.perf_counter() - began)
         return statistics.median(seconds)
 
 
 @contextlib.contextmanager
 def _bound_to(cores: Sequence[int]) -> Iterator[None]:
-    """Keeps this process on these cores, or where it is if there are none."""
+    """Binds this process to these cores for a while; does nothing if there are none."""
     if not cores:
         yield
         return

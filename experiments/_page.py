@@ -1,4 +1,4 @@
-"""The report side by side with what was found: experiments/README.md, from the stored results."""
+"""The report beside our results: experiments/README.md, generated from the stored results."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +13,7 @@ from experiments import (
     table_3,
     text_claims,
 )
-from experiments._formatting import WHOLE_PERCENTS, percent, standing, time_of_row
+from experiments._formatting import WHOLE_PERCENTS, percent, report_position, time_of_row
 from experiments._report import CIFAR10, MNIST
 from experiments._results import RESULTS, read_result
 
@@ -21,35 +21,35 @@ Result = dict[str, Any]
 
 
 def results() -> dict[str, dict[str, Any]]:
-    """The stored results that the page is made of; an experiment that was not run has none."""
+    """The stored results behind the page; experiments that were not run are absent."""
     paths = {name: RESULTS / f"{name}.json" for name in _SECTIONS}
     return {name: read_result(path) for name, path in paths.items() if path.exists()}
 
 
-def page(found: dict[str, dict[str, Any]]) -> str:
+def page(stored: dict[str, dict[str, Any]]) -> str:
     """The whole page."""
     items = "".join(
-        line for name, (_, _, lines) in _SECTIONS.items() if name in found
-        for line in lines(found[name])
+        line for name, (_, _, lines) in _SECTIONS.items() if name in stored
+        for line in lines(stored[name])
     )  # fmt: skip
     sections = "\n".join(
-        f"## {title}\n\n{section(found[name])}"
+        f"## {title}\n\n{section(stored[name])}"
         for name, (title, section, _) in _SECTIONS.items()
-        if name in found
+        if name in stored
     )
     return f"""# The report, side by side
 
-The measured numbers on this page are written by `python -m experiments.readme` from the files in \
-`results/`, which the experiments wrote. Accuracies are of the test images, mean ± standard \
-deviation over n seeds; a seed decides the split, the initialisation and the batches. "Inside" \
-means inside the range of a single run of ours, at 95 %.
+`python -m experiments.readme` writes the numbers on this page from the files in `results/`, which \
+the experiments wrote. Accuracies are on the test images, mean ± standard deviation over n seeds; \
+a seed determines the split, the initialisation and the batches. "Inside" means inside the 95 % \
+prediction interval of a single run of ours.
 
-An experiment's command runs what is not stored yet, and draws anew. `table_3`, `ablations` and \
-`budget` can be stopped at any time and go on where they were; `python -m experiments.table_3 \
---model 3 --seed 7` repeats one run and compares it with what is stored, bit for bit on the same \
-processor and versions.
+An experiment's command runs what is not stored yet, and redraws the figures. `table_3`, \
+`ablations` and `budget` can be stopped at any time and then resume; \
+`python -m experiments.table_3 --model 3 --seed 7` repeats one run and compares it with the stored \
+one, bit for bit on the same processor and versions.
 
-| item | report, % | ours, % | n | verdict | command | time a seed |
+| item | report, % | ours, % | n | verdict | command | time per seed |
 | --- | ---: | --- | ---: | --- | --- | --- |
 {items}
 {sections}"""
@@ -57,7 +57,7 @@ processor and versions.
 
 def _mnist_items(result: Result) -> list[str]:
     ours, report = result["test_accuracy"], MNIST.test_accuracy
-    place = standing(ours, report)
+    place = report_position(ours, report)
     return [_item("Figures 1-3, Tables 1-2", report, ours, place, "mnist", mnist.time_of(result))]
 
 
@@ -65,15 +65,15 @@ def _table_3_items(result: Result) -> list[str]:
     return [_table_3_item(row, result["rows"][row]) for row in table_3.ROWS]
 
 
-def _table_3_item(row: str, one: Result) -> str:
-    ours, report = one["test_accuracy"], table_3.REPORT[row]
-    place = standing(ours, report, WHOLE_PERCENTS)
-    return _item(f"Table 3, model {row}", report, ours, place, "table_3", time_of_row(one))
+def _table_3_item(row: str, result: Result) -> str:
+    ours, report = result["test_accuracy"], table_3.REPORT[row]
+    place = report_position(ours, report, WHOLE_PERCENTS)
+    return _item(f"Table 3, model {row}", report, ours, place, "table_3", time_of_row(result))
 
 
 def _final_items(result: Result) -> list[str]:
     ours, report = result["test_accuracy"], CIFAR10.test_accuracy
-    place = standing(ours, report)
+    place = report_position(ours, report)
     return [_item("Figures 4-6, Tables 4-5", report, ours, place, "final", final.time_of(result))]
 
 
@@ -81,7 +81,7 @@ def _ablation_items(result: Result) -> list[str]:
     rows = [(claim, result["rows"][claim["first"]]) for claim in result["claims"]]
     return [
         _item(
-            f"Wished for, {claim['first']}", None, row["test_accuracy"],
+            f"Ablation, {claim['first']}", None, row["test_accuracy"],
             f"{claim['text']}: {claim['verdict']}", "ablations", time_of_row(row),
         )
         for claim, row in rows
@@ -100,12 +100,12 @@ def _budget_items(result: Result) -> list[str]:
 
 def _mixed_precision(result: Result) -> str:
     dtype, draws = result["dtype"], result["draws"]
-    return f"""float32 weights beside x in {dtype}, by \
+    return f"""float32 weights with x in {dtype}, measured by \
 [`python -m experiments.mixed_precision`](mixed_precision.py): the error of the weights' gradient \
 against float64 on the same numbers, |dW - dW64| / |dW64|, the largest of {draws} draws. Ours \
-accumulates it in float32; autodiff of the plain definition rounds it to {dtype} and casts it \
-back, unless XLA drops the rounding: "as written" is autodiff where it may not. A row is a data \
-point of dense, a window of conv2d.
+accumulates it in float32; autodiff of the reference implementation rounds it to {dtype} and casts \
+it back, unless XLA drops the rounding: "as written" is autodiff where XLA may not. A row is a \
+data point for dense, a patch for conv2d.
 
 {mixed_precision.table(result)}"""
 
@@ -131,8 +131,8 @@ _SECTIONS: dict[str, tuple[str, Callable[[Result], str], Callable[[Result], list
         "Table 3: nine models on CIFAR-10", _table_3_section.section, _table_3_items,
     ),
     "final": ("Figures 4-6, Tables 4 and 5: the final network", final.section, _final_items),
-    "ablations": ("What the report wished for", ablations.section, _ablation_items),
-    "budget": ("The best within the report's own budget", budget.section, _budget_items),
-    "text_claims": ("The report's prose", text_claims.section, lambda result: []),
+    "ablations": ("Ablations that the report proposed", ablations.section, _ablation_items),
+    "budget": ("The best within the report's budget", budget.section, _budget_items),
+    "text_claims": ("Claims in the report's text", text_claims.section, lambda result: []),
     "mixed_precision": ("Mixed precision", _mixed_precision, lambda result: []),
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Finished seeds as lines of a JSON-lines file; a line that was cut off costs that seed alone."""
+"""Finished seeds as lines of a JSON-lines file; a truncated line costs only that seed."""
 
 import contextlib
 import json
@@ -12,11 +12,11 @@ from filelock import FileLock, Timeout
 from ffnn_jax.config import UserError
 
 Record = dict[str, Any]
-"""What is stored of a seed."""
+"""The stored record of a seed."""
 
 
 def read_records(path: Path) -> list[Record]:
-    """The stored seeds; a last line that was cut off is left out.
+    """The stored seeds; a truncated last line is ignored.
 
     Raises:
         UserError: another line is damaged, or a seed is stored twice.
@@ -25,17 +25,17 @@ def read_records(path: Path) -> list[Record]:
         return []
     *lines, _ = path.read_text(encoding="utf-8").split("\n")
     records = [_record(path, number, line) for number, line in enumerate(lines, start=1)]
-    found = set()
+    seen = set()
     for number, record in enumerate(records, start=1):
         key = record["row"], record["seed"]
-        if key in found:
+        if key in seen:
             raise UserError(f"{path}, line {number}: seed {key[1]} of {key[0]!r} is stored twice")
-        found.add(key)
+        seen.add(key)
     return records
 
 
 def seeds_of(records: Iterable[Record], row: str) -> list[Record]:
-    """The stored seeds of a row, in the order of the seeds."""
+    """The stored seeds of a row, sorted by seed."""
     return sorted((r for r in records if r["row"] == row), key=lambda record: record["seed"])
 
 
@@ -43,16 +43,18 @@ def seeds_of_model_3(path: Path, fewest: int) -> list[Record]:
     """The stored seeds of model 3.
 
     Raises:
-        UserError: they are fewer than are needed.
+        UserError: there are fewer than ``fewest``.
     """
-    found = seeds_of(read_records(path), "3")
-    if len(found) < fewest:
-        raise UserError(f"model 3 has {len(found)} stored seeds, needs {fewest}: run table_3 first")
-    return found
+    records = seeds_of(read_records(path), "3")
+    if len(records) < fewest:
+        raise UserError(
+            f"model 3 has {len(records)} stored seeds, needs {fewest}: run table_3 first"
+        )
+    return records
 
 
 def append(path: Path, record: Record) -> None:
-    """Adds a seed as one line; what a killed process left of a line is removed first."""
+    """Appends a seed as one line, after removing a line that a killed process left incomplete."""
     with path.open("ab+") as file:
         file.seek(0)
         content = file.read()
@@ -63,8 +65,8 @@ def append(path: Path, record: Record) -> None:
 
 
 @contextlib.contextmanager
-def alone_with(path: Path) -> Iterator[None]:
-    """Keeps a second sweep away from the file."""
+def exclusive_access(path: Path) -> Iterator[None]:
+    """Locks the file against a second sweep."""
     lock = FileLock(path.with_suffix(".lock"))
     try:
         lock.acquire(timeout=0)

@@ -1,6 +1,6 @@
-"""The report's own numbers, which the experiments are put beside.
+"""The report's numbers, which the experiments are compared with.
 
-Each model was trained once. Classes are counted from 0 here.
+Each model was trained once. Classes are numbered from 0 here.
 """
 
 from typing import NamedTuple
@@ -10,10 +10,10 @@ class ReportedRun(NamedTuple):
     """The report's run of a network.
 
     Attributes:
-        test_accuracy: with the digits that its table gives beyond its text: on as many images of
-            each class the mean recall is the accuracy.
-        precision: of each class.
-        recall: of each class.
+        test_accuracy: with the digits that the report's table adds to its text: the mean recall is
+            the accuracy for classes of equal size.
+        precision: precision of each class.
+        recall: recall of each class.
     """
 
     test_accuracy: float
@@ -22,7 +22,7 @@ class ReportedRun(NamedTuple):
 
     @property
     def f1(self) -> list[float]:
-        """What follows for each class; the report does not say it."""
+        """F1 score of each class, which the report does not state."""
         return [2 * p * r / (p + r) for p, r in zip(self.precision, self.recall, strict=True)]
 
 

@@ -1,4 +1,4 @@
-"""Where experiments keep their results, and how: one JSON file each, one key a line."""
+"""Storage of results: one JSON file per experiment, one key per line."""
 
 import json
 import sys
@@ -15,26 +15,26 @@ QUICK_RESULTS = Path("runs") / "quick"
 
 
 def run_command(main: Callable[..., None]) -> None:
-    """Parses the command line and runs ``main``; a user error is one line and exit code 2."""
+    """Parses the command line and runs ``main``; a user error prints one line and exits with 2."""
     try:
         tyro.cli(main)
     except UserError as error:
         print(error, file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
-        print("interrupted; what is stored is kept", file=sys.stderr)
+        print("interrupted; stored results are kept", file=sys.stderr)
         sys.exit(130)
 
 
 def folder_for(quick: bool) -> Path:
-    """Where results go: those of a quick setting never among the real ones."""
+    """The results folder; quick results are kept apart from the real ones."""
     folder = QUICK_RESULTS if quick else RESULTS
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
 def write_result(path: Path, result: dict[str, Any]) -> None:
-    """Writes a result, each key on its own line; the file is the old one or the whole new one."""
+    """Writes a result atomically, each key on its own line."""
     lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in result.items()]
     part = path.with_suffix(".part")
     part.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
@@ -45,8 +45,7 @@ def read_result(path: Path) -> dict[str, Any]:
     """Reads a result.
 
     Raises:
-        UserError: the file is missing or damaged, or among the real results lies one of a quick
-            setting.
+        UserError: the file is missing or damaged, or a quick result lies among the real ones.
     """
     if not path.exists():
         raise UserError(f"{path} is missing: run the experiment first")
@@ -56,5 +55,5 @@ def read_result(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} is damaged ({error!r}): run the experiment again") from None
     if quick and path.parent == RESULTS:
-        raise UserError(f"{path} is of a quick setting, which shows nothing")
+        raise UserError(f"{path} is from a quick run: run it in full")
     return result

@@ -1,4 +1,4 @@
-"""How much longer than ours a training step of each variant takes."""
+"""The time of a training step of each variant, relative to ours."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +14,7 @@ _FAMILIES = {
 
 
 def draw_speed(rows: Sequence[dict[str, Any]]) -> Figure:
-    """A panel for each network and batch size: a bar a variant, one scale for all."""
+    """Draws a panel for each network and batch size: one bar per variant, on one scale."""
     workloads = list(dict.fromkeys((row["network"], row["batch"]) for row in rows))
     columns = min(3, len(workloads))
     lines = -(-len(workloads) // columns)
@@ -28,8 +28,8 @@ def draw_speed(rows: Sequence[dict[str, Any]]) -> Figure:
         _draw_panel(panel, [r for r in rows if (r["network"], r["batch"]) == (network, batch)])
         panel.set_title(f"{network}, batch {batch}", fontsize=9)
     ratios = [row["ratio_to_ours"] for row in rows]
-    panels.flat[0].set_xlim(min(*ratios, 1) / 1.3, max(*ratios, 1) * 1.8)  # room for the numbers
-    figure.suptitle("Time of a training step, as a multiple of ours (log scale)", fontsize=11)
+    panels.flat[0].set_xlim(min(*ratios, 1) / 1.3, max(*ratios, 1) * 1.8)  # space for the numbers
+    figure.suptitle("Training step time relative to ours (log scale)", fontsize=11)
     return figure
 
 

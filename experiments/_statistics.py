@@ -1,7 +1,7 @@
-"""Statistics over seeds: spread, intervals, paired comparisons, and what they could not have seen.
+"""Statistics over seeds: spread, intervals, paired comparisons, and detectable differences.
 
-The test images are the same for every seed, so intervals are over seeds alone: they say where the
-mean of many more seeds would lie on these images, and nothing about other images.
+The test images are the same for every seed, so intervals are over seeds only: they estimate where
+the mean of many more seeds would lie on these images, and say nothing about other images.
 """
 
 import functools
@@ -16,7 +16,7 @@ LEVEL, _POWER = 0.05, 0.8
 
 
 class Spread(NamedTuple):
-    """Mean, standard deviation, and the 95 % interval of the mean, of n seeds."""
+    """Mean, standard deviation, and 95 % interval of the mean over n seeds."""
 
     n: int
     mean: float
@@ -26,11 +26,11 @@ class Spread(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """A paired comparison of n seeds, in the units of what is compared.
+    """A paired comparison over n seeds, in the units of the compared values.
 
-    ``low`` and ``high`` are the uncorrected 95 % interval. ``adjusted`` is p corrected by Holm for
-    all comparisons that were made together; ``smallest`` is the difference that n pairs of this
-    spread would have found with probability 0.8, at the strictest step of that correction.
+    ``low`` and ``high`` are the uncorrected 95 % interval. ``adjusted`` is p, Holm-corrected for
+    all comparisons made together; ``smallest`` is the difference that n pairs of this spread
+    would have detected with probability 0.8, at the strictest step of that correction.
     """
 
     n: int
@@ -43,12 +43,12 @@ class Comparison(NamedTuple):
 
     @property
     def decided(self) -> bool:
-        """Whether the difference is told from 0 after the correction."""
+        """Whether the difference is significant after the correction."""
         return self.adjusted < LEVEL
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """Student's interval of a mean; without one where there are fewer than two values."""
+    """Student's t interval of a mean; NaN for fewer than two values."""
     n, mean = len(values), float(np.mean(values)) if values else math.nan
     if n < 2:
         return Spread(n, mean, math.nan, math.nan, math.nan)
@@ -57,19 +57,19 @@ def spread(values: Sequence[float]) -> Spread:
     return Spread(n, mean, sd, mean - half, mean + half)
 
 
-def of_a_single_run(values: Sequence[float]) -> tuple[float, float]:
-    """The interval that holds one more seed's value with probability 0.95; normal values."""
-    found = spread(values)
-    reach = math.sqrt(1 + 1 / found.n) * found.sd
-    half = float(stats.t.ppf(1 - LEVEL / 2, found.n - 1)) * reach
-    return found.mean - half, found.mean + half
+def single_run_interval(values: Sequence[float]) -> tuple[float, float]:
+    """The interval that holds one more seed's value with probability 0.95, for normal values."""
+    summary = spread(values)
+    deviation = math.sqrt(1 + 1 / summary.n) * summary.sd
+    half = float(stats.t.ppf(1 - LEVEL / 2, summary.n - 1)) * deviation
+    return summary.mean - half, summary.mean + half
 
 
 def compare(differences: Mapping[str, Sequence[float]]) -> dict[str, Comparison]:
-    """Student's paired test of each, corrected together.
+    """Student's paired t-test of each, corrected together.
 
     Args:
-        differences: one a seed, by the name of the comparison; at least two each.
+        differences: one per seed, by the name of the comparison; at least two each.
     """
     raw = {name: _p_value(values) for name, values in differences.items()}
     adjusted = holm(raw)
@@ -90,30 +90,30 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
 
 
 def _p_value(values: Sequence[float]) -> float:
-    """Student's p; where all differences are alike it is 1 if they are 0, else 0."""
+    """Student's p; where all differences are equal it is 1 if they are 0, else 0."""
     if np.ptp(values) == 0:
         return float(values[0] == 0)
-    found: Any = stats.ttest_1samp(values, 0)
-    return float(found.pvalue)
+    test: Any = stats.ttest_1samp(values, 0)
+    return float(test.pvalue)
 
 
-def _comparison(values: Sequence[float], p: float, adjusted: float, made: int) -> Comparison:
-    found = spread(values)
-    smallest = _detectable(found.n, LEVEL / made) * found.sd / math.sqrt(found.n)
-    return Comparison(found.n, found.mean, found.low, found.high, p, adjusted, smallest)
+def _comparison(values: Sequence[float], p: float, adjusted: float, comparisons: int) -> Comparison:
+    summary = spread(values)
+    smallest = _detectable(summary.n, LEVEL / comparisons) * summary.sd / math.sqrt(summary.n)
+    return Comparison(summary.n, summary.mean, summary.low, summary.high, p, adjusted, smallest)
 
 
 @functools.cache
 def _detectable(n: int, level: float) -> float:
-    """The mean, in standard errors, that the test of n values finds with probability 0.8.
+    """The mean, in standard errors, that a test of n values detects with probability 0.8.
 
-    The statistic follows the noncentral t distribution with that mean as its parameter; that it
-    comes out significant on the wrong side is too rare to count.
+    The statistic follows the noncentral t distribution with that mean as its parameter;
+    significance with the wrong sign is too rare to count.
     """
     critical = stats.t.ppf(1 - level / 2, n - 1)
 
-    def missing(mean: float) -> float:
+    def missing_power(mean: float) -> float:
         return float(stats.nct.sf(critical, n - 1, mean)) - _POWER
 
-    found: Any = optimize.brentq(missing, critical / 2, 3 * critical)
-    return float(found)
+    root: Any = optimize.brentq(missing_power, critical / 2, 3 * critical)
+    return float(root)

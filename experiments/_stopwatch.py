@@ -1,4 +1,4 @@
-"""Steppers in processes of their own, that wait while another is timed."""
+"""Steppers in separate processes, each waiting while another is timed."""
 
 import dataclasses
 import importlib
@@ -14,11 +14,11 @@ from experiments.peers._workload import CHUNK, Workload
 
 @dataclasses.dataclass(frozen=True)
 class Lap:
-    """What a few calls of a stepper took.
+    """Timing of a few calls of a stepper.
 
     Attributes:
-        seconds: of the wall clock, a step.
-        cores: processor seconds over wall seconds.
+        seconds: wall-clock seconds per step.
+        cores: CPU seconds over wall-clock seconds.
     """
 
     seconds: float
@@ -26,7 +26,7 @@ class Lap:
 
 
 class Runner:
-    """One variant's stepper in a process of its own."""
+    """One variant's stepper in a separate process."""
 
     def __init__(self, module: str, variant: str, workload: Workload) -> None:
         context = multiprocessing.get_context("spawn")
@@ -37,15 +37,15 @@ class Runner:
         theirs.close()
 
     def losses(self) -> list[float]:
-        """The first 2 CHUNK losses; the stepper is made and compiled for them."""
+        """The first 2 CHUNK losses, for which the stepper is built and compiled."""
         return self._ask("losses")
 
     def lap(self, calls: int) -> Lap:
-        """Times so many calls."""
+        """Times this number of calls."""
         return Lap(*self._ask("lap", calls))
 
     def costs(self) -> dict[str, float]:
-        """Seconds from the imports to the first losses, and the most memory taken."""
+        """Seconds from the imports to the first losses, and peak memory."""
         return self._ask("costs")
 
     def close(self) -> None:
@@ -55,43 +55,43 @@ class Runner:
         if self._process.is_alive():
             self._process.terminate()
 
-    def _ask(self, *question: Any) -> Any:
+    def _ask(self, *request: Any) -> Any:
         try:
-            self._ours.send(question)
+            self._ours.send(request)
             answer = self._ours.recv()
         except (EOFError, BrokenPipeError):
-            raise RuntimeError("the process ended before it answered") from None
+            raise RuntimeError("the process exited before it answered") from None
         if isinstance(answer, Exception):
             raise answer
         return answer
 
 
 def calls_for(seconds: float, lap: Lap) -> int:
-    """How many calls take about so long."""
+    """The number of calls that take about this long."""
     return max(1, round(seconds / (CHUNK * lap.seconds)))
 
 
 def _serve(pipe: Connection, module: str, variant: str, workload: Workload) -> None:
-    """Answers questions until there are no more."""
+    """Answers requests until the pipe is closed."""
     began, stepper = time.perf_counter(), None
     costs: dict[str, float] = {}
     while True:
         try:
-            question, *arguments = pipe.recv()
+            request, *arguments = pipe.recv()
         except EOFError:
             return
         try:
-            if question == "losses":
+            if request == "losses":
                 stepper = importlib.import_module(module).make(workload, variant)
                 answer: Any = stepper.run()
                 costs["start_seconds"] = time.perf_counter() - began
                 answer += stepper.run()
-            elif question == "lap":
+            elif request == "lap":
                 answer = _lap(stepper, *arguments)
             else:
                 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
                 answer = costs | {"peak_megabytes": peak / 1024}
-        except Exception as error:  # whatever a peer raises is the answer
+        except Exception as error:  # any exception of a peer is sent back
             answer = error if isinstance(error, ImportError) else RuntimeError(repr(error))
         pipe.send(answer)
 

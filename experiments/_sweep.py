@@ -1,8 +1,8 @@
-"""Many seeds of many settings: a process a core, every finished seed stored at once.
+"""Many seeds of many settings: one process per core, every finished seed stored at once.
 
-Finished seeds are lines of a JSON-lines file, so a sweep can be stopped at any moment and goes on
-where it was. A seed is trained by a process that is bound to one core: its result does not depend
-on what the others do. These processes end with the one that started them, however it ends.
+Finished seeds are lines of a JSON-lines file, so a sweep can be stopped at any time and then
+resumes. Each seed is trained by a process bound to one core: its result does not depend on what
+the others do. These processes exit with the one that started them, however it ends.
 """
 
 import dataclasses
@@ -20,54 +20,54 @@ from rich.progress import Progress
 
 from experiments._machine import bind_to, usable_cores
 from experiments._one_seed import run_seed
-from experiments._records import Record, alone_with, append, read_records
+from experiments._records import Record, append, exclusive_access, read_records
 from ffnn_jax.config import Settings, UserError
 
 
 def sweep(
     rows: Mapping[str, Settings], seeds: Iterable[int], path: Path, tested: bool = True
 ) -> None:
-    """Runs what of rows times seeds is not stored yet, and stores each seed as it is finished.
+    """Runs those seeds of the rows that are not stored yet, and stores each as it finishes.
 
     Args:
-        rows: settings by name.
+        rows: the settings of each row, by name.
         seeds: the seeds of every row.
         path: the JSON-lines file.
-        tested: whether the test images are looked at.
+        tested: whether the seeds are evaluated on the test images.
 
     Raises:
-        UserError: another sweep writes this file, it holds a seed with other settings, or there is
-            no seed to run.
+        UserError: another sweep writes this file, it holds a seed with other settings, or
+            ``seeds`` is empty.
     """
     seeds = list(seeds)
     if not seeds:
         raise UserError("seeds must be at least 1")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with alone_with(path):
-        done = _done(rows, path)
-        waiting = [(row, seed) for seed in seeds for row in rows if (row, seed) not in done]
-        runs = [(run_seed, row, rows[row], seed, tested) for row, seed in waiting]
-        for record in _on_every_core(runs):
+    with exclusive_access(path):
+        finished = _finished(rows, path)
+        pending = [(row, seed) for seed in seeds for row in rows if (row, seed) not in finished]
+        runs = [(run_seed, row, rows[row], seed, tested) for row, seed in pending]
+        for record in _run_on_all_cores(runs):
             append(path, record)
 
 
-def _done(rows: Mapping[str, Settings], path: Path) -> set[tuple[str, int]]:
-    """The stored rows and seeds of these settings, once they are found to be what is asked for."""
-    done = set()
+def _finished(rows: Mapping[str, Settings], path: Path) -> set[tuple[str, int]]:
+    """The stored (row, seed) pairs, after checking that their settings match."""
+    finished = set()
     for record in read_records(path):
         row, seed = record["row"], record["seed"]
         if row in rows:
-            asked = dataclasses.replace(rows[row], seed=seed, seeds=1)
-            if Settings.from_json(record["settings"]) != asked:
+            expected = dataclasses.replace(rows[row], seed=seed, seeds=1)
+            if Settings.from_json(record["settings"]) != expected:
                 raise UserError(
                     f"{path} has seed {seed} of {row!r} with other settings: move it away"
                 )
-            done.add((row, seed))
-    return done
+            finished.add((row, seed))
+    return finished
 
 
-def _on_every_core(runs: Sequence[tuple[Any, ...]]) -> Iterator[Record]:
-    """Calls functions with their arguments, a process a core; yields results as they come."""
+def _run_on_all_cores(runs: Sequence[tuple[Any, ...]]) -> Iterator[Record]:
+    """Calls functions in one process per core; yields results as they complete."""
     console = Console(highlight=False)
     with (
         _pool(usable_cores()) as pool,
@@ -80,7 +80,7 @@ def _on_every_core(runs: Sequence[tuple[Any, ...]]) -> Iterator[Record]:
                 yield future.result()
                 bar.advance(task)
                 if not console.is_terminal:
-                    console.print(_line(future.result()))
+                    console.print(_summary_line(future.result()))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             for worker in multiprocessing.active_children():
@@ -89,29 +89,29 @@ def _on_every_core(runs: Sequence[tuple[Any, ...]]) -> Iterator[Record]:
 
 
 def _pool(cores: Sequence[int]) -> ProcessPoolExecutor:
-    """A process for each of these cores, bound to it."""
+    """A pool of one process for each of these cores, bound to it."""
     context = multiprocessing.get_context("spawn")
     free = context.Queue()
     for core in cores:
         free.put(core)
-    return ProcessPoolExecutor(len(cores), context, _begin, (free,))
+    return ProcessPoolExecutor(len(cores), context, _initialise_worker, (free,))
 
 
 def run_alone(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Calls a function as a sweep would, in a process bound to one core."""
+    """Calls a function in a process bound to one core, as a sweep would."""
     with _pool(usable_cores()[:1]) as pool:
         return pool.submit(function, *arguments).result()
 
 
-def _line(record: Record) -> str:
+def _summary_line(record: Record) -> str:
     name = "test_accuracy" if "test_accuracy" in record else "validation_accuracy"
     return f"{record['row']} seed {record['seed']}: {name.replace('_', ' ')} {record[name]:.4f}"
 
 
-def _begin(free: Any) -> None:
-    """Binds this process to a core of its own, and to the life of the one that started it.
+def _initialise_worker(free: Any) -> None:
+    """Binds this process to a free core, and to the lifetime of its parent.
 
-    An interruption is that one's to hear.
+    Interrupts are left to the parent.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()

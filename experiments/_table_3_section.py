@@ -1,13 +1,13 @@
-"""Table 3, its claims and its other readings in Markdown."""
+"""Table 3, its claims and its alternative readings in Markdown."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from experiments._before_after import moved
+from experiments._before_after import before_after_section
 from experiments._claims import Claim, answers, cells, dominating, other_reading, points
-from experiments._formatting import WHOLE_PERCENTS, percent, standing
+from experiments._formatting import WHOLE_PERCENTS, percent, report_position
 from experiments._results import RESULTS, read_result
 from experiments._statistics import spread
 from experiments.table_3 import FINAL, REPORT, ROWS
@@ -23,64 +23,70 @@ _COSTS = {"training_flops": "operations", "parameters": "parameters"}
 
 
 def section(result: dict[str, Any]) -> str:
-    """The table, the forest plot, the claims with their answers, the cost, the other readings."""
+    """The table, the forest plot, the claims with their answers, the cost, other readings."""
     rows = result["rows"]
     before = read_result(RESULTS / "table_3_im2col.json")["rows"]
-    parts = [_table(rows), _answers(result), _cost(rows), _readings(rows), moved(rows, before)]
+    parts = [
+        _table(rows),
+        _answers(result),
+        _cost(rows),
+        _readings(rows),
+        before_after_section(rows, before),
+    ]
     return "\n".join(parts)
 
 
 def compromise(rows: Mapping[str, Row]) -> str:
-    """What speaks for the final model, and what against it, in sentences."""
-    there = {row: rows[row] for row in ROWS}
+    """Sentences for and against the final model."""
+    models = {row: rows[row] for row in ROWS}
     sentences = []
-    for cost, word in _COSTS.items():
-        better = dominating(there, FINAL, cost)
-        found = f"model {', '.join(better)}" if better else "none"
-        sentences.append(f"with no more {word}, {found} is more accurate on average")
-    best = max(there, key=lambda row: float(np.mean(rows[row]["test_accuracy"])))
+    for cost, label in _COSTS.items():
+        better = dominating(models, FINAL, cost)
+        names = f"model {', '.join(better)}" if better else "no model"
+        sentences.append(f"with no more {label}, {names} is more accurate on average")
+    best = max(models, key=lambda row: float(np.mean(rows[row]["test_accuracy"])))
     if best == FINAL:
         return f"{'; '.join(sentences).capitalize()}. No model is more accurate at any cost."
-    (found,) = answers(there, (Claim("h", "it is better", best, FINAL, 1),))
+    (answer,) = answers(models, (Claim("h", "it is better", best, FINAL, 1),))
     times = [
         f"{rows[best][cost] / rows[FINAL][cost]:.1f} times the {_COSTS[cost]}" for cost in _COSTS
     ]
     return (
         f"{'; '.join(sentences).capitalize()}. The most accurate model, {best}, takes "
-        f"{' and '.join(times)} for {points(found, ' points')}."
+        f"{' and '.join(times)} for {points(answer, ' points')}."
     )
 
 
 def _table(rows: Mapping[str, Row]) -> str:
     accuracy = "".join(_accuracy_line(row, rows[row]) for row in ROWS)
     costs = "".join(_cost_line(row, rows[row]) for row in ROWS)
-    return f"""A seed has the same split in every row, and the same batches where they are as \
-large: rows are compared in pairs. Intervals are over seeds alone: the 10,000 test images are the \
-same for all, so they say where the mean of many more seeds would lie on these images. The range \
-of a single run holds one more seed's accuracy with probability 0.95; the report's run, rounded to \
-whole percents, is looked for in it.
+    return f"""A seed has the same split in every row, and the same batches where batch sizes are \
+equal, so rows are compared in pairs. Intervals are over seeds only: the 10,000 test images are \
+the same for all, so the intervals estimate where the mean of many more seeds would lie on these \
+images. The range of a single run holds one more seed's accuracy with probability 0.95; the table \
+states whether the report's run, rounded to whole percents, lies in it.
 
-| model | report, % | ours, % | mean, 95 % interval | report in the range of a single run | n |
+| model | report, % | ours, % | mean, 95 % interval | report against the range of a single run | n |
 | --- | ---: | --- | --- | --- | ---: |
 {accuracy}
 ![forest plot of Table 3](results/table_3_forest.png)
 
-Accuracies after training, on all 17,999 training and 2,001 validation images, and what a run \
-costs. Seconds are the fastest seed's, on a machine that did other work too.
+Accuracies after training, on all 17,999 training and 2,001 validation images, and the cost of a \
+run. Seconds are the fastest seed's, on a machine that did other work too.
 
 | model | layers | parameters | training, 10^12 operations | training, % | validation, % \
-| gap, points | s a seed |
+| gap, points | s per seed |
 | --- | ---: | ---: | ---: | --- | --- | ---: | ---: |
 {costs}"""
 
 
 def _accuracy_line(row: str, one: Row) -> str:
     values = one["test_accuracy"]
-    found = spread(values)
-    interval = f"{100 * found.low:.1f} to {100 * found.high:.1f}"
-    place = standing(values, REPORT[row], WHOLE_PERCENTS)
+    summary = spread(values)
+    interval = f"{100 * summary.low:.1f} to {100 * summary.high:.1f}"
+    place = report_position(values, REPORT[row], WHOLE_PERCENTS)
     report, ours = f"{100 * REPORT[row]:.0f}", percent(values)
-    return f"| {row} | {report} | {ours} | {interval} | {place} | {found.n} |\n"
+    return f"| {row} | {report} | {ours} | {interval} | {place} | {summary.n} |\n"
 
 
 def _cost_line(row: str, one: Row) -> str:
@@ -101,17 +107,17 @@ def _answers(result: dict[str, Any]) -> str:
     )
     return f"""### The report's claims
 
-Student's paired tests, corrected together by Holm at 5 %; in points of test accuracy, for (g) of \
-the gap between training and validation accuracy. Where nothing is decided, the difference is \
-named that these seeds would have seen with probability 0.8, even at the strictest step of the \
-correction.
+Student's paired t-tests, Holm-corrected together at 5 %; in points of test accuracy, and for (g) \
+of the gap between training and validation accuracy. Where a claim is not decided, the table names \
+the difference that these seeds would have detected with probability 0.8, even at the strictest \
+step of the correction.
 
 | claim | compared | points [95 %, uncorrected] | n | p, corrected | answer |
 | --- | --- | --- | ---: | ---: | --- |
 {lines}
 (d) Is 54 against 53 a coincidence? Of all pairs of one run of model 3 and one of model 4, \
-{_apart(rows["3"], rows["4"]):.0%} differ by a point or more once both are rounded to whole \
-percents, and {_apart(rows["3"], rows["3"]):.0%} of two runs of model 3 do.
+{_share_apart(rows["3"], rows["4"]):.0%} differ by a point or more once both are rounded to whole \
+percents; of all pairs of runs of model 3, {_share_apart(rows["3"], rows["3"]):.0%} do.
 
 (f) 6b and 7 take {_times(rows, "6b", "training_flops")} and {_times(rows, "7", "training_flops")} \
 times the operations of model 0, and {_times(rows, "6b", "train_seconds")} and \
@@ -137,16 +143,16 @@ def _readings(rows: Mapping[str, Row]) -> str:
         if name not in ROWS
     )
     lines = "".join(_reading(rows, name, instead) for name, instead in READINGS.items())
-    return f"""### Other readings
+    return f"""### Alternative readings
 
-The report leaves the hidden width of 4 and 5 open, and what doubling the number of batches means \
-in 7. Above it is 64, and batches of 32. Here both readings are answered with the same seeds, each \
-group corrected by itself.
+The report does not state the hidden width of 4 and 5, or what doubling the number of batches \
+means in 7. Above, the width is 64 and the batch size 32. Here both readings are tested on the \
+same seeds, each group corrected separately.
 
 | row | parameters | test accuracy, % | n |
 | --- | ---: | --- | ---: |
 {others}
-| reading | claim | n | as above, points | answer | read so, points | answer | changed |
+| reading | claim | n | as above, points | answer | this reading, points | answer | changed |
 | --- | --- | ---: | --- | --- | --- | --- | --- |
 {lines}"""
 
@@ -162,13 +168,15 @@ def _reading(rows: Mapping[str, Row], name: str, instead: Mapping[str, str]) -> 
     )
 
 
-def _apart(first: Row, second: Row) -> float:
-    """The share of pairs, a run of each, that differ by a point or more in whole percents."""
-    ours, theirs = (np.round(100 * np.array(row["test_accuracy"])) for row in (first, second))
-    unlike = np.abs(ours[:, None] - theirs[None, :]) >= 1
+def _share_apart(first: Row, second: Row) -> float:
+    """The share of pairs, one run of each row, that differ by a point or more in whole percents."""
+    first_percents, second_percents = (
+        np.round(100 * np.array(row["test_accuracy"])) for row in (first, second)
+    )
+    apart = np.abs(first_percents[:, None] - second_percents[None, :]) >= 1
     if first is second:
-        unlike = unlike[~np.eye(len(ours), dtype=bool)]
-    return float(unlike.mean())
+        apart = apart[~np.eye(len(first_percents), dtype=bool)]
+    return float(apart.mean())
 
 
 def _times(rows: Mapping[str, Row], row: str, cost: str) -> str:

@@ -1,4 +1,4 @@
-"""Stored seeds as the rows of a table."""
+"""Stored seeds as table rows."""
 
 import functools
 import json
@@ -10,24 +10,24 @@ from ffnn_jax.config import Settings
 from ffnn_jax.data import load
 from ffnn_jax.network import Network
 
-_LISTED = ("test_accuracy", "train_accuracy", "validation_accuracy", "confusion")
-_OF_EACH = ("data_sha256", "versions", "device")
+_PER_SEED_FIELDS = ("test_accuracy", "train_accuracy", "validation_accuracy", "confusion")
+_DISTINCT_FIELDS = ("data_sha256", "versions", "device")
 
 
 def rows_of(
     records: Sequence[Record], names: Iterable[str], report: Mapping[str, float]
 ) -> dict[str, dict[str, Any]]:
-    """The rows that have a stored seed.
+    """The rows that have stored seeds.
 
     Args:
         records: stored seeds.
-        names: rows, in the order of the table.
-        report: what the report found, where it has the row.
+        names: row names, in table order.
+        report: the report's accuracies, for the rows that it has.
 
     Returns:
-        By row: the report's accuracy or None, seeds, their accuracies and confusions, settings,
-        parameters, floating-point operations of the whole training, the fastest seed's seconds of
-        training, and the versions, devices and data digests that occur.
+        For each row: the report's accuracy or None, seeds, their accuracies and confusion
+        matrices, settings, parameters, floating-point operations of a training run, the fastest
+        seed's training seconds, and the distinct versions, devices and data digests.
     """
     return {name: _row(own, report.get(name)) for name in names if (own := seeds_of(records, name))}
 
@@ -39,23 +39,25 @@ def training_flops(settings: Settings, image_shape: tuple[int, int, int]) -> int
     return images * (summary.forward_flops + summary.backward_flops)
 
 
-def _row(own: list[Record], report: float | None) -> dict[str, Any]:
-    first = own[0]
+def _row(records: list[Record], report: float | None) -> dict[str, Any]:
+    first = records[0]
     settings = Settings.from_json(first["settings"])
     return {
         "report": report,
-        "seeds": [record["seed"] for record in own],
-        **{name: [record[name] for record in own] for name in _LISTED if name in first},
+        "seeds": [record["seed"] for record in records],
+        **{
+            name: [record[name] for record in records] for name in _PER_SEED_FIELDS if name in first
+        },
         "parameters": first["parameters"],
         "training_flops": training_flops(settings, _image_shape(settings.dataset)),
-        "train_seconds": min(record["train_seconds"] for record in own),
+        "train_seconds": min(record["train_seconds"] for record in records),
         "settings": {key: value for key, value in first["settings"].items() if key != "seed"},
-        **{name: _distinct(record[name] for record in own) for name in _OF_EACH},
+        **{name: _distinct(record[name] for record in records) for name in _DISTINCT_FIELDS},
     }
 
 
 def _distinct(values: Iterable[Any]) -> list[Any]:
-    """The values that occur, each once, in their order."""
+    """The distinct values, in order of first occurrence."""
     return [json.loads(text) for text in dict.fromkeys(json.dumps(value) for value in values)]
 
 

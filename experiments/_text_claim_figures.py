@@ -1,4 +1,4 @@
-"""The figures of the report's text_claims."""
+"""The figures of ``text_claims``."""
 
 from collections.abc import Mapping
 from itertools import groupby
@@ -14,11 +14,11 @@ Curve = Mapping[str, Any]
 
 
 def draw_race(curves: Mapping[str, Curve], against: str, title: str) -> Figure:
-    """Validation accuracy against the step or against seconds: a line a seed.
+    """Draws validation accuracy against steps or seconds: one line per seed.
 
     Args:
-        curves: by name: settings, seconds of training a seed, history.
-        against: "step" or "seconds".
+        curves: settings, training seconds per seed and history of each curve, by name.
+        against: the horizontal axis, "step" or "seconds".
         title: the figure's title.
     """
     figure = Figure(figsize=(6, 3.8), layout="constrained")
@@ -41,7 +41,7 @@ def draw_race(curves: Mapping[str, Curve], against: str, title: str) -> Figure:
 
 
 def draw_smoothness(smoothness: Mapping[str, Any]) -> Figure:
-    """The moving average of one bias's gradients, and its deviation against mu."""
+    """Draws the moving average of one bias's gradients, and its deviation against mu."""
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1.7, 1))
     for (mu, trace), colour in zip(smoothness["traces"].items(), (GREY, BLUE, ORANGE), strict=True):
@@ -58,4 +58,4 @@ def draw_smoothness(smoothness: Mapping[str, Any]) -> Figure:
     return figure
 
 
-_LABELS = {"step": "step", "seconds": "seconds of training"}
+_LABELS = {"step": "step", "seconds": "training time, seconds"}

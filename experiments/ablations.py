@@ -1,4 +1,4 @@
-"""What the report would have tried with more time, each against model 3 under the same budget.
+"""Ablations that the report proposed, each against model 3 under the same budget.
 
 Report: not run; it names Leaky ReLU, filter sizes, widths, more layers.
 Ours, model 3: 0.5420 +- 0.0070 (mean +- sd, n = 10).
@@ -24,8 +24,8 @@ Command: python -m experiments.ablations
 Quick: python -m experiments.ablations --quick, 1 change, 3 steps, results to runs/quick.
 
 Needs the data set cifar10, and model 3's seeds from table_3 (the quick setting needs neither).
-Schedule, images and seeds are model 3's, so each change is compared with it in pairs.
-``--draw-only`` draws anew from the stored results.
+Schedule, images and seeds are model 3's, so each change is compared with it pairwise.
+``--draw-only`` redraws from the stored results.
 """
 
 import dataclasses
@@ -35,7 +35,7 @@ from typing import Any
 from experiments._claims import Claim, answers, cells
 from experiments._figures import draw_forest
 from experiments._formatting import mean_and_sd, percent, time_of_row
-from experiments._quick import quickly
+from experiments._quick import quick_settings
 from experiments._records import read_records, seeds_of_model_3
 from experiments._results import RESULTS, folder_for, read_result, run_command, write_result
 from experiments._sweep import sweep
@@ -48,28 +48,30 @@ SEEDS = 10
 MODEL_3 = preset("cifar10-3")
 
 
-def _with(*layers: Layer) -> Settings:
+def _with_layers(*layers: Layer) -> Settings:
     return dataclasses.replace(MODEL_3, layers=layers)
 
 
 def _leaky(slope: float) -> Settings:
-    return _with(*(LeakyReLU(slope) if one == ReLU() else one for one in MODEL_3.layers))
+    return _with_layers(
+        *(LeakyReLU(slope) if layer == ReLU() else layer for layer in MODEL_3.layers)
+    )
 
 
 def _convolutions(**changes: int) -> Settings:
-    return _with(
+    return _with_layers(
         *(
-            dataclasses.replace(one, **changes) if isinstance(one, Conv) else one
-            for one in MODEL_3.layers
+            dataclasses.replace(layer, **changes) if isinstance(layer, Conv) else layer
+            for layer in MODEL_3.layers
         )
     )
 
 
 def _deeper() -> Settings:
-    """A fourth convolution and ReLU where model 6a has a pooling layer before them."""
+    """A fourth convolution and ReLU, without the pooling that precedes them in model 6a."""
     *before, last = MODEL_3.layers
-    third = next(one for one in reversed(before) if isinstance(one, Conv))
-    return _with(*before, third, ReLU(), last)
+    third = next(layer for layer in reversed(before) if isinstance(layer, Conv))
+    return _with_layers(*before, third, ReLU(), last)
 
 
 ROWS: dict[str, tuple[str, Settings]] = {
@@ -86,12 +88,12 @@ CLAIMS = tuple(Claim(name, text, name, "3", 1) for name, (text, _) in ROWS.items
 
 
 def main(seeds: int = SEEDS, quick: bool = False, draw_only: bool = False) -> None:
-    """What the report would have tried with more time, each against model 3.
+    """Ablations that the report proposed, each against model 3.
 
     Args:
-        seeds: networks of each change, from seed 0 on.
-        quick: 2 seeds of 1 change and of model 3, 3 steps on mnist_5k, to see it work.
-        draw_only: draw from the stored results, train nothing.
+        seeds: number of networks per change, from seed 0 on.
+        quick: smoke test: 2 seeds of 1 change and of model 3, 3 steps on mnist_5k.
+        draw_only: draw from the stored results without training.
     """
     folder = folder_for(quick)
     if not draw_only:
@@ -106,29 +108,32 @@ def measure(seeds: int, folder: Path, quick: bool) -> dict[str, Any]:
     rows = {name: settings for name, (_, settings) in ROWS.items()}
     stored = [] if quick else seeds_of_model_3(RESULTS / "table_3.jsonl", seeds)[:seeds]
     if quick:
-        seeds, rows = 2, {"3": quickly(MODEL_3), "size 3": quickly(rows["size 3"])}
+        seeds, rows = 2, {"3": quick_settings(MODEL_3), "size 3": quick_settings(rows["size 3"])}
     sweep(rows, range(seeds), folder / "ablations.jsonl")
     records = [*stored, *read_records(folder / "ablations.jsonl")]
-    found = rows_of(records, ("3", *ROWS), {})
-    claims = tuple(claim for claim in CLAIMS if claim.first in found)
-    return {"quick": quick, "rows": found, "claims": answers(found, claims)}
+    table_rows = rows_of(records, ("3", *ROWS), {})
+    claims = tuple(claim for claim in CLAIMS if claim.first in table_rows)
+    return {"quick": quick, "rows": table_rows, "claims": answers(table_rows, claims)}
 
 
 def draw(result: dict[str, Any], folder: Path) -> None:
     """Writes the forest plot."""
-    names = {row: _said(row) for row in result["rows"]}
+    names = {row: _label(row) for row in result["rows"]}
     figure = draw_forest(result["rows"], names, "Changes to model 3: test accuracy on CIFAR-10")
     save_figure(figure, folder / "ablations_forest.png")
 
 
 def header(result: dict[str, Any]) -> str:
-    """What this file says of itself."""
+    """The result lines of this module's docstring."""
     rows = result["rows"].items()
     return "".join(
         [
             "Report: not run; it names Leaky ReLU, filter sizes, widths, more layers.\n",
-            *(f"Ours, {_said(name)}: {mean_and_sd(row['test_accuracy'])}.\n" for name, row in rows),
-            *(f"Time, {_said(name)}: {time_of_row(row)}.\n" for name, row in rows),
+            *(
+                f"Ours, {_label(name)}: {mean_and_sd(row['test_accuracy'])}.\n"
+                for name, row in rows
+            ),
+            *(f"Time, {_label(name)}: {time_of_row(row)}.\n" for name, row in rows),
         ]
     )
 
@@ -136,26 +141,26 @@ def header(result: dict[str, Any]) -> str:
 def section(result: dict[str, Any]) -> str:
     """Every change against model 3, in Markdown."""
     rows = "".join(
-        f"| {_said(name)} | {row['parameters']:,} | {row['training_flops'] / 1e12:.2f} "
+        f"| {_label(name)} | {row['parameters']:,} | {row['training_flops'] / 1e12:.2f} "
         f"| {percent(row['test_accuracy'])} | {len(row['seeds'])} | {row['train_seconds']:.0f} |\n"
         for name, row in result["rows"].items()
     )
-    claims = "".join(f"| {one['text']} {cells(one)}\n" for one in result["claims"])
-    return f"""Every change has model 3's schedule, images and seeds, and is compared with it in \
-pairs; the answers are corrected together, apart from those above. Model 3's seeds are those of \
-Table 3.
+    claims = "".join(f"| {claim['text']} {cells(claim)}\n" for claim in result["claims"])
+    return f"""Every change uses model 3's schedule, images and seeds, and is compared with it in \
+pairs; the answers are corrected together, separately from those above. Model 3's seeds are those \
+of Table 3.
 
-| network | parameters | training, 10^12 operations | test accuracy, % | n | s a seed |
+| network | parameters | training, 10^12 operations | test accuracy, % | n | s per seed |
 | --- | ---: | ---: | --- | ---: | ---: |
 {rows}
-| is it so? | points [95 %, uncorrected] | n | p, corrected | answer |
+| claim | points [95 %, uncorrected] | n | p, corrected | answer |
 | --- | --- | ---: | ---: | --- |
 {claims}
 ![forest plot of the changes](results/ablations_forest.png)
 """
 
 
-def _said(row: str) -> str:
+def _label(row: str) -> str:
     return f"model {row}" if row == "3" else row
 
 

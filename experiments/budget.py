@@ -1,4 +1,4 @@
-"""The best within the report's own budget: 80,000 training images seen, the same kinds of layers.
+"""The best within the report's budget: 80,000 training images seen, the same kinds of layers.
 
 Report: no such row; its best run, 0.56, saw twice as many images.
 Ours, own: 0.6317 +- 0.0062 (mean +- sd, n = 20).
@@ -11,12 +11,12 @@ Quick: python -m experiments.budget --quick, 1 candidate a row, 3 steps, results
 
 Needs the data set cifar10 (the quick setting needs none). Both rows train on the same 17,999
 images as model 3 and see at most 80,000 of them (5,000 x 16): "own" is model 3's own network,
-"wider" may have any widths within 4 times its operations. Every candidate that was ever tried is
-below and in the result. Each is trained with one seed; the best by validation go on to 3 seeds, and
-the best of these by their mean is trained with 20 and tested. No candidate sees a test image.
-The stored numbers were computed when convolutions were summed patch by patch and batches at once;
-today's rules round in another order. Where results/budget.jsonl is moved away, every candidate is
-trained by today's rules and the rows are chosen afresh, by validation alone.
+"wider" may have any widths within 4 times its operations. Every candidate ever tried is listed
+below and in the result. Each is trained with one seed; the best by validation advance to 3 seeds,
+and the best of these by their mean is trained with 20 and tested. No candidate sees a test image.
+The stored numbers were computed when convolutions used im2col and batches were not split; the
+current rules round in a different order. If results/budget.jsonl is moved away, every candidate is
+trained under the current rules and the rows are chosen again, by validation only.
 """
 
 import dataclasses
@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from experiments._formatting import mean_and_sd, percent, time_of_row
-from experiments._quick import quickly
+from experiments._quick import quick_settings
 from experiments._records import Record, read_records, seeds_of
 from experiments._results import folder_for, run_command, write_result
 from experiments._sweep import sweep
@@ -45,11 +45,11 @@ MODEL_3 = preset("cifar10-3")
 
 Widths = tuple[int, int, int]
 _OWN: Widths = (16, 16, 16)
-# Not true of a fresh run, which goes by today's rules and trains CANDIDATES alone.
-_OF_WHAT_IS_STORED = (
-    "Candidates with another decay were tried before it was seen that the rules keep it, and could "
-    "not be chosen. These numbers were computed when convolutions were summed patch by patch and "
-    "batches at once; today's rules round in another order."
+# Does not apply to a fresh run, which uses the current rules and trains CANDIDATES only.
+_NOTE_ON_STORED_RESULTS = (
+    "Candidates with another weight decay were tried before it was noticed that the budget "
+    "prescribes it, and were not eligible. These numbers were computed when convolutions used "
+    "im2col and batches were not split; the current rules round in a different order."
 )
 
 
@@ -63,17 +63,17 @@ def candidate(
     dense: float = 1.0,
     weight_decay: float = MODEL_3.weight_decay,
 ) -> Settings:
-    """Model 3 on inputs of deviation 1, with a triangular schedule and flips.
+    """Model 3 on inputs of standard deviation 1, with a triangular schedule and flips.
 
     Args:
-        learning_rate: its peak.
-        batch_size: images a step; the steps follow from the budget.
+        learning_rate: the schedule's peak.
+        batch_size: images per step; the number of steps follows from the budget.
         momentum: as in ``Settings``.
         crop: padding of random crops; 0 for none.
-        widths: filters of the three convolutions.
-        conv: what the convolutions' initial weights are multiplied by; 0.1 in model 3.
-        dense: the same of the last layer.
-        weight_decay: as in ``Settings``, model 3's if not given.
+        widths: numbers of filters of the three convolutions.
+        conv: scale of the convolutions' initial weights; 0.1 in model 3.
+        dense: scale of the last layer's initial weights.
+        weight_decay: as in ``Settings``; model 3's by default.
     """
     return dataclasses.replace(
         MODEL_3,
@@ -126,8 +126,8 @@ CANDIDATES: dict[str, dict[str, Settings]] = {
         ),
     },
 }
-# Tried with one seed before it was seen that the budget's rules keep model 3's weight decay:
-# they could not be chosen. The first three numbers are the rate, the decay and the batch size.
+# Tried with one seed before it was noticed that the budget prescribes model 3's weight decay, so
+# not eligible. The first three numbers are the rate, the decay and the batch size.
 NOT_ELIGIBLE: dict[str, dict[str, Settings]] = {
     "own": {
         f"decay {decay}, rate {rate}, batch {size}, momentum {mu}, conv {conv}, dense {dense}": (
@@ -158,15 +158,15 @@ NOT_ELIGIBLE: dict[str, dict[str, Settings]] = {
 
 
 def main(quick: bool = False) -> None:
-    """The best within the report's own budget, chosen by validation, tested once.
+    """The best within the report's budget, chosen by validation, tested once.
 
     Args:
-        quick: 1 candidate and 2 seeds a row, 3 steps on mnist_5k, to see it work.
+        quick: smoke test: 1 candidate and 2 seeds per row, 3 steps on mnist_5k.
     """
     folder = folder_for(quick)
-    path, few = folder / "budget.jsonl", 1 if quick else CANDIDATE_SEEDS
-    tried, seeds = (_first(CANDIDATES), 2) if quick else (CANDIDATES, SEEDS)
-    chosen = choose(tried, path, few)
+    path, candidate_seeds = folder / "budget.jsonl", 1 if quick else CANDIDATE_SEEDS
+    tried, seeds = (_quick_candidates(CANDIDATES), 2) if quick else (CANDIDATES, SEEDS)
+    chosen = choose(tried, path, candidate_seeds)
     tested = {tested_name(row, name): tried[row][name] for row, name in chosen.items()}
     require_one_test(tested, read_records(path))
     sweep(tested, range(seeds), path)
@@ -177,16 +177,20 @@ def main(quick: bool = False) -> None:
 
 
 def choose(tried: Mapping[str, Mapping[str, Settings]], path: Path, seeds: int) -> dict[str, str]:
-    """Trains every candidate with seed 0, each row's best with more; returns the best of these."""
-    named = {f"{row}: {name}": some[name] for row, some in tried.items() for name in some}
-    sweep(named, range(1), path, tested=False)
+    """Trains every candidate with seed 0, each row's best with more seeds; returns the winners."""
+    candidates = {
+        f"{row}: {name}": candidates_of_row[name]
+        for row, candidates_of_row in tried.items()
+        for name in candidates_of_row
+    }
+    sweep(candidates, range(1), path, tested=False)
     first = _means(path, 1)
     finalists = {
-        row: sorted(some, key=lambda name: -first[f"{row}: {name}"])[:FINALISTS]
-        for row, some in tried.items()
+        row: sorted(candidates_of_row, key=lambda name: -first[f"{row}: {name}"])[:FINALISTS]
+        for row, candidates_of_row in tried.items()
     }
-    again = [f"{row}: {name}" for row, names in finalists.items() for name in names]
-    sweep({name: named[name] for name in again}, range(seeds), path, tested=False)
+    selected = [f"{row}: {name}" for row, names in finalists.items() for name in names]
+    sweep({name: candidates[name] for name in selected}, range(seeds), path, tested=False)
     means = _means(path, seeds)
     return {
         row: max(names, key=lambda name: means[f"{row}: {name}"])
@@ -200,10 +204,10 @@ def tested_name(row: str, name: str) -> str:
 
 
 def require_one_test(tested: Iterable[str], records: Iterable[Record]) -> None:
-    """Rejects to test a second candidate of a row: the test images are read for one alone.
+    """Rejects testing a second candidate of a row: the test images are read for only one.
 
     Raises:
-        UserError: another one was tested.
+        UserError: another candidate was tested.
     """
     for record in records:
         if "test_accuracy" in record and record["row"] not in tested:
@@ -211,7 +215,7 @@ def require_one_test(tested: Iterable[str], records: Iterable[Record]) -> None:
 
 
 def table(records: Sequence[Record], chosen: Mapping[str, str], quick: bool) -> dict[str, Any]:
-    """The result: every candidate with its validation accuracies, and the rows that were tested."""
+    """The result: every candidate with its validation accuracies, and the tested rows."""
     names = {row: tested_name(row, name) for row, name in chosen.items()}
     rows = rows_of(records, names.values(), {})
     validated = [record for record in records if "test_accuracy" not in record]
@@ -228,26 +232,29 @@ def table(records: Sequence[Record], chosen: Mapping[str, str], quick: bool) -> 
 
 
 def header(result: dict[str, Any]) -> str:
-    """What this file says of itself."""
+    """The result lines of this module's docstring."""
     rows = result["rows"].items()
     return "".join(
         [
             "Report: no such row; its best run, 0.56, saw twice as many images.\n",
-            *(f"Ours, {row}: {mean_and_sd(one['test_accuracy'])}.\n" for row, one in rows),
-            *(f"Time, {row}: {time_of_row(one)}.\n" for row, one in rows),
+            *(
+                f"Ours, {row}: {mean_and_sd(result_of_row['test_accuracy'])}.\n"
+                for row, result_of_row in rows
+            ),
+            *(f"Time, {row}: {time_of_row(result_of_row)}.\n" for row, result_of_row in rows),
         ]
     )
 
 
 def verdict(row: str, accuracies: Sequence[float]) -> str:
-    """Whether the aim was reached, in a phrase."""
+    """A phrase on whether the aim was reached."""
     short = 100 * (AIMS[row] - float(np.mean(accuracies)))
     reached = f"missed by {short:.1f} points" if short > 0 else "reached"
     return f"aim of {100 * AIMS[row]:.0f} %: {reached}"
 
 
 def section(result: dict[str, Any]) -> str:
-    """The two rows, and every candidate behind them, in Markdown."""
+    """The two rows and all their candidates, in Markdown."""
     rows = "".join(
         f"| {row} | {result['chosen'][row]} | {one['parameters']:,} "
         f"| {one['training_flops'] / 1e12:.2f} | {percent(one['validation_accuracy'])} "
@@ -260,20 +267,20 @@ def section(result: dict[str, Any]) -> str:
         for row, some in result["candidates"].items()
         for name, one in sorted(some.items(), key=lambda item: -_mean_validation(item[1]))
     )
-    return f"""At most {IMAGES_SEEN:,} training images are seen, of model 3's own. "own" is its \
-network, "wider" has other widths within {TIMES_THE_OPERATIONS} times its operations. Both take \
-inputs of mean 0 and standard deviation 1, flip half of the images, and train with momentum 0.9, \
-model 3's weight decay and a rate that rises to the one named for a fifth of the steps and then \
-falls to 0. Initial weights are normal / sqrt(fan_in / 2), those of the last layer times "dense", \
-those of the convolutions times "conv"; both are 1 where they are not named.
+    return f"""At most {IMAGES_SEEN:,} training images are seen, all from model 3's training set. \
+"own" is its network; "wider" has other widths within {TIMES_THE_OPERATIONS} times its operations. \
+Both take inputs of mean 0 and standard deviation 1, flip half of the images, and train with \
+momentum 0.9, model 3's weight decay and a learning rate that rises to the stated one over a fifth \
+of the steps and then falls to 0. Initial weights are normal / sqrt(fan_in / 2), scaled by "dense" \
+in the last layer and by "conv" in the convolutions; both are 1 unless stated.
 
 | row | chosen | parameters | training, 10^12 operations | validation, % | test accuracy, % | aim \
-| n | s a seed |
+| n | s per seed |
 | --- | --- | ---: | ---: | --- | --- | --- | ---: | ---: |
 {rows}
 Chosen by validation; no candidate saw a test image. Each was trained with seed 0, the best \
-{FINALISTS} of a row with {CANDIDATE_SEEDS} seeds, and the best of these by their mean with the \
-row's n seeds, which the validation column is of. {_OF_WHAT_IS_STORED}
+{FINALISTS} of each row with {CANDIDATE_SEEDS} seeds, and the best of these by their mean with the \
+row's n seeds, which the validation column averages. {_NOTE_ON_STORED_RESULTS}
 
 <details><summary>Every candidate</summary>
 
@@ -295,7 +302,7 @@ def _mean_validation(one: Mapping[str, Any]) -> float:
 
 
 def _means(path: Path, seeds: int) -> dict[str, float]:
-    """The mean validation accuracy of each candidate over its first seeds."""
+    """Each candidate's mean validation accuracy over its first seeds."""
     accuracies: dict[str, list[float]] = {}
     for record in read_records(path):
         if record["seed"] < seeds:
@@ -303,19 +310,21 @@ def _means(path: Path, seeds: int) -> dict[str, float]:
     return {row: float(np.mean(values)) for row, values in accuracies.items()}
 
 
-def _validated(own: Sequence[Record]) -> dict[str, Any]:
-    listed = ("validation_accuracy", "train_accuracy")
+def _validated(records: Sequence[Record]) -> dict[str, Any]:
+    fields = ("validation_accuracy", "train_accuracy")
     return {
-        "seeds": [record["seed"] for record in own],
-        **{key: [record[key] for record in own] for key in listed},
-        "settings": {key: value for key, value in own[0]["settings"].items() if key != "seed"},
+        "seeds": [record["seed"] for record in records],
+        **{key: [record[key] for record in records] for key in fields},
+        "settings": {key: value for key, value in records[0]["settings"].items() if key != "seed"},
     }
 
 
-def _first(tried: Mapping[str, Mapping[str, Settings]]) -> dict[str, dict[str, Settings]]:
-    """The first candidate of each row, in three steps."""
+def _quick_candidates(
+    tried: Mapping[str, Mapping[str, Settings]],
+) -> dict[str, dict[str, Settings]]:
+    """The first candidate of each row, with three steps."""
     first = {row: next(iter(some.items())) for row, some in tried.items()}
-    return {row: {name: quickly(settings)} for row, (name, settings) in first.items()}
+    return {row: {name: quick_settings(settings)} for row, (name, settings) in first.items()}
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
-"""What finds a wrong gradient: our checks beside the usual ones, on every planted fault.
+"""Which checks find a wrong gradient: ours and the usual ones, on every planted fault.
 
 Ours: the table in README, from results/check_styles.json.
 Time: about 12 minutes of one core of an Intel Xeon.
 Command: python -m experiments.check_styles
 Quick: python -m experiments.check_styles --quick, the faults of relu, results to runs/quick.
 
-Every style judges every planted fault of the catalogue at the same sizes, and every true rule.
-A style that takes random numbers has 12 tries; a fault is found if most of them find it, and a
-true rule is rejected wrongly if any of them rejects it.
+Every check style is run on every planted fault of the catalogue and on every correct rule, at the
+same sizes. A style that draws random numbers gets 12 tries; a fault is found if most of them find
+it, and a correct rule is wrongly rejected if any of them rejects it.
 """
 
 import time
@@ -30,7 +30,7 @@ Style = Callable[[Subject, Sizes, int], bool]
 
 def shapes_and_finiteness(subject: Subject, sizes: Sizes, seed: int) -> bool:
     """Gradients have the right shapes and are finite."""
-    args, cotangents, _ = _pulled(subject, sizes, seed, jnp.float32)
+    args, cotangents, _ = _pull(subject, sizes, seed, jnp.float32)
     return all(
         cotangent.shape == args[place].shape and bool(jnp.isfinite(cotangent).all())
         for place, cotangent in zip(subject.reals, cotangents, strict=True)
@@ -39,14 +39,14 @@ def shapes_and_finiteness(subject: Subject, sizes: Sizes, seed: int) -> bool:
 
 def gradient_of_the_sum(subject: Subject, sizes: Sizes, seed: int) -> bool:
     """``grad(sum(op))`` against autodiff in float32, to 2e-2: a cotangent of ones."""
-    args, _, _ = _pulled(subject, sizes, seed, jnp.float32)
+    args, _, _ = _pull(subject, sizes, seed, jnp.float32)
     ones = jax.tree.map(jnp.ones_like, subject.value(*args))
     ours, theirs = subject.pull(args, ones)[1], subject.reference_pull(args, ones)[1]
     return all(bool(jnp.allclose(a, b, 0, 2e-2)) for a, b in zip(ours, theirs, strict=True))
 
 
 def check_grads_float32(subject: Subject, sizes: Sizes, seed: int) -> bool:
-    """``jax.test_util.check_grads`` in float32, as it comes."""
+    """``jax.test_util.check_grads`` in float32, with its defaults."""
     return _check_grads(subject, sizes, seed, jnp.float32)
 
 
@@ -57,7 +57,7 @@ def check_grads_float64(subject: Subject, sizes: Sizes, seed: int) -> bool:
 
 
 def cotangents_in_float64(subject: Subject, sizes: Sizes, seed: int) -> bool:
-    """Our check "cotangents" alone."""
+    """Only our check "cotangents"."""
     return check_subjects("", [(subject, [sizes])], seed, ["cotangents"]).passed
 
 
@@ -72,11 +72,11 @@ ALL_OURS = "ours: all checks"
 
 
 def measure(specs: tuple[OpSpec, ...]) -> dict[str, Any]:
-    """Counts, for each style, the faults found and the true rules rejected."""
+    """Counts, for each style, the faults found and the correct rules rejected."""
     found = dict.fromkeys([*STYLES, ALL_OURS], 0)
     rejected = dict.fromkeys([*STYLES, ALL_OURS], 0)
     missed: dict[str, list[str]] = {name: [] for name in found}
-    for spec, fault, subject, sizes in _faults(specs):
+    for spec, fault, subject, sizes in _planted_faults(specs):
         verdicts = {
             name: _rejections(style, subject, sizes[0]) > TRIES / 2
             for name, style in STYLES.items()
@@ -98,10 +98,10 @@ def measure(specs: tuple[OpSpec, ...]) -> dict[str, Any]:
 
 
 def main(quick: bool = False) -> None:
-    """What finds a wrong gradient: our checks beside the usual ones.
+    """Which checks find a wrong gradient: ours and the usual ones.
 
     Args:
-        quick: the faults of relu alone.
+        quick: only the faults of relu.
     """
     specs = tuple(spec for spec in OP_SPECS if not quick or spec.name == "relu")
     began = time.perf_counter()
@@ -112,7 +112,7 @@ def main(quick: bool = False) -> None:
         print(f"{name}: finds {count} of {result['planted']}")
 
 
-def _faults(
+def _planted_faults(
     specs: tuple[OpSpec, ...],
 ) -> Iterator[tuple[str, str, Subject, Any]]:
     for spec in specs:
@@ -121,7 +121,7 @@ def _faults(
 
 
 def _rejections(style: Style, subject: Subject, sizes: Sizes) -> int:
-    """How many of the tries reject the rule; an exception rejects it."""
+    """The number of tries that reject the rule; an exception counts as a rejection."""
     count = 0
     for seed in range(TRIES):
         try:
@@ -131,7 +131,7 @@ def _rejections(style: Style, subject: Subject, sizes: Sizes) -> int:
     return count
 
 
-def _pulled(subject: Subject, sizes: Sizes, seed: int, dtype: Any) -> tuple[list[Any], Any, Any]:
+def _pull(subject: Subject, sizes: Sizes, seed: int, dtype: Any) -> tuple[list[Any], Any, Any]:
     generator = np.random.default_rng(seed)
     args = subject.draw(generator, sizes)
     drawn = subject.draw_cotangent(generator, args)
@@ -142,7 +142,7 @@ def _pulled(subject: Subject, sizes: Sizes, seed: int, dtype: Any) -> tuple[list
 
 
 def _check_grads(subject: Subject, sizes: Sizes, seed: int, dtype: Any) -> bool:
-    args, _, _ = _pulled(subject, sizes, seed, dtype)
+    args, _, _ = _pull(subject, sizes, seed, dtype)
 
     def of_reals(*reals: Any) -> Any:
         replaced = dict(zip(subject.reals, reals, strict=True))

@@ -1,9 +1,9 @@
-"""What may end a run or spoil its files: how often each was tried, and how often all held.
+"""Faults that may end a run or damage its files: how often each was injected, and survived.
 
 Command: python -m experiments.faults
 Quick: python -m experiments.faults --quick, the sample of the default test run.
 
-Runs the tests of tests/faults; what a line counts is a trial, as in 50 runs killed at 50 moments.
+Runs the tests of tests/faults; each line counts trials, as in 50 runs killed at 50 moments.
 """
 
 import subprocess
@@ -22,10 +22,10 @@ _TESTS = Path(__file__).parents[1] / "tests" / "faults"
 
 
 def main(quick: bool = False) -> None:
-    """What may end a run or spoil its files.
+    """Faults that may end a run or damage its files.
 
     Args:
-        quick: only the sample of the default test run.
+        quick: run only the sample of the default test run.
     """
     result = measure(quick)
     write_result(folder_for(quick) / "faults.json", result)
@@ -33,30 +33,30 @@ def main(quick: bool = False) -> None:
 
 
 def measure(quick: bool) -> dict[str, Any]:
-    """Runs the tests, and counts trials by what is tried."""
+    """Runs the tests, and counts trials by fault."""
     chosen = "faults and not slow" if quick else "faults"
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         command = ["-m", "pytest", str(_TESTS), "-m", chosen, f"--junitxml={report}"]
         subprocess.run([sys.executable, *command], cwd=_TESTS.parents[1], check=False)
-        rows = counted(report.read_text(encoding="utf-8"))
+        rows = count_trials(report.read_text(encoding="utf-8"))
     return {**provenance(quick), "rows": rows}
 
 
-def counted(report: str) -> list[dict[str, Any]]:
-    """Trials and how many of them held, by what is tried, from pytest's report."""
+def count_trials(report: str) -> list[dict[str, Any]]:
+    """Trials by fault, and how many of them held, from pytest's report."""
     tried, held = Counter[str](), Counter[str]()
     for test in ElementTree.fromstring(report).iter("testcase"):
-        said = {one.get("name"): one.get("value") for one in test.iter("property")}
-        fault, trials = said["fault"] or "", int(said.get("trials") or 1)
+        properties = {entry.get("name"): entry.get("value") for entry in test.iter("property")}
+        fault, trials = properties["fault"] or "", int(properties.get("trials") or 1)
         tried[fault] += trials
-        failed = [test.find(word) is not None for word in ("failure", "error")]
+        failed = [test.find(outcome) is not None for outcome in ("failure", "error")]
         held[fault] += 0 if any(failed) else trials
     return [{"fault": fault, "trials": tried[fault], "held": held[fault]} for fault in tried]
 
 
 def faults_table(result: Mapping[str, Any]) -> str:
-    """A line for each fault."""
+    """A Markdown table with one line per fault."""
     lines = ["| fault | tried | held |", "| --- | ---: | ---: |"]
     lines += [f"| {row['fault']} | {row['trials']} | {row['held']} |" for row in result["rows"]]
     return "\n".join(lines) + "\n"

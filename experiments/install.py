@@ -1,9 +1,9 @@
-"""What README says of the installation: size, time, and the versions that were really run.
+"""README's table of the installation: size, time, and the versions that were tested.
 
 Command: python -m experiments.install python3.11 python3.12
 Time: about five minutes for each Python.
 
-For each Python a fresh virtual environment gets the package, is measured, and runs the tests.
+Installs the package in a fresh virtual environment per Python, measures it and runs the tests.
 """
 
 import re
@@ -19,24 +19,24 @@ import tyro
 from experiments._results import RESULTS, folder_for, read_result, run_command, write_result
 from ffnn_jax.config import UserError
 
-# The test that README holds these very numbers.
-_OF_THIS = "tests/experiments/test_page.py::test_all_that_quotes_results_is_made_from_them"
+# The test that README quotes the numbers measured here.
+_DESELECTED = "tests/experiments/test_page.py::test_files_that_quote_results_are_up_to_date"
 _CLONE = Path(__file__).parents[1]
 
 
 def measure(interpreter: str) -> dict[str, Any]:
-    """Installs and tests in a fresh environment of this Python."""
+    """Installs and tests in a fresh environment with this interpreter."""
     with tempfile.TemporaryDirectory() as environment:
         subprocess.run([interpreter, "-m", "venv", environment], check=True)
         python = str(Path(environment) / "bin" / "python")
-        install_seconds = _timed(python, "-m", "pip", "install", "-q", "-e", ".")[0]
+        install_seconds = _run_timed(python, "-m", "pip", "install", "-q", "-e", ".")[0]
         files = [path for path in Path(environment).rglob("*") if path.is_file()]
         megabytes = sum(path.stat().st_size for path in files) / 1e6
-        _timed(python, "-m", "pip", "install", "-q", "-e", ".[test]")
-        test_seconds, printed = _timed(python, "-m", "pytest", "--deselect", _OF_THIS)
+        _run_timed(python, "-m", "pip", "install", "-q", "-e", ".[test]")
+        test_seconds, printed = _run_timed(python, "-m", "pytest", "--deselect", _DESELECTED)
         passed = re.search(r"(\d+) passed", printed)
         show = "import platform, jax; print(platform.python_version(), jax.__version__)"
-        python_version, jax_version = _timed(python, "-c", show)[1].split()
+        python_version, jax_version = _run_timed(python, "-c", show)[1].split()
     return {
         "python": python_version,
         "jax": jax_version,
@@ -49,7 +49,7 @@ def measure(interpreter: str) -> dict[str, Any]:
 
 
 def main(interpreters: Annotated[list[str], tyro.conf.Positional]) -> None:
-    """Measures the installation with each of these Pythons."""
+    """Measures the installation with each of these interpreters."""
     path = folder_for(quick=False) / "install.json"
     rows = read_result(path)["rows"] if path.exists() else []
     for interpreter in interpreters:
@@ -60,18 +60,18 @@ def main(interpreters: Annotated[list[str], tyro.conf.Positional]) -> None:
         print(row)
 
 
-def _timed(*command: str) -> tuple[float, str]:
-    """Seconds that a command took in the clone, and what it printed.
+def _run_timed(*command: str) -> tuple[float, str]:
+    """Runs a command in the clone; returns its seconds and its output.
 
     Raises:
-        UserError: it failed.
+        UserError: the command failed.
     """
     began = time.perf_counter()
-    done = subprocess.run(command, cwd=_CLONE, check=False, capture_output=True, text=True)
-    if done.returncode:
-        last = "\n".join((done.stdout + done.stderr).splitlines()[-40:])
+    result = subprocess.run(command, cwd=_CLONE, check=False, capture_output=True, text=True)
+    if result.returncode:
+        last = "\n".join((result.stdout + result.stderr).splitlines()[-40:])
         raise UserError(f"{' '.join(command)} failed:\n{last}")
-    return time.perf_counter() - began, done.stdout
+    return time.perf_counter() - began, result.stdout
 
 
 if __name__ == "__main__":

@@ -2,14 +2,14 @@
 
 Report: test accuracy 0.978, from one run.
 Ours: test accuracy 0.9764 +- 0.0034 (mean +- sd, n = 20).
-Time of training a seed: 2 s on 2 cores of AMD EPYC.
+Training time per seed: 2 s on 2 cores of AMD EPYC.
 
 Command: python -m experiments.mnist
 Quick: python -m experiments.mnist --quick, 20 steps of a narrow network, results to runs/quick.
 
 Needs the data set mnist (the quick setting needs none). Every seed has its own split,
-initialisation and batches. Table 1 is of all seeds; the figures are of the seed with the best
-validation accuracy; the test images chose nothing. ``--draw-only`` draws anew from the stored
+initialisation and batches. Table 1 is over all seeds; the figures show the seed with the best
+validation accuracy; no choice depends on the test images. ``--draw-only`` redraws from the stored
 results.
 """
 
@@ -18,7 +18,12 @@ from typing import Any
 
 import numpy as np
 
-from experiments._best_run_figures import draw_best_run, draw_best_run_figures, figure_files, shown
+from experiments._best_run_figures import (
+    best_run_data,
+    draw_best_run_figures,
+    figure_files,
+    figure_links,
+)
 from experiments._class_table import class_table, extremes
 from experiments._classes import Error, commonest_error
 from experiments._formatting import header_of_one_number, mean_and_sd, time_on
@@ -43,9 +48,9 @@ def main(seeds: int = SEEDS, quick: bool = False, draw_only: bool = False) -> No
     """Figures 1-3 and Tables 1-2: the report's network on MNIST.
 
     Args:
-        seeds: networks to train, from seed 0 on.
-        quick: 20 steps of 2 seeds of a narrow network on mnist_5k, to see it work.
-        draw_only: draw from the stored results, train nothing.
+        seeds: number of networks to train, from seed 0 on.
+        quick: smoke test: 20 steps of 2 seeds of a narrow network on mnist_5k.
+        draw_only: draw from the stored results without training.
     """
     folder = folder_for(quick)
     if not draw_only:
@@ -58,24 +63,24 @@ def main(seeds: int = SEEDS, quick: bool = False, draw_only: bool = False) -> No
 
 
 def measure(settings: Settings, quick: bool) -> dict[str, Any]:
-    """Trains and tests; returns all that the figures and tables are made of."""
+    """Trains and tests; returns the data of the figures and tables."""
     result = compute(settings, load_splits(settings.dataset, train_images=settings.train_images))
     return {
         "quick": quick,
         "settings": settings.to_json(),
         **result_to_json(result),
         "history": [record._asdict() for record in result.trained.history],
-        **draw_best_run(result),
+        **best_run_data(result),
     }
 
 
 def time_of(result: dict[str, Any]) -> str:
-    """Seconds of training for each seed, and where."""
+    """Training time per seed, and where."""
     return time_on(result["train_seconds"] / len(result["seeds"]), result["device"])
 
 
 def header(result: dict[str, Any]) -> str:
-    """What this file says of itself."""
+    """The result lines of this module's docstring."""
     return header_of_one_number(MNIST.test_accuracy, result["test_accuracy"], time_of(result))
 
 
@@ -92,10 +97,10 @@ def section(result: dict[str, Any]) -> str:
 Table 2, generated from the parameters:
 
 {network.summary().to_markdown()}
-Figures 1, 2 and 3, and the curves of all seeds; the first three of seed {result["best_seed"]}, \
-the best by validation:
+Figures 1, 2 and 3 for seed {result["best_seed"]}, the best by validation, and the curves of all \
+seeds:
 
-{shown(_FIGURES)}
+{figure_links(_FIGURES)}
 """
 
 

@@ -1,28 +1,33 @@
-"""Writes every number quoted from the results: README's blocks, experiments/README.md, headers.
+"""Writes every number quoted from the results: README, guides, experiments/README.md, headers.
 
 Command: python -m experiments.readme
 
-In README it replaces what stands between ``<!-- NAME -->`` and ``<!-- end -->``, in an experiment
-what stands between the first line and its command. A test finds them out of date when running this
-would change them.
+In README and in the guides it replaces the text between ``<!-- NAME -->`` and ``<!-- end -->``, in
+an experiment the text between its first line and its command. A test fails when running this would
+change a file.
 """
 
+import inspect
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from experiments import ablations, budget, final, mnist, table_3, text_claims
-from experiments._formatting import mean_and_sd, percent
+from experiments._chapters import chapters_table
+from experiments._formatting import percent
+from experiments._model_legend import legend
 from experiments._page import page, results
 from experiments._report import MNIST
 from experiments._results import RESULTS, read_result, run_command
 from experiments._speed_table import speed_table, whole_run_table
 from experiments.faults import faults_table
-from ffnn_jax.config import UserError
+from ffnn_jax.config import UserError, preset
+from ffnn_jax.layers import dense_backward
 
 HERE = Path(__file__).parent
 README = HERE.parent / "README.md"
+GUIDES = HERE.parent / "notebooks" / "guides"
 _HEADERS: dict[str, Callable[[dict[str, Any]], str]] = {
     "mnist": mnist.header,
     "table_3": table_3.header,
@@ -31,16 +36,14 @@ _HEADERS: dict[str, Callable[[dict[str, Any]], str]] = {
     "budget": budget.header,
     "text_claims": text_claims.header,
 }
-_PICTURES = ("1_filters", "2_misclassified", "3_confusion")
 
 
 def written() -> dict[Path, str]:
     """Every file that quotes results, with the text that it should have."""
     found = results()
-    files = {
-        README: with_blocks(README.read_text(encoding="utf-8")),
-        HERE / "README.md": page(found),
-    }
+    files = {HERE / "README.md": page(found)}
+    for path in (README, *sorted(GUIDES.glob("*.md"))):
+        files[path] = with_blocks(path.read_text(encoding="utf-8"))
     for name, header in _HEADERS.items():
         if name in found:
             path = HERE / f"{name}.py"
@@ -49,11 +52,12 @@ def written() -> dict[Path, str]:
 
 
 def with_blocks(text: str) -> str:
-    """README's text with its blocks made from the results."""
-    for name, block in _BLOCKS.items():
-        pattern = rf"(<!-- {name} -->\n).*?(<!-- end -->)"
-        text = _replaced(pattern, lambda found, make=block: found[1] + make() + found[2], text)
-    return text
+    """The text with its blocks made from the results."""
+    return re.sub(
+        r"(?s)(<!-- (\w+) -->\n).*?(<!-- end -->)",
+        lambda found: f"{found[1]}{_BLOCKS[found[2]]()}{found[3]}",
+        text,
+    )
 
 
 def with_header(code: str, header: str) -> str:
@@ -71,46 +75,43 @@ def _replaced(pattern: str, make: Callable[[re.Match[str]], str], text: str) -> 
 
 
 def main() -> None:
-    """Writes every file that quotes results anew."""
+    """Rewrites every file that quotes results."""
     for path, text in written().items():
         path.write_text(text, encoding="utf-8")
 
 
-def _table_3() -> str:
-    rows = read_result(RESULTS / "table_3.json")["rows"]
+def _results() -> str:
+    rows = {row: read_result(RESULTS / "table_3.json")["rows"][row] for row in table_3.ROWS}
+    mnist_row = read_result(RESULTS / "mnist.json")
+    seeds = min(len(row["seeds"]) for row in rows.values())
+    digits = len(mnist_row["seeds"])
+    lines = [
+        f"| MNIST | {legend(preset('mnist'))} | {100 * MNIST.test_accuracy:.1f} "
+        f"| {percent(mnist_row['test_accuracy'])} |",
+        *(
+            f"| {row} | {legend(preset(f'cifar10-{row}'))} | {100 * table_3.REPORT[row]:.0f} "
+            f"| {percent(found['test_accuracy'])} |"
+            for row, found in rows.items()
+        ),
+    ]
     return f"""
 <img src="experiments/results/table_3_forest.png" width="75%" alt="Table 3 as a forest plot">
 
-*The report's nine CIFAR-10 models: one run each there, \
-{min(len(rows[row]["seeds"]) for row in table_3.ROWS)} seeds each here.*
+*The report's models: one run each in the report, here the mean ± sd of {digits} seeds on MNIST \
+and {seeds} on CIFAR-10. Convolutions have 16 filters of 5 × 5, max pooling has windows of 2 × 2.*
 
-| model | {" | ".join(table_3.ROWS)} |
-| --- |{" ---: |" * len(table_3.ROWS)}
-| report, % | {" | ".join(f"{100 * table_3.REPORT[row]:.0f}" for row in table_3.ROWS)} |
-| ours, % | {" | ".join(percent(rows[row]["test_accuracy"]) for row in table_3.ROWS)} |
-
-[Everything of the report beside ours](experiments/README.md), claim by claim.
+| model | network | report, % | ours, % |
+| --- | --- | ---: | ---: |
+{chr(10).join(lines)}
 
 """
 
 
-def _mnist() -> str:
-    result = read_result(RESULTS / "mnist.json")
-    pictures = " ".join(
-        f'<img src="experiments/results/mnist_{name}.png" width="32%" alt="{name[2:]}">'
-        for name in _PICTURES
-    )
-    return f"""
-{pictures}
-
-*First-layer filters, misclassified digits and the confusion matrix on MNIST's 10,000 test images.*
-
-| network | data | test accuracy | report, one run | time a seed | experiment |
-| --- | --- | --- | --- | --- | --- |
-| the report's, {result["parameters"]:,} parameters | MNIST | \
-{mean_and_sd(result["test_accuracy"])} | \
-{MNIST.test_accuracy:.3f} | {mnist.time_of(result)} | [`mnist.py`](experiments/mnist.py) |
-
+def _dense() -> str:
+    body = inspect.getsource(dense_backward).split('"""')[2].rstrip()
+    return f"""```python
+def dense_backward(residuals, dz):{body}
+```
 """
 
 
@@ -119,7 +120,7 @@ def _check_styles() -> str:
     lines = [
         "",
         f"| check | finds, of {result['planted']} planted faults "
-        f"| rejects, of {result['rules']} true rules |",
+        f"| rejects, of {result['rules']} correct rules |",
         "| --- | --- | --- |",
         *(
             f"| {name} | {count} | {result['rejected'][name]} |"
@@ -143,7 +144,7 @@ def _install() -> str:
             for row in read_result(RESULTS / "install.json")["rows"]
         ),
         "",
-        "On 2 CPU cores, from a package mirror nearby; these pairs were run, no others.",
+        "On 2 CPU cores, from a nearby package mirror. Other pairs were not tested.",
         "",
         "",
     ]
@@ -155,17 +156,17 @@ def _speed() -> str:
     result = read_result(path)
     whole = read_result(path.with_name(path.name.replace("speed", "whole-run")))
     return f"""
-<img src="experiments/results/{path.stem}.png" width="75%" alt="A training step, ours and others'">
+<img src="../../experiments/results/{path.stem}.png" width="75%" alt="Training step by library">
 
-*A training step (forward, backward, update) in float32 on {result["cores"]} CPU cores: ours in \
-milliseconds; of each library the fastest variant, as a multiple of ours in the same run. Below 1 \
-it is faster than ours. numpy's product of two matrices of 2,048 by 2,048 makes \
-{result["peak_gflops"]:.0f} GFLOP/s here.*
+*A training step (forward, backward, update) in float32 on {result["cores"]} CPU cores \
+({path.stem.removeprefix("speed-cpu-")}): ours in milliseconds; each library's fastest variant \
+relative to ours in the same run, below 1 where it is faster than ours. For comparison, numpy \
+multiplies two matrices of 2,048 by 2,048 at {result["peak_gflops"]:.0f} GFLOP/s.*
 
 {speed_table(result["rows"])}
-*The report's model 0 from the start of the process to the test accuracy, 5,000 steps: median of \
-{whole["rounds"]} runs each, taken in turns. Ours then classifies the training images too and \
-writes its page and figures.*
+*The report's model 0, 5,000 steps, from process start to the test accuracy: median of \
+{whole["rounds"]} interleaved runs. Afterwards ours also classifies the training images and writes \
+its page and figures.*
 
 {whole_run_table(whole["rows"])}
 """
@@ -175,15 +176,15 @@ def _faults() -> str:
     saving = [100 * row["median"] for row in read_result(RESULTS / "saving.json")["rows"].values()]
     return f"""
 {faults_table(read_result(RESULTS / "faults.json"))}
-What a run saves by default takes {min(saving):.1f} to {max(saving):.1f} % of its time \
-([`saving.py`](experiments/saving.py)).
+Saving takes {min(saving):.1f} to {max(saving):.1f} % of a run's time by default \
+([`saving.py`](../../experiments/saving.py)).
 
 """
 
 
 _BLOCKS = {
-    "mnist": _mnist, "table_3": _table_3, "check_styles": _check_styles, "install": _install,
-    "speed": _speed, "faults": _faults,
+    "results": _results, "dense": _dense, "check_styles": _check_styles, "chapters": chapters_table,
+    "speed": _speed, "faults": _faults, "install": _install,
 }  # fmt: skip
 
 if __name__ == "__main__":

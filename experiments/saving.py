@@ -1,10 +1,10 @@
-"""What checkpoints cost: the share of a run's time that goes into them at the default interval.
+"""The cost of checkpoints: their share of a run's time at the default interval.
 
 Command: python -m experiments.saving
 Quick: python -m experiments.saving --quick, 20 steps, results to runs/quick.
 
-Random images stand in for a data set. Each round trains the report's networks anew; what is timed
-is everything that the run does to keep itself, from taking the state off the device to the file.
+Random images stand in for a data set. Each round trains the report's networks from scratch; timed
+is everything the run does to save itself, from copying the state off the device to the file.
 """
 
 import dataclasses
@@ -28,7 +28,7 @@ _SHAPES = {"mnist": (28, 28, 1), "cifar10-0": (32, 32, 3), "cifar10-3": (32, 32,
 _ROUNDS, _STEPS = 3, 3000
 
 
-class _Timed(CheckpointManager):
+class _TimedCheckpointManager(CheckpointManager):
     """A checkpoint manager that adds up the seconds it takes."""
 
     seconds = 0.0
@@ -46,10 +46,10 @@ class _Timed(CheckpointManager):
 
 
 def main(quick: bool = False) -> None:
-    """What checkpoints cost.
+    """The cost of checkpoints.
 
     Args:
-        quick: a few steps, to see it work.
+        quick: smoke test with a few steps.
     """
     result = measure(quick)
     write_result(folder_for(quick) / "saving.json", result)
@@ -58,7 +58,7 @@ def main(quick: bool = False) -> None:
 
 
 def measure(quick: bool) -> dict[str, Any]:
-    """Trains each network a few times.
+    """Trains each network several times.
 
     Raises:
         UserError: other programs keep the machine busy.
@@ -80,18 +80,18 @@ def _row(shares: list[float]) -> dict[str, Any]:
 
 
 def _share(name: str, steps: int) -> float:
-    """Seconds of saving by those of training, saving among them."""
+    """Seconds of saving over seconds of training, which include saving."""
     settings = dataclasses.replace(
         preset(name), steps=steps, seeds=1, validation=Validation("drawn", 100)
     )
     with tempfile.TemporaryDirectory() as folder:
-        checkpoints = _Timed(Path(folder))
+        checkpoints = _TimedCheckpointManager(Path(folder))
         trained = compute(settings, _random(settings, _SHAPES[name]), callbacks=checkpoints)
     return checkpoints.seconds / trained.trained.train_seconds
 
 
 def _random(settings: Settings, shape: tuple[int, int, int]) -> Splits:
-    """Images of noise in ten classes."""
+    """Noise images in ten classes."""
     generator = np.random.default_rng(0)
 
     def images(count: int) -> Dataset:

@@ -1,12 +1,12 @@
-"""Many seeds of one network: the methods to train them, side by side.
+"""Many seeds of one network: the methods of training them, side by side.
 
 Command: python -m experiments.seeds
 Quick: python -m experiments.seeds --quick, 2 seeds, 1 step, 1 round, results to runs/quick.
 
-Random images stand in for a data set; a step is the whole of it, from drawing the batch to the
-update. "one by one" calls the program of one seed for each in turn, "threads" does so from a thread
-a core, "processes" from a process a core that is bound to it; "mapped" (``jax.lax.map``) and
-"vmapped" (``jax.vmap``) are one program for all. Rounds are interleaved.
+Random images stand in for a data set; a step is timed in full, from drawing the batch to the
+update. "one by one" calls the single-seed program for each seed in turn, "threads" from one thread
+per core, "processes" from one process bound to each core; "mapped" (``jax.lax.map``) and "vmapped"
+(``jax.vmap``) are one program for all seeds. Rounds are interleaved.
 """
 
 import dataclasses
@@ -29,10 +29,10 @@ _SEEDS, _STEPS, _ROUNDS, _IMAGES = 4, 200, 5, 20_000
 
 
 def main(quick: bool = False) -> None:
-    """The methods to train many seeds.
+    """The methods of training many seeds.
 
     Args:
-        quick: a few steps, to see it work.
+        quick: smoke test with a few steps.
     """
     if not quick:
         require_quiet()
@@ -46,11 +46,11 @@ def main(quick: bool = False) -> None:
     path = folder_for(quick) / f"seeds-{device_name()}.json"
     write_result(path, result)
     for row in rows:
-        print(f"{row['network']}, {row['method']}: {row['median_ms']} ms a step and seed")
+        print(f"{row['network']}, {row['method']}: {row['median_ms']} ms per step and seed")
 
 
 def _rows(settings: Settings, seeds: int, steps: int, rounds: int) -> list[dict[str, Any]]:
-    """A row a method: milliseconds of the wall clock, divided by steps and seeds."""
+    """One row per method: wall-clock milliseconds per step and seed."""
     bench = Bench(settings, seeds, steps)
     methods: dict[str, Callable[[], float]] = {
         "one by one": bench.one_by_one,
@@ -65,20 +65,20 @@ def _rows(settings: Settings, seeds: int, steps: int, rounds: int) -> list[dict[
     for _ in range(rounds):
         for name, method in methods.items():
             laps[name].append(1e3 * method() / (steps * seeds))
-    _workers.cache_clear()  # closes their pipes, which ends them
+    _workers.cache_clear()  # closes their pipes, which stops them
     return [
         {
             "network": settings.preset,
             "method": name,
-            "median_ms": float(f"{statistics.median(found):.4g}"),
-            "spread": [float(f"{one:.4g}") for one in (min(found), max(found))],
+            "median_ms": float(f"{statistics.median(times):.4g}"),
+            "spread": [float(f"{value:.4g}") for value in (min(times), max(times))],
         }
-        for name, found in laps.items()
+        for name, times in laps.items()
     ]
 
 
 class Bench:
-    """Programs of one seed and of all, compiled once."""
+    """Programs for one seed and for all, compiled once."""
 
     def __init__(self, settings: Settings, seeds: int, steps: int) -> None:
         import jax
@@ -87,7 +87,7 @@ class Bench:
         from ffnn_jax.optim import momentum
         from ffnn_jax.training import initial_state, make_train_chunk
 
-        self._images, self._seeds_data = _drawn(settings, range(seeds))
+        self._images, self._seeds_data = _draw_data(settings, range(seeds))
         network = Network(settings.layers, self._images.pixels.shape[1:])
         optimizer = momentum(settings.learning_rate, settings.momentum, settings.weight_decay)
         self._begin = functools.partial(initial_state, network, optimizer)
@@ -98,22 +98,22 @@ class Bench:
         self._mapped = jax.jit(_by_lax_map(chunk), donate_argnums=0)
 
     def one_by_one(self) -> float:
-        """Seconds of all seeds, one after another."""
-        return _timed(lambda: [self._train(self._one, seed_data) for seed_data in self._seeds_data])
+        """Seconds for all seeds, one after another."""
+        return _time(lambda: [self._train(self._one, seed_data) for seed_data in self._seeds_data])
 
     def threads(self) -> float:
-        """Seconds of all seeds, from a thread a core."""
+        """Seconds for all seeds, from one thread per core."""
         with ThreadPoolExecutor(len(usable_cores())) as pool:
             train = functools.partial(self._train, self._one)
-            return _timed(lambda: list(pool.map(train, self._seeds_data)))
+            return _time(lambda: list(pool.map(train, self._seeds_data)))
 
     def mapped(self) -> float:
-        """Seconds of one program that goes through the seeds."""
-        return _timed(lambda: self._train_all(self._mapped))
+        """Seconds for one program that loops over the seeds."""
+        return _time(lambda: self._train_all(self._mapped))
 
     def vmapped(self) -> float:
-        """Seconds of one program whose arrays have an axis of seeds."""
-        return _timed(lambda: self._train_all(self._vmapped))
+        """Seconds for one program whose arrays have a seed axis."""
+        return _time(lambda: self._train_all(self._vmapped))
 
     def _train(self, chunk: Any, seed_data: Any) -> Any:
         state = self._begin(seed_data.key)
@@ -146,25 +146,27 @@ def _by_lax_map(chunk: Any) -> Callable[..., Any]:
     return mapped
 
 
-def _drawn(settings: Settings, seeds: Sequence[int]) -> tuple[Any, list[Any]]:
-    """Random images on the device, and the data of each seed."""
+def _draw_data(settings: Settings, seeds: Sequence[int]) -> tuple[Any, list[Any]]:
+    """Random images on the device, and each seed's data."""
     import jax
 
     from ffnn_jax.network import compute_normalisation
     from ffnn_jax.training import Images, SeedData
 
     shape = (32, 32, 3) if settings.dataset == "cifar10" else (28, 28, 1)
-    draw = np.random.default_rng(0)
-    pixels = draw.integers(0, 256, (_IMAGES, *shape), np.uint8)
-    images = Images(pixels, draw.integers(0, 10, _IMAGES).astype(np.int32))
+    generator = np.random.default_rng(0)
+    pixels = generator.integers(0, 256, (_IMAGES, *shape), np.uint8)
+    images = Images(pixels, generator.integers(0, 10, _IMAGES).astype(np.int32))
     normalisation = compute_normalisation([pixels], 1 / 255)
-    rows = np.arange(_IMAGES, dtype=np.int32)
-    cut = _IMAGES // 10
-    seeds_data = [SeedData(jax.random.key(k), rows[cut:], rows[:cut], normalisation) for k in seeds]
+    indices = np.arange(_IMAGES, dtype=np.int32)
+    split = _IMAGES // 10
+    seeds_data = [
+        SeedData(jax.random.key(k), indices[split:], indices[:split], normalisation) for k in seeds
+    ]
     return jax.device_put((images, seeds_data))
 
 
-def _timed(work: Callable[[], Any]) -> float:
+def _time(work: Callable[[], Any]) -> float:
     import jax
 
     began = time.perf_counter()
@@ -174,18 +176,18 @@ def _timed(work: Callable[[], Any]) -> float:
 
 @functools.cache
 def _workers(settings: Settings, steps: int) -> list[Any]:
-    """A process a core, with its program compiled, that waits to be told how many seeds."""
+    """One process per core, with its program compiled, that waits for a number of seeds."""
     context, workers = multiprocessing.get_context("spawn"), []
     for core in usable_cores():
         ours, theirs = context.Pipe()
         arguments = (theirs, core, settings, steps)
-        context.Process(target=_work, args=arguments, daemon=True).start()
+        context.Process(target=_serve, args=arguments, daemon=True).start()
         workers.append(ours)
     return workers
 
 
 def _in_processes(settings: Settings, seeds: int, steps: int) -> float:
-    """Seconds of all seeds, shared out to a process a core."""
+    """Seconds for all seeds, distributed over one process per core."""
     workers = _workers(settings, steps)
     shares = [len(range(index, seeds, len(workers))) for index in range(len(workers))]
     began = time.perf_counter()
@@ -196,7 +198,7 @@ def _in_processes(settings: Settings, seeds: int, steps: int) -> float:
     return time.perf_counter() - began
 
 
-def _work(pipe: Any, core: int, settings: Settings, steps: int) -> None:
+def _serve(pipe: Any, core: int, settings: Settings, steps: int) -> None:
     bind_to([core])
     bench = Bench(dataclasses.replace(settings, seeds=1), 1, steps)
     while True:

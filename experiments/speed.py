@@ -1,15 +1,15 @@
-"""Training steps beside those of other libraries: the same mathematics, one run, ratios.
+"""Our training steps against those of other libraries: the same mathematics, one run, ratios.
 
 Command: python -m experiments.speed
 Quick: python -m experiments.speed --quick, 2 variants at batch 16, 1 round, results to runs/quick.
 
-Needs the extra "bench" for the peers; one that is missing is skipped, and said. Every variant is
-a process of its own that waits while another is timed; rounds are interleaved, the order turns.
-A step is forward, backward and update on images that lie in memory. All variants begin with the
-same weights and meet the same batches; the first 20 losses of each must be plain JAX's to 1e-4.
-What is timed while other users of the hardware were busy is timed again, up to a minute.
-Plain JAX in a scan, a known weakness of XLA on a CPU, is timed at batch 16 alone. Results are
-stored network by network. ``--draw-only`` draws anew from the stored results.
+Needs the extra "bench" for the peers; a missing one is skipped and reported. Every variant runs in
+a separate process that waits while another is timed; rounds are interleaved in rotating order.
+A step is forward, backward and update on images in memory. All variants start from the same
+weights and see the same batches; the first 20 losses of each must match plain JAX's to 1e-4.
+Laps during which other users of the hardware were busy are repeated, for up to a minute.
+Plain JAX in a scan, a known weakness of XLA on a CPU, is timed only at batch 16. Results are
+stored network by network. ``--draw-only`` redraws from the stored results.
 """
 
 import contextlib
@@ -55,24 +55,24 @@ _LARGEST_DIFFERENCE = 1e-4
 
 
 def main(quick: bool = False, draw_only: bool = False) -> None:
-    """Training steps beside those of other libraries.
+    """Our training steps against those of other libraries.
 
     Args:
-        quick: 2 variants at batch 16, to see it work.
-        draw_only: draw from the stored results, time nothing.
+        quick: smoke test: 2 variants at batch 16.
+        draw_only: draw from the stored results without timing.
     """
     folder = folder_for(quick)
     path = folder / f"speed-{device_name()}.json"
     if not draw_only:
-        for so_far in measured(quick):
+        for so_far in measurements(quick):
             write_result(path, so_far)
     result = read_result(path)
-    save_figure(draw_speed(timed_today(result["rows"])), path.with_suffix(".png"))
+    save_figure(draw_speed(rows_of_current_variants(result["rows"])), path.with_suffix(".png"))
     print(f"{len(result['rows'])} rows, figure in {folder}")
 
 
-def measured(quick: bool) -> Iterator[dict[str, Any]]:
-    """Times every workload; after each comes the result so far.
+def measurements(quick: bool) -> Iterator[dict[str, Any]]:
+    """Times every workload; yields the result so far after each.
 
     Raises:
         UserError: other programs keep the machine busy.
@@ -96,26 +96,26 @@ def measured(quick: bool) -> Iterator[dict[str, Any]]:
     with contextlib.nullcontext() if quick else NoisyNeighbours() as neighbours:
         for workload in workloads:
             variants = dict(itertools.islice(VARIANTS.items(), 2)) if quick else _variants(workload)
-            found, missing = _workload_rows(workload, variants, rounds, neighbours)
-            for row in found:
+            rows, missing = _workload_rows(workload, variants, rounds, neighbours)
+            for row in rows:
                 result["rows"].append(row | {"share_of_peak": _short(row["gflops"] / peak)})
             result["skipped"] |= missing
             result["disturbed_laps"] = neighbours.disturbed if neighbours else 0
-            console.print(f"{workload.network} at batch {workload.batch}: {_best_line(found)}")
+            console.print(f"{workload.network} at batch {workload.batch}: {_best_line(rows)}")
             yield result
     for name, why in result["skipped"].items():
         console.print(f"skipped {name}: {why}")
 
 
-def timed_today(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows of variants that there still are, whatever their number of threads."""
+def rows_of_current_variants(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of variants that still exist, with any number of threads."""
     threads = "-0123456789"
     kinds = {name.rstrip(threads) for name in VARIANTS}
     return [row for row in rows if row["variant"].rstrip(threads) in kinds]
 
 
 def _variants(workload: Workload) -> dict[str, str]:
-    """Every variant, of those in a scan only such that end in a bearable time."""
+    """Every variant, except scans that would take too long."""
     left_out = {"plain-scan"} if workload.batch > _SCANNED_BATCH else set()
     return {name: module for name, module in VARIANTS.items() if name not in left_out}
 
@@ -126,7 +126,7 @@ def _workload_rows(
     rounds: int,
     neighbours: NoisyNeighbours | None = None,
 ) -> tuple[list[dict[str, Any]], dict[str, str]]:
-    """Times every variant that is there; returns what was skipped and why beside the rows."""
+    """Times every installed variant; returns the rows, and the skipped variants with reasons."""
     runners, skipped = {}, {}
     try:
         for variant, module in variants.items():
@@ -138,11 +138,11 @@ def _workload_rows(
                 runner.close()
                 continue
             runners[variant] = (runner, losses)
-        every = {name: runner for name, (runner, _) in runners.items()}
-        laps = _laps(every, rounds, neighbours)
+        running = {name: runner for name, (runner, _) in runners.items()}
+        laps = _laps(running, rounds, neighbours)
         reference = runners["plain" if "plain" in runners else "ours"][1]
         rows = [
-            _row(workload, name, laps, runner.costs(), _apart(losses, reference))
+            _row(workload, name, laps, runner.costs(), _largest_difference(losses, reference))
             for name, (runner, losses) in runners.items()
         ]
     finally:
@@ -154,17 +154,17 @@ def _workload_rows(
 def _laps(
     runners: dict[str, Runner], rounds: int, neighbours: NoisyNeighbours | None
 ) -> dict[str, list[Lap]]:
-    """One lap a variant and round, the order turning from round to round."""
+    """One lap per variant and round, in an order that rotates from round to round."""
     calls = {name: calls_for(_LAP_SECONDS, runner.lap(1)) for name, runner in runners.items()}
     laps: dict[str, list[Lap]] = {name: [] for name in runners}
     for turn in range(rounds):
-        for name in _turned(list(runners), turn):
+        for name in _rotated(list(runners), turn):
             lap = functools.partial(runners[name].lap, calls[name])
             laps[name].append(neighbours.undisturbed(lap) if neighbours else lap())
     return laps
 
 
-def _turned(names: Sequence[str], turn: int) -> Iterator[str]:
+def _rotated(names: Sequence[str], turn: int) -> Iterator[str]:
     first = turn * 5 % len(names)
     return itertools.islice(itertools.cycle(names), first, first + len(names))
 
@@ -174,19 +174,21 @@ def _row(
     variant: str,
     laps: dict[str, list[Lap]],
     costs: dict[str, float],
-    apart: float,
+    difference: float,
 ) -> dict[str, Any]:
-    """What is stored of a variant; its losses must be those of the others.
+    """The stored row of a variant, whose losses must match plain JAX's.
 
     Raises:
-        UserError: they are not.
+        UserError: they do not.
     """
-    if not apart <= _LARGEST_DIFFERENCE:
+    if not difference <= _LARGEST_DIFFERENCE:
         where = f"{workload.network} at batch {workload.batch}"
-        raise UserError(f"{variant}, {where}: its losses are {apart:.1e} off plain JAX's")
+        raise UserError(
+            f"{variant}, {where}: its losses differ from plain JAX's by {difference:.1e}"
+        )
     seconds = [lap.seconds for lap in laps[variant]]
     pairs = zip(laps[variant], laps["ours"], strict=True)
-    ratios = [own.seconds / ours.seconds for own, ours in pairs]
+    ratios = [other.seconds / ours.seconds for other, ours in pairs]
     low, median, high = np.quantile(seconds, [0.25, 0.5, 0.75]).tolist()
     return {
         "network": workload.network,
@@ -197,13 +199,13 @@ def _row(
         "ratio_to_ours": _short(statistics.median(ratios)),
         "gflops": _short(_flops(workload) / median / 1e9),
         "cores": _short(statistics.median(lap.cores for lap in laps[variant])),
-        "losses_apart": float(f"{apart:.1e}"),
+        "losses_apart": float(f"{difference:.1e}"),
         **{name: _short(value) for name, value in costs.items()},
     }
 
 
-def _apart(losses: Sequence[float], reference: Sequence[float]) -> float:
-    """The largest relative difference of two loss trajectories."""
+def _largest_difference(losses: Sequence[float], reference: Sequence[float]) -> float:
+    """The largest relative difference between two loss trajectories."""
     a, b = np.array(losses), np.array(reference)
     return float(np.max(np.abs(a - b) / np.abs(b)))
 

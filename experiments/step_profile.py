@@ -1,12 +1,12 @@
-"""Where our training step spends its time: each layer's products and all else, beside the floor.
+"""Where our training step spends its time: each layer's products and the rest, against the floor.
 
 Command: python -m experiments.step_profile
 Quick: python -m experiments.step_profile --quick, 1 network, 1 call, results to runs/quick.
 
-XLA's own record of what runs on every thread, added up by layer and direction, for a batch of 16
-(larger ones go through the network in parts of that size). Operations run side by side, and most
-share both cores among themselves: the sum is more than the time of a step. What XLA fuses counts
-where the result belongs. The floor is a layer's products at the peak rate of large products.
+Sums XLA's trace of every thread by layer and direction, for a batch of 16 (larger batches are split
+into micro-batches of that size). Operations run concurrently, and most use both cores: the sum
+exceeds the time of a step. A fused operation counts where its result belongs. The floor is the time
+of a layer's products at the peak rate of large products.
 """
 
 import re
@@ -24,7 +24,7 @@ from ffnn_jax.network import Network
 
 _NETWORKS, _BATCH, _CALLS = ("mnist", "cifar10-0", "cifar10-3"), 16, 20
 _OPERATION = re.compile(r'%(?P<name>[\w.-]+) = .*? (?P<kind>[\w-]+)\(.*op_name="(?P<path>[^"]*)"')
-_HOLDS_OTHERS = {"while", "call", "conditional"}
+_CONTAINERS = {"while", "call", "conditional"}
 _SCOPE = re.compile(r"jvp\(([^()]+)\)")
 _OTHER = "loss, update"
 Part = tuple[str, str, str]
@@ -35,7 +35,7 @@ def main(quick: bool = False) -> None:
     """Where our training step spends its time.
 
     Args:
-        quick: one call of one network, to see it work.
+        quick: smoke test: one call of one network.
     """
     if not quick:
         require_quiet()
@@ -48,7 +48,7 @@ def main(quick: bool = False) -> None:
 
 
 def profile_table(rows: list[dict[str, Any]]) -> str:
-    """A line for each layer and direction, in milliseconds of a step."""
+    """A Markdown table of milliseconds per step, one line per layer and direction."""
     lines = ["| network | layer | | products | floor | rest |"]
     lines.append("| --- | --- | --- | ---: | ---: | ---: |")
     for row in rows:
@@ -58,11 +58,11 @@ def profile_table(rows: list[dict[str, Any]]) -> str:
 
 
 def _rows(workload: Workload, calls: int, peak: float) -> Iterator[dict[str, Any]]:
-    """A row for each layer and direction, in the order of the data; the loss and update last."""
+    """One row per layer and direction, in layer order; loss and update last."""
     flops = _flops(workload)
-    spent = _spent(workload, calls, {layer for layer, _ in flops})
-    there = {part[:2] for part in spent}
-    for layer, direction in (one for one in flops if one in there):
+    spent = _time_by_part(workload, calls, {layer for layer, _ in flops})
+    present = {part[:2] for part in spent}
+    for layer, direction in (key for key in flops if key in present):
         yield {
             "network": workload.network,
             "layer": layer,
@@ -73,23 +73,23 @@ def _rows(workload: Workload, calls: int, peak: float) -> Iterator[dict[str, Any
         }
 
 
-def _spent(workload: Workload, calls: int, layers: Collection[str]) -> dict[Part, float]:
-    """Milliseconds of a step by part; 0 for a part that is not in it."""
+def _time_by_part(workload: Workload, calls: int, layers: Collection[str]) -> dict[Part, float]:
+    """Milliseconds per step by part; 0 for absent parts."""
     stepper: Any = ours.make(workload, "ours")
     parts = parts_of(stepper.compiled(), layers)
     spent: dict[Part, float] = defaultdict(float)
-    for name, nanoseconds in _recorded(stepper, calls).items():
+    for name, nanoseconds in _trace_durations(stepper, calls).items():
         if name in parts:
             spent[parts[name]] += nanoseconds / (1e6 * calls * CHUNK)
     return spent
 
 
 def parts_of(compiled: str, layers: Collection[str]) -> dict[str, Part]:
-    """What each operation of a compiled program belongs to, by its name."""
+    """The part that each operation of a compiled program belongs to, by the operation's name."""
     return {
-        found["name"]: _part(found["path"], layers)
-        for found in _OPERATION.finditer(compiled)
-        if found["kind"] not in _HOLDS_OTHERS
+        match["name"]: _part(match["path"], layers)
+        for match in _OPERATION.finditer(compiled)
+        if match["kind"] not in _CONTAINERS
     }
 
 
@@ -102,7 +102,7 @@ def _part(path: str, layers: Collection[str]) -> Part:
 
 
 def _flops(workload: Workload) -> dict[tuple[str, str], int]:
-    """Of a batch, by layer and direction, in the order of the layers; the loss and update last."""
+    """Operations per batch by layer and direction, in layer order; loss and update last."""
     network = Network(workload.layers, workload.input_shape)
     _, *rows, _ = network.summary().rows
     flops = {}
@@ -112,8 +112,8 @@ def _flops(workload: Workload) -> dict[tuple[str, str], int]:
     return {**flops, (_OTHER, ""): 0}
 
 
-def _recorded(stepper: Any, calls: int) -> Counter[str]:
-    """Nanoseconds of every operation on all threads."""
+def _trace_durations(stepper: Any, calls: int) -> Counter[str]:
+    """Nanoseconds of each operation, summed over all threads."""
     import jax
     from jax.profiler import ProfileData
 

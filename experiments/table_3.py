@@ -9,16 +9,16 @@ Model 5: report 0.54, ours 0.5338 +- 0.0155 (mean +- sd, n = 50).
 Model 6a: report 0.48, ours 0.4836 +- 0.0139 (mean +- sd, n = 50).
 Model 6b: report 0.56, ours 0.5520 +- 0.0091 (mean +- sd, n = 50).
 Model 7: report 0.55, ours 0.5439 +- 0.0109 (mean +- sd, n = 50).
-Time of training a seed: 12 s on 1 core of AMD EPYC.
+Training time per seed: 12 s on 1 core of AMD EPYC.
 
 Command: python -m experiments.table_3
-One run again: python -m experiments.table_3 --model 3 --seed 7
+Repeat one run: python -m experiments.table_3 --model 3 --seed 7
 Quick: python -m experiments.table_3 --quick, 2 models, 3 steps, results to runs/quick.
 
 Needs the data set cifar10 (the quick setting needs none). A seed sets the split, the
 initialisation and the batches (those of 16 are the same in every model), so the models are compared
-in pairs. Every finished seed is stored at once: the sweep can be stopped at any moment, and goes on
-where it was. ``--draw-only`` draws anew from the stored results.
+in pairs. Every finished seed is stored at once: the sweep can be stopped at any time and then
+resumes. ``--draw-only`` redraws from the stored results.
 """
 
 import dataclasses
@@ -31,7 +31,7 @@ from experiments._claims import answers
 from experiments._figures import draw_cost, draw_forest
 from experiments._formatting import mean_and_sd, time_of_row
 from experiments._one_seed import run_seed
-from experiments._quick import quickly
+from experiments._quick import quick_settings
 from experiments._records import read_records, seeds_of
 from experiments._results import folder_for, read_result, run_command, write_result
 from experiments._sweep import run_alone, sweep
@@ -55,7 +55,7 @@ def settings_of_rows() -> dict[str, Settings]:
 
 
 def settings_of_other_readings() -> dict[str, Settings]:
-    """What the report may have meant instead: other hidden widths, more steps for more images."""
+    """Alternative readings of the report: other hidden widths, more steps for more images."""
     more_steps = dataclasses.replace(preset("cifar10-0"), preset="cifar10-7-steps", steps=10_000)
     widths = {
         f"{row}-width-{width}": _with_width(preset(f"cifar10-{row}"), width)
@@ -75,20 +75,20 @@ def main(
     """Table 3: nine models on CIFAR-10, each with many seeds where the report had one run.
 
     Args:
-        model: run this model alone, once, with --seed, and compare with what is stored.
+        model: repeat one run of this model, with --seed, and compare it with the stored run.
         seed: the seed of that run.
-        seeds: networks of each model, from seed 0 on.
-        quick: 2 seeds of 2 models, 3 steps on mnist_5k, to see it work.
-        draw_only: draw from the stored results, train nothing.
+        seeds: number of networks per model, from seed 0 on.
+        quick: smoke test: 2 seeds of 2 models, 3 steps on mnist_5k.
+        draw_only: draw from the stored results without training.
     """
     folder = folder_for(quick)
     rows, others = settings_of_rows(), settings_of_other_readings()
     if quick:
-        both = {"2": rows["2"], "4-width-16": others["4-width-16"]}
+        quick_rows = {"2": rows["2"], "4-width-16": others["4-width-16"]}
         seeds, others = 2, {}
-        rows = {name: quickly(settings) for name, settings in both.items()}
+        rows = {name: quick_settings(settings) for name, settings in quick_rows.items()}
     if model is not None or seed is not None:
-        _run_again(model, seed, rows | others, folder)
+        _repeat_run(model, seed, rows | others, folder)
         return
     if not draw_only:
         sweep(rows, range(seeds), folder / "table_3.jsonl")
@@ -100,7 +100,7 @@ def main(
 
 
 def table(records: list[dict[str, Any]], quick: bool) -> dict[str, Any]:
-    """The result: accuracies of each row, one a seed, in the order of the seeds, and answers."""
+    """The result: each row's accuracies, one per seed in seed order, and the answered claims."""
     rows = rows_of(records, (*ROWS, *settings_of_other_readings()), REPORT)
     complete = all(len(rows.get(row, {"seeds": []})["seeds"]) > 1 for row in ROWS)
     claims = answers(rows) if complete else []
@@ -108,23 +108,23 @@ def table(records: list[dict[str, Any]], quick: bool) -> dict[str, Any]:
 
 
 def draw(result: dict[str, Any], folder: Path) -> None:
-    """Writes the forest plot, and what accuracy costs."""
+    """Writes the forest plot and the cost plot."""
     rows = result["rows"]
-    there = [row for row in ROWS if row in rows]
+    present = [row for row in ROWS if row in rows]
     title = "Table 3: test accuracy on CIFAR-10 by model"
-    forest = draw_forest(rows, {row: f"model {row}" for row in there}, title)
+    forest = draw_forest(rows, {row: f"model {row}" for row in present}, title)
     save_figure(forest, folder / "table_3_forest.png")
-    save_figure(draw_cost(rows, there, FINAL), folder / "table_3_cost.png")
+    save_figure(draw_cost(rows, present, FINAL), folder / "table_3_cost.png")
 
 
 def header(result: dict[str, Any]) -> str:
-    """What this file says of itself."""
+    """The result lines of this module's docstring."""
     rows = result["rows"]
     lines = [
         f"Model {row}: report {REPORT[row]:.2f}, ours {mean_and_sd(rows[row]['test_accuracy'])}."
         for row in ROWS
     ]
-    return "\n".join([*lines, f"Time of training a seed: {time_of_row(rows[FINAL])}.", ""])
+    return "\n".join([*lines, f"Training time per seed: {time_of_row(rows[FINAL])}.", ""])
 
 
 def _with_width(settings: Settings, width: int) -> Settings:
@@ -132,30 +132,30 @@ def _with_width(settings: Settings, width: int) -> Settings:
     return dataclasses.replace(settings, preset=f"{settings.preset}-width-{width}", layers=layers)
 
 
-def _run_again(
+def _repeat_run(
     model: str | None, seed: int | None, rows: Mapping[str, Settings], folder: Path
 ) -> None:
-    """Runs one seed of one model and compares it with what is stored; exits with 1 if unlike."""
+    """Repeats one run and compares it with the stored one; exits with 1 if they differ."""
     known = f"(known: {', '.join(rows)})"
     if model is None:
-        raise UserError(f"one run needs --model beside --seed {known}")
+        raise UserError(f"--seed also needs --model {known}")
     if model not in rows:
         raise UserError(f"model: {model!r} is unknown {known}{suggestion(model, rows)}")
     if seed is None:
-        raise UserError("one run needs --seed beside --model, as in --seed 7")
-    again = run_alone(run_seed, model, rows[model], seed)
-    print(f"model {model}, seed {seed}: test accuracy {again['test_accuracy']:.4f}")
+        raise UserError("--model also needs --seed, as in --seed 7")
+    repeated = run_alone(run_seed, model, rows[model], seed)
+    print(f"model {model}, seed {seed}: test accuracy {repeated['test_accuracy']:.4f}")
     stored = [
         r for r in seeds_of(read_records(folder / "table_3.jsonl"), model) if r["seed"] == seed
     ]
     if not stored:
         print("stored: no such seed")
-    elif stored[0]["parameters_sha256"] == again["parameters_sha256"]:
+    elif stored[0]["parameters_sha256"] == repeated["parameters_sha256"]:
         print(f"stored: {stored[0]['test_accuracy']:.4f}, the same parameters")
     else:
-        unlike = [name for name in ("versions", "device") if stored[0][name] != again[name]]
-        why = f"other {' and '.join(unlike)}" if unlike else "versions and device are alike"
-        print(f"stored: {stored[0]['test_accuracy']:.4f}, OTHER parameters ({why})")
+        differing = [name for name in ("versions", "device") if stored[0][name] != repeated[name]]
+        reason = f"different {' and '.join(differing)}" if differing else "same versions and device"
+        print(f"stored: {stored[0]['test_accuracy']:.4f}, DIFFERENT parameters ({reason})")
         sys.exit(1)
 
 

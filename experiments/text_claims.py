@@ -1,19 +1,19 @@
-"""Three sentences of the report's prose, each as a figure.
+"""Three claims in the report's text, each tested with a figure.
 
 Report: no numbers.
 Ours, test accuracy in %, mean +- sd, n = 3: batches of 16 95.3 +- 0.8,
 all images 77.2 +- 1.9, sigmoid 91.6 +- 0.9.
-Time: 3, 2 and 4 s of training a seed on 2 cores of AMD EPYC.
+Training time per seed: 3, 2 and 4 s on 2 cores of AMD EPYC.
 
 Command: python -m experiments.text_claims
 Quick: python -m experiments.text_claims --quick, 10 steps of a narrow network, to runs/quick.
 
-Needs no data set but the installed mnist_5k. That training is faster and cheaper over fewer images
-at a time: the MNIST network with batches of 16, and with the gradient over all 3,600 images, for as
-many images. That ReLU trains faster than the sigmoid: the same network with either. That mu
-controls the smoothness: the moving average (24) of one bias's gradients, at parameters that stand
-still. Each curve has the learning rate, of those listed, with the best validation accuracy.
-``--draw-only`` draws anew from the stored results.
+Needs only the bundled data set mnist_5k. The claims: training is faster and cheaper over fewer
+images at a time (the MNIST network with batches of 16, and with the gradient over all 3,600 images,
+for the same number of images); ReLU trains faster than the sigmoid (the same network with either);
+mu controls the smoothness (the moving average (24) of one bias's gradients, at fixed parameters).
+Each curve uses the listed learning rate with the best validation accuracy.
+``--draw-only`` redraws from the stored results.
 """
 
 import dataclasses
@@ -45,18 +45,18 @@ RATES = (0.1, 0.3, 1.0, 3.0)
 MOMENTA = (0.0, 0.5, 0.8, 0.9, 0.95, 0.99)
 _CURVES = ("mini-batch", "full gradient", "sigmoid")
 _BATCH = 16
-_LEARNT = 0.9
+_TARGET_ACCURACY = 0.9
 _WITH_RELU = dataclasses.replace(
     preset("quickstart"), batch_size=_BATCH, validation_batches=25, validation_interval=50
 )
 
 
 def main(quick: bool = False, draw_only: bool = False) -> None:
-    """Three sentences of the report's prose, each as a figure.
+    """Three claims in the report's text, each tested with a figure.
 
     Args:
-        quick: 10 steps of a narrow network, 1 seed and 1 rate, to see it work.
-        draw_only: draw from the stored results, train nothing.
+        quick: smoke test: 10 steps of a narrow network, 1 seed and 1 rate.
+        draw_only: draw from the stored results without training.
     """
     folder = folder_for(quick)
     if not draw_only:
@@ -66,7 +66,7 @@ def main(quick: bool = False, draw_only: bool = False) -> None:
 
 
 def measure(quick: bool) -> dict[str, Any]:
-    """Trains everything that is compared."""
+    """Trains all networks to be compared."""
     steps, seeds, rates, batches = (10, 1, RATES[:1], 200) if quick else (3000, SEEDS, RATES, 4000)
     layers = narrow(_WITH_RELU.layers) if quick else _WITH_RELU.layers
     relu = dataclasses.replace(_WITH_RELU, layers=layers, steps=steps, seeds=seeds)
@@ -83,7 +83,7 @@ def measure(quick: bool) -> dict[str, Any]:
 
 
 def full_gradient(settings: Settings) -> Settings:
-    """All training images in each step, and no more images than before."""
+    """The settings with all training images in each step, and no more images in total."""
     count = len(load(settings.dataset, "train"))
     steps = max(settings.steps * settings.batch_size // count, 2)
     return dataclasses.replace(
@@ -92,15 +92,15 @@ def full_gradient(settings: Settings) -> Settings:
 
 
 def with_sigmoid(settings: Settings) -> Settings:
-    """The same network with a sigmoid for each ReLU."""
+    """The settings with a sigmoid for each ReLU."""
     layers = tuple(Sigmoid() if layer == ReLU() else layer for layer in settings.layers)
     return dataclasses.replace(settings, layers=layers)
 
 
 def smoothness(model: Model, images: Dataset, batches: int) -> dict[str, Any]:
-    """How much a bias's gradient varies from batch to batch, and how much its moving average.
+    """How much a bias's gradient and its moving average vary from batch to batch.
 
-    Of independent gradients of variance 1 the moving average (24) has, in the long run, the
+    For independent gradients of variance 1 the moving average (24) has, in the long run, the
     variance (1 - mu)^2 (1 + mu^2 + mu^4 + ...) = (1 - mu) / (1 + mu).
     """
     gradients = _gradients_of_a_bias(model, images, batches)
@@ -131,72 +131,72 @@ def draw(result: dict[str, Any], folder: Path) -> None:
         "smoothness": draw_smoothness(result["smoothness"]),
     }
     for name, figure in figures.items():
-        save_figure(figure, folder / f"prose_{name}.png")
+        save_figure(figure, folder / f"text_claims_{name}.png")
 
 
 def header(result: dict[str, Any]) -> str:
-    """What this file says of itself."""
+    """The result lines of this module's docstring."""
     mini, full, sigmoid = (result[name] for name in _CURVES)
     return (
         "Report: no numbers.\n"
         f"Ours, test accuracy in %, mean +- sd, n = {len(mini['test_accuracy'])}: batches of 16 "
         f"{_ascii(mini)},\nall images {_ascii(full)}, sigmoid {_ascii(sigmoid)}.\n"
-        f"Time: {mini['train_seconds']:.0f}, {full['train_seconds']:.0f} and "
-        f"{sigmoid['train_seconds']:.0f} s of training a seed on {processor(result['device'])}.\n"
+        f"Training time per seed: {mini['train_seconds']:.0f}, {full['train_seconds']:.0f} and "
+        f"{sigmoid['train_seconds']:.0f} s on {processor(result['device'])}.\n"
     )
 
 
 def section(result: dict[str, Any]) -> str:
-    """The three figures, with what they say, in Markdown."""
+    """The three figures and their findings, in Markdown."""
     mini, full, sigmoid = (result[name] for name in _CURVES)
-    rough = result["smoothness"]
-    apart = max(abs(a / b - 1) for a, b in zip(rough["measured"], rough["expected"], strict=True))
+    ratios = result["smoothness"]
+    off = max(abs(a / b - 1) for a, b in zip(ratios["measured"], ratios["expected"], strict=True))
     steps, seconds = full["settings"]["steps"], full["train_seconds"]
-    looks = _accuracy_by_step(mini)
-    in_time = [step for step in looks if step * _seconds_a_step(mini) <= seconds]
-    reached = max(in_time or looks)
-    return f"""| curve | rate | test accuracy, % | n | s a seed |
+    accuracies = _accuracy_by_step(mini)
+    in_time = [step for step in accuracies if step * _seconds_per_step(mini) <= seconds]
+    reached = max(in_time or accuracies)
+    return f"""| curve | rate | test accuracy, % | n | s per seed |
 | --- | --- | --- | ---: | ---: |
 {_line("batches of 16", mini)}{_line("all images", full)}{_line("batches of 16, sigmoid", sigmoid)}
-Batches against all images: {steps} steps over all of them take \
-{seconds:.1f} s, and the mean validation accuracy is then {_accuracy_by_step(full)[steps]:.0%}. \
-After as many seconds {reached:,} steps over 16 images are done, and it is \
-{looks[reached]:.0%}.
+Batches against all images: {steps} steps over all images take \
+{seconds:.1f} s and reach a mean validation accuracy of {_accuracy_by_step(full)[steps]:.0%}. \
+In the same time, {reached:,} steps over 16 images reach \
+{accuracies[reached]:.0%}.
 
 ![batches of 16 or all images](results/text_claims_batches.png)
 
-ReLU against the sigmoid: the mean validation accuracy first reaches {_LEARNT:.0%} after \
-{_learnt(mini)} steps with ReLU, after {_learnt(sigmoid)} with the sigmoid.
+ReLU against the sigmoid: the mean validation accuracy first reaches {_TARGET_ACCURACY:.0%} after \
+{_steps_to_target(mini)} steps with ReLU, after {_steps_to_target(sigmoid)} with the sigmoid.
 
 ![ReLU or sigmoid](results/text_claims_activations.png)
 
-mu as smoothness: the deviation of the moving average (24), over that of the gradients, is \
-sqrt((1 - mu)/(1 + mu)) for independent gradients; what is measured is at most {apart:.0%} away.
+mu as smoothness: for independent gradients, the standard deviation of the moving average (24) is \
+sqrt((1 - mu)/(1 + mu)) times that of the gradients; the measured ratios are within {off:.0%}.
 
 ![mu as smoothness](results/text_claims_smoothness.png)
 """
 
 
-def _learnt(curve: dict[str, Any]) -> str:
-    """The first step at which the seeds' mean validation accuracy is high enough."""
-    reached = [step for step, mean in _accuracy_by_step(curve).items() if mean >= _LEARNT]
+def _steps_to_target(curve: dict[str, Any]) -> str:
+    """The first step at which the seeds' mean validation accuracy reaches the target."""
+    reached = [step for step, mean in _accuracy_by_step(curve).items() if mean >= _TARGET_ACCURACY]
     return f"{min(reached):,}" if reached else "more than all"
 
 
 def _accuracy_by_step(curve: dict[str, Any]) -> dict[int, float]:
-    """The seeds' mean validation accuracy at every look."""
+    """The seeds' mean accuracy at each validation."""
     by_step: dict[int, list[float]] = {}
     for line in curve["history"]:
         by_step.setdefault(line["step"], []).append(line["validation_accuracy"])
     return {step: float(np.mean(values)) for step, values in by_step.items()}
 
 
-def _seconds_a_step(curve: dict[str, Any]) -> float:
+def _seconds_per_step(curve: dict[str, Any]) -> float:
     return curve["train_seconds"] / curve["settings"]["steps"]
 
 
 def _best_rate(settings: Settings, rates: Sequence[float]) -> tuple[dict[str, Any], Model]:
-    """Trains with each rate; returns what is stored of the best by validation, and its model."""
+    """Trains with each rate; returns the stored form of the best by validation, and its model."""
     splits, accuracies = load_splits(settings.dataset), {}
     best: Any = None
     for rate in rates:
@@ -217,7 +217,7 @@ def _best_rate(settings: Settings, rates: Sequence[float]) -> tuple[dict[str, An
 
 
 def _gradients_of_a_bias(model: Model, images: Dataset, batches: int) -> np.ndarray:
-    """The derivative of the loss by the last layer's first bias, batch after batch."""
+    """The derivative of the loss with respect to the last layer's first bias, for each batch."""
     rows = np.random.default_rng(0).integers(0, len(images), (batches, _BATCH))
     pixels, labels = jnp.asarray(images.images), jnp.asarray(images.labels)
     last = list(model.network.param_specs)[-1]
@@ -237,7 +237,7 @@ def _gradients_of_a_bias(model: Model, images: Dataset, batches: int) -> np.ndar
 
 
 def _moving_average(gradients: np.ndarray, mu: float) -> np.ndarray:
-    """The m of (24) after each gradient, by the library's own rule."""
+    """The m of (24) after each gradient, by the package's rule."""
     rule = momentum(1.0, mu)
 
     def step(state: Any, g: jax.Array) -> Any:

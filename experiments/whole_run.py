@@ -1,16 +1,16 @@
-"""From the start of the process to the test accuracy: the report's model 0, ours and others'.
+"""From process start to test accuracy: the report's model 0, in ours and other libraries.
 
 Command: python -m experiments.whole_run
 Quick: python -m experiments.whole_run --quick, a few steps of ours, 1 round, results to runs/quick.
 
 Needs the data set cifar10 (the quick setting needs none) and the extra "bench" for the peers; one
-that is missing is skipped, and said. Each run is a fresh process: imports, data, compiling, 5,000
-steps of 16 images, and the test. Its seconds are those until the test accuracy is on its standard
-output; those until its end are kept too. Ours is the command ``ffnn-jax train``, which validates on
-its way, and after the test classifies the training images and writes its folder with a page and
-figures; "ours" compiles all of it, "ours-again" finds what it compiled before. The others are
-written twice: as a user would after the library's own tutorial, and tuned. Rounds are interleaved,
-the order turns.
+that is missing is skipped and reported. Each run is a fresh process: imports, data, compilation,
+5,000 steps of 16 images, and the test. Timed is the period until the test accuracy appears on
+standard output; the time until exit is stored too. Ours is the command ``ffnn-jax train``, which
+also validates during training, and after the test classifies the training images and writes its
+folder with a page and figures; "ours" compiles everything, "ours-again" uses the compilation cache.
+The others are written twice: as a user would following the library's tutorial, and tuned. Rounds
+are interleaved in rotating order.
 """
 
 import os
@@ -44,10 +44,10 @@ VARIANTS: dict[str, tuple[str, ...]] = {
 
 
 def main(quick: bool = False) -> None:
-    """Whole runs of model 0, ours and others'.
+    """Whole runs of model 0, in ours and other libraries.
 
     Args:
-        quick: a few steps of ours, to see it work.
+        quick: smoke test: a few steps of ours.
     """
     path = folder_for(quick) / f"whole-run-{device_name()}.json"
     write_result(path, measure(quick))
@@ -77,33 +77,33 @@ def measure(quick: bool) -> dict[str, Any]:
 def _rounds(
     variants: Mapping[str, Sequence[str]], rounds: int
 ) -> tuple[dict[str, list[dict[str, float]]], dict[str, str]]:
-    """The runs of each variant, and why some were skipped."""
+    """The runs of each variant, and the skipped variants with reasons."""
     console = Console(highlight=False)
     runs: dict[str, list[dict[str, float]]] = {}
     skipped: dict[str, str] = {}
-    for turn in range(rounds):
+    for round_number in range(rounds):
         names = [name for name in variants if name not in skipped]
-        for name in names[turn % len(names) :] + names[: turn % len(names)]:
+        for name in names[round_number % len(names) :] + names[: round_number % len(names)]:
             try:
-                found = _run(variants[name])
+                run = _run(variants[name])
             except UserError as error:
                 skipped[name] = str(error)
                 console.print(f"skipped {name}: {error}")
                 continue
-            runs.setdefault(name, []).append(found)
-            console.print(f"{name}: {found['seconds']:.1f} s, accuracy {found['accuracy']:.4f}")
+            runs.setdefault(name, []).append(run)
+            console.print(f"{name}: {run['seconds']:.1f} s, accuracy {run['accuracy']:.4f}")
     if "ours" in skipped:
         raise UserError(f"ours: {skipped['ours']}")
-    return {name: found for name, found in runs.items() if name not in skipped}, skipped
+    return {name: run for name, run in runs.items() if name not in skipped}, skipped
 
 
 def _run(command: Sequence[str]) -> dict[str, float]:
-    """Seconds from the start of a process to its test accuracy and to its end, and the accuracy.
+    """The test accuracy of a process, and the seconds from its start to the accuracy and to exit.
 
     Raises:
-        UserError: it failed.
+        UserError: the process failed.
     """
-    found: dict[str, float] = {}
+    result: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as errors:
         options = ["--run-dir", f"{folder}/run"] if "ffnn_jax" in command else []
         began = time.perf_counter()
@@ -115,36 +115,39 @@ def _run(command: Sequence[str]) -> dict[str, float]:
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
         ) as process:
             for line in process.stdout or ():
-                if said := _TEST_ACCURACY.search(line):
+                if match := _TEST_ACCURACY.search(line):
                     seconds = time.perf_counter() - began
-                    found = {"seconds": seconds, "accuracy": float(said[1])}
-        found["seconds_to_the_end"] = time.perf_counter() - began
+                    result = {"seconds": seconds, "accuracy": float(match[1])}
+        result["seconds_to_the_end"] = time.perf_counter() - began
         errors.seek(0)
-        if process.returncode or "accuracy" not in found:
-            raise UserError((errors.read().strip() or "no word").splitlines()[-1][:200])
-    return found
+        if process.returncode or "accuracy" not in result:
+            raise UserError((errors.read().strip() or "no error message").splitlines()[-1][:200])
+    return result
 
 
 def _rows(runs: Mapping[str, Sequence[Mapping[str, float]]]) -> list[dict[str, Any]]:
-    """A row a variant; ratios are of runs of the same round."""
+    """One row per variant; ratios compare runs of the same round."""
     ours = [run["seconds"] for run in runs["ours"]]
     return [
         {
             "variant": name,
-            "seconds": [round(run["seconds"], 2) for run in found],
-            "median_seconds": round(statistics.median(run["seconds"] for run in found), 2),
+            "seconds": [round(run["seconds"], 2) for run in runs_of_variant],
+            "median_seconds": round(
+                statistics.median(run["seconds"] for run in runs_of_variant), 2
+            ),
             "median_seconds_to_the_end": round(
-                statistics.median(run["seconds_to_the_end"] for run in found), 2
+                statistics.median(run["seconds_to_the_end"] for run in runs_of_variant), 2
             ),
             "ratio_to_ours": round(
                 statistics.median(
-                    run["seconds"] / own for run, own in zip(found, ours, strict=True)
+                    run["seconds"] / reference
+                    for run, reference in zip(runs_of_variant, ours, strict=True)
                 ),
                 3,
             ),
-            "accuracy": [run["accuracy"] for run in found],
+            "accuracy": [run["accuracy"] for run in runs_of_variant],
         }
-        for name, found in runs.items()
+        for name, runs_of_variant in runs.items()
     ]
 
 

@@ -1,19 +1,19 @@
-"""Feed-forward networks in JAX whose every gradient is derived by hand.
+"""Feed-forward networks in JAX with every gradient derived by hand.
 
-- ``ffnn_jax.layers``: the mathematics, an operation and its derived backward a chapter.
+- ``ffnn_jax.layers``: the mathematics, one chapter per operation and its derived backward.
 - ``ffnn_jax.optim``: momentum, with optax's interface.
-- ``ffnn_jax.nn``: what a layer is beside its mathematics: shapes, parameters, state, ``apply``.
+- ``ffnn_jax.nn``: layer configurations: shapes, parameters, state, ``apply``.
 - ``ffnn_jax.config``: settings, augmentations and presets.
-- ``ffnn_jax.network``: layers one after another, made into (init, apply, summary).
-- ``ffnn_jax.data``: labelled images through tensorflow-datasets.
+- ``ffnn_jax.network``: a sequence of layers as a network: init, apply, summary.
+- ``ffnn_jax.data``: labelled images from tensorflow-datasets.
 - ``ffnn_jax.training``: the jitted step, and the loop around it.
-- ``ffnn_jax.models``: what outlives a run: saved, loaded, used, exported.
+- ``ffnn_jax.models``: trained models: saved, loaded, used, exported.
 - ``ffnn_jax.reporting``: metrics, tables and figures.
 - ``ffnn_jax.runs``: a whole run, from settings to a folder.
-- ``ffnn_jax.verify``: the checker of hand-derived gradients, for yours as for ours.
-- ``ffnn_jax.catalogue``: the layers' plain definitions, and wrong rules that must be caught.
+- ``ffnn_jax.verify``: the checker of hand-derived gradients, yours as well as ours.
+- ``ffnn_jax.catalogue``: the layers' reference implementations, and planted faults to be caught.
 
-Importing the package imports none of them, so that it costs nothing.
+Importing the package imports none of these, so it is cheap.
 """
 
 from importlib.metadata import version

@@ -1,4 +1,4 @@
-"""``python -m ffnn_jax`` is ``ffnn-jax``."""
+"""``python -m ffnn_jax`` runs ``ffnn-jax``."""
 
 from ffnn_jax.cli import main
 

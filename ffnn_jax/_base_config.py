@@ -1,4 +1,4 @@
-"""A value config by its type and fields: how it is written, and how it is read back."""
+"""Configurations as dataclasses: printed as Python, built from fields, and validated."""
 
 import dataclasses
 import math
@@ -9,17 +9,17 @@ from ffnn_jax._errors import UserError, suggestion
 
 @dataclasses.dataclass(frozen=True)
 class BaseConfig:
-    """A configuration that is written as it was made."""
+    """A configuration that prints as the Python call that creates it."""
 
     def __str__(self) -> str:
-        """The configuration as Python, defaults left out."""
+        """The configuration as Python, without defaults."""
         fields = ((field, getattr(self, field.name)) for field in dataclasses.fields(self))
-        told = [
-            f"{field.name}={_written(value)}"
+        arguments = [
+            f"{field.name}={_format(value)}"
             for field, value in fields
             if repr(value) != repr(field.default)
         ]
-        return f"{type(self).__name__}({', '.join(told)})"
+        return f"{type(self).__name__}({', '.join(arguments)})"
 
 
 def from_fields(kind: Any, name: str, fields: dict[str, Any]) -> Any:
@@ -28,9 +28,9 @@ def from_fields(kind: Any, name: str, fields: dict[str, Any]) -> Any:
     Raises:
         UserError: a key is unknown or missing, or a value is rejected.
     """
-    config = dataclasses.fields(kind)
-    known = [field.name for field in config]
-    for field in config:
+    expected = dataclasses.fields(kind)
+    known = [field.name for field in expected]
+    for field in expected:
         if field.default is dataclasses.MISSING and field.name not in fields:
             raise UserError(f"{name}: the key {field.name!r} is missing")
     for key in fields:
@@ -66,16 +66,16 @@ def require_number(config: BaseConfig, name: str, least: float, below: float) ->
 
 
 def require(config: BaseConfig, name: str, holds: bool, allowed: str) -> None:
-    """Rejects a configuration unless ``holds``, saying what the field must be.
+    """Rejects a configuration unless ``holds``, stating what the field must be.
 
     Raises:
-        UserError: it does not hold.
+        UserError: ``holds`` is False.
     """
     if not holds:
         raise UserError(f"{config}: {name} must be {allowed}")
 
 
-def _written(value: Any) -> str:
-    if isinstance(value, tuple) and value and all(isinstance(one, BaseConfig) for one in value):
+def _format(value: Any) -> str:
+    if isinstance(value, tuple) and value and all(isinstance(item, BaseConfig) for item in value):
         return f"({', '.join(map(str, value))}{',' if len(value) == 1 else ''})"
     return repr(value)

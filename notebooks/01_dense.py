@@ -14,12 +14,12 @@
 # %% [markdown]
 # # Chapter 1: the dense layer
 #
-# A dense layer takes $m$ numbers and gives $n$ numbers. Each output is a weighted sum of all
-# inputs, plus a constant. This chapter derives its gradient, equations (1) to (16), and redoes
-# every step with numbers small enough for paper.
+# A dense layer maps $m$ numbers to $n$ numbers. Each output is a weighted sum of all inputs, plus
+# a constant. This chapter derives its gradient, equations (1) to (16), and repeats every step with
+# numbers small enough to work out by hand.
 #
 # You need calculus (partial derivatives and the chain rule) and matrix products. You do not need
-# to know back-propagation. At the end of this chapter you will have done it.
+# to know back-propagation: by the end of this chapter you will have done it.
 #
 # The layer itself is in `ffnn_jax/layers/_dense.py`. This notebook imports it.
 
@@ -47,25 +47,25 @@ from ffnn_jax.optim import momentum
 # %% [markdown]
 # ## What $dv$ means
 #
-# A network ends in one number, the loss $L$. Training wants to know how $L$ changes when a weight
-# changes. So for every array $v$ on the way to $L$ we write
+# A network ends in one number, the loss $L$. To train it we need to know how $L$ changes when a
+# weight changes. So for every array $v$ on the way to $L$ we write
 #
 # $$dv = \frac{\partial L}{\partial v}, \qquad (dv)_i = \frac{\partial L}{\partial v_i}.$$
 #
-# $dv$ has the shape of $v$. It is called the *cotangent* of $v$. It is not a small change of $v$,
-# as the same letters mean in a calculus course. It is the answer to: if $v_i$ grows a little, how
-# much does $L$ grow, for each unit of growth?
+# $dv$ has the shape of $v$ and is called the *cotangent* of $v$. Unlike in a calculus course, $dv$
+# does not stand for a small change of $v$. It answers the question: if $v_i$ grows a little, how
+# much does $L$ grow per unit of that growth?
 #
-# A layer does not know $L$. It knows its own inputs and outputs. The layer after it hands it $dz$,
-# the cotangent of its output $z$. From $dz$ it works out the cotangents of all that went in: $dx$,
-# $dW$ and $db$. It hands $dx$ to the layer before it, whose output $x$ is. This passing of
+# A layer does not know $L$; it knows only its own inputs and outputs. The next layer hands it $dz$,
+# the cotangent of its output $z$. From $dz$ it computes the cotangents of everything that went in:
+# $dx$, $dW$ and $db$. It then hands $dx$ to the previous layer, which produced $x$. This passing of
 # cotangents from the last layer to the first is back-propagation.
 #
 # **Rows and columns.** On paper a data point is a column $x$, a batch is a matrix $X$ with one
-# column for each data point, and the layer is $Z = WX + b\mathbf{1}^T$. The library has the batch
-# first, one *row* for each data point, as JAX libraries do. Its arrays are the transposes:
-# `x` is $X^T$, `w` is $W^T$, `z` is $Z^T$. Below we type matrices as they stand on paper and
-# write `.T`.
+# column per data point, and the layer is $Z = WX + b\mathbf{1}^T$. The library puts the batch
+# first, with one *row* per data point, as JAX libraries do. Its arrays are the transposes:
+# `x` is $X^T$, `w` is $W^T$, `z` is $Z^T$. Below we type matrices as they appear on paper and
+# append `.T`.
 
 # %% [markdown]
 # ## One data point
@@ -100,7 +100,7 @@ assert jnp.array_equal(z, jnp.array([2.0, 4.0]))  # (1)
 #
 # $$L = \tfrac12 (z_1 - t_1)^2 + \tfrac12 (z_2 - t_2)^2 = \tfrac12 \cdot 9 + \tfrac12 \cdot 1 = 5.$$
 #
-# Its derivative is $dz_i = z_i - t_i$, so $dz = (3, -1)$. This is what the layer is handed.
+# Its derivative is $dz_i = z_i - t_i$, so $dz = (3, -1)$. This is what the layer receives.
 
 # %%
 target = jnp.array([-1.0, 5.0])
@@ -118,18 +118,18 @@ assert jnp.array_equal(dz, jnp.array([3.0, -1.0]))
 # %% [markdown]
 # ### The input's cotangent
 #
-# Differentiate (1) with respect to one input. The sum in (1) has used up the letter $j$, so we
+# Differentiate (1) with respect to one input. The sum in (1) already uses the letter $j$, so we
 # call the output $l$ and the input $i$. In $z_l = \sum_j W_{lj} x_j + b_l$ only the term $j = i$
 # contains $x_i$:
 #
 # $$\frac{\partial z_l}{\partial x_i} = W_{li} \tag{2}$$
 #
-# The chain rule adds up every way in which $x_i$ reaches $L$. It reaches $L$ through each output:
+# The chain rule sums over every path from $x_i$ to $L$, and there is one through each output:
 #
 # $$dx_i = \sum_{l=1}^{n} dz_l\, \frac{\partial z_l}{\partial x_i}
 # = \sum_{l=1}^{n} dz_l\, W_{li} \tag{3}$$
 #
-# This is column $i$ of $W$ times $dz$. All inputs at once:
+# This is the dot product of column $i$ of $W$ and $dz$. For all inputs at once:
 #
 # $$dx = W^T dz \tag{4}$$
 #
@@ -141,16 +141,16 @@ assert jnp.array_equal(dz, jnp.array([3.0, -1.0]))
 #
 # ### The parameters' cotangents
 #
-# Weight $W_{ij}$ stands in row $i$, so it is a factor in output $i$ and in no other. The
-# *Kronecker delta* says so in a formula: $\delta_{il}$ is 1 if $i = l$, and 0 otherwise.
+# Weight $W_{ij}$ is in row $i$, so it is a factor in output $i$ and in no other. The *Kronecker
+# delta* puts this into a formula: $\delta_{il}$ is 1 if $i = l$, and 0 otherwise.
 #
 # $$\frac{\partial z_l}{\partial W_{ij}} = \delta_{il}\, x_j \tag{5}$$
 #
 # $$\frac{\partial z_l}{\partial b_i} = \delta_{il} \tag{6}$$
 #
-# The chain rule sums over the outputs $l$, as before. The delta is 0 in every term but one,
-# $l = i$. It picks that term out, and the sum is gone. The index $i$ stays free: it says which
-# weight we ask about.
+# The chain rule sums over the outputs $l$, as before. The delta is 0 in every term except
+# $l = i$. It picks out that term, and the sum disappears. The index $i$ stays free: it says which
+# weight is meant.
 #
 # $$dW_{ij} = \sum_{l=1}^{n} dz_l\, \frac{\partial z_l}{\partial W_{ij}}
 # = \sum_{l=1}^{n} dz_l\, \delta_{il}\, x_j = dz_i\, x_j \tag{7}$$
@@ -180,12 +180,12 @@ assert jnp.array_equal(dw.T, jnp.array([[6.0, 3.0, 9.0], [-2.0, -1.0, -3.0]]))  
 assert jnp.array_equal(db, jnp.array([3.0, -1.0]))  # (8), (10)
 
 # %% [markdown]
-# What do these numbers say? $dW_{12} = 3$ says: add 0.01 to $W_{12}$, and $L$ grows by about
+# What do these numbers mean? $dW_{12} = 3$ means: if we add 0.01 to $W_{12}$, $L$ grows by about
 # $0.01 \cdot 3 = 0.03$. Try it. By hand, $z_1$ becomes 2.01 and
 # $L = \tfrac12 \cdot 3.01^2 + \tfrac12 = 5.03005$.
 
 # %%
-nudged = w.at[1, 0].add(0.01)  # W_12 on paper: row 1, column 2; here transposed, counted from 0
+nudged = w.at[1, 0].add(0.01)  # W_12 on paper (row 1, column 2), transposed and zero-based
 growth = float(loss_of_column(x, nudged, b) - loss_of_column(x, w, b))
 print(f"dW_12 predicts {0.01 * float(dw[1, 0]):.5f}, L grew by {growth:.5f}")
 assert abs(growth - 0.03005) < 1e-5
@@ -193,29 +193,29 @@ assert abs(growth - 0.03005) < 1e-5
 # %% [markdown]
 # ## A batch
 #
-# Training puts $N$ data points through the layer at once. They do not meet: each has its own
-# column, and all share one $W$ and one $b$.
+# Training passes $N$ data points through the layer at once. They do not interact: each has its own
+# column, and all share the same $W$ and $b$.
 #
 # $$Z = \begin{pmatrix} W x^{(1)} + b & W x^{(2)} + b & \cdots & W x^{(N)} + b \end{pmatrix}
 # \tag{11}$$
 #
-# The columns side by side are a matrix product. The row $\mathbf{1}^T = (1, \ldots, 1)$ of $N$
+# Side by side, the columns form a matrix product. The row $\mathbf{1}^T = (1, \ldots, 1)$ of $N$
 # ones copies $b$ into every column. JAX calls this copying *broadcasting*.
 #
 # $$Z = W X + b\, \mathbf{1}^T \tag{12}$$
 #
-# **The inputs.** $X$ and its cotangent have one column for each data point:
+# **The inputs.** $X$ and its cotangent have one column per data point:
 #
 # $$dX = \begin{pmatrix} dx^{(1)} & dx^{(2)} & \cdots & dx^{(N)} \end{pmatrix} \tag{13}$$
 #
-# Column $l$ of $Z$ depends on column $l$ of $X$ and on no other. So (4) holds for each column:
+# Column $l$ of $Z$ depends only on column $l$ of $X$, so (4) holds for each column:
 #
 # $$dX = \begin{pmatrix} W^T dz^{(1)} & W^T dz^{(2)} & \cdots & W^T dz^{(N)} \end{pmatrix}
 # = W^T dZ \tag{14}$$
 #
-# **The parameters.** Now $W_{ij}$ reaches $L$ through every data point. The chain rule sums over
-# all of them, and within each over the outputs $k$. The delta removes the inner sum, as in (7).
-# It does not touch the outer one:
+# **The parameters.** Now $W_{ij}$ affects $L$ through every data point. The chain rule sums over
+# all of them and, within each, over the outputs $k$. The delta removes the inner sum, as in (7),
+# and leaves the outer one:
 #
 # $$\begin{aligned}
 # dW_{ij} &= \sum_{l=1}^{N} \sum_{k=1}^{n} dz_k^{(l)}\, \frac{\partial z_k^{(l)}}{\partial W_{ij}}
@@ -237,7 +237,7 @@ assert abs(growth - 0.03005) < 1e-5
 #
 # ### The numbers
 #
-# Keep the first data point, and add a second, $x^{(2)} = (1, 0, -1)$, with the target $(1, -1)$.
+# Keep the first data point and add a second, $x^{(2)} = (1, 0, -1)$, with target $(1, -1)$.
 # The loss is the sum over the two. By hand:
 #
 # $$z^{(2)} = \begin{pmatrix} 1 + 0 + 1 + 1 \\ 0 + 0 - 1 - 2 \end{pmatrix}
@@ -255,7 +255,7 @@ assert abs(growth - 0.03005) < 1e-5
 # = \begin{pmatrix} 5 \\ -3 \end{pmatrix}.$$
 
 # %%
-batch = jnp.array([[2.0, 1.0, 3.0], [1.0, 0.0, -1.0]])  # one row for each data point: X^T
+batch = jnp.array([[2.0, 1.0, 3.0], [1.0, 0.0, -1.0]])  # one row per data point: X^T
 targets = jnp.array([[-1.0, 5.0], [1.0, -1.0]])
 
 z, residuals = dense_forward(batch, w, b)
@@ -273,20 +273,21 @@ assert jnp.array_equal(dw.T, jnp.array([[8.0, 3.0, 7.0], [-4.0, -1.0, -1.0]]))  
 assert jnp.array_equal(db, jnp.array([5.0, -3.0]))  # (16)
 
 # %% [markdown]
-# The forward also returned `residuals`. They are what the backward needs to remember. Equation
-# (14) needs $W$ and (15) needs $X$, so they are `(x, w)`. No equation needs $b$ or $z$.
+# The forward pass also returned `residuals`, which hold what the backward pass needs to remember.
+# Equation (14) needs $W$ and (15) needs $X$, so they are `(x, w)`. No equation needs $b$ or $z$.
 #
 # ## What a gradient looks like
 #
-# A dense layer from the 784 pixels of a digit to 10 scores, one for each class, can already read
-# digits. Counted from 0, column 3 of `w` holds the 784 weights of the class "3". So its gradient
-# is an image.
+# A dense layer from the 784 pixels of a digit to 10 scores, one per class, can already recognise
+# digits. Counting from 0, column 3 of `w` holds the 784 weights of class "3", so the gradient of
+# that column is an image.
 #
-# After the layer comes the softmax loss, which is a later chapter. Of it we use one fact. It turns
-# the scores of a data point into probabilities $p$, and hands back $dz_i = (p_i - \delta_{ci})/N$,
-# where $c$ is the right class. The $1/N$ is there because this loss is a *mean* over the batch.
+# After the layer comes the softmax loss, the subject of chapter 3. We need only one fact about it:
+# it turns the scores of a data point into probabilities $p$, and hands back
+# $dz_i = (p_i - \delta_{ci})/N$, where $c$ is the correct class. The $1/N$ is there because this
+# loss is a *mean* over the batch.
 #
-# The next function is all of back-propagation: forward in order, backward in the reverse order.
+# The next function is all of back-propagation: forward in order, then backward in reverse order.
 
 # %%
 train = load("mnist_5k", "train")
@@ -312,19 +313,19 @@ for step in range(20):
     updates, state = rule.update(gradients, state, params)
     params = optax.apply_updates(params, updates)
     if step % 5 == 0 or step == 19:
-        print(f"step {step:2d}   loss of the batch {loss:.3f}")
+        print(f"step {step:2d}   batch loss {loss:.3f}")
 
 # %% [markdown]
-# Now stop and look at one batch of 100 digits that these 20 steps have not used. By (15), data
-# point $l$ adds the outer product $dz^{(l)} x^{(l)T}$ to $dW$. The row of that product which
-# belongs to the class "3" is the digit itself, times one number, $dz_3^{(l)}$. Without the
-# $1/N$ this number is $p_3 - 1$ for a digit that is a 3, and $p_3$ for one that is not.
+# Now look at one batch of 100 digits that these 20 steps have not used. By (15), data point $l$
+# adds the outer product $dz^{(l)} x^{(l)T}$ to $dW$. In that product, the row for class "3" is the
+# digit itself multiplied by one number, $dz_3^{(l)}$. Without the factor $1/N$, this number is
+# $p_3 - 1$ for a digit that is a 3, and $p_3$ for one that is not.
 
 # %%
 sample, sample_labels = images[2000:2100], labels[2000:2100]
 probabilities = softmax(dense(sample, params["w"], params["b"]))
 pairs = ((3, 0), (3, 1), (8, 0), (0, 0))  # two 3s, an 8, a 0
-pull = probabilities[:, 3] - (sample_labels == 3)  # N dz_3, one number for each data point
+pull = probabilities[:, 3] - (sample_labels == 3)  # N dz_3, one number per data point
 chosen = [int(jnp.flatnonzero(sample_labels == digit)[nth]) for digit, nth in pairs]
 
 
@@ -345,15 +346,15 @@ for column, n in enumerate(chosen):
     terms = draw(axes[1, column], pull[n] * sample[n], "RdBu_r", -limit, limit, title)
 figure.colorbar(digits, ax=axes[0], label="pixel $x_j$")
 figure.colorbar(terms, ax=axes[1], label=r"$N\, dz_3\, x_j$")
-figure.suptitle('Four data points, and what each adds to the gradient of the class "3"')
+figure.suptitle('Four data points, and what each adds to the gradient for class "3"')
 plt.show()
 
 # %% [markdown]
 # A step goes *against* the gradient. The 3s are blue: a step raises the weights under their ink,
 # so their score for "3" grows. The other digits are red: a step lowers the weights under theirs.
-# How strongly each one pulls is how wrong its $p_3$ is.
+# How strongly each digit pulls depends on how wrong its $p_3$ is.
 #
-# The gradient of a batch is the mean of such images. Here it is for more and more data points.
+# The gradient of a batch is the mean of such images. Here it is for larger and larger batches.
 
 # %%
 sizes = (1, 10, 100, 1600)
@@ -368,25 +369,25 @@ for ax, size in zip(axes, sizes, strict=True):
     figure.colorbar(
         picture, ax=ax, location="bottom", shrink=0.8, ticks=[-limit, 0, limit], format="%.2f"
     )
-figure.suptitle('The gradient $dW$ of the class "3", by size of batch')
+figure.suptitle('The gradient $dW$ for class "3", by batch size')
 plt.show()
 
 # %% [markdown]
-# One data point is one digit. Ten are a heap of digits, two of them 3s. With more, strokes that
-# 3s share stay blue, strokes that other digits share stay red, and what is particular to one hand
-# averages away. The scale under each picture shrinks: red and blue cancel where the data points
-# disagree.
+# One data point shows one digit. Ten show a pile of digits, two of them 3s. With more, strokes
+# common to the 3s stay blue, strokes common to other digits stay red, and the quirks of individual
+# handwriting average out. The scale under each image shrinks: red and blue cancel where the data
+# points disagree.
 #
 # ## The gradient is a slope
 #
-# Walk from $W$ in the direction $-dW$ and watch the loss. At the place $t$ on this walk the
+# Walk from $W$ in the direction $-dW$ and watch the loss. At position $t$ on this walk the
 # weights are $W - t\, dW$. The chain rule gives the slope at the start. Each weight
-# changes at the rate $-dW_{ij}$, and $L$ changes by $dW_{ij}$ for each unit of that:
+# changes at the rate $-dW_{ij}$, and $L$ changes by $dW_{ij}$ per unit of that change:
 #
 # $$\frac{d}{dt} L(W - t\, dW) \bigg|_{t=0} = \sum_{ij} dW_{ij} \cdot (-dW_{ij})
 # = -\sum_{ij} dW_{ij}^2.$$
 #
-# So the gradient predicts the tangent of the curve, and we can lay a ruler on it.
+# So the gradient predicts the tangent to the curve, and we can measure whether it is right.
 
 # %%
 with jax.enable_x64(True):
@@ -416,26 +417,26 @@ ax.plot(steps, tangent, "--", color="#D55E00", linewidth=2, label="tangent predi
 ax.plot(0, start, "o", color="black", label="here, $t = 0$")
 ax.plot(steps[best], curve[best], "s", color="#0072B2", label=f"lowest, $t = {steps[best]:.2f}$")
 ax.set_ylim(curve.min() - 0.1, curve.max() + 0.03)
-ax.set_xlabel("$t$, how far along $-dW$")
+ax.set_xlabel("$t$, position along $-dW$")
 ax.set_ylabel("loss of the 100 digits")
 ax.set_title("The loss along the direction $-dW$")
 ax.legend(frameon=False)
 plt.show()
 
 # %% [markdown]
-# At $t = 0$ the line touches the curve, and the two slopes agree. Further on the curve bends
-# away. The gradient knows the slope here, and no more. A step that is too long climbs again. So
-# training takes many short steps, and works out a new gradient at each.
+# At $t = 0$ the line touches the curve, and the two slopes agree. Further along, the curve bends
+# away. The gradient knows the slope here and nothing more, and a step that is too long climbs
+# again. So training takes many short steps and computes a new gradient at each.
 #
 # ## The check
 #
-# A derivation can be wrong, and so can its code. So we compare it with an independent witness:
-# JAX's own automatic differentiation of the plain definition. `jax.vjp` gives a function from $dz$
-# to the cotangents of all inputs. We compare every number it returns with every number of ours.
+# A derivation can be wrong, and so can its code. So we compare it with an independent reference:
+# JAX's automatic differentiation of the reference implementation. `jax.vjp` returns a function from
+# $dz$ to the cotangents of all inputs. We compare every number it gives with ours.
 
 
 # %%
-def plain(x, w, b):
+def reference(x, w, b):
     return x @ w + b[None, :]
 
 
@@ -449,8 +450,8 @@ def largest_errors(layer):
             for key, shape in zip(keys, shapes, strict=True)
         )
         ours = jax.vjp(layer, x, w, b)[1](dz)
-        witness = jax.vjp(plain, x, w, b)[1](dz)
-        return [float(jnp.abs(u - v).max()) for u, v in zip(ours, witness, strict=True)]
+        autodiff = jax.vjp(reference, x, w, b)[1](dz)
+        return [float(jnp.abs(u - v).max()) for u, v in zip(ours, autodiff, strict=True)]
 
 
 def print_errors(title, errors):
@@ -464,12 +465,12 @@ print_errors("largest error of dense", errors)
 assert max(errors) < 1e-9
 
 # %% [markdown]
-# An error of exactly 0 means that both did the same sums in the same order. An error near
-# $10^{-14}$ is the rounding of sums done in another order.
+# An error of exactly 0 means that both computed the same sums in the same order. An error near
+# $10^{-14}$ is the rounding error of sums taken in a different order.
 #
 # A check that cannot fail proves nothing. So here is a wrong rule: a bias gradient that averages
-# over the batch where (16) sums. It is a likely slip, since it has the right shape and the right
-# direction, and training with it even works, only slower in $b$. The check has to find it.
+# over the batch where (16) sums. It is an easy mistake, since it has the right shape and the right
+# direction, and training with it even works, only $b$ learns more slowly. The check must find it.
 
 
 # %%
@@ -486,21 +487,22 @@ print_errors("largest error of the planted fault", errors)
 assert max(errors[:2]) < 1e-9 < errors[2]
 
 # %% [markdown]
-# Why so? A random $dz$ weighs every output differently, so that errors cannot cancel or hide as
-# they can behind a $dz$ of ones, and float64 rounds so finely, near $10^{-16}$, that even a rule
-# wrong by one part in ten thousand stands out.
+# Why does this work? A random $dz$ weights every output differently, so errors cannot cancel or
+# hide as they can behind a $dz$ of ones. And float64 rounds so finely, near $10^{-16}$, that even
+# a rule wrong by one part in ten thousand stands out.
 #
 # ## Exercises
 #
-# 1. In the example of one data point, let the loss hand back $dz = (1, 2)$. Find $dx$, $dW$ and
-#    $db$ on paper.
+# 1. In the example with one data point, let the loss hand back $dz = (1, 2)$. Find $dx$, $dW$ and
+#    $db$ by hand.
 #
 #    *Answer:* $dx = (1, 8, 1)$, $dW$ has the rows $(2, 1, 3)$ and $(4, 2, 6)$, and $db = (1, 2)$.
 #
-# 2. A batch holds every data point twice. How does $dW$ change if the loss is a sum over the
-#    batch, and how if it is a mean?
+# 2. A batch contains every data point twice. How does $dW$ change if the loss is a sum over the
+#    batch? And if it is a mean?
 #
-#    *Answer:* for a sum $dW$ doubles; for a mean each $dz^{(l)}$ is halved, and $dW$ stays.
+#    *Answer:* for a sum, $dW$ doubles; for a mean, each $dz^{(l)}$ is halved and $dW$ stays the
+#    same.
 #
 # 3. A layer adds one number $c$ to every entry of an $N \times K$ array, $z = x + c$. What are $dx$
 #    and $dc$?
@@ -510,5 +512,5 @@ assert max(errors[:2]) < 1e-9 < errors[2]
 #
 # ## Where to look next
 #
-# `ffnn_jax/layers/_dense.py` holds this derivation beside the code, one line for each equation.
+# `ffnn_jax/layers/_dense.py` has this derivation next to the code, with one line per equation.
 # `tests/layers/test_dense.py` checks the layer as this chapter does, and in more ways.

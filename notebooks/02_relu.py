@@ -14,13 +14,13 @@
 # %% [markdown]
 # # Chapter 2: the rectified linear unit
 #
-# The rectified linear unit, ReLU, keeps a positive number and replaces a negative one by 0. It has
-# no weights, and its gradient is one line. This chapter derives it, equations (17) to (19), and
-# then stays a while at the one place where the calculus has no answer: the kink at 0.
+# The rectified linear unit, ReLU, keeps positive numbers and replaces negative ones by 0. It has
+# no weights, and its gradient is one line. This chapter derives that gradient, equations (17) to
+# (19), and then dwells on the one point where calculus gives no answer: the kink at 0.
 #
 # From chapter 1 you need the notation. $dv$ is the cotangent of $v$: the derivative of the loss $L$
-# with respect to each entry of $v$, in the shape of $v$. A layer is handed $dz$, the cotangent of
-# its output, and works out $dx$, the cotangent of its input.
+# with respect to each entry of $v$, in the shape of $v$. A layer receives $dz$, the cotangent of
+# its output, and computes $dx$, the cotangent of its input.
 #
 # The layer itself is in `ffnn_jax/layers/_relu.py`. This notebook imports it.
 
@@ -52,7 +52,7 @@ BLUE, ORANGE = "#0072B2", "#D55E00"
 # %% [markdown]
 # ## Definition
 #
-# Each input has its own output:
+# Each output depends on one input only:
 #
 # $$z_i = \max(x_i, 0) \tag{17}$$
 #
@@ -73,12 +73,12 @@ assert jnp.array_equal(z, jnp.array([3.0, 0.0, 1.0, 0.0]))  # (17)
 #
 # $$W_2 (W_1 x + b_1) + b_2 = (W_2 W_1)\, x + (W_2 b_1 + b_2).$$
 #
-# However many we stack, the outcome is a straight line. It cannot even be $|x|$. A straight line
-# that is 1 at $-1$ and 1 at $1$ is 1 at 0 too. With a bend between them, two units are enough:
+# However many we stack, the result is a straight line. It cannot even represent $|x|$: a straight
+# line that is 1 at $-1$ and 1 at $1$ is also 1 at 0. With a bend in between, two units are enough:
 #
 # $$|x| = \max(x, 0) + \max(-x, 0).$$
 #
-# The first layer gives $(x, -x)$, the ReLU bends both, and the second layer adds them.
+# The first layer outputs $(x, -x)$, the ReLU bends both, and the second layer adds them.
 
 # %%
 inputs = jnp.array([[-2.0], [-1.0], [0.0], [1.0], [2.0]])
@@ -96,27 +96,27 @@ assert jnp.array_equal(bent, jnp.abs(inputs))
 # Move $x_i$ by a small $h$ and see how far $z_i$ moves. Take $|h|$ smaller than $|x_i|$, so that
 # $x_i$ and $x_i + h$ lie on the same side of 0.
 #
-# *Right of zero* both are positive, and (17) keeps both:
+# *To the right of zero* both are positive, and (17) keeps both:
 #
 # $$\frac{\max(x_i + h, 0) - \max(x_i, 0)}{h} = \frac{(x_i + h) - x_i}{h} = 1.$$
 #
-# *Left of zero* both are negative, and (17) makes both 0:
+# *To the left of zero* both are negative, and (17) makes both 0:
 #
 # $$\frac{\max(x_i + h, 0) - \max(x_i, 0)}{h} = \frac{0 - 0}{h} = 0.$$
 #
-# The quotient does not depend on $h$, so its limit for $h \to 0$ is the same number:
+# The quotient does not depend on $h$, so its limit as $h \to 0$ is the same number:
 #
 # $$\frac{\partial z_i}{\partial x_i} = \begin{cases} 0 & \text{if } x_i < 0 \\
 # 1 & \text{if } x_i > 0 \end{cases} \tag{18}$$
 #
 # ### The chain rule
 #
-# $x_i$ is in output $i$ and in no other. With the Kronecker delta of chapter 1,
+# $x_i$ affects output $i$ and no other. With the Kronecker delta of chapter 1,
 #
 # $$\frac{\partial z_l}{\partial x_i} = \delta_{il}\, \frac{\partial z_i}{\partial x_i}.$$
 #
-# The chain rule sums over all outputs $l$. The delta leaves one term, $l = i$, and then (18) says
-# what that term is:
+# The chain rule sums over all outputs $l$. The delta leaves one term, $l = i$, and (18) gives the
+# value of that term:
 #
 # $$dx_i = \sum_l dz_l\, \frac{\partial z_l}{\partial x_i}
 # = \sum_l dz_l\, \delta_{il}\, \frac{\partial z_i}{\partial x_i}
@@ -133,7 +133,7 @@ assert jnp.array_equal(bent, jnp.abs(inputs))
 #
 # $$dx = (5, 0, -2, 0).$$
 #
-# The sign of $dz_i$ plays no part: $-2$ passes and 7 does not. Only the sign of $x_i$ counts.
+# The sign of $dz_i$ plays no role: $-2$ passes and 7 does not. Only the sign of $x_i$ counts.
 
 # %%
 dz = jnp.array([5.0, 7.0, -2.0, 4.0])
@@ -144,8 +144,8 @@ assert jnp.array_equal(positive, jnp.array([True, False, True, False]))  # (18)
 assert jnp.array_equal(dx, jnp.array([5.0, 0.0, -2.0, 0.0]))  # (19)
 
 # %% [markdown]
-# Test these numbers on a loss. The loss $L = 5 z_1 + 7 z_2 - 2 z_3 + 4 z_4$ has just this $dz$. By
-# hand, $L = 5 \cdot 3 - 2 \cdot 1 = 13$.
+# Test these numbers on a loss. The loss $L = 5 z_1 + 7 z_2 - 2 z_3 + 4 z_4$ has exactly this $dz$.
+# By hand, $L = 5 \cdot 3 - 2 \cdot 1 = 13$.
 #
 # - Add $\tfrac14$ to $x_3$. $dx_3 = -2$ predicts that $L$ changes by $-\tfrac12$.
 # - Add $\tfrac14$ to $x_2$. $dx_2 = 0$ predicts no change.
@@ -167,14 +167,14 @@ assert loss(x.at[1].add(0.25)) - loss(x) == 0.0
 assert loss(x.at[1].add(3.0)) - loss(x) == 7.0
 
 # %% [markdown]
-# The last line is the weak point of this layer. A shut gate hands back 0, so its unit gets no news
-# of what opening it would bring. A unit that is shut for every data point never learns again. It
-# is called *dead*.
+# The last line shows the weakness of this layer. A shut gate hands back 0, so its unit gets no hint
+# of what opening it would do. A unit that is shut for every data point never learns again. It is
+# called *dead*.
 #
 # ## At the kink
 #
-# Equation (18) says nothing about $x_i = 0$, and with reason. From the right the quotient is
-# $(h - 0)/h = 1$, from the left it is $(0 - 0)/h = 0$. They do not agree, so there is no
+# Equation (18) says nothing about $x_i = 0$, and for good reason. From the right the quotient is
+# $(h - 0)/h = 1$, from the left it is $(0 - 0)/h = 0$. The two do not agree, so there is no
 # derivative.
 #
 # Something weaker exists. A number $s$ is a *subgradient* at 0 if the line $sx$ through the kink
@@ -183,7 +183,7 @@ assert loss(x.at[1].add(3.0)) - loss(x) == 7.0
 # $$\max(x, 0) \geq s x \quad \text{for all } x.$$
 #
 # For $x > 0$ this says $x \geq s x$, so $s \leq 1$. For $x < 0$ it says $0 \geq s x$, so
-# $s \geq 0$. Every $s$ from 0 to 1 will do, and no other.
+# $s \geq 0$. Every $s$ from 0 to 1 will do, and no other will.
 
 # %%
 line = np.linspace(-2, 2, 65)  # in steps of 1/16, which float32 holds exactly
@@ -208,21 +208,22 @@ ax.legend(frameon=False, fontsize=9, loc="upper left")
 plt.show()
 
 # %% [markdown]
-# A program has to return *some* number, so we need a convention. **This library takes 0.** Then
-# (19) has no hole left. With $[x_i > 0]$ for 1 if $x_i > 0$ and 0 otherwise, it reads
+# A program has to return *some* number, so we need a convention. **This library uses 0.** Then
+# (19) has no gap left. If $[x_i > 0]$ stands for 1 when $x_i > 0$ and for 0 otherwise, it reads
 #
 # $$dx_i = dz_i\, [x_i > 0].$$
 #
-# Why 0, when any number in $[0, 1]$ is as good for a mathematician?
+# Why 0, when to a mathematician any number in $[0, 1]$ is just as good?
 #
 # - *Off is off.* A unit whose output is 0 says nothing to the layers above. With slope 0 it also
 #   hears nothing from them. The gate is open exactly where the output is positive.
 # - *Exact zeros are common.* A black pixel is exactly 0, and so is padding. A filter without bias
-#   gives exactly 0 on black ground. With slope 0 the empty ground of a picture trains nothing.
-# - *It is what others do.* `jax.nn.relu` takes 0 as well, so networks can be compared.
+#   gives exactly 0 on a black background. With slope 0 the empty background of an image does not
+#   influence training.
+# - *It is what others do.* `jax.nn.relu` uses 0 as well, so networks can be compared.
 #
-# Not everyone does. Autodiff of `jnp.maximum(x, 0)` treats the two arguments alike, and splits
-# $dz$ in halves.
+# Not everyone does, though. Autodiff of `jnp.maximum(x, 0)` treats the two arguments alike, and
+# splits $dz$ in half.
 
 # %%
 at_zero = {
@@ -239,8 +240,8 @@ assert list(at_zero.values()) == [0.0, 0.0, 0.5]
 #
 # $$\frac{\max(h, 0) - \max(-h, 0)}{2h} = \frac{h - 0}{2h} = \frac12.$$
 #
-# It is $\tfrac12$ for every $h$. But this is a fact about the ruler. It lies across the kink and
-# averages the two sides. It would say $\tfrac12$ of any convention.
+# It is $\tfrac12$ for every $h$. But this says more about the ruler than about the curve: it lies
+# across the kink and averages the two sides. It gives $\tfrac12$ whatever the convention.
 
 # %%
 for h in (0.5, 0.25, 0.125):
@@ -251,14 +252,15 @@ for h in (0.5, 0.25, 0.125):
 # %% [markdown]
 # ## The gradient is a mask
 #
-# Now a real picture. We slide one fixed filter over a digit. At each pixel it takes what is right
-# of it minus what is left of it, over three rows. The result $x$ is positive where ink begins and
-# negative where it ends. (Sliding a filter is a convolution, a later chapter. Here it only makes
-# the input of our ReLU.) A dense layer reads the class from the $28 \cdot 28 = 784$ numbers $z$
-# behind the ReLU, and the softmax loss, the next chapter, says how wrong the class is.
+# Now a real image. We slide one fixed filter over a digit. At each pixel it takes what is to the
+# right minus what is to the left, over three rows. The result $x$ is positive where ink begins and
+# negative where it ends. (Sliding a filter is a convolution, the subject of chapter 5. Here it only
+# produces the input of our ReLU.) A dense layer predicts the class from the $28 \cdot 28 = 784$
+# outputs $z$ of the ReLU, and the softmax loss, the subject of the next chapter, measures how wrong
+# the prediction is.
 #
-# The next function goes forward in order and backward in the reverse order. It keeps everything
-# we want to look at.
+# The next function runs the layers forward in order and backward in reverse order. It returns
+# everything we want to look at.
 
 # %%
 train = load("mnist_5k", "train")
@@ -281,7 +283,7 @@ def loss_and_cotangents(params, x, labels):
 
 
 # %% [markdown]
-# Twenty steps of training give the dense layer an opinion, so that its $dz$ has a shape one can
+# Twenty training steps give the dense layer an opinion, so that its $dz$ shows a pattern we can
 # see.
 
 # %%
@@ -294,10 +296,10 @@ for step in range(20):
     updates, state = rule.update(gradients, state, params)
     params = optax.apply_updates(params, updates)
     if step in (0, 19):
-        print(f"step {step:2d}   loss of the batch {batch_loss:.3f}")
+        print(f"step {step:2d}   batch loss {batch_loss:.3f}")
 
 # %% [markdown]
-# Here is one digit that the steps did not use, from the picture to $dx$.
+# Here is one digit that these steps did not use, followed from the image to $dx$.
 
 # %%
 n = 2000 + np.flatnonzero(train.labels[2000:] == 3)[0]
@@ -310,8 +312,8 @@ panels = [
     ("the digit", train.images[n], "gray", 0, 255),
     ("$x$, filtered", np.asarray(maps)[n], "RdBu_r", -3, 3),
     ("the mask $[x > 0]$", positive, "gray", 0, 1),
-    ("$dz$, handed in", dz, "RdBu_r", -limit, limit),
-    ("$dx$, handed on", dx, "RdBu_r", -limit, limit),
+    ("$dz$, received", dz, "RdBu_r", -limit, limit),
+    ("$dx$, passed on", dx, "RdBu_r", -limit, limit),
 ]
 figure, axes = plt.subplots(1, 5, figsize=(9.6, 2.2), layout="constrained")
 for ax, (title, pixels, cmap, low, high) in zip(axes, panels, strict=True):
@@ -323,15 +325,15 @@ plt.show()
 
 # %% [markdown]
 # In $x$ red is positive, blue is negative, and white is 0. The mask is white where $x$ is red: on
-# the left edges of the strokes. $dz$ is what the dense layer asks of each of the 784 places: blue
-# asks for more, since there $L$ falls when $z$ grows, and red asks for less. It asks beside the
-# strokes too. $dx$ is $dz$ cut out along the mask. This is all that (19) does.
+# the left edges of the strokes. $dz$ is what the dense layer wants at each of the 784 positions:
+# blue means more, since there $L$ falls when $z$ grows, and red means less. It is not limited to
+# the strokes. $dx$ is $dz$ cut out along the mask. This is all that (19) does.
 #
 # ### Does the convention matter here?
 #
-# Look at the white ground of $x$: there the input is *exactly* 0. Count how often this happens in
-# 100 digits. Then give the filter a bias $b$, one number added to every entry of $x$. It is
-# broadcast forward, so its cotangent $db$ is the sum of all entries of $dx$. Work it out with the
+# Look at the white background of $x$: there the input is *exactly* 0. Count how often this happens
+# in 100 digits. Then give the filter a bias $b$, one number added to every entry of $x$. It is
+# broadcast forward, so its cotangent $db$ is the sum of all entries of $dx$. Compute it with the
 # slopes 0, $\tfrac12$ and 1 at 0.
 
 # %%
@@ -351,10 +353,11 @@ assert abs(biases[1.0] - biases[0.0]) > 1e-3
 
 # %% [markdown]
 # More than half of all inputs sit on the kink. The three conventions give three different
-# gradients. So "it never happens with real numbers" is wrong, and a library must say what it does.
+# gradients. So "it never happens in practice" is wrong, and a library must state what it does.
 #
-# A second corner: `nan`, which is neither above nor below 0. Forward it passes through, so that a
-# broken computation shows. Backward its gate is shut, since `nan > 0` is false.
+# A second corner case: `nan`, which is neither above nor below 0. In the forward pass it goes
+# through, so that a broken computation shows. In the backward pass its gate is shut, since
+# `nan > 0` is false.
 
 # %%
 z, positive = relu_forward(jnp.array([jnp.nan, jnp.inf, -jnp.inf]))
@@ -366,36 +369,37 @@ assert jnp.array_equal(dx, jnp.array([0.0, 5.0, 0.0]))
 # %% [markdown]
 # ## What is saved
 #
-# The backward runs long after the forward, and needs something to remember the gates by. It could
-# be $x$. It could be $z$, since $z_i > 0$ exactly where $x_i > 0$. But (19) asks only one yes or no
-# of each entry. So the residual is the mask $[x > 0]$, one byte an entry, where a float32 has four.
+# The backward pass runs long after the forward pass, and something must remember the gates for it.
+# It could be $x$, or $z$, since $z_i > 0$ exactly where $x_i > 0$. But (19) needs only a yes or no
+# for each entry. So the residual is the mask $[x > 0]$, one byte per entry instead of the four of
+# float32.
 #
 # Take the first ReLU of a convolutional network: 100 images, $28 \times 28$ pixels, 16 channels.
 
 # %%
 shape = jax.ShapeDtypeStruct((100, 28, 28, 16), jnp.float32)
-_, mask = jax.eval_shape(relu_forward, shape)  # shapes and dtypes alone: nothing is computed
+_, mask = jax.eval_shape(relu_forward, shape)  # shapes and dtypes only: nothing is computed
 as_x = shape.size * shape.dtype.itemsize
 as_mask = mask.size * mask.dtype.itemsize
 print(f"entries {shape.size:,}   x: {as_x:,} bytes   mask: {as_mask:,} bytes ({mask.dtype})")
 assert (shape.size, as_x, as_mask) == (1_254_400, 5_017_600, 1_254_400)
 
 # %% [markdown]
-# So 1.25 million bytes are kept in place of 5.02 million. (If the next layer keeps $z$ anyway, as a
-# dense layer does, $z$ would cost nothing more. But a layer does not know its neighbours.)
+# So 1.25 million bytes are kept instead of 5.02 million. (If the next layer keeps $z$ anyway, as a
+# dense layer does, $z$ would cost nothing extra. But a layer does not know its neighbours.)
 #
 # ## Two relatives
 #
-# The same steps work for any function that treats each entry alone: $dx_i$ is $dz_i$ times the
-# slope at $x_i$. Two more are in this library, each with a chapter file of its own.
+# The same steps work for any function that acts on each entry separately: $dx_i$ is $dz_i$ times
+# the slope at $x_i$. The library has two more, each derived in its own source file.
 #
-# - **Leaky ReLU**, (leaky.1) to (leaky.3): left of zero the slope is a small number in place of 0.
-#   So no gate is ever quite shut.
+# - **Leaky ReLU**, (leaky.1) to (leaky.3): to the left of zero the slope is a small number instead
+#   of 0, so no gate is ever completely shut.
 # - **Sigmoid**, (sigmoid.1) to (sigmoid.6): $z = 1/(1 + e^{-x})$, a smooth switch from 0 to 1. Its
 #   slope is $z(1 - z)$.
 
 # %%
-values = jnp.arange(-160, 161) / 32  # from -5 to 5; the middle one, number 160, is 0
+values = jnp.arange(-160, 161) / 32  # from -5 to 5; the middle one, index 160, is 0
 curves = {
     "ReLU": (relu, BLUE, "-"),
     "leaky ReLU, slope 0.1": (lambda x: leaky_relu(x, 0.1), ORANGE, "--"),
@@ -417,10 +421,10 @@ for ax in (left, right):
 plt.show()
 
 # %% [markdown]
-# The right picture is what matters for training. The slope of the sigmoid is $\tfrac14$ at 0 and
-# smaller everywhere else. Ten sigmoids in a row multiply a cotangent by $(\tfrac14)^{10}$ at most,
-# which is less than one millionth. Ten open ReLUs multiply it by 1. This is one reason why deep
-# networks were hard to train with sigmoids.
+# The right panel is what matters for training. The slope of the sigmoid is $\tfrac14$ at 0 and
+# smaller everywhere else. Ten sigmoids in a row multiply a cotangent by at most
+# $(\tfrac14)^{10}$, which is less than one millionth. Ten open ReLUs multiply it by 1. This is one
+# reason why deep networks were hard to train with sigmoids.
 
 # %%
 assert slopes["sigmoid"][160] == 0.25 == slopes["sigmoid"].max()
@@ -432,16 +436,16 @@ print(f"ten sigmoids: at most {0.25**10:.1e}, ten open ReLUs: {1.0**10}")
 # %% [markdown]
 # ## The check
 #
-# `check_vjp` compares a hand-derived rule with autodiff of a plain definition, and with difference
-# quotients, in float64 and for random $x$ and $dz$. The plain definition is (17) as one would type
-# it. Autodiff differentiates that, and knows nothing of our rule.
+# `check_vjp` compares a hand-derived rule with autodiff of a reference implementation, and with
+# difference quotients, in float64 and for random $x$ and $dz$. The reference implementation is (17)
+# typed directly. Autodiff differentiates that and knows nothing of our rule.
 #
 # Random numbers never hit 0 exactly. So we *tell* the checker where the kink is, and what our
 # convention gives there: of $dz = (3, 5, 7)$ at $x = (-1, 0, 2)$, only the 7 passes.
 
 
 # %%
-def plain(x):
+def reference(x):
     return jnp.maximum(x, 0.0)
 
 
@@ -452,20 +456,20 @@ kink = Kink(
     expected=(np.array([0.0, 0.0, 7.0]),),
 )
 
-report = check_vjp(relu, plain, "NxD", batch="N", empty_batch=True, kinks=[kink], shapes=2)
+report = check_vjp(relu, reference, "NxD", batch="N", empty_batch=True, kinks=[kink], shapes=2)
 print(report)
 assert report.passed
 assert len(report.checks) == 15
 
 # %% [markdown]
-# Read it row by row. `worst` is the largest error that was met, `allowed` is what would still
+# Read it row by row. `worst` is the largest error found, `allowed` is the largest that would still
 # pass. Nearly every error is exactly 0, because a mask does not round. Only `differences`, which
-# measures slopes with small steps, has rounding of its own. The other rows ask whether the rule
+# measures slopes with small steps, has rounding of its own. The other rows check that the rule
 # survives what people do with it: compile it, map it, put it in a loop, use float32 or less.
 #
 # ### What wrong rules look like
 #
-# First, a gate that opens at `>=`. It differs from ours at 0 alone.
+# First, a gate that opens at `>=`. It differs from ours only at 0.
 
 
 # %%
@@ -478,16 +482,16 @@ relu_open_at_zero.defvjp(lambda x: (relu_forward(x)[0], x >= 0), relu_backward)
 
 rows = ("value", "cotangents", "differences", "linearity", "zero", "kinks")
 settings = {"kinks": [kink], "only": rows, "shapes": 2}
-report = check_vjp(relu_open_at_zero, plain, "NxD", **settings)
+report = check_vjp(relu_open_at_zero, reference, "NxD", **settings)
 print(str(report).partition("\nagain")[0])  # the report ends with the call that repeats it
 assert report.failures == ("kinks",)
 assert report["kinks"].worst == 5.0
 
 # %% [markdown]
-# The row `kinks` says where: at entry 1 of $dx$, counted from 0. The 5 passed, and should be 0. No
-# other row saw a thing.
+# The row `kinks` says where: at entry 1 of $dx$, counting from 0. The 5 passed where 0 was
+# expected. No other row noticed anything.
 #
-# Next, the slope $\tfrac12$ at 0, as autodiff of the plain definition has it.
+# Next, the slope $\tfrac12$ at 0, which is what autodiff of the reference implementation gives.
 
 
 # %%
@@ -501,23 +505,23 @@ relu_half_at_zero.defvjp(
     lambda slope, dz: (slope * dz,),
 )
 
-report = check_vjp(relu_half_at_zero, plain, "NxD", **settings)
+report = check_vjp(relu_half_at_zero, reference, "NxD", **settings)
 print(str(report).partition("\nagain")[0])
 assert report.failures == ("kinks",)
 assert report["kinks"].worst == 2.5
 
 # %% [markdown]
-# Half of the 5 came through, so the error is 2.5. Now say nothing of the kink, and all three
+# Half of the 5 came through, so the error is 2.5. Now leave the kink out, and all three
 # conventions pass. A checker can only hold us to what we have declared.
 
 # %%
 for op in (relu, relu_open_at_zero, relu_half_at_zero):
-    report = check_vjp(op, plain, "NxD", only=rows, shapes=2)
+    report = check_vjp(op, reference, "NxD", only=rows, shapes=2)
     print(str(report).splitlines()[0])
     assert report.passed and "kinks" not in [check.name for check in report.checks]
 
 # %% [markdown]
-# Last, a fault away from the kink: gates that leak one thousandth.
+# Finally, a fault away from the kink: gates that leak one thousandth of $dz$.
 
 
 # %%
@@ -528,12 +532,12 @@ def relu_leaking(x):
 
 relu_leaking.defvjp(relu_forward, lambda positive, dz: (jnp.where(positive, dz, 1e-3 * dz),))
 
-report = check_vjp(relu_leaking, plain, "NxD", **settings)
+report = check_vjp(relu_leaking, reference, "NxD", **settings)
 print(str(report).partition("\nagain")[0])
 assert report.failures == ("cotangents", "differences", "kinks")
 
 # %% [markdown]
-# Three witnesses see it. The row `linearity` does not: a leak is still linear in $dz$. Each row
+# Three rows detect it. The row `linearity` does not: a leak is still linear in $dz$. Each row
 # asks a different question, and a rule has to answer all of them.
 #
 # ## Exercises
@@ -544,16 +548,16 @@ assert report.failures == ("cotangents", "differences", "kinks")
 #
 # 2. Derive the backward of $z_i = |x_i|$. What would be a good convention at 0?
 #
-#    *Answer:* the slope is $-1$ left of zero and 1 right of it, so $dx_i = dz_i$ times the sign of
-#    $x_i$. Every number in $[-1, 1]$ is a subgradient at 0. Zero is the natural choice: it is the
-#    sign of 0, and it treats both sides alike.
+#    *Answer:* the slope is $-1$ to the left of zero and 1 to the right, so $dx_i$ is $dz_i$ times
+#    the sign of $x_i$. Every number in $[-1, 1]$ is a subgradient at 0. Zero is the natural choice:
+#    it is the sign of 0, and it treats both sides alike.
 #
-# 3. Two ReLUs follow each other. What does the second one do, forward and backward?
+# 3. One ReLU directly follows another. What does the second one do, forward and backward?
 #
-#    *Answer:* forward nothing, since its inputs are at least 0 already. Backward nothing either:
-#    its gate is open exactly where the first one's is. The convention enters here too. With the
-#    slope $\tfrac12$ at 0, two ReLUs have the slope $\tfrac12 \cdot \tfrac12 = \tfrac14$ there, and
-#    are no longer the same as one.
+#    *Answer:* forward, nothing: its inputs are already at least 0. Backward, nothing either: its
+#    gate is open exactly where the first one's is. The convention matters here too. With slope
+#    $\tfrac12$ at 0, two ReLUs have slope $\tfrac12 \cdot \tfrac12 = \tfrac14$ there, and are no
+#    longer the same as one.
 
 # %%
 z, positive = relu_forward(jnp.array([-1.0, 4.0, 0.0, 2.0]))
@@ -562,11 +566,11 @@ assert jnp.array_equal(z, jnp.array([0.0, 4.0, 0.0, 2.0]))
 assert jnp.array_equal(dx, jnp.array([0.0, -3.0, 0.0, 1.0]))
 assert jax.grad(lambda x: relu(relu(x)))(0.0) == 0.0
 assert jax.grad(lambda x: relu_half_at_zero(relu_half_at_zero(x)))(0.0) == 0.25
-print("the answers hold")
+print("all answers are correct")
 
 # %% [markdown]
 # ## Where to look next
 #
-# `ffnn_jax/layers/_relu.py` holds this derivation beside the code. `tests/layers/test_relu.py`
+# `ffnn_jax/layers/_relu.py` has this derivation next to the code. `tests/layers/test_relu.py`
 # checks it. `ffnn-jax verify --layer relu` runs the full table from the command line. The next
 # chapter turns scores into probabilities and derives the softmax loss.

@@ -14,10 +14,10 @@
 # %% [markdown]
 # # Chapter 3: softmax and its loss
 #
-# A network that classifies ends in scores, one number for each class. The softmax turns scores
-# into probabilities. The softmax loss says how far these are from the truth. This chapter derives
-# its gradient, equations (20) to (23). It ends in the shortest formula of all: probability minus
-# truth. On the way we meet a computer's largest number, and step around it.
+# A classification network ends in scores, one number per class. The softmax turns scores into
+# probabilities. The softmax loss measures how far these are from the truth. This chapter derives
+# its gradient, equations (20) to (23), and arrives at the shortest formula of all: probability
+# minus truth. On the way we run into the largest number a float can hold, and step around it.
 #
 # From chapter 1 you need the notation. $dv$ is the cotangent of $v$: the derivative of the loss $L$
 # with respect to each entry of $v$.
@@ -58,14 +58,14 @@ def near(a, b, error=1e-6):
 # ## From scores to probabilities
 #
 # There are $K$ classes, and a data point has the scores $x_1, \ldots, x_K$. A score can be any
-# number. A probability cannot: it is not negative, and all of them add up to 1. Two steps get us
-# there. The exponential makes every score positive. Dividing by the sum makes the total 1.
+# number. Probabilities cannot: they are non-negative and add up to 1. Two steps get us there. The
+# exponential makes every score positive. Dividing by the sum makes the total 1.
 #
 # $$z_i = \frac{e^{x_i}}{\sum_{j=1}^{K} e^{x_j}} \tag{20}$$
 #
-# A larger score has a larger probability, since the exponential only grows.
+# A larger score has a larger probability, since the exponential is increasing.
 #
-# Our example has $K = 3$ classes and scores whose exponentials are easy:
+# Our example has $K = 3$ classes and scores whose exponentials are simple:
 #
 # $$x = (0, \log 2, \log 5), \qquad e^{x} = (1, 2, 5), \qquad \text{sum} = 8, \qquad
 # z = \left(\tfrac18, \tfrac14, \tfrac58\right).$$
@@ -81,8 +81,8 @@ assert near(jnp.sum(z), 1.0)
 # %% [markdown]
 # ## The loss
 #
-# The data point has one right class, $c$. The network gave it the probability $z_c$. We want
-# $z_c$ large, so we punish a small one: the loss is its negative logarithm.
+# The data point has one correct class, $c$. The network gave it the probability $z_c$. We want
+# $z_c$ to be large, so we penalise small values: the loss is its negative logarithm.
 #
 # $$L = -\log z_c = -\log \frac{e^{x_c}}{\sum_j e^{x_j}} = -x_c + \log \sum_{j=1}^{K} e^{x_j}
 # \tag{21}$$
@@ -91,28 +91,28 @@ assert near(jnp.sum(z), 1.0)
 #
 # Why the logarithm? Independent probabilities multiply, and logarithms turn the product into a
 # sum. So the sum of the losses is $-\log$ of the probability that *all* data points get their
-# right class. To make it small is to make what we have seen as likely as possible.
+# correct class. Minimising it makes the data we have seen as likely as possible.
 #
-# By hand, for each class that could be the right one:
+# By hand, for each class that could be the correct one:
 #
-# | right class $c$ | $z_c$ | loss |
+# | correct class $c$ | $z_c$ | loss |
 # | --- | --- | --- |
 # | 1 | 1/8 | $\log 8 = 2.079$ |
 # | 2 | 1/4 | $\log 4 = 1.386$ |
 # | 3 | 5/8 | $\log \tfrac85 = 0.470$ |
 #
-# The library takes a batch: one row of scores and one label for each data point. Its labels count
-# from 0.
+# The library takes a batch: one row of scores and one label per data point. Its labels count from
+# 0.
 
 # %%
-loss_of = jax.jit(softmax_cross_entropy)  # compiled once, quick ever after
+loss_of = jax.jit(softmax_cross_entropy)  # compiled once, fast from then on
 for c, by_hand in ((1, 2.079), (2, 1.386), (3, 0.470)):
     loss = float(loss_of(x[None, :], jnp.array([c - 1])))
     print(f"c = {c}   loss {loss:.3f}")
     assert abs(loss - by_hand) < 5e-4  # (21)
 
 # %% [markdown]
-# Here are the three on the curve $-\log z_c$.
+# Here are the three losses on the curve $-\log z_c$.
 
 # %%
 probability = np.linspace(0.005, 1, 400)
@@ -123,20 +123,20 @@ for c, p in ((1, 1 / 8), (2, 1 / 4), (3, 5 / 8)):
     ax.annotate(f"c = {c}", (p, -np.log(p)), xytext=(8, 4), textcoords="offset points")
 ax.set_xlim(0, 1)
 ax.set_ylim(0, 5)
-ax.set_xlabel("$z_c$, the probability of the right class")
+ax.set_xlabel("$z_c$, the probability of the correct class")
 ax.set_ylabel("loss")
 ax.set_title(r"The loss $-\log z_c$")
 plt.show()
 
 # %% [markdown]
-# To be sure and right costs almost nothing. To be sure and wrong has no limit. To know nothing,
-# and give each of ten classes the probability $\tfrac1{10}$, costs $\log 10 = 2.303$. This is the
-# loss with which an untrained network begins.
+# Being confident and right costs almost nothing. Being confident and wrong can cost any amount.
+# Knowing nothing, and giving each of ten classes the probability $\tfrac1{10}$, costs
+# $\log 10 = 2.303$. This is the loss at which an untrained network starts.
 
 # %%
-knows_nothing = float(loss_of(jnp.zeros((1, 10)), jnp.array([7])))
-print(f"ten equal scores: loss {knows_nothing:.3f}")
-assert abs(knows_nothing - 2.303) < 5e-4
+uniform_loss = float(loss_of(jnp.zeros((1, 10)), jnp.array([7])))
+print(f"ten equal scores: loss {uniform_loss:.3f}")
+assert abs(uniform_loss - 2.303) < 5e-4
 
 # %% [markdown]
 # ## The gradient
@@ -154,7 +154,7 @@ assert abs(knows_nothing - 2.303) < 5e-4
 # $$\frac{\partial S}{\partial x_i} = \sum_j \delta_{ij}\, e^{x_j} = e^{x_i}.$$
 #
 # The derivative of $\log S$ is $1/S$ times that of $S$. This puts the sum into the denominator,
-# and what stands there is (20):
+# and the result is (20):
 #
 # $$\frac{\partial \log S}{\partial x_i} = \frac{1}{S}\, \frac{\partial S}{\partial x_i}
 # = \frac{e^{x_i}}{\sum_j e^{x_j}} = z_i.$$
@@ -163,7 +163,7 @@ assert abs(knows_nothing - 2.303) < 5e-4
 #
 # $$dx_i = -\delta_{ci} + \frac{e^{x_i}}{\sum_j e^{x_j}} = z_i - \delta_{ci} \tag{22}$$
 #
-# Read $\delta_{ci}$ as the truth: probability 1 for the right class, 0 for the others. Then (22)
+# Read $\delta_{ci}$ as the truth: probability 1 for the correct class, 0 for the others. Then (22)
 # says *what the network believes, minus what is true*.
 #
 # By hand, for $c = 2$:
@@ -180,33 +180,34 @@ assert near(dx[0], [1 / 8, -3 / 4, 5 / 8])  # (22)
 
 # %% [markdown]
 # A step goes against the gradient, so it raises $x_2$ and lowers the other two. Of these it lowers
-# $x_3$ five times as much as $x_1$: the likelier a wrong class looked, the harder it is pushed.
+# $x_3$ five times as much as $x_1$: the more likely a wrong class seemed, the harder it is pushed.
 #
-# What does $-\tfrac34$ say? Add 0.01 to $x_2$, and $L$ should grow by about $-0.0075$. Try it, in
-# float64, since the difference of two near numbers loses digits.
+# What does $-\tfrac34$ mean? If we add 0.01 to $x_2$, $L$ should change by about $-0.0075$. Try it
+# in float64, since subtracting two nearly equal numbers loses digits.
 
 # %%
 with jax.enable_x64(True):
     x64 = jnp.log(jnp.array([[1.0, 2.0, 5.0]]))
     moved = x64.at[0, 1].add(0.01)
-    growth = float(loss_of(moved, labels) - loss_of(x64, labels))
-print(f"predicted {0.01 * -0.75:.5f}, L grew by {growth:.5f}")
-assert abs(growth - -0.0075) < 1e-5
+    change = float(loss_of(moved, labels) - loss_of(x64, labels))
+print(f"predicted {0.01 * -0.75:.5f}, L changed by {change:.5f}")
+assert abs(change - -0.0075) < 1e-5
 
 # %% [markdown]
-# ### Two facts to check an implementation by
+# ### Two facts for checking an implementation
 #
 # *The entries of $dx$ add up to 0.* The probabilities add up to 1, and so do the deltas:
 #
 # $$\sum_i dx_i = \sum_i z_i - \sum_i \delta_{ci} = 1 - 1 = 0.$$
 #
-# *Their absolute values add up to $2(1 - z_c)$.* The right class has $|z_c - 1| = 1 - z_c$. All the
+# *Their absolute values add up to $2(1 - z_c)$.* The correct class has $|z_c - 1| = 1 - z_c$. The
 # others have $z_i$ each, and these add up to $1 - z_c$ as well:
 #
 # $$\sum_i |dx_i| = (1 - z_c) + \sum_{i \neq c} z_i = 2\,(1 - z_c).$$
 #
-# So a data point pulls as hard as it is misjudged. One that is known for sure pulls no more. In our
-# example $z_c = \tfrac14$, and the sum is $\tfrac18 + \tfrac34 + \tfrac58 = \tfrac32$.
+# So the worse a data point is misjudged, the harder it pulls. One that is classified with certainty
+# no longer pulls at all. In our example $z_c = \tfrac14$, and the sum is
+# $\tfrac18 + \tfrac34 + \tfrac58 = \tfrac32$.
 
 # %%
 print("sum", float(jnp.sum(dx)), "  sum of absolute values", float(jnp.sum(jnp.abs(dx))))
@@ -217,8 +218,8 @@ assert near(jnp.sum(jnp.abs(dx)), 2 * (1 - z[1]))
 # %% [markdown]
 # ## Softmax on its own
 #
-# The loss swallowed the softmax, and (22) never asked for the derivative of (20). Here it is all
-# the same, as a second way to the same goal. By the quotient rule, with $S$ as above,
+# The loss absorbed the softmax, and (22) never needed the derivative of (20). Here it is anyway,
+# as a second route to the same result. By the quotient rule, with $S$ as above,
 #
 # $$\frac{\partial z_j}{\partial x_i}
 # = \frac{\delta_{ij}\, e^{x_j}\, S - e^{x_j}\, e^{x_i}}{S^2}
@@ -255,7 +256,7 @@ assert near(dx, [1 / 8, -3 / 4, 5 / 8])  # (softmax.1)
 # On paper we are done. On a computer we are not. The largest float32 is about
 # $3.4 \cdot 10^{38}$. $e^{88}$ is below it. $e^{89}$ is above it, and becomes `inf`. At the other
 # end $e^{-110}$ becomes 0. Scores of this size are not rare: a network that is fed unscaled pixels
-# has them, and so has one that is very sure.
+# produces them, and so does one that is very confident.
 
 # %%
 largest = float(jnp.finfo(jnp.float32).max)
@@ -265,19 +266,19 @@ assert 3.4e38 < largest < 3.5e38
 assert jnp.isfinite(jnp.exp(88.0)) and jnp.isinf(jnp.exp(89.0)) and jnp.exp(-110.0) == 0
 
 # %% [markdown]
-# Here are (20) and (21), typed as they stand. We ask them for the loss and, by autodiff, for its
-# gradient. The right class is the first.
+# Here are (20) and (21), typed exactly as written. We compute the loss and, by autodiff, its
+# gradient. The correct class is the first.
 
 
 # %%
-def as_it_stands(x):
+def direct_loss(x):
     exponentials = jnp.exp(x)
     z = exponentials / jnp.sum(exponentials)
     return -jnp.log(z[0])
 
 
 def print_losses(loss):
-    """Prints loss and gradient of four data points; returns the losses."""
+    """Prints the loss and gradient of four data points; returns the losses."""
     losses, loss_and_gradient = [], jax.jit(jax.value_and_grad(loss))
     for scores in ([1.0, 3.0], [100.0, 98.0], [-120.0, -118.0], [0.0, 200.0]):
         value, dx = loss_and_gradient(jnp.array(scores))
@@ -286,13 +287,13 @@ def print_losses(loss):
     return np.array(losses)
 
 
-losses = print_losses(as_it_stands)
+losses = print_losses(direct_loss)
 assert near(losses[0], 2.126928)
 assert not np.isfinite(losses[1:]).any()
 
 # %% [markdown]
 # Only the first line is right. Line two divides `inf` by `inf`, line three 0 by 0. In line four the
-# right class has the probability 0, and $-\log 0$ is `inf`. Each `nan` would run through the whole
+# correct class has probability 0, and $-\log 0$ is `inf`. Each `nan` would spread through the whole
 # network and into every weight.
 #
 # ### The shift
@@ -307,14 +308,14 @@ assert not np.isfinite(losses[1:]).any()
 # = -x_c + M + \log \Big( e^{-M} \sum_j e^{x_j} \Big)
 # = -x_c + M - M + \log \sum_j e^{x_j} = L.$$
 #
-# On paper nothing has changed. So we may choose $M$, and choose the largest score. Then
+# On paper nothing has changed. So we are free to choose $M$, and we choose the largest score. Then
 #
 # - every exponent is at most 0, so every exponential is at most 1: nothing overflows;
 # - the largest score has the exponential $e^0 = 1$, so the sum is at least 1 and at most $K$: we
 #   never divide by 0, and the logarithm is between 0 and $\log K$;
-# - an exponential that becomes 0 is added to a sum of at least 1, which would not have noticed it.
+# - an exponential that becomes 0 is added to a sum of at least 1, so nothing noticeable is lost.
 #
-# The `softmax` of this library shifts. Is it enough to take $-\log$ of its output?
+# The library's `softmax` applies this shift. Is it enough to take $-\log$ of its output?
 
 # %%
 losses = print_losses(lambda x: -jnp.log(softmax(x)[0]))
@@ -322,40 +323,40 @@ assert near(losses[:3], [2.126928, 0.126928, 2.126928])
 assert losses[3] == np.inf
 
 # %% [markdown]
-# Lines two and three are cured. Line three has the loss of line one, as it must: the scores differ
-# by a constant. But line four is still wrong. The probability $e^{-200}$ is too small for float32,
-# it is rounded to 0, and the logarithm comes too late.
+# Lines two and three are fixed. Line three has the same loss as line one, as it must: the scores
+# differ by a constant. But line four is still wrong. The probability $e^{-200}$ is too small for
+# float32 and is rounded to 0, so the logarithm comes too late.
 #
-# The remedy is the right end of (21). There the logarithm has been taken *on paper*, and $z_c$ is
-# never formed. This is why softmax and loss are one layer and not two.
+# The remedy is the last expression in (21). There the logarithm has been taken *on paper*, and
+# $z_c$ is never formed. This is why softmax and loss are one layer and not two.
 
 # %%
 losses = print_losses(lambda x: softmax_cross_entropy(x[None, :], jnp.array([0])))
 assert near(losses, [2.126928, 0.126928, 2.126928, 200.0])
 
 # %% [markdown]
-# All four are right, and so are their gradients. Equation (22) has no quotient by $z_c$. It needs
-# nothing but probabilities, and these are always between 0 and 1.
+# All four are right, and so are their gradients. Equation (22) does not divide by $z_c$. It needs
+# only probabilities, and these are always between 0 and 1.
 #
 # ## A batch
 #
-# A batch of $N$ data points has the mean of their losses:
+# The loss of a batch of $N$ data points is the mean of their losses:
 #
 # $$L = \frac1N \sum_{n=1}^{N} L\left(x^{(n)}, c^{(n)}\right) \tag{23}$$
 #
-# Row $n$ of the scores is in one term of this sum, so its gradient is (22), times the $\tfrac1N$ in
-# front. If the loss itself is multiplied by something later on, that number arrives as the
-# cotangent $dL$, and the chain rule multiplies by it:
+# Row $n$ of the scores is in only one term of this sum, so its gradient is (22) times the
+# $\tfrac1N$ in front. If the loss itself is later multiplied by some number, that number arrives
+# as the cotangent $dL$, and the chain rule multiplies by it:
 #
 # $$dx_i^{(n)} = \frac{dL}{N} \left( z_i^{(n)} - \delta_{c^{(n)} i} \right).$$
 #
-# The mean keeps the size of a step independent of the size of the batch.
+# Taking the mean keeps the size of a step independent of the size of the batch.
 #
 # ### The numbers
 #
-# Keep the first data point, with $c = 2$. Add a second, $x^{(2)} = (\log 3, 0, 0)$ with $c = 1$. By
-# hand, its exponentials are $(3, 1, 1)$, so $z^{(2)} = (\tfrac35, \tfrac15, \tfrac15)$ and its loss
-# is $\log \tfrac53 = 0.511$. Then
+# Keep the first data point, with $c = 2$, and add a second, $x^{(2)} = (\log 3, 0, 0)$ with
+# $c = 1$. By hand, its exponentials are $(3, 1, 1)$, so
+# $z^{(2)} = (\tfrac35, \tfrac15, \tfrac15)$ and its loss is $\log \tfrac53 = 0.511$. Then
 #
 # $$L = \tfrac12 \left( \log 4 + \log \tfrac53 \right) = 0.949, \qquad
 # dx = \tfrac12 \begin{pmatrix} \tfrac18 & -\tfrac34 & \tfrac58 \\[2pt]
@@ -375,17 +376,17 @@ assert abs(float(loss) - 0.949) < 5e-4  # (23)
 assert near(dx, [[1 / 16, -3 / 8, 5 / 16], [-1 / 5, 1 / 10, 1 / 10]])  # (22), (23)
 
 # %% [markdown]
-# What does the backward have to remember? Equation (22) names $z$ and $c$, so the residuals are the
-# probabilities and the labels. The scores are not needed again. The labels are integers:
-# nothing can be a little more class 2, so they have no cotangent, and the backward returns `None`
-# in their place.
+# What does the backward pass have to remember? Equation (22) contains $z$ and $c$, so the residuals
+# are the probabilities and the labels. The scores are not needed again. The labels are integers: a
+# data point cannot be a little more class 2, so they have no cotangent, and the backward returns
+# `None` in their place.
 
 # %%
 kept_z, kept_labels = residuals
 assert near(kept_z, softmax(batch)) and jnp.array_equal(kept_labels, labels)
-dx_of_4, nothing = softmax_cross_entropy_backward(residuals, jnp.array(4.0))  # dL = 4
-print("with dL = 4:", dx_of_4, sep="\n")
-assert near(dx_of_4, 4 * dx) and nothing is None
+dx_scaled, dlabels = softmax_cross_entropy_backward(residuals, jnp.array(4.0))  # dL = 4
+print("with dL = 4:", dx_scaled, sep="\n")
+assert near(dx_scaled, 4 * dx) and dlabels is None
 
 # %% [markdown]
 # ## What the gradient looks like
@@ -418,17 +419,17 @@ for step in range(100):
     updates, state = rule.update(gradients, state, params)
     params = optax.apply_updates(params, updates)
     if step in (0, 99):
-        print(f"step {step:2d}   loss of the batch {loss:.3f}")
-    assert step or abs(float(loss) - 2.303) < 5e-4  # it begins by knowing nothing
+        print(f"step {step:2d}   batch loss {loss:.3f}")
+    assert step or abs(float(loss) - 2.303) < 5e-4  # it starts by knowing nothing
 
 # %% [markdown]
-# Of 1000 digits that these steps did not use, take two: the one with the smallest loss, and the one
-# with the largest. Each is a batch of one, so $dx = z - \delta$ without a $\tfrac1N$.
+# Of 1000 digits that these steps did not use, take two: the one with the smallest loss and the one
+# with the largest. Each is a batch of one, so $dx = z - \delta$ without the $\tfrac1N$.
 
 # %%
-beliefs = np.asarray(softmax(dense(images[2000:], params["w"], params["b"])))
-found = beliefs[np.arange(1000), labels[2000:]]  # z_c of each
-chosen = [2000 + int(found.argmax()), 2000 + int(found.argmin())]
+probabilities = np.asarray(softmax(dense(images[2000:], params["w"], params["b"])))
+correct = probabilities[np.arange(1000), labels[2000:]]  # z_c of each
+chosen = [2000 + int(correct.argmax()), 2000 + int(correct.argmin())]
 
 figure, axes = plt.subplots(2, 4, figsize=(9.6, 4.2), layout="constrained")
 for row, n in zip(axes, chosen, strict=True):
@@ -450,35 +451,36 @@ for row, n in zip(axes, chosen, strict=True):
     row[2].set_ylim(-1.05, 1.05)
     row[2].set_title(r"$z - \delta$", fontsize=11)
     row[3].imshow(dpixels.reshape(28, 28), cmap="RdBu_r", vmin=-limit, vmax=limit)
-    row[3].set_title(f"to the pixels, at most {limit:.3f}", fontsize=11)
+    row[3].set_title(f"pixel gradient, max {limit:.3f}", fontsize=11)
     for ax in (row[1], row[2]):
         ax.set_xticks(range(10))
     for ax in (row[0], row[3]):
         ax.set_xticks([])
         ax.set_yticks([])
-figure.suptitle("The surest digit and the worst mistake of 1000; blue bars: the right class")
+figure.suptitle("The smallest and the largest loss of 1000 digits; blue bars: the correct class")
 plt.show()
 
 # %% [markdown]
-# Above, the belief is the truth, and $z - \delta$ is nearly 0: there is nothing to learn. Below,
-# the belief is spread over wrong classes. Each of them is pushed down by just as much as it was
-# believed. The right class, hardly believed at all, is pushed up by almost 1.
+# In the top row the network is right and confident, and $z - \delta$ is nearly 0: there is nothing
+# to learn. In the bottom row the probability is spread over wrong classes. Each of them is pushed
+# down by exactly the probability it was given. The correct class, given hardly any, is pushed up by
+# almost 1.
 #
-# The dense layer passes this on to the pixels, by equation (14). Blue pixels should be brighter and
-# red ones darker for a smaller loss. It is the same kind of picture above and below. Only its scale
+# The dense layer passes this on to the pixels, by equation (14). For a smaller loss, blue pixels
+# should be brighter and red ones darker. Both rows show the same kind of image. Only the scale
 # differs, and the titles give it.
 
 # %%
 total = np.abs(pull).sum()
 print(f"the worst mistake: z_c = {z[c]:.4f}, sum of |z - delta| = {total:.3f}")
 assert near(total, 2 * (1 - z[c]))
-assert found.max() > 0.99 and found.min() < 0.02
+assert correct.max() > 0.99 and correct.min() < 0.02
 
 # %% [markdown]
 # ## The gradient is a slope
 #
 # Back to $x = (0, \log 2, \log 5)$ with $c = 2$ and $dx = (\tfrac18, -\tfrac34, \tfrac58)$. Walk
-# from $x$ in a direction $d$: at the place $t$ the scores are $x + t d$. The chain rule gives the
+# from $x$ in a direction $d$: at position $t$ the scores are $x + t d$. The chain rule gives the
 # slope of the loss at the start:
 #
 # $$\frac{d}{dt} L(x + t d) \bigg|_{t=0} = \sum_i dx_i\, d_i.$$
@@ -487,10 +489,10 @@ assert found.max() > 0.99 and found.min() < 0.02
 #
 # - Against the gradient, $d = -dx$. The slope is
 #   $-\left(\tfrac1{64} + \tfrac{36}{64} + \tfrac{25}{64}\right) = -\tfrac{31}{32}$.
-# - All scores up together, $d = (1, 1, 1)$. The slope is the sum of the entries of $dx$, which
+# - All scores rising together, $d = (1, 1, 1)$. The slope is the sum of the entries of $dx$, which
 #   is 0.
 #
-# The slope is exact at one point, and a central difference of the loss itself should find it there.
+# These slopes hold at $t = 0$, and a central difference of the loss should reproduce them there.
 
 # %%
 directions = {"against": np.array([-1.0, 6.0, -5.0]) / 8, "together": np.ones(3)}
@@ -528,19 +530,19 @@ assert (curves["against"] > tangent - 1e-12).all()
 assert np.allclose(curves["together"], np.log(4), rtol=0, atol=1e-12)
 
 # %% [markdown]
-# Along $(1, 1, 1)$ nothing ever changes. This is the shift once more: a constant added to all
-# scores cancels.
+# Along $(1, 1, 1)$ nothing ever changes. This is the shift again: a constant added to all scores
+# cancels.
 #
-# Along $-dx$ the curve touches its tangent and nowhere falls below it. The same is true of every
+# Along $-dx$ the curve touches its tangent and never falls below it. The same is true of every
 # direction. The slope at $t$ is $\sum_i (z_i - \delta_{ci})\, d_i$, where $z$ changes with $t$.
 # Differentiate once more, with $\partial z_j / \partial x_i = z_j (\delta_{ij} - z_i)$ from above:
 #
 # $$\frac{d^2}{dt^2} L(x + t d) = \sum_{ij} d_j\, z_j\, (\delta_{ij} - z_i)\, d_i
 # = \sum_i z_i\, d_i^2 - \Big( \sum_i z_i\, d_i \Big)^2.$$
 #
-# This is the mean of $d^2$ less the square of the mean of $d$, under the probabilities $z$: a
+# This is the mean of $d^2$ minus the square of the mean of $d$, under the probabilities $z$: a
 # variance. A variance is never negative, so the loss never bends downwards. As a function of the
-# scores it has one valley and no second one to be trapped in. By hand, for $d = -dx$ at $t = 0$:
+# scores it is convex, with no second valley to get trapped in. By hand, for $d = -dx$ at $t = 0$:
 #
 # $$\tfrac18 \cdot \tfrac1{64} + \tfrac14 \cdot \tfrac{36}{64} + \tfrac58 \cdot \tfrac{25}{64}
 # - \left(-\tfrac1{64} + \tfrac{12}{64} - \tfrac{25}{64}\right)^2
@@ -558,19 +560,19 @@ assert (bend > 0).all()
 # %% [markdown]
 # ## The check
 #
-# `check_vjp` compares the layer with autodiff of a plain definition, in float64 and for random
-# scores and labels. The plain one is (20), (21) and (23) as they stand, without any shift. Random
-# scores are small, so it can be trusted.
+# `check_vjp` compares the layer with autodiff of a reference implementation, in float64 and for
+# random scores and labels. That definition is (20), (21) and (23) as written, without any shift.
+# Random scores are small, so it can be trusted.
 #
-# `"N:int<K"` describes the labels: $N$ integers below $K$. Where random numbers never go, we
-# say what we expect. The scores $(10^4, -10^4)$ have $z = (1, 0)$. If the second class is the right
-# one, $dx = (1, -1)$, times the $dL = 3$ that is handed in.
+# `"N:int<K"` describes the labels: $N$ integers below $K$. For scores that random numbers never
+# reach, we state the expected result. The scores $(10^4, -10^4)$ have $z = (1, 0)$. If the second
+# class is the correct one, $dx = (1, -1)$, times the $dL = 3$ that we hand in.
 #
-# Chapter 2 shows all rows of the table. Here we ask for the most telling ones.
+# Chapter 2 shows all rows of the table. Here we request only the most informative ones.
 
 
 # %%
-def plain(scores, labels):
+def reference(scores, labels):
     z = jnp.exp(scores) / jnp.sum(jnp.exp(scores), axis=1, keepdims=True)
     return -jnp.mean(jnp.log(z[jnp.arange(len(labels)), labels]))
 
@@ -590,15 +592,15 @@ settings = {
 rows = ("value", "cotangents", "differences", "linearity", "zero", "kinks")
 
 report = check_vjp(
-    softmax_cross_entropy, plain, "NxK", "N:int<K", **settings, only=(*rows, "float32")
+    softmax_cross_entropy, reference, "NxK", "N:int<K", **settings, only=(*rows, "float32")
 )
 print(report)
 assert report.passed
 
 # %% [markdown]
-# `worst` is the largest error that was met. In float64 values and cotangents are wrong by less than
-# $10^{-15}$, the rounding of both sides. The row `float32` counts in units of that type's own
-# rounding, and its note tells how far off plain autodiff is, in the same units.
+# `worst` is the largest error found. In float64, values and cotangents are off by less than
+# $10^{-15}$, the rounding error of both sides. The row `float32` is in units of that type's own
+# rounding error, and its note gives the error of plain autodiff in the same units.
 
 # %%
 assert report["value"].worst < 1e-15 and report["cotangents"].worst < 1e-15
@@ -623,62 +625,63 @@ def summed(scores, labels):
 
 summed.defvjp(softmax_cross_entropy_forward, summed_backward)
 
-report = check_vjp(summed, plain, "NxK", "N:int<K", **settings, only=rows)
+report = check_vjp(summed, reference, "NxK", "N:int<K", **settings, only=rows)
 print(str(report).partition("\nagain")[0])  # the report ends with the call that repeats it
 assert report.failures == ("cotangents", "differences")
 
 # %% [markdown]
-# The rows that compare numbers see it. The others cannot: a sum is as linear as a mean, and the
-# extreme example has a batch of one. A batch of one hides this fault altogether.
+# The rows that compare numbers detect it. The others cannot: a sum is as linear as a mean, and the
+# extreme example has a batch of one. A batch of one hides this fault completely.
 
 # %%
 of_one = {**settings, "sizes": [{"N": 1, "K": 4}], "only": rows}
-report = check_vjp(summed, plain, "NxK", "N:int<K", **of_one)
+report = check_vjp(summed, reference, "NxK", "N:int<K", **of_one)
 print(str(report).splitlines()[0])
 assert report.passed
 
 # %% [markdown]
-# Second, a backward that forgets the $dL$ it is handed. In training $dL$ is 1, so no training run
-# would show it. It shows on the day when somebody halves the loss.
+# Second, a backward that ignores the $dL$ it receives. In training $dL$ is 1, so no training run
+# would reveal it. It shows up on the day somebody halves the loss.
 
 
 # %%
-def deaf_backward(residuals, dloss):
+def unscaled_backward(residuals, dloss):
     return softmax_cross_entropy_backward(residuals, jnp.ones_like(dloss))
 
 
 @jax.custom_vjp
-def deaf(scores, labels):
+def unscaled(scores, labels):
     return softmax_cross_entropy_forward(scores, labels)[0]
 
 
-deaf.defvjp(softmax_cross_entropy_forward, deaf_backward)
+unscaled.defvjp(softmax_cross_entropy_forward, unscaled_backward)
 
-report = check_vjp(deaf, plain, "NxK", "N:int<K", **settings, only=rows)
+report = check_vjp(unscaled, reference, "NxK", "N:int<K", **settings, only=rows)
 print(str(report).partition("\nagain")[0])
 assert report.failures == ("cotangents", "differences", "linearity", "zero", "kinks")
 
 # %% [markdown]
 # Now `linearity` and `zero` fail too. They need no reference: twice the $dL$ must give twice the
-# $dx$, and nothing must give nothing.
+# $dx$, and zero must give zero.
 #
 # ## Exercises
 #
-# 1. Scores $(\log 4, 0, \log 3)$, right class 3. Find $z$, the loss and $dx$.
+# 1. Take the scores $(\log 4, 0, \log 3)$ and the correct class 3. Find $z$, the loss and $dx$.
 #
 #    *Answer:* $z = (\tfrac12, \tfrac18, \tfrac38)$, $L = \log \tfrac83 = 0.981$,
 #    $dx = (\tfrac12, \tfrac18, -\tfrac58)$.
 #
 # 2. With two classes, write $z_1$ as a function of the difference $x_1 - x_2$.
 #
-#    *Answer:* divide (20) above and below by $e^{x_1}$: $z_1 = 1 / (1 + e^{-(x_1 - x_2)})$. It is
-#    the sigmoid of the difference.
+#    *Answer:* divide the numerator and denominator of (20) by $e^{x_1}$:
+#    $z_1 = 1 / (1 + e^{-(x_1 - x_2)})$. It is the sigmoid of the difference.
 #
-# 3. The scores are divided by a number $T$ before the softmax. What happens to $z$ if $T$ is very
-#    large, or very small? And to the gradient with respect to the scores?
+# 3. The scores are divided by a positive number $T$ before the softmax. What happens to $z$ if $T$
+#    is very large, or very small? And to the gradient with respect to the scores?
 #
 #    *Answer:* for large $T$ all probabilities become equal; for small $T$ the largest score takes
-#    all. The chain rule puts a $\tfrac1T$ in front: $dx_i = (z_i - \delta_{ci}) / T$.
+#    almost all of the probability. The chain rule puts a $\tfrac1T$ in front:
+#    $dx_i = (z_i - \delta_{ci}) / T$.
 
 # %%
 scores, c = jnp.log(jnp.array([[4.0, 1.0, 3.0]])), jnp.array([2])
@@ -689,11 +692,11 @@ assert near(dx[0], [1 / 2, 1 / 8, -5 / 8])
 assert near(softmax(jnp.array([1.5, 0.3]))[0], 1 / (1 + np.exp(-1.2)))
 softened = jax.jit(jax.grad(lambda x: softmax_cross_entropy(x / 2.0, c)))(scores)  # T = 2
 assert near(softened, (softmax(scores / 2.0) - np.eye(3)[2]) / 2.0)
-print("the answers hold")
+print("all answers are correct")
 
 # %% [markdown]
 # ## Where to look next
 #
-# `ffnn_jax/layers/_softmax_loss.py` holds this derivation beside the code.
-# `tests/layers/test_softmax_loss.py` checks it. The next chapter takes the gradient of (23) and
-# walks.
+# `ffnn_jax/layers/_softmax_loss.py` has this derivation next to the code.
+# `tests/layers/test_softmax_loss.py` checks it. The next chapter uses the gradient of (23) to take
+# steps.

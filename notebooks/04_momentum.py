@@ -14,14 +14,15 @@
 # %% [markdown]
 # # Chapter 4: momentum
 #
-# The chapters before gave us gradients. This one walks. Training takes a small batch at a time, so
-# each gradient is only an estimate, and a noisy one. Momentum averages the estimates over time.
-# This chapter takes equations (24) and (25) apart: what the average is made of, how much noise it
-# removes, and how much larger the steps may become.
+# The previous chapters gave us gradients. This one takes steps with them. Training uses a small
+# batch at a time, so each gradient is only an estimate, and a noisy one. Momentum averages the
+# estimates over time. This chapter takes equations (24) and (25) apart: what the average is made
+# of, how much noise it removes, and how much larger the steps can be.
 #
-# From chapter 1 you need that the gradient points uphill. You also need the variance of a sum.
+# From chapter 1 you need to know that the gradient points uphill. You also need the variance of a
+# sum.
 #
-# The rule itself is in `ffnn_jax/optim/_momentum.py`. This notebook imports it.
+# The update rule itself is in `ffnn_jax/optim/_momentum.py`. This notebook imports it.
 
 # %%
 import jax
@@ -47,9 +48,10 @@ BLUE, ORANGE = "#0072B2", "#D55E00"
 #
 # $\alpha$ is the learning rate. $\mu$, with $0 \leq \mu < 1$, is the smoothness. For $\mu = 0$ the
 # average is just the last gradient, and the rule is plain gradient descent. The average starts
-# empty, $m_0 = 0$.
+# at zero, $m_0 = 0$.
 #
-# By hand, one weight, $w_1 = 8$, $\mu = \tfrac34$, $\alpha = \tfrac12$, gradients 4, 8, 16:
+# By hand, for one weight with $w_1 = 8$, $\mu = \tfrac34$, $\alpha = \tfrac12$ and the gradients
+# 4, 8, 16:
 #
 # | $n$ | $g_n$ | $m_n$ | $w_{n+1}$ |
 # | --- | --- | --- | --- |
@@ -57,31 +59,31 @@ BLUE, ORANGE = "#0072B2", "#D55E00"
 # | 2 | 8 | $\tfrac34 \cdot 1 + \tfrac14 \cdot 8 = 2.75$ | $7.5 - 1.375 = 6.125$ |
 # | 3 | 16 | $\tfrac34 \cdot 2.75 + \tfrac14 \cdot 16 = 6.0625$ | $6.125 - 3.03125 = 3.09375$ |
 #
-# In code a rule has two functions. `init` makes the empty average, `update` takes a gradient and
-# gives what is to be added to the weights.
+# In code a rule has two functions. `init` creates the zero average; `update` takes a gradient and
+# returns the change to add to the weights.
 
 # %%
 rule = momentum(0.5, mu=0.75)
 w = jnp.array(8.0)
 state = rule.init(w)
-found = []
+computed = []
 for g in (4.0, 8.0, 16.0):
     update, state = rule.update(jnp.array(g), state, w)
     w = optax.apply_updates(w, update)
-    found.append((float(state.m), float(w)))
+    computed.append((float(state.m), float(w)))
     print(f"g = {g:4}   m = {state.m}   w = {w}")
-assert found == [(1.0, 7.5), (2.75, 6.125), (6.0625, 3.09375)]  # (24), (25)
+assert computed == [(1.0, 7.5), (2.75, 6.125), (6.0625, 3.09375)]  # (24), (25)
 
 # %% [markdown]
 # ## Unrolled
 #
-# What is in $m_n$? Put (24) into itself, once:
+# What does $m_n$ contain? Substitute (24) into itself once:
 #
 # $$m_n = (1 - \mu)\, g_n + \mu\, \big( (1 - \mu)\, g_{n-1} + \mu\, m_{n-2} \big)
 # = (1 - \mu) \left( g_n + \mu\, g_{n-1} \right) + \mu^2 m_{n-2}.$$
 #
-# Each time we go one gradient further back, and one more factor $\mu$ comes in front. Go on until
-# $m_0 = 0$ is reached:
+# Each substitution goes one gradient further back and brings in one more factor $\mu$. Continue
+# until $m_0 = 0$ is reached:
 #
 # $$m_n = (1 - \mu) \sum_{k=0}^{n-1} \mu^k\, g_{n-k}.$$
 #
@@ -92,25 +94,25 @@ assert found == [(1.0, 7.5), (2.75, 6.125), (6.0625, 3.09375)]  # (24), (25)
 # = \tfrac14 (16 + 6 + 2.25) = 6.0625.$$
 
 # %%
-weights = 0.25 * 0.75 ** np.arange(3)  # the newest first
+weights = 0.25 * 0.75 ** np.arange(3)  # newest first
 unrolled = float(np.sum(weights * np.array([16.0, 8.0, 4.0])))
 print("m_3 unrolled:", unrolled)
-assert unrolled == 6.0625 == found[2][0]
+assert unrolled == 6.0625 == computed[2][0]
 
 # %% [markdown]
 # ### Do the weights add up to 1?
 #
-# Multiply out, and all but the first and the last term cancel:
+# Multiply out, and all terms but the first and the last cancel:
 #
 # $$(1 - \mu)(1 + \mu + \mu^2 + \cdots + \mu^{n-1})
 # = (1 + \mu + \cdots + \mu^{n-1}) - (\mu + \mu^2 + \cdots + \mu^n) = 1 - \mu^n.$$
 #
-# Not quite 1. In the beginning the average leans towards the 0 it started from. With $\mu = 0.9$
-# the first step is only a tenth of a plain one. After 7 steps the sum is above one half, and after
-# 44 it is above 0.99. So the rule begins carefully.
+# Not quite. At first the average is biased towards the 0 it started from. With $\mu = 0.9$ the
+# first step is only a tenth of a plain one. After 7 steps the sum is above one half, and after 44
+# it is above 0.99. So the rule starts cautiously.
 #
-# The same numbers say how far back it looks. For large $n$ the newest $k$ gradients have the share
-# $1 - \mu^k$ of the weight. With $\mu = 0.9$ the newest 7 have more than half.
+# The same numbers show how far back the average reaches. For large $n$ the newest $k$ gradients
+# carry a share $1 - \mu^k$ of the total weight. With $\mu = 0.9$ the newest 7 carry more than half.
 
 # %%
 sums = np.cumsum(0.1 * 0.9 ** np.arange(60))
@@ -132,7 +134,7 @@ ax.legend(frameon=False)
 plt.show()
 
 # %% [markdown]
-# With $\mu = 0.5$ the average forgets within a few steps. With $\mu = 0.9$ it has a long, thin
+# With $\mu = 0.5$ the average forgets within a few steps. With $\mu = 0.9$ it has a long, faint
 # memory.
 #
 # ## How smooth?
@@ -155,28 +157,28 @@ plt.show()
 # &= \frac{1 - \mu}{1 + \mu}\, (1 - \mu^{2n})\, \sigma^2.
 # \end{aligned}$$
 #
-# The last factor goes to 1, and
+# The last factor tends to 1, so in the long run
 #
 # $$\operatorname{Var}(m) = \frac{1 - \mu}{1 + \mu}\, \sigma^2.$$
 #
 # By hand: $\mu = 0.5$ leaves $\tfrac13$ of the variance, $\mu = 0.9$ leaves $\tfrac1{19}$. An
 # ordinary mean of $N$ gradients leaves $\tfrac1N$. So $\mu = 0.9$ smooths like a mean of 19
-# gradients, and keeps only one number to do it.
+# gradients, while storing only one number per weight.
 
 # %%
 for mu, divisor in ((0.5, 3), (0.9, 19)):
-    left = (1 - mu) / (1 + mu)
-    print(f"mu = {mu}   {left:.4f} of the variance is left")
-    assert np.isclose(left, 1 / divisor)
+    remaining = (1 - mu) / (1 + mu)
+    print(f"mu = {mu}   {remaining:.4f} of the variance remains")
+    assert np.isclose(remaining, 1 / divisor)
 
 # %% [markdown]
 # Now measure it. Give 20,000 weights the gradient 1, plus noise with $\sigma = 1$, for 60 steps.
-# The variance over the weights is an estimate of $\operatorname{Var}(m_n)$ at each step.
+# The variance across the weights is an estimate of $\operatorname{Var}(m_n)$ at each step.
 
 
 # %%
 def averages(gradients, mu):
-    """m_1, m_2, ... for a sequence of gradients, by the library's rule."""
+    """m_1, m_2, ... for a sequence of gradients, computed with the library's rule."""
     rule = momentum(1.0, mu)
 
     def step(state, g):
@@ -208,16 +210,16 @@ for mu, color in ((0.5, ORANGE), (0.9, BLUE)):
     right.plot(steps, theory, color=color, label=rf"theory, $\mu = {mu}$")
     right.plot(steps[::4], smooth[mu].var(axis=1)[::4], "o", color=color, label="measured")
 right.set_ylim(0, 0.5)
-right.set_title("Variance over 20,000 weights")
+right.set_title("Variance across 20,000 weights")
 right.legend(frameon=False, fontsize=8, ncols=2)
 for ax in (left, right):
     ax.set_xlabel("step $n$")
 plt.show()
 
 # %% [markdown]
-# Smoothness has a price. The blue line takes long to get up to the mean: after 20 steps its weights
-# add up to $1 - 0.9^{20} = 0.88$ only. The orange one is there after 4 steps, with
-# $1 - 0.5^4 = 0.94$. Smooth and quick do not go together.
+# Smoothness has a price. The blue line takes a long time to reach the mean: after 20 steps its
+# weights add up to only $1 - 0.9^{20} = 0.88$. The orange one is there after 4 steps, with
+# $1 - 0.5^4 = 0.94$. An average cannot be both smooth and quick.
 
 # %%
 assert abs(1 - 0.9**20 - 0.88) < 0.005 and abs(1 - 0.5**4 - 0.94) < 0.005
@@ -228,12 +230,12 @@ for mu, n in ((0.9, 20), (0.5, 4)):
 # %% [markdown]
 # ## A long valley
 #
-# Noise is not the only reason for momentum. Take a loss without any noise, a valley that is 25
-# times as curved across as along:
+# Noise is not the only reason for momentum. Take a loss without any noise, a valley whose curvature
+# is 25 times larger across than along:
 #
 # $$L(w) = \tfrac12 \left( w_1^2 + 25\, w_2^2 \right), \qquad g = (w_1,\ 25\, w_2).$$
 #
-# Three walks of 60 steps, all from $(-9, 2)$ and all with $\alpha = 0.075$.
+# We take three walks of 60 steps, all from $(-9, 2)$ and all with $\alpha = 0.075$.
 
 
 # %%
@@ -241,7 +243,7 @@ curvatures = jnp.array([1.0, 25.0])
 
 
 def walk(rule, steps, start=(-9.0, 2.0)):
-    """The weights on the way, the start included."""
+    """The weights at every step, including the start."""
 
     def step(carry, _):
         w, state = carry
@@ -250,27 +252,27 @@ def walk(rule, steps, start=(-9.0, 2.0)):
         return (w, state), w
 
     start = jnp.array(start)
-    _, way = jax.lax.scan(step, (start, rule.init(start)), None, steps)
-    return np.vstack([start, way])
+    _, path = jax.lax.scan(step, (start, rule.init(start)), None, steps)
+    return np.vstack([start, path])
 
 
-def valley(way):
-    return 0.5 * np.sum(np.asarray(curvatures) * way**2, axis=-1)
+def valley(path):
+    return 0.5 * np.sum(np.asarray(curvatures) * path**2, axis=-1)
 
 
-ways = {mu: walk(momentum(0.075, mu), 60) for mu in (0.0, 0.5, 0.9)}
-for mu, way in ways.items():
-    print(f"mu = {mu}   loss {valley(way[0]):.2f} -> {valley(way[-1]):.5f}")
-    assert valley(way[0]) == 90.5 and valley(way[-1]) < 2
+paths = {mu: walk(momentum(0.075, mu), 60) for mu in (0.0, 0.5, 0.9)}
+for mu, path in paths.items():
+    print(f"mu = {mu}   loss {valley(path[0]):.2f} -> {valley(path[-1]):.5f}")
+    assert valley(path[0]) == 90.5 and valley(path[-1]) < 2
 
 # %%
 grid = np.stack(np.meshgrid(np.linspace(-10, 5, 121), np.linspace(-2.4, 2.4, 81)), axis=-1)
 figure, axes = plt.subplots(1, 3, figsize=(7.2, 2.4), layout="constrained", sharey=True)
-for ax, (mu, way) in zip(axes, ways.items(), strict=True):
+for ax, (mu, path) in zip(axes, paths.items(), strict=True):
     levels = [2, 10, 30, 90]
     ax.contour(grid[..., 0], grid[..., 1], valley(grid), levels, colors="silver", linewidths=0.8)
-    ax.plot(way[:, 0], way[:, 1], ".-", color=BLUE, linewidth=1, markersize=4)
-    ax.plot(*way[0], "o", color=ORANGE)
+    ax.plot(path[:, 0], path[:, 1], ".-", color=BLUE, linewidth=1, markersize=4)
+    ax.plot(*path[0], "o", color=ORANGE)
     ax.plot(0, 0, "+", color="black", markersize=9)
     ax.set_title(rf"$\mu = {mu}$")
     ax.set_xlabel("$w_1$")
@@ -280,42 +282,43 @@ plt.show()
 
 # %% [markdown]
 # *Left*: plain descent jumps from wall to wall. The gradient points across the valley, hardly along
-# it. *Middle*: with $\mu = 0.5$ steps to and fro cancel in the average, and what they have in
-# common, the way along the valley, adds up. *Right*: $\mu = 0.9$ rolls like a heavy ball. It swings
-# past the minimum, and back.
+# it. *Middle*: with $\mu = 0.5$, steps back and forth cancel in the average, and what they have in
+# common, the motion along the valley, adds up. *Right*: with $\mu = 0.9$ the weights roll like a
+# heavy ball. They swing past the minimum and back.
 #
-# ### How large may the steps be?
+# ### How large can the steps be?
 #
-# One direction at a time: let the curvature be $h$, so $g_n = h w_n$. By (25), one step earlier,
-# $\alpha\, m_{n-1} = w_{n-1} - w_n$. Put (24) into (25):
+# Take one direction at a time and let its curvature be $h$, so $g_n = h w_n$. By (25), one step
+# earlier, $\alpha\, m_{n-1} = w_{n-1} - w_n$. Substitute (24) into (25):
 #
 # $$w_{n+1} = w_n - \alpha \mu\, m_{n-1} - \alpha (1 - \mu)\, h\, w_n
 # = w_n + \mu\, (w_n - w_{n-1}) - a\, w_n, \qquad a = \alpha (1 - \mu)\, h.$$
 #
-# Read it: go on in the old direction with the share $\mu$ of the last step, and add a pull
-# downhill. This is where the name comes from.
+# In words: repeat the last step, scaled by $\mu$, and add a pull downhill. This is where the name
+# comes from.
 #
 # Try $w_n = r^n$ and divide by $r^{n-1}$:
 #
 # $$r^2 - (1 + \mu - a)\, r + \mu = 0.$$
 #
-# The walk dies out if both roots are smaller than 1 in size. The product of the roots is $\mu$.
+# The walk converges if both roots are less than 1 in absolute value. The product of the roots is
+# $\mu$.
 #
-# - If they are complex, they are conjugates of each other, so each has the size $\sqrt{\mu} < 1$.
-#   This is always fine.
-# - If they are real, growing $a$ drives one of them to $-1$. There $r = -1$ solves the equation:
-#   $1 + (1 + \mu - a) + \mu = 0$, so $a = 2 (1 + \mu)$. (None ever gets to $1$: there the equation
-#   says $a = 0$.)
+# - If they are complex, they are conjugates of each other, so each has absolute value
+#   $\sqrt{\mu} < 1$. This is always fine.
+# - If they are real, increasing $a$ drives one of them to $-1$. At that point $r = -1$ solves the
+#   equation: $1 + (1 + \mu - a) + \mu = 0$, so $a = 2 (1 + \mu)$. (Neither ever reaches $1$: there
+#   the equation says $a = 0$.)
 #
-# So the walk is stable for $0 < a < 2 (1 + \mu)$, which is
+# So the walk is stable for $0 < a < 2 (1 + \mu)$, that is, for
 #
 # $$\alpha < \frac2h \cdot \frac{1 + \mu}{1 - \mu}.$$
 #
-# Here is the smoothness once more, upside down. The average that divides the variance by 19 also
-# lets the learning rate be 19 times as large.
+# This is the variance factor again, upside down. The average that divides the variance by 19 also
+# allows the learning rate to be 19 times as large.
 #
 # By hand, for $h = 25$: plain descent allows $\tfrac2{25} = 0.08$, $\mu = 0.5$ allows
-# $3 \cdot 0.08 = 0.24$, and $\mu = 0.9$ allows $19 \cdot 0.08 = 1.52$. Try 2 % below each limit,
+# $3 \cdot 0.08 = 0.24$, and $\mu = 0.9$ allows $19 \cdot 0.08 = 1.52$. Try 2 % below each limit
 # and 2 % above.
 
 # %%
@@ -327,10 +330,10 @@ for mu, limit in ((0.0, 0.08), (0.5, 0.24), (0.9, 1.52)):
     assert below < 1 and above > 2
 
 # %% [markdown]
-# ### What is it worth?
+# ### How much does it help?
 #
 # *Plain descent* multiplies $w_1$ by $1 - \alpha$ and $w_2$ by $1 - 25 \alpha$ in each step. The
-# best it can do is to make both equally bad: $1 - \alpha = 25 \alpha - 1$, so
+# best it can do is make both equally bad: $1 - \alpha = 25 \alpha - 1$, so
 # $\alpha = \tfrac1{13}$, and each step leaves $\tfrac{12}{13}$ of the distance.
 #
 # *With momentum* each step leaves $\sqrt\mu$, if the roots are complex for both curvatures. They
@@ -340,8 +343,8 @@ for mu, limit in ((0.0, 0.08), (0.5, 0.24), (0.9, 1.52)):
 # smaller $a$ is $\tfrac19 = \alpha \cdot \tfrac59$, so $\alpha = \tfrac15$. Each step leaves
 # $\tfrac23$ of the distance.
 #
-# (Right at the edge the two roots are equal, and of the size $\sqrt\mu$ too.) This best $\mu$ is
-# for a loss without noise whose curvatures we know. With batches of data neither is the case, and
+# (Right at the edge the two roots are equal, and also have absolute value $\sqrt\mu$.) This best
+# $\mu$ is for a noise-free loss with known curvatures. With batches of data we have neither, and
 # 0.9 is the usual choice.
 
 # %%
@@ -351,9 +354,9 @@ walks = {
     "mu = 0.9, alpha = 1/5": (walk(momentum(1 / 5, 0.9), 120), "black", "--"),
 }
 needed = []
-for name, (way, _, _) in walks.items():
-    needed.append(int(np.flatnonzero(valley(way) < 1e-6 * valley(way[0]))[0]))
-    print(f"{name:22s}   steps until the loss is one millionth: {needed[-1]}")
+for name, (path, _, _) in walks.items():
+    needed.append(int(np.flatnonzero(valley(path) < 1e-6 * valley(path[0]))[0]))
+    print(f"{name:22s}   steps to one millionth of the initial loss: {needed[-1]}")
 assert needed[0] == 87 and needed[1] == 26 and needed[2] > 100
 (plain, _, _), (fast, _, _), _ = walks.values()
 assert np.allclose(plain[41] / plain[40], [12 / 13, -12 / 13], rtol=1e-3)
@@ -363,41 +366,41 @@ assert abs(np.sqrt(0.9) - 0.949) < 5e-4 and abs(12 / 13 - 0.923) < 5e-4
 
 # %%
 figure, ax = plt.subplots(figsize=(5.6, 2.6), layout="constrained")
-for name, (way, color, style) in walks.items():
+for name, (path, color, style) in walks.items():
     label = name.replace("mu", r"$\mu$").replace("alpha", r"$\alpha$")
-    ax.semilogy(valley(way), style, color=color, label=label)
+    ax.semilogy(valley(path), style, color=color, label=label)
 ax.axhline(1e-6 * 90.5, color="gray", linewidth=0.8)
 ax.set_ylim(1e-8, 1e3)
 ax.set_xlabel("step")
 ax.set_ylabel("loss")
-ax.set_title("Down the valley; gray line: one millionth of the start")
+ax.set_title("Down the valley; grey line: one millionth of the initial loss")
 ax.legend(frameon=False, fontsize=9)
 plt.show()
 
 # %% [markdown]
-# Down to one millionth of the loss, plain descent needs 87 steps, and momentum with the best $\mu$
-# needs 26. Its first two steps climb, and the others make up for it. The usual $\mu = 0.9$ is no
-# help here. It needs more than 100 steps, since each leaves $\sqrt{0.9} = 0.949$ of the distance,
-# where plain descent leaves $\tfrac{12}{13} = 0.923$.
+# To reach one millionth of the initial loss, plain descent needs 87 steps, and momentum with the
+# best $\mu$ needs 26. Its first two steps climb, and the others make up for it. The usual
+# $\mu = 0.9$ does not help here. It needs more than 100 steps, since each leaves
+# $\sqrt{0.9} = 0.949$ of the distance, where plain descent leaves $\tfrac{12}{13} = 0.923$.
 #
 # ## Weight decay
 #
-# Large weights make a network touchy. Weight decay pulls every weight towards 0, in proportion to
-# itself. With the strength $\lambda$ the second equation becomes
+# Large weights make a network sensitive. Weight decay pulls every weight towards 0, in proportion
+# to its size. With strength $\lambda$ the second equation becomes
 #
 # $$w_{n+1} = w_n - \alpha\, (m_n + \lambda\, w_n) \tag{25}$$
 #
-# It keeps its number, since $\lambda = 0$ gives back what stood there before. Where does
-# $\lambda w$ come from? It is the gradient of a loss term of its own,
+# It keeps its number, since $\lambda = 0$ gives back the earlier form. Where does $\lambda w$ come
+# from? It is the gradient of a separate loss term,
 #
 # $$R(w) = \frac\lambda2 \sum_i w_i^2, \qquad
 # \frac{\partial R}{\partial w_i} = \frac\lambda2 \cdot 2 w_i = \lambda\, w_i.$$
 #
-# Note where it stands: *outside* the average. The average is there against noise. The gradient of
-# $R$ has no noise, since no batch is drawn for it, so it may act at once and in full.
+# Note that it is *outside* the average. The average is there to reduce noise. The gradient of $R$
+# has no noise, since it does not depend on a batch, so it can act at once and in full.
 #
-# By hand, the example from the beginning with $\lambda = \tfrac14$. The gradients are the same, so
-# the averages are too. The weight is smaller:
+# By hand, take the example from the beginning with $\lambda = \tfrac14$. The gradients are the
+# same, so the averages are too. The weight is smaller:
 #
 # | $n$ | $m_n$ | $\lambda w_n$ | $w_{n+1}$ |
 # | --- | --- | --- | --- |
@@ -417,8 +420,8 @@ for g in (4.0, 8.0):
 assert decayed == [(1.0, 6.5), (2.75, 4.3125)]  # (25)
 
 # %% [markdown]
-# The loss term is there to be shown beside the loss of the data. The rule never differentiates it.
-# At $w = 8$ it is $R = \tfrac18 \cdot 64 = 8$. Its slope should be $\lambda w = 2$.
+# The loss term $R$ is only reported alongside the data loss; the rule never differentiates it.
+# At $w = 8$ it is $R = \tfrac18 \cdot 64 = 8$, and its slope should be $\lambda w = 2$.
 
 # %%
 r = [float(decay_loss({"w": jnp.array(w)}, 0.25)) for w in (7.5, 8.0, 8.5)]
@@ -427,30 +430,31 @@ assert r[1] == 8.0
 assert (r[2] - r[0]) / 1.0 == 2.0  # a central difference is exact for a square
 
 # %% [markdown]
-# What if no gradient comes at all? Then only the decay is left, and each step multiplies $w$ by
+# What if the gradient is zero? Then only the decay remains, and each step multiplies $w$ by
 # $1 - \alpha \lambda$. Here this is $\tfrac78$: 8, 7, 6.125.
 
 # %%
 w, state = jnp.array(8.0), rule.init(jnp.array(8.0))
-left = [float(w)]
+decay_only = [float(w)]
 for _ in range(2):
     update, state = rule.update(jnp.array(0.0), state, w)
     w = optax.apply_updates(w, update)
-    left.append(float(w))
-print("w =", left)
-assert left == [8.0, 7.0, 6.125]
+    decay_only.append(float(w))
+print("w =", decay_only)
+assert decay_only == [8.0, 7.0, 6.125]
 
 # %% [markdown]
 # ## The same rule elsewhere
 #
-# `optax` is the usual library of update rules for JAX. Our rule in its words is a chain of three:
-# the average (24), then the decay, then the learning rate (25). We let both walk for 200 steps, on
-# gradients that change from step to step and with a learning rate that does too (the next section
-# says how).
+# `optax` is the standard library of update rules for JAX. In its terms, our rule is a chain of
+# three: the average (24), then the decay, then the learning rate (25). We run both for 200 steps,
+# with gradients that change from step to step and a learning rate that does too (the next section
+# explains how).
 #
 # Many books write momentum without the $(1 - \mu)$: $v_n = \mu\, v_{n-1} + g_n$. Unroll both, and
-# you see that $m_n = (1 - \mu)\, v_n$. So it is the same rule with another learning rate,
-# $\alpha (1 - \mu)$. `optax.sgd` is written that way. It is the commonest trap in copying settings.
+# you see that $m_n = (1 - \mu)\, v_n$. So it is the same rule with a different learning rate,
+# $\alpha (1 - \mu)$. `optax.sgd` is written that way. This is the most common trap when copying
+# settings.
 
 
 # %%
@@ -482,32 +486,32 @@ with jax.enable_x64(True):
     sgd = optax.sgd(lambda n: (1 - 0.9) * jnp.asarray(alpha(n), jnp.float64), momentum=0.9)
     apart_sgd = float(jnp.abs(bare - two_hundred_steps(sgd)).max())
 
-    careless = optax.sgd(alpha, momentum=0.9)
-    apart_careless = float(jnp.abs(bare - two_hundred_steps(careless)).max())
+    same_alpha = optax.sgd(alpha, momentum=0.9)
+    apart_same_alpha = float(jnp.abs(bare - two_hundred_steps(same_alpha)).max())
 
-agrees = {"the chain": apart, "sgd with 1 - mu": apart_sgd, "sgd, alpha as it is": apart_careless}
-for name, difference in agrees.items():
-    print(f"{name:20s}  {'agrees' if difference < 1e-12 else 'DIFFERS'}")
+gaps = {"the chain": apart, "sgd with 1 - mu": apart_sgd, "sgd, same alpha": apart_same_alpha}
+for name, gap in gaps.items():
+    print(f"{name:20s}  {'agrees' if gap < 1e-12 else 'DIFFERS'}")
 assert apart < 1e-12 and apart_sgd < 1e-12
-assert apart_careless > 0.1
+assert apart_same_alpha > 0.1
 
 # %% [markdown]
-# "Agrees" means that over 200 steps no weight differs by more than $10^{-12}$: both do the same
-# sums, and float64 rounds them. The last line is the trap.
+# "Agrees" means that over 200 steps no weight differs by more than $10^{-12}$: both compute the
+# same sums, up to float64 rounding. The last line is the trap.
 #
-# ## The learning rate in time
+# ## The learning rate over time
 #
-# $\alpha$ need not be one number. Training in this library raises it for the first fifth of all
-# updates, and lowers it for the rest. Of $T$ updates the first $r = T/5$, rounded up, are the rise.
-# For $n = 0, \ldots, T - 1$,
+# $\alpha$ need not be constant. Training in this library raises it over the first fifth of all
+# updates and lowers it over the rest. Of $T$ updates, the first $r = T/5$, rounded up, are the
+# rise. For $n = 0, \ldots, T - 1$,
 #
 # $$\alpha_n = \alpha_{\text{peak}} \min\left( \frac{n + 1}{r},\ \frac{T - n}{T - r} \right)
 # \tag{schedule.1}$$
 #
 # The first fraction grows from $\tfrac1r$ to 1 at $n = r - 1$. The second falls from 1 at $n = r$.
-# At $n = T$, one after the last, it would be 0.
+# At $n = T$, one past the last update, it would be 0.
 #
-# By hand, $T = 10$ and the peak $\tfrac12$, so $r = 2$:
+# By hand, for $T = 10$ and the peak $\tfrac12$, so $r = 2$:
 #
 # | $n$ | 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 |
 # | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
@@ -519,18 +523,18 @@ print(rates)
 assert rates == [k / 16 for k in (4, 8, 8, 7, 6, 5, 4, 3, 2, 1)]  # (schedule.1)
 
 # %% [markdown]
-# Why rise? In the beginning the weights are random and the gradients large, so a long step may do
-# harm. Why fall? Near the minimum the gradient is mostly noise, and a constant rate keeps
-# stirring. A smaller rate lets the weights settle.
+# Why rise? At first the weights are random and the gradients large, so a long step may do harm. Why
+# fall? Near the minimum the gradient is mostly noise, and a constant rate keeps stirring the
+# weights. A smaller rate lets them settle.
 #
-# See it in the valley. We add noise with $\sigma = 1$ to each gradient, take 1000 walkers, and look
-# at their mean loss, once with the constant rate 0.2 and once with the triangle that has this
+# We can see this in the valley. We add noise with $\sigma = 1$ to each gradient, take 1000 walkers,
+# and plot their mean loss, once with the constant rate 0.2 and once with a triangle that has this
 # peak.
 
 
 # %%
 def noisy_walk(rule, steps=200, walkers=1000):
-    """The mean loss of many walkers on the way."""
+    """The mean loss of many walkers at every step."""
 
     def step(carry, key):
         w, state = carry
@@ -567,12 +571,13 @@ for ax in (left, right):
 plt.show()
 
 # %% [markdown]
-# The constant rate is faster in the beginning and then stays on a level that noise keeps up. The
-# triangle starts late, and ends with a loss that is less than a quarter of the other.
+# The constant rate is faster at first and then stays at a level that the noise sustains. The
+# triangle starts slowly, and ends with less than a quarter of that loss.
 #
 # ## Exercises
 #
-# 1. $\mu = \tfrac12$, $m_0 = 0$, gradients 8, $-4$, 2. Find $m_3$, step by step and unrolled.
+# 1. Let $\mu = \tfrac12$, $m_0 = 0$, and the gradients 8, $-4$, 2. Find $m_3$, step by step and
+#    unrolled.
 #
 #    *Answer:* $m_1 = 4$, $m_2 = 0$, $m_3 = 1$. Unrolled:
 #    $\tfrac12 \left(2 - \tfrac12 \cdot 4 + \tfrac14 \cdot 8\right) = 1$.
@@ -581,31 +586,31 @@ plt.show()
 #
 #    *Answer:* $100\, (1 - \mu) = 1 + \mu$, so $\mu = \tfrac{99}{101} = 0.980$.
 #
-# 3. With a constant rate, how far has $w$ been moved after $n$ steps, in terms of the gradients?
-#    Does momentum remove noise from the whole way?
+# 3. With a constant rate, how far has $w$ moved after $n$ steps, in terms of the gradients? Does
+#    momentum remove noise from this total?
 #
-#    *Answer:* gradient $g_k$ is in $m_k, \ldots, m_n$, with the weights
-#    $(1 - \mu)(1 + \mu + \cdots + \mu^{n-k}) = 1 - \mu^{n-k+1}$. So the way is
+#    *Answer:* gradient $g_k$ is in $m_k, \ldots, m_n$, with weights that add up to
+#    $(1 - \mu)(1 + \mu + \cdots + \mu^{n-k}) = 1 - \mu^{n-k+1}$. So the total is
 #    $-\alpha \sum_k (1 - \mu^{n-k+1})\, g_k$. Old gradients count in full, as in plain descent.
-#    Momentum smooths each step, and not the sum of many.
+#    Momentum smooths each step, but not the sum of many.
 #
-# 4. Decay *inside* the average would put $g_n + \lambda w_n$ in place of $g_n$ into (24). What is
-#    the first $m$ of our example with $\lambda = \tfrac14$?
+# 4. Decay *inside* the average would replace $g_n$ by $g_n + \lambda w_n$ in (24). What is the
+#    first $m$ of our example with $\lambda = \tfrac14$?
 #
 #    *Answer:* $\tfrac14 (4 + 2) = 1.5$. Only a quarter of the decay acts in the first step.
 
 # %%
-one = [float(m) for m in averages(jnp.array([8.0, -4.0, 2.0]), 0.5)]
-assert one == [4.0, 0.0, 1.0]
+m_by_step = [float(m) for m in averages(jnp.array([8.0, -4.0, 2.0]), 0.5)]
+assert m_by_step == [4.0, 0.0, 1.0]
 assert np.isclose((1 - 99 / 101) / (1 + 99 / 101), 1 / 100) and abs(99 / 101 - 0.980) < 5e-4
-way = averages(gradients[:, 0], 0.9).sum()
-full = 1 - 0.9 ** np.arange(60, 0, -1)
-assert np.isclose(way, np.sum(full * np.asarray(gradients[:, 0])), rtol=1e-5)
+total = averages(gradients[:, 0], 0.9).sum()
+shares = 1 - 0.9 ** np.arange(60, 0, -1)
+assert np.isclose(total, np.sum(shares * np.asarray(gradients[:, 0])), rtol=1e-5)
 assert float(averages(jnp.array([4.0 + 0.25 * 8.0]), 0.75)[0]) == 1.5
-print("the answers hold")
+print("all answers are correct")
 
 # %% [markdown]
 # ## Where to look next
 #
-# `ffnn_jax/optim/_momentum.py` holds the rule and `ffnn_jax/optim/_schedules.py` the triangle.
+# `ffnn_jax/optim/_momentum.py` has the rule and `ffnn_jax/optim/_schedules.py` the triangle.
 # `tests/optim/test_momentum.py` and `tests/optim/test_schedules.py` check them.

@@ -15,13 +15,13 @@
 # # Chapter 5: convolution
 #
 # To a dense layer an image is a list of pixels. It has a weight for every pixel and every output,
-# so what it learns of a stroke in one corner tells it nothing of the same stroke in another. A
-# convolution has one small table of weights, the *kernel*. It lays the kernel on every place of
-# the image, and each place gives one output.
+# so what it learns about a stroke in one corner does not carry over to the same stroke in another.
+# A convolution has one small table of weights, the *kernel*. It lays the kernel on every position
+# of the image, and each position gives one output.
 #
-# This chapter derives the gradient, equations (conv.1) to (conv.8), with numbers small enough for
-# paper. Half of the work is done already: seen the right way, a convolution *is* the dense layer.
-# So you need chapter 1, and of it mostly (12), (15) and (16).
+# This chapter derives the gradient, equations (conv.1) to (conv.8), with numbers small enough to
+# work out by hand. Half of the work is done already: seen the right way, a convolution *is* a dense
+# layer. So you need chapter 1, mainly (12), (15) and (16).
 #
 # The layer itself is in `ffnn_jax/layers/_conv.py`. This notebook imports it.
 
@@ -42,11 +42,10 @@ from ffnn_jax.verify import check_vjp
 # %% [markdown]
 # ## The definition
 #
-# The library keeps images as $x_{n,h,w,c}$: number of the image, row, column, channel. A channel
-# is what a pixel has several of. A gray image has one, a colour image three, and inside a network
-# there may be any number. The kernel is $W_{uvck}$: row, column, input channel, output channel.
-# There is one bias $b_k$ for each output channel. In this chapter all counting starts at 0, as in
-# the code.
+# The library stores images as $x_{n,h,w,c}$: image number, row, column, channel. The channels are
+# the values at one pixel. A grey image has one, a colour image three, and inside a network there
+# may be any number. The kernel is $W_{uvck}$: row, column, input channel, output channel. There is
+# one bias $b_k$ per output channel. In this chapter all indices start at 0, as in the code.
 #
 # Let $s$ be the *stride*, the step from one window to the next. Let $\tilde x$ be the image with
 # zeros around it, the *padding*; without padding it is $x$ itself.
@@ -54,8 +53,9 @@ from ffnn_jax.verify import check_vjp
 # $$z_{nijk} = b_k + \sum_{u,v,c} \tilde x_{n,\; si+u,\; sj+v,\; c}\; W_{uvck} \tag{conv.1}$$
 #
 # In words: put the top left corner of the kernel on pixel $(si, sj)$. Multiply each weight by the
-# pixel beneath it, add everything up, and add the bias. Some books turn the kernel by half a turn
-# first and call only that a convolution. Deep-learning libraries do not turn it, and nor do we.
+# pixel beneath it, add everything up, and add the bias. Some books first rotate the kernel by 180
+# degrees and call only that a convolution. Deep-learning libraries do not rotate it, and neither do
+# we.
 #
 # For the examples we take one image with one channel, one output channel, no padding, and stride
 # 1. Then $n$, $c$ and $k$ are always 0 and we leave them out:
@@ -66,7 +66,7 @@ from ffnn_jax.verify import check_vjp
 # \end{pmatrix}, \qquad
 # W = \begin{pmatrix} 1 & 2 \\ 0 & -1 \end{pmatrix}, \qquad b = 1.$$
 #
-# A kernel of 2 by 2 fits on an image of 4 by 4 in 3 times 3 places. By hand, three of them:
+# A 2 by 2 kernel fits on a 4 by 4 image in 3 times 3 positions. By hand, three of them:
 #
 # $$\begin{aligned}
 # z_{00} &= 1 + 1 \cdot 1 + 2 \cdot 2 + 0 \cdot 0 + 1 \cdot (-1) = 5, \\
@@ -87,7 +87,7 @@ def kernel(rows):
 
 
 def matrix(v):
-    """The numbers of one image or one kernel, without the axes that have one entry."""
+    """One image or one kernel as a matrix, without the axes of length one."""
     return np.asarray(v).squeeze()
 
 
@@ -95,17 +95,17 @@ x = image([[1, 2, 0, 1], [0, 1, 3, 2], [2, 0, 1, 1], [1, 2, 0, 3]])
 w = kernel([[1, 2], [0, -1]])
 b = jnp.array([1.0])
 
-z = conv2d(x, w, b, "VALID")  # "VALID" is the usual word for: no padding
+z = conv2d(x, w, b, "VALID")  # "VALID" is the usual name for no padding
 print("z =", matrix(z), sep="\n")
 assert np.array_equal(matrix(z), [[5, 0, 1], [3, 7, 7], [1, 3, 1]])  # (conv.1)
 
 # %% [markdown]
-# The window of the last sum, $z_{11}$, is the orange one.
+# The window of the last sum, $z_{11}$, is framed in orange.
 
 
 # %%
 def numbers(ax, rows, title, marked=(), signed=True, size=10, zero="0"):
-    """Draws a small matrix with its numbers; each of marked is (row, column, height, width)."""
+    """Draws a small matrix with its numbers; ``marked`` lists (row, column, height, width)."""
     rows = np.asarray(rows)
     limit = 2.5 * max(np.abs(rows).max(), 1)  # pale, so that the numbers can be read
     low, cmap = (-limit, "RdBu_r") if signed else (0, "Greys")
@@ -134,10 +134,11 @@ plt.show()
 # %% [markdown]
 # ## A convolution is a dense layer
 #
-# Every output sees a window, and treats it in the same way: a weighted sum of its entries, plus a
-# bias. That is what a dense layer does to a data point. So let us make each window a data point.
-# We write its entries in one row, and put the rows of all windows under each other. There is one
-# row for each image $n$ and place $(i, j)$, and one column for each kernel entry:
+# Every output sees a window of the image and treats it in the same way: a weighted sum of its
+# entries, plus a bias. That is what a dense layer does to a data point. So let us make each window,
+# a *patch* of the image, a data point. We write its entries in one row and stack the rows of all
+# patches in a matrix $P$. It has one row for each image $n$ and position $(i, j)$, and one column
+# for each kernel entry:
 #
 # $$P_{nij,\; uvc} = \tilde x_{n,\; si+u,\; sj+v,\; c} \tag{conv.2}$$
 #
@@ -147,14 +148,14 @@ plt.show()
 #
 # $$Z = P\,W + \mathbf{1}\, b^T \tag{conv.3}$$
 #
-# This is (12), $Z = WX + b\mathbf{1}^T$, in the library's form with one *row* for each data point.
-# $P$ stands where $X^T$ stood. The literature calls this way of computing a convolution *im2col*,
-# image to columns, since those who write a window as a column get $P^T$.
+# This is (12), $Z = WX + b\mathbf{1}^T$, in the library's form with one *row* per data point. $P$
+# takes the place of $X^T$. This way of computing a convolution is known as *im2col*, image to
+# columns, since writing each patch as a column gives $P^T$.
 
 
 # %%
-def windows_as_rows(x, height, width, stride=1):
-    """P of (conv.2) for one image with one channel."""
+def im2col(x, height, width, stride=1):
+    """The patches P of (conv.2), for one image with one channel."""
     x = np.asarray(x)
     rows, columns = x.shape
     return np.stack(
@@ -166,7 +167,7 @@ def windows_as_rows(x, height, width, stride=1):
     )
 
 
-p = windows_as_rows(matrix(x), 2, 2)  # (conv.2)
+p = im2col(matrix(x), 2, 2)  # (conv.2)
 by_matrix = p @ matrix(w).reshape(4, 1) + np.asarray(b)[None, :]  # (conv.3)
 print("P has the shape", p.shape)
 print("P W + 1 b^T =", by_matrix.reshape(3, 3), sep="\n")
@@ -179,25 +180,25 @@ figure, axes = plt.subplots(
     1, 4, figsize=(5.4, 3.1), width_ratios=(4, 4, 1, 1), layout="constrained"
 )
 numbers(axes[0], matrix(x), "image $x$", [(1, 1, 2, 2)], signed=False)
-numbers(axes[1], p, "windows $P$", [(4, 0, 1, 4)], signed=False)
+numbers(axes[1], p, "patches $P$", [(4, 0, 1, 4)], signed=False)
 numbers(axes[2], matrix(w).reshape(4, 1), "kernel $W$")
 numbers(axes[3], by_matrix, "$Z$", [(4, 0, 1, 1)], signed=False)
-places = [f"$({i}, {j})$" for i in range(3) for j in range(3)]
-axes[1].set_yticks(range(9), places)
+positions = [f"$({i}, {j})$" for i in range(3) for j in range(3)]
+axes[1].set_yticks(range(9), positions)
 axes[1].set_xticks(range(4), [f"$W_{{{u}{v}}}$" for u in range(2) for v in range(2)])
 for ax in axes[1:]:
     ax.tick_params(length=0, labelsize=9)
 plt.show()
 
 # %% [markdown]
-# Each pixel that lies in several windows stands in $P$ several times. Keep that in mind: it makes
-# $P$ large, and it is all that is new about the gradient.
+# A pixel that lies in several windows appears in $P$ several times. Keep that in mind: it makes
+# $P$ large, and it is the only thing that is new about the gradient.
 #
 # ## The gradient of the kernel and the bias
 #
-# $P$ is data like any other, so for $W$ and $b$ nothing is left to derive. Chapter 1 found
-# $dW = dZ\,X^T$ in (15) and $db = dZ\,\mathbf{1}$ in (16), with one column for each data point.
-# With rows they read:
+# $P$ is data like any other, so for $W$ and $b$ there is nothing left to derive. Chapter 1 found
+# $dW = dZ\,X^T$ in (15) and $db = dZ\,\mathbf{1}$ in (16), with one column per data point. With
+# rows they read:
 #
 # $$dW = P^T\, dZ \tag{conv.4}$$
 #
@@ -208,12 +209,12 @@ plt.show()
 #
 # $$dW_{uv} = \sum_{i,j} dz_{ij}\; x_{i+u,\, j+v}.$$
 #
-# So $dW$ is a sum of windows, each times its $dz$. Suppose the layer after hands back
+# So $dW$ is a sum of patches, each multiplied by its $dz$. Suppose the next layer hands back
 #
 # $$dz = \begin{pmatrix} 1 & 0 & 2 \\ 0 & -1 & 0 \\ 0 & 0 & 3 \end{pmatrix}.$$
 #
 # (If you want a loss to go with it: $L = \sum_{ij} dz_{ij}\, z_{ij}$ has this gradient, with these
-# nine numbers held fixed.) Four of the nine windows count. By hand:
+# nine numbers held fixed.) Only four of the nine patches contribute. By hand:
 #
 # $$dW = 1 \begin{pmatrix} 1 & 2 \\ 0 & 1 \end{pmatrix}
 # + 2 \begin{pmatrix} 0 & 1 \\ 3 & 2 \end{pmatrix}
@@ -236,21 +237,21 @@ assert np.array_equal(p.T @ matrix(dz).reshape(9, 1), matrix(dw).reshape(4, 1))
 # %% [markdown]
 # ## The gradient of the image
 #
-# Here $P$ does not help at once. It is not the layer's input: a pixel stands in it several times.
+# Here $P$ does not help directly. It is not the layer's input: a pixel appears in it several times.
 # So we go back to (conv.1) and the chain rule. Which outputs does a pixel reach, and with what
 # factor?
 #
 # Pixel $(h, w)$ enters output $(i, j)$ under kernel entry $(u, v)$ exactly when $h = si + u$ and
-# $w = sj + v$. (The index $w$ is a column; the kernel has the capital $W$.) The factor is then
-# $W_{uvck}$. The chain rule adds up all such ways:
+# $w = sj + v$. (The index $w$ is a column; the kernel is the capital $W$.) The factor is then
+# $W_{uvck}$. The chain rule sums over all such cases:
 #
 # $$d\tilde x_{nhwc} = \sum_{\substack{i,\,j,\,u,\,v,\,k \\ h \,=\, si+u,\;\; w \,=\, sj+v}}
 # dz_{nijk}\; W_{uvck} \tag{conv.6}$$
 #
-# Read it from the side of an output. Output $(i, j)$ took the window that begins at $(si, sj)$.
-# It now sends to each pixel of that window the number $dz_{ij}$ times the weight that lay on the
-# pixel. In other words it *lays the kernel down* on its window, multiplied by $dz_{ij}$. Where
-# windows overlap, what they lay down adds up. By hand, the four outputs with a $dz$ that is not 0:
+# Now take an output's point of view. Output $(i, j)$ used the window that begins at $(si, sj)$. To
+# each pixel of that window it now sends the number $dz_{ij}$ times the weight that lay on the
+# pixel. In other words, it *lays the kernel down* on its window, multiplied by $dz_{ij}$. Where
+# windows overlap, the contributions add up. By hand, for the four outputs whose $dz$ is not 0:
 #
 # $$dx = \begin{pmatrix} 1 & 2 & \cdot & \cdot \\ 0 & -1 & \cdot & \cdot \\
 # \cdot & \cdot & \cdot & \cdot \\ \cdot & \cdot & \cdot & \cdot \end{pmatrix}
@@ -264,9 +265,9 @@ assert np.array_equal(p.T @ matrix(dz).reshape(9, 1), matrix(dw).reshape(4, 1))
 # \end{pmatrix}.$$
 
 # %%
-places = ((0, 0), (0, 2), (1, 1), (2, 2))
+positions = ((0, 0), (0, 2), (1, 1), (2, 2))
 stamps = np.zeros((4, 4, 4))  # four images
-for stamp, (i, j) in zip(stamps, places, strict=True):
+for stamp, (i, j) in zip(stamps, positions, strict=True):
     stamp[i : i + 2, j : j + 2] = matrix(dz)[i, j] * matrix(w)
 
 print("dx =", matrix(dx), sep="\n")
@@ -275,7 +276,7 @@ assert np.array_equal(stamps.sum(0), matrix(dx))  # (conv.6)
 
 # %%
 figure, axes = plt.subplots(1, 5, figsize=(8, 1.95), layout="constrained")
-for ax, stamp, (i, j) in zip(axes, stamps, places, strict=False):
+for ax, stamp, (i, j) in zip(axes, stamps, positions, strict=False):
     title = f"${matrix(dz)[i, j]:g} \\cdot W$ at $({i}, {j})$"
     numbers(ax, stamp, title, [(i, j, 2, 2)], zero="")
 numbers(axes[4], matrix(dx), "their sum, $dx$")
@@ -284,19 +285,19 @@ plt.show()
 # %% [markdown]
 # ### The condition goes away
 #
-# Laying kernels down is a good picture and a slow program: many windows write to one pixel. It is
-# better to *gather*, pixel by pixel. Take pixel $(1, 1)$. Four windows hold it:
+# Laying kernels down makes a good picture but a slow program: many windows write to one pixel. It
+# is better to *gather*, pixel by pixel. Take pixel $(1, 1)$. Four windows contain it:
 #
-# | output $(i, j)$ | lies on the pixel with | $dz_{ij}$ | product |
+# | output $(i, j)$ | kernel entry on the pixel | $dz_{ij}$ | product |
 # |---|---|---|---|
 # | $(0, 0)$ | $W_{11} = -1$ | $1$ | $-1$ |
 # | $(0, 1)$ | $W_{10} = 0$ | $0$ | $0$ |
 # | $(1, 0)$ | $W_{01} = 2$ | $0$ | $0$ |
 # | $(1, 1)$ | $W_{00} = 1$ | $-1$ | $-1$ |
 #
-# The sum is $-2$, as above. Look at the first two columns. As the output moves on, the kernel entry
-# moves *back*: the later a window begins, the earlier in it the pixel stands. So the pixel sees a
-# window of $dz$ with the kernel turned by half a turn.
+# The sum is $-2$, as above. Look at the first two columns. As the output moves forward, the kernel
+# entry moves *back*: the later a window begins, the earlier the pixel comes within it. So the pixel
+# sees a window of $dz$ through the kernel rotated by 180 degrees.
 #
 # To write this without a condition we need two things. The first is to count kernel entries from
 # the other end, $u' = K_H - 1 - u$ and $v' = K_W - 1 - v$, where $K_H$ and $K_W$ are the kernel's
@@ -307,31 +308,31 @@ plt.show()
 # $$\widehat{dz}_{K_H - 1 + si,\; K_W - 1 + sj} = dz_{ij}, \qquad \text{and zero elsewhere.}$$
 #
 # Now look at row $h + u'$ of $\widehat{dz}$. It is row $i$ of $dz$ when
-# $h + u' = K_H - 1 + si$. Put in $u' = K_H - 1 - u$, and this says $h = si + u$. That is the
-# condition of (conv.6)! If no $i$ fulfils it, the row is one of the rows of zeros. The same holds
+# $h + u' = K_H - 1 + si$. Substitute $u' = K_H - 1 - u$, and this becomes $h = si + u$. That is the
+# condition of (conv.6)! If no $i$ satisfies it, the row is one of the rows of zeros. The same holds
 # for columns. So we may sum over *all* $u'$ and $v'$: where the condition fails, we add zero.
 #
 # $$d\tilde x_{nhwc} = \sum_{u',v',k} \widehat{dz}_{n,\; h+u',\; w+v',\; k}\;\,
 # W_{K_H-1-u',\; K_W-1-v',\; c,\; k} \tag{conv.7}$$
 #
-# This is (conv.1) once more: a convolution with stride 1 of $\widehat{dz}$, with the turned kernel.
-# Its sum runs over the output channels $k$ where (conv.1) has the input channels $c$, so those two
-# axes of the kernel are exchanged. By hand, pixel $(2, 2)$ and the window of $\widehat{dz}$ at
+# This is (conv.1) again: a convolution of $\widehat{dz}$ with the rotated kernel and stride 1. Its
+# sum runs over the output channels $k$ where (conv.1) has the input channels $c$, so those two
+# axes of the kernel are swapped. By hand, for pixel $(2, 2)$ and the window of $\widehat{dz}$ at
 # $(2, 2)$:
 #
 # $$\widehat{dz} = \begin{pmatrix} 0 & 0 & 0 & 0 & 0 \\ 0 & 1 & 0 & 2 & 0 \\
 # 0 & 0 & -1 & 0 & 0 \\ 0 & 0 & 0 & 3 & 0 \\ 0 & 0 & 0 & 0 & 0 \end{pmatrix}, \qquad
-# W_\text{turned} = \begin{pmatrix} -1 & 0 \\ 2 & 1 \end{pmatrix}, \qquad
+# W_\text{rotated} = \begin{pmatrix} -1 & 0 \\ 2 & 1 \end{pmatrix}, \qquad
 # dx_{22} = -1 \cdot (-1) + 0 \cdot 0 + 0 \cdot 2 + 3 \cdot 1 = 4.$$
 
 # %%
-spread = jnp.pad(dz, ((0, 0), (1, 1), (1, 1), (0, 0)))
-turned = jnp.flip(w, (0, 1)).swapaxes(2, 3)
-gathered = conv2d(spread, turned, jnp.zeros(1), "VALID")  # (conv.7)
-print("turned kernel =", matrix(turned), sep="\n")
+dz_hat = jnp.pad(dz, ((0, 0), (1, 1), (1, 1), (0, 0)))
+rotated = jnp.flip(w, (0, 1)).swapaxes(2, 3)
+gathered = conv2d(dz_hat, rotated, jnp.zeros(1), "VALID")  # (conv.7)
+print("rotated kernel =", matrix(rotated), sep="\n")
 print("dx =", matrix(gathered), sep="\n")
-assert np.array_equal(matrix(turned), [[-1, 0], [2, 1]])
-assert np.array_equal(matrix(spread)[2:4, 2:4], [[-1, 0], [0, 3]])
+assert np.array_equal(matrix(rotated), [[-1, 0], [2, 1]])
+assert np.array_equal(matrix(dz_hat)[2:4, 2:4], [[-1, 0], [0, 3]])
 assert matrix(gathered)[2, 2] == 4
 assert np.array_equal(gathered, dx)
 
@@ -339,20 +340,20 @@ assert np.array_equal(gathered, dx)
 # ### Padding
 #
 # Each convolution with a kernel larger than one pixel makes the image smaller. Zeros around the
-# image prevent it. Put $p$ rows of zeros above it and $q$ columns to the left. All that we derived
-# holds for the padded image $\tilde x$. Pixel $(h, w)$ of $x$ is pixel $(h + p, w + q)$ of
-# $\tilde x$. Nobody can change the zeros, so nobody asks for their cotangents. They are cut off:
+# image prevent this. Put $p$ rows of zeros above it and $q$ columns to the left. Everything we
+# derived holds for the padded image $\tilde x$. Pixel $(h, w)$ of $x$ is pixel $(h + p, w + q)$ of
+# $\tilde x$. The zeros are constants, so nobody needs their cotangents. They are cut off:
 #
 # $$dx_{nhwc} = d\tilde x_{n,\; h+p,\; w+q,\; c} \tag{conv.8}$$
 #
 # Our image with one zero on every side is 6 by 6, and the output is 5 by 5. Its middle is the old
-# output. Let $dz$ have the old numbers in the middle, and a 4 in the top left corner, which is
-# output $(0, 0)$ now. By hand: output $(0, 0)$ lays down
+# output. Let $dz$ have the old numbers in the middle, and a 4 in the top left corner, which is now
+# output $(0, 0)$. By hand: output $(0, 0)$ lays down
 # $4W = \begin{pmatrix} 4 & 8 \\ 0 & -4 \end{pmatrix}$
 # on the corner of $\tilde x$. The 4, the 8 and the 0 fall on padding and are lost. The $-4$ falls
-# on $x_{00}$, where a 1 was, and gives $dx_{00} = -3$. No other pixel sees a difference. The
-# window of output $(0, 0)$ holds three zeros and $x_{00} = 1$ under $W_{11}$. So $dW_{11}$ grows by
-# $4 \cdot 1$ from 13 to 17, and $db$ grows from 5 to 9.
+# on $x_{00}$, where $dx$ was 1, and gives $dx_{00} = -3$. No other pixel is affected. The window of
+# output $(0, 0)$ contains three zeros, and $x_{00} = 1$ under $W_{11}$. So $dW_{11}$ grows by
+# $4 \cdot 1$, from 13 to 17, and $db$ grows from 5 to 9.
 
 # %%
 dz_padded = jnp.pad(dz, ((0, 0), (1, 1), (1, 1), (0, 0))).at[0, 0, 0, 0].set(4.0)
@@ -377,27 +378,27 @@ assert np.array_equal(db_padded, [9])
 # %%
 figure, axes = plt.subplots(1, 3, figsize=(6, 2.35), layout="constrained")
 numbers(axes[0], matrix(dz_padded), "$dz$", [(0, 0, 1, 1)])
-numbers(axes[1], matrix(dx_tilde), r"$d\tilde x$; the orange stays", [(1, 1, 4, 4)])
+numbers(axes[1], matrix(dx_tilde), r"$d\tilde x$; orange: what is kept", [(1, 1, 4, 4)])
 numbers(axes[2], matrix(dx_padded), "$dx$")
 plt.show()
 
 # %% [markdown]
 # The padding `"SAME"` chooses the zeros so that with stride 1 the output has the size of the image.
-# For a kernel of 3 by 3 that is one zero on every side.
+# For a 3 by 3 kernel that is one zero on every side.
 #
 # ### Stride 2
 #
-# With stride $s = 2$ the kernel stops only at every second place, and our image has 2 by 2 outputs:
-# four of the nine that we know, $z_{00}$, $z_{02}$, $z_{20}$ and $z_{22}$. Here they are, with a
-# $dz$ for them:
+# With stride $s = 2$ the kernel stops only at every second position, and our image has 2 by 2
+# outputs: four of the nine that we know already, $z_{00}$, $z_{02}$, $z_{20}$ and $z_{22}$. Here
+# they are, with a $dz$ for them:
 #
 # $$z = \begin{pmatrix} 5 & 1 \\ 1 & 1 \end{pmatrix}, \qquad
 # dz = \begin{pmatrix} 1 & 2 \\ -1 & 3 \end{pmatrix}.$$
 #
-# Windows of 2 by 2 two steps apart do not overlap, so here each output lays down its kernel and
-# nothing is added to it. (Windows of 3 by 3 would overlap.) In $\widehat{dz}$ there is
-# $s - 1 = 1$ zero between neighbours. It stands where stride 1 would have had an output. This
-# output is missing, and it sends nothing back.
+# Windows of 2 by 2 pixels that begin two pixels apart do not overlap, so here each output lays down
+# its kernel and nothing is added to it. (Windows of 3 by 3 would overlap.) In $\widehat{dz}$ there
+# is $s - 1 = 1$ zero between neighbours, where stride 1 would have had an output. That output is
+# missing, so it sends nothing back.
 #
 # $$dx = \begin{pmatrix} 1W & 2W \\ -1W & 3W \end{pmatrix}
 # = \begin{pmatrix} 1 & 2 & 2 & 4 \\ 0 & -1 & 0 & -2 \\ -1 & -2 & 3 & 6 \\ 0 & 1 & 0 & -3
@@ -412,8 +413,8 @@ plt.show()
 dz_strided = image([[1, 2], [-1, 3]])
 z_strided, residuals = conv2d_forward(x, w, b, "VALID", 2)
 dx_strided, dw_strided, _ = conv2d_backward("VALID", 2, residuals, dz_strided)
-spread = jnp.zeros((1, 5, 5, 1)).at[:, 1:4:2, 1:4:2].set(dz_strided)
-gathered = conv2d(spread, turned, jnp.zeros(1), "VALID", 1)
+dz_hat = jnp.zeros((1, 5, 5, 1)).at[:, 1:4:2, 1:4:2].set(dz_strided)
+gathered = conv2d(dz_hat, rotated, jnp.zeros(1), "VALID", 1)
 
 print("dx =", matrix(dx_strided), sep="\n")
 print("dW =", matrix(dw_strided), sep="\n")
@@ -430,21 +431,21 @@ figure, axes = plt.subplots(
 )
 spots = [(1, 1, 1, 1), (1, 3, 1, 1), (3, 1, 1, 1), (3, 3, 1, 1)]
 numbers(axes[0], matrix(dz_strided), "$dz$")
-numbers(axes[1], matrix(spread), r"$\widehat{dz}$: zeros between and around", spots)
-numbers(axes[2], matrix(turned), "turned $W$")
+numbers(axes[1], matrix(dz_hat), r"$\widehat{dz}$: zeros between and around", spots)
+numbers(axes[2], matrix(rotated), "rotated $W$")
 numbers(axes[3], matrix(dx_strided), "$dx$")
 plt.show()
 
 # %% [markdown]
-# So the backward of every convolution, with any padding and stride, is made of the forward's parts:
-# windows as rows, and a matrix product.
+# So the backward pass of every convolution, with any padding and stride, is made of the same parts
+# as the forward pass: im2col and a matrix product.
 #
 # ## A kernel on a digit
 #
-# Now real images. A kernel of 3 by 3 with negative weights on its left and positive ones on its
-# right gives a large output where the image is dark on the left and bright on the right: an edge.
-# Turn it on its side, and it finds edges between above and below. The two kernels go into one layer
-# with two output channels, and each output channel is an image.
+# Now real images. A 3 by 3 kernel with negative weights on its left and positive ones on its right
+# gives a large output where the image is dark on the left and bright on the right: an edge.
+# Transposed, it finds edges between top and bottom. The two kernels go into one layer with two
+# output channels, and each output channel is an image.
 
 # %%
 train = load("mnist_5k", "train")
@@ -454,14 +455,14 @@ digits = jnp.asarray(pixels[:32])
 
 across = jnp.array([[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]]) / 4
 edges = jnp.stack([across, across.T], axis=-1)[:, :, None, :]  # (3, 3, 1, 2)
-found = conv2d(digit, edges, jnp.zeros(2), "SAME")
-print("image", digit.shape, "  kernels", edges.shape, "  output", found.shape)
-assert found.shape == (1, 28, 28, 2)
+edge_maps = conv2d(digit, edges, jnp.zeros(2), "SAME")
+print("image", digit.shape, "  kernels", edges.shape, "  output", edge_maps.shape)
+assert edge_maps.shape == (1, 28, 28, 2)
 
 
 # %%
 def draw(ax, pixels, title, limit=None):
-    """Draws an image; with a limit, one of signed numbers."""
+    """Draws an image; with a limit, a signed one in red and blue."""
     if limit is None:
         picture = ax.imshow(pixels, cmap="cividis")
     else:
@@ -478,19 +479,19 @@ figure, axes = plt.subplots(
 draw(axes[0], matrix(digit), "a 5")
 for k, name in enumerate(("left to right", "top to bottom")):
     draw(axes[1 + 2 * k], edges[:, :, 0, k], "kernel", 0.5)
-    draw(axes[2 + 2 * k], found[0, :, :, k], f"edges {name}", 1)
+    draw(axes[2 + 2 * k], edge_maps[0, :, :, k], f"edges {name}", 1)
 plt.show()
 
 # %% [markdown]
 # Red is an edge from dark to bright, blue one from bright to dark. A network is not given such
-# kernels. It finds them, by following $dW$.
+# kernels. It learns them from $dW$.
 #
 # ## What $dW$ looks like
 #
-# $dW$ has the shape of the kernel, so it is a small image: by (conv.4), a sum of windows, each
-# times its $dz$. To watch this, we hide a kernel $W^*$ of 5 by 5 and show only what it makes of
-# digits, the outputs $t$. A layer whose weights are all zero is to find $W^*$. The loss compares
-# outputs; without padding there are $24 \cdot 24 = 576$ for each digit:
+# $dW$ has the shape of the kernel, so it is a small image: by (conv.4), a sum of patches, each
+# times its $dz$. To see this, we hide a 5 by 5 kernel $W^*$ and reveal only its outputs $t$ for
+# some digits. A layer that starts with all weights zero has to find $W^*$. The loss compares
+# outputs; without padding there are $24 \cdot 24 = 576$ per digit:
 #
 # $$L = \frac{1}{2N} \sum_{n,i,j} (z_{nij} - t_{nij})^2, \qquad
 # dz_{nij} = \frac{z_{nij} - t_{nij}}{N}.$$
@@ -517,35 +518,36 @@ _, _, dw_many = loss_and_gradients(start, digits)
 assert dz_digit.size == 576
 
 # %% [markdown]
-# The upper row of the picture shows four of the 576 terms that make up the $dW$ of one digit: a
-# window of the 5, times its $dz$. The lower row shows the sum of all 576 terms, then the same for
-# 32 digits, once as it is and once with its sign turned. Each small picture has its own scale.
+# The upper row of the figure shows four of the 576 terms that make up the $dW$ of one digit: a
+# patch of the 5, times its $dz$. The lower row shows the sum of all 576 terms, then the same for
+# 32 digits, once as it is and once with its sign flipped, and last the hidden kernel. Each panel
+# has its own colour scale.
 
 # %%
-windows = windows_as_rows(matrix(digit), 5, 5)
+patches = im2col(matrix(digit), 5, 5)
 order = np.argsort(matrix(dz_digit).ravel())
-chosen = [order[place] for place in (0, 60, -60, -1)]
+chosen = [order[rank] for rank in (0, 60, -60, -1)]
 
 figure, axes = plt.subplots(2, 4, figsize=(5.8, 3.4), layout="constrained")
-for ax, place in zip(axes[0], chosen, strict=True):
-    number = matrix(dz_digit).ravel()[place]
-    term = number * windows[place].reshape(5, 5)
-    i, j = divmod(place, 24)
-    draw(ax, term, f"window $({i}, {j})$\n$dz$ = {number:+.2f}", np.abs(term).max())
-pictures = {
+for ax, index in zip(axes[0], chosen, strict=True):
+    number = matrix(dz_digit).ravel()[index]
+    term = number * patches[index].reshape(5, 5)
+    i, j = divmod(index, 24)
+    draw(ax, term, f"patch $({i}, {j})$\n$dz$ = {number:+.2f}", np.abs(term).max())
+panels = {
     "$dW$ of this 5": dw_digit,
     "$dW$ of 32 digits": dw_many,
     "$-dW$ of 32 digits": -dw_many,
     "the hidden $W^*$": hidden,
 }
-for ax, (title, w_picture) in zip(axes[1], pictures.items(), strict=True):
-    draw(ax, matrix(w_picture), title, np.abs(w_picture).max())
+for ax, (title, kernel_image) in zip(axes[1], panels.items(), strict=True):
+    draw(ax, matrix(kernel_image), title, np.abs(kernel_image).max())
 plt.show()
 
 # %% [markdown]
-# One window says little. Their sum says a lot. A step goes against the gradient, so look at $-dW$:
-# it already resembles the hidden kernel. It is smeared, because neighbouring pixels of a digit
-# resemble each other. More steps make it sharp.
+# One patch says little, but the sum of all says a lot. A step goes against the gradient, so look at
+# $-dW$: it already resembles the hidden kernel. It is blurred, because neighbouring pixels of a
+# digit are similar. More steps make it sharp.
 
 # %%
 w_found, velocity = start, start
@@ -563,11 +565,11 @@ assert error < 0.02
 # %% [markdown]
 # ## What $dx$ looks like
 #
-# $dx$ has the shape of the image, so it is an image too. It says of every pixel: make it brighter,
-# and $L$ grows by so much. Take the two edge kernels from above and the loss
-# $L = \tfrac12 \sum z_{ijk}^2$, "how much edge there is". Then $dz = z$. Both output channels send
-# their gradients to the same pixels: this is the sum over $k$ in (conv.7). Each step of the loop
-# below takes a tenth of $dx$ away from the pixels.
+# $dx$ has the shape of the image, so it is an image too. It says how fast $L$ grows when a pixel is
+# made brighter. Take the two edge kernels from above and the loss $L = \tfrac12 \sum z_{ijk}^2$,
+# "how much edge there is". Then $dz = z$. Both output channels send their gradients to the same
+# pixels: this is the sum over $k$ in (conv.7). Each step of the loop below subtracts a tenth of
+# $dx$ from the image.
 
 
 # %%
@@ -583,9 +585,9 @@ for _ in range(10):
     loss, _, dx_step = edge_loss_and_dx(softer)
     losses.append(float(loss))
     softer = softer - 0.1 * dx_step
-chessboard = image(np.indices((6, 6)).sum(0) % 2)
+checkerboard = image(np.indices((6, 6)).sum(0) % 2)
 print("L =", " ".join(f"{loss:.1f}" for loss in losses))
-assert not conv2d(chessboard, edges, jnp.zeros(2), "VALID").any()
+assert not conv2d(checkerboard, edges, jnp.zeros(2), "VALID").any()
 assert all(late < early for early, late in itertools.pairwise(losses))
 
 # %%
@@ -598,25 +600,26 @@ draw(axes[3], matrix(softer), "$x$ after 10 steps")
 plt.show()
 
 # %% [markdown]
-# The pixels just inside a stroke are red: make them darker, and there is less edge. Those just
-# outside are blue: make them brighter. So the steps blur the digit. They leave a fine grid on it,
-# because both kernels give 0 on a chessboard of single pixels: what the forward cannot see, $dx$
-# cannot mend. In a network there is another layer below, and $dx$ is what this layer hands to it.
+# The pixels just inside a stroke are red: making them darker weakens the edge. Those just outside
+# are blue: making them brighter weakens it too. So the steps blur the digit. They leave a fine grid
+# on it, because both kernels give 0 on a checkerboard of single pixels: what the forward pass
+# cannot see, $dx$ cannot change. In a network there is another layer below, and $dx$ is what this
+# layer hands to it.
 #
 # ## Which pixels one output reaches
 #
-# With one layer of 3 by 3, an output lays its kernel down on 9 pixels. With two layers, each of
-# these 9 lays down a kernel of its own, on 25 pixels in all. The pixels that one output sends its
-# gradient to are the pixels that it sees. They are called its *receptive field*.
+# With one 3 by 3 layer, an output lays its kernel down on 9 pixels. With two layers, each of these
+# 9 lays down a kernel in turn, on 25 pixels in all. The pixels that one output sends its gradient
+# to are the pixels that it sees. They are called its *receptive field*.
 #
 # If all weights are 1 and $dz$ is 1 at the output in the middle and 0 elsewhere, then $dx$ counts
-# in how many ways the gradient comes to each pixel.
+# the paths by which the gradient reaches each pixel.
 
 
 # %%
 @functools.partial(jax.jit, static_argnums=0)
-def ways(strides):
-    """The dx of the middle output, through layers of 3 by 3 with these strides."""
+def path_counts(strides):
+    """The dx of the middle output, through 3 by 3 layers with these strides."""
     ones, x, kept = jnp.ones((3, 3, 1, 1)), jnp.zeros((1, 9, 9, 1)), []
     for stride in strides:
         x, residuals = conv2d_forward(x, ones, jnp.zeros(1), 1, stride)
@@ -634,7 +637,7 @@ stacks = {
     "3 layers": (1, 1, 1),
     "2 layers of stride 2": (2, 2),
 }
-counts = {name: np.asarray(ways(strides)) for name, strides in stacks.items()}
+counts = {name: np.asarray(path_counts(strides)) for name, strides in stacks.items()}
 for name, count in counts.items():
     print(f"{name:22}{int((count > 0).sum())} pixels")
 assert [int((count > 0).sum()) for count in counts.values()] == [9, 25, 49, 49]
@@ -647,17 +650,17 @@ for ax, (name, count) in zip(axes, counts.items(), strict=True):
 plt.show()
 
 # %% [markdown]
-# The middle counts most: with two layers it is reached in 9 ways, a corner in one. Two layers of
-# stride 2 see as many pixels, 49, as three of stride 1, but unevenly: where two windows overlap
-# the numbers double. Gradient images of networks with strides often show such a grid.
+# The middle counts most: with two layers it is reached by 9 paths, a corner by one. Two layers of
+# stride 2 see 49 pixels, just like three of stride 1, but unevenly: where two windows overlap the
+# numbers double. Gradient images of networks with strides often show such a grid.
 #
 # ## What is saved
 #
-# (conv.4) needs $P$, and (conv.7) needs $W$. But the forward keeps `x` and `w`. With a kernel of 3
-# by 3, stride 1 and the padding `"SAME"`, $P$ is 9 times as large as $x$. To build it again the
-# backward only copies slices of `x`. That is cheap beside the matrix product, and memory is what a
-# large network runs out of first. So $P$ is thrown away after the forward and built again in the
-# backward.
+# (conv.4) needs $P$, and (conv.7) needs $W$. But the forward pass keeps `x` and `w`. With a 3 by 3
+# kernel, stride 1 and the padding `"SAME"`, $P$ is 9 times as large as $x$. To rebuild it, the
+# backward pass only copies slices of `x`. That is cheap compared with the matrix product, and
+# memory is what a large network runs out of first. So $P$ is discarded after the forward pass and
+# rebuilt in the backward pass.
 
 # %%
 x_large, w_large = jnp.ones((8, 28, 28, 16)), jnp.ones((3, 3, 16, 32))
@@ -671,22 +674,22 @@ assert size_of_p == 9 * x_large.size
 # %% [markdown]
 # ## The check
 #
-# Chapter 1 compared its gradient with autodiff of a plain definition. `check_vjp` of the library
-# does this and more, and prints a row for each check. The witness is JAX's own convolution, which
-# shares no line with ours. We take padding 1 and stride 2, so that every part of the derivation has
-# work to do, and sizes that are all different.
+# Chapter 1 compared its gradient with autodiff of a reference implementation. The library's
+# `check_vjp` does this and more, and prints one row per check. The reference is JAX's own
+# convolution, which shares no code with ours. We use padding 1 and stride 2, so that every part of
+# the derivation is exercised, and sizes that are all different.
 #
 # - *value*: the outputs agree;
-# - *cotangents*: $dx$, $dW$ and $db$ agree with autodiff of the witness, for a random $dz$;
+# - *cotangents*: $dx$, $dW$ and $db$ agree with autodiff of the reference, for a random $dz$;
 # - *differences*: they agree with small steps of our own forward, so autodiff is not needed;
-# - *adjoint*: the output changes by exactly what the cotangents predict. As a function of one of
-#   its arguments alone a convolution is a straight line, so the step need not be small;
-# - *exact*: on integers nothing rounds, and every bit agrees;
+# - *adjoint*: the output changes by exactly what the cotangents predict. As a function of any one
+#   of its arguments a convolution is a straight line, so the step need not be small;
+# - *exact*: on integers nothing is rounded, and every bit agrees;
 # - *linearity*: twice the $dz$ gives twice the cotangents.
 
 
 # %%
-def plain(x, w, b):
+def reference(x, w, b):
     layout = ("NHWC", "HWIO", "NHWC")
     z = jax.lax.conv_general_dilated(x, w, (2, 2), ((1, 1), (1, 1)), dimension_numbers=layout)
     return z + b[None, None, None, :]
@@ -696,66 +699,66 @@ shapes = ("4x7x6x2", "3x5x2x8", "8")  # x, w, b
 rows = ("value", "cotangents", "differences", "adjoint", "exact", "linearity")
 settings = {"linear": (0, 1, 2), "exact": True, "only": rows}
 
-report = check_vjp(functools.partial(conv2d, padding=1, stride=2), plain, *shapes, **settings)
+report = check_vjp(functools.partial(conv2d, padding=1, stride=2), reference, *shapes, **settings)
 print(report)
 assert report.passed
 
 # %% [markdown]
-# Now a wrong rule: $dx$ with the kernel *not* turned. It is the classic slip of this chapter. The
-# shapes are right, and so are $dW$ and $db$. A network with one convolution, at the bottom, would
-# even train as it should, since nobody needs the $dx$ of its images.
+# Now a wrong rule: $dx$ with the kernel *not* rotated. It is the classic mistake in this chapter.
+# The shapes are right, and so are $dW$ and $db$. A network whose only convolution is its first
+# layer would even train as it should, since nobody needs the $dx$ of its images.
 
 
 # %%
-def not_turned(residuals, dz):
+def not_rotated(residuals, dz):
     x, w = residuals
     _, dw, db = conv2d_backward(1, 2, residuals, dz)
-    turned_before = (x, jnp.flip(w, (0, 1)))  # the backward turns it once more, and back it is
-    dx, _, _ = conv2d_backward(1, 2, turned_before, dz)
+    pre_rotated = (x, jnp.flip(w, (0, 1)))  # the backward rotates it again, which undoes this
+    dx, _, _ = conv2d_backward(1, 2, pre_rotated, dz)
     return dx, dw, db
 
 
 @jax.custom_vjp
-def conv2d_not_turned(x, w, b):
+def conv2d_not_rotated(x, w, b):
     return conv2d_forward(x, w, b, 1, 2)[0]
 
 
-conv2d_not_turned.defvjp(lambda x, w, b: conv2d_forward(x, w, b, 1, 2), not_turned)
+conv2d_not_rotated.defvjp(lambda x, w, b: conv2d_forward(x, w, b, 1, 2), not_rotated)
 
-report = check_vjp(conv2d_not_turned, plain, *shapes, **settings)
+report = check_vjp(conv2d_not_rotated, reference, *shapes, **settings)
 print(report)
 assert report.failures == ("cotangents", "differences", "adjoint", "exact")
 assert all(report[name].where.startswith("dx") for name in report.failures[:3])
 
 # %% [markdown]
 # Four rows fail. In the first three of them the column *where* names the culprit, $dx$, and two
-# give the entry that is furthest off. *value* sees nothing, since the forward is right. *linearity*
-# sees nothing either: the wrong rule is wrong in a linear way. Each row can see some faults and is
-# blind to others. That is why there are several.
+# also give the entry with the largest error. *value* notices nothing, since the forward pass is
+# right. *linearity* notices nothing either: the wrong rule is still linear. Each row can detect
+# some faults and is blind to others. That is why there are several.
 #
 # ## Exercises
 #
-# 1. Take the image and the kernel of this chapter with stride 1 and no padding, and let all $dz$ be
-#    0 but one, $dz_{12} = 2$. Find $dW$, $db$ and $dx$.
+# 1. Take the image and the kernel of this chapter with stride 1 and no padding, and let every entry
+#    of $dz$ be 0 except $dz_{12} = 2$. Find $dW$, $db$ and $dx$.
 #
-#    *Answer:* $dW$ is twice the window at $(1, 2)$, with the rows $(6, 4)$ and $(2, 2)$. $db = 2$.
-#    $dx$ is zero but for $2W$ laid down at $(1, 2)$: row 1 ends in $2, 4$, and row 2 in $0, -2$.
+#    *Answer:* $dW$ is twice the patch at $(1, 2)$, with the rows $(6, 4)$ and $(2, 2)$. $db = 2$.
+#    $dx$ is zero except for $2W$ laid down at $(1, 2)$: row 1 ends in $2, 4$, and row 2 in $0, -2$.
 #
-# 2. An image of 5 by 5, a kernel of 2 by 2, stride 2, no padding. Which pixels have $dx = 0$
+# 2. Take a 5 by 5 image, a 2 by 2 kernel, stride 2 and no padding. Which pixels have $dx = 0$
 #    whatever $W$ and $dz$ are?
 #
-#    *Answer:* the last row and the last column, 9 pixels. The windows begin at 0 and 2, and end at
-#    3.
+#    *Answer:* the last row and the last column, 9 pixels. The windows begin at 0 and 2, and the
+#    last one ends at 3.
 #
 # 3. For which kernels is the wrong rule of the last section right?
 #
-#    *Answer:* for those that half a turn does not change, such as a kernel of ones. A test with
-#    such a kernel cannot see the fault.
+#    *Answer:* for those that a rotation by 180 degrees does not change, such as a kernel of ones. A
+#    test with such a kernel cannot detect the fault.
 #
-# 4. What is a convolution with a kernel of 1 by 1 and stride 1?
+# 4. What is a convolution with a 1 by 1 kernel and stride 1?
 #
 #    *Answer:* a dense layer from the channels of a pixel to those of the output, the same at
-#    every pixel. $P$ is $x$ itself, with a row for each pixel.
+#    every pixel. $P$ is $x$ itself, with one row per pixel.
 #
 # The next cell checks these answers.
 
@@ -774,14 +777,14 @@ assert np.array_equal(matrix(dx) == 0, unseen)
 assert np.array_equal(np.flip(np.ones((3, 2))), np.ones((3, 2)))
 
 weights = jnp.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
-by_dense = found.reshape(-1, 2) @ weights  # found has 2 channels
-by_conv = conv2d(found, weights[None, None], jnp.zeros(3), "VALID")
+by_dense = edge_maps.reshape(-1, 2) @ weights  # edge_maps has 2 channels
+by_conv = conv2d(edge_maps, weights[None, None], jnp.zeros(3), "VALID")
 assert jnp.allclose(by_dense.reshape(by_conv.shape), by_conv, atol=1e-5)
-print("all answers hold")
+print("all answers are correct")
 
 # %% [markdown]
 # ## Where to look next
 #
-# `ffnn_jax/layers/_conv.py` holds this derivation beside the code, one line for each equation.
+# `ffnn_jax/layers/_conv.py` has this derivation next to the code, with one line per equation.
 # `tests/layers/test_conv.py` checks the layer as this chapter does, and with many more kernels,
 # paddings and strides. The next chapter is pooling, which often follows a convolution.

@@ -14,14 +14,15 @@
 # %% [markdown]
 # # Chapter 6: max pooling
 #
-# A convolution says, for every pixel, how much of its pattern it finds there. To know what is in an
-# image, the exact pixel hardly matters. Max pooling cuts the image into small windows and keeps the
-# largest entry of each: "somewhere in here it was found, this strongly". With windows of 2 by 2 the
-# image becomes half as high and half as wide, and the layers after it have a quarter of the work.
+# A convolution reports, for every pixel, how strongly it finds its pattern there. For recognising
+# what is in an image, the exact pixel hardly matters. Max pooling divides the image into small
+# windows and keeps the largest entry of each: "somewhere in here it was found, this strongly". With
+# 2 by 2 windows the image becomes half as high and half as wide, and the layers after it have a
+# quarter of the work.
 #
-# The layer has no weights, so there is one cotangent to find, $dx$. Its derivation, equations
-# (pool.1) to (pool.4), is short. But there are points where the derivative does not exist, and what
-# to do there takes some care. You need the chain rule, and the meaning of $dv$ from chapter 1.
+# The layer has no weights, so there is only one cotangent to find, $dx$. Its derivation, equations
+# (pool.1) to (pool.4), is short. But there are points where the derivative does not exist, and
+# these need some care. You need the chain rule, and the meaning of $dv$ from chapter 1.
 #
 # The layer itself is in `ffnn_jax/layers/_pool.py`. This notebook imports it.
 
@@ -43,9 +44,8 @@ BLUE, ORANGE = "#0072b2", "#d55e00"
 # %% [markdown]
 # ## The definition
 #
-# The windows are $s$ by $s$ and lie side by side. They do not overlap. Window $(i, j)$ begins at
-# pixel $(si, sj)$, all counting starts at 0, and every image $n$ and channel $c$ is treated by
-# itself:
+# The windows are $s$ by $s$ and lie side by side, without overlap. Window $(i, j)$ begins at pixel
+# $(si, sj)$, all indices start at 0, and every image $n$ and channel $c$ is treated separately:
 #
 # $$z_{nijc} = \max_{u,v}\; x_{n,\; si+u,\; sj+v,\; c} \tag{pool.1}$$
 #
@@ -63,7 +63,7 @@ def image(rows):
 
 
 def matrix(v):
-    """The numbers of one image with one channel."""
+    """One image with one channel, as a matrix."""
     return np.asarray(v)[0, :, :, 0]
 
 
@@ -75,14 +75,15 @@ assert np.array_equal(matrix(z), [[4, 5], [6, 8]])  # (pool.1)
 # %% [markdown]
 # ## The argmax
 #
-# Number the entries of a window from 0 to $s^2 - 1$, as one reads: along the first row, then along
-# the next. The entry at row $u$ and column $v$ of its window has the number $su + v$. The entry
-# that is the maximum is called the argmax, and $m$ is its number:
+# Number the entries of a window from 0 to $s^2 - 1$ in reading order: along the first row, then
+# along the next. The entry at row $u$ and column $v$ of its window has the number $su + v$. The
+# number of the largest entry is called the *argmax*, $m$:
 #
 # $$m_{nijc} = \text{the first } su + v \text{ whose entry is the maximum} \tag{pool.2}$$
 #
-# The first: the top right window of our example has two fives, number 1 in its top right corner and
-# number 2 in its bottom left corner. Number 1 wins. By hand, window by window:
+# "The first" matters where entries are equal: the top right window of our example has two fives,
+# number 1 in its top right corner and number 2 in its bottom left corner. Its argmax is 1. By hand,
+# window by window:
 #
 # | window | entries 0, 1, 2, 3 | maximum | argmax $m$ |
 # |---|---|---|---|
@@ -99,24 +100,24 @@ assert np.array_equal(matrix(residuals.argmax), [[2, 1], [0, 3]])  # (pool.2)
 # ## The gradient
 #
 # Look at window $(0, 0)$, with the entries 1, 3, 4, 0. Make the 4 a little larger, 4.01. Then the
-# maximum is 4.01: it grows as much as the argmax did. Make the 3 a little larger, 3.01. The maximum
-# is still 4. So the slope is 1 for the argmax and 0 for all others:
+# maximum is 4.01: it grows by as much as the largest entry did. Make the 3 a little larger, 3.01.
+# The maximum is still 4. So the slope is 1 for the largest entry and 0 for all others:
 #
 # $$\frac{\partial z_{nijc}}{\partial x_{n,\; si+u,\; sj+v,\; c}} =
 # \begin{cases} 1 & \text{if } su + v = m_{nijc}, \\ 0 & \text{otherwise.} \end{cases}
 # \tag{pool.3}$$
 #
 # The chain rule sums over all outputs that a pixel reaches. Windows do not overlap, so pixel
-# $(h, w)$ lies in one window, number $(h \operatorname{div} s,\; w \operatorname{div} s)$, where
-# $\operatorname{div}$ divides and rounds down. In it the pixel is at row $h \bmod s$ and column
-# $w \bmod s$. The sum has one term. Write $[\ldots]$ for 1 where the condition holds, and 0
-# elsewhere:
+# $(h, w)$ lies in only one, window $(h \operatorname{div} s,\; w \operatorname{div} s)$, where
+# $\operatorname{div}$ divides and rounds down. Within it, the pixel is at row $h \bmod s$ and
+# column $w \bmod s$. So the sum has one term. Write $[\ldots]$ for 1 where the condition holds and
+# 0 elsewhere:
 #
 # $$dx_{nhwc} = dz_{n,\; h \operatorname{div} s,\; w \operatorname{div} s,\; c}\;
 # \bigl[\, s\,(h \bmod s) + w \bmod s = m \,\bigr] \tag{pool.4}$$
 #
-# with the $m$ of that window. In words: the argmax gets all of its window's $dz$, and the others
-# get nothing. By hand, with a $dz$ from the layer after:
+# where $m$ is the argmax of that window. In words: the largest entry gets all of its window's $dz$,
+# and the others get nothing. By hand, with a $dz$ from the next layer:
 #
 # $$dz = \begin{pmatrix} 1 & -2 \\ 3 & 4 \end{pmatrix}, \qquad
 # dx = \left(\begin{array}{cc|cc} 0 & 0 & 0 & -2 \\ 1 & 0 & 0 & 0 \\ \hline
@@ -130,7 +131,7 @@ by_hand = [[0, 0, 0, -2], [1, 0, 0, 0], [3, 0, 0, 0], [0, 0, 0, 4]]
 assert np.array_equal(matrix(dx), by_hand)  # (pool.4)
 
 # %%
-for entry, slope in (((1, 0), 1), ((0, 1), 0)):  # the argmax 4, and the 3 beside it
+for entry, slope in (((1, 0), 1), ((0, 1), 0)):  # the largest entry, 4, and the 3
     nudged = matrix(x).copy()
     nudged[entry] += 0.01
     growth = float(matrix(max_pool(image(nudged)))[0, 0]) - 4
@@ -148,9 +149,9 @@ def numbers(ax, rows, title, window=0, marked=(), signed=True):
     for (row, column), number in np.ndenumerate(rows):
         shade = "black" if number else "0.6"
         ax.text(column, row, f"{number:g}", ha="center", va="center", color=shade)
-    for place in range(window, max(rows.shape), window) if window else ():
-        ax.axhline(place - 0.5, color="black", linewidth=1)
-        ax.axvline(place - 0.5, color="black", linewidth=1)
+    for edge in range(window, max(rows.shape), window) if window else ():
+        ax.axhline(edge - 0.5, color="black", linewidth=1)
+        ax.axvline(edge - 0.5, color="black", linewidth=1)
     for row, column in marked:
         corner = (column - 0.46, row - 0.46)
         ax.add_patch(Rectangle(corner, 0.92, 0.92, fill=False, edgecolor=ORANGE, linewidth=2.5))
@@ -159,33 +160,33 @@ def numbers(ax, rows, title, window=0, marked=(), signed=True):
     ax.set_yticks([])
 
 
-argmaxes = [(1, 0), (0, 3), (2, 0), (3, 3)]
+maxima = [(1, 0), (0, 3), (2, 0), (3, 3)]
 figure, axes = plt.subplots(
     1, 4, figsize=(7.6, 2.3), width_ratios=(4, 2, 2, 4), layout="constrained"
 )
-numbers(axes[0], matrix(x), "image $x$ and its argmaxes", 2, argmaxes, signed=False)
+numbers(axes[0], matrix(x), "image $x$ and its maxima", 2, maxima, signed=False)
 numbers(axes[1], matrix(z), "output $z$", 1, signed=False)
 numbers(axes[2], matrix(dz), "$dz$", 1)
-numbers(axes[3], matrix(dx), "$dx$", 2, argmaxes)
+numbers(axes[3], matrix(dx), "$dx$", 2, maxima)
 plt.show()
 
 # %% [markdown]
 # ## The tie
 #
-# Where two entries are equal and largest, (pool.3) is more than a derivation: it is a choice. Take
-# the window with the two fives, and move the first of them from 5 to $5 + t$. The other five stays.
-# The maximum is
+# Where two entries share the maximum, (pool.3) is more than a derivation: it is a choice. Take the
+# window with the two fives, and move the first of them from 5 to $5 + t$. The other stays at 5. The
+# maximum is
 #
 # $$z(t) = \max(5 + t,\; 5).$$
 #
-# For $t > 0$ the first five is the only maximum, and $z$ grows with slope 1. For $t < 0$ the other
-# five is, and $z$ stays at 5, with slope 0. At $t = 0$ the graph has a corner, a *kink*. The slope
-# from the right is 1 and the slope from the left is 0. There is no derivative. But the backward has
-# to return some number.
+# For $t > 0$ the first of the two is the only maximum, and $z$ grows with slope 1. For $t < 0$ the
+# other is, and $z$ stays at 5, with slope 0. At $t = 0$ the graph has a corner, a *kink*. The slope
+# from the right is 1 and the slope from the left is 0. There is no derivative. But the backward
+# pass has to return some number.
 
 # %%
 steps = np.linspace(-1, 1, 81)
-top_right = np.stack([[[2, 5 + t], [5, 1]] for t in steps])[..., None]  # a window for each t
+top_right = np.stack([[[2, 5 + t], [5, 1]] for t in steps])[..., None]  # one window per t
 curve = np.asarray(max_pool(jnp.asarray(top_right, jnp.float32))).ravel()
 right, left = curve[-1] - curve[40], curve[40] - curve[0]  # the rise from 0 to 1 and from -1 to 0
 print(f"slope from the right {right:g}, slope from the left {left:g}")
@@ -206,22 +207,22 @@ plt.show()
 
 # %% [markdown]
 # Lines with any slope from 0 to 1 touch the graph at the kink without crossing it. So there is
-# freedom, but not for each entry by itself. Move *both* fives from 5 to $5 + t$. Now
+# freedom, but not for each entry separately. Move *both* fives from 5 to $5 + t$. Now
 # $z = 5 + t$ without any kink, and the slope is 1. If all entries of a window move together, $z$
-# moves with them. So whatever the rule gives to the entries, it has to add up to 1 times $dz$:
+# moves with them. So whatever the rule gives to the entries, the shares have to add up to $dz$:
 #
 # $$\sum_{u,v} dx_{n,\; si+u,\; sj+v,\; c} = dz_{nijc}.$$
 #
-# All to the first fulfils this, and so does half to each. All of $dz$ to *both* does not: it counts
-# the window twice.
+# Giving all of $dz$ to the first satisfies this, and so does giving half to each. Giving all of it
+# to *both* does not: that counts the window twice.
 #
-# The library gives all to the first, since
+# The library gives all of it to the first. Then
 #
-# - one number for each window, $m$, says all that the backward needs;
+# - one number per window, $m$, is all that the backward pass needs;
 # - a window sends its gradient to one pixel, in a tie as everywhere else.
 #
-# JAX itself is not of one mind. There are two plain ways to write max pooling, and its autodiff
-# makes a different choice for each:
+# JAX itself is not consistent here. There are two obvious ways to write max pooling, and its
+# autodiff makes a different choice for each:
 
 # %%
 tie = image([[2, 5], [5, 1]])
@@ -247,16 +248,16 @@ assert at_tie["max_pool"] == at_tie["reduce_window"] == [[0, 1], [0, 0]]
 assert at_tie["max"] == [[0, 0.5], [0.5, 0]]
 
 # %% [markdown]
-# Both are right. So a library has to say which it takes, and a test has to hold it to that.
+# Both are right. So a library has to state which one it uses, and a test has to hold it to that.
 #
 # Are ties rare? Between random numbers, yes. In images, no. Paper has one colour, so the background
-# of a digit is zero everywhere, and a window of four zeros is a tie. After a relu it is the same:
-# all that was negative is exactly 0.
+# of a digit is zero everywhere, and a window of four zeros is a tie. The same happens after a ReLU:
+# everything that was negative is exactly 0.
 
 # %%
 train = load("mnist_5k", "train")
 digits = np.float32(train.images[:1000] / 255.0)  # (N, 28, 28, 1)
-windows = digits.reshape(1000, 14, 2, 14, 2).swapaxes(2, 3).reshape(-1, 4)  # one window in a row
+windows = digits.reshape(1000, 14, 2, 14, 2).swapaxes(2, 3).reshape(-1, 4)  # one window per row
 tied = (windows == windows.max(1, keepdims=True)).sum(1) > 1
 empty = windows.max(1) == 0
 print(f"windows with a tie         {100 * tied.mean():.0f} %")
@@ -264,16 +265,16 @@ print(f"of these, windows of zeros {100 * empty[tied].mean():.0f} %")
 assert tied.mean() > 0.8 and empty[tied].mean() > 0.85
 
 # %% [markdown]
-# More than four windows of five have a tie, and nearly all of these are windows of zeros.
+# More than four windows out of five have a tie, and nearly all of these are windows of zeros.
 #
-# Does the choice change what a network learns? Where a relu stands before the pooling, a window of
-# zeros hands its $dz$ to an entry at which the relu was 0. There the relu's slope is 0, and nothing
-# goes further, whichever zero it was. With no relu before it, the choice does matter.
+# Does the choice change what a network learns? If a ReLU comes before the pooling, a window of
+# zeros hands its $dz$ to an entry where the ReLU's output was 0. There the ReLU's slope is 0, so
+# nothing goes any further, whichever zero it was. Without a ReLU before it, the choice does matter.
 #
 # ## Where the gradient goes
 #
-# Let the pooled image $z$ of one digit be pulled towards the pooled image $t$ of another, with
-# $L = \tfrac12 \sum (z - t)^2$ and so $dz = z - t$. Red says too bright, blue says too dark.
+# Let us pull the pooled image $z$ of one digit towards the pooled image $t$ of another, with
+# $L = \tfrac12 \sum (z - t)^2$ and so $dz = z - t$. Red means too bright, blue means too dark.
 
 # %%
 three, seven = (jnp.asarray(digits[train.labels[:1000] == label][:1]) for label in (3, 7))
@@ -284,7 +285,7 @@ dz = z - target
 
 
 def draw(ax, pixels, title, signed=False):
-    """Draws an image; a signed one in red and blue."""
+    """Draws an image, in red and blue if it is signed."""
     if signed:
         ax.imshow(pixels, cmap="RdBu_r", vmin=-1, vmax=1)
     else:
@@ -303,24 +304,24 @@ draw(axes[4], matrix(dx), "$dx$, 28 by 28", signed=True)
 plt.show()
 
 # %%
-shown = np.abs(matrix(dx)) > 0
-per_window = shown.reshape(14, 2, 14, 2).sum((1, 3))
-corners = shown[::2, ::2].sum()
-print(f"{shown.sum()} of {shown.size} pixels get a gradient,")
+nonzero = np.abs(matrix(dx)) > 0
+per_window = nonzero.reshape(14, 2, 14, 2).sum((1, 3))
+corners = nonzero[::2, ::2].sum()
+print(f"{nonzero.sum()} of {nonzero.size} pixels get a gradient,")
 print(f"{corners} of these are in the top left corner of their window")
 assert per_window.max() == 1
 
 # %% [markdown]
 # $dx$ is full of holes. No window sends its gradient to more than one pixel. Inside the 3, that is
-# the brightest pixel of the window. Look at the blue dots where the 3 has no ink and the 7 has:
-# they form a regular grid. These windows are ties of four zeros, and the first, in the top left
-# corner, takes it all.
+# the brightest pixel of the window. Look at the blue dots where the 3 has no ink and the 7 does:
+# they form a regular grid. These windows are ties of four zeros, and the first entry, in the top
+# left corner, gets all of $dz$.
 #
-# ## Shapes that do not divide
+# ## Sizes that do not divide evenly
 #
-# An image of 3 by 5 has room for one row of two windows of 2 by 2. The last row and the last column
-# fill no window. They are left out, however large they are, so no output depends on them, and their
-# gradient is 0. By hand:
+# A 3 by 5 image has room for one row of two 2 by 2 windows. The last row and the last column do not
+# fill a window. They are left out, however large their entries are, so no output depends on them,
+# and their gradient is 0. By hand:
 #
 # $$x = \left(\begin{array}{cc|cc|c} 1 & 4 & 5 & 1 & 9 \\ 3 & 2 & 6 & 0 & 9 \\ \hline
 # 9 & 9 & 9 & 9 & 9 \end{array}\right), \quad
@@ -343,7 +344,7 @@ assert np.array_equal(matrix(dx_uneven), [[0, 1, 0, 0, 0], [0, 0, 2, 0, 0], [0, 
 #
 # One can also keep the mean of each window. Then every entry has the slope $1/s^2$, and $dz$ is
 # spread evenly over the window, the same for every $x$: no argmax, no kink, no choice. The price is
-# that a strong answer at one pixel is watered down by its neighbours. Below, the same $dz$ goes
+# that a strong response at one pixel is diluted by its neighbours. Below, the same $dz$ goes
 # through both.
 
 
@@ -370,13 +371,13 @@ plt.show()
 # %% [markdown]
 # ## What is saved
 #
-# (pool.4) asks for $m$ and $dz$, and for nothing of $x$. So the forward keeps $m$ alone. It is less
-# than $s^2$, so for windows up to 11 by 11 one byte holds it. The size of $x$ is remembered too,
-# since $z$ does not tell whether a row was left out; an array with no entries carries it. Compare
-# with $x$: for each window it would be four pixels of four bytes each.
+# (pool.4) needs $m$ and $dz$, but not $x$. So the forward pass keeps only $m$. It is less than
+# $s^2$, so for windows up to 11 by 11 it fits into one byte. The size of $x$ is kept too, since $z$
+# does not show whether a row was left out; an array with no entries carries it. Keeping $x$ instead
+# would take four pixels of four bytes each for every 2 by 2 window.
 
 # %%
-print("kept:  argmax", residuals.argmax.shape, residuals.argmax.dtype, end="")
+print("saved: argmax", residuals.argmax.shape, residuals.argmax.dtype, end="")
 print(", extent", residuals.extent.shape)
 print(
     f"bytes: argmax {residuals.argmax.nbytes}, extent {residuals.extent.nbytes}, x {three.nbytes}"
@@ -391,11 +392,11 @@ for window, dtype in ((11, np.int8), (12, np.int32)):
 # %% [markdown]
 # ## The check
 #
-# `check_vjp` compares a layer with a plain definition in several ways, a row for each; chapter 5
-# tells what the rows mean. The witness is `by_max` from above. It shares ties, and we do not. This
-# does no harm in the rows with random numbers, which are never equal. But for the same reason those
-# rows cannot see what a rule does at a tie. So the convention is told to the checker by hand, as a
-# `Kink`: a point, a $dz$, and the $dx$ that belongs to them.
+# `check_vjp` compares a layer with a reference implementation in several ways, one row per check;
+# chapter 5 explains what the rows mean. The reference is `by_max` from above. It splits ties, and
+# we do not. This does no harm in the rows with random numbers, which are never equal. But for the
+# same reason those rows cannot detect what a rule does at a tie. So we state the convention
+# explicitly, as a `Kink`: a point, a $dz$, and the expected $dx$.
 
 # %%
 expected = image([[0, 1], [0, 0]])
@@ -407,7 +408,7 @@ print(report)
 assert report.passed
 
 # %% [markdown]
-# Now a wrong rule: $dz$ is shared among all the maxima of a window.
+# Now a wrong rule: $dz$ is shared equally among all the maxima of a window.
 
 
 # %%
@@ -433,17 +434,17 @@ def shared_backward(residuals, dz):
 max_pool_shared.defvjp(shared_forward, shared_backward)
 
 report = check_vjp(max_pool_shared, by_max, "2x4x6x3", **settings)
-print(str(report).partition("again:")[0])  # without the call that repeats it
+print(str(report).partition("again:")[0])  # leaves out the call that repeats it
 assert report.failures == ("kinks",)
 assert report["kinks"].worst == 0.5 and report["kinks"].where.startswith("dx[0, 1, 0, 0]")
 
 # %% [markdown]
-# One row fails, *kinks*: the second of the two fives got 0.5 where 0 was agreed. All other rows
-# pass, and rightly so. Away from ties both rules are the derivative, and even at the tie the sum
+# One row fails, *kinks*: the second of the two fives got 0.5 where 0 was expected. All other rows
+# pass, and rightly so. Away from ties both rules give the derivative, and even at the tie the sum
 # is right. "Wrong" here means: not what the library promises. Another rule gives all of $dz$ to
-# *every* maximum. That one is wrong by any measure, and again this row alone can see it.
+# *every* maximum. That one is wrong by any measure, and again only this row can detect it.
 #
-# So a test with random numbers, however many, does not test a kink. Kinks have to be named.
+# So a test with random numbers, however many, does not test a kink. Kinks have to be listed.
 #
 # ## Exercises
 #
@@ -451,22 +452,22 @@ assert report["kinks"].worst == 0.5 and report["kinks"].where.startswith("dx[0, 
 #    the maxima shared it? What is the sum of each?
 #
 #    *Answer:* $dx$ has the rows $(0, 6)$ and $(0, 0)$; shared, $(0, 2)$ and $(2, 2)$. The sum is 6
-#    both times.
+#    in both cases.
 #
 # 2. What does pooling with $s = 1$ do, forward and backward?
 #
 #    *Answer:* nothing: $z = x$, $m = 0$, and $dx = dz$.
 #
-# 3. Find the smallest entries of the windows with `max_pool`, and say where their gradient goes.
+# 3. Use `max_pool` to find the smallest entry of each window. Where does its gradient go?
 #
 #    *Answer:* `-max_pool(-x)`. The two signs cancel in the backward, and $dz$ goes to the first
 #    minimum.
 #
-# 4. Does it matter whether a relu stands before or after max pooling?
+# 4. Does it matter whether a ReLU comes before or after max pooling?
 #
-#    *Answer:* not for the values: relu keeps order, so the relu of the maximum is the maximum of
-#    the relus. Nor for $dx$: where the maximum is positive the argmax is the same, and elsewhere
-#    both give 0. But after the pooling there is only a quarter of the entries left.
+#    *Answer:* not for the values: ReLU preserves order, so the ReLU of the maximum is the maximum
+#    of the ReLUs. Nor for $dx$: where the maximum is positive the argmax is the same, and elsewhere
+#    both give 0. But after 2 by 2 pooling the ReLU has only a quarter of the entries to process.
 #
 # The next cell checks these answers.
 
@@ -480,20 +481,20 @@ z_one, kept = max_pool_forward(x, 1)
 assert np.array_equal(z_one, x) and not kept.argmax.any()
 assert np.array_equal(max_pool_backward(1, kept, dx_small)[0], dx_small)
 
-z_min, pull = jax.vjp(lambda x: -max_pool(-x), x)
+z_min, vjp_min = jax.vjp(lambda x: -max_pool(-x), x)
 assert np.array_equal(matrix(z_min), [[0, 1], [0, 1]])
-assert np.array_equal(matrix(pull(dz_small)[0])[:2], [[0, 0, 0, 0], [0, 1, 0, -2]])
+assert np.array_equal(matrix(vjp_min(dz_small)[0])[:2], [[0, 0, 0, 0], [0, 1, 0, -2]])
 
 signed = x - 4  # its window (0, 0) has the maximum 0
-before, pull_before = jax.vjp(lambda x: max_pool(relu(x)), signed)
-after, pull_after = jax.vjp(lambda x: relu(max_pool(x)), signed)
+before, vjp_before = jax.vjp(lambda x: max_pool(relu(x)), signed)
+after, vjp_after = jax.vjp(lambda x: relu(max_pool(x)), signed)
 assert np.array_equal(before, after)
-assert np.array_equal(pull_before(dz_small)[0], pull_after(dz_small)[0])
-print("all answers hold")
+assert np.array_equal(vjp_before(dz_small)[0], vjp_after(dz_small)[0])
+print("all answers are correct")
 
 # %% [markdown]
 # ## Where to look next
 #
-# `ffnn_jax/layers/_pool.py` holds this derivation beside the code, one line for each equation. It
+# `ffnn_jax/layers/_pool.py` has this derivation next to the code, with one line per equation. It
 # also says what happens to a NaN. `tests/layers/test_pool.py` checks the layer as this chapter
 # does, and in more ways.

@@ -12,14 +12,14 @@
 # ---
 
 # %% [markdown]
-# # A layer of your own
+# # Writing your own layer
 #
-# This package has some layers, and you will want another. Here is the whole way, from a formula to
-# a layer that is proved and trained: derive it on paper, write it, check it, let the check fail
-# once, and put it into a network.
+# This package has many layers, and sooner or later you will need another. This notebook goes all
+# the way from a formula to a verified layer in a trained network: derive it on paper, write it,
+# verify it, see the verification fail once, and put it into a network.
 #
-# The layer is *swish*, which takes each number times its own sigmoid. It looks like a ReLU whose
-# corner was rounded off. You need the chain rule and the product rule, and what $dv$ means: the
+# The layer is *swish*, which multiplies each number by its own sigmoid. It looks like a ReLU with
+# its corner rounded off. You need the chain rule, the product rule, and the notation $dv$ for the
 # cotangent of $v$, from chapter 1.
 
 # %%
@@ -53,19 +53,20 @@ BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "0.5"
 # %% [markdown]
 # ## On paper
 #
-# Every equation gets a tag, here (own.1) and on, so that the code can point at it. The sigmoid
-# turns any number into one between 0 and 1, and swish multiplies by it:
+# Every equation gets a tag, here (own.1), (own.2) and so on, so that the code can refer to it. The
+# sigmoid turns any number into one between 0 and 1, and swish multiplies by it:
 #
 # $$\sigma(x) = \frac{1}{1 + e^{-x}} \tag{own.1}$$
 #
 # $$z_i = x_i\, \sigma(x_i) \tag{own.2}$$
 #
-# First the derivative of $\sigma$. With $u = 1 + e^{-x}$ it is $1/u$. The derivative of $1/u$ is
-# $-1/u^2$, and that of $u$ is $-e^{-x}$. The chain rule multiplies them:
+# First, the derivative of $\sigma$. With $u = 1 + e^{-x}$ we have $\sigma = 1/u$. The derivative of
+# $1/u$ with respect to $u$ is $-1/u^2$, and that of $u$ with respect to $x$ is $-e^{-x}$. The chain
+# rule multiplies them:
 #
 # $$\sigma'(x) = -\frac{1}{u^2} \cdot (-e^{-x}) = \frac{e^{-x}}{(1 + e^{-x})^2} \tag{own.3}$$
 #
-# One factor $1/u$ of this is $\sigma$ itself. What is left is what $\sigma$ lacks of 1:
+# One factor $1/u$ of this is $\sigma$ itself. The remaining factor is $1 - \sigma$:
 #
 # $$1 - \sigma(x) = \frac{1 + e^{-x}}{1 + e^{-x}} - \frac{1}{1 + e^{-x}}
 # = \frac{e^{-x}}{1 + e^{-x}} \tag{own.4}$$
@@ -78,13 +79,13 @@ BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "0.5"
 # $$\text{slope}_i = \frac{\partial z_i}{\partial x_i} = \sigma(x_i) + x_i\, \sigma'(x_i)
 # = \sigma(x_i) + x_i\, \sigma(x_i)\,(1 - \sigma(x_i)) \tag{own.6}$$
 #
-# No other output contains $x_i$. So the sum of the chain rule over all outputs has one term:
+# No other output depends on $x_i$. So the chain rule's sum over all outputs has a single term:
 #
 # $$dx_i = \sum_l dz_l\, \frac{\partial z_l}{\partial x_i} = dz_i\, \text{slope}_i \tag{own.7}$$
 #
-# ## Two numbers to hold on to
+# ## Two values by hand
 #
-# Work out two places by hand, before there is code that could talk you into something.
+# Work out the values at two points by hand, before there is any code to bias you.
 #
 # At $x = 0$: $\sigma = \frac12$, so $z = 0$, and the slope is $\frac12 + 0 = \frac12$.
 #
@@ -93,10 +94,11 @@ BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "0.5"
 #
 # ## In code
 #
-# A layer is three functions. The *forward* computes the output, and what the backward will need to
-# remember, the *residual*. Here that is the slope, one number for each input. The *backward* takes
-# the residual and $dz$, and returns a tuple with one cotangent for each argument. The layer itself
-# is the first output of the forward, so that the two cannot drift apart. `defvjp` wires them.
+# A layer consists of three functions. The *forward function* computes the output, and the values
+# that the backward function will need, the *residuals*. Here they are the slopes, one number for
+# each input. The *backward function* takes the residuals and $dz$, and returns a tuple with one
+# cotangent for each argument. The layer itself is the first output of the forward function, so that
+# the two cannot drift apart. `defvjp` connects the three.
 
 
 # %%
@@ -119,8 +121,8 @@ def swish_backward(slope, dz):
 swish.defvjp(swish_forward, swish_backward)
 
 # %% [markdown]
-# Does it give the numbers from paper? Let $dz = (1, 2)$. Then $dx$ is the slope at 0, and twice the
-# slope at $\ln 3$.
+# Does it reproduce the values found by hand? Let $dz = (1, 2)$. Then $dx$ is the slope at 0, and
+# twice the slope at $\ln 3$.
 
 # %%
 x = jnp.array([0.0, math.log(3)])
@@ -132,16 +134,16 @@ assert np.allclose(z, [0, 3 / 4 * math.log(3)])  # (own.2)
 assert np.allclose(dx, [1 / 2, 2 * (3 / 4 + 3 / 16 * math.log(3))])  # (own.6), (own.7)
 
 # %% [markdown]
-# A picture shows what kind of function we have. On the right are the slopes, which is what the
-# backward multiplies by.
+# A plot shows what kind of function we have. On the right are the slopes, by which the backward
+# function multiplies.
 
 # %%
-places = jnp.linspace(-6, 6, 241)
+points = jnp.linspace(-6, 6, 241)
 figure, (left, right) = plt.subplots(1, 2, figsize=(6.8, 2.8), layout="constrained")
-left.plot(places, relu(places), "--", color=GREY, label="ReLU")
-left.plot(places, swish(places), color=BLUE, label="swish")
-right.plot(places, jnp.where(places > 0, 1.0, 0.0), "--", color=GREY)
-right.plot(places, swish_forward(places)[1], color=BLUE)
+left.plot(points, relu(points), "--", color=GREY, label="ReLU")
+left.plot(points, swish(points), color=BLUE, label="swish")
+right.plot(points, jnp.where(points > 0, 1.0, 0.0), "--", color=GREY)
+right.plot(points, swish_forward(points)[1], color=BLUE)
 left.set(xlabel="$x$", title="$z$")
 right.set(xlabel="$x$", title="slope")
 left.legend(frameon=False)
@@ -150,56 +152,58 @@ for ax in (left, right):
 plt.show()
 
 # %% [markdown]
-# ReLU is silent for every negative input: slope 0, so nothing is learned there. Swish still has a
-# slope, and where it dips it even has a negative one. It has no corner, so no convention is needed
-# at 0.
+# ReLU has slope 0 for every negative input, so nothing is learned there. Swish still has a slope
+# there, and to the left of its minimum even a negative one. It has no corner, so no convention is
+# needed at 0.
 #
-# ## Proving it
+# ## Verifying it
 #
-# Two right numbers prove little. `check_vjp` compares the layer with its *plain definition*, an
-# ordinary function that knows nothing of our derivation. JAX differentiates it by itself. Write it
-# as the textbook has it, and share no code with the layer: a slip in common code is on both sides.
+# Two correct values are little evidence. `check_vjp` compares the layer with a *reference
+# implementation*, an ordinary function that is independent of our derivation. JAX differentiates it
+# automatically. Write it as a textbook would, and share no code with the layer: a mistake in shared
+# code would be on both sides of the comparison.
 #
-# We say what the argument is: `"NxD"` is an array of real numbers with two axes, whose sizes the
-# checker draws, and the first of them counts the batch.
+# We also describe the argument: `"NxD"` is an array of real numbers with two axes, whose sizes
+# `check_vjp` draws at random. `batch="N"` marks the first of them as the batch axis.
 
 
 # %%
-def plain_swish(x):
+def reference_swish(x):
     return x * jax.nn.sigmoid(x)
 
 
-report = check_vjp(swish, plain_swish, "NxD", batch="N", empty_batch=True)
-print(report)
-assert report
+swish_result = check_vjp(swish, reference_swish, "NxD", batch="N", empty_batch=True)
+print(swish_result)
+assert swish_result
 
 # %% [markdown]
-# Each row is a way in which a rule can be wrong, with the worst error that was met, how much is
-# allowed, and where it was met. The most important rows:
+# Each row is one way in which a rule can be wrong, with the worst error found, the tolerance, and
+# where the error occurred. The most important rows:
 #
-# - *cotangents*: $dx$ against autodiff of the plain definition, for a random $dz$, in float64,
-#   number by number.
-# - *differences*: the same against small steps of the layer itself. This row trusts neither
-#   autodiff nor the plain definition.
-# - *linearity* and *zero*: twice $dz$ must give twice $dx$, and no $dz$ no $dx$.
-# - *jit*, *vmap*, *scan*, *remat*: the rule must stay the same when JAX transforms it.
-# - *grad of grad*: the backward can be differentiated again.
-# - *float32* and the half precisions: the error is given in units of the last digit, beside that of
-#   autodiff.
+# - *cotangents*: $dx$ against autodiff of the reference implementation, for a random $dz$, in
+#   float64, entry by entry.
+# - *differences*: the same against difference quotients of the layer itself. This row relies
+#   neither on autodiff nor on the reference implementation.
+# - *linearity* and *zero*: doubling $dz$ must double $dx$, and if $dz$ is 0, so is $dx$.
+# - *jit*, *vmap*, *scan*, *remat*: the rule must give the same result under these transformations
+#   of JAX.
+# - *grad of grad*: the backward function can itself be differentiated.
+# - *float32* and the half precisions: the error is given in units of the machine epsilon, next to
+#   that of autodiff.
 #
-# Checks that do not fit the layer have no row. Swish is not linear in $x$, and it has no kinks. The
-# check that shares a batch between devices imports the layer by name, so it needs one that is in a
-# file.
+# Checks that do not apply to the layer have no row. Swish is not linear in $x$, and it has no
+# kinks. The check that splits a batch across devices imports the layer by name, so it needs a layer
+# that is defined in a file.
 #
-# ## A check that cannot fail proves nothing
+# ## A check that cannot fail is worthless
 #
-# So we plant a fault, a likely one: in (own.6) the factor $x_i$ of the second term was forgotten.
+# So we plant a fault, and a likely one: in (own.6) we forget the factor $x_i$ of the second term.
 
 
 # %%
 def wrong_forward(x):
     s = 1 / (1 + jnp.exp(-x))
-    return x * s, s + s * (1 - s)  # (own.6) says s + x s (1 - s)
+    return x * s, s + s * (1 - s)  # (own.6) is s + x s (1 - s)
 
 
 @jax.custom_vjp
@@ -209,55 +213,53 @@ def wrong_swish(x):
 
 wrong_swish.defvjp(wrong_forward, swish_backward)
 
-wrong_result = check_vjp(wrong_swish, plain_swish, "NxD", batch="N", empty_batch=True)
+wrong_result = check_vjp(wrong_swish, reference_swish, "NxD", batch="N", empty_batch=True)
 print(wrong_result)
 assert {"cotangents", "differences"} <= set(wrong_result.failures)
 assert wrong_result["value"].passed and wrong_result["linearity"].passed
 
 # %% [markdown]
-# Read which rows fail, and which do not. *value* holds: the forward is right, so no test of outputs
-# would ever notice. *linearity* holds, and so do *jit* and *vmap*: the rule is well behaved, it is
-# only not the derivative of this function. *cotangents* and *differences* find it, name the entry
-# of $dx$ that is worst, and the last line repeats what failed.
+# Note which rows fail, and which do not. *value* passes: the forward function is correct, so no
+# test of outputs would ever notice. *linearity* passes, and so do *jit* and *vmap*: the rule is
+# well behaved, but it is not the derivative of this function. *cotangents* and *differences* detect
+# the fault and name the worst entry of $dx$, and the last line is a call that repeats the failed
+# checks.
 #
-# How small a fault is found? Say that somebody was afraid of dividing by 0, and added a millionth.
-# (There is no need: the denominator is never below 1.)
+# How small a fault can be detected? Suppose that somebody was afraid of dividing by 0, and added a
+# millionth. (There is no need: the denominator is never below 1.)
 
 
 # %%
-def fearful_forward(x):
+def guarded_forward(x):
     s = 1 / (1 + jnp.exp(-x) + 1e-6)
     return swish_forward(x)[0], s + x * s * (1 - s)
 
 
 @jax.custom_vjp
-def fearful_swish(x):
-    return fearful_forward(x)[0]
+def guarded_swish(x):
+    return guarded_forward(x)[0]
 
 
-fearful_swish.defvjp(fearful_forward, swish_backward)
+guarded_swish.defvjp(guarded_forward, swish_backward)
 
 rows = ("value", "cotangents", "differences", "float32")
-fearful_result = check_vjp(fearful_swish, plain_swish, "NxD", batch="N", only=rows)
-print(fearful_result)
-found = fearful_result["cotangents"]
-print(
-    f"in float64 the fault is {found.worst / found.allowed:.0f} times as large as what is allowed"
-)
-assert found.worst > 10 * found.allowed
-assert fearful_result["float32"].passed
+guarded_result = check_vjp(guarded_swish, reference_swish, "NxD", batch="N", only=rows)
+print(guarded_result)
+check = guarded_result["cotangents"]
+print(f"in float64 the fault is {check.worst / check.allowed:.0f} times as large as the tolerance")
+assert check.worst > 10 * check.allowed
+assert guarded_result["float32"].passed
 
 # %% [markdown]
-# In float32 this fault drowns in rounding, and the row passes. That is why a rule is proved in
-# float64, whatever it is used in.
+# In float32 this fault is lost in rounding error, and the row passes. That is why a rule is
+# verified in float64, whatever precision it is used in.
 #
-# ## Into a network
+# ## Using it in a network
 #
-# A network is a tuple of layers. A layer is a frozen dataclass that inherits from
-# `ffnn_jax.nn.Layer`, yours just as those of the package. It may say what shape comes out of it,
-# what parameters it has, and more. The simplest layer needs none of that: unless told otherwise,
-# `Layer` assumes that there are no parameters and that the shape stays. So all that is left to
-# write is `__call__`. `title` is the layer's name in the summary.
+# A network is a tuple of layers. A layer, yours or the package's, is a frozen dataclass that
+# inherits from `ffnn_jax.nn.Layer`. It can define its output shape, its parameters, and more. The
+# simplest layer needs none of that: by default, `Layer` has no parameters and leaves the shape
+# unchanged. So all that is left to write is `__call__`. `title` is the layer's name in the summary.
 
 
 # %%
@@ -283,14 +285,15 @@ def network_with(activation):
 
 for row in network_with(Swish()).summary().rows:
     shape = " x ".join(map(str, row.output_shape))
-    print(f"{row.number}   {row.title:16} {row.parameters:7,} parameters   {shape}")
+    print(f"{row.number:4}{row.title:16} {row.parameters:7,} parameters   {shape}")
 
 # %% [markdown]
 # ## Training it
 #
-# The data are the installed digits, scaled to 0 to 1 and shifted to mean 0. We train four networks
-# at once, of four seeds. A seed has its own first weights and its own 400 batches of 32 digits,
-# and these are the same whatever layer stands in the middle. So layers can be compared fairly.
+# The data are the installed digits, scaled to the range 0 to 1 and shifted to mean 0. We train four
+# networks at once, one per seed. Each seed has its own initial weights and its own 400 batches of
+# 32 digits, and these are the same whichever layer is in the middle. So layers can be compared
+# fairly.
 
 # %%
 train, test = load("mnist_5k", "train"), load("mnist_5k", "test")
@@ -302,12 +305,12 @@ starts, _ = jax.vmap(network_with(ReLU()).init)(jax.random.split(jax.random.key(
 batches = np.random.default_rng(0).integers(len(train), size=(4, 400, 32))
 
 # %% [markdown]
-# `init` gives parameters and *state*, and `apply` gives logits and the state after the batch. State
-# is what a layer keeps from one batch to the next without training it, such as a running mean. No
-# layer here has any, so it is `{}`, before and after.
+# `init` returns the parameters and the *state*, and `apply` returns the logits and the state after
+# the batch. State is what a layer carries from one batch to the next without training it, such as a
+# running mean. No layer here has any, so it is always `{}`.
 #
-# `scan` makes the steps, and `vmap` makes the runs of the four seeds at once. Both run our backward
-# inside. The rule is that of chapter 4, momentum.
+# `scan` runs the steps, and `vmap` runs the four seeds at once. Our backward function is called
+# inside both. The update rule is momentum, from chapter 4.
 
 # %%
 rule = momentum(0.1, mu=0.9)
@@ -348,24 +351,24 @@ for name in runs:
 assert min(accuracies.min() for _, accuracies in runs.values()) > 0.8
 
 # %% [markdown]
-# Swish trains. The two networks of a seed began with the same weights and met the same batches, so
-# they can be compared in pairs, as in `09_many_seeds`.
+# Swish trains. The two networks of a seed started from the same weights and saw the same batches,
+# so they can be compared in pairs, as in `09_many_seeds`.
 
 # %%
 d = runs["swish"][1] - runs["ReLU"][1]
-reach = stats.t.ppf(0.975, len(d) - 1)
+factor = stats.t.ppf(0.975, len(d) - 1)
 error = d.std(ddof=1) / math.sqrt(len(d))
 print(f"swish - ReLU: {100 * d.mean():+.1f} points of test accuracy,", end=" ")
-print(f"95 % interval [{100 * (d.mean() - reach * error):+.1f}, ", end="")
-print(f"{100 * (d.mean() + reach * error):+.1f}]")
+print(f"95 % interval [{100 * (d.mean() - factor * error):+.1f}, ", end="")
+print(f"{100 * (d.mean() + factor * error):+.1f}]")
 
 # %% [markdown]
-# Whatever this interval says, it is about 400 steps of a small network on a few thousand digits. It
-# is no verdict on swish.
+# Whatever this interval shows, it is about 400 steps of a small network on a few thousand digits.
+# It is not a verdict on swish.
 #
-# ## What training does not tell
+# ## What training does not reveal
 #
-# One thing is left to try. Train the network with the *wrong* rule, the one with the forgotten
+# One thing is left to try: train the network with the *wrong* rule, the one with the missing
 # factor.
 
 # %%
@@ -389,23 +392,25 @@ plt.show()
 
 # %% [markdown]
 # It trains almost as well. The loss falls, the accuracy is fine, and nobody would suspect a thing.
-# A wrong gradient often still points downhill, and the other layers, whose rules are right, make up
-# for much. So a network that learns is no evidence for a gradient. The table above is.
+# A wrong gradient often still points downhill, and the other layers, whose rules are correct, make
+# up for much. So a network that learns is not evidence for a correct gradient. The table of checks
+# is.
 #
-# ## A layer that learns something itself
+# ## A layer with parameters
 #
-# *PReLU* multiplies what is not above 0 by a slope $a_j$, one for each feature $j$, and learns it:
+# *PReLU* multiplies every input that is not positive by a slope $a_j$, one for each feature $j$,
+# and learns this slope:
 #
 # $$z_{ij} = \begin{cases} x_{ij} & x_{ij} > 0 \\ a_j\, x_{ij} & \text{else} \end{cases}
 # \tag{own.8}$$
 #
-# The factor before $x_{ij}$ is its derivative, 1 or $a_j$:
+# The factor in front of $x_{ij}$ is the derivative, 1 or $a_j$:
 #
 # $$dx_{ij} = dz_{ij} \cdot \begin{cases} 1 & x_{ij} > 0 \\ a_j & \text{else} \end{cases}
 # \tag{own.9}$$
 #
-# Every image $i$ whose $x_{ij}$ is not above 0 uses the same $a_j$, and the factor before $a_j$ is
-# $x_{ij}$. What is used several times sums what comes back:
+# Every image $i$ whose $x_{ij}$ is not positive uses the same $a_j$, and the factor in front of
+# $a_j$ is $x_{ij}$. A value that is used several times receives the sum of the cotangents:
 #
 # $$da_j = \sum_{i:\, x_{ij} \le 0} x_{ij}\, dz_{ij} \tag{own.10}$$
 
@@ -420,8 +425,8 @@ def prelu(x, a):
     return prelu_forward(x, a)[0]
 
 
-def prelu_backward(saved, dz):
-    x, a = saved
+def prelu_backward(residuals, dz):
+    x, a = residuals
     dx = jnp.where(x > 0, dz, a[None, :] * dz)  # (own.9)
     da = jnp.sum(jnp.where(x > 0, 0, x * dz), axis=0)  # (own.10)
     return dx, da
@@ -430,23 +435,23 @@ def prelu_backward(saved, dz):
 prelu.defvjp(prelu_forward, prelu_backward)
 
 
-def plain_prelu(x, a):
+def reference_prelu(x, a):
     return jax.nn.leaky_relu(x, a)
 
 
-prelu_result = check_vjp(prelu, plain_prelu, "NxD", "D", batch="N", empty_batch=True)
+prelu_result = check_vjp(prelu, reference_prelu, "NxD", "D", batch="N", empty_batch=True)
 print(prelu_result)
 assert prelu_result
 
 # %% [markdown]
-# In a network the layer now has to say what its parameters are. Its method `params` is given the
-# shape of one input and returns a `Param` for each: its shape, its initialiser, and how it is
-# treated. `__call__` then gets the arrays, by the same names. From there on they are parameters
-# like any others: they are counted, trained and saved.
+# In a network, the layer now has to declare its parameters. Its method `params` receives the shape
+# of one input and returns a `Param` for each parameter: its shape, its initialiser, and how it is
+# treated. `__call__` then receives the arrays under the same names. From then on they are
+# parameters like any others: they are counted, trained and saved.
 #
-# One treatment is worth a thought. Weight decay pulls every parameter towards 0. A slope of 0 is
-# ReLU, so decay would push our layer back to the one that it is to improve upon. We say
-# `decayed=False`.
+# One option deserves some thought. Weight decay pulls every parameter towards 0. With a slope of 0,
+# PReLU is ReLU, so decay would push our layer back to the one that it is meant to improve on. We
+# set `decayed=False`.
 
 
 # %%
@@ -479,13 +484,13 @@ assert result.test_accuracy[0] > 0.85
 display(result)
 
 # %% [markdown]
-# ### Frozen, or with a learning rate of its own
+# ### Frozen parameters and separate learning rates
 #
-# Two more treatments are in that `Param`. With `trained=False` a parameter is *frozen*: it takes
-# part in the forward and is saved with the model, but it is not differentiated and stays as it
-# started. And a *group* is a name by which `Settings.group_rates` can multiply the learning rate of
-# some parameters. The slopes above hardly moved, so we train once with the slopes frozen, and once
-# with ten times the learning rate for them alone.
+# `Param` has two more options. With `trained=False` a parameter is *frozen*: it takes part in the
+# forward pass and is saved with the model, but it is not differentiated and keeps its initial
+# value. And `group` assigns a parameter to a named *group*, whose learning rate
+# `Settings.group_rates` can multiply by a factor. The slopes above hardly moved, so we train once
+# with the slopes frozen, and once with ten times the learning rate for the slopes alone.
 
 # %%
 slopes = {"learned": model.params["prelu_2"]["a"]}
@@ -502,23 +507,24 @@ assert (slopes["frozen"] == 0.25).all()
 assert np.std(slopes["ten times the rate"]) > 2 * np.std(slopes["learned"])
 
 # %% [markdown]
-# A saved model names its layers. Whoever loads it says what the unknown ones are:
+# A saved model stores the names of its layers. When you load it, pass the layers that the package
+# does not know:
 
 # %%
 with tempfile.TemporaryDirectory() as folder:
     save(Path(folder) / "prelu.npz", [model])
-    again = load_model(Path(folder) / "prelu.npz", layers=[PReLU])
-print(again)
-assert (again.predict(test.images) == model.predict(test.images)).all()
+    reloaded = load_model(Path(folder) / "prelu.npz", layers=[PReLU])
+print(reloaded)
+assert (reloaded.predict(test.images) == model.predict(test.images)).all()
 
 # %% [markdown]
-# ## A layer that draws
+# ## A layer that draws random numbers
 #
-# `__call__` sees parameters and inputs alone. Some layers need more: whether the batch is trained
-# on, random numbers, or state. Such a layer defines `apply` in place of `__call__`, and returns its
-# output together with its state after the batch. This one adds noise in training, as much as
-# `stddev` says. It asks for a key with `needs_key`, and gets one for each image: so an image's
-# noise does not depend on how a batch is cut into micro-batches or shared between devices.
+# `__call__` sees only parameters and inputs. Some layers need more: random numbers, state, or
+# whether they are in training. Such a layer defines `apply` instead of `__call__`, and returns its
+# output together with its state after the batch. This one adds noise of standard deviation `stddev`
+# in training. It requests keys with `needs_key`, and receives one for each image, so that an
+# image's noise does not depend on how a batch is split into micro-batches or across devices.
 
 
 # %%
@@ -547,32 +553,35 @@ assert (trained_on == repeated).all() and (trained_on != predicted).all()
 assert np.allclose(alone, predicted[:1], atol=1e-5)
 
 # %% [markdown]
-# The same key gives the same noise: a run can be repeated bit for bit. At prediction there is none,
-# and an image's answer does not depend on its neighbours. A layer with state gives its arrays in a
-# method `state`, each a `Param`, too; chapter 11, batch normalisation, is about such a layer.
+# The same key gives the same noise, so a run can be repeated bit for bit. In prediction there is no
+# noise, and the output for an image does not depend on its neighbours. A layer with state declares
+# its arrays in a method `state`, again each as a `Param`; chapter 11, batch normalisation, is about
+# such a layer.
 #
 # ## Exercises
 #
 # 1. *Softplus* is $z_i = \ln(1 + e^{x_i})$. Derive $dx_i$.
 #
-#    *Answer:* the logarithm gives $1/(1 + e^{x_i})$, its inside $e^{x_i}$. The product is
-#    $e^{x_i}/(1 + e^{x_i}) = \sigma(x_i)$, so $dx_i = dz_i\, \sigma(x_i)$. The cell below checks
-#    it.
+#    *Answer:* the derivative of the logarithm gives $1/(1 + e^{x_i})$, that of its argument
+#    $e^{x_i}$. The product is $e^{x_i}/(1 + e^{x_i}) = \sigma(x_i)$, so
+#    $dx_i = dz_i\, \sigma(x_i)$. The cell below checks it.
 #
 # 2. What is the slope of swish far to the right, and far to the left?
 #
-#    *Answer:* to the right $\sigma$ becomes 1, and $1 - \sigma$ dies out faster than $x$ grows, so
-#    the slope is 1. To the left $\sigma$ dies out faster than $x$ grows, and it is 0.
+#    *Answer:* to the right $\sigma$ tends to 1, and $1 - \sigma$ vanishes faster than $x$ grows, so
+#    the slope tends to 1. To the left $\sigma$ vanishes faster than $|x|$ grows, and the slope
+#    tends to 0.
 #
-# 3. Which row would fail if the backward returned `jnp.abs(dz) * slope`?
+# 3. Which rows would fail if the backward returned `jnp.abs(dz) * slope`?
 #
-#    *Answer:* *linearity*, and *cotangents*, since the random $dz$ has both signs. A check with a
-#    $dz$ of ones would see nothing.
+#    *Answer:* *linearity*, and the rows that compare $dx$ with correct values, such as
+#    *cotangents*, since the random $dz$ has both signs. A check with a $dz$ of ones would notice
+#    nothing.
 
 
 # %%
 def softplus_forward(x):
-    z = jnp.maximum(x, 0) + jnp.log1p(jnp.exp(-jnp.abs(x)))  # the same, and never overflows
+    z = jnp.maximum(x, 0) + jnp.log1p(jnp.exp(-jnp.abs(x)))  # the same value, without overflow
     return z, jax.nn.sigmoid(x)
 
 
@@ -582,9 +591,11 @@ def softplus(x):
 
 
 softplus.defvjp(softplus_forward, lambda slope, dz: (dz * slope,))
-answer = check_vjp(softplus, jax.nn.softplus, "NxD", batch="N", only=("value", "cotangents"))
-print(answer)
-assert answer
+softplus_result = check_vjp(
+    softplus, jax.nn.softplus, "NxD", batch="N", only=("value", "cotangents")
+)
+print(softplus_result)
+assert softplus_result
 
 
 @jax.custom_vjp
@@ -594,19 +605,19 @@ def absolute(x):
 
 absolute.defvjp(swish_forward, lambda slope, dz: (jnp.abs(dz) * slope,))
 rows = ("cotangents", "linearity")
-assert check_vjp(absolute, plain_swish, "NxD", batch="N", only=rows).failures == rows
+assert check_vjp(absolute, reference_swish, "NxD", batch="N", only=rows).failures == rows
 assert np.allclose(swish_forward(jnp.array([30.0, -30.0]))[1], [1, 0])
 
 # %% [markdown]
 # ## Where to look next
 #
-# `ffnn_jax/layers/_sigmoid.py` is a layer of the same kind as the package has it: the derivation as
-# its docstring, one tagged line for each equation, and a form that keeps its accuracy far out. The
-# dataclasses of the package are in `ffnn_jax/nn`.
-# In a test of your own, `assert_vjp` takes what `check_vjp` takes. And with your layer in a file,
+# `ffnn_jax/layers/_sigmoid.py` shows how the package writes a layer of this kind: the derivation in
+# the docstring, one tagged line for each equation, and a form that stays accurate far from 0. The
+# dataclasses of the package are in `ffnn_jax/nn`. In your own tests, `assert_vjp` takes the same
+# arguments as `check_vjp`. And with your layer in a file,
 #
 # ```sh
-# ffnn-jax verify my_module:swish --reference my_module:plain_swish --shapes NxD --batch N
+# ffnn-jax verify my_module:swish --reference my_module:reference_swish --shapes NxD --batch N
 # ```
 #
-# runs all of these checks from a terminal, those over several devices too.
+# runs all of these checks from a terminal, including those across several devices.

@@ -1,8 +1,8 @@
-"""The regime of every test: nothing is promoted, broadcast or rounded without being asked.
+"""Settings of every test: no implicit promotion, broadcasting or rounding.
 
-Programs that several tests, processes and notebooks need are compiled once, and kept in a folder
-that ends with the tests. A shell that starts the tests in the background has them ignore SIGINT;
-the processes that they interrupt must hear it.
+Programs that several tests, processes and notebooks need are compiled once, in a folder that is
+deleted after the tests. A shell that starts the tests in the background has them ignore SIGINT;
+the processes that they interrupt must receive it.
 """
 
 import atexit
@@ -12,12 +12,12 @@ import signal
 import tempfile
 from collections.abc import Iterator
 
-if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # the first process here; the others inherit it
-    _COMPILED = tempfile.mkdtemp(prefix="ffnn_jax-compiled-")
-    os.environ["JAX_COMPILATION_CACHE_DIR"] = _COMPILED
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # set by the first process; the others inherit it
+    _CACHE = tempfile.mkdtemp(prefix="ffnn_jax-compiled-")
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = _CACHE
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.05"
-    os.environ["JAX_COMPILATION_CACHE_MAX_SIZE"] = str(1 << 30)  # with a limit it is locked
-    atexit.register(shutil.rmtree, _COMPILED, ignore_errors=True)
+    os.environ["JAX_COMPILATION_CACHE_MAX_SIZE"] = str(1 << 30)  # a limit makes jax lock it
+    atexit.register(shutil.rmtree, _CACHE, ignore_errors=True)
 
 import jax
 import pytest
@@ -32,7 +32,7 @@ jax.config.update("jax_default_matmul_precision", "highest")
 
 @pytest.fixture
 def quick_compilation() -> Iterator[None]:
-    """Half of the time goes into compiling what runs a few times: without most optimisations."""
+    """Compiles without most optimisations: compiling takes half the time of programs run rarely."""
     jax.config.update("jax_disable_most_optimizations", True)
     yield
     jax.config.update("jax_disable_most_optimizations", False)
@@ -40,7 +40,7 @@ def quick_compilation() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def quick_compilation_of_the_module() -> Iterator[None]:
-    """The same for all tests of a module, and for what they share."""
+    """The same for all tests of a module and its shared fixtures."""
     jax.config.update("jax_disable_most_optimizations", True)
     yield
     jax.config.update("jax_disable_most_optimizations", False)
@@ -48,6 +48,6 @@ def quick_compilation_of_the_module() -> Iterator[None]:
 
 @pytest.fixture
 def x64() -> Iterator[None]:
-    """Float64 for one test; the library itself never asks for it."""
+    """Float64 for one test; the library itself never enables it."""
     with jax.enable_x64(True):
         yield

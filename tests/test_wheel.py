@@ -1,4 +1,4 @@
-"""The wheel holds the package, whole and alone, and works without the clone."""
+"""The wheel contains exactly the package, and works outside the repository."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
-    """The wheel, built from the clone."""
+    """The wheel, built from the repository."""
     folder = tmp_path_factory.mktemp("wheel")
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
@@ -21,7 +21,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     return zipfile.ZipFile(path)
 
 
-def test_the_wheel_holds_the_package_and_its_licence_and_nothing_else(wheel: zipfile.ZipFile):
+def test_the_wheel_contains_only_the_package_and_its_licence(wheel: zipfile.ZipFile):
     package = {
         path.relative_to(ROOT).as_posix()
         for path in (ROOT / "ffnn_jax").rglob("*")
@@ -33,7 +33,7 @@ def test_the_wheel_holds_the_package_and_its_licence_and_nothing_else(wheel: zip
     assert any(name.endswith("licenses/LICENSE") for name in names)
 
 
-def test_what_the_wheel_installs_runs_far_from_the_clone(wheel: zipfile.ZipFile, tmp_path: Path):
+def test_the_installed_wheel_runs_outside_the_repository(wheel: zipfile.ZipFile, tmp_path: Path):
     site, elsewhere = tmp_path / "site", tmp_path / "elsewhere"
     elsewhere.mkdir()
     wheel.extractall(site)
@@ -43,9 +43,9 @@ def test_what_the_wheel_installs_runs_far_from_the_clone(wheel: zipfile.ZipFile,
     )
     environment = os.environ | {"PYTHONPATH": str(site)}
     command = [sys.executable, "-c", code]
-    ran = subprocess.run(
+    completed = subprocess.run(
         command, cwd=elsewhere, env=environment, check=True, capture_output=True, text=True
     )
-    assert Path(ran.stdout.splitlines()[0]).is_relative_to(site)
-    assert "dry run: everything works" in ran.stdout
+    assert Path(completed.stdout.splitlines()[0]).is_relative_to(site)
+    assert "dry run: everything works" in completed.stdout
     assert list(elsewhere.iterdir()) == []

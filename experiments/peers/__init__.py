@@ -1,1 +1,1 @@
-"""One training step, written as each library's own users write it, for `experiments.speed`."""
+"""One training step as users of each library would write it, for `experiments.speed`."""

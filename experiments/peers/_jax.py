@@ -1,4 +1,4 @@
-"""How a pure step is driven under JAX: call by call, or many steps as one program."""
+"""Running a pure step under JAX: call by call, or many steps as one program."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +14,7 @@ Step = Callable[[Any, Array, Array], tuple[Any, Array]]
 
 
 class InLoop:
-    """The jitted step, called by Python; the state is donated."""
+    """The jitted step, called from Python; the state is donated."""
 
     def __init__(self, step: Step, state: Any, workload: Workload) -> None:
         self._step = jax.jit(step, donate_argnums=0)
@@ -22,7 +22,7 @@ class InLoop:
         self._batches = [tuple(map(jnp.asarray, batch)) for batch in workload.batches()]
 
     def run(self) -> list[float]:
-        """Dispatches every step before the first loss is read."""
+        """Dispatches every step before reading the first loss."""
         losses = []
         for batch in self._batches:
             self._state, loss = self._step(self._state, *batch)
@@ -43,10 +43,10 @@ class InScan:
         self._chunk = jax.jit(chunk, donate_argnums=0)
 
     def compiled(self) -> str:
-        """The program as XLA runs it."""
+        """The compiled program as XLA text."""
         return self._chunk.lower(self._state, self._batches).compile().as_text() or ""
 
     def run(self) -> list[float]:
-        """One call."""
+        """Runs all steps in one call."""
         self._state, losses = self._chunk(self._state, self._batches)
         return losses.tolist()

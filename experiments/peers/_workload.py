@@ -1,4 +1,4 @@
-"""What every peer trains: a network, its first weights, and batches; and how it is driven."""
+"""The shared workload of the peers: a network, its initial weights and batches."""
 
 import dataclasses
 import math
@@ -12,7 +12,7 @@ from ffnn_jax.config import preset
 from ffnn_jax.nn import Conv, Dense, Layer, MaxPool, ReLU, shapes_through
 
 CHUNK = 10
-"""Steps that a stepper makes at each call."""
+"""Steps per call of a stepper."""
 _WIDE = (
     Conv(64, 3), ReLU(), MaxPool(2), Conv(128, 3), ReLU(), MaxPool(2), Conv(256, 3), ReLU(),
     Dense(10),
@@ -29,7 +29,7 @@ class Stepper(Protocol):
     """A network under training."""
 
     def run(self) -> list[float]:
-        """Makes CHUNK steps over the workload's batches in their order; returns each loss."""
+        """Runs CHUNK steps over the workload's batches in order; returns each loss."""
         ...
 
 
@@ -39,7 +39,7 @@ class Workload:
 
     Attributes:
         network: its name in NETWORKS.
-        batch: images a step.
+        batch: images per step.
     """
 
     network: str
@@ -58,7 +58,7 @@ class Workload:
         return NETWORKS[self.network][1]
 
     def weights(self) -> list[tuple[Float[np.ndarray, "..."], Float[np.ndarray, " K"]]]:
-        """Weights and biases of each layer with some, in their order, as this package has them."""
+        """Weights and biases of each layer that has them, in order and in this package's layout."""
         draw, found = np.random.default_rng(0), []
         for layer, shape in zip(self.layers, self.shapes(), strict=False):
             if isinstance(layer, Conv | Dense):
@@ -68,7 +68,7 @@ class Workload:
         return found
 
     def batches(self) -> list[tuple[Float[np.ndarray, "N H W C"], Int32[np.ndarray, " N"]]]:
-        """CHUNK batches, of which each has a twin: random images (mean 0, deviation 1), classes."""
+        """CHUNK batches of random images (mean 0, deviation 1) and labels; each occurs twice."""
         draw = np.random.default_rng(1)
         drawn = [
             (
@@ -80,7 +80,7 @@ class Workload:
         return drawn + drawn
 
     def shapes(self) -> Sequence[tuple[int, ...]]:
-        """The shape that each layer is given, and what comes out."""
+        """The input shape of each layer, followed by the output shape."""
         return shapes_through(self.layers, self.input_shape)
 
 

@@ -41,7 +41,7 @@ class _Equinox:
         self._step = step
 
     def run(self) -> list[float]:
-        """Dispatches every step before the first loss is read."""
+        """Dispatches every step before reading the first loss."""
         losses = []
         for batch in self._batches:
             self._model, self._state, loss = self._step(batch, self._model, self._state)
@@ -55,11 +55,11 @@ def _loss(model: Any, x: Array, labels: Array) -> Array:
 
 
 def _model(workload: Workload) -> Any:
-    key, left, parts = jax.random.key(0), iter(workload.weights()), []
+    key, remaining, parts = jax.random.key(0), iter(workload.weights()), []
     for layer, shape in zip(workload.layers, workload.shapes(), strict=False):
         match layer:
             case Conv():
-                w, b = next(left)
+                w, b = next(remaining)
                 part = eqx.nn.Conv2d(shape[-1], layer.filters, layer.size, padding="SAME", key=key)
                 parts.append(_with(part, w.transpose(3, 2, 0, 1), b[:, None, None]))
             case ReLU():
@@ -67,7 +67,7 @@ def _model(workload: Workload) -> Any:
             case MaxPool():
                 parts.append(eqx.nn.MaxPool2d(layer.window, layer.window))
             case Dense():
-                w, b = next(left)
+                w, b = next(remaining)
                 if len(shape) == 3:
                     parts.append(eqx.nn.Lambda(jnp.ravel))
                     w = w.reshape(*shape, -1).transpose(2, 0, 1, 3).reshape(w.shape)

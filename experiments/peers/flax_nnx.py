@@ -17,18 +17,18 @@ from ffnn_jax.nn import Conv, Dense, MaxPool, ReLU
 
 
 class Model(nnx.Module):
-    """The network of flax's own layers, with the workload's weights."""
+    """The network built from Flax layers, with the workload's weights."""
 
     def __init__(self, workload: Workload) -> None:
-        rngs, left, parts = nnx.Rngs(0), iter(workload.weights()), []
+        rngs, remaining, parts = nnx.Rngs(0), iter(workload.weights()), []
         for layer, shape in zip(workload.layers, workload.shapes(), strict=False):
             match layer:
                 case Conv():
                     size = (layer.size, layer.size)
                     part = nnx.Conv(shape[-1], layer.filters, size, padding="SAME", rngs=rngs)
-                    _set(part, *next(left))
+                    _set(part, *next(remaining))
                 case Dense():
-                    w, b = next(left)
+                    w, b = next(remaining)
                     part = nnx.Linear(w.shape[0], layer.units, rngs=rngs)
                     _set(part, w, b)
                 case _:
@@ -38,18 +38,18 @@ class Model(nnx.Module):
         self.layers = workload.layers
 
     def __call__(self, x: Array) -> Array:
-        left = iter(self.parts)
+        remaining = iter(self.parts)
         for layer in self.layers:
             match layer:
                 case Conv():
-                    x = next(left)(x)
+                    x = next(remaining)(x)
                 case ReLU():
                     x = nnx.relu(x)
                 case MaxPool():
                     window = (layer.window, layer.window)
                     x = nnx.max_pool(x, window, window)
                 case Dense():
-                    x = next(left)(x.reshape(len(x), -1))
+                    x = next(remaining)(x.reshape(len(x), -1))
         return x
 
 
@@ -74,7 +74,7 @@ class _Jitted:
         self._step = step
 
     def run(self) -> list[float]:
-        """Dispatches every step before the first loss is read."""
+        """Dispatches every step before reading the first loss."""
         losses = [self._step(self._model, self._optimizer, *batch) for batch in self._batches]
         return [float(loss) for loss in losses]
 

@@ -23,7 +23,7 @@ class _Keras:
         self._model = keras.Sequential([keras.Input(workload.input_shape), *_layers(workload)])
         flat = [array for pair in workload.weights() for array in pair]
         self._model.set_weights(flat)
-        # Keras moves by v = mu v - rate g, which is -alpha m of (24) for this rate
+        # Keras updates by v = mu v - rate g, which is -alpha m of (24) for this rate
         rate = workload.alpha * (1 - workload.mu)
         self._model.compile(
             keras.optimizers.SGD(rate, momentum=workload.mu),
@@ -32,7 +32,7 @@ class _Keras:
         self._batches = workload.batches()
 
     def run(self) -> list[float]:
-        """Every call gives its loss."""
+        """Runs one step per call; each returns its loss."""
         return [float(self._model.train_on_batch(*batch)) for batch in self._batches]
 
 

@@ -1,4 +1,4 @@
-"""This package: derived backwards, in one compiled scan or in a Python loop."""
+"""This package: hand-derived gradients, in one compiled scan or in a Python loop."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""Plain JAX as its documentation has it: XLA's convolution and window maximum, autodiff, optax."""
+"""Plain JAX as in its documentation: XLA's convolution and window maximum, autodiff, optax."""
 
 from typing import Any
 
@@ -33,11 +33,11 @@ def make(workload: Workload, variant: str) -> Stepper:
 
 def logits_of(workload: Workload, params: Any, x: Array) -> Array:
     """The network's outputs."""
-    left = iter(params)
+    remaining = iter(params)
     for layer in workload.layers:
         match layer:
             case Conv():
-                w, b = next(left)
+                w, b = next(remaining)
                 dimensions = ("NHWC", "HWIO", "NHWC")
                 x = jax.lax.conv_general_dilated(x, w, (1, 1), "SAME", dimension_numbers=dimensions)
                 x = x + b
@@ -47,12 +47,12 @@ def logits_of(workload: Workload, params: Any, x: Array) -> Array:
                 window = (1, layer.window, layer.window, 1)
                 x = jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, window, window, "VALID")
             case Dense():
-                w, b = next(left)
+                w, b = next(remaining)
                 x = x.reshape(len(x), -1) @ w + b
     return x
 
 
 def momentum_by_optax(workload: Workload) -> optax.GradientTransformation:
-    """(24) and (25), of optax's parts."""
+    """(24) and (25), built from optax transformations."""
     average = optax.ema(workload.mu, debias=False)
     return optax.chain(average, optax.scale_by_learning_rate(workload.alpha))

@@ -1,4 +1,4 @@
-"""PyTorch: eager, with channels last, and compiled, each with one thread or one a core."""
+"""PyTorch: eager, with channels last, and compiled, each with one thread or one per core."""
 
 # pyright: reportMissingImports=false
 
@@ -34,7 +34,7 @@ class _Torch:
         return nn.functional.cross_entropy(self._model(x), labels)
 
     def run(self) -> list[float]:
-        """One step after another."""
+        """Runs one step after another."""
         losses = []
         for batch in self._batches:
             self._optimizer.zero_grad(set_to_none=True)
@@ -48,7 +48,7 @@ class _Torch:
 def optimizer_of(
     model: nn.Module, workload: Workload, weight_decay: float = 0.0
 ) -> torch.optim.Optimizer:
-    """With this rate and no dampening a step is -alpha m of (24)."""
+    """SGD with momentum whose step, at this rate and without dampening, is -alpha m of (24)."""
     rate = workload.alpha * (1 - workload.mu)
     return torch.optim.SGD(
         model.parameters(), rate, momentum=workload.mu, weight_decay=weight_decay
@@ -56,17 +56,17 @@ def optimizer_of(
 
 
 def _images(x: np.ndarray) -> torch.Tensor:
-    """Channels before height and width."""
+    """Images with channels before height and width."""
     return torch.from_numpy(np.ascontiguousarray(np.moveaxis(x, -1, 1)))
 
 
 def model_of(workload: Workload) -> nn.Module:
-    """The network of torch's own layers, with the workload's weights."""
-    left, parts = iter(workload.weights()), []
+    """The network built from torch layers, with the workload's weights."""
+    remaining, parts = iter(workload.weights()), []
     for layer, shape in zip(workload.layers, workload.shapes(), strict=False):
         match layer:
             case Conv():
-                w, b = next(left)
+                w, b = next(remaining)
                 part = nn.Conv2d(shape[-1], layer.filters, layer.size, padding="same")
                 parts.append(_with(part, w.transpose(3, 2, 0, 1), b))
             case ReLU():
@@ -74,7 +74,7 @@ def model_of(workload: Workload) -> nn.Module:
             case MaxPool():
                 parts.append(nn.MaxPool2d(layer.window))
             case Dense():
-                w, b = next(left)
+                w, b = next(remaining)
                 if len(shape) == 3:
                     parts.append(nn.Flatten())
                     w = w.reshape(*shape, -1).transpose(2, 0, 1, 3).reshape(w.shape)

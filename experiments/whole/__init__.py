@@ -1,1 +1,1 @@
-"""A whole run as each library's own users write it, for `experiments.whole_run`."""
+"""A whole run as users of each library would write it, for `experiments.whole_run`."""

@@ -1,4 +1,4 @@
-"""What every whole run trains on and how, by the settings of this package's own run."""
+"""The data, network and settings shared by all whole runs, taken from this package's run."""
 
 import argparse
 import dataclasses
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Float, Float32, Int32
 
-from experiments._quick import quickly
+from experiments._quick import quick_settings
 from experiments.peers._workload import Workload
 from ffnn_jax.config import Settings, preset
 from ffnn_jax.data import Dataset, load_splits
@@ -18,8 +18,8 @@ PRESET = "cifar10-0"
 
 
 @dataclasses.dataclass(frozen=True)
-class Beginning(Workload):
-    """A preset's network with weights of its deviations, in the form that the peers read."""
+class PresetWorkload(Workload):
+    """A preset's network and initial weights, in the form that the peers use."""
 
     settings: Settings = dataclasses.field(default_factory=lambda: preset(PRESET))
     image_shape: tuple[int, int, int] = (32, 32, 3)
@@ -35,20 +35,20 @@ class Beginning(Workload):
         return self.image_shape
 
     def weights(self) -> list[tuple[Float[np.ndarray, "..."], Float[np.ndarray, " K"]]]:
-        """Weights and biases of each layer with some, in their order."""
+        """Weights and biases of each layer that has them, in layer order."""
         return list(self._drawn(np.random.default_rng(self.settings.seed)))
 
     def _drawn(self, draw: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         for layer, shape in zip(self.layers, self.shapes(), strict=False):
             if isinstance(layer, Conv | Dense):
                 w = layer.params(shape)["w"]
-                weights = w.start.deviation * draw.standard_normal(w.shape)
+                weights = w.init.stddev * draw.standard_normal(w.shape)
                 yield weights.astype(np.float32), np.zeros(w.shape[-1], np.float32)
 
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """Images, the training images' mean subtracted, and their classes."""
+    """Images, minus the mean training image, and their labels."""
 
     images: Float32[np.ndarray, "N H W C"]
     labels: Int32[np.ndarray, " N"]
@@ -56,26 +56,26 @@ class Part:
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-    """The settings, the network with its first weights, and the images."""
+    """The settings, the network with its initial weights, and the images."""
 
     settings: Settings
-    beginning: Beginning
+    workload: PresetWorkload
     train: Part
     test: Part
 
 
-def task() -> Task:
-    """What the command line asks for: the report's model 0, or with --quick a little of it."""
+def load_task() -> Task:
+    """Loads the task: the report's model 0, or a small version of it with ``--quick``."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true")
     settings = preset(PRESET)
     if parser.parse_args().quick:
-        settings = quickly(settings)
+        settings = quick_settings(settings)
     splits = load_splits(settings.dataset, train_images=settings.train_images)
     order = np.random.default_rng(settings.seed).permutation(len(splits.train))
     rows = np.sort(order[min(settings.validation.images, len(order) // 5) :])
     mean = splits.train.images[rows].mean(axis=(0, 1, 2), dtype=np.float64)
-    beginning = Beginning(
+    workload = PresetWorkload(
         PRESET,
         settings.batch_size,
         settings.learning_rate,
@@ -88,9 +88,9 @@ def task() -> Task:
         images = settings.pixel_scale * (data.images[rows] - mean)
         return Part(images.astype(np.float32), np.array(data.labels[rows]))
 
-    return Task(settings, beginning, part(splits.train, rows), part(splits.test, slice(None)))
+    return Task(settings, workload, part(splits.train, rows), part(splits.test, slice(None)))
 
 
-def say(correct: float) -> None:
-    """Says the share of test images that are classified right, as the last line."""
+def print_accuracy(correct: float) -> None:
+    """Prints the share of correctly classified test images, as the last line."""
     print(json.dumps({"test_accuracy": float(correct)}))

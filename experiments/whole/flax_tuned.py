@@ -12,37 +12,37 @@ import jax.numpy as jnp
 from flax import nnx
 
 from experiments.peers.flax_nnx import Model, loss_of
-from experiments.whole._data import say, task
+from experiments.whole._data import load_task, print_accuracy
 from experiments.whole._optax import momentum_and_decay
 
 
 def main() -> None:
-    """Trains, tests, says the result."""
-    given = task()
-    model = Model(given.beginning)
-    optimizer = nnx.Optimizer(model, momentum_and_decay(given), wrt=nnx.Param)
+    """Trains, tests, prints the result."""
+    task = load_task()
+    model = Model(task.workload)
+    optimizer = nnx.Optimizer(model, momentum_and_decay(task), wrt=nnx.Param)
     graph, state = nnx.split((model, optimizer))
-    images, labels = jnp.asarray(given.train.images), jnp.asarray(given.train.labels)
+    images, labels = jnp.asarray(task.train.images), jnp.asarray(task.train.labels)
 
     @functools.partial(jax.jit, donate_argnums=0)
     def step(state, number):
         key = jax.random.fold_in(jax.random.key(0), number)
-        rows = jax.random.randint(key, (given.settings.batch_size,), 0, len(labels))
+        rows = jax.random.randint(key, (task.settings.batch_size,), 0, len(labels))
         model, optimizer = nnx.merge(graph, state)
         _, grads = nnx.value_and_grad(loss_of)(model, images[rows], labels[rows])
         optimizer.update(model, grads)
         return nnx.state((model, optimizer))
 
-    for number in range(given.settings.steps):
+    for number in range(task.settings.steps):
         state = step(state, number)
 
     @jax.jit
     def predicted(state, images):
         return nnx.merge(graph, state)[0](images).argmax(1)
 
-    blocks = given.test.images.reshape(-1, 100, *given.test.images.shape[1:])
+    blocks = task.test.images.reshape(-1, 100, *task.test.images.shape[1:])
     found = jnp.concatenate([predicted(state, jnp.asarray(block)) for block in blocks])
-    say(float((found == given.test.labels).mean()))
+    print_accuracy(float((found == task.test.labels).mean()))
 
 
 if __name__ == "__main__":

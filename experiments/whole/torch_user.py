@@ -1,4 +1,4 @@
-"""PyTorch as its tutorial has it: a DataLoader with two workers, eager steps."""
+"""PyTorch as in its tutorial: a DataLoader with two workers, eager steps."""
 
 # pyright: reportMissingImports=false
 
@@ -10,25 +10,25 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from experiments.peers.torch_ import model_of, optimizer_of
-from experiments.whole._data import Part, say, task
+from experiments.whole._data import Part, load_task, print_accuracy
 
 
 def main() -> None:
-    """Trains, tests, says the result."""
-    given = task()
-    model = model_of(given.beginning)
-    optimizer = optimizer_of(model, given.beginning, given.settings.weight_decay)
-    loader = _loader(given.train, given.settings.batch_size, shuffle=True)
+    """Trains, tests, prints the result."""
+    task = load_task()
+    model = model_of(task.workload)
+    optimizer = optimizer_of(model, task.workload, task.settings.weight_decay)
+    loader = _loader(task.train, task.settings.batch_size, shuffle=True)
     batches = itertools.chain.from_iterable(loader for _ in itertools.count())
-    for images, labels in itertools.islice(batches, given.settings.steps):
+    for images, labels in itertools.islice(batches, task.settings.steps):
         optimizer.zero_grad()
         nn.functional.cross_entropy(model(images), labels).backward()
         optimizer.step()
     correct = 0
     with torch.no_grad():
-        for images, labels in _loader(given.test, 100, shuffle=False):
+        for images, labels in _loader(task.test, 100, shuffle=False):
             correct += int((model(images).argmax(1) == labels).sum())
-    say(correct / len(given.test.labels))
+    print_accuracy(correct / len(task.test.labels))
 
 
 def _loader(part: Part, batch: int, shuffle: bool) -> DataLoader:

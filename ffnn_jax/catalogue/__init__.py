@@ -1,4 +1,4 @@
-"""Our layers' plain definitions and what is known of them, once: one entry adds a layer."""
+"""The reference implementation and the known properties of each layer, one entry per layer."""
 
 from ffnn_jax.catalogue._add import ADD
 from ffnn_jax.catalogue._batch_norm import BATCH_NORM

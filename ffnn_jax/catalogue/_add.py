@@ -15,19 +15,19 @@ def reference_add(x: Array, y: Array) -> Array:
     return jnp.stack((x, y)).sum(axis=0)
 
 
-def _keeping_both(x: Array, y: Array) -> tuple[Array, tuple[Array, Array]]:
+def _save_both(x: Array, y: Array) -> tuple[Array, tuple[Array, Array]]:
     return add_forward(x, y)[0], (x, y)
 
 
-def _to_x_alone(residual: None, dz: Array) -> Cotangents:
+def _to_x_only(residual: None, dz: Array) -> Cotangents:
     return dz, jnp.zeros_like(dz)
 
 
-def _to_y_alone(residual: None, dz: Array) -> Cotangents:
+def _to_y_only(residual: None, dz: Array) -> Cotangents:
     return jnp.zeros_like(dz), dz
 
 
-def _shared_out(residual: None, dz: Array) -> Cotangents:
+def _halved(residual: None, dz: Array) -> Cotangents:
     return dz / 2, dz / 2
 
 
@@ -35,20 +35,20 @@ def _doubled(residual: None, dz: Array) -> Cotangents:
     return 2 * dz, 2 * dz
 
 
-def _of_a_difference(residual: None, dz: Array) -> Cotangents:
+def _of_subtraction(residual: None, dz: Array) -> Cotangents:
     return dz, -dz
 
 
-def _of_the_row_before(residual: None, dz: Array) -> Cotangents:
+def _previous_row(residual: None, dz: Array) -> Cotangents:
     return dz, jnp.roll(dz, 1, axis=0)
 
 
-def _of_a_product(branches: tuple[Array, Array], dz: Array) -> Cotangents:
+def _of_multiplication(branches: tuple[Array, Array], dz: Array) -> Cotangents:
     x, y = branches
     return y * dz, x * dz
 
 
-def _to_the_larger(branches: tuple[Array, Array], dz: Array) -> Cotangents:
+def _of_maximum(branches: tuple[Array, Array], dz: Array) -> Cotangents:
     x, y = branches
     return jnp.where(x >= y, dz, 0), jnp.where(x >= y, 0, dz)
 
@@ -63,13 +63,13 @@ ADD = OpSpec(
     exact=True,
     empty_batch=True,
     faults=(
-        Fault("dz to x alone", _to_x_alone),
-        Fault("dz to y alone", _to_y_alone),
-        Fault("dz shared out in halves", _shared_out),
+        Fault("dz passed to x only", _to_x_only),
+        Fault("dz passed to y only", _to_y_only),
+        Fault("dz split in half", _halved),
         Fault("dz doubled", _doubled),
-        Fault("dy of a difference", _of_a_difference),
-        Fault("dy of the row before", _of_the_row_before),
-        Fault("rule of a product", _of_a_product, _keeping_both),
-        Fault("rule of a maximum", _to_the_larger, _keeping_both),
+        Fault("gradient of subtraction", _of_subtraction),
+        Fault("dy from the previous row", _previous_row),
+        Fault("gradient of multiplication", _of_multiplication, _save_both),
+        Fault("gradient of maximum", _of_maximum, _save_both),
     ),
 )

@@ -1,4 +1,4 @@
-"""Batch normalisation by the batch's own statistics."""
+"""Batch normalisation with the statistics of the batch."""
 
 import math
 from collections.abc import Callable
@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ffnn_jax.catalogue._faults import Fault, added_narrowly, given, keeping
+from ffnn_jax.catalogue._faults import Fault, change_dz, change_residuals, sum_in_own_dtype
 from ffnn_jax.catalogue._op_spec import Case, OpSpec
 from ffnn_jax.layers import batch_norm, batch_norm_backward, batch_norm_forward
 from ffnn_jax.verify import Kink
@@ -17,22 +17,26 @@ Outputs = tuple[Array, Array, Array]
 
 
 def reference_batch_norm(x: Array, scale: Array, shift: Array, eps: float = 1e-5) -> Outputs:
-    """Equations (norm.1)-(norm.3), (norm.9) and (norm.10), statistics in float32 at least."""
+    """Equations (norm.1)-(norm.3), (norm.9) and (norm.10), with statistics in float32 or wider."""
     wide = x.astype(jnp.float64 if x.dtype == jnp.float64 else jnp.float32)
     axes = tuple(range(x.ndim - 1))
     mean = jnp.mean(wide, axes)
-    variance = jnp.mean((wide - over(mean, wide)) ** 2, axes)
-    unit = (wide - over(mean, wide)) / jnp.sqrt(over(variance, wide) + eps)
-    return (over(scale, wide) * unit + over(shift, wide)).astype(x.dtype), mean, variance
+    variance = jnp.mean((wide - broadcast_like(mean, wide)) ** 2, axes)
+    x_hat = (wide - broadcast_like(mean, wide)) / jnp.sqrt(broadcast_like(variance, wide) + eps)
+    return (
+        (broadcast_like(scale, wide) * x_hat + broadcast_like(shift, wide)).astype(x.dtype),
+        mean,
+        variance,
+    )
 
 
-def over(channels: Array, x: Array) -> Array:
-    """One number a channel for each row of x, in x's dtype."""
+def broadcast_like(channels: Array, x: Array) -> Array:
+    """One value per channel, broadcast to the shape of x and cast to its dtype."""
     return jnp.broadcast_to(channels.astype(x.dtype), x.shape)
 
 
 class _Terms(NamedTuple):
-    """What (norm.15) is made of, each in the shape of x, and the number of rows."""
+    """The terms of (norm.15), each in the shape of x, and the number of rows."""
 
     dz: Array
     x_hat: Array
@@ -44,15 +48,17 @@ class _Terms(NamedTuple):
     rows: int
 
 
-def _dx_of(formula: Callable[[_Terms], Array]) -> Callable[..., Any]:
-    """The backward with another formula for dx."""
+def _with_dx(formula: Callable[[_Terms], Array]) -> Callable[..., Any]:
+    """The backward with a different formula for dx."""
 
     def wrong(eps: float, residuals: Any, cotangents: Outputs) -> Any:
         _, dscale, dshift = batch_norm_backward(eps, residuals, cotangents)
         x, rows = residuals.x, math.prod(residuals.x.shape[:-1])
         like = x.astype(residuals.mean.dtype)
         spread = (*residuals[1:], dshift, dscale, *cotangents[1:])
-        mean, rstd, scale, dshift_x, dscale_x, dmean, dvariance = (over(v, like) for v in spread)
+        mean, rstd, scale, dshift_x, dscale_x, dmean, dvariance = (
+            broadcast_like(v, like) for v in spread
+        )
         of_statistics = (dmean + 2 * (like - mean) * dvariance) / rows
         dz, x_hat = cotangents[0].astype(like.dtype), (like - mean) * rstd
         terms = _Terms(dz, x_hat, rstd, scale, dshift_x, dscale_x, of_statistics, rows)
@@ -73,7 +79,7 @@ def _without_the_mean(t: _Terms) -> Array:
     return t.scale * t.rstd * (t.dz - t.x_hat * t.dscale / t.rows) + t.of_statistics
 
 
-def _with_one_less(t: _Terms) -> Array:
+def _with_m_minus_1(t: _Terms) -> Array:
     left = t.dz - t.dshift / t.rows - t.x_hat * t.dscale / (t.rows - 1)
     return t.scale * t.rstd * left + t.of_statistics
 
@@ -88,7 +94,7 @@ def _without_scale(t: _Terms) -> Array:
     return t.rstd * left + t.of_statistics
 
 
-def _of_x_in_place_of_x_hat(eps: float, residuals: Any, cotangents: Outputs) -> Any:
+def _dscale_from_x(eps: float, residuals: Any, cotangents: Outputs) -> Any:
     dx, _, dshift = batch_norm_backward(eps, residuals, cotangents)
     x, dz = (array.astype(residuals.rstd.dtype) for array in (residuals.x, cotangents[0]))
     dscale = jnp.sum(dz * x, axis=tuple(range(x.ndim - 1)))
@@ -105,19 +111,21 @@ def _with_running_statistics(residuals: Any) -> Any:
     return residuals._replace(mean=mean, rstd=rstd)
 
 
-def _unbiased(x: Array, scale: Array, shift: Array, eps: float) -> Any:
+def _unbiased_variance(x: Array, scale: Array, shift: Array, eps: float) -> Any:
     (z, mean, variance), residuals = batch_norm_forward(x, scale, shift, eps)
     count = math.prod(x.shape[:-1])
     return (z, mean, variance * count / (count - 1)), residuals
 
 
-def _in_one_narrow_pass(x: Array, scale: Array, shift: Array, eps: float) -> Any:
+def _one_pass_in_half_precision(x: Array, scale: Array, shift: Array, eps: float) -> Any:
     (_, exact, _), residuals = batch_norm_forward(x, scale, shift, eps)
     rows = x.reshape(-1, x.shape[-1])
-    mean, square = (added_narrowly(each) / len(rows) for each in (rows, rows**2))
+    mean, square = (sum_in_own_dtype(each) / len(rows) for each in (rows, rows**2))
     variance = square - mean**2
     rstd = 1 / jnp.sqrt(variance + eps)
-    z = over(scale, x) * (x - over(mean, x)) * over(rstd, x) + over(shift, x)
+    z = broadcast_like(scale, x) * (x - broadcast_like(mean, x)) * broadcast_like(
+        rstd, x
+    ) + broadcast_like(shift, x)
     mean, variance, rstd = (each.astype(exact.dtype) for each in (mean, variance, rstd))
     return (z, mean, variance), residuals._replace(mean=mean, rstd=rstd)
 
@@ -156,22 +164,27 @@ BATCH_NORM = OpSpec(
         ),
     ),
     faults=(
-        Fault("statistics held constant", _dx_of(_held_constant)),
-        Fault("variance's term left out of (norm.15)", _dx_of(_without_the_variance)),
-        Fault("mean's term left out of (norm.15)", _dx_of(_without_the_mean)),
-        Fault("M - 1 in the variance's term", _dx_of(_with_one_less)),
-        Fault("means over the batch's axis alone", _dx_of(_over_the_batch_axis)),
-        Fault("scale left out of dx", _dx_of(_without_scale)),
-        Fault("dscale with x in place of x^", _of_x_in_place_of_x_hat),
+        Fault("statistics treated as constants", _with_dx(_held_constant)),
+        Fault("variance term left out of (norm.15)", _with_dx(_without_the_variance)),
+        Fault("mean term left out of (norm.15)", _with_dx(_without_the_mean)),
+        Fault("M - 1 in the variance term", _with_dx(_with_m_minus_1)),
+        Fault("means over the batch axis only", _with_dx(_over_the_batch_axis)),
+        Fault("scale left out of dx", _with_dx(_without_scale)),
+        Fault("dscale from x instead of x^", _dscale_from_x),
         Fault("eps left out of the backward", _without_eps),
-        Fault("dmean ignored", given(batch_norm_backward, lambda d: (d[0], 0 * d[1], d[2]))),
-        Fault("dvariance ignored", given(batch_norm_backward, lambda d: (d[0], d[1], 0 * d[2]))),
-        Fault("dvariance without its 2", given(batch_norm_backward, lambda d: (*d[:2], d[2] / 2))),
+        Fault("dmean ignored", change_dz(batch_norm_backward, lambda d: (d[0], 0 * d[1], d[2]))),
+        Fault(
+            "dvariance ignored", change_dz(batch_norm_backward, lambda d: (d[0], d[1], 0 * d[2]))
+        ),
+        Fault(
+            "factor 2 left out of the dvariance term",
+            change_dz(batch_norm_backward, lambda d: (*d[:2], d[2] / 2)),
+        ),
         Fault(
             "running statistics in the backward",
-            keeping(batch_norm_backward, _with_running_statistics),
+            change_residuals(batch_norm_backward, _with_running_statistics),
         ),
-        Fault("variance over M - 1", forward=_unbiased),
-        Fault("E[x^2] - E[x]^2 in half precision", forward=_in_one_narrow_pass, many=True),
+        Fault("variance divided by M - 1", forward=_unbiased_variance),
+        Fault("E[x^2] - E[x]^2 in half precision", forward=_one_pass_in_half_precision, many=True),
     ),
 )

@@ -1,4 +1,4 @@
-"""Batch normalisation by given statistics."""
+"""Batch normalisation with given statistics."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ffnn_jax.catalogue._batch_norm import over
-from ffnn_jax.catalogue._faults import Fault, added_narrowly, returning
+from ffnn_jax.catalogue._batch_norm import broadcast_like
+from ffnn_jax.catalogue._faults import Fault, change_cotangent, sum_in_own_dtype
 from ffnn_jax.catalogue._op_spec import Case, OpSpec
 from ffnn_jax.layers import (
     batch_norm_backward,
@@ -25,23 +25,25 @@ def reference_batch_norm_inference(
     x: Array, mean: Array, variance: Array, scale: Array, shift: Array, eps: float = 1e-5
 ) -> Array:
     """Equations (norm.1)-(norm.3)."""
-    unit = (x - over(mean, x)) / jnp.sqrt(over(variance, x) + eps)
-    return over(scale, x) * unit + over(shift, x)
+    x_hat = (x - broadcast_like(mean, x)) / jnp.sqrt(broadcast_like(variance, x) + eps)
+    return broadcast_like(scale, x) * x_hat + broadcast_like(shift, x)
 
 
-def _with_training_s_dx(eps: float, residuals: Any, dz: Array) -> Any:
-    none = jnp.zeros_like(residuals.rstd)
-    dx, _, _ = batch_norm_backward(eps, residuals, (dz, none, none))
+def _training_dx(eps: float, residuals: Any, dz: Array) -> Any:
+    zeros = jnp.zeros_like(residuals.rstd)
+    dx, _, _ = batch_norm_backward(eps, residuals, (dz, zeros, zeros))
     return dx, *batch_norm_inference_backward(eps, residuals, dz)[1:]
 
 
-def _times(place: int, factor: Callable[[Any], Array]) -> Backward:
-    """The backward with one of its cotangents by a factor, a number a channel."""
+def _scale_by(index: int, factor: Callable[[Any], Array]) -> Backward:
+    """The backward with one of its cotangents scaled by one factor per channel."""
 
     def wrong(eps: float, residuals: Any, dz: Array) -> Any:
         cotangents = batch_norm_inference_backward(eps, residuals, dz)
-        by = factor(residuals)
-        return tuple(d * over(by, d) if i == place else d for i, d in enumerate(cotangents))
+        scaling = factor(residuals)
+        return tuple(
+            d * broadcast_like(scaling, d) if i == index else d for i, d in enumerate(cotangents)
+        )
 
     return wrong
 
@@ -50,10 +52,10 @@ def _doubled(cotangent: Array) -> Array:
     return 2 * cotangent
 
 
-def _of_x_in_place_of_x_hat(eps: float, residuals: Any, dz: Array) -> Any:
+def _dscale_from_x(eps: float, residuals: Any, dz: Array) -> Any:
     *others, _, dshift = batch_norm_inference_backward(eps, residuals, dz)
-    kept = residuals.rstd.dtype
-    products = dz.astype(kept) * residuals.x.astype(kept)
+    dtype = residuals.rstd.dtype
+    products = dz.astype(dtype) * residuals.x.astype(dtype)
     dscale = jnp.sum(products, axis=tuple(range(dz.ndim - 1)))
     return *others, dscale.astype(dshift.dtype), dshift
 
@@ -63,14 +65,14 @@ def _without_eps(eps: float, residuals: Any, dz: Array) -> Any:
     return batch_norm_inference_backward(eps, residuals._replace(rstd=rstd), dz)
 
 
-def _of_the_first_row(eps: float, residuals: Any, dz: Array) -> Any:
+def _dshift_from_the_first_row(eps: float, residuals: Any, dz: Array) -> Any:
     *others, _ = batch_norm_inference_backward(eps, residuals, dz)
     return *others, dz.reshape(-1, dz.shape[-1])[0]
 
 
-def _added_narrowly(eps: float, residuals: Any, dz: Array) -> Any:
+def _dshift_in_half_precision(eps: float, residuals: Any, dz: Array) -> Any:
     *others, _ = batch_norm_inference_backward(eps, residuals, dz)
-    return *others, added_narrowly(dz.reshape(-1, dz.shape[-1]))
+    return *others, sum_in_own_dtype(dz.reshape(-1, dz.shape[-1]))
 
 
 def _eps_outside_the_root(
@@ -80,12 +82,12 @@ def _eps_outside_the_root(
     return batch_norm_inference_forward(x, mean, deviation**2 - eps, scale, shift, eps)
 
 
-def _by_the_batch(
+def _batch_statistics(
     x: Array, mean: Array, variance: Array, scale: Array, shift: Array, eps: float
 ) -> Any:
     axes = tuple(range(x.ndim - 1))
-    own = jnp.mean(x, axes), jnp.var(x, axes)
-    return batch_norm_inference_forward(x, *own, scale, shift, eps)
+    statistics = jnp.mean(x, axes), jnp.var(x, axes)
+    return batch_norm_inference_forward(x, *statistics, scale, shift, eps)
 
 
 BATCH_NORM_INFERENCE = OpSpec(
@@ -118,19 +120,27 @@ BATCH_NORM_INFERENCE = OpSpec(
         ),
     ),
     faults=(
-        Fault("dx of training", _with_training_s_dx),
-        Fault("dmean 0", returning(batch_norm_inference_backward, 1, jnp.zeros_like)),
-        Fault("dvariance 0", returning(batch_norm_inference_backward, 2, jnp.zeros_like)),
-        Fault("dmean without scale", _times(1, lambda r: 1 / r.scale)),
-        Fault("dvariance with rstd in place of its square", _times(2, lambda r: 1 / r.rstd)),
-        Fault("dvariance without its 1/2", returning(batch_norm_inference_backward, 2, _doubled)),
-        Fault("rstd left out of dx", _times(0, lambda r: 1 / r.rstd)),
-        Fault("scale left out of dx", _times(0, lambda r: 1 / r.scale)),
-        Fault("dscale with x in place of x^", _of_x_in_place_of_x_hat),
-        Fault("dshift of the first row", _of_the_first_row),
+        Fault("dx of the training rule", _training_dx),
+        Fault(
+            "dmean set to zero", change_cotangent(batch_norm_inference_backward, 1, jnp.zeros_like)
+        ),
+        Fault(
+            "dvariance set to zero",
+            change_cotangent(batch_norm_inference_backward, 2, jnp.zeros_like),
+        ),
+        Fault("scale left out of dmean", _scale_by(1, lambda r: 1 / r.scale)),
+        Fault("rstd instead of its square in dvariance", _scale_by(2, lambda r: 1 / r.rstd)),
+        Fault(
+            "factor 1/2 left out of dvariance",
+            change_cotangent(batch_norm_inference_backward, 2, _doubled),
+        ),
+        Fault("rstd left out of dx", _scale_by(0, lambda r: 1 / r.rstd)),
+        Fault("scale left out of dx", _scale_by(0, lambda r: 1 / r.scale)),
+        Fault("dscale from x instead of x^", _dscale_from_x),
+        Fault("dshift from the first row only", _dshift_from_the_first_row),
         Fault("eps left out of the backward", _without_eps),
-        Fault("eps outside the root", forward=_eps_outside_the_root),
-        Fault("statistics of the batch", forward=_by_the_batch),
-        Fault("dshift summed in half precision", _added_narrowly, many=True),
+        Fault("eps outside the square root", forward=_eps_outside_the_root),
+        Fault("batch statistics in the forward", forward=_batch_statistics),
+        Fault("dshift summed in half precision", _dshift_in_half_precision, many=True),
     ),
 )

@@ -1,11 +1,11 @@
-"""The dense layer, of one data point and of a batch."""
+"""The dense layer, for a single data point and for a batch."""
 
 from typing import Any
 
 import jax.numpy as jnp
 from jax import Array
 
-from ffnn_jax.catalogue._faults import Fault, added_narrowly, returning
+from ffnn_jax.catalogue._faults import Fault, change_cotangent, sum_in_own_dtype
 from ffnn_jax.catalogue._op_spec import Case, OpSpec
 from ffnn_jax.layers import (
     dense,
@@ -29,13 +29,13 @@ def _column_without_transpose(residuals: Any, dz: Array) -> Cotangents:
     return dz @ w.reshape(w.shape[::-1]), dw, db
 
 
-def _column_of_the_first_output(residuals: Any, dz: Array) -> Cotangents:
+def _column_first_output_only(residuals: Any, dz: Array) -> Cotangents:
     _, dw, db = dense_column_backward(residuals, dz)
     _, w = residuals
     return w[:, 0] * dz[:1], dw, db
 
 
-def _column_exchanged(residuals: Any, dz: Array) -> Cotangents:
+def _column_swapped(residuals: Any, dz: Array) -> Cotangents:
     dx, dw, db = dense_column_backward(residuals, dz)
     x, _ = residuals
     return dx, (dz[:, None] * x[None, :]).reshape(dw.shape), db
@@ -61,12 +61,12 @@ DENSE_COLUMN = OpSpec(
     linear=(0, 1, 2),
     exact=True,
     faults=(
-        Fault("(4) without the transpose", _column_without_transpose),
-        Fault("(3) not summed over the outputs", _column_of_the_first_output),
-        Fault("(9) exchanged", _column_exchanged),
-        Fault("delta dropped in (7): dz summed", _column_delta_dropped),
-        Fault("db zero", returning(dense_column_backward, 2, jnp.zeros_like)),
-        Fault("forward without b", forward=_column_forward_without_bias),
+        Fault("transpose left out of (4)", _column_without_transpose),
+        Fault("sum over the outputs left out of (3)", _column_first_output_only),
+        Fault("x and dz swapped in (9)", _column_swapped),
+        Fault("delta left out of (7)", _column_delta_dropped),
+        Fault("db set to zero", change_cotangent(dense_column_backward, 2, jnp.zeros_like)),
+        Fault("b left out of the forward", forward=_column_forward_without_bias),
     ),
 )
 
@@ -83,7 +83,7 @@ def _without_transpose(residuals: Any, dz: Array) -> Cotangents:
     return (dz @ w.reshape(w.shape[::-1])).reshape(x.shape), dw, db
 
 
-def _exchanged(residuals: Any, dz: Array) -> Cotangents:
+def _swapped(residuals: Any, dz: Array) -> Cotangents:
     dx, dw, db = dense_backward(residuals, dz)
     x, _ = residuals
     return dx, (dz.T @ x).reshape(dw.shape), db
@@ -94,26 +94,26 @@ def _bias_over_the_outputs(residuals: Any, dz: Array) -> Cotangents:
     return dx, dw, jnp.resize(jnp.sum(dz, axis=1), db.shape)
 
 
-def _bias_of_the_first_row(residuals: Any, dz: Array) -> Cotangents:
+def _bias_from_the_first_row(residuals: Any, dz: Array) -> Cotangents:
     dx, dw, _ = dense_backward(residuals, dz)
     return dx, dw, dz[0]
 
 
-def _rows_averaged(residuals: Any, dz: Array) -> Cotangents:
+def _dx_of_the_mean(residuals: Any, dz: Array) -> Cotangents:
     _, dw, db = dense_backward(residuals, dz)
     mean = jnp.broadcast_to(jnp.mean(dz, axis=0, keepdims=True), dz.shape)
     return dense_backward(residuals, mean)[0], dw, db
 
 
-def _bias_added_narrowly(residuals: Any, dz: Array) -> Cotangents:
+def _bias_in_half_precision(residuals: Any, dz: Array) -> Cotangents:
     dx, dw, _ = dense_backward(residuals, dz)
-    return dx, dw, added_narrowly(dz)
+    return dx, dw, sum_in_own_dtype(dz)
 
 
-def _weights_added_narrowly(residuals: Any, dz: Array) -> Cotangents:
+def _weights_in_half_precision(residuals: Any, dz: Array) -> Cotangents:
     dx, _, db = dense_backward(residuals, dz)
     x, _ = residuals
-    return dx, added_narrowly(x[:, :, None] * dz[:, None, :]), db
+    return dx, sum_in_own_dtype(x[:, :, None] * dz[:, None, :]), db
 
 
 DENSE = OpSpec(
@@ -135,12 +135,12 @@ DENSE = OpSpec(
     exact=True,
     empty_batch=True,
     faults=(
-        Fault("(14) without the transpose", _without_transpose),
-        Fault("(15) exchanged", _exchanged),
-        Fault("db of the first row", _bias_of_the_first_row),
-        Fault("db over the outputs", _bias_over_the_outputs),
-        Fault("dx of the mean dz", _rows_averaged),
-        Fault("db summed in half precision", _bias_added_narrowly, many=True),
-        Fault("dw summed in half precision", _weights_added_narrowly, many=True),
+        Fault("transpose left out of (14)", _without_transpose),
+        Fault("x and dz swapped in (15)", _swapped),
+        Fault("db from the first row only", _bias_from_the_first_row),
+        Fault("db summed over the outputs", _bias_over_the_outputs),
+        Fault("dx from the mean of dz", _dx_of_the_mean),
+        Fault("db summed in half precision", _bias_in_half_precision, many=True),
+        Fault("dw summed in half precision", _weights_in_half_precision, many=True),
     ),
 )

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ffnn_jax.catalogue._faults import Fault, keeping
+from ffnn_jax.catalogue._faults import Fault, change_residuals
 from ffnn_jax.catalogue._op_spec import ELEMENTWISE, Case, OpSpec
 from ffnn_jax.layers import dropout, dropout_backward, dropout_forward
 from ffnn_jax.verify import Kink
@@ -16,14 +16,14 @@ Cotangents = tuple[Array, None]
 
 
 def reference_dropout(x: Array, mask: Array, rate: float) -> Array:
-    """Equation (dropout.1), and zeros for rate 1."""
+    """Equation (dropout.1); zeros at rate 1."""
     if rate == 1:
         return jnp.zeros_like(x)
     return x * mask.astype(x.dtype) / (1 - rate)
 
 
-def _by(factor: Callable[[float, Array], Any]) -> Callable[..., Cotangents]:
-    """A backward that multiplies by something of the rate and the mask."""
+def _scale_by(factor: Callable[[float, Array], Any]) -> Callable[..., Cotangents]:
+    """A backward that multiplies dz by a function of the rate and the mask."""
 
     def wrong(rate: float, kept: Array, dz: Array) -> Cotangents:
         return dz * factor(rate, kept.astype(dz.dtype)), None
@@ -31,7 +31,7 @@ def _by(factor: Callable[[float, Array], Any]) -> Callable[..., Cotangents]:
     return wrong
 
 
-def _kept_where_z_is_not_0(x: Array, mask: Array, rate: float) -> tuple[Array, Array]:
+def _mask_from_z(x: Array, mask: Array, rate: float) -> tuple[Array, Array]:
     z, _ = dropout_forward(x, mask, rate)
     return z, z != 0
 
@@ -40,15 +40,15 @@ def _not_scaled(x: Array, mask: Array, rate: float) -> tuple[Array, Array]:
     return jnp.where(mask != 0, x, jnp.zeros_like(x)), mask != 0
 
 
-def _inverse(kept: Array) -> Array:
+def _inverted(kept: Array) -> Array:
     return ~kept
 
 
-def _row_before(kept: Array) -> Array:
+def _previous_row(kept: Array) -> Array:
     return jnp.roll(kept, 1, axis=0)
 
 
-def _row_by_its_first_entry(kept: Array) -> Array:
+def _first_entry_of_the_row(kept: Array) -> Array:
     return jnp.broadcast_to(kept[:, :1], kept.shape)
 
 
@@ -82,17 +82,23 @@ DROPOUT = OpSpec(
         ),
     ),
     faults=(
-        Fault("mask left out of the backward", _by(lambda rate, kept: 1 / (1 - rate))),
-        Fault("mask inverted", keeping(dropout_backward, _inverse)),
-        Fault("mask of the row before", keeping(dropout_backward, _row_before)),
-        Fault("row dropped as its first entry", keeping(dropout_backward, _row_by_its_first_entry)),
-        Fault("zeros of z taken for dropped", forward=_kept_where_z_is_not_0),
-        Fault("dropped by a factor of 0", _by(lambda rate, kept: kept / (1 - rate))),
+        Fault("mask left out of the backward", _scale_by(lambda rate, kept: 1 / (1 - rate))),
+        Fault("mask inverted", change_residuals(dropout_backward, _inverted)),
+        Fault("mask from the previous row", change_residuals(dropout_backward, _previous_row)),
+        Fault(
+            "whole row dropped with its first entry",
+            change_residuals(dropout_backward, _first_entry_of_the_row),
+        ),
+        Fault("zeros in z treated as dropped", forward=_mask_from_z),
+        Fault("mask applied by multiplication", _scale_by(lambda rate, kept: kept / (1 - rate))),
         Fault("z not scaled", forward=_not_scaled),
-        Fault("dx not scaled", _by(lambda rate, kept: kept)),
-        Fault("dx scaled twice", _by(lambda rate, kept: kept / (1 - rate) ** 2)),
-        Fault("dx scaled as at prediction", _by(lambda rate, kept: kept * (1 - rate))),
-        Fault("rate for 1 - rate", _by(lambda rate, kept: kept / rate)),
-        Fault("scaled by the share that is kept", _by(lambda rate, kept: kept / jnp.mean(kept))),
+        Fault("dx not scaled", _scale_by(lambda rate, kept: kept)),
+        Fault("dx scaled twice", _scale_by(lambda rate, kept: kept / (1 - rate) ** 2)),
+        Fault("dx scaled by 1 - rate", _scale_by(lambda rate, kept: kept * (1 - rate))),
+        Fault("rate instead of 1 - rate", _scale_by(lambda rate, kept: kept / rate)),
+        Fault(
+            "scaled by the fraction actually kept",
+            _scale_by(lambda rate, kept: kept / jnp.mean(kept)),
+        ),
     ),
 )

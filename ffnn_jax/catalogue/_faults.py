@@ -1,4 +1,4 @@
-"""A planted fault, and how a right backward is made wrong."""
+"""Planted faults, and helpers that turn a correct backward into a wrong one."""
 
 import dataclasses
 from collections.abc import Callable
@@ -14,14 +14,14 @@ Change = Callable[[Array], Array]
 
 @dataclasses.dataclass(frozen=True)
 class Fault:
-    """A wrong rule that a checker has to reject.
+    """A wrong rule that the checks must reject.
 
     Attributes:
-        name: says what is wrong, in a few words.
-        backward: the wrong backward, with the arguments of the right one.
-        forward: a wrong forward, where the fault is in the residuals; else the right one.
-        case: place of the case at whose first sizes the fault is tried.
-        many: whether it takes many terms to see it, so that it is tried at the case's last sizes
+        name: a short description of the fault.
+        backward: the wrong backward, with the correct one's signature; None for the correct one.
+        forward: the wrong forward, for a fault in the value or residuals; None for the correct one.
+        case: index of the case whose first sizes the fault is checked with.
+        many: whether the fault only shows in long sums, so that the case's last sizes are checked
             too.
     """
 
@@ -32,37 +32,37 @@ class Fault:
     many: bool = False
 
 
-def returning(backward: Function, place: int, change: Change) -> Function:
-    """The backward with one of its cotangents changed."""
+def change_cotangent(backward: Function, index: int, change: Change) -> Function:
+    """The backward with one of the cotangents it returns changed."""
 
     def wrong(*arguments: Any) -> tuple[Any, ...]:
         cotangents = backward(*arguments)
-        return tuple(change(d) if i == place else d for i, d in enumerate(cotangents))
+        return tuple(change(d) if i == index else d for i, d in enumerate(cotangents))
 
     return wrong
 
 
-def given(backward: Function, change: Callable[[Any], Any]) -> Function:
-    """The backward of a changed cotangent of the output."""
+def change_dz(backward: Function, change: Callable[[Any], Any]) -> Function:
+    """The backward applied to a changed cotangent of the output."""
 
     def wrong(*arguments: Any) -> tuple[Any, ...]:
-        *before, dz = arguments
-        return backward(*before, change(dz))
+        *others, dz = arguments
+        return backward(*others, change(dz))
 
     return wrong
 
 
-def keeping(backward: Function, change: Callable[[Any], Any]) -> Function:
-    """The backward of changed residuals."""
+def change_residuals(backward: Function, change: Callable[[Any], Any]) -> Function:
+    """The backward applied to changed residuals."""
 
     def wrong(*arguments: Any) -> tuple[Any, ...]:
-        *settings, residuals, dz = arguments
-        return backward(*settings, change(residuals), dz)
+        *static, residuals, dz = arguments
+        return backward(*static, change(residuals), dz)
 
     return wrong
 
 
-def added_narrowly(rows: Array) -> Array:
-    """The sum over the first axis, each partial sum rounded to the dtype of ``rows``."""
-    zero = jnp.zeros(rows.shape[1:], rows.dtype)
-    return jax.lax.scan(lambda total, row: (total + row, None), zero, rows)[0]
+def sum_in_own_dtype(terms: Array) -> Array:
+    """The sum over the first axis, with every partial sum rounded to the dtype of ``terms``."""
+    zero = jnp.zeros(terms.shape[1:], terms.dtype)
+    return jax.lax.scan(lambda total, term: (total + term, None), zero, terms)[0]

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ffnn_jax.catalogue._faults import Fault, keeping
+from ffnn_jax.catalogue._faults import Fault, change_residuals
 from ffnn_jax.catalogue._op_spec import ELEMENTWISE, Case, OpSpec
 from ffnn_jax.layers import leaky_relu, leaky_relu_backward, leaky_relu_forward, relu_backward
 from ffnn_jax.verify import Kink
@@ -25,7 +25,7 @@ def _open_unless_negative(x: Array, slope: float) -> tuple[Array, Array]:
     return leaky_relu_forward(x, slope)[0], ~(x <= 0)
 
 
-def _keeping_x(x: Array, slope: float) -> tuple[Array, Array]:
+def _save_x(x: Array, slope: float) -> tuple[Array, Array]:
     return leaky_relu_forward(x, slope)[0], x
 
 
@@ -34,7 +34,7 @@ def _halfway_at_zero(slope: float, x: Array, dz: Array) -> tuple[Array]:
     return (jnp.where(x == 0, (1 + slope) / 2 * dz, dx),)
 
 
-def _closed_below(slope: float, positive: Array, dz: Array) -> tuple[Array]:
+def _zero_below(slope: float, positive: Array, dz: Array) -> tuple[Array]:
     return relu_backward(positive, dz)
 
 
@@ -46,7 +46,7 @@ def _slope_negated(slope: float, positive: Array, dz: Array) -> tuple[Array]:
     return leaky_relu_backward(-slope, positive, dz)
 
 
-def _slope_of_the_default(slope: float, positive: Array, dz: Array) -> tuple[Array]:
+def _default_slope(slope: float, positive: Array, dz: Array) -> tuple[Array]:
     return leaky_relu_backward(0.01, positive, dz)
 
 
@@ -58,7 +58,7 @@ def _gated_by_the_cotangent(slope: float, positive: Array, dz: Array) -> tuple[A
     return leaky_relu_backward(slope, dz > 0, dz)
 
 
-def _row_before(positive: Array) -> Array:
+def _previous_row(positive: Array) -> Array:
     return jnp.roll(positive, 1, axis=0)
 
 
@@ -89,15 +89,15 @@ LEAKY_RELU = OpSpec(
     ),
     faults=(
         Fault("slope 1 at 0", forward=_open_at_zero),
-        Fault("slope halfway to 1 at 0", _halfway_at_zero, _keeping_x),
+        Fault("mean of both slopes at 0", _halfway_at_zero, _save_x),
         Fault("slope 1 at NaN", forward=_open_unless_negative),
-        Fault("slope 0 below 0", _closed_below),
+        Fault("slope 0 below 0", _zero_below),
         Fault("slope squared", _slope_squared, case=_STEEP),
         Fault("slope negated", _slope_negated),
-        Fault("the default's slope for another", _slope_of_the_default, case=_STEEP),
+        Fault("default slope instead of the given one", _default_slope, case=_STEEP),
         Fault("gate left out", _always_open),
-        Fault("gate inverted", keeping(leaky_relu_backward, jnp.logical_not)),
-        Fault("gate of dz in place of x", _gated_by_the_cotangent),
-        Fault("gate of the row before", keeping(leaky_relu_backward, _row_before)),
+        Fault("gate inverted", change_residuals(leaky_relu_backward, jnp.logical_not)),
+        Fault("gate from dz instead of x", _gated_by_the_cotangent),
+        Fault("gate from the previous row", change_residuals(leaky_relu_backward, _previous_row)),
     ),
 )

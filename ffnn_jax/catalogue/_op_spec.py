@@ -1,4 +1,4 @@
-"""What the catalogue holds of an operation: all that is needed to check it, and how to break it."""
+"""An entry of the catalogue: everything needed to check an operation, and the ways to break it."""
 
 import dataclasses
 import functools
@@ -18,16 +18,16 @@ ELEMENTWISE: Sequence[Sizes] = (
     {"N": 9, "D": 1},
     {"N": 512, "D": 7},
 )
-"""Sizes for what treats every entry of an (N, D) array alike."""
+"""Sizes for elementwise operations on (N, D) arrays."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """One setting of an operation's static arguments, and the sizes to check it at.
+    """One setting of an operation's static arguments, and the sizes to check it with.
 
     Attributes:
-        sizes: sizes for the names, the smallest first.
-        static: the static arguments, in the order in which the operation takes them.
+        sizes: sizes for the axis names, smallest first.
+        static: the static arguments, in the order of the operation's signature.
     """
 
     sizes: Sequence[Sizes]
@@ -36,15 +36,15 @@ class Case:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class OpSpec(Traits):
-    """An operation of ``ffnn_jax.layers``, its plain definition, and what is known of it.
+    """An operation of ``ffnn_jax.layers``, its reference implementation and its properties.
 
     Attributes:
         op: the ``jax.custom_vjp``; its name, forward and backward are read from it.
-        reference: a textbook definition, which autodiff differentiates and which shares no code
+        reference: a textbook implementation, differentiated by autodiff, which shares no code
             with the layer.
-        arguments: what each array argument is, in the words of ``ffnn_jax.verify.Argument``.
-        cases: settings and sizes to check it at; kinks are those of the first.
-        faults: the planted faults that are its own; those that any rule can have are added.
+        arguments: the array arguments, in the notation of ``ffnn_jax.verify.Argument``.
+        cases: settings and sizes to check it with; the kinks belong to the first case.
+        faults: the planted faults specific to it; the generic ones are added automatically.
     """
 
     op: Any
@@ -60,27 +60,27 @@ class OpSpec(Traits):
 
     @functools.cached_property
     def all_faults(self) -> tuple[Fault, ...]:
-        """Generic faults, then its own; of two of one name its own is the one."""
-        own = {fault.name for fault in self.faults}
+        """The generic faults, then the specific ones; a specific fault replaces its namesake."""
+        specific = {fault.name for fault in self.faults}
         generic = generic_faults(self, self._arguments, self.op, self.op.bwd, self._residuals())
-        return (*(fault for fault in generic if fault.name not in own), *self.faults)
+        return (*(fault for fault in generic if fault.name not in specific), *self.faults)
 
     def subjects(self, more: int = 0, seed: int = 0) -> list[tuple[Subject, Sequence[Sizes]]]:
-        """The operation under every case; the kinks are those of the first.
+        """The operation in every case; only the first has kinks.
 
         Args:
-            more: random sets of sizes to add to each case, between its first and its last.
-            seed: decides them.
+            more: number of random sets of sizes to insert after the first of each case.
+            seed: seed of the random sizes.
         """
         return [
-            (self._subject(_set(self.op, case), place), self._sizes(case, more, seed + place))
-            for place, case in enumerate(self.cases)
+            (self._subject(_bind(self.op, case), index), self._sizes(case, more, seed + index))
+            for index, case in enumerate(self.cases)
         ]
 
     def planted(self, fault: Fault) -> tuple[Subject, Sequence[Sizes]]:
-        """The operation with a fault in it, and the sizes to try it at."""
+        """The operation with a planted fault, and the sizes to check it with."""
         case = self.cases[fault.case]
-        forward = _set(fault.forward or self.op.fwd, case)
+        forward = _bind(fault.forward or self.op.fwd, case)
         backward = functools.partial(fault.backward or self.op.bwd, *case.static.values())
         wrong = jax.custom_vjp(lambda *args: forward(*args)[0])
         wrong.defvjp(forward, backward)
@@ -91,39 +91,39 @@ class OpSpec(Traits):
     def _arguments(self) -> tuple[Argument, ...]:
         return tuple(map(Argument.parse, self.arguments))
 
-    def _drawn(self, sizes: Sizes) -> list[np.ndarray]:
+    def _draw_arguments(self, sizes: Sizes) -> list[np.ndarray]:
         return [argument.draw(np.random.default_rng(0), sizes) for argument in self._arguments]
 
     def _residuals(self) -> Any:
-        """Shapes and dtypes of what the forward keeps, in the first case."""
+        """Shapes and dtypes of the residuals in the first case."""
         case = self.cases[0]
-        return jax.eval_shape(_set(self.op.fwd, case), *self._drawn(case.sizes[0]))[1]
+        return jax.eval_shape(_bind(self.op.fwd, case), *self._draw_arguments(case.sizes[0]))[1]
 
     def _sizes(self, case: Case, more: int, seed: int) -> Sequence[Sizes]:
-        """The case's sizes and random ones, none of them rejected by the operation."""
-        generator, drawn = np.random.default_rng(seed), []
-        while len(drawn) < more:
+        """The case's sizes, and random ones that the operation accepts."""
+        generator, random_sizes = np.random.default_rng(seed), []
+        while len(random_sizes) < more:
             sizes = {name: int(generator.integers(1, 10)) for name in case.sizes[0]}
-            if self._takes(case, sizes):
-                drawn.append(sizes)
-        return [*case.sizes[:1], *drawn, *case.sizes[1:]]
+            if self._accepts(case, sizes):
+                random_sizes.append(sizes)
+        return [*case.sizes[:1], *random_sizes, *case.sizes[1:]]
 
-    def _takes(self, case: Case, sizes: Sizes) -> bool:
+    def _accepts(self, case: Case, sizes: Sizes) -> bool:
         try:
-            jax.eval_shape(_set(self.op, case), *self._drawn(sizes))
+            jax.eval_shape(_bind(self.op, case), *self._draw_arguments(sizes))
         except ValueError:
             return False
         return True
 
-    def _subject(self, op: Function, place: int) -> Subject:
-        subject = Subject(op, self._reference(place), self._arguments, **self.traits)
-        return subject if place == 0 else dataclasses.replace(subject, kinks=())
+    def _subject(self, op: Function, index: int) -> Subject:
+        subject = Subject(op, self._reference(index), self._arguments, **self.traits)
+        return subject if index == 0 else dataclasses.replace(subject, kinks=())
 
-    @functools.cache  # noqa: B019  entries live as long as the program
-    def _reference(self, place: int) -> Function:
-        """One function a case, so that what is compiled for it serves every fault."""
-        return _set(self.reference, self.cases[place])
+    @functools.cache  # noqa: B019  entries live as long as the process
+    def _reference(self, index: int) -> Function:
+        """One function per case, so that its compilation is shared by all faults."""
+        return _bind(self.reference, self.cases[index])
 
 
-def _set(function: Function, case: Case) -> Function:
+def _bind(function: Function, case: Case) -> Function:
     return functools.partial(function, **case.static) if case.static else function

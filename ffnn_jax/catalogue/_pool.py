@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ffnn_jax.catalogue._faults import Fault, keeping, returning
+from ffnn_jax.catalogue._faults import Fault, change_cotangent, change_residuals
 from ffnn_jax.catalogue._op_spec import Case, OpSpec
 from ffnn_jax.layers import max_pool, max_pool_backward, max_pool_forward
 from ffnn_jax.verify import Kink
@@ -15,7 +15,7 @@ _TWO, _THREE = range(2)
 
 
 def reference_max_pool(x: Array, window: int = 2) -> Array:
-    """Equation (pool.1), as the entry that (pool.2) names: narrow dtypes are full of ties."""
+    """Equation (pool.1), as the entry that (pool.2) selects: half precision is full of ties."""
     n, height, width, channels = x.shape
     rows, columns = height // window, width // window
     x = x[:, : rows * window, : columns * window]
@@ -26,62 +26,62 @@ def reference_max_pool(x: Array, window: int = 2) -> Array:
 
 
 def _windows(x: Array, window: int) -> Array:
-    """The whole windows of x, as (N, H_out, s, W_out, s, C)."""
+    """The complete windows of x, as (N, H_out, s, W_out, s, C)."""
     n, height, width, channels = x.shape
     rows, columns = height // window, width // window
-    whole = x[:, : rows * window, : columns * window]
-    return whole.reshape(n, rows, window, columns, window, channels)
+    covered = x[:, : rows * window, : columns * window]
+    return covered.reshape(n, rows, window, columns, window, channels)
 
 
-def _over_windows(values: Array, x: Array) -> Array:
-    """(N, H_out, s, W_out, s, C) as images in the shape of x."""
+def _from_windows(values: Array, x: Array) -> Array:
+    """The inverse: (N, H_out, s, W_out, s, C) as images in the shape of x."""
     n, rows, s, columns, _, channels = values.shape
-    whole = values.reshape(n, rows * s, columns * s, channels)
-    return jnp.zeros_like(x).at[:, : rows * s, : columns * s].set(whole)
+    covered = values.reshape(n, rows * s, columns * s, channels)
+    return jnp.zeros_like(x).at[:, : rows * s, : columns * s].set(covered)
 
 
-def _keeping_x(x: Array, window: int) -> tuple[Array, tuple[Array, Array]]:
+def _save_x(x: Array, window: int) -> tuple[Array, tuple[Array, Array]]:
     z, _ = max_pool_forward(x, window)
     return z, (x, z)
 
 
 def _to_every_maximum(window: int, residuals: Any, dz: Array) -> tuple[Array]:
     x, z = residuals
-    mine = _windows(x, window) == z[:, :, None, :, None, :]
-    return (_over_windows(mine.astype(dz.dtype) * dz[:, :, None, :, None, :], x),)
+    is_maximum = _windows(x, window) == z[:, :, None, :, None, :]
+    return (_from_windows(is_maximum.astype(dz.dtype) * dz[:, :, None, :, None, :], x),)
 
 
 def _split_among_maxima(window: int, residuals: Any, dz: Array) -> tuple[Array]:
     x, z = residuals
-    mine = (_windows(x, window) == z[:, :, None, :, None, :]).astype(dz.dtype)
-    share = mine / jnp.sum(mine, axis=(2, 4), keepdims=True)
-    return (_over_windows(share * dz[:, :, None, :, None, :], x),)
+    is_maximum = (_windows(x, window) == z[:, :, None, :, None, :]).astype(dz.dtype)
+    share = is_maximum / jnp.sum(is_maximum, axis=(2, 4), keepdims=True)
+    return (_from_windows(share * dz[:, :, None, :, None, :], x),)
 
 
 def _to_every_entry(window: int, residuals: Any, dz: Array) -> tuple[Array]:
     x, _ = residuals
     shape = _windows(x, window).shape
-    return (_over_windows(jnp.broadcast_to(dz[:, :, None, :, None, :], shape), x),)
+    return (_from_windows(jnp.broadcast_to(dz[:, :, None, :, None, :], shape), x),)
 
 
 def _averaged(window: int, residuals: Any, dz: Array) -> tuple[Array]:
     return (_to_every_entry(window, residuals, dz)[0] / window**2,)
 
 
-def _last_wins(x: Array, window: int) -> tuple[Array, Any]:
+def _last_maximum(x: Array, window: int) -> tuple[Array, Any]:
     z, (first, extent) = max_pool_forward(x, window)
-    turned = jnp.flip(_windows(x, window), (2, 4))
-    _, (argmax, _) = max_pool_forward(turned.reshape(z.shape[0], *_whole(z, window)), window)
+    flipped = jnp.flip(_windows(x, window), (2, 4))
+    _, (argmax, _) = max_pool_forward(flipped.reshape(z.shape[0], *_covered(z, window)), window)
     return z, (jnp.asarray(window**2 - 1, first.dtype) - argmax, extent)
 
 
-def _whole(z: Array, window: int) -> tuple[int, int, int]:
+def _covered(z: Array, window: int) -> tuple[int, int, int]:
     return z.shape[1] * window, z.shape[2] * window, z.shape[3]
 
 
-def _nan_never_wins(x: Array, window: int) -> tuple[Array, Any]:
-    numbers = jnp.where(jnp.isnan(x), jnp.full((), -jnp.inf, x.dtype), x)
-    return max_pool_forward(numbers, window)
+def _nan_as_minus_infinity(x: Array, window: int) -> tuple[Array, Any]:
+    without_nan = jnp.where(jnp.isnan(x), jnp.full((), -jnp.inf, x.dtype), x)
+    return max_pool_forward(without_nan, window)
 
 
 def _minimum(x: Array, window: int) -> tuple[Array, Any]:
@@ -99,7 +99,7 @@ def _always_first(residuals: Any) -> Any:
     return jnp.zeros_like(argmax), extent
 
 
-def _argmax_of_the_first_channel(residuals: Any) -> Any:
+def _first_channel_argmax(residuals: Any) -> Any:
     argmax, extent = residuals
     return jnp.broadcast_to(argmax[..., :1], argmax.shape), extent
 
@@ -108,7 +108,7 @@ def _outside_filled(dx: Array) -> Array:
     return dx.at[:, :, -1].set(dx[:, :, -2])
 
 
-def _moved(dx: Array) -> Array:
+def _shifted(dx: Array) -> Array:
     return jnp.roll(dx, 1, axis=2)
 
 
@@ -145,7 +145,7 @@ MAX_POOL = OpSpec(
             (np.array([[3.0, 0.0], [0.0, 0.0]]).reshape(1, 2, 2, 1),),
         ),
         Kink(
-            "entries 1 and 2 equal, entries 0 and 3 equal, pixels outside",
+            "entries 1 and 2 tied, entries 0 and 3 tied, pixels outside",
             (_TIES.reshape(1, 3, 5, 1),),
             np.array([3.0, 7.0]).reshape(1, 1, 2, 1),
             (np.array([[0, 3, 7, 0, 0], [0] * 5, [0] * 5], float).reshape(1, 3, 5, 1),),
@@ -158,22 +158,23 @@ MAX_POOL = OpSpec(
         ),
     ),
     faults=(
-        Fault("the last maximum wins", forward=_last_wins),
-        Fault("every maximum receives dz", _to_every_maximum, _keeping_x),
-        Fault("dz split among the maxima", _split_among_maxima, _keeping_x),
-        Fault("a NaN never wins", forward=_nan_never_wins),
-        Fault("every entry receives dz", _to_every_entry, _keeping_x, case=_THREE),
-        Fault("dz averaged over the window", _averaged, _keeping_x, case=_THREE),
-        Fault("argmax counted down the columns", _column_major, case=_THREE),
-        Fault("the first entry always wins", keeping(max_pool_backward, _always_first)),
+        Fault("last maximum wins", forward=_last_maximum),
+        Fault("every maximum receives dz", _to_every_maximum, _save_x),
+        Fault("dz split among the maxima", _split_among_maxima, _save_x),
+        Fault("NaN treated as minus infinity", forward=_nan_as_minus_infinity),
+        Fault("every entry receives dz", _to_every_entry, _save_x, case=_THREE),
+        Fault("dz averaged over the window", _averaged, _save_x, case=_THREE),
+        Fault("argmax in column-major order", _column_major, case=_THREE),
+        Fault("first entry always wins", change_residuals(max_pool_backward, _always_first)),
         Fault(
-            "the first channel's argmax for all",
-            keeping(max_pool_backward, _argmax_of_the_first_channel),
+            "first channel's argmax for all channels",
+            change_residuals(max_pool_backward, _first_channel_argmax),
         ),
         Fault(
-            "pixels outside every window filled", returning(max_pool_backward, 0, _outside_filled)
+            "nonzero dx outside every window",
+            change_cotangent(max_pool_backward, 0, _outside_filled),
         ),
-        Fault("dx moved by one pixel", returning(max_pool_backward, 0, _moved)),
-        Fault("minimum in place of maximum", forward=_minimum),
+        Fault("dx shifted by one pixel", change_cotangent(max_pool_backward, 0, _shifted)),
+        Fault("minimum instead of maximum", forward=_minimum),
     ),
 )

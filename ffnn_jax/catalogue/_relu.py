@@ -23,7 +23,7 @@ def _open_unless_negative(x: Array) -> tuple[Array, Array]:
     return relu_forward(x)[0], ~(x <= 0)
 
 
-def _slopes_of_heaviside(x: Array) -> tuple[Array, Array]:
+def _heaviside_slopes(x: Array) -> tuple[Array, Array]:
     half = jnp.full((), 0.5, x.dtype)
     return relu_forward(x)[0], jnp.where(x == 0, half, (x > 0).astype(x.dtype))
 
@@ -32,7 +32,7 @@ def _times(slope: Array, dz: Array) -> tuple[Array]:
     return (slope * dz,)
 
 
-def _leaking(positive: Array, dz: Array) -> tuple[Array]:
+def _leaky(positive: Array, dz: Array) -> tuple[Array]:
     return (jnp.where(positive, dz, 1e-3 * dz),)
 
 
@@ -48,7 +48,7 @@ def _gated_by_the_cotangent(positive: Array, dz: Array) -> tuple[Array]:
     return relu_backward(dz > 0, dz)
 
 
-def _next_gate(positive: Array, dz: Array) -> tuple[Array]:
+def _previous_row(positive: Array, dz: Array) -> tuple[Array]:
     return relu_backward(jnp.roll(positive, 1, axis=0), dz)
 
 
@@ -75,12 +75,12 @@ RELU = OpSpec(
     ),
     faults=(
         Fault("slope 1 at 0", forward=_open_at_zero),
-        Fault("slope 1/2 at 0", _times, _slopes_of_heaviside),
+        Fault("slope 1/2 at 0", _times, _heaviside_slopes),
         Fault("slope 1 at NaN", forward=_open_unless_negative),
-        Fault("slope 1e-3 below 0", _leaking),
+        Fault("slope 1e-3 below 0", _leaky),
         Fault("gate left out", _always_open),
         Fault("gate inverted", _inverted),
-        Fault("gate of dz in place of x", _gated_by_the_cotangent),
-        Fault("gate of the row before", _next_gate),
+        Fault("gate from dz instead of x", _gated_by_the_cotangent),
+        Fault("gate from the previous row", _previous_row),
     ),
 )

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ffnn_jax.catalogue._faults import Fault, keeping
+from ffnn_jax.catalogue._faults import Fault, change_residuals
 from ffnn_jax.catalogue._op_spec import ELEMENTWISE, Case, OpSpec
 from ffnn_jax.layers import sigmoid, sigmoid_backward, sigmoid_forward
 from ffnn_jax.verify import Kink
@@ -20,7 +20,7 @@ def reference_sigmoid(x: Array) -> Array:
 
 
 def _slope_from_z(slope: Callable[[Array], Array]) -> Forward:
-    """The right forward, with another slope kept."""
+    """The correct forward, with a different slope as the residual."""
 
     def forward(x: Array) -> tuple[Array, Array]:
         z, _ = sigmoid_forward(x)
@@ -33,12 +33,12 @@ def _slope_from_x(x: Array) -> tuple[Array, Array]:
     return sigmoid_forward(x)[0], x * (1 - x)
 
 
-def _flat_beyond_1(x: Array) -> tuple[Array, Array]:
+def _zero_beyond_1(x: Array) -> tuple[Array, Array]:
     z, slope = sigmoid_forward(x)
     return z, jnp.where(jnp.abs(x) > 1, jnp.zeros_like(x), slope)
 
 
-def _hard(x: Array) -> tuple[Array, Array]:
+def _hard_sigmoid(x: Array) -> tuple[Array, Array]:
     return jnp.clip(x / 4 + 0.5, 0, 1), sigmoid_forward(x)[1]
 
 
@@ -48,11 +48,11 @@ def _overflowing(x: Array) -> tuple[Array, Array]:
     return z, z * (1 - z)
 
 
-def _of_the_cotangent(slope: Array, dz: Array) -> tuple[Array]:
+def _slope_from_dz(slope: Array, dz: Array) -> tuple[Array]:
     return sigmoid_backward(sigmoid_forward(dz)[1], dz)
 
 
-def _row_before(slope: Array) -> Array:
+def _previous_row(slope: Array) -> Array:
     return jnp.roll(slope, 1, axis=0)
 
 
@@ -80,15 +80,15 @@ SIGMOID = OpSpec(
     faults=(
         Fault("1 - z left out of (sigmoid.4)", forward=_slope_from_z(lambda z: z)),
         Fault("z left out of (sigmoid.4)", forward=_slope_from_z(lambda z: 1 - z)),
-        Fault("z for 1 - z", forward=_slope_from_z(lambda z: z * z)),
-        Fault("1 + z for 1 - z", forward=_slope_from_z(lambda z: z * (1 + z))),
+        Fault("z instead of 1 - z", forward=_slope_from_z(lambda z: z * z)),
+        Fault("1 + z instead of 1 - z", forward=_slope_from_z(lambda z: z * (1 + z))),
         Fault("slope of tanh", forward=_slope_from_z(lambda z: 1 - z * z)),
         Fault("slope 1/4 everywhere", forward=_slope_from_z(lambda z: jnp.full_like(z, 0.25))),
-        Fault("x for z", forward=_slope_from_x),
-        Fault("slope 0 beyond 1 and -1", forward=_flat_beyond_1),
-        Fault("straight lines for z", forward=_hard),
-        Fault("exponential that overflows", forward=_overflowing),
-        Fault("slope of dz in place of x", _of_the_cotangent),
-        Fault("slope of the row before", keeping(sigmoid_backward, _row_before)),
+        Fault("slope from x instead of z", forward=_slope_from_x),
+        Fault("slope 0 where |x| > 1", forward=_zero_beyond_1),
+        Fault("hard sigmoid in the forward", forward=_hard_sigmoid),
+        Fault("overflowing exponential", forward=_overflowing),
+        Fault("slope from dz instead of x", _slope_from_dz),
+        Fault("slope from the previous row", change_residuals(sigmoid_backward, _previous_row)),
     ),
 )

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ffnn_jax.catalogue._faults import Fault, added_narrowly
+from ffnn_jax.catalogue._faults import Fault, sum_in_own_dtype
 from ffnn_jax.catalogue._op_spec import Case, OpSpec
 from ffnn_jax.layers import softmax, softmax_forward
 from ffnn_jax.verify import Kink
@@ -27,14 +27,14 @@ def _over_the_batch(x: Array) -> tuple[Array, Array]:
     return z.T, z.T
 
 
-def normalised_narrowly(x: Array) -> tuple[Array, Array]:
-    """A forward whose totals are added up in the dtype of x."""
+def normalised_in_own_dtype(x: Array) -> tuple[Array, Array]:
+    """A forward whose denominators are summed in the dtype of x."""
     exponentials = jnp.exp(x - jnp.max(x, axis=-1, keepdims=True))
-    z = exponentials / added_narrowly(exponentials.T)[:, None]
+    z = exponentials / sum_in_own_dtype(exponentials.T)[:, None]
     return z, z
 
 
-def _keeping_scores(x: Array) -> tuple[Array, Array]:
+def _save_scores(x: Array) -> tuple[Array, Array]:
     return softmax_forward(x)[0], x
 
 
@@ -77,13 +77,13 @@ SOFTMAX = OpSpec(
     ),
     faults=(
         Fault("sum left out of (softmax.1)", _without_the_sum),
-        Fault("mean in place of the sum", _with_the_mean),
+        Fault("mean instead of the sum", _with_the_mean),
         Fault("sum over the batch", _with_the_sum_over_the_batch),
-        Fault("sum of dz alone", _with_the_sum_of_dz),
-        Fault("diagonal of the Jacobian alone", _diagonal),
-        Fault("scores kept in place of z", forward=_keeping_scores),
+        Fault("sum of dz instead of dz z", _with_the_sum_of_dz),
+        Fault("only the diagonal of the Jacobian", _diagonal),
+        Fault("scores saved instead of z", forward=_save_scores),
         Fault("shifted by the minimum", forward=shifted_by_the_minimum),
-        Fault("probabilities over the batch", forward=_over_the_batch),
-        Fault("total in half precision", forward=normalised_narrowly, many=True),
+        Fault("softmax over the batch", forward=_over_the_batch),
+        Fault("denominator summed in half precision", forward=normalised_in_own_dtype, many=True),
     ),
 )

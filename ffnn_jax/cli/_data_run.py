@@ -1,4 +1,4 @@
-"""Data sets prepared, listed and drawn."""
+"""Prepares, lists and draws data sets."""
 
 from pathlib import Path
 
@@ -23,33 +23,33 @@ from ffnn_jax.data import (
 )
 from ffnn_jax.data.preparation import Source, prepare, verify_prepared
 
-_WIDE = 300
+_WIDTH = 300  # in characters, where the output is not a terminal
 
 
 def prepare_sets(names: tuple[str, ...], source: Source, folder: Path | None) -> int:
-    """Prepares the sets in order, and says where each is."""
+    """Prepares the sets in order, and prints where each is."""
     console = plain_console()
     for name in names:
-        with show_progress() as tell:
-            prepared = prepare(name, source, folder, tell)
+        with show_progress() as on_progress:
+            prepared = prepare(name, source, folder, on_progress)
         console.print(f"{name}: {_verdict(prepared)}, {_size(prepared)} in {prepared.folder}")
     return 0
 
 
 def list_sets(folder: Path | None, verify: bool = False) -> int:
-    """Prints a row for each prepared set; returns 1 if one of them is damaged."""
+    """Prints one row per prepared set; returns 1 if a set is damaged."""
     folder = local_folder(folder) if folder else data_dir()
     console, table, damaged = plain_console(), _table(str(folder)), 0
     if not console.is_terminal:
-        console.width = _WIDE  # nothing is cut off where nobody looks
+        console.width = _WIDTH
     for name in prepared_names(folder):
         try:
             table.add_row(*_row(name, folder, verify))
         except UserError as error:
             damaged += 1
             table.add_row(name, "", "", "", Text(str(error), "red"))
-    none = f"no data set is prepared in {folder}"
-    console.print(table if table.rows else none, soft_wrap=not table.rows)
+    empty = f"no prepared data sets in {folder}"
+    console.print(table if table.rows else empty, soft_wrap=not table.rows)
     return int(damaged > 0)
 
 
@@ -69,16 +69,16 @@ def _row(name: str, folder: Path, verify: bool) -> tuple[str, ...]:
 
 
 def _state(prepared: PreparedSet, verify: bool) -> str:
-    """What a set was found to be when it was read; to read it all now might take hours."""
+    """The verdict on a set; one not yet cached is only read if asked, as that might take hours."""
     if verify or all(is_cached(prepared, split) for split in prepared.shard_lengths):
         return _verdict(prepared)
     return "not read yet"
 
 
 def _verdict(prepared: PreparedSet) -> str:
-    with show_progress(lines=False) as tell:
-        recorded = verify_prepared(prepared, tell)
-    return "verified" if recorded else "readable; no SHA-256 is recorded to compare with"
+    with show_progress(lines=False) as on_progress:
+        recorded = verify_prepared(prepared, on_progress)
+    return "verified" if recorded else "readable; no SHA-256 recorded for comparison"
 
 
 def _size(prepared: PreparedSet) -> str:
@@ -86,7 +86,7 @@ def _size(prepared: PreparedSet) -> str:
 
 
 def show_set(name: str, split: str, out: Path, folder: Path | None) -> int:
-    """Writes a contact sheet of a split, and prints how many images each class has."""
+    """Writes a contact sheet of a split, and prints the number of images per class."""
     from ffnn_jax.reporting import draw_contact_sheet, save_figure
 
     dataset = load(name, split, folder=folder)
@@ -96,7 +96,7 @@ def show_set(name: str, split: str, out: Path, folder: Path | None) -> int:
     with writing("out", ValueError):
         save_figure(figure, out)
     _print_counts(dataset, title)
-    print(f"picture in {out}")
+    print(f"picture written to {out}")
     return 0
 
 
@@ -104,7 +104,7 @@ def _print_counts(dataset: Dataset, title: str) -> None:
     console = plain_console()
     console.print(f"{title}, from {dataset.source}, sha256 {dataset.sha256}")
     means = dataset.images.mean(axis=(0, 1, 2)) / 255
-    console.print(f"mean of each channel, of 1: {' '.join(f'{mean:.4f}' for mean in means)}")
+    console.print(f"mean of each channel (0 to 1): {' '.join(f'{mean:.4f}' for mean in means)}")
     counts = np.bincount(dataset.labels, minlength=len(dataset.class_names))
     for class_name, count in zip(dataset.class_names, counts, strict=True):
         console.print(f"{class_name:<12} {count:>8,}")

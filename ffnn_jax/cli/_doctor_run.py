@@ -1,4 +1,4 @@
-"""What a run would find on this machine, and what stands in its way."""
+"""Checks whether this machine is ready for a run."""
 
 import dataclasses
 import importlib.util
@@ -24,17 +24,17 @@ from ffnn_jax.data import (
 from ffnn_jax.layers import dense
 from ffnn_jax.runs import device, enable_compilation_cache, versions
 
-_ENOUGH_BYTES = 2 << 30
+_REQUIRED_BYTES = 2 << 30
 
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """One thing that was examined.
+    """The result of one check.
 
     Attributes:
-        about: what.
-        found: what was found.
-        remedy: what to do, where it stands in the way of a run.
+        about: the subject of the check.
+        found: the result.
+        remedy: what to do about it, if it would stop a run.
     """
 
     about: str
@@ -43,7 +43,7 @@ class Finding:
 
 
 def examine_and_print(folder: Path | None, json: str | None) -> int:
-    """Prints every finding; returns 1 if one stands in the way of a run."""
+    """Prints every finding; returns 1 if one would stop a run."""
     console, findings = console_beside(json), list(examine(folder))
     for finding in findings:
         mark = "!!" if finding.remedy else "ok"
@@ -54,64 +54,64 @@ def examine_and_print(folder: Path | None, json: str | None) -> int:
 
 
 def examine(folder: Path | None = None) -> Iterator[Finding]:
-    """Examines one thing after another.
+    """Runs the checks one after another.
 
     Args:
-        folder: of the prepared data sets; ``data_dir()`` if not given.
+        folder: the folder of the prepared data sets; ``data_dir()`` if not given.
     """
-    named = (f"{name} {number}" for name, number in versions().items())
-    yield Finding("versions", f"{', '.join(named)}, {platform.platform()}")
+    packages = (f"{name} {version}" for name, version in versions().items())
+    yield Finding("versions", f"{', '.join(packages)}, {platform.platform()}")
     yield _unless_jax_fails("devices", _device)
     yield _unless_jax_fails("gradient", _gradient)
     yield from _data_sets(folder)
     yield _writable("runs", Path.cwd())
     yield _cache()
     grain = importlib.util.find_spec("grain") is not None
-    yield Finding("streaming", "Grain is there" if grain else "without Grain: resident data alone")
+    yield Finding("streaming", "Grain is installed" if grain else "no Grain: in-memory data only")
 
 
 def _unless_jax_fails(about: str, find: Callable[[], Finding]) -> Finding:
-    """What is found; where jax finds no device, the environment may be the reason."""
+    """The finding, or jax's error; if jax finds no device, the environment may be the cause."""
     try:
         return find()
     except RuntimeError as error:
-        first = str(error).partition("\n")[0]
-        asked = os.environ.get("JAX_PLATFORMS")
-        remedy = f"JAX_PLATFORMS is {asked!r}: unset it" if asked else "reinstall jax"
-        return Finding(about, first, remedy)
+        message = str(error).partition("\n")[0]
+        platforms = os.environ.get("JAX_PLATFORMS")
+        remedy = f"JAX_PLATFORMS is {platforms!r}: unset it" if platforms else "reinstall jax"
+        return Finding(about, message, remedy)
 
 
 def _device() -> Finding:
-    where, kinds = device(), [f"{one.platform} {one.id}" for one in jax.devices()]
-    name = where["processor"] if where["platform"] == "cpu" else where["kind"]
-    return Finding("devices", f"{', '.join(kinds)}: {name}, {where['cpu_cores']} cores")
+    info, devices = device(), [f"{item.platform} {item.id}" for item in jax.devices()]
+    name = info["processor"] if info["platform"] == "cpu" else info["kind"]
+    return Finding("devices", f"{', '.join(devices)}: {name}, {info['cpu_cores']} CPU cores")
 
 
 def _gradient() -> Finding:
-    """The derived gradient of a dense layer with integers, which no device may round."""
+    """Checks a dense layer's gradient on small integers, which every device represents exactly."""
     x, w, b = jnp.array([[1.0, 2.0]]), jnp.array([[3.0], [4.0]]), jnp.array([5.0])
     dw = jax.jit(jax.grad(lambda w: dense(x, w, b).sum()))(w)
     if dw.ravel().tolist() == [1.0, 2.0]:
-        return Finding("gradient", "a dense layer's is right on this device")
+        return Finding("gradient", "a dense layer's gradient is correct on this device")
     return Finding(
-        "gradient", f"dw is {dw.tolist()}, not [[1], [2]]", "reinstall jax for the device"
+        "gradient", f"dw is {dw.tolist()}, expected [[1], [2]]", "reinstall jax for the device"
     )
 
 
 def _data_sets(folder: Path | None) -> Iterator[Finding]:
-    """The sets whose files are whole, and a finding for each of the others."""
-    where, whole, names = data_dir() if folder is None else local_folder(folder), [], []
-    for name in prepared_names(where):
+    """Lists the intact sets, after one finding for each damaged set."""
+    data_folder, intact, names = data_dir() if folder is None else local_folder(folder), [], []
+    for name in prepared_names(data_folder):
         names.append(name)
         try:
-            found = find_prepared(name, where)
-            if found is not None:
-                require_intact(found)
-                whole.append(f"{found.name} {found.version}")
+            prepared = find_prepared(name, data_folder)
+            if prepared is not None:
+                require_intact(prepared)
+                intact.append(f"{prepared.name} {prepared.version}")
         except UserError as error:
-            yield Finding("data", str(error), "move its folder away and prepare it anew")
-    hint = "" if names else " (ffnn-jax data prepare NAME; quickstart needs none)"
-    yield Finding("data", f"{where}: {', '.join(whole) or 'no set'}{hint}")
+            yield Finding("data", str(error), "move its folder away and prepare the set again")
+    hint = "" if names else " (run ffnn-jax data prepare NAME; quickstart needs none)"
+    yield Finding("data", f"{data_folder}: {', '.join(intact) or 'no intact set'}{hint}")
 
 
 def _writable(about: str, folder: Path) -> Finding:
@@ -121,17 +121,17 @@ def _writable(about: str, folder: Path) -> Finding:
     except OSError as error:
         return Finding(about, f"{folder}: {error.strerror}", "choose another folder")
     free = shutil.disk_usage(folder).free
-    remedy = "" if free > _ENOUGH_BYTES else f"free {_ENOUGH_BYTES >> 30} GiB"
-    return Finding(about, f"{folder} can be written to, {free / (1 << 30):.0f} GiB free", remedy)
+    remedy = "" if free > _REQUIRED_BYTES else f"free {_REQUIRED_BYTES >> 30} GiB"
+    return Finding(about, f"{folder} is writable, {free / (1 << 30):.0f} GiB free", remedy)
 
 
 def _cache() -> Finding:
     folder = enable_compilation_cache()
     if folder is None:
-        return Finding("cache", "cannot be written to, so each run compiles anew")
+        return Finding("cache", "not writable, so each run recompiles")
     if folder.exists() and not (folder.is_dir() and os.access(folder, os.W_OK)):
-        where = f"{folder} is no folder that can be written to"
-        return Finding("cache", where, "give JAX_COMPILATION_CACHE_DIR another, or none")
+        problem = f"{folder} is not a writable folder"
+        return Finding("cache", problem, "change or unset JAX_COMPILATION_CACHE_DIR")
     files = list(folder.glob("*-cache"))
     size = sum(file.stat().st_size for file in files) / 1e6
     return Finding("cache", f"{folder}: {len(files)} compiled programs, {size:.1f} MB")

@@ -11,26 +11,26 @@ from ffnn_jax.cli._options import FILE, ModelIndex, RunFolder, shown
 
 @dataclasses.dataclass(frozen=True)
 class Evaluate:
-    """Test the model of a run on a split of a data set.
+    """Test a run's model on a split of a data set.
 
     Example: ffnn-jax evaluate runs/quickstart-1 --dataset mnist --split test
     """
 
     run: RunFolder
 
-    dataset: Annotated[str | None, shown("NAME", "(default: the run's own)")] = None
-    """A prepared data set, with the same classes and images of the same shape."""
+    dataset: Annotated[str | None, shown("NAME", "(default: the run's)")] = None
+    """Prepared data set with the same classes and image shape."""
 
     split: Annotated[str, tyro.conf.arg(metavar="SPLIT")] = "test"
-    """In tensorflow-datasets' language: test, train[:1000], train+test."""
+    """Split in tensorflow-datasets' syntax: test, train[:1000], train+test."""
 
     json: Annotated[str | None, FILE] = None
-    """Write the accuracy and the confusion matrix there; - for standard output."""
+    """Write the accuracy and confusion matrix to FILE as JSON; - for standard output."""
 
     model: ModelIndex = None
 
     def __call__(self) -> int:
-        """Runs the command; jax is imported once the arguments are found good."""
+        """Runs the command; jax is imported only once the arguments are known to be valid."""
         file = model_file(self.run)
         require_writable(self.json)
 

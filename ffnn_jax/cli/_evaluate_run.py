@@ -1,4 +1,4 @@
-"""The model of a run, tested on images with labels."""
+"""Tests a run's model on labelled images."""
 
 import json
 from pathlib import Path
@@ -16,40 +16,40 @@ from ffnn_jax.runs import enable_compilation_cache
 def evaluate_and_print(
     file: Path, dataset: str | None, split: str, index: int | None, json_file: str | None
 ) -> int:
-    """Prints the accuracy and the table of classes."""
+    """Prints the accuracy and the precision and recall of each class."""
     enable_compilation_cache()
     model, console = load_model(file, index), console_beside(json_file)
     images = load(dataset or _dataset_of(file), split)
-    _require_fit(model, images)
+    _require_match(model, images)
     confusion = confusion_matrix(
         images.labels, model.predict(images.images), len(images.class_names)
     )
-    share = accuracy(confusion)
-    console.print(f"{images.name}: {len(images):,} images, accuracy {share:.4f}")
+    correct = accuracy(confusion)
+    console.print(f"{images.name}: {len(images):,} images, accuracy {correct:.4f}")
     console.print(precision_recall_table(confusion, images.class_names))
     result = {
         "dataset": images.name, "sha256": images.sha256, "images": len(images),
-        "accuracy": share, "confusion": confusion.tolist(), "class_names": images.class_names,
+        "accuracy": correct, "confusion": confusion.tolist(), "class_names": images.class_names,
     }  # fmt: skip
     write_json(json_file, result)
     return 0
 
 
 def _dataset_of(file: Path) -> str:
-    """The data set of the run that left the model."""
+    """The data set on which the model was trained."""
     try:
         config: dict[str, Any] = json.loads((file.parent / "config.json").read_text("utf-8"))
         return str(config["dataset"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise UserError(
-            f"{file.parent}: no config.json that names a data set: give --dataset"
+            f"{file.parent}: no config.json that names a data set; pass --dataset"
         ) from None
 
 
-def _require_fit(model: Model, images: Dataset) -> None:
+def _require_match(model: Model, images: Dataset) -> None:
     shape = model.network.input_shape
     if images.image_shape != shape:
-        raise UserError(f"{images.name} has images {images.image_shape}, the model takes {shape}")
+        raise UserError(f"{images.name} has images {images.image_shape}, the model needs {shape}")
     if images.class_names != model.class_names:
         ours, theirs = (", ".join(names[:3]) for names in (model.class_names, images.class_names))
         raise UserError(f"{images.name} has classes {theirs}, ...; the model has {ours}, ...")

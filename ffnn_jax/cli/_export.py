@@ -11,10 +11,10 @@ from ffnn_jax.config import UserError
 
 @dataclasses.dataclass(frozen=True)
 class Export:
-    """Write the model of a run as StableHLO, which runs without this package.
+    """Write a run's model as StableHLO, which runs without this package.
 
     One program for cpu, cuda and tpu and for batches of any size: uint8 pixels in, probabilities
-    out. It is read back and compared with the model. To use it, jax and flatbuffers are enough:
+    out. The file is read back and compared with the model. Using it needs only jax and flatbuffers:
     jax.export.deserialize(bytearray(open(FILE, "rb").read())).call(pixels).
 
     Example: ffnn-jax export runs/mnist-1 --out digits.stablehlo
@@ -23,12 +23,12 @@ class Export:
     run: RunFolder
 
     out: Annotated[Path | None, shown("FILE", "(default: model.stablehlo beside it)")] = None
-    """The file to write; one that is there is replaced."""
+    """File to write; an existing file is replaced."""
 
     model: ModelIndex = None
 
     def __call__(self) -> int:
-        """Runs the command; jax is imported once the arguments are found good."""
+        """Runs the command; jax is imported only once the arguments are known to be valid."""
         file = model_file(self.run)
         require_writable(self.out)
         out = self.out or file.with_suffix(".stablehlo")

@@ -1,4 +1,4 @@
-"""Files that a command is given: whether they are there, or can be written."""
+"""Checks of the files named on the command line."""
 
 import contextlib
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ def model_file(run: Path) -> Path:
     """The model file of a run.
 
     Raises:
-        UserError: there is none.
+        UserError: the file does not exist.
     """
     file = run / "model.npz" if run.is_dir() else run
     if not file.exists():
@@ -20,19 +20,19 @@ def model_file(run: Path) -> Path:
 
 
 def require_apart(**files: str | Path | None) -> None:
-    """Rejects one file for two options: the second would replace the first."""
-    taken: dict[str, str] = {}
+    """Rejects the same file for two options: the second would overwrite the first."""
+    options: dict[str, str] = {}
     for option, file in files.items():
         if file is None:
             continue
-        where = "-" if str(file) == "-" else str(Path(file).absolute())
-        if where in taken:
-            raise UserError(f"{taken[where]} and {option} must be two files, got {file} for both")
-        taken[where] = option
+        path = "-" if str(file) == "-" else str(Path(file).absolute())
+        if path in options:
+            raise UserError(f"{options[path]} and {option} must be two files, got {file} for both")
+        options[path] = option
 
 
 def require_writable(file: str | Path | None) -> None:
-    """Rejects a file that has no folder to stand in, before the work is done."""
+    """Rejects a file whose folder does not exist, before any work is done."""
     if file is None or str(file) == "-":
         return
     folder = Path(file).absolute().parent
@@ -42,7 +42,7 @@ def require_writable(file: str | Path | None) -> None:
 
 @contextlib.contextmanager
 def writing(option: str, *errors: type[Exception]) -> Iterator[None]:
-    """Turns an OSError, and any other error named, into one line about the option's file.
+    """Turns an OSError, or any other given error, into a one-line message about the option's file.
 
     Raises:
         UserError: the file could not be written.

@@ -1,4 +1,4 @@
-"""The entry point: subcommands, exit codes, and one line for whatever is rejected."""
+"""The entry point: subcommands, exit codes, and one-line error messages."""
 
 import contextlib
 import io
@@ -30,9 +30,9 @@ _DATA_COMMANDS = {"prepare": Prepare, "list": List, "show": Show}
 _DEBUG = "--debug"
 _FRAME, _RULE = "╭╮╰╯│ ", "─-"
 _HELP = ("Argument helptext", "For full helptext")
-_DESCRIPTION = """Networks whose every gradient is derived by hand, trained with JAX.
+_DESCRIPTION = """Neural networks with every gradient derived by hand, trained with JAX.
 
-ffnn-jax --version prints the version. With --debug a failure shows where it came from."""
+ffnn-jax --version prints the version. With --debug, an unexpected error shows its traceback."""
 
 
 def main(args: Sequence[str] | None = None) -> None:
@@ -49,44 +49,44 @@ def main(args: Sequence[str] | None = None) -> None:
     try:
         code = _parse(words or ["--help"])()
     except UserError as error:
-        _leave(str(error), _USER_ERROR)
+        _exit(str(error), _USER_ERROR)
     except DivergedError as divergence:
-        _leave(str(divergence), _DIVERGED)
+        _exit(str(divergence), _DIVERGED)
     except RunInterruptedError as interruption:
-        _leave(str(interruption), 128 + interruption.signal)
+        _exit(str(interruption), 128 + interruption.signal)
     except KeyboardInterrupt:
-        _leave("interrupted", _INTERRUPTED)
+        _exit("interrupted", _INTERRUPTED)
     except OSError as error:
-        sys.stdout = None  # it may be what failed: nothing more is written to it
-        _leave(str(error), _FAILED)
-    except Exception as error:  # what nobody foresaw is still one line
+        sys.stdout = None  # it may have failed: write nothing more to it
+        _exit(str(error), _FAILED)
+    except Exception as error:  # unexpected errors are one line, too
         if debug:
             raise
         first = ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
-        _leave(f"{first} ({_DEBUG} shows where)", _FAILED)
+        _exit(f"{first} ({_DEBUG} shows where)", _FAILED)
     if code:
         sys.exit(code)
 
 
 def _parse(words: list[str]) -> Callable[[], int]:
-    """The command that the words describe.
+    """Parses a command line.
 
-    tyro explains a mistake in a box of several lines; it is said again in one.
+    tyro reports errors in a box of several lines; they are reduced to one line.
     """
     app = _commands(_COMMANDS, brief=words[0] in ("-h", "--help"))
     app.command(_commands(_DATA_COMMANDS), name="data", help="Prepare, list and show data sets.")
-    said = io.StringIO()
+    errors = io.StringIO()
     try:
-        with contextlib.redirect_stderr(said):
+        with contextlib.redirect_stderr(errors):
             return app.cli(prog="ffnn-jax", args=words, description=_DESCRIPTION)
     except SystemExit as end:
         if end.code:
-            raise UserError(_in_one_line(said.getvalue())) from None
+            raise UserError(_unboxed(errors.getvalue())) from None
         raise
 
 
 def _commands(commands: Mapping[str, type], brief: bool = False) -> SubcommandApp:
-    """The commands by name; in brief each has the first line of its help."""
+    """The commands by name; in brief help, each shows only the first line of its help text."""
     app = SubcommandApp()
     for name, command in commands.items():
         first = str(command.__doc__).partition("\n")[0]
@@ -94,12 +94,12 @@ def _commands(commands: Mapping[str, type], brief: bool = False) -> SubcommandAp
     return app
 
 
-def _in_one_line(box: str) -> str:
-    """The message in the box that tyro prints, with its hint, and without the help beside it.
+def _unboxed(box: str) -> str:
+    """Extracts the message and hint from tyro's error box, without the help beside them.
 
-    tyro 1.0 has no other way to its messages: it exits with a bare SystemExit(2), says nothing at
-    all if console_outputs is False, and declares its hook for errors, tyro._errors, private to each
-    release. So the box is read: a title, then blocks of lines between rules, the message first.
+    tyro 1.0 offers no other access to its messages: it exits with a bare SystemExit(2), prints
+    nothing if console_outputs is False, and its error hook, tyro._errors, is private and may change
+    in any release. So the box is parsed: a title, then blocks between rules, the message first.
     """
     lines = [line.strip(_FRAME) for line in box.splitlines()]
     blocks = [
@@ -111,7 +111,7 @@ def _in_one_line(box: str) -> str:
 
 
 def _hint(block: str) -> str:
-    """What a block beside the message tells the user in one line."""
+    """The one-line form of a block that follows the message."""
     title, _, text = block.partition(": ")
     if title == "Available subcommands":
         return f"; the commands are: {text}"
@@ -120,6 +120,6 @@ def _hint(block: str) -> str:
     return "" if block.startswith(_HELP) else f" {block}"
 
 
-def _leave(message: str, code: int) -> NoReturn:
+def _exit(message: str, code: int) -> NoReturn:
     print(f"ffnn-jax: {message}", file=sys.stderr)
     sys.exit(code)

@@ -1,4 +1,4 @@
-"""Options that several commands share, and readers of their values."""
+"""Options shared by several commands, and parsers of their values."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +9,7 @@ from tyro.constructors import PrimitiveConstructorSpec
 
 
 def shown(metavar: str | None, hint: str, help: str | None = None) -> Any:
-    """How ``--help`` shows an option; the hint says what holds if it is not given."""
+    """How ``--help`` shows an option; the hint states its default."""
     return tyro.conf.arg(metavar=metavar, help_behavior_hint=hint, help=help)
 
 
@@ -19,29 +19,29 @@ Flag = Annotated[tyro.conf.FlagCreatePairsOff[bool], shown(None, "(default: no)"
 PresetName = Annotated[tyro.conf.Positional[str], shown("PRESET", "(default: quickstart)")]
 RunFolder = Annotated[
     tyro.conf.Positional[Path],
-    tyro.conf.arg(metavar="RUN", help="Folder that train left, or its model.npz."),
+    tyro.conf.arg(metavar="RUN", help="Run folder written by train, or its model.npz."),
 ]
 ModelIndex = Annotated[
     int | None,
-    shown("K", "(default: the best by validation)", "Which of the run's models, from 0 on."),
+    shown("K", "(default: the best by validation)", "Index of the run's model, from 0."),
 ]
-DataDir = Annotated[Path | None, shown("DIR", _TFDS_FOLDER, "Folder of the prepared sets.")]
+DataDir = Annotated[Path | None, shown("DIR", _TFDS_FOLDER, "Folder of the prepared data sets.")]
 
 
-def number(kind: type[int] | type[float], words: str, metavar: str) -> Any:
-    """An option that takes a number of this kind; the words say what it must be."""
+def number(kind: type[int] | type[float], description: str, metavar: str) -> Any:
+    """A numeric option; the description appears in its error message."""
 
-    def read(given: list[str]) -> int | float:
+    def read(words: list[str]) -> int | float:
         try:
-            return kind(given[0])
+            return kind(words[0])
         except ValueError:
-            raise ValueError(f"must be {words}, got {given[0]!r}") from None
+            raise ValueError(f"must be {description}, got {words[0]!r}") from None
 
     return option(1, metavar, read)
 
 
 def option(nargs: Any, metavar: str, read: Callable[[list[str]], Any]) -> Any:
-    """An option that takes its words literally: None is a word like any other."""
+    """An option that takes its words literally: None is an ordinary word."""
     return PrimitiveConstructorSpec(
         nargs=nargs,
         metavar=metavar,

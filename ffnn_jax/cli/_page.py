@@ -9,16 +9,16 @@ import tyro
 
 @dataclasses.dataclass(frozen=True)
 class Page:
-    """Write a run's page, page.html, from what the run saved.
+    """Write a run's page, page.html, from its saved results.
 
     Example: ffnn-jax page runs/quickstart-1
     """
 
     run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
-    """Folder that train left."""
+    """Run folder written by train."""
 
     def __call__(self) -> int:
-        """Writes the page and says where it is."""
+        """Writes the page and prints its path."""
         from ffnn_jax.runs import write_page
 
         print(write_page(self.run))

@@ -10,28 +10,28 @@ from ffnn_jax.cli._results import plain_console
 
 
 def progress_bar(console: Console, *columns: ProgressColumn) -> Progress:
-    """A description, a bar and further columns; shows nothing where the console is no terminal."""
-    shown = TextColumn("{task.description}", markup=False), BarColumn(bar_width=24), *columns
-    return Progress(*shown, console=console, transient=True, disable=not console.is_terminal)
+    """A description, a bar and more columns; shows nothing if the console is not a terminal."""
+    first = TextColumn("{task.description}", markup=False), BarColumn(bar_width=24), *columns
+    return Progress(*first, console=console, transient=True, disable=not console.is_terminal)
 
 
 @contextlib.contextmanager
 def show_progress(lines: bool = True) -> Iterator[Callable[[str, int, int], None]]:
-    """Shows on standard error what is being done, as the function that it gives is told.
+    """Shows progress on standard error; yields the callback that reports it.
 
-    On a terminal that is a bar, elsewhere a line for each new thing, if lines are wanted. The
-    function takes words, how much is done, and how much there is to do (0 if that is not known).
+    Shows a bar on a terminal, and elsewhere one line per new message, if lines are wanted. The
+    callback takes a message, the amount done, and the total (0 if unknown).
     """
     console = plain_console(stderr=True)
     bar = progress_bar(console, TimeRemainingColumn())
-    task, said = bar.add_task("", total=None), ""
+    task, last = bar.add_task("", total=None), ""
 
-    def tell(words: str, done: int, total: int) -> None:
-        nonlocal said
-        bar.update(task, description=words, completed=done, total=total or None)
-        if words != said and lines and not console.is_terminal:
-            console.print(f"{words} ...")
-        said = words
+    def on_progress(message: str, done: int, total: int) -> None:
+        nonlocal last
+        bar.update(task, description=message, completed=done, total=total or None)
+        if message != last and lines and not console.is_terminal:
+            console.print(f"{message} ...")
+        last = message
 
     with bar:
-        yield tell
+        yield on_progress

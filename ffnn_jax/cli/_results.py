@@ -1,4 +1,4 @@
-"""Results for people and for machines: a console, and JSON in a file or on standard output."""
+"""Output of results: a console, and JSON to a file or standard output."""
 
 import json
 from pathlib import Path
@@ -10,12 +10,12 @@ from ffnn_jax.cli._files import writing
 
 
 def plain_console(stderr: bool = False) -> Console:
-    """Prints text as it is: unwrapped, without markup or highlights."""
+    """A console that prints text as is: unwrapped, without markup or highlighting."""
     return Console(stderr=stderr, highlight=False, soft_wrap=True, markup=False)
 
 
 def console_beside(file: str | None) -> Console:
-    """Standard output, or standard error where the JSON goes to standard output."""
+    """A console on standard output, or on standard error if JSON goes to standard output."""
     return plain_console(stderr=file == "-")
 
 

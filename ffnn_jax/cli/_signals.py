@@ -1,12 +1,12 @@
-"""What SIGTERM and SIGINT do: before there is anything to save, and while a run is under way.
+"""Handles SIGTERM and SIGINT before there is anything to save, and during a run.
 
-jax compiles and computes outside of Python, where no signal is heard. So the work is done in a
-thread of its own, and the main thread waits and hears. While steps are made, the run is asked to
-save and end at its next stop; at any other time what was saved last is all there is to save, and
-the process ends at once. So it does at a second signal; one that follows within a moment is the
-same, heard twice (a launcher sends it to the process and to its group).
+jax compiles and computes outside of Python, where no signal is handled. So the run is in a worker
+thread, while the main thread waits and handles signals. During training steps a signal asks the
+run to save and end at its next stop; at any other time there is nothing newer to save, and the
+process ends at once. A second signal ends the process, too; one that follows within a moment is
+the same signal, delivered twice (a launcher sends it to the process and to its group).
 
-Nothing here imports jax: signals are heard while it is imported, too.
+Nothing here imports jax, so that signals are handled even while it is being imported.
 """
 
 import contextlib
@@ -22,22 +22,22 @@ from typing import Any, NoReturn, Protocol
 
 _PATIENCE_SECONDS = 30.0
 _POLL_SECONDS = 0.1
-_SAME_SECONDS = 0.5
+_DUPLICATE_SECONDS = 0.5
 
 
 class StopRequest(Protocol):
-    """What a run reads to learn that it is to end: the number of the signal, once one is heard."""
+    """Asks a run to end: holds the number of the signal once one has been received."""
 
     signal: int | None
 
 
 @dataclasses.dataclass
 class SignalState:
-    """What the thread that works tells the one that hears.
+    """State shared by the worker thread and the main thread, which handles signals.
 
     Attributes:
-        makes_steps: whether the run comes to a stop soon, where it can save and end.
-        hint: what the user may do after an end before the end.
+        makes_steps: whether the run is training and will soon reach a stop, where it can save.
+        hint: advice appended to the message if the process ends early.
     """
 
     makes_steps: bool = False
@@ -46,35 +46,35 @@ class SignalState:
 
 @contextlib.contextmanager
 def exit_on_signals() -> Iterator[None]:
-    """Ends the process at a signal, in one line: there is nothing to save yet."""
-    with _handled_by(lambda number, frame: _end(number)):
+    """Ends the process at a signal, with a one-line message: there is nothing to save yet."""
+    with _handler(lambda number, frame: _end(number)):
         yield
 
 
-def run_with_signals(stop: StopRequest, do: Callable[..., None], *given: Any) -> None:
-    """Calls ``do(state, *given)`` in a thread, and hears signals meanwhile.
+def run_with_signals(stop: StopRequest, function: Callable[..., None], *args: Any) -> None:
+    """Calls ``function(state, *args)`` in a thread, and handles signals meanwhile.
 
     Args:
-        stop: gets the number of the first signal.
-        do: may raise anything, which is raised here in the main thread.
-        *given: its arguments beside a ``SignalState``.
+        stop: receives the number of the first signal.
+        function: the function; whatever it raises is raised again in the main thread.
+        *args: its arguments after the ``SignalState``.
     """
-    state, failures, heard = SignalState(), [], []
+    state, failures, times = SignalState(), [], []
 
-    def guarded() -> None:
+    def target() -> None:
         try:
-            do(state, *given)
+            function(state, *args)
         except BaseException as failure:  # raised again in the main thread
             failures.append(failure)
 
-    def hear(number: int, frame: FrameType | None) -> None:
-        heard.append(time.monotonic())
-        if heard[-1] - heard[0] > _SAME_SECONDS:
+    def handle(number: int, frame: FrameType | None) -> None:
+        times.append(time.monotonic())
+        if times[-1] - times[0] > _DUPLICATE_SECONDS:
             os._exit(128 + number)
         stop.signal = stop.signal or number
 
-    with _handled_by(hear):
-        thread = threading.Thread(target=guarded, daemon=True)
+    with _handler(handle):
+        thread = threading.Thread(target=target, daemon=True)
         thread.start()
         _wait(thread, state, stop)
     for failure in failures:
@@ -82,32 +82,32 @@ def run_with_signals(stop: StopRequest, do: Callable[..., None], *given: Any) ->
 
 
 @contextlib.contextmanager
-def _handled_by(handler: Callable[[int, FrameType | None], Any]) -> Iterator[None]:
+def _handler(handler: Callable[[int, FrameType | None], Any]) -> Iterator[None]:
     before = {number: signal.signal(number, handler) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
     finally:
-        for number, former in before.items():
-            signal.signal(number, former)
+        for number, previous in before.items():
+            signal.signal(number, previous)
 
 
 def _wait(thread: threading.Thread, state: SignalState, stop: StopRequest) -> None:
-    """Until the thread has ended, or has had its time to."""
-    heard_at = None
+    """Waits for the thread; once a signal is received, ends the process after a grace period."""
+    received = None
     while thread.is_alive():
         thread.join(_POLL_SECONDS)
         if stop.signal is None:
             continue
-        heard_at = heard_at or time.monotonic()
-        if not state.makes_steps or time.monotonic() - heard_at > _PATIENCE_SECONDS:
-            from rich.console import Console  # imported by now, and not needed any earlier
+        received = received or time.monotonic()
+        if not state.makes_steps or time.monotonic() - received > _PATIENCE_SECONDS:
+            from rich.console import Console  # already imported by now, and not needed earlier
 
             Console().show_cursor()  # a progress bar may have hidden it
             _end(stop.signal, state.hint)
 
 
 def _end(number: int, hint: str = "") -> NoReturn:
-    """Ends the process with 128 and the signal's number, without waiting for its threads."""
+    """Exits with 128 plus the signal's number, without waiting for threads."""
     name = signal.Signals(number).name
     print(f"ffnn-jax: ended by {name}{hint}", file=sys.stderr, flush=True)
     os._exit(128 + number)

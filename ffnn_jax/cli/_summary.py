@@ -8,16 +8,16 @@ from ffnn_jax.config import preset
 
 @dataclasses.dataclass(frozen=True)
 class Summary:
-    """Print a preset's network: shapes, parameters, and its work forward and backward.
+    """Print a preset's network: shapes, parameters, and FLOPs forward and backward.
 
     Example: ffnn-jax summary cifar10-3
     """
 
     preset: PresetName = "quickstart"
-    """Its name, as in ffnn-jax train --help."""
+    """Preset name, as listed by ffnn-jax train --help."""
 
     def __call__(self) -> int:
-        """Prints the table; the data set need not be there."""
+        """Prints the table; the data set need not be prepared."""
         settings = preset(self.preset)
 
         from ffnn_jax.data import image_shape

@@ -7,43 +7,42 @@ from typing import Annotated, Any
 
 import tyro
 
-from ffnn_jax.cli._augmentations import augmentations_of
 from ffnn_jax.cli._options import Flag, PresetName, number, option, shown
 from ffnn_jax.cli._signals import exit_on_signals, run_with_signals
-from ffnn_jax.config import Settings, UserError, Validation, preset, require_grain
+from ffnn_jax.config import Settings, UserError, Validation, parse_augment, preset, require_grain
 
 
-def _presets_own(setting: str) -> Any:
-    """What the option is if it is not given, by the example of quickstart."""
+def _preset_default(setting: str) -> Any:
+    """Shows that an option defaults to the preset's value, with quickstart as the example."""
     value = getattr(preset("quickstart"), setting)
     of_quickstart = f"{value or 'none'}" if isinstance(value, tuple) else f"{value}"
     return shown(None, f"(default: the preset's; quickstart: {of_quickstart})")
 
 
-_OF_THE_COMMAND = (
+_NOT_SETTINGS = (
     "checkpoint_every", "debug_nans", "dry_run", "no_cache", "resume", "run_dir", "streaming",
 )  # fmt: skip
-_OF_A_RESUMED = ("resume", "steps", "streaming", "no_cache", "checkpoint_every", "debug_nans")
-_WHOLE = number(int, "an integer", "N")
+_RESUMABLE = ("resume", "steps", "streaming", "no_cache", "checkpoint_every", "debug_nans")
+_INTEGER = number(int, "an integer", "N")
 _NUMBER = number(float, "a number", "F")
-_VALIDATION = option(1, "KIND:N", lambda given: given[0])
-_NAME = option(1, "NAME", lambda given: given[0])
+_VALIDATION = option(1, "KIND:N", lambda words: words[0])
+_NAME = option(1, "NAME", lambda words: words[0])
 _WORDS = option("*", "[WORD ...]", tuple)
 
 
 @dataclasses.dataclass(frozen=True)
 class Train:
-    """Train a preset's network, test it, and leave a run folder.
+    """Train a preset's network, test it, and write a run folder.
 
     Presets: quickstart (the report's MNIST network on 5,000 digits that are installed with the
-    package, a few seconds), mnist (the same on all of MNIST), and the report's models of Table 3,
-    cifar10-0 to cifar10-5, cifar10-6a, cifar10-6b, cifar10-7 and cifar10-final.
+    package; takes a few seconds), mnist (the same on all of MNIST), and the models of the report's
+    Table 3, cifar10-0 to cifar10-5, cifar10-6a, cifar10-6b, cifar10-7 and cifar10-final.
 
-    Another data set than the preset's gets a last dense layer of one output a class, and at most a
-    fifth of its training images are for validation.
+    With a data set other than the preset's, the last dense layer gets one output per class, and at
+    most a fifth of the training images are used for validation.
 
-    Augmentations: flip (left and right), crop:4 (a cut out of the image padded by 4 reflected
-    pixels) and cutout:8 (a square of 8 by 8 hidden); these are their numbers if none are given.
+    Augmentations: flip (left-right), crop:4 (a random crop after padding by 4 reflected
+    pixels) and cutout:8 (a hidden 8 x 8 square); 4 and 8 are the defaults.
 
     Example: ffnn-jax train quickstart --steps 1000 --seeds 4
     """
@@ -51,76 +50,76 @@ class Train:
     preset: PresetName = "quickstart"
     """Network, data set and schedule."""
 
-    dataset: Annotated[str | None, _NAME, _presets_own("dataset")] = None
+    dataset: Annotated[str | None, _NAME, _preset_default("dataset")] = None
     """Another data set, by its name in tensorflow-datasets, as in fashion_mnist."""
 
-    validation: Annotated[str | None, _VALIDATION, _presets_own("validation")] = None
-    """Training images for validation where no split is for it: drawn:500, last:500 or none."""
+    validation: Annotated[str | None, _VALIDATION, _preset_default("validation")] = None
+    """Training images held out if the set has no validation split: drawn:500, last:500 or none."""
 
-    sampling: Annotated[str | None, _NAME, _presets_own("sampling")] = None
-    """Batches: independent, epochs, or epochs-partial, which keeps an epoch's last, smaller one."""
+    sampling: Annotated[str | None, _NAME, _preset_default("sampling")] = None
+    """Batches: independent, epochs, or epochs-partial (keeps each epoch's smaller last batch)."""
 
-    steps: Annotated[int | None, _WHOLE, _presets_own("steps")] = None
-    """Updates of the parameters, at least 1, as in 5000."""
+    steps: Annotated[int | None, _INTEGER, _preset_default("steps")] = None
+    """Number of parameter updates, at least 1, as in 5000."""
 
-    batch_size: Annotated[int | None, _WHOLE, _presets_own("batch_size")] = None
-    """Images an update, from 1 to all that are trained on, as in 64."""
+    batch_size: Annotated[int | None, _INTEGER, _preset_default("batch_size")] = None
+    """Images per update, from 1 to the number of training images, as in 64."""
 
-    learning_rate: Annotated[float | None, _NUMBER, _presets_own("learning_rate")] = None
-    """Step length alpha of equation (25), above 0, as in 0.05."""
+    learning_rate: Annotated[float | None, _NUMBER, _preset_default("learning_rate")] = None
+    """Learning rate alpha of equation (25), above 0, as in 0.05."""
 
-    schedule: Annotated[str | None, _NAME, _presets_own("schedule")] = None
-    """Learning rate: constant, or triangular (up in a fifth of the steps, then down to 0)."""
+    schedule: Annotated[str | None, _NAME, _preset_default("schedule")] = None
+    """Learning rate over time: constant, or triangular (up for a fifth of the steps, then to 0)."""
 
-    momentum: Annotated[float | None, _NUMBER, _presets_own("momentum")] = None
-    """Smoothness mu of equation (24), at least 0 and below 1, as in 0.95."""
+    momentum: Annotated[float | None, _NUMBER, _preset_default("momentum")] = None
+    """Momentum mu of equation (24), at least 0 and below 1, as in 0.95."""
 
-    weight_decay: Annotated[float | None, _NUMBER, _presets_own("weight_decay")] = None
-    """Decay lambda of equation (25), at least 0, as in 0.001."""
+    weight_decay: Annotated[float | None, _NUMBER, _preset_default("weight_decay")] = None
+    """Weight decay lambda of equation (25), at least 0, as in 0.001."""
 
-    precision: Annotated[str | None, _NAME, _presets_own("precision")] = None
-    """Of what layers compute in training: float32, or bf16 (sums and parameters in float32)."""
+    precision: Annotated[str | None, _NAME, _preset_default("precision")] = None
+    """Precision of the layers in training: float32, or bf16 (sums and parameters in float32)."""
 
-    normalisation: Annotated[str | None, _NAME, _presets_own("normalisation")] = None
-    """Subtract one mean or each channel's, or divide too: mean, channel-mean, channel-mean-sd."""
+    normalisation: Annotated[str | None, _NAME, _preset_default("normalisation")] = None
+    """Input normalisation by mean, channel-mean, or channel-mean-sd (mean and deviation)."""
 
-    augment: Annotated[tuple[str, ...] | None, _WORDS, _presets_own("augmentations")] = None
-    """Random changes to training images, as in flip crop:4 cutout:8; no word for no change."""
+    augment: Annotated[tuple[str, ...] | None, _WORDS, _preset_default("augmentations")] = None
+    """Augmentations of training images, as in flip crop:4 cutout:8; none if no word follows."""
 
-    seed: Annotated[int | None, _WHOLE, _presets_own("seed")] = None
-    """Decides split, start, batches and augmentation; from 0 to 2147483647, as in 7."""
+    seed: Annotated[int | None, _INTEGER, _preset_default("seed")] = None
+    """Seed of split, initialisation, batches and augmentation; from 0 to 2147483647, as in 7."""
 
-    seeds: Annotated[int | None, _WHOLE, _presets_own("seeds")] = None
-    """Networks to train together: SEED, SEED + 1, ...; from 1 to 10000, as in 20."""
+    seeds: Annotated[int | None, _INTEGER, _preset_default("seeds")] = None
+    """Networks to train together, with seeds SEED, SEED + 1, ...; from 1 to 10000, as in 20."""
 
     streaming: Annotated[
         tyro.conf.FlagCreatePairsOff[bool],
-        shown(None, "(default: if they would take half its memory)"),
+        shown(None, "(default: if they need half the device's memory)"),
     ] = False
-    """Leave the images on the host, send each batch ahead; needs the extra "streaming"."""
+    """Keep the images on the host and prefetch each batch; needs the extra "streaming"."""
 
     no_cache: Flag = False
-    """Compile anew, and keep no compiled programs in the user's cache folder."""
+    """Recompile, and keep no compiled programs in the user's cache folder."""
 
     checkpoint_every: Annotated[
-        int | None, _WHOLE, shown(None, "(default: 1000, or what a resumed run had)")
+        int | None, _INTEGER, shown(None, "(default: 1000, or the resumed run's)")
     ] = None
-    """Steps between two checkpoints in the run's folder, at least 1, as in 500."""
+    """Steps between checkpoints in the run's folder, at least 1, as in 500."""
 
     resume: Annotated[Path | None, shown("RUN", "(optional)")] = None
-    """Go on with the run in this folder, as if it had not ended; --steps alone may be another."""
+    """Resume the run in this folder as if it had never stopped; only --steps may change."""
 
     debug_nans: Flag = False
-    """Where a number is not finite, name the operation that made it, too."""
+    """If a number is not finite, also report the operation that produced it."""
 
     dry_run: Flag = False
-    """One step of one seed through everything, from the data to the page; nothing is left."""
+    """Run one step of one seed end to end, from the data to the page; nothing is kept."""
 
     run_dir: Annotated[Path | None, shown("DIR", "(default: runs/PRESET-NUMBER)")] = None
     """Folder for the results, which must not exist yet, as in runs/first."""
 
     def __call__(self) -> int:
-        """Runs the command; jax is imported once the settings are found good."""
+        """Runs the command; jax is imported only once the settings are known to be valid."""
         if self.checkpoint_every is not None and self.checkpoint_every < 1:
             raise UserError(f"checkpoint-every must be at least 1, got {self.checkpoint_every}")
         if self.resume is not None:
@@ -131,47 +130,44 @@ class Train:
         if self.streaming:
             require_grain()
 
-        with exit_on_signals():  # Python would lose an interruption in the middle of an import
+        with exit_on_signals():  # Python may lose an interrupt during an import
             self._run(settings)
         return 0
 
     def _run(self, settings: Settings) -> None:
-        from ffnn_jax.cli._train_run import (
-            RunOptions,
-            dry_run_and_print,
-            resume_and_print,
-            run_and_print,
-        )
+        from ffnn_jax.cli import _train_run
         from ffnn_jax.runs import enable_compilation_cache
 
         if not self.no_cache:
             enable_compilation_cache()
-        kept = [name for name, value in vars(self).items() if value is not None]
-        way = RunOptions(self.streaming or None, self.checkpoint_every, self.debug_nans)
+        explicit = [name for name, value in vars(self).items() if value is not None]
+        options = _train_run.RunOptions(
+            self.streaming or None, self.checkpoint_every, self.debug_nans,
+            explicit=explicit, run_dir=self.resume or self.run_dir,
+        )  # fmt: skip
+        do = _train_run.dry_run_and_print if self.dry_run else _train_run.run_and_print
         if self.resume is not None:
-            run_with_signals(way.stop, resume_and_print, self.resume, self.steps, way)
-        elif self.dry_run:
-            run_with_signals(way.stop, dry_run_and_print, settings, kept, way)
+            run_with_signals(options.stop, _train_run.resume_and_print, self.steps, options)
         else:
-            run_with_signals(way.stop, run_and_print, settings, kept, self.run_dir, way)
+            run_with_signals(options.stop, do, settings, options)
 
     def _require_resumable(self, folder: Path) -> None:
-        """Rejects settings of the user's beside those of the run, and what is no run."""
-        fresh = Train()
+        """Rejects options that cannot change on resume, and folders without checkpoints."""
+        defaults = Train()
         for name, value in vars(self).items():
-            if name not in _OF_A_RESUMED and value != getattr(fresh, name):
-                given = name.replace("_", "-")
-                raise UserError(f"{given}: a run is resumed with its own; only --steps may change")
+            if name not in _RESUMABLE and value != getattr(defaults, name):
+                dashed = name.replace("_", "-")
+                raise UserError(f"{dashed}: a resumed run keeps its own; only --steps may change")
         if not (folder / "checkpoints").is_dir():
             raise UserError(f"{folder}: no run that can be resumed (it has no checkpoints)")
 
     def settings(self) -> Settings:
-        """The preset's settings with what was asked for in their place."""
-        asked = {name: value for name, value in vars(self).items() if value is not None}
-        for of_the_command in _OF_THE_COMMAND:
-            asked.pop(of_the_command, None)
+        """The preset's settings, overridden by the options given."""
+        given = {name: value for name, value in vars(self).items() if value is not None}
+        for name in _NOT_SETTINGS:
+            given.pop(name, None)
         if self.augment is not None:
-            asked["augmentations"] = augmentations_of(asked.pop("augment"))
+            given["augmentations"] = parse_augment(given.pop("augment"))
         if self.validation is not None:
-            asked["validation"] = Validation.parse(self.validation)
-        return dataclasses.replace(preset(asked.pop("preset")), **asked)
+            given["validation"] = Validation.parse(self.validation)
+        return dataclasses.replace(preset(given.pop("preset")), **given)

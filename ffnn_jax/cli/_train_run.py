@@ -1,4 +1,4 @@
-"""A run from its settings to its folder: begun, resumed, or tried out."""
+"""A run from its settings to its folder: a new run, a resumed one, or a dry run."""
 
 import dataclasses
 import shlex
@@ -17,6 +17,7 @@ from ffnn_jax.runs import (
     Checkpoint,
     CheckpointManager,
     Plan,
+    RunResult,
     StopRequest,
     adapt_to_dataset,
     last_checkpoint,
@@ -32,68 +33,67 @@ from ffnn_jax.runs import (
 
 @dataclasses.dataclass(frozen=True)
 class RunOptions:
-    """How a run is made.
+    """How and where a run is carried out.
 
     Attributes:
-        streaming: whether its images are streamed to the device; None leaves that to the run.
-        every: steps between two checkpoints; None leaves that to the run.
-        debug_nans: whether the operation is looked for that gave a number that is not finite.
-        stop: tells the run to end before its last step.
+        streaming: whether images are streamed to the device; None decides by their size.
+        every: steps between checkpoints; None for the default.
+        debug_nans: whether to find the operation that produced a non-finite number.
+        stop: asks the run to stop before its last step.
+        explicit: settings that keep their value on a data set other than the preset's.
+        run_dir: the run's folder; None for a numbered one.
     """
 
     streaming: bool | None = None
     every: int | None = None
     debug_nans: bool = False
     stop: StopRequest = dataclasses.field(default_factory=StopRequest)
+    explicit: Collection[str] = ()
+    run_dir: Path | None = None
 
 
-def run_and_print(
-    state: SignalState,
-    settings: Settings,
-    kept: Collection[str],
-    run_dir: Path | None,
-    options: RunOptions,
-) -> None:
-    """Trains, tests, writes the run's folder, and says so on standard output.
+def run_and_print(state: SignalState, settings: Settings, options: RunOptions) -> None:
+    """Trains, tests, writes the run's folder, and prints what comes next.
 
     Args:
-        state: is told of each phase.
-        settings: of the run.
-        kept: names of settings that another data set than the preset's does not change.
-        run_dir: the run's folder; a numbered one if not given.
-        options: how the run is made.
+        state: updated in each phase of the run.
+        settings: the settings of the run.
+        options: everything else.
     """
-    splits = _splits(settings)
-    if settings.dataset != preset(settings.preset).dataset:
-        settings = adapt_to_dataset(settings, splits, kept)
-    planned = plan(settings, splits)
-    folder = new_run_folder(settings.preset, run_dir)
-    with locked(folder):
-        _run(state, planned, folder, options, None)
+    result, folder = _new_run(state, settings, options)
+    print_run_footer(plain_console(), result, folder)
 
 
-def dry_run_and_print(
-    state: SignalState, settings: Settings, kept: Collection[str], options: RunOptions
-) -> None:
-    """One step of one seed, and all that follows it, in a folder that is removed."""
+def dry_run_and_print(state: SignalState, settings: Settings, options: RunOptions) -> None:
+    """Runs one step of one seed and everything after it, in a temporary folder."""
     one = dataclasses.replace(settings, steps=1, seeds=1)
     with tempfile.TemporaryDirectory() as folder:
-        run_and_print(state, one, kept, Path(folder) / settings.preset, options)
+        _new_run(state, one, dataclasses.replace(options, run_dir=Path(folder) / "run"))
     print("dry run: everything works; the folder was removed")
 
 
-def resume_and_print(
-    state: SignalState, folder: Path, steps: int | None, options: RunOptions
-) -> None:
-    """Resumes the run in a folder.
+def resume_and_print(state: SignalState, steps: int | None, options: RunOptions) -> None:
+    """Resumes the run in ``options.run_dir``.
 
     Raises:
-        UserError: there is nothing to go on with, or not to so many steps.
+        UserError: there is nothing to resume, or the number of steps does not fit.
     """
+    folder = options.run_dir or Path()
     with locked(folder):
         checkpoint = last_checkpoint(folder)
         settings = resumed_settings(folder, checkpoint, steps)
-        _run(state, plan(settings, _splits(settings)), folder, options, checkpoint)
+        result = _run(state, plan(settings, _splits(settings)), folder, options, checkpoint)
+    print_run_footer(plain_console(), result, folder)
+
+
+def _new_run(state: SignalState, settings: Settings, options: RunOptions) -> tuple[RunResult, Path]:
+    splits = _splits(settings)
+    if settings.dataset != preset(settings.preset).dataset:
+        settings = adapt_to_dataset(settings, splits, options.explicit)
+    planned = plan(settings, splits)
+    folder = new_run_folder(settings.preset, options.run_dir)
+    with locked(folder):
+        return _run(state, planned, folder, options), folder
 
 
 def _run(
@@ -101,38 +101,37 @@ def _run(
     planned: Plan,
     folder: Path,
     options: RunOptions,
-    checkpoint: Checkpoint | None,
-) -> None:
+    checkpoint: Checkpoint | None = None,
+) -> RunResult:
     console = plain_console()
     if checkpoint is None:
         write_config(folder, planned.settings)
     print_run_header(console, planned)
     if checkpoint is not None:
-        console.print(f"going on   after step {checkpoint.about['step']:,}, from {checkpoint.path}")
-    hint = f"; go on with: ffnn-jax train --resume {shlex.quote(str(folder))}"
+        console.print(f"resuming   after step {checkpoint.about['step']:,}, from {checkpoint.path}")
+    hint = f"; resume with: ffnn-jax train --resume {shlex.quote(str(folder))}"
     state.hint = "; nothing was saved yet" if checkpoint is None else hint
     try:
-        with ProgressDisplay(state, planned.settings, console, hint) as watcher:
-            callbacks = CheckpointManager(folder, options.every, checkpoint, options.stop, watcher)
+        with ProgressDisplay(state, planned, console, hint) as display:
+            callbacks = CheckpointManager(folder, options.every, checkpoint, options.stop, display)
             result = run_plan(planned, callbacks, options.streaming, options.debug_nans)
     except RunInterruptedError as interruption:
         raise RunInterruptedError(interruption.signal, f"{interruption}{hint}") from None
     except DivergedError as divergence:
         raise DivergedError(f"{divergence}{_debugging(folder, options)}") from None
     write_run(folder, result)
-    print_run_footer(console, result, folder)
+    return result
 
 
 def _debugging(folder: Path, options: RunOptions) -> str:
-    """How to see more of a run that diverged."""
+    """How to find out more about a run that diverged."""
     if options.debug_nans:
         return ""
-    again = f"ffnn-jax train --resume {shlex.quote(str(folder))} --debug-nans"
-    return f"; the operation is named by: {again}"
+    return f"; to find the operation: ffnn-jax train --resume {shlex.quote(str(folder))} --debug-nans"
 
 
 def _splits(settings: Settings) -> Splits:
-    """The images; a set that can be prepared here is prepared where it is not."""
+    """The images; a known data set is prepared first if it is missing."""
     try:
         return load_splits(settings.dataset, train_images=settings.train_images)
     except NotPreparedError:

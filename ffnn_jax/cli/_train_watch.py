@@ -1,5 +1,7 @@
-"""A run as a person watches it: what is printed as it begins, goes on and ends."""
+"""What a run prints: its header, its progress, and where to go next."""
 
+import math
+import shlex
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +10,8 @@ from rich.console import Console
 
 from ffnn_jax.cli._progress import progress_bar
 from ffnn_jax.cli._signals import SignalState
-from ffnn_jax.config import Settings
+from ffnn_jax.data import sample_digit
+from ffnn_jax.models import classifies_digits
 from ffnn_jax.runs import Plan, RunResult, device, versions
 from ffnn_jax.training import Callbacks, Progress
 
@@ -16,7 +19,7 @@ _PLAIN_LINES = 30
 
 
 def print_run_header(console: Console, planned: Plan) -> None:
-    """Prints what the run is: where, on what, how, and its network."""
+    """Prints the run's device, data, settings and network, and what its progress line shows."""
     settings, splits, network = planned
     where, summary = device(), network.summary()
     first, last = settings.seed, settings.seed + settings.seeds - 1
@@ -32,6 +35,7 @@ def print_run_header(console: Console, planned: Plan) -> None:
             f"weight decay {settings.weight_decay}"
         ),
         "validation": _validation(planned),
+        "progress": "loss (with weight decay) and accuracy: moving averages over training batches",
         "inputs": ", ".join([settings.normalisation, *map(str, settings.augmentations)]),
         "seeds": f"{first}" if first == last else f"{first} to {last}",
         "parameters": f"{summary.parameters:,}",
@@ -42,24 +46,36 @@ def print_run_header(console: Console, planned: Plan) -> None:
 
 
 def _validation(planned: Plan) -> str:
-    """Which images are validated on; a split of the data set's own comes before the setting."""
-    asked, own = planned.settings.validation, planned.splits.validation
-    return str(asked) if own is None else f"{own.name}, in place of {asked}"
+    """The validation images and how many of them each validation pass draws."""
+    settings, own = planned.settings, planned.splits.validation
+    name = f"{settings.validation} of the training images" if own is None else own.name
+    if not planned.validation_size:
+        return "none"
+    drawn = f"{planned.images_per_validation:,} random images"
+    return f"{name}: {drawn} every {settings.validation_interval} steps, all after training"
 
 
 def print_run_footer(console: Console, result: RunResult, folder: Path) -> None:
-    """Prints how long the run took, and where its results are."""
+    """Prints how long the run took, where its page is, and the next two commands."""
     spent, compiled = result.trained.train_seconds, result.trained.compile_seconds
     console.print(f"trained in {spent:.1f} s (compiled in {compiled:.1f} s)")
-    console.print(f"results in {folder}")
+    console.print(f"results in {folder}: open {folder / 'page.html'}")
+    run, sample = shlex.quote(str(folder)), sample_digit()
+    if sample.is_relative_to(Path.cwd()):
+        sample = sample.relative_to(Path.cwd())
+    image = shlex.quote(str(sample)) if classifies_digits(result.models[0]) else "IMAGE"
+    console.print(f"next:      ffnn-jax predict {run} {image}")
+    console.print(f"           ffnn-jax evaluate {run} --split train")
 
 
 class ProgressDisplay(Callbacks):
     """A live line on a terminal, at most 30 plain lines elsewhere; keeps ``state`` up to date."""
 
-    def __init__(self, state: SignalState, settings: Settings, console: Console, hint: str) -> None:
+    def __init__(self, state: SignalState, planned: Plan, console: Console, hint: str) -> None:
         """Takes the hint that holds as soon as something is saved."""
+        settings = planned.settings
         self._state, self._hint, self._first_seed = state, hint, settings.seed
+        self._validated = settings.seeds * planned.images_per_validation
         self._console, self._bar = console, progress_bar(console)
         self._task = self._bar.add_task("", total=settings.steps)
         self._every = -(-settings.steps // _PLAIN_LINES)
@@ -79,7 +95,7 @@ class ProgressDisplay(Callbacks):
 
     def on_progress(self, progress: Progress) -> None:
         self._state.makes_steps = True
-        line = _line(progress)
+        line = _line(progress, self._validated)
         due = progress.step // self._every > self._printed
         if self._console.is_terminal:
             self._bar.update(self._task, completed=progress.step, description=line)
@@ -105,12 +121,15 @@ class ProgressDisplay(Callbacks):
             self._console.print(words)
 
 
-def _line(progress: Progress) -> str:
-    accuracy = progress.validation_accuracy
-    validation = "" if accuracy is None else f"validation {accuracy:.3f}  "
+def _line(progress: Progress, validated: int) -> str:
+    """The progress line; the validation accuracy with its standard error over so many images."""
+    accuracy, validation = progress.validation_accuracy, ""
+    if accuracy is not None:
+        error = math.sqrt(accuracy * (1 - accuracy) / validated)
+        validation = f"validation {accuracy:.3f} +- {error:.3f}  "
     minutes, seconds = divmod(round(progress.seconds_left), 60)
     return (
         f"step {progress.step:>{len(str(progress.steps))}}/{progress.steps}  "
-        f"smoothed loss {progress.loss:.4f}  accuracy {progress.accuracy:.3f}  {validation}"
+        f"training loss {progress.loss:.4f}, accuracy {progress.accuracy:.3f}  {validation}"
         f"{progress.images_per_second:,.0f} images/s  {minutes}:{seconds:02d} left"
     )

@@ -14,15 +14,15 @@ from ffnn_jax.config import UserError
 
 @dataclasses.dataclass(frozen=True)
 class Verify:
-    """Check hand-derived gradients: this package's layers, or a function of your own.
+    """Check hand-derived gradients: this package's layers, or your own function.
 
-    Without OP every layer goes through every check, and every planted fault has to be caught.
+    Without MODULE:OP, every layer must pass every check, and every planted fault must be caught.
 
     Example: ffnn-jax verify --layer conv2d
 
-    Example: ffnn-jax verify my_module:my_dense --reference my_module:plain --shapes "NxD DxK K"
+    Example: ffnn-jax verify my_module:my_dense --reference my_module:reference --shapes "NxD DxK K"
 
-    Exit codes: 0 everything holds, 1 something fails, 2 the question is not understood.
+    Exit codes: 0 everything passes, 1 something fails, 2 the options are invalid.
     """
 
     op: Annotated[tyro.conf.Positional[str | None], shown("MODULE:OP", "(default: all layers)")] = (
@@ -30,43 +30,43 @@ class Verify:
     )
     """Your function, importable from the current folder."""
 
-    reference: Annotated[str | None, shown("MODULE:PLAIN", "(required with MODULE:OP)")] = None
-    """Its plain definition, which autodiff differentiates."""
+    reference: Annotated[str | None, shown("MODULE:REFERENCE", "(required with MODULE:OP)")] = None
+    """Its reference implementation, differentiated by autodiff."""
 
     shapes: Annotated[str | None, shown("SHAPES", "(required with MODULE:OP)")] = None
-    """Each argument, as in "4x7 7x3 3"; or "NxD DxK K" for drawn sizes; "4:int<10" for whole
-    numbers, "4:>0" for numbers above 0."""
+    """Shape of each argument, as in "4x7 7x3 3"; "NxD DxK K" for random sizes; "4:int<10" for
+    integers, "4:>0" for positive numbers."""
 
     static: Annotated[tuple[str, ...], shown("NAME=VALUE", "(default: none)")] = ()
-    """Settings that are no arrays, such as padding=1."""
+    """Static (non-array) arguments, such as padding=1."""
 
     kink: Annotated[tuple[str, ...], shown("ARGUMENT=VALUE:SLOPE", "(default: none)")] = ()
-    """A convention, such as x=0:0: where every entry of x is 0, dx is 0 times dz."""
+    """A convention at a kink, such as x=0:0: where every entry of x is 0, dx is 0 times dz."""
 
     batch: Annotated[str | None, shown("NAME", "(default: none)")] = None
-    """The name in SHAPES that is the batch, to check the function shared among four devices."""
+    """The batch axis in SHAPES, to also check the function sharded over four devices."""
 
     reduces: Annotated[str, tyro.conf.arg(metavar="sum|mean|mixed")] = "sum"
-    """How an output without the batch depends on it; mixed: models depend on one another."""
+    """How outputs without the batch axis reduce over it; mixed: examples depend on one another."""
 
     layer: Annotated[str | None, shown("NAME", "(default: all)")] = None
-    """One layer of this package alone."""
+    """Check only this layer of the package."""
 
     list_faults: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """List the planted faults, and check nothing."""
+    """List the planted faults without checking anything."""
 
     thorough: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """More sizes and values."""
+    """Check more sizes and values."""
 
     seed: Annotated[int, tyro.conf.arg(metavar="N")] = 0
-    """Decides all sizes and values."""
+    """Seed of all sizes and values."""
 
     json: Annotated[str | None, shown("FILE", "(default: none)")] = None
-    """Write the result as JSON too; - for standard output."""
+    """Also write the result as JSON; - for standard output."""
 
     def __call__(self) -> int:
         """Runs the command; returns the exit code."""
-        self._require_a_question()
+        self._validate()
         static = dict(_setting(text) for text in self.static)
         kinks = [_kink(text) for text in self.kink]
         require_writable(self.json)
@@ -90,7 +90,7 @@ class Verify:
         return verify_layers(self.layer, self.seed, self.thorough, self.json)
 
     def _again(self) -> str:
-        """The command line that asks the same again."""
+        """The command line that repeats the checks."""
         words = ["ffnn-jax", "verify", str(self.op)]
         for field in dataclasses.fields(self)[1:]:
             value, name = getattr(self, field.name), f"--{field.name.replace('_', '-')}"
@@ -99,9 +99,9 @@ class Verify:
                 words += [name, *map(str, values)]
         return shlex.join(words)
 
-    def _require_a_question(self) -> None:
-        own = {"--reference": self.reference, "--shapes": self.shapes}
-        for option, value in own.items():
+    def _validate(self) -> None:
+        required = {"--reference": self.reference, "--shapes": self.shapes}
+        for option, value in required.items():
             if self.op is not None and value is None:
                 raise UserError(f"verify {self.op} needs {option}")
             if self.op is None and value is not None:
@@ -115,7 +115,7 @@ class Verify:
 
 
 def _setting(text: str) -> tuple[str, Any]:
-    """NAME=VALUE; a value that is no Python literal is text."""
+    """Parses NAME=VALUE; a value that is not a Python literal is a string."""
     name, equals, value = text.partition("=")
     if not (equals and name.isidentifier()):
         raise UserError(f"static must be NAME=VALUE, as in padding=1, got {text!r}")
@@ -126,7 +126,7 @@ def _setting(text: str) -> tuple[str, Any]:
 
 
 def _kink(text: str) -> tuple[str, float, float]:
-    """ARGUMENT=VALUE:SLOPE."""
+    """Parses ARGUMENT=VALUE:SLOPE."""
     name, _, numbers = text.partition("=")
     value, _, slope = numbers.partition(":")
     try:

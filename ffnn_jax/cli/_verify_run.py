@@ -1,4 +1,4 @@
-"""A user's own function, imported and checked."""
+"""Imports and checks a user's own function."""
 
 import dataclasses
 import functools
@@ -33,26 +33,28 @@ def verify_function(
 
     Args:
         op: MODULE:NAME of the function.
-        reference: the same of its plain definition.
-        arguments: shape of each, as in "NxD DxK K".
-        static: settings by name, for whichever of the two takes them.
+        reference: MODULE:NAME of its reference implementation.
+        arguments: the shape of each argument, as in "NxD DxK K".
+        static: static arguments by name, passed to each of the two functions that accepts them.
         kinks: (argument, value, slope) of each convention.
         again: the command line that repeats the checks.
-        json: a file for the result, or "-".
-        seed: decides all sizes and values.
-        **settings: further ones of ``check_vjp``.
+        json: a file for the result, or "-" for standard output.
+        seed: seed of all sizes and values.
+        **settings: further arguments of ``check_vjp``.
 
     Raises:
-        UserError: there is no such function, or it cannot be called like this.
+        UserError: a function does not exist, or cannot be called with these arguments.
     """
     sys.path.insert(0, str(Path.cwd()))
-    function = _with_settings(_imported(op), static, required=True)
-    plain = _with_settings(_imported(reference), static, required=False)
+    function = _bind_static(_import(op), static, required=True)
+    reference_function = _bind_static(_import(reference), static, required=False)
     try:
-        described = tuple(Argument.parse(text) for text in arguments.split())
-        subject = Subject(function, plain, described)
+        specs = tuple(Argument.parse(text) for text in arguments.split())
+        subject = Subject(function, reference_function, specs)
         conventions = [_convention(subject, *kink, seed) for kink in kinks]
-        result = check_vjp(function, plain, *described, kinks=conventions, seed=seed, **settings)
+        result = check_vjp(
+            function, reference_function, *specs, kinks=conventions, seed=seed, **settings
+        )
     except ValueError as error:
         raise UserError(str(error)) from None
     console_beside(json).print(str(dataclasses.replace(result, subject=op, again=again)))
@@ -61,7 +63,7 @@ def verify_function(
 
 
 def checks_json(result: VerificationResult) -> dict[str, Any]:
-    """A result's rows by name; an infinite error is null."""
+    """The rows of a result by name; an infinite error becomes null."""
     return {
         check.name: {
             "passed": check.passed,
@@ -73,40 +75,42 @@ def checks_json(result: VerificationResult) -> dict[str, Any]:
     }
 
 
-def _imported(place: str) -> Any:
-    module_name, colon, name = place.partition(":")
+def _import(location: str) -> Any:
+    module_name, colon, name = location.partition(":")
     if not colon:
-        raise UserError(f"a function is named MODULE:NAME, got {place!r}")
+        raise UserError(f"a function must be given as MODULE:NAME, got {location!r}")
     try:
         module = importlib.import_module(module_name)
     except (Exception, SystemExit) as error:
-        words = " ".join(str(error).split())
-        raise UserError(f"{place} cannot be imported: {type(error).__name__}: {words}") from None
+        message = " ".join(str(error).split())
+        raise UserError(
+            f"{location} cannot be imported: {type(error).__name__}: {message}"
+        ) from None
     if not callable(getattr(module, name, None)):
         functions = [key for key, value in vars(module).items() if callable(value)]
-        near = suggestion(name, functions)
-        raise UserError(f"module {module_name} has no function {name!r}{near}")
+        hint = suggestion(name, functions)
+        raise UserError(f"module {module_name} has no function {name!r}{hint}")
     return getattr(module, name)
 
 
-def _with_settings(function: Any, settings: dict[str, Any], required: bool) -> Any:
-    """The function with the settings that it takes; one that it has to take is rejected else."""
+def _bind_static(function: Any, settings: dict[str, Any], required: bool) -> Any:
+    """The function with the settings it accepts; if ``required``, it must accept all of them."""
     parameters = inspect.signature(function).parameters
     takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-    known = {key: value for key, value in settings.items() if takes_any or key in parameters}
-    for name in settings.keys() - known.keys() if required else ():
-        raise UserError(f"static: no argument {name!r} (there are: {', '.join(parameters)})")
-    return functools.partial(function, **known) if known else function
+    accepted = {key: value for key, value in settings.items() if takes_any or key in parameters}
+    for name in settings.keys() - accepted.keys() if required else ():
+        raise UserError(f"static: no argument {name!r} (known: {', '.join(parameters)})")
+    return functools.partial(function, **accepted) if accepted else function
 
 
 def _convention(subject: Subject, name: str, value: float, slope: float, seed: int) -> Kink:
-    """An elementwise convention: where the argument is ``value``, its cotangent is slope dz."""
+    """An elementwise convention: where the argument is ``value``, the cotangent is slope dz."""
     if name not in subject.names:
-        raise ValueError(f"kink: no argument {name!r} (there are: {', '.join(subject.names)})")
+        raise ValueError(f"kink: no argument {name!r} (known: {', '.join(subject.names)})")
     generator = np.random.default_rng(seed)
     args = subject.draw(generator, next(sample_sizes(subject.arguments, None, seed, 1)))
-    place = subject.names.index(name)
-    args[place] = np.full_like(args[place], value)
+    index = subject.names.index(name)
+    args[index] = np.full_like(args[index], value)
     dz = subject.draw_cotangent(generator, args)
-    expected = tuple(slope * dz if i == place else None for i in subject.reals)
+    expected = tuple(slope * dz if i == index else None for i in subject.reals)
     return Kink(f"{name}={value:g}", tuple(args), dz, expected)

@@ -1,6 +1,7 @@
-"""What can be said without jax: settings, augmentations, and presets."""
+"""Configuration that needs no jax: settings, augmentations and presets."""
 
 from ffnn_jax._errors import DivergedError, RunInterruptedError, UserError, suggestion
+from ffnn_jax.config._augmentation_words import parse_augment
 from ffnn_jax.config._augmentations import (
     AUGMENTATIONS,
     Augmentation,
@@ -36,6 +37,7 @@ __all__ = [
     "augmentations_to_json",
     "layers_from_json",
     "layers_to_json",
+    "parse_augment",
     "preset",
     "require_grain",
     "suggestion",

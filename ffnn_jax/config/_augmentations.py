@@ -9,31 +9,31 @@ from ffnn_jax._errors import UserError
 
 @dataclasses.dataclass(frozen=True)
 class Augmentation(BaseConfig):
-    """An augmentation of training images; one of your own defines ``__call__``."""
+    """An augmentation of training images; custom ones define ``__call__``."""
 
     def __call__(self, key: Any, x: Any, indices: Any, epoch: Any) -> Any:
-        """The images of a batch, changed.
+        """Returns the augmented images of a batch.
 
         Args:
-            key: decides every draw; a function of (seed, step).
+            key: random key of all draws; a function of (seed, step).
             x: images (N, H, W, C), normalised.
-            indices: of each image among all images (N,).
-            epoch: how often the training set was gone through before this step.
+            indices: index of each image among all images (N,).
+            epoch: number of complete passes through the training set before this step.
         """
         raise TypeError(f"{self}: an augmentation of your own defines __call__")
 
     def require_fits(self, shape: tuple[int, int, int]) -> None:
-        """Rejects images (height, width, channels) that it cannot be used on."""
+        """Rejects images (height, width, channels) that this augmentation cannot handle."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Flip(Augmentation):
-    """Left and right change places, with probability 1/2."""
+    """Swaps left and right with probability 1/2."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Crop(Augmentation):
-    """A cut of the image's own size, anywhere in the image padded by its reflection."""
+    """A random crop, of the image's own size, of the image padded by reflection."""
 
     padding: int = 4
 
@@ -42,25 +42,25 @@ class Crop(Augmentation):
         require_positive_integers(self, "padding")
 
     def require_fits(self, shape: tuple[int, int, int]) -> None:
-        """Rejects images that have too few pixels to reflect: the outermost is the mirror."""
+        """Rejects images with too few pixels to reflect: the border pixel is not repeated."""
         _require_at_most(self, "padding", min(shape[:2]) - 1, shape)
 
 
 @dataclasses.dataclass(frozen=True)
 class Cutout(Augmentation):
-    """A square set to 0, the mean, its centre anywhere in the image, cut off at the border.
+    """A square set to 0 (the mean), centred anywhere in the image and clipped at the border.
 
-    The centre has size // 2 pixels of the square before it.
+    The square starts size // 2 pixels before its centre.
     """
 
     size: int = 8
 
     def __post_init__(self) -> None:
-        """Rejects a square below one pixel."""
+        """Rejects a square smaller than one pixel."""
         require_positive_integers(self, "size")
 
     def require_fits(self, shape: tuple[int, int, int]) -> None:
-        """Rejects images that a square of this size always hides whole."""
+        """Rejects images that a square of this size always hides entirely."""
         _require_at_most(self, "size", 2 * max(shape[:2]) - 2, shape)
 
 

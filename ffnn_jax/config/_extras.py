@@ -6,10 +6,10 @@ from ffnn_jax._errors import UserError
 
 
 def require_grain() -> None:
-    """Rejects to stream images where Grain is not installed.
+    """Rejects streaming if Grain is not installed.
 
     Raises:
-        UserError: it is not.
+        UserError: Grain is not installed.
     """
     if importlib.util.find_spec("grain") is None:
         raise UserError("streaming needs grain, which is not installed: pip install grain")

@@ -1,4 +1,4 @@
-"""Layers and augmentations as JSON's own types, and back with every key checked."""
+"""Converts layers and augmentations to JSON types, and back with every key checked."""
 
 import dataclasses
 import json
@@ -14,18 +14,18 @@ Kinds = Mapping[str, type]
 
 
 def layers_to_json(layers: Iterable[Layer]) -> list[dict[str, Any]]:
-    """One object a layer: its type and its fields; layers inside it likewise.
+    """One object per layer: its type and its fields; nested layers likewise.
 
     Raises:
-        UserError: a layer of your own has the name of another, is not a dataclass of its own, or
-            has a field that JSON cannot represent or that is called "type".
+        UserError: a custom layer has the name of another, is not itself a dataclass, or has a
+            field that JSON cannot represent or that is called "type".
     """
     layers, kinds = list(layers), dict(LAYERS)
-    for layer in _with_inner(layers):
+    for layer in _with_nested(layers):
         name = type(layer).__name__
         if kinds.setdefault(name, type(layer)) is not type(layer):
             raise UserError(f"{layer}: the name {name} is taken by another layer")
-        _require_sayable(layer)
+        _require_serialisable(layer)
     return _to_json(layers)
 
 
@@ -33,8 +33,8 @@ def layers_from_json(config: Any, own: Iterable[type[Layer]] = ()) -> tuple[Laye
     """The layers that ``layers_to_json`` wrote.
 
     Args:
-        config: what it wrote.
-        own: the types of layers that are not this package's.
+        config: output of ``layers_to_json``.
+        own: types of custom layers.
 
     Raises:
         UserError: a type or a key is unknown, one is missing, or a value is rejected.
@@ -43,7 +43,7 @@ def layers_from_json(config: Any, own: Iterable[type[Layer]] = ()) -> tuple[Laye
 
 
 def augmentations_to_json(augmentations: Iterable[Augmentation]) -> list[dict[str, Any]]:
-    """One object an augmentation: its type and its fields."""
+    """One object per augmentation: its type and its fields."""
     return _to_json(augmentations)
 
 
@@ -53,8 +53,8 @@ def augmentations_from_json(
     """The augmentations that ``augmentations_to_json`` wrote.
 
     Args:
-        config: what it wrote.
-        own: the types of augmentations that are not this package's.
+        config: output of ``augmentations_to_json``.
+        own: types of custom augmentations.
 
     Raises:
         UserError: a type or a key is unknown, one is missing, or a value is rejected.
@@ -64,10 +64,10 @@ def augmentations_from_json(
 
 
 def _to_json(config: Iterable[Any]) -> list[dict[str, Any]]:
-    """One object a configuration: its type and its fields; layers inside it likewise."""
+    """One object per configuration: its type and its fields; nested layers likewise."""
     return [
-        {"type": type(one).__name__, **{name: _said(value) for name, value in vars(one).items()}}
-        for one in config
+        {"type": type(item).__name__, **{name: _to_value(v) for name, v in vars(item).items()}}
+        for item in config
     ]
 
 
@@ -75,35 +75,35 @@ def _from_json(config: Any, noun: str, kinds: Kinds) -> tuple[Any, ...]:
     """The configurations that ``_to_json`` wrote.
 
     Args:
-        config: what it wrote.
-        noun: what one of them is called.
-        kinds: the types by name.
+        config: output of ``_to_json``.
+        noun: name for one configuration in error messages.
+        kinds: types by name.
 
     Raises:
         UserError: a type or a key is unknown, one is missing, or a value is rejected.
     """
-    if not isinstance(config, list) or not all(isinstance(one, dict) for one in config):
+    if not isinstance(config, list) or not all(isinstance(item, dict) for item in config):
         raise UserError(f"{noun}s must be a list of objects, got {config!r}")
-    return tuple(_one(dict(fields), noun, kinds) for fields in config)
+    return tuple(_from_object(dict(fields), noun, kinds) for fields in config)
 
 
-def _with_inner(layers: Iterable[Layer]) -> Iterable[Layer]:
+def _with_nested(layers: Iterable[Layer]) -> Iterable[Layer]:
     for layer in layers:
         yield layer
         for part in layer.parts().values():
-            yield from _with_inner(part)
+            yield from _with_nested(part)
 
 
-def _said(value: Any) -> Any:
+def _to_value(value: Any) -> Any:
     return _to_json(value) if _are_layers(value) else value
 
 
 def _are_layers(value: Any) -> bool:
-    return isinstance(value, tuple) and bool(value) and all(isinstance(one, Layer) for one in value)
+    return isinstance(value, tuple) and bool(value) and all(isinstance(v, Layer) for v in value)
 
 
-def _require_sayable(layer: Layer) -> None:
-    """Rejects a layer that could not be read back as what it is."""
+def _require_serialisable(layer: Layer) -> None:
+    """Rejects a layer that could not be restored from JSON."""
     fields = {field.name for field in dataclasses.fields(layer)}
     if fields != set(vars(layer)):
         raise UserError(
@@ -120,7 +120,7 @@ def _require_sayable(layer: Layer) -> None:
         ) from None
 
 
-def _one(fields: dict[str, Any], noun: str, kinds: Kinds) -> Any:
+def _from_object(fields: dict[str, Any], noun: str, kinds: Kinds) -> Any:
     known = ", ".join(kinds)
     if "type" not in fields:
         raise UserError(f"{noun}: the key 'type' is missing (known: {known})")
@@ -128,14 +128,14 @@ def _one(fields: dict[str, Any], noun: str, kinds: Kinds) -> Any:
     if name not in kinds:
         near = suggestion(name, kinds)
         raise UserError(f"unknown {noun} type {name!r} (known: {known}){near}")
-    read = {key: _read(value, noun, kinds) for key, value in fields.items()}
-    return from_fields(kinds[name], name, read)
+    values = {key: _from_value(value, noun, kinds) for key, value in fields.items()}
+    return from_fields(kinds[name], name, values)
 
 
-def _read(value: Any, noun: str, kinds: Kinds) -> Any:
-    """A field's value: lists are tuples, and lists of objects are configurations."""
+def _from_value(value: Any, noun: str, kinds: Kinds) -> Any:
+    """A field's value: lists become tuples, and lists of objects become configurations."""
     if not isinstance(value, list):
         return value
-    if value and all(isinstance(one, dict) and "type" in one for one in value):
+    if value and all(isinstance(item, dict) and "type" in item for item in value):
         return _from_json(value, noun, kinds)
     return tuple(value)

@@ -51,8 +51,8 @@ _CIFAR10_LAYERS: dict[str, tuple[Layer, ...]] = {
 
 
 def _cifar10(row: str, layers: tuple[Layer, ...], **changes: Any) -> Settings:
-    """A model of the report's Table 3, in the regime of its starting point."""
-    starter = Settings(
+    """A model of the report's Table 3: the settings of its starting point, with changes."""
+    starting_point = Settings(
         preset=f"cifar10-{row}",
         dataset="cifar10",
         layers=layers,
@@ -66,7 +66,7 @@ def _cifar10(row: str, layers: tuple[Layer, ...], **changes: Any) -> Settings:
         momentum=0.95,
         weight_decay=0.001,
     )
-    return dataclasses.replace(starter, **changes)
+    return dataclasses.replace(starting_point, **changes)
 
 
 PRESETS: dict[str, Settings] = {

@@ -1,4 +1,4 @@
-"""The settings of a run: one frozen value, checked when it is made, that fits into JSON."""
+"""The settings of a run: a frozen dataclass, validated on creation, that converts to JSON."""
 
 import ctypes
 import dataclasses
@@ -27,7 +27,7 @@ _TYPES: dict[Any, tuple[Any, str]] = {
     float: (int | float, "a number"),
     str: (str, "text"),
 }
-_MOST_SEEDS = 10_000
+_MAX_SEEDS = 10_000
 _SMALLEST_FLOAT, _LARGEST_FLOAT = 1.2e-38, 3.4e38
 _LARGEST = 2**31 - 1
 _GROUP_RATES = "(group, factor) pairs, each group once, factors at least 0"
@@ -38,41 +38,41 @@ class Settings:
     """Everything that decides what a run computes.
 
     Attributes:
-        preset: the name of the preset that the settings began as.
-        dataset: the data set's name in tensorflow-datasets.
-        layers: the network between the input and the softmax loss.
-        pixel_scale: pixels 0..255 are multiplied by this, and then normalised.
-        normalisation: what is subtracted: the training images' one mean over all channels
-            ("mean"), or each channel's own ("channel-mean"); what is left may be divided by
-            each channel's standard deviation ("channel-mean-sd").
-        augmentations: random changes to the normalised training images, one after another.
-        train_images: train and validate on the first so many training images alone, in the order
-            of the original files where the data set records it, else in its own; on all of them
-            if not given, or if there are fewer.
+        preset: name of the preset that the settings started from.
+        dataset: name of the data set in tensorflow-datasets.
+        layers: layers of the network between the input and the softmax loss.
+        pixel_scale: factor that multiplies pixels 0..255 before normalisation.
+        normalisation: subtracts the training images' mean over all channels ("mean") or of each
+            channel ("channel-mean"), or also divides by each channel's standard deviation
+            ("channel-mean-sd").
+        augmentations: random changes to the normalised training images, applied in order.
+        train_images: number of training images to train and validate on: the first in the order
+            of the original files where the data set records it, otherwise in its own order; all
+            of them by default, or if there are fewer.
         validation: validation images taken from the training set, where the data set has no
             validation split of its own.
-        sampling: each batch is drawn from all training images ("independent"), or an epoch goes
-            through a permutation of them, decided by (seed, epoch): its last, partial batch is
-            left out ("epochs") or kept ("epochs-partial").
-        steps: updates of the parameters.
-        batch_size: images an update.
+        sampling: each batch is drawn from all training images ("independent"), or an epoch is a
+            permutation of them, determined by (seed, epoch): its last, partial batch is dropped
+            ("epochs") or kept ("epochs-partial").
+        steps: number of parameter updates.
+        batch_size: images per update.
         learning_rate: alpha of (25).
-        schedule: the learning rate stays ("constant"), or rises to it in a fifth of the steps and
-            falls to 0 in the others ("triangular").
+        schedule: the learning rate is constant ("constant"), or rises to ``learning_rate`` in a
+            fifth of the steps and falls to 0 in the rest ("triangular").
         momentum: mu of (24).
         weight_decay: lambda of (25).
-        group_rates: (group, factor) pairs: parameters of that group have the learning rate times
-            the factor.
-        precision: in training, layers keep what they compute in float32, or in bfloat16 ("bf16":
-            half of the memory, products made for it on a GPU and a TPU). Sums, parameters, loss and
-            update are in float32 either way, and so is all that classifies.
-        validation_interval: updates between two looks at the validation images.
-        validation_batches: batches of validation images at each look.
-        seed: decides the split, the initialisation, the batches and their augmentation.
-        seeds: runs of seed, seed + 1, ... that are made together.
+        group_rates: (group, factor) pairs: the factor multiplies the learning rate of the
+            group's parameters.
+        precision: in training, layers store activations in float32, or in bfloat16 ("bf16": half
+            the memory, and native products on a GPU or TPU). Sums, parameters, loss and update
+            are in float32 either way, and so is all inference.
+        validation_interval: updates between two validations.
+        validation_batches: batches of validation images per validation.
+        seed: seed of the split, the initialisation, the batches and their augmentation.
+        seeds: number of runs trained together, with seeds seed, seed + 1, ...
 
     Raises:
-        UserError: a value is out of its range.
+        UserError: a value has the wrong type or is out of range.
     """
 
     preset: str
@@ -98,31 +98,31 @@ class Settings:
     seeds: int = 1
 
     def __post_init__(self) -> None:
-        """Rejects values of another type or out of range."""
+        """Rejects values of the wrong type or out of range."""
         for field in dataclasses.fields(self):
             self._require_type(field.name, field.type)
         for field in ("learning_rate", "pixel_scale"):
-            inside = _SMALLEST_FLOAT <= getattr(self, field) <= _LARGEST_FLOAT
-            self._require(field, inside, f"from {_SMALLEST_FLOAT} to {_LARGEST_FLOAT}")
+            in_range = _SMALLEST_FLOAT <= getattr(self, field) <= _LARGEST_FLOAT
+            self._require(field, in_range, f"from {_SMALLEST_FLOAT} to {_LARGEST_FLOAT}")
         below_one = 0 <= self.momentum < 1 and ctypes.c_float(self.momentum).value < 1
         self._require("momentum", below_one, "at least 0 and, in float32, below 1")
         self._require("weight_decay", 0 <= self.weight_decay < _LARGEST_FLOAT, "at least 0, finite")
         self._require("seed", 0 <= self.seed <= _LARGEST, f"from 0 to {_LARGEST}")
-        most = min(_MOST_SEEDS, _LARGEST - self.seed + 1)
-        why = "" if most == _MOST_SEEDS else f", for seed {self.seed} is the first"
-        self._require("seeds", 1 <= self.seeds <= most, f"from 1 to {most}{why}")
+        most = min(_MAX_SEEDS, _LARGEST - self.seed + 1)
+        reason = "" if most == _MAX_SEEDS else f", since the first seed is {self.seed}"
+        self._require("seeds", 1 <= self.seeds <= most, f"from 1 to {most}{reason}")
         for field in ("steps", "batch_size", "validation_interval", "validation_batches"):
-            whole = 1 <= getattr(self, field) <= _LARGEST
-            self._require(field, whole, f"from 1 to {_LARGEST}")
+            in_range = 1 <= getattr(self, field) <= _LARGEST
+            self._require(field, in_range, f"from 1 to {_LARGEST}")
         if self.train_images is not None:
-            whole = type(self.train_images) is int and 1 <= self.train_images <= _LARGEST
-            self._require("train_images", whole, f"an integer from 1 to {_LARGEST}")
+            is_count = type(self.train_images) is int and 1 <= self.train_images <= _LARGEST
+            self._require("train_images", is_count, f"an integer from 1 to {_LARGEST}")
         validation = isinstance(self.validation, Validation)
         self._require("validation", validation, "a Validation, as in Validation('drawn', 2001)")
         self._require("group_rates", self._has_group_rates(), _GROUP_RATES)
-        layers = self._holds("layers", Layer) and bool(self.layers)
+        layers = self._is_tuple_of("layers", Layer) and bool(self.layers)
         self._require("layers", layers, "a tuple of at least one layer")
-        augmentations = self._holds("augmentations", Augmentation)
+        augmentations = self._is_tuple_of("augmentations", Augmentation)
         self._require("augmentations", augmentations, "a tuple of augmentations")
         self._require_known("normalisation", NORMALISATIONS)
         self._require_known("schedule", SCHEDULES)
@@ -130,7 +130,7 @@ class Settings:
         self._require_known("sampling", SAMPLINGS)
 
     def to_json(self) -> dict[str, Any]:
-        """The settings as JSON's own types; ``from_json`` is the way back."""
+        """Converts the settings to JSON types; the inverse is ``from_json``."""
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return fields | {
             "layers": layers_to_json(self.layers),
@@ -146,12 +146,12 @@ class Settings:
         layers: Iterable[type[Layer]] = (),
         augmentations: Iterable[type[Augmentation]] = (),
     ) -> "Settings":
-        """The settings that ``to_json`` wrote, by this version or by one before ``validation``.
+        """Reads what ``to_json`` wrote, in this version or in one before ``validation``.
 
         Args:
-            fields: what it wrote.
-            layers: the types of the layers that are your own.
-            augmentations: the types of the augmentations that are your own.
+            fields: output of ``to_json``.
+            layers: types of custom layers.
+            augmentations: types of custom augmentations.
 
         Raises:
             UserError: a key or a type is unknown, one is missing, or a value is rejected.
@@ -159,17 +159,17 @@ class Settings:
         fields = dict(fields)
         if "held_out" in fields:
             fields["validation"] = f"drawn:{fields.pop('held_out')}"
-        described: dict[str, Any] = {
+        converted: dict[str, Any] = {
             "layers": layers_from_json(fields.get("layers", []), layers),
             "augmentations": augmentations_from_json(
                 fields.get("augmentations", []), augmentations
             ),
         }
         if "validation" in fields:
-            described["validation"] = Validation.parse(fields["validation"])
+            converted["validation"] = Validation.parse(fields["validation"])
         if isinstance(fields.get("group_rates"), dict):
-            described["group_rates"] = tuple(fields["group_rates"].items())
-        return from_fields(cls, "settings", fields | described)
+            converted["group_rates"] = tuple(fields["group_rates"].items())
+        return from_fields(cls, "settings", fields | converted)
 
     def _has_group_rates(self) -> bool:
         value = self.group_rates
@@ -188,14 +188,14 @@ class Settings:
 
     def _require_type(self, field: str, kind: Any) -> None:
         if kind in _TYPES:
-            value, (allowed, words) = getattr(self, field), _TYPES[kind]
+            value, (allowed, description) = getattr(self, field), _TYPES[kind]
             fits = isinstance(value, allowed) and not isinstance(value, bool)
-            self._require(field, fits, words)
+            self._require(field, fits, description)
 
-    def _holds(self, field: str, kind: Any) -> bool:
+    def _is_tuple_of(self, field: str, kind: Any) -> bool:
         """Whether the field is a tuple of this kind."""
         value = getattr(self, field)
-        return isinstance(value, tuple) and all(isinstance(one, kind) for one in value)
+        return isinstance(value, tuple) and all(isinstance(item, kind) for item in value)
 
     def _require_known(self, field: str, known: tuple[str, ...]) -> None:
         value = getattr(self, field)

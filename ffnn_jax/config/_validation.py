@@ -1,4 +1,4 @@
-"""Which training images are left out of training, to validate on."""
+"""The training images that are held out for validation."""
 
 import dataclasses
 from typing import Literal, get_args
@@ -13,31 +13,31 @@ _LARGEST = 2**31 - 1
 
 @dataclasses.dataclass(frozen=True)
 class Validation:
-    """Validation images taken from the training set, where the data set has no split for them.
+    """Validation images taken from the training set, where the data set has no such split.
 
     Written "drawn:2001", "last:5000" or "none".
 
     Attributes:
-        chosen: "drawn" by the seed, the "last" ones of the data set, or "none".
-        images: how many; 0 for none.
+        chosen: "drawn" by the seed, the "last" of the data set, or "none".
+        images: number of images; 0 for "none".
 
     Raises:
-        UserError: it is none of these.
+        UserError: ``chosen`` is unknown, or ``images`` does not match it.
     """
 
     chosen: Chosen
     images: int = 0
 
     def __post_init__(self) -> None:
-        """Rejects another choice, and a number that does not go with it."""
+        """Rejects an unknown choice, and a number of images that does not match it."""
         if self.chosen not in CHOICES:
             known, near = ", ".join(CHOICES), suggestion(str(self.chosen), CHOICES)
             raise UserError(f"validation must be one of {known}, got {self.chosen!r}{near}")
         least = 0 if self.chosen == "none" else 1
         most = 0 if self.chosen == "none" else _LARGEST
         if not is_integer(self.images) or not least <= self.images <= most:
-            words = f"from {least} to {most}" if most else "0 for none"
-            raise UserError(f"validation: images must be {words}, got {self.images!r}")
+            allowed = f"from {least} to {most}" if most else "0 for none"
+            raise UserError(f"validation: images must be {allowed}, got {self.images!r}")
 
     @classmethod
     def parse(cls, text: str) -> "Validation":
@@ -49,7 +49,7 @@ class Validation:
         word, colon, number = str(text).partition(":")
         if bool(colon) != (word != "none") and word in CHOICES:
             forms = "drawn:N, last:N or none"
-            raise UserError(f"validation is written {forms}, got {text!r}")
+            raise UserError(f"validation must be {forms}, got {text!r}")
         try:
             images = int(number) if colon else 0
         except ValueError:
@@ -62,4 +62,4 @@ class Validation:
 
 
 DRAWN_2001 = Validation("drawn", 2001)
-"""As the report has it."""
+"""As in the report."""

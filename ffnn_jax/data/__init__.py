@@ -1,4 +1,4 @@
-"""Labelled images, through tensorflow-datasets and without TensorFlow."""
+"""Labelled images from tensorflow-datasets, read without TensorFlow."""
 
 from ffnn_jax.data._cache import is_cached
 from ffnn_jax.data._dataset import Dataset
@@ -11,6 +11,7 @@ from ffnn_jax.data._folders import (
     prepared_names,
 )
 from ffnn_jax.data._load import NotPreparedError, load, split_names
+from ffnn_jax.data._sample import sample_digit
 from ffnn_jax.data._shapes import image_shape
 from ffnn_jax.data._splits import Splits, load_splits
 
@@ -28,5 +29,6 @@ __all__ = [
     "local_folder",
     "prepared_names",
     "require_intact",
+    "sample_digit",
     "split_names",
 ]

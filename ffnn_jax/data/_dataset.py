@@ -1,4 +1,4 @@
-"""A data set in memory: images, labels, and what they are called."""
+"""A data set in memory: images, labels and class names."""
 
 import dataclasses
 import functools
@@ -19,14 +19,14 @@ class Dataset:
 
     Attributes:
         name: the data set and split, as in "mnist/train".
-        images: uint8 (N, H, W, C), 0..255; may be mapped from a file, so not to be written to.
+        images: uint8 (N, H, W, C), 0..255; may be memory-mapped, so do not write to them.
         labels: int32 (N,), each from 0 to the number of classes - 1.
-        class_names: one name a class.
-        source: what the images were read from, as in "mnist/3.0.1".
+        class_names: one name per class.
+        source: where the images were read from, as in "mnist/3.0.1".
 
     Raises:
-        UserError: arrays of another shape or dtype, no image at all, or a label that is no class;
-            the first offender is named by its index.
+        UserError: the arrays have a wrong shape or dtype, or hold no images, or a label is not a
+            class; the message names the index of the first such label.
     """
 
     name: str
@@ -36,14 +36,14 @@ class Dataset:
     source: str = "arrays in memory"
 
     def __post_init__(self) -> None:
-        """Rejects what training would take in silence."""
+        """Rejects mistakes that training would not notice."""
         if self.images.dtype != np.uint8 or self.images.ndim != 4:
-            found = f"{self.images.dtype} {self.images.shape}"
-            raise UserError(f"{self.name}: images must be uint8 (N, H, W, C), got {found}")
+            actual = f"{self.images.dtype} {self.images.shape}"
+            raise UserError(f"{self.name}: images must be uint8 (N, H, W, C), got {actual}")
         if self.labels.dtype != np.int32 or self.labels.shape != self.images.shape[:1]:
-            found = f"{self.labels.dtype} {self.labels.shape}"
+            actual = f"{self.labels.dtype} {self.labels.shape}"
             raise UserError(
-                f"{self.name}: labels must be int32 {self.images.shape[:1]}, got {found}"
+                f"{self.name}: labels must be int32 {self.images.shape[:1]}, got {actual}"
             )
         if not len(self):
             raise UserError(f"{self.name}: holds no images")
@@ -65,7 +65,7 @@ class Dataset:
 
     @functools.cached_property
     def sha256(self) -> str:
-        """SHA-256 of the pixels (N, H, W, C) followed by the labels, one int32 each."""
+        """SHA-256 of the pixels (N, H, W, C) followed by the labels as int32."""
         digest = hashlib.sha256(np.ascontiguousarray(self.images).data)
         digest.update(self.labels.astype("<i4").data)
         return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""Examples of a prepared data set, decoded by tensorflow-datasets and checked one by one."""
+"""Examples of a prepared data set: decoded by tensorflow-datasets, each one checked."""
 
 import contextlib
 import importlib
@@ -15,13 +15,13 @@ import numpy as np
 from ffnn_jax.config import UserError
 from ffnn_jax.data._folders import PreparedSet
 
-_BLOCK = 1000  # examples read at once: three times as fast as one by one
+_BLOCK = 1000  # examples per read: three times as fast as one by one
 _BLOCK_BYTES = 64 << 20
-_MOST_BYTES = 1 << 30  # of one image
+_MAX_IMAGE_BYTES = 1 << 30
 
 
 class Examples(NamedTuple):
-    """Some examples in a row: images uint8 (n, H, W, C), labels int32 (n,), ids or nothing."""
+    """Consecutive examples: images uint8 (n, H, W, C), labels int32 (n,), and ids, if any."""
 
     images: np.ndarray
     labels: np.ndarray
@@ -29,7 +29,7 @@ class Examples(NamedTuple):
 
 
 class Features(NamedTuple):
-    """What a data set calls its image, its label and its id, and what they are."""
+    """The names of a data set's image, label and id features, the image shape and the classes."""
 
     image: str
     label: str
@@ -45,8 +45,8 @@ class Reader:
         prepared: the data set.
 
     Raises:
-        UserError: it is not one image of one size with one class label, or is not written as
-            array_record files and TensorFlow is not installed.
+        UserError: its examples are not one fixed-size image with one class label, or its files
+            are not array_record files and TensorFlow is not installed.
     """
 
     def __init__(self, prepared: PreparedSet) -> None:
@@ -70,26 +70,26 @@ class Reader:
         """The examples of a split, in tensorflow-datasets' order.
 
         Raises:
-            UserError: a file is missing, damaged or of another length than its description says,
-                or an example is not what the description says; file and index are named.
+            UserError: a file is missing, damaged or of the wrong length, or an example does not
+                match the description; the message names file and index.
         """
         if self._prepared.file_format != "array_record":
             examples = self._examples_by_tensorflow(split)
         else:
             examples = self._examples(split)
-        count, said = 0, sum(self._prepared.shard_lengths[split])
+        count, expected = 0, sum(self._prepared.shard_lengths[split])
         for first, block in examples:
             yield self._checked(split, first, block)
             count += len(block)
-        if count != said:
-            what = f"{split} holds {count:,} examples, dataset_info.json says {said:,}"
-            raise UserError(f"{self._prepared.folder}: {what}")
+        if count != expected:
+            problem = f"{split} holds {count:,} examples, but dataset_info.json lists {expected:,}"
+            raise UserError(f"{self._prepared.folder}: {problem}")
 
     def require_intact_files(self) -> None:
-        """Looks whether every file is there, readable and of its length; nothing is decoded.
+        """Checks that every file exists, is readable and has the right length, without decoding.
 
         Raises:
-            UserError: one is not.
+            UserError: a file does not.
         """
         if self._prepared.file_format == "array_record":
             for split in self._shards:
@@ -109,20 +109,20 @@ class Reader:
             yield start, examples
 
     def _examples_by_tensorflow(self, split: str) -> Iterator[tuple[int, list[dict[str, Any]]]]:
-        """Only TensorFlow reads the other formats of tensorflow-datasets."""
+        """Reads the other formats of tensorflow-datasets, which need TensorFlow."""
         try:
             tensorflow: Any = importlib.import_module("tensorflow")
         except ImportError:
-            held = f"{self._prepared.folder} holds {self._prepared.file_format} files"
+            contents = f"{self._prepared.folder} holds {self._prepared.file_format} files"
             raise UserError(
-                f"{held}, which only TensorFlow reads; pip install tensorflow-cpu, or move the "
-                "folder away and prepare the set anew as array_record files"
+                f"{contents}, which only TensorFlow reads; pip install tensorflow-cpu, or move the "
+                "folder away and prepare the set again as array_record files"
             ) from None
         import tensorflow_datasets as tfds
 
-        order = tfds.ReadConfig(interleave_cycle_length=1)
+        in_order = tfds.ReadConfig(interleave_cycle_length=1)
         with quiet():
-            dataset = self._builder.as_dataset(split, shuffle_files=False, read_config=order)
+            dataset = self._builder.as_dataset(split, shuffle_files=False, read_config=in_order)
         examples, start = iter(tfds.as_numpy(dataset)), 0
         try:
             while block := list(itertools.islice(examples, self._block)):
@@ -138,28 +138,28 @@ class Reader:
             if not file.exists():
                 raise UserError(f"{self._prepared.name}/{split}: {file} is missing")
             try:
-                held = ArrayRecordReader(str(file))
-                count = held.num_records()
+                reader = ArrayRecordReader(str(file))
+                count = reader.num_records()
                 if count == 0:
-                    held.read([0])  # a damaged file counts 0, and says why when it is read
+                    reader.read([0])  # a damaged file counts 0, and raises the reason when read
             except Exception as error:
                 raise _damaged(file, error) from None
             if count != length:
-                said = f"{self._prepared.folder.name}/dataset_info.json says {length:,}"
-                raise UserError(f"{file}: holds {count:,} examples, {said}")
+                listed = f"{self._prepared.folder.name}/dataset_info.json lists {length:,}"
+                raise UserError(f"{file}: holds {count:,} examples, but {listed}")
 
     def _files(self, split: str) -> list[tuple[Path, int]]:
-        """The files of a split, and how many examples each has."""
+        """The files of a split, and the number of examples in each."""
         info = self._builder.info.splits[split]
         return list(zip(map(Path, info.filepaths), info.shard_lengths, strict=True))
 
-    def _place(self, split: str, index: int) -> str:
-        """Where an example is: its file, and its index in it."""
+    def _locate(self, split: str, index: int) -> str:
+        """The file of an example, and its index in that file."""
         for file, length in self._shards[split]:
             if index < length:
                 return f"{file}: example {index}"
             index -= length
-        return f"{self._prepared.folder}: example {index} after the last of {split}"
+        return f"{self._prepared.folder}: example {index} past the end of {split}"
 
     def _first_unreadable(self, split: str, source: Any, rows: range) -> UserError:
         for row in rows:
@@ -167,23 +167,23 @@ class Reader:
                 with quiet():
                     source[row]
             except Exception as error:
-                return UserError(f"{self._place(split, row)} is damaged ({_in_brief(error)})")
-        return UserError(f"{self._place(split, rows[0])} and what follows cannot be read together")
+                return UserError(f"{self._locate(split, row)} is damaged ({_brief(error)})")
+        return UserError(f"{self._locate(split, rows[0])} and later ones cannot be read together")
 
     def _checked(self, split: str, first: int, examples: list[dict[str, Any]]) -> Examples:
-        """The examples as arrays, once each is found to be what it should be."""
+        """The examples as arrays; each must match the description."""
         image, label, id_, shape, class_names = self.features
         images = np.empty((len(examples), *shape), np.uint8)
         labels = np.empty(len(examples), np.int32)
         for row, example in enumerate(examples):
             pixels, number = np.asarray(example[image]), example[label]
             if number is None:
-                raise UserError(f"{self._place(split, first + row)} has no label")
+                raise UserError(f"{self._locate(split, first + row)} has no label")
             if pixels.shape != shape or pixels.dtype != np.uint8:
-                where, found = self._place(split, first + row), f"{pixels.dtype} {pixels.shape}"
-                raise UserError(f"{where} has an image {found}, not uint8 {shape}")
+                where, actual = self._locate(split, first + row), f"{pixels.dtype} {pixels.shape}"
+                raise UserError(f"{where} has an image of {actual}, expected uint8 {shape}")
             if not 0 <= number < len(class_names):
-                where, last = self._place(split, first + row), len(class_names) - 1
+                where, last = self._locate(split, first + row), len(class_names) - 1
                 raise UserError(f"{where} has the label {number}, not one of 0 to {last}")
             images[row], labels[row] = pixels, number
         return Examples(
@@ -192,30 +192,31 @@ class Reader:
 
 
 def require_intact(prepared: PreparedSet) -> None:
-    """Looks whether the files of a data set are whole, without decoding an example.
+    """Checks that the files of a data set are intact, without decoding an example.
 
     Raises:
-        UserError: one is missing, damaged or of another length than the description says.
+        UserError: a file is missing, damaged or of the wrong length.
     """
     Reader(prepared).require_intact_files()
 
 
 def features_of(name: str, info: Any) -> Features:
-    """The one image and the one label of a data set, by its own word where it has several."""
+    """The image and label features of a data set; of several, those of ``supervised_keys``."""
     kinds = {key: type(feature).__name__ for key, feature in dict(info.features).items()}
     keys = info.supervised_keys
-    by_its_word = [kinds.get(key) if isinstance(key, str) else None for key in keys or ()]
-    if by_its_word != ["Image", "ClassLabel"]:
+    supervised = [kinds.get(key) if isinstance(key, str) else None for key in keys or ()]
+    if supervised != ["Image", "ClassLabel"]:
         keys = [key for kind in ("Image", "ClassLabel") for key in kinds if kinds[key] == kind]
     if [kinds[key] for key in keys] != ["Image", "ClassLabel"]:
-        has = ", ".join(f"{key} ({kind})" for key, kind in sorted(kinds.items()))
-        raise UserError(f"{name}: must have one image and one class label, has {has}")
+        actual = ", ".join(f"{key} ({kind})" for key, kind in sorted(kinds.items()))
+        raise UserError(f"{name}: must have one image and one class label, has {actual}")
     image, label = info.features[keys[0]], info.features[keys[1]]
     if None in image.shape or image.np_dtype != np.uint8:
-        found = f"{np.dtype(image.np_dtype)} {image.shape}"
-        raise UserError(f"{name}: images must be uint8 and of one size, these are {found}")
-    if not 0 < math.prod(image.shape) <= _MOST_BYTES:
-        raise UserError(f"{name}: images must have 1 to {_MOST_BYTES:,} bytes, these {image.shape}")
+        actual = f"{np.dtype(image.np_dtype)} {image.shape}"
+        raise UserError(f"{name}: images must be uint8 of one fixed size, got {actual}")
+    if not 0 < math.prod(image.shape) <= _MAX_IMAGE_BYTES:
+        allowed = f"1 to {_MAX_IMAGE_BYTES:,} bytes"
+        raise UserError(f"{name}: images must have {allowed}, got shape {image.shape}")
     names = tuple(label.int2str(index) for index in range(label.num_classes))
     height, width, channels = image.shape
     has_id = "id" if kinds.get("id") == "Text" else None
@@ -223,17 +224,17 @@ def features_of(name: str, info: Any) -> Features:
 
 
 def _damaged(path: Path, error: Exception) -> UserError:
-    return UserError(f"{path}: damaged ({_in_brief(error)})")
+    return UserError(f"{path}: damaged ({_brief(error)})")
 
 
-def _in_brief(error: Exception) -> str:
-    words = " ".join(str(error).split())
-    return words[:200] or type(error).__name__
+def _brief(error: Exception) -> str:
+    message = " ".join(str(error).split())
+    return message[:200] or type(error).__name__
 
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keeps tensorflow-datasets' own words (progress, advice about OpenCV) off the screen."""
+    """Silences tensorflow-datasets' own output (progress, advice about OpenCV)."""
     logger = logging.getLogger("absl")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""Data sets by name: found, read from what was decoded before, sliced."""
+"""Data sets by name: found, read from the cache, sliced."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import numpy as np
 from platformdirs import user_cache_path
 
 from ffnn_jax.config import UserError, suggestion
-from ffnn_jax.data._cache import Decoded, decoded
+from ffnn_jax.data._cache import Decoded, read_decoded
 from ffnn_jax.data._dataset import Dataset
 from ffnn_jax.data._folders import (
     PreparedSet,
@@ -19,7 +19,7 @@ from ffnn_jax.data._slices import Slice, parse_split
 
 
 class NotPreparedError(UserError):
-    """A data set that tensorflow-datasets knows is not in the folder."""
+    """A data set that can be prepared here is not in the data folder."""
 
 
 def split_names(name: str, folder: str | Path | None = None) -> tuple[str, ...]:
@@ -34,32 +34,32 @@ def split_names(name: str, folder: str | Path | None = None) -> tuple[str, ...]:
 def load(
     name: str, split: str, *, original_order: bool = False, folder: str | Path | None = None
 ) -> Dataset:
-    """A split of a data set, or a part of one.
+    """Loads a split of a data set, or a part of one.
 
-    Any set of tensorflow-datasets works that has one image of one size and one class label.
-    ``mnist_5k`` is prepared on first use; any other must have been prepared before, by
-    ``ffnn_jax.data.preparation.prepare`` or by tensorflow-datasets. What is decoded is kept in
+    Any set of tensorflow-datasets with one fixed-size image and one class label works.
+    ``mnist_5k`` is prepared on first use; any other set must have been prepared before, by
+    ``ffnn_jax.data.preparation.prepare`` or by tensorflow-datasets. Decoded images are cached in
     files that the next call maps into memory.
 
     Args:
         name: the data set's name in tensorflow-datasets, as in "mnist" or "emnist/balanced".
-        split: the split in tensorflow-datasets' language, as in "train", "train[:20000]",
+        split: the split in tensorflow-datasets' syntax, as in "train", "train[:20000]",
             "train[90%:]" or "train+test".
-        original_order: count examples in the order of the original files, where the set records
-            it, instead of tensorflow-datasets' order.
-        folder: where prepared sets are; ``data_dir()`` if not given.
+        original_order: whether to use the order of the original files, which the set must record,
+            instead of tensorflow-datasets' order.
+        folder: the folder of the prepared sets; ``data_dir()`` if not given.
 
     Raises:
-        UserError: the data set or the split is unknown, not prepared, damaged, not labelled images
-            of one size, or does not record its original order.
+        UserError: the data set or the split is unknown, not prepared or damaged, does not consist
+            of labelled images of one size, or does not record its original order.
     """
     return _load(_find(name, folder), name, split, original_order)
 
 
 def first_images(name: str, split: str, count: int | None, folder: str | Path | None) -> Dataset:
-    """The first images of a split, in their original order where the set records it.
+    """The first images of a split, in their original order if the set records it.
 
-    All of them, as they are, where no count is given or there are no more than that.
+    Returns the whole split in its own order if the count is None or not smaller than the split.
     """
     prepared = _find(name, folder)
     if count is None or count >= sum(prepared.shard_lengths.get(split, ())):
@@ -72,63 +72,63 @@ def _load(prepared: PreparedSet, name: str, split: str, original_order: bool | N
         slices = parse_split(split, prepared.shard_lengths)
     except UserError as error:
         raise UserError(f"{name}: {error}") from None
-    parts = [_part(prepared, at, original_order) for at in slices]
+    parts = [_part(prepared, part, original_order) for part in slices]
     return Dataset(
         f"{name}/{split}",
-        _joined([images for images, _, _ in parts]),
-        _joined([labels for _, labels, _ in parts]),
+        _concatenate([images for images, _, _ in parts]),
+        _concatenate([labels for _, labels, _ in parts]),
         parts[0][2],
         f"{prepared.name}/{prepared.version}",
     )
 
 
 def _part(
-    prepared: PreparedSet, at: Slice, original_order: bool | None
+    prepared: PreparedSet, part: Slice, original_order: bool | None
 ) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
-    """Images, labels and class names; None means the original order where it is recorded."""
-    kept = decoded(prepared, at.split)
-    _require_recorded(prepared, at.split, kept)
+    """Images, labels and class names; None means the original order if it is recorded."""
+    decoded = read_decoded(prepared, part.split)
+    _require_recorded(prepared, part.split, decoded)
     if original_order is None:
-        original_order = len(kept.original_order) > 0
-    rows: slice | np.ndarray = slice(at.start, at.stop)
+        original_order = len(decoded.original_order) > 0
+    indices: slice | np.ndarray = slice(part.start, part.stop)
     if original_order:
-        if not len(kept.original_order):
-            unknown = "does not record the order of its original files"
-            raise UserError(f"{prepared.name}/{at.split} {unknown}")
-        rows = kept.original_order[at.start : at.stop]
-    return kept.images[rows], kept.labels[rows], kept.class_names
+        if not len(decoded.original_order):
+            problem = "does not record the order of its original files"
+            raise UserError(f"{prepared.name}/{part.split} {problem}")
+        indices = decoded.original_order[part.start : part.stop]
+    return decoded.images[indices], decoded.labels[indices], decoded.class_names
 
 
-def _joined(arrays: list[np.ndarray]) -> np.ndarray:
+def _concatenate(arrays: list[np.ndarray]) -> np.ndarray:
     return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
 
-def _require_recorded(prepared: PreparedSet, split: str, kept: Decoded) -> None:
-    """Rejects a set that bears the name of a recorded one and is another."""
+def _require_recorded(prepared: PreparedSet, split: str, decoded: Decoded) -> None:
+    """Rejects a set whose SHA-256 differs from the recorded one."""
     from ffnn_jax.data.preparation import recorded_of
 
     recorded = recorded_of(prepared).get(split)
     if recorded is None:
         return
-    if kept.sha256 != recorded:
-        has = f"has SHA-256 {kept.sha256}, {prepared.name} has {recorded}"
-        what = f"{prepared.folder}: {split} {has}"
-        raise UserError(f"{what}; move that folder away and prepare it anew")
+    if decoded.sha256 != recorded:
+        mismatch = f"has SHA-256 {decoded.sha256}, expected {recorded}"
+        problem = f"{prepared.folder}: {split} {mismatch}"
+        raise UserError(f"{problem}; move that folder away and prepare the set again")
 
 
 def _find(name: str, folder: str | Path | None) -> PreparedSet:
-    """The prepared set; ``mnist_5k``, which needs nothing, is prepared where it is not."""
+    """Finds a prepared set; ``mnist_5k``, which needs no download, is prepared if missing."""
     folder = local_folder(folder) if folder else data_dir()
     prepared = find_prepared(name, folder)
     if prepared is None and name == "mnist_5k":
-        return _prepared_digits(name, folder)
+        return _prepare_digits(name, folder)
     if prepared is None:
         raise not_prepared(name, folder)
     return prepared
 
 
-def _prepared_digits(name: str, folder: Path) -> PreparedSet:
-    """The digits, prepared in the folder, or with the user's caches where that is not possible."""
+def _prepare_digits(name: str, folder: Path) -> PreparedSet:
+    """Prepares the digits in the folder, or in the user's cache folder if that fails."""
     from ffnn_jax.data.preparation import prepare
 
     try:
@@ -138,20 +138,20 @@ def _prepared_digits(name: str, folder: Path) -> PreparedSet:
 
 
 def not_prepared(name: str, folder: Path) -> UserError:
-    """Says that a data set is unknown, or how to prepare it."""
+    """The error for a data set that is unknown, or for one that must be prepared."""
     import tensorflow_datasets as tfds
 
     from ffnn_jax.data.preparation import RECIPES
 
     if name in RECIPES:
         command = f"ffnn-jax data prepare {name}"
-        return NotPreparedError(f"data set {name!r} is not prepared in {folder}: {command}")
+        return NotPreparedError(f"data set {name!r} is not prepared in {folder}; run: {command}")
     known = tfds.list_builders(with_community_datasets=False)
     if name.partition("/")[0] not in known:
-        near = suggestion(name, {*known, *RECIPES, *prepared_names(folder)})
-        return UserError(f"unknown data set {name!r} (tensorflow-datasets has none so named){near}")
+        hint = suggestion(name, {*known, *RECIPES, *prepared_names(folder)})
+        return UserError(f"unknown data set {name!r} (not in tensorflow-datasets){hint}")
     command = f"tfds.builder({name!r}, file_format='array_record').download_and_prepare()"
     return UserError(
-        f"data set {name!r} is not prepared in {folder}; where TensorFlow is installed, "
-        f'python -c "import tensorflow_datasets as tfds; {command}" prepares it'
+        f"data set {name!r} is not prepared in {folder}; where TensorFlow is installed, run: "
+        f'python -c "import tensorflow_datasets as tfds; {command}"'
     )

@@ -1,4 +1,4 @@
-"""The shape of a data set's images, whether the set is prepared or not."""
+"""The image shape of a data set, prepared or not."""
 
 from pathlib import Path
 
@@ -8,16 +8,16 @@ from ffnn_jax.data._load import not_prepared
 
 
 def image_shape(name: str, folder: str | Path | None = None) -> tuple[int, int, int]:
-    """(height, width, channels) of a data set's images; none of them is read.
+    """(height, width, channels) of a data set's images; no image is read.
 
-    A prepared set says it itself, any other by its builder in tensorflow-datasets.
+    The shape comes from the prepared set, or from the set's builder in tensorflow-datasets.
 
     Args:
         name: the data set's name, as in "mnist" or "emnist/balanced".
-        folder: where prepared sets are; ``data_dir()`` if not given.
+        folder: the folder of the prepared sets; ``data_dir()`` if not given.
 
     Raises:
-        UserError: the data set is unknown, or does not have one image of one size and one label.
+        UserError: the data set is unknown, or does not have one fixed-size image and one label.
     """
     folder = local_folder(folder) if folder else data_dir()
     prepared = find_prepared(name, folder)
@@ -26,10 +26,10 @@ def image_shape(name: str, folder: str | Path | None = None) -> tuple[int, int, 
     with quiet():
         import tensorflow_datasets as tfds
 
-        import ffnn_jax.data.preparation._mnist_5k  # noqa: F401  makes mnist_5k known there
+        import ffnn_jax.data.preparation._mnist_5k  # noqa: F401  registers mnist_5k
 
         try:
             info = tfds.builder(name, data_dir=folder).info
-        except Exception:  # whatever a builder fails with, its set is not known without its files
+        except Exception:  # whatever the builder raises, the shape is unknown without the files
             raise not_prepared(name, folder) from None
     return features_of(name, info).image_shape

@@ -1,4 +1,4 @@
-"""The split language of tensorflow-datasets: which examples "train[:20%]+test" names."""
+"""The split syntax of tensorflow-datasets: the examples selected by "train[:20%]+test"."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ _BOUND = re.compile(r"((?P<value>-?[\d_.]+)(?P<unit>%|shard)?)?")
 
 
 class Slice(NamedTuple):
-    """Examples ``start`` to ``stop`` - 1 of a split."""
+    """Examples ``start`` to ``stop - 1`` of a split."""
 
     split: str
     start: int
@@ -19,32 +19,32 @@ class Slice(NamedTuple):
 
 
 def parse_split(spec: str, shard_lengths: Mapping[str, Sequence[int]]) -> list[Slice]:
-    """The slices that a split's specification names.
+    """Parses a split specification into slices.
 
     "train", "train[:20000]", "train[90%:]", "train[-10%:]", "train[:2shard]", "train+test" and
-    "all" mean what they mean to tensorflow-datasets; percentages are rounded to the closest.
+    "all" mean the same as in tensorflow-datasets; percentages round to the nearest example.
 
     Args:
-        spec: the specification.
-        shard_lengths: examples in each file of each split.
+        spec: the split specification.
+        shard_lengths: numbers of examples in each file of each split.
 
     Raises:
-        UserError: another form, an unknown split, a slice beyond the split or an empty one.
+        UserError: the syntax is invalid, the split unknown, or the slice empty or out of range.
     """
-    every = [Slice(split, 0, sum(lengths)) for split, lengths in shard_lengths.items()]
+    all_splits = [Slice(split, 0, sum(lengths)) for split, lengths in shard_lengths.items()]
     terms = [term.strip() for term in spec.split("+")]
-    parsed = (every if term == "all" else [_parse_term(term, shard_lengths)] for term in terms)
+    parsed = (all_splits if term == "all" else [_parse_term(term, shard_lengths)] for term in terms)
     return [part for parts in parsed for part in parts]
 
 
 def _parse_term(term: str, shard_lengths: Mapping[str, Sequence[int]]) -> Slice:
     match = _TERM.fullmatch(term)
     if match is None:
-        raise _not_understood(term)
+        raise _invalid(term)
     split = match["split"]
     if split not in shard_lengths:
-        known = ", ".join(shard_lengths)
-        raise UserError(f"no split {split!r} (it has: {known}){suggestion(split, shard_lengths)}")
+        known, hint = ", ".join(shard_lengths), suggestion(split, shard_lengths)
+        raise UserError(f"no split {split!r} (available: {known}){hint}")
     lengths = shard_lengths[split]
     start, stop = _bounds(term, match["slice"], lengths)
     if not 0 <= start < stop <= sum(lengths):
@@ -55,18 +55,18 @@ def _parse_term(term: str, shard_lengths: Mapping[str, Sequence[int]]) -> Slice:
 def _bounds(term: str, text: str | None, lengths: Sequence[int]) -> tuple[int, int]:
     """(start, stop), counted from the front."""
     bounds = [_BOUND.fullmatch(part) for part in (text or ":").split(":")]
-    found = [bound for bound in bounds if bound]
-    unit = next((bound["unit"] for bound in found if bound["unit"]), "")
+    matches = [bound for bound in bounds if bound]
+    unit = next((bound["unit"] for bound in matches if bound["unit"]), "")
     one_shard = len(bounds) == 1 and unit == "shard"
-    if len(found) != len(bounds) or not (len(bounds) == 2 or one_shard) or text == ":":
-        raise _not_understood(term)
+    if len(matches) != len(bounds) or not (len(bounds) == 2 or one_shard) or text == ":":
+        raise _invalid(term)
     try:
-        numbers = [_number(bound["value"], unit) for bound in found]
+        numbers = [_number(bound["value"], unit) for bound in matches]
         if one_shard:
             numbers.append(int(numbers[0] or 0) + 1)
-        return _counted(unit, numbers[0], numbers[1], lengths)
+        return _in_examples(unit, numbers[0], numbers[1], lengths)
     except (ValueError, OverflowError):
-        raise _not_understood(term) from None
+        raise _invalid(term) from None
 
 
 def _number(value: str | None, unit: str) -> float | None:
@@ -75,10 +75,10 @@ def _number(value: str | None, unit: str) -> float | None:
     return float(value) if unit == "%" else int(value)
 
 
-def _counted(
+def _in_examples(
     unit: str, first: float | None, last: float | None, lengths: Sequence[int]
 ) -> tuple[int, int]:
-    """Bounds in examples from bounds in the unit; negative ones count from the end."""
+    """Converts bounds from the unit to examples; negative bounds count from the end."""
     count = sum(lengths)
     if unit == "shard":
         first = None if first is None else sum(lengths[: int(first)])
@@ -91,6 +91,6 @@ def _counted(
     return start + count * (start < 0), stop + count * (stop < 0)
 
 
-def _not_understood(term: str) -> UserError:
+def _invalid(term: str) -> UserError:
     forms = "train, train[:20000], train[90%:], train[:2shard], train+test"
-    return UserError(f"split {term!r} is not understood; forms: {forms}")
+    return UserError(f"invalid split {term!r}; valid forms: {forms}")

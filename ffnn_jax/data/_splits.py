@@ -1,4 +1,4 @@
-"""The three splits that a run needs."""
+"""The three splits of a run."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from ffnn_jax.data._load import first_images, load, split_names
 
 
 class Splits(NamedTuple):
-    """Training, validation and test images; no validation where the set has no such split."""
+    """Training, validation and test images; validation is None if the set has no such split."""
 
     train: Dataset
     validation: Dataset | None
@@ -22,10 +22,10 @@ def load_splits(
     """Reads the splits "train", "validation" (if there is one) and "test" of a data set.
 
     Args:
-        name: the data set.
-        folder: where prepared sets are; ``data_dir()`` if not given.
-        train_images: the first so many training images alone, in the order of the original files
-            where the set records it, else in its own; all of them if there are fewer.
+        name: the data set's name.
+        folder: the folder of the prepared sets; ``data_dir()`` if not given.
+        train_images: the number of training images to read, the first in the order of the original
+            files if the set records it; all of them if not given or if there are fewer.
 
     Raises:
         UserError: the data set is unknown, not prepared, or has no "train" or "test".
@@ -33,7 +33,7 @@ def load_splits(
     names = split_names(name, folder)
     for needed in ("train", "test"):
         if needed not in names:
-            raise UserError(f"{name} has no split {needed!r} (it has: {', '.join(names)})")
+            raise UserError(f"{name} has no split {needed!r} (available: {', '.join(names)})")
     train = first_images(name, "train", train_images, folder)
     validation = load(name, "validation", folder=folder) if "validation" in names else None
     return Splits(train, validation, load(name, "test", folder=folder))

@@ -1,20 +1,20 @@
-"""The mathematics: every layer forward, and its gradient derived by hand.
+"""The mathematics: each layer's forward pass, and its gradient derived by hand.
 
-Each file is a chapter. It derives the backward in its docstring, equation by equation, and
-holds an operation as three functions and one line of wiring:
+Each file is a chapter. It derives the backward pass in its docstring, equation by equation, and
+implements an operation as three functions and one line of wiring:
 
-- ``x_forward`` computes the output and the residuals that the backward will need;
-- ``x`` is the first output of ``x_forward``; the public name, a ``jax.custom_vjp``;
-- ``x_backward`` is the hand-derived gradient, one line an equation;
-- ``x.defvjp(x_forward, x_backward)`` wires them, as the last line.
+- ``x_forward`` computes the output and the residuals that the backward pass needs;
+- ``x``, the public name, is a ``jax.custom_vjp`` that returns the first output of ``x_forward``;
+- ``x_backward`` is the hand-derived gradient, one line per equation;
+- ``x.defvjp(x_forward, x_backward)``, the last line, wires them together.
 
 Throughout, ``dv`` is the cotangent of ``v``: the gradient of the scalar loss L with respect to
-v, with the shape and the dtype of v. Arrays have the batch first, images are (N, H, W, C),
+v, with the shape and dtype of v. Arrays have the batch axis first, images are (N, H, W, C),
 kernels (KH, KW, C_in, C_out). Equation tags (1)-(25) are those of the report that this library
-implements; a tag with a name, such as (conv.3), is its own chapter's.
+implements; a named tag, such as (conv.3), belongs to its chapter.
 
 With x in bfloat16 or float16, parameters may stay in float32: they are cast inside, and their
-gradients are added up and returned in float32 (``_arguments.py`` has the rule).
+gradients are accumulated and returned in float32 (the rule is in ``_arguments.py``).
 
 Reading order: dense (1)-(16), relu (17)-(19), softmax and its loss (20)-(23), convolution
 (conv.1)-(conv.8), max pooling (pool.1)-(pool.4), leaky relu (leaky.1)-(leaky.3), sigmoid

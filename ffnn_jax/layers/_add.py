@@ -6,13 +6,13 @@
 
     dx_i = sum_l dz_l delta_il = dz_i,   dy_i = sum_l dz_l delta_il = dz_i      (add.3)
 
-Each branch gets the whole of dz, not a share of it: a step of either moves z by as much. In a
-residual block x is u and y is f(u). There u has two ways to z, and its cotangents add up, as they
-do wherever a value is used twice:
+Each branch receives all of dz, not a share: a change in either changes z by the same amount. In a
+residual block x is u and y is f(u). There u reaches z along two paths, and its cotangents add up,
+as they do wherever a value is used twice:
 
     du_i = dz_i + sum_l dz_l df_l/du_i                                          (add.4)
 
-so that dz reaches u undiminished whatever f is. There is no residual: (add.3) needs nothing.
+so dz reaches u undiminished for any f. There are no residuals: (add.3) needs none.
 """
 
 import jax
@@ -24,7 +24,7 @@ __all__ = ["add", "add_backward", "add_forward"]
 
 
 def add_forward(x: Float[Array, "..."], y: Float[Array, "..."]) -> tuple[Float[Array, "..."], None]:
-    """Returns z and no residual."""
+    """Returns z and no residuals."""
     require_floating("add", x=x, y=y)
     require(y.shape == x.shape, "add", "y", f"of x's shape {x.shape}", y.shape)
     return x + y, None  # (add.1)
@@ -32,17 +32,17 @@ def add_forward(x: Float[Array, "..."], y: Float[Array, "..."]) -> tuple[Float[A
 
 @jax.custom_vjp
 def add(x: Float[Array, "..."], y: Float[Array, "..."]) -> Float[Array, "..."]:
-    """The sum of two branches, elementwise; nothing is broadcast.
+    """The elementwise sum of two branches, without broadcasting.
 
     Args:
-        x: any shape.
-        y: of x's shape and dtype.
+        x: array of any shape.
+        y: array of x's shape and dtype.
 
     Returns:
-        z, equation (add.1), of the same shape and dtype.
+        z, equation (add.1), with the same shape and dtype.
 
     Raises:
-        ValueError: shapes or dtypes differ, or are not floating-point.
+        ValueError: the shapes or dtypes differ, or the dtype is not floating-point.
     """
     return add_forward(x, y)[0]
 

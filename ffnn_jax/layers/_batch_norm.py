@@ -1,7 +1,7 @@
 """Batch normalisation: equations (norm.1)-(norm.16).
 
-x has M rows of C channels: all axes but the last count rows, so M is N for (N, C) and N H W for
-images (N, H, W, C). Channels do not meet, and the channel's index is left out. With a mean and a
+x has M rows of C channels: all axes but the last index rows, so M is N for (N, C) and N H W for
+images (N, H, W, C). Channels do not interact, so the channel index is omitted. With a mean and a
 variance, and the learned scale and shift,
 
     rstd = 1 / sqrt(variance + eps)                                             (norm.1)
@@ -10,14 +10,14 @@ variance, and the learned scale and shift,
 
 Prediction: the statistics are given
 ------------------------------------
-z is affine in x, and all rows meet the same four numbers, whose cotangents are sums over the rows:
+z is affine in x, and all rows share the same four numbers, whose cotangents are sums over the rows:
 
     dx_m   = scale rstd dz_m                                                    (norm.4)
     dshift = sum_m dz_m                                                         (norm.5)
     dscale = sum_m dz_m x^_m                                                    (norm.6)
     dmean  = -scale rstd sum_m dz_m = -scale rstd dshift                        (norm.7)
 
-(norm.1) has the derivative -rstd^3 / 2, and sum_m dz_m scale (x_m - mean) is scale dscale / rstd:
+The derivative of (norm.1) is -rstd^3 / 2, and sum_m dz_m scale (x_m - mean) is scale dscale / rstd:
 
     dvariance = -1/2 scale rstd^2 dscale                                        (norm.8)
 
@@ -26,39 +26,39 @@ Training: the statistics are the batch's
     mean     = 1/M sum_m x_m                                                    (norm.9)
     variance = 1/M sum_m (x_m - mean)^2                                         (norm.10)
 
-The mean in (norm.10) moves with x_m too. That is the step that is not obvious: it adds nothing,
-since the derivative of the variance by the mean, -2/M sum_m (x_m - mean), is 0. So
+The mean in (norm.10) depends on x_m too. The non-obvious step is that this adds nothing, since the
+derivative of the variance with respect to the mean, -2/M sum_m (x_m - mean), is 0. So
 
     dmean/dx_m = 1/M,   dvariance/dx_m = 2/M (x_m - mean)                       (norm.11)
 
-x_m leads to the loss in three ways: through z_m, the mean and the variance. The last two are
-outputs as well, with cotangents dmean and dvariance of their own, which join (norm.7), (norm.8):
+x_m reaches the loss along three paths: through z_m, the mean and the variance. The last two are
+also outputs, whose own cotangents dmean and dvariance are added to (norm.7) and (norm.8):
 
     dx_m = scale rstd dz_m + 1/M (dmean - scale rstd dshift)
            + 2/M (x_m - mean) (dvariance - 1/2 scale rstd^2 dscale)             (norm.12)
 
-What is left of dz is neither its mean nor its part along x^, for x^ has the mean 0:
+This removes from dz its mean and its component along x^, which itself has mean 0:
 
     sum_m x^_m = 0                                                              (norm.13)
     dscale = sum_m (dz_m - dshift / M) x^_m                                     (norm.14)
     dx_m = scale rstd (dz_m - dshift / M - x^_m dscale / M)
            + (dmean + 2 (x_m - mean) dvariance) / M                             (norm.15)
 
-(norm.14) is (norm.6), but does not multiply the mean's rounding by the sum of dz.
+(norm.14) equals (norm.6), but does not multiply the mean's rounding error by the sum of dz.
 
-A lesson: by (norm.13), whatever x is,
+A lesson for tests: by (norm.13), for any x,
 
     sum_m z_m = M shift                                                         (norm.16)
 
-so ``grad(sum(z))`` is 0, by a right rule and by one that lacks the variance's term alike. A
-cotangent of ones shows nothing here; a random one does.
+so ``grad(sum(z))`` is 0 by a correct rule, and also by one that lacks the variance term. A
+cotangent of ones cannot tell them apart; a random one can.
 
 Conventions: the variance is the biased one, over M, and eps is inside the root. The statistics
-take two passes, in float32 at least: E[x^2] - E[x]^2 cancels, and can be negative. One row, or a
-constant channel, has variance 0, and its z is shift. What running statistics hold is for the
-layer class to say: ours averages this mean and this biased variance over the steps.
+take two passes, in at least float32: E[x^2] - E[x]^2 suffers cancellation, and can be negative.
+A single row, or a constant channel, has variance 0, and its z is shift. Running statistics are up
+to the layer class: ours averages this mean and this biased variance over the steps.
 
-The residuals are x, mean, rstd and scale: x^ is cheaper to form again than to keep.
+The residuals are x, mean, rstd and scale: x^ is cheaper to recompute than to store.
 """
 
 import math
@@ -90,7 +90,7 @@ Channels = Float[Array, " C"]
 
 
 class BatchNormResiduals(NamedTuple):
-    """What the backward needs: nothing is of x's size but x."""
+    """Residuals of the backward pass; only x itself has x's size."""
 
     x: Rows
     mean: Channels
@@ -115,21 +115,21 @@ def batch_norm_inference_forward(
 def batch_norm_inference(
     x: Rows, mean: Channels, variance: Channels, scale: Channels, shift: Channels, eps: float = 1e-5
 ) -> Rows:
-    """Batch normalisation by given statistics: z = scale (x - mean) / sqrt(variance + eps) + shift.
+    """Normalises with given statistics: z = scale (x - mean) / sqrt(variance + eps) + shift.
 
     Args:
-        x: rows of C channels, in any shape before the last axis.
-        mean: of each channel; of x's dtype, or float32 beside a narrower x.
-        variance: of each channel, at least 0; of the mean's dtype.
-        scale: of x's dtype, or float32 beside a narrower x.
-        shift: of the scale's dtype.
-        eps: what is added to the variance, above 0.
+        x: rows of C channels; all axes but the last index rows.
+        mean: mean of each channel, in x's dtype, or float32 if x is narrower.
+        variance: variance of each channel, at least 0, in the mean's dtype.
+        scale: scale of each channel, in x's dtype, or float32 if x is narrower.
+        shift: shift of each channel, in the scale's dtype.
+        eps: number added to the variance, above 0.
 
     Returns:
-        z, equation (norm.3), of x's shape and dtype. A row's z depends on no other row.
+        z, equation (norm.3), in x's shape and dtype. A row of z depends on its own row of x alone.
 
     Raises:
-        ValueError: shapes or dtypes do not fit, x is not floating-point, or eps is out of range.
+        ValueError: shapes or dtypes do not match, x is not floating-point, or eps is out of range.
     """
     return batch_norm_inference_forward(x, mean, variance, scale, shift, eps)[0]
 
@@ -146,9 +146,9 @@ def batch_norm_inference_backward(
     dscale = jnp.sum(dz_rows * x_hat, axis=0)  # (norm.6)
     dmean = -factor * dshift  # (norm.7)
     dvariance = -factor * rstd * dscale / 2  # (norm.8)
-    of_statistics = dmean.astype(mean.dtype), dvariance.astype(mean.dtype)
-    of_parameters = dscale.astype(scale.dtype), dshift.astype(scale.dtype)
-    return dx.reshape(x.shape).astype(x.dtype), *of_statistics, *of_parameters
+    d_statistics = dmean.astype(mean.dtype), dvariance.astype(mean.dtype)
+    d_parameters = dscale.astype(scale.dtype), dshift.astype(scale.dtype)
+    return dx.reshape(x.shape).astype(x.dtype), *d_statistics, *d_parameters
 
 
 batch_norm_inference.defvjp(batch_norm_inference_forward, batch_norm_inference_backward)
@@ -157,7 +157,7 @@ batch_norm_inference.defvjp(batch_norm_inference_forward, batch_norm_inference_b
 def batch_norm_forward(
     x: Rows, scale: Channels, shift: Channels, eps: float = 1e-5
 ) -> tuple[tuple[Rows, Channels, Channels], BatchNormResiduals]:
-    """Returns (z, mean, variance) and the residuals: prediction by the batch's own statistics."""
+    """Returns (z, mean, variance) and the residuals, normalising with the batch's statistics."""
     _require_arguments("batch_norm", x, eps, scale=scale, shift=shift)
     count = math.prod(x.shape[:-1])
     require(count > 0, "batch_norm", "x", "of at least one row", x.shape)
@@ -171,20 +171,20 @@ def batch_norm_forward(
 def batch_norm(
     x: Rows, scale: Channels, shift: Channels, eps: float = 1e-5
 ) -> tuple[Rows, Channels, Channels]:
-    """Batch normalisation by the statistics of the batch itself.
+    """Batch normalisation with the statistics of the batch itself.
 
     Args:
-        x: rows of C channels, in any shape before the last axis; at least one row.
-        scale: of x's dtype, or float32 beside a narrower x.
-        shift: of the scale's dtype.
-        eps: what is added to the variance, above 0.
+        x: rows of C channels, at least one row; all axes but the last index rows.
+        scale: scale of each channel, in x's dtype, or float32 if x is narrower.
+        shift: shift of each channel, in the scale's dtype.
+        eps: number added to the variance, above 0.
 
     Returns:
-        z, equation (norm.3), of x's shape and dtype; the mean, (norm.9), and the biased variance,
-        (norm.10), of each channel, in float32 at least. All three may have cotangents.
+        z, equation (norm.3), in x's shape and dtype; the mean, (norm.9), and the biased variance,
+        (norm.10), of each channel, in at least float32. All three may have cotangents.
 
     Raises:
-        ValueError: shapes or dtypes do not fit, x is not floating-point or has no row, or eps is
+        ValueError: shapes or dtypes do not match, x is not floating-point or has no rows, or eps is
             out of range.
     """
     return batch_norm_forward(x, scale, shift, eps)[0]
@@ -201,9 +201,9 @@ def batch_norm_backward(
     dshift = jnp.sum(dz_rows, axis=0)  # (norm.5)
     dz_centred = dz_rows - dshift[None, :] / count
     dscale = jnp.sum(dz_centred * x_hat, axis=0)  # (norm.14)
-    of_z = factor[None, :] * (dz_centred - x_hat * dscale[None, :] / count)
-    of_statistics = (dmean[None, :] + 2 * centred * dvariance[None, :]) / count
-    dx = of_z + of_statistics  # (norm.15)
+    from_z = factor[None, :] * (dz_centred - x_hat * dscale[None, :] / count)
+    from_statistics = (dmean[None, :] + 2 * centred * dvariance[None, :]) / count
+    dx = from_z + from_statistics  # (norm.15)
     return (
         dx.reshape(x.shape).astype(x.dtype),
         dscale.astype(scale.dtype),
@@ -212,12 +212,12 @@ def batch_norm_backward(
 
 
 def _rows(x: Array) -> Array:
-    """(..., C) as (M, C)."""
+    """Reshapes (..., C) to (M, C)."""
     return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
 
 
 def _centred(x: Array, mean: Array) -> Array:
-    """The rows less the mean, in the accumulation dtype."""
+    """The rows minus the mean, in the accumulation dtype."""
     return upcast(_rows(x)) - upcast(mean)[None, :]
 
 
@@ -227,8 +227,8 @@ def _require_arguments(function: str, x: Array, eps: float, **parameters: Array)
     channels, dtype = x.shape[-1:], accumulation_dtype(x)
     for name, array in parameters.items():
         require(array.shape == channels, function, name, f"of shape {channels}", array.shape)
-    inside = is_number(eps) and float(jnp.finfo(dtype).tiny) <= eps < math.inf
-    require(inside, function, "eps", f"a finite number above 0 in {dtype}", repr(eps))
+    in_range = is_number(eps) and float(jnp.finfo(dtype).tiny) <= eps < math.inf
+    require(in_range, function, "eps", f"a finite number above 0 in {dtype}", repr(eps))
 
 
 batch_norm.defvjp(batch_norm_forward, batch_norm_backward)

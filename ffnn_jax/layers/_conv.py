@@ -2,44 +2,44 @@
 
 Images x (N, H, W, C_in), kernels w (KH, KW, C_in, C_out), bias b (C_out). As in the report and in
 every deep-learning library the kernel is not flipped: this is a cross-correlation. With x~ the
-image with zeros around it and s the stride,
+zero-padded image and s the stride,
 
     z[n,i,j,k] = b[k] + sum_{u,v,c} x~[n, s i + u, s j + v, c] w[u,v,c,k]       (conv.1)
 
-Write the window under output (i, j), a patch of the image, as one row of a matrix P. Putting
-patches side by side like this is known as im2col; there is a row for each (n, i, j):
+Write the window under output (i, j), a patch of the image, as one row of a matrix P. This layout
+is known as im2col; P has one row per (n, i, j):
 
     P[nij, uvc] = x~[n, s i + u, s j + v, c]                                    (conv.2)
     Z = P W + 1 b^T                                                             (conv.3)
 
-That is the dense layer of (12) with P for X^T, so (15) and (16) give, summed over every window,
+That is the dense layer of (12) with P for X^T, so (15) and (16) give, summed over all windows,
 
     dW = P^T dZ                                                                 (conv.4)
     db = dZ^T 1                                                                 (conv.5)
 
-For x~, collect from (conv.1) every output that a pixel (h, w) enters. It enters output (i, j)
-under kernel entry (u, v) exactly when h = s i + u and w = s j + v:
+For x~, collect from (conv.1) every output to which a pixel (h, w) contributes. It contributes to
+output (i, j) through kernel entry (u, v) exactly when h = s i + u and w = s j + v:
 
     dx~[n,h,w,c] = sum_{i,j,u,v,k: h = s i + u, w = s j + v} dz[n,i,j,k] w[u,v,c,k]   (conv.6)
 
-The condition is the step that is not obvious. Let dz^ be dz with s - 1 zeros between neighbours
-and KH - 1, KW - 1 zeros pads: dz^[KH-1 + s i, KW-1 + s j] = dz[i, j], and zero elsewhere. With
+The condition is the non-obvious step. Let dz^ be dz with s - 1 zeros between neighbours and pads
+of KH - 1, KW - 1 zeros: dz^[KH-1 + s i, KW-1 + s j] = dz[i, j], and zero elsewhere. With
 u' = KH-1-u and v' = KW-1-v the entry at (h + u', w + v') is dz[i, j] when the condition holds, and
-zero otherwise. The condition is gone, and (conv.6) is (conv.1) again with stride 1, of dz^ with
-the kernel turned by half a turn and its two channel axes exchanged:
+zero otherwise. The condition is gone, and (conv.6) is (conv.1) again with stride 1, applied to dz^
+with the kernel rotated by 180 degrees and its two channel axes swapped:
 
     dx~[n,h,w,c] = sum_{u',v',k} dz^[n, h+u', w+v', k] w[KH-1-u', KW-1-v', c, k]      (conv.7)
 
-With p rows and q columns of zeros before x, its own pixels begin there:
+With p rows and q columns of zeros before x, the pixels of x start at (p, q) of x~:
 
     dx[n,h,w,c] = dx~[n, h+p, w+q, c]                                           (conv.8)
 
-so only windows of dz^ from (p, q) on are formed: dz^ is made with KH-1-p zeros before it (rows are
-cut off where that is negative), and after it as many as the last pixel's window needs.
+so only the windows of dz^ from (p, q) onwards are formed: dz^ has KH-1-p zeros before it (rows are
+cropped where that is negative), and after it the number that the last pixel's window needs.
 
-As written here, patches are slices put side by side, and (conv.3), (conv.4), (conv.7) are matrix
-products. ``fast/_choice.py`` says where another form of the same equations is computed. The
-residuals are x and w: P is KH KW times as large as x, and cheaper to build again than to keep.
+As written here, patches are concatenated slices, and (conv.3), (conv.4), (conv.7) are matrix
+products. ``fast/_choice.py`` decides where another form of the same equations is used. The
+residuals are x and w: P is KH KW times as large as x, and cheaper to rebuild than to store.
 """
 
 import jax.numpy as jnp
@@ -96,18 +96,18 @@ def conv2d(
 
     Args:
         x: images, batch first, channels last.
-        w: kernels, of x's dtype, or float32 beside a narrower x.
-        b: biases, one for each output channel, of w's dtype.
-        padding: rows and columns of zeros on every side; or "SAME" for an output of
-            ceil(H / stride) by ceil(W / stride), the odd zero going after, as in XLA; or
+        w: kernels, in x's dtype, or float32 if x is narrower.
+        b: biases, one per output channel, in w's dtype.
+        padding: number of rows and columns of zeros on each side; or "SAME" for an output of
+            ceil(H / stride) by ceil(W / stride), with any odd zero placed after, as in XLA; or
             "VALID" for none.
-        stride: step between windows, in pixels, both ways.
+        stride: step between windows in pixels, in both directions.
 
     Returns:
-        z, equation (conv.1), of x's dtype.
+        z, equation (conv.1), in x's dtype.
 
     Raises:
-        ValueError: shapes or dtypes do not fit, x is not floating-point, the kernel is larger
+        ValueError: shapes or dtypes do not match, x is not floating-point, the kernel is larger
             than the padded image, or padding or stride is out of range.
     """
     return conv2d_forward(x, w, b, padding, stride)[0]

@@ -1,7 +1,7 @@
 """The dense layer: equations (1)-(16).
 
 The report writes a data point as a column x of m numbers and a batch as X with N columns; this
-library has the batch first. So ``x`` here is X^T (N, D), ``w`` is W^T (D, K), ``z`` is Z^T
+library puts the batch first. So ``x`` here is X^T (N, D), ``w`` is W^T (D, K), ``z`` is Z^T
 (N, K), with D = m inputs and K = n outputs, and every product below is the report's, transposed.
 
 E1: one column
@@ -42,9 +42,9 @@ W and b touch every column, so (7) and (8) are summed over the batch index l:
     db_i  = sum_l dz_i^(l),           db = sum_l dz^(l)        = dZ 1           (16)
 
 The report's last sums in (7), (8), (15) and (16) run over the free index i; they are derived
-afresh here. The bias is broadcast over the batch in (12), so it is summed over it in (16).
+again here. The bias is broadcast over the batch in (12), so it is summed over it in (16).
 
-``dense`` flattens whatever follows the batch axis, and gives ``dx`` back in the shape of ``x``.
+``dense`` flattens all axes after the batch axis, and returns ``dx`` in the shape of ``x``.
 """
 
 import math
@@ -88,18 +88,18 @@ def dense_column_forward(
 def dense_column(
     x: Float[Array, " D"], w: Float[Array, "D K"], b: Float[Array, " K"]
 ) -> Float[Array, " K"]:
-    """The dense layer of one data point, E1: z = W x + b.
+    """The dense layer for one data point, E1: z = W x + b.
 
     Args:
         x: one data point.
-        w: weights, one column for each output; of x's dtype, or float32 beside a narrower x.
-        b: biases, of w's dtype.
+        w: weights, one column per output, in x's dtype, or float32 if x is narrower.
+        b: biases, in w's dtype.
 
     Returns:
-        The outputs z, equation (1), of x's dtype.
+        The outputs z, equation (1), in x's dtype.
 
     Raises:
-        ValueError: shapes or dtypes do not fit, or x is not floating-point.
+        ValueError: shapes or dtypes do not match, or x is not floating-point.
     """
     return dense_column_forward(x, w, b)[0]
 
@@ -107,7 +107,7 @@ def dense_column(
 def dense_column_backward(
     residuals: ColumnResiduals, dz: Float[Array, " K"]
 ) -> tuple[Float[Array, " D"], Float[Array, "D K"], Float[Array, " K"]]:
-    """Returns (dx, dw, db) of one data point, equations (4), (9) and (10)."""
+    """Returns (dx, dw, db) for one data point, equations (4), (9) and (10)."""
     x, w = residuals
     dx = product(cast_to_compute(w, x), dz)  # (4)
     dw = upcast(x)[:, None] * upcast(dz)[None, :]  # (9)
@@ -132,18 +132,18 @@ def dense_forward(
 def dense(
     x: Float[Array, "N ..."], w: Float[Array, "D K"], b: Float[Array, " K"]
 ) -> Float[Array, "N K"]:
-    """The dense layer of a batch, E2: Z = W X + b 1^T.
+    """The dense layer for a batch, E2: Z = W X + b 1^T.
 
     Args:
         x: N data points of D numbers each, in any shape after the batch axis.
-        w: weights, one column for each output; of x's dtype, or float32 beside a narrower x.
-        b: biases, of w's dtype.
+        w: weights, one column per output, in x's dtype, or float32 if x is narrower.
+        b: biases, in w's dtype.
 
     Returns:
-        The outputs z, equation (12), of x's dtype.
+        The outputs z, equation (12), in x's dtype.
 
     Raises:
-        ValueError: shapes or dtypes do not fit, or x is not floating-point.
+        ValueError: shapes or dtypes do not match, or x is not floating-point.
     """
     return dense_forward(x, w, b)[0]
 
@@ -151,7 +151,7 @@ def dense(
 def dense_backward(
     residuals: DenseResiduals, dz: Float[Array, "N K"]
 ) -> tuple[Float[Array, "N ..."], Float[Array, "D K"], Float[Array, " K"]]:
-    """Returns (dx, dw, db) of a batch, equations (14), (15) and (16)."""
+    """Returns (dx, dw, db) for a batch, equations (14), (15) and (16)."""
     x, w = residuals
     rows = x.reshape(x.shape[0], w.shape[0])
     dx = product(dz, cast_to_compute(w, x).T)  # (14)
@@ -167,7 +167,7 @@ def _require_shapes(function: str, x: Array, w: Array, b: Array, batched: bool) 
     require(b.shape == (outputs,), function, "b", f"of shape ({outputs},)", b.shape)
     if batched:
         fits = x.ndim >= 2 and math.prod(x.shape[1:]) == features
-        require(fits, function, "x", f"of shape (N, ...) with {features} numbers a row", x.shape)
+        require(fits, function, "x", f"of shape (N, ...) with {features} numbers per row", x.shape)
     else:
         require(x.shape == (features,), function, "x", f"of shape ({features},)", x.shape)
 

@@ -15,10 +15,10 @@ No other output depends on x_i, so the chain rule's sum over outputs has one ter
 
 At the kink x_i = 0 (leaky.1) has no derivative. Every number in [slope, 1] is a subgradient there;
 this library takes the slope, so (leaky.3) reads dx_i = dz_i if x_i > 0, else slope dz_i. A NaN
-passes through forward, and its cotangent is slope dz_i. With slope 0 all this is (17)-(19): the
-bits are those of relu.
+passes through forward, and its cotangent is slope dz_i. With slope 0 this reduces to (17)-(19),
+bit for bit equal to relu.
 
-The residual is [x > 0], one byte an element: the backward needs nothing else of x.
+The residual is [x > 0], one byte per element: the backward pass needs nothing else of x.
 """
 
 import jax.numpy as jnp
@@ -51,14 +51,14 @@ def leaky_relu(x: Float[Array, "..."], slope: float = 0.01) -> Float[Array, "...
     z = max(x, 0) + slope min(x, 0).
 
     Args:
-        x: any shape.
-        slope: the derivative where x is not above 0: at least 0, which is relu, and below 1.
+        x: array of any shape.
+        slope: derivative where x is not above 0; at least 0 (relu) and below 1.
 
     Returns:
         z, equation (leaky.1), in the shape of x.
 
     Raises:
-        ValueError: x is not floating-point, or the slope is no such number.
+        ValueError: x is not floating-point, or the slope is out of range.
     """
     return leaky_relu_forward(x, slope)[0]
 
@@ -72,7 +72,7 @@ def leaky_relu_backward(
 
 
 def _times(slope: float, v: Array) -> Array:
-    """The product, rounded to v's dtype once; 0 for the slope 0, even where v is not finite."""
+    """The product, rounded once to v's dtype; 0 for slope 0, even where v is not finite."""
     if slope == 0:
         return jnp.zeros_like(v)
     return (float(slope) * upcast(v)).astype(v.dtype)
@@ -81,8 +81,8 @@ def _times(slope: float, v: Array) -> Array:
 def _require_arguments(x: Array, slope: float) -> None:
     name = "leaky_relu"
     require_floating(name, x=x)
-    fits = is_number(slope) and 0 <= slope < 1
-    require(fits, name, "slope", "a number of at least 0 and below 1", repr(slope))
+    in_range = is_number(slope) and 0 <= slope < 1
+    require(in_range, name, "slope", "a number of at least 0 and below 1", repr(slope))
 
 
 leaky_relu.defvjp(leaky_relu_forward, leaky_relu_backward)

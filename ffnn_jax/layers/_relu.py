@@ -12,7 +12,7 @@ At the kink x_i = 0 (17) has no derivative. Every number in [0, 1] is a subgradi
 library takes 0, so (19) reads dx_i = dz_i [x_i > 0]. A NaN passes through forward, and its
 cotangent is 0.
 
-The residual is [x > 0], one byte an element: the backward needs nothing else of x.
+The residual is [x > 0], one byte per element: the backward pass needs nothing else of x.
 """
 
 import jax
@@ -36,7 +36,7 @@ def relu(x: Float[Array, "..."]) -> Float[Array, "..."]:
     """The rectified linear unit, elementwise: z = max(x, 0), with derivative 0 at 0.
 
     Args:
-        x: any shape.
+        x: array of any shape.
 
     Returns:
         z, equation (17), in the shape of x.

@@ -6,7 +6,7 @@ With u_i = 1 + exp(-x_i), z_i is 1 / u_i and its derivative -1 / u_i^2 times tha
 
     dz_i/dx_i = (-1 / u_i^2) (-exp(-x_i)) = exp(-x_i) / (1 + exp(-x_i))^2       (sigmoid.2)
 
-One of the two factors 1 / u_i is z_i. The other, with the exponential, is what z_i lacks of 1:
+One of the two factors 1 / u_i is z_i. The other, times the exponential, is 1 - z_i:
 
     1 - z_i = exp(-x_i) / (1 + exp(-x_i)) = 1 / (1 + exp(x_i))                  (sigmoid.3)
     slope_i = dz_i/dx_i = z_i (1 - z_i)                                         (sigmoid.4)
@@ -15,16 +15,16 @@ No other output depends on x_i, so the chain rule's sum over outputs has one ter
 
     dx_i = sum_l dz_l dz_l/dx_i = dz_i slope_i                                  (sigmoid.5)
 
-By (sigmoid.1) and (sigmoid.3) z and 1 - z change places when x changes its sign. With
+By (sigmoid.1) and (sigmoid.3) z and 1 - z swap when x changes sign. With
 e_i = exp(-|x_i|), which never overflows,
 
     z_i = 1 / (1 + e_i) if x_i >= 0,  e_i / (1 + e_i) if x_i < 0                (sigmoid.6)
 
-and 1 - z_i is the other of the two. Neither is a difference of near numbers, so each keeps its
-relative accuracy in its tail; (1 + tanh(x / 2)) / 2, which is z too, is 0 in float64 below -38.
+and 1 - z_i is the other of the two. Neither is a difference of nearly equal numbers, so each keeps
+its relative accuracy in its tail; (1 + tanh(x / 2)) / 2, also z, is 0 in float64 below -38.
 There is no kink: the slope is 1/4 at 0, and 0 at both infinities. A NaN stays NaN in z and dx.
 
-The residual is the slope, one number an element. By (sigmoid.4) z would do, which the next layer
+The residual is the slope, one number per element. By (sigmoid.4) z would do, which the next layer
 often keeps too, but 1 - z is 0 once z is rounded to 1: for x above 38 in float64, 18 in float32
 and 7 in bfloat16.
 """
@@ -53,7 +53,7 @@ def sigmoid(x: Float[Array, "..."]) -> Float[Array, "..."]:
     """The logistic sigmoid, elementwise: z = 1 / (1 + exp(-x)).
 
     Args:
-        x: any shape.
+        x: array of any shape.
 
     Returns:
         z, equation (sigmoid.1), in the shape of x.

@@ -12,17 +12,17 @@ Differentiate (21); the logarithm's derivative puts the sum in the denominator, 
 
     dL/dx_i = -delta_ci + exp(x_i) / sum_j exp(x_j) = z_i - delta_ci            (22)
 
-A batch has the mean loss, so each row of its gradient carries 1/N:
+The loss of a batch is the mean, so each row of its gradient carries a factor 1/N:
 
     L = 1/N sum_n L(x^(n), c^(n))                                               (23)
 
-Softmax on its own has a cotangent dz of its own. From (20), dz_j/dx_i = z_j (delta_ij - z_i), so
+Softmax on its own has an arbitrary cotangent dz. From (20), dz_j/dx_i = z_j (delta_ij - z_i), so
 
     dx_i = sum_j dz_j z_j (delta_ij - z_i) = z_i (dz_i - sum_j dz_j z_j)        (softmax.1)
 
 With dz_j = -delta_jc / z_c, the gradient of -log z_c, (softmax.1) gives (22) again.
 
-Both subtract the row's maximum before the exponential. That changes neither (20) nor (21), since
+Both subtract the row's maximum before exponentiating. That changes neither (20) nor (21), since
 a constant added to every score cancels, and no exponential can overflow.
 """
 
@@ -55,7 +55,7 @@ def softmax_forward(
 
 @jax.custom_vjp
 def softmax(x: Float[Array, "... K"]) -> Float[Array, "... K"]:
-    """Probabilities of the scores along the last axis.
+    """Probabilities from the scores along the last axis.
 
     Args:
         x: scores.
@@ -64,7 +64,7 @@ def softmax(x: Float[Array, "... K"]) -> Float[Array, "... K"]:
         z, equation (20); each row sums to 1.
 
     Raises:
-        ValueError: x is not floating-point, or has no last axis of at least one score.
+        ValueError: x is not floating-point, or its last axis is missing or empty.
     """
     return softmax_forward(x)[0]
 
@@ -84,9 +84,9 @@ softmax.defvjp(softmax_forward, softmax_backward)
 def softmax_cross_entropy_forward(
     logits: Float[Array, "N K"], labels: Integer[Array, " N"]
 ) -> tuple[Float[Array, ""], tuple[Float[Array, "N K"], Integer[Array, " N"]]]:
-    """Returns the mean loss and the residuals that (22) names: probabilities z, labels c."""
+    """Returns the mean loss and the residuals of (22): probabilities z and labels c."""
     require_floating("softmax_cross_entropy", logits=logits)
-    _require_labelled(logits, labels)
+    _require_arguments(logits, labels)
     shifted, exponentials, total = _shifted_exponentials(logits)
     z = (exponentials / total).astype(logits.dtype)  # (20)
     delta = _deltas(labels, shifted)
@@ -102,14 +102,14 @@ def softmax_cross_entropy(
 ) -> Float[Array, ""]:
     """The softmax loss: mean over the batch of -log softmax(logits)[label].
 
-    A label that is no class makes the loss NaN, and its row of the gradient too.
+    A label out of range makes the loss NaN, and its row of the gradient too.
 
     Args:
-        logits: scores x, one row for each data point.
-        labels: classes c, of any integer dtype, from 0 to K - 1. They have no cotangent.
+        logits: scores x, one row per data point.
+        labels: classes c from 0 to K - 1, in any integer dtype. They have no cotangent.
 
     Returns:
-        The mean loss L, equation (23); NaN for a batch of none.
+        The mean loss L, equation (23); NaN for an empty batch.
 
     Raises:
         ValueError: logits are not floating-point (N, K), or labels not integers (N,).
@@ -128,21 +128,21 @@ def softmax_cross_entropy_backward(
 
 
 def _shifted_exponentials(x: Array) -> tuple[Array, Array, Array]:
-    """Returns x less its row's maximum, the exponentials of that, and their row sums."""
+    """Returns x minus its row's maximum, the exponentials of that, and their row sums."""
     shifted = upcast(x) - upcast(jnp.max(x, axis=-1, keepdims=True))
     exponentials = jnp.exp(shifted)
     return shifted, exponentials, jnp.sum(exponentials, axis=-1, keepdims=True)
 
 
 def _deltas(labels: Array, like: Array) -> Array:
-    """delta_ci of (22), a row for each label; a row of NaN for a label that is no class."""
+    """delta_ci of (22), one row per label; a row of NaN for a label out of range."""
     classes = like.shape[1]
     c = labels.astype(jnp.int32)[:, None]
     delta = (c == jnp.arange(classes, dtype=jnp.int32)[None, :]).astype(like.dtype)
     return jnp.where((c >= 0) & (c < classes), delta, jnp.full((), jnp.nan, like.dtype))
 
 
-def _require_labelled(logits: Array, labels: Array) -> None:
+def _require_arguments(logits: Array, labels: Array) -> None:
     function = "softmax_cross_entropy"
     require(
         logits.ndim == 2 and logits.shape[1] > 0,

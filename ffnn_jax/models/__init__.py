@@ -1,4 +1,4 @@
-"""What outlives a run: models in one file, saved, loaded and used."""
+"""Trained models: saved to one file, loaded, exported, and used for prediction."""
 
 from ffnn_jax.models._arrays import Stored, load_arrays, save_arrays
 from ffnn_jax.models._export import PLATFORMS, export_model, save_exported

@@ -1,9 +1,9 @@
-"""Named arrays in one ``.npz`` file, with a manifest of what they must be.
+"""Named arrays in one ``.npz`` file, with a manifest that verifies them.
 
 The manifest is JSON in an array of bytes: a SHA-256 for each array, over dtype, shape and
-content, and whatever else the writer wants known, with its own. Nothing is pickled. The file is
-written under a temporary name and renamed when it is whole, so a file of the right name is a whole
-file. What is read takes no more memory than the file has bytes, whatever its headers claim.
+content, and the writer's metadata with its own SHA-256. Nothing is pickled. The file is written
+under a temporary name and renamed once complete, so a file with the right name is complete.
+Reading takes no more memory than the file has bytes, whatever its headers claim.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ from ffnn_jax.models._formats import FORMAT, renamed_arrays, renamed_keys
 
 _MANIFEST = "manifest"
 _READ = (1, 2, FORMAT)
-# What numpy and zipfile raise for files that are cut off, altered, or of another kind.
+# Raised by numpy and zipfile for files that are truncated, altered, or of another kind.
 _DAMAGE = (
     OSError, EOFError, KeyError, TypeError, ValueError, AttributeError, RuntimeError,
     zipfile.BadZipFile, zlib.error,
@@ -31,7 +31,7 @@ _DAMAGE = (
 
 
 class Stored(NamedTuple):
-    """What a file holds: arrays by name, what JSON says of them, and the format's version."""
+    """The contents of a file: arrays by name, JSON metadata, and the format version."""
 
     arrays: dict[str, np.ndarray]
     about: dict[str, Any]
@@ -39,21 +39,21 @@ class Stored(NamedTuple):
 
 
 def save_arrays(path: Path, arrays: Mapping[str, np.ndarray], about: Mapping[str, Any]) -> None:
-    """Writes arrays and what JSON can say about them; a file already there is replaced.
+    """Writes arrays and JSON metadata, replacing an existing file.
 
     Raises:
         ValueError: an array is called "manifest".
     """
     if _MANIFEST in arrays:
-        raise ValueError(f"save_arrays: the name {_MANIFEST!r} is taken")
+        raise ValueError(f"save_arrays: the name {_MANIFEST!r} is reserved")
     digests = {name: _digest(array) for name, array in arrays.items()}
-    said = json.dumps(dict(about))
-    manifest = {"format": FORMAT, "sha256": digests, "about_sha256": _of_text(said), "about": said}
-    text = np.frombuffer(json.dumps(manifest).encode(), np.uint8)
+    text = json.dumps(dict(about))
+    manifest = {"format": FORMAT, "sha256": digests, "about_sha256": _sha256(text), "about": text}
+    encoded = np.frombuffer(json.dumps(manifest).encode(), np.uint8)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with part.open("wb") as file:
-            np.savez(file, allow_pickle=False, **{_MANIFEST: text}, **arrays)
+            np.savez(file, allow_pickle=False, **{_MANIFEST: encoded}, **arrays)
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
@@ -62,10 +62,10 @@ def save_arrays(path: Path, arrays: Mapping[str, np.ndarray], about: Mapping[str
 
 
 def load_arrays(path: Path) -> Stored:
-    """Reads what ``save_arrays`` wrote, in this format or an earlier one, by today's names.
+    """Reads a file of ``save_arrays``, in this format or an earlier one, under current names.
 
     Raises:
-        UserError: the file is missing, damaged, or not one of these.
+        UserError: the file is missing, damaged, or of another kind.
     """
     try:
         with path.open("rb") as stream, zipfile.ZipFile(stream) as file:
@@ -73,50 +73,50 @@ def load_arrays(path: Path) -> Stored:
             arrays = {info.filename: _read(file, info) for info in file.infolist()}
         arrays = {name.removesuffix(".npy"): array for name, array in arrays.items()}
         manifest = json.loads(arrays.pop(_MANIFEST).tobytes())
-        number = manifest["format"]
-        digests, said = dict(manifest["sha256"]), str(manifest["about"])
-        about, whole = dict(json.loads(said)), _of_text(said) == manifest["about_sha256"]
+        version = manifest["format"]
+        digests, text = dict(manifest["sha256"]), str(manifest["about"])
+        about, intact = dict(json.loads(text)), _sha256(text) == manifest["about_sha256"]
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
     except _DAMAGE as error:
         raise UserError(f"{path}: damaged, or not written by ffnn_jax ({error})") from None
-    if number not in _READ:
+    if version not in _READ:
         known = ", ".join(map(str, _READ))
-        raise UserError(f"{path}: format {number}, this version reads formats {known}")
-    if not whole:
-        raise UserError(f"{path}: what it says of its arrays is not what was saved")
+        raise UserError(f"{path}: format {version}, this version reads formats {known}")
+    if not intact:
+        raise UserError(f"{path}: its metadata is not what was saved")
     for name in sorted({*digests, *arrays}):
         if name not in arrays or digests.get(name) != _digest(arrays[name]):
             raise UserError(f"{path}: array {name!r} is not the one that was saved")
-    if number < FORMAT:
+    if version < FORMAT:
         arrays, about = renamed_arrays(arrays), renamed_keys(about)
-    return Stored(arrays, about, number)
+    return Stored(arrays, about, version)
 
 
 def _require_room(path: Path, infos: Sequence[zipfile.ZipInfo]) -> None:
-    """Rejects a file whose arrays claim to be more than it is."""
+    """Rejects a file whose arrays claim more bytes than it has."""
     claimed, size = sum(info.file_size for info in infos), path.stat().st_size
     if claimed > size:
         raise ValueError(f"its arrays claim {claimed:,} bytes, it has {size:,}")
 
 
 def _read(file: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
-    """One array, once its header is found to say what is there."""
+    """Reads one array, and checks its content against its header."""
     with file.open(info) as stream:
         if np.lib.format.read_magic(stream) != (1, 0):
-            raise ValueError(f"{info.filename} has a header of another version")
+            raise ValueError(f"{info.filename} has an unsupported header version")
         shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
         content = stream.read()
     if dtype.hasobject or len(content) != math.prod(shape) * dtype.itemsize:
-        raise ValueError(f"{info.filename} is no {dtype} {shape}")
+        raise ValueError(f"{info.filename} does not contain {dtype} {shape}")
     order = "F" if fortran else "C"
     return np.frombuffer(content, dtype).reshape(shape, order=order)
 
 
-def _of_text(text: str) -> str:
+def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _digest(array: np.ndarray) -> str:
-    head = f"{array.dtype.str} {array.shape} ".encode()
-    return hashlib.sha256(head + np.ascontiguousarray(array).tobytes()).hexdigest()
+    header = f"{array.dtype.str} {array.shape} ".encode()
+    return hashlib.sha256(header + np.ascontiguousarray(array).tobytes()).hexdigest()

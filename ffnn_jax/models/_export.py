@@ -1,7 +1,7 @@
-"""A model as StableHLO: it runs wherever jax runs, without this package.
+"""A model exported as StableHLO: it runs wherever jax runs, without this package.
 
-The file is what ``jax.export`` serialises. It takes uint8 pixels (batch, H, W, C), for a batch of
-any size, and gives the probabilities of the classes; parameters, state and normalisation are in it.
+The file is serialised by ``jax.export``. The program takes uint8 pixels (batch, H, W, C), for any
+batch size, and returns class probabilities; it contains parameters, state and normalisation.
 """
 
 from pathlib import Path
@@ -27,19 +27,19 @@ def export_model(model: Model) -> export.Exported:
 
 
 def save_exported(path: Path, model: Model) -> float:
-    """Writes the program, reads it back, and compares it with the model's, for as many images.
+    """Writes the program, reads it back, and compares its output with the model's.
 
-    ``Model.probabilities`` takes images in batches of another size, which adds up in another order.
+    Both run on one batch: ``Model.probabilities`` uses another batch size, hence order of sums.
 
     Args:
         path: the file.
         model: the model.
 
     Returns:
-        The largest difference of a probability, over 7 random images.
+        The largest difference in a probability over 7 random images.
 
     Raises:
-        UserError: the file cannot be written, or what is read back is another function.
+        UserError: the file cannot be written, or the program read back differs from the model.
     """
     try:
         path.write_bytes(export_model(model).serialize())
@@ -47,19 +47,21 @@ def save_exported(path: Path, model: Model) -> float:
         raise UserError(f"export cannot be written: {error}") from None
     shape = (7, *model.network.input_shape)
     pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-    again = export.deserialize(bytearray(path.read_bytes())).call(pixels)
-    apart = float(jnp.abs(again - _probabilities_of(model)(pixels)).max())
-    if not apart <= _PARITY:
+    reloaded = export.deserialize(bytearray(path.read_bytes())).call(pixels)
+    difference = float(jnp.abs(reloaded - _probabilities_of(model)(pixels)).max())
+    if not difference <= _PARITY:
         path.unlink()
-        raise UserError(f"{path}: the program is {apart:.1e} off the model, at most {_PARITY}")
-    return apart
+        raise UserError(
+            f"{path}: the program differs from the model by {difference:.1e}, at most {_PARITY}"
+        )
+    return difference
 
 
 def _probabilities_of(model: Model) -> jax.stages.Wrapped:
     """The function of pixels that is exported."""
 
     def probabilities(pixels: jax.Array) -> jax.Array:
-        held = model.params, model.state, model.normalisation
-        return probabilities_of(model.network, *jax.tree.map(jnp.asarray, held), pixels)
+        arrays = model.params, model.state, model.normalisation
+        return probabilities_of(model.network, *jax.tree.map(jnp.asarray, arrays), pixels)
 
     return jax.jit(probabilities)

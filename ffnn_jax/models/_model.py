@@ -1,4 +1,4 @@
-"""A trained model: the network, its parameters, and what turns pixels into class names."""
+"""A trained model: the network, its parameters and state, normalisation and class names."""
 
 import dataclasses
 import hashlib
@@ -21,14 +21,14 @@ _MOST_NAMED = 10
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Model:
-    """All that prediction needs.
+    """Everything that prediction needs.
 
     Attributes:
         network: maps normalised images to logits.
         params: its parameters.
-        state: its state after training; {} for a network without.
-        normalisation: how pixels become inputs; None where inputs are tokens.
-        class_names: one name a class.
+        state: its state after training; {} for a network without any.
+        normalisation: how pixels become inputs; None if the inputs are tokens.
+        class_names: one name per class.
     """
 
     network: Network
@@ -38,10 +38,10 @@ class Model:
     class_names: tuple[str, ...]
 
     def probabilities(self, pixels: UInt8[np.ndarray, "N H W C"]) -> Float[np.ndarray, "N K"]:
-        """The probability of every class for every image of pixels 0..255, or row of tokens.
+        """The probability of each class for each image of pixels 0..255, or row of tokens.
 
         Raises:
-            ValueError: the inputs do not have the network's shape, or not the dtype.
+            ValueError: the inputs have the wrong shape or dtype.
         """
         kind = np.integer if self.normalisation is None else np.uint8
         fits = np.issubdtype(pixels.dtype, kind)
@@ -54,15 +54,15 @@ class Model:
         )
 
     def predict(self, pixels: UInt8[np.ndarray, "N H W C"]) -> Int[np.ndarray, " N"]:
-        """The most probable class of every image."""
+        """The index of the most probable class of each image."""
         return self.probabilities(pixels).argmax(axis=1)
 
     def __repr__(self) -> str:
-        """How large it is, and what it takes and gives."""
+        """The number of parameters, the input shape and the classes."""
         count = sum(array.size for array in jax.tree.leaves(self.params))
         shape, names = self.network.input_shape, self.class_names
-        named = ", ".join(names if len(names) <= _MOST_NAMED else [*names[:_MOST_NAMED], "..."])
-        return f"Model({count:,} parameters, images {shape}, {len(names)} classes: {named})"
+        shown = ", ".join(names if len(names) <= _MOST_NAMED else [*names[:_MOST_NAMED], "..."])
+        return f"Model({count:,} parameters, images {shape}, {len(names)} classes: {shown})"
 
     @property
     def parameters_sha256(self) -> str:
@@ -75,20 +75,22 @@ class Model:
 
 
 def save(path: str | Path, models: Model | Sequence[Model], best: int = 0) -> None:
-    """Writes a model, or several of one network, one a seed, into one file.
+    """Writes a model, or several of the same network (one per seed), to one file.
 
     Args:
         path: the file.
-        models: the model, or the models.
-        best: which of them ``load`` gives.
+        models: the model or models.
+        best: index of the model that ``load`` returns by default.
 
     Raises:
-        ValueError: there is no model, or they are not of one network and its classes.
-        UserError: a layer of your own could not be read back.
+        ValueError: there is no model, or the models differ in network or class names.
+        UserError: a custom layer could not be read back.
     """
     models = [models] if isinstance(models, Model) else models
     if len({(model.network, model.class_names) for model in models}) != 1:
-        raise ValueError("save: models must be of one network and its classes, at least one")
+        raise ValueError(
+            "save: needs at least one model, all with the same network and class names"
+        )
     first = models[0]
     about = {
         "layers": layers_to_json(first.network.layers),
@@ -110,16 +112,15 @@ def load(path: str | Path, model: int | None = None, layers: Iterable[type[Layer
 
     Args:
         path: the file.
-        model: which of the file's models; the best by validation if not given.
-        layers: the types of the network's layers that are your own.
+        model: index of the model in the file; the best by validation if not given.
+        layers: types of the network's custom layers.
 
     Raises:
-        UserError: the file is missing or damaged, has no such model, or has a layer that is
-            unknown.
+        UserError: the file is missing or damaged, or has no such model, or an unknown layer.
     """
     arrays, about, _ = load_arrays(Path(path))
     if not {"layers", "input_shape", "class_names", "models", "best"} <= set(about):
-        raise UserError(f"{path}: holds arrays, and no model")
+        raise UserError(f"{path}: contains arrays, but no model")
     chosen = about["best"] if model is None else model
     if not 0 <= chosen < about["models"]:
         raise UserError(f"{path}: model must be from 0 to {about['models'] - 1}, got {chosen}")
@@ -129,12 +130,12 @@ def load(path: str | Path, model: int | None = None, layers: Iterable[type[Layer
         _array(path, arrays, f"model_{chosen}/{name}", leaf.shape)
         for name, leaf in by_path(template).items()
     ]
-    found = jax.tree.unflatten(jax.tree.structure(template), leaves)
-    return Model(network, **found, class_names=tuple(about["class_names"]))
+    loaded = jax.tree.unflatten(jax.tree.structure(template), leaves)
+    return Model(network, **loaded, class_names=tuple(about["class_names"]))
 
 
 def _name_in_table_2(path: str) -> str:
-    """A parameter's path with its layer counted as the report does, the input being layer 1."""
+    """A parameter's path with its layer numbered as in the report, the input being layer 1."""
     layer, name = path.split("/", 1)
     kind, number = layer.rsplit("_", 1)
     return f"{kind}_{int(number) + 1}/{name}"
@@ -155,20 +156,20 @@ def _template(network: Network, normalised: bool) -> dict[str, Any]:
     return {"params": params, "state": state, "normalisation": normalisation}
 
 
-def _layers(path: str | Path, layers: Any, own: Iterable[type[Layer]]) -> tuple[Layer, ...]:
+def _layers(path: str | Path, layers: Any, custom: Iterable[type[Layer]]) -> tuple[Layer, ...]:
     try:
-        return layers_from_json(layers, own)
+        return layers_from_json(layers, custom)
     except UserError as error:
-        hint = "layers of your own are given in Python, as in load(path, layers=[MyLayer])"
+        hint = "custom layers are passed in Python, as in load(path, layers=[MyLayer])"
         raise UserError(f"{path}: {error}; {hint}") from None
 
 
 def _array(
     path: str | Path, arrays: Mapping[str, np.ndarray], name: str, shape: tuple[int, ...]
 ) -> np.ndarray:
-    found = arrays[name].shape if name in arrays else "none"
-    if found != shape:
+    actual = arrays[name].shape if name in arrays else "none"
+    if actual != shape:
         raise UserError(
-            f"{path}: the network asks for an array {name!r} {shape}, the file has {found}"
+            f"{path}: the network needs an array {name!r} {shape}, the file has {actual}"
         )
     return arrays[name]

@@ -1,9 +1,9 @@
-"""Picture files of any size and mode, made into the pixels that a network takes.
+"""Picture files of any size and mode, converted to the pixels that a network takes.
 
-Pictures for a model of digits are treated as those of MNIST were: the digit is light on dark,
-cropped to its ink, scaled to fit 20 x 20 of 28 x 28 pixels, and placed with its centre of mass in
-the middle. A thin frame is left out, and ink as light as its paper is told by its colour. Other
-pictures are cropped to the network's proportions and scaled.
+Pictures for a model of digits are prepared as MNIST's were: the digit is light on dark, cropped to
+its ink, scaled to fit 20 x 20 of 28 x 28 pixels, and placed with its centre of mass in the middle.
+A thin frame is removed, and ink as light as its paper is detected by its colour. Other pictures are
+cropped to the network's aspect ratio and scaled.
 """
 
 import dataclasses
@@ -17,11 +17,12 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ffnn_jax.config import UserError
 
-MOST_PIXELS = 50_000_000
-_FAINTEST, _INK = 0.2, 0.3
-_ALIKE, _FAINT, _WIDEST_FRAME, _MOST, _COLOURED = 0.05, 0.15, 0.06, 0.95, 3
+MAX_PIXELS = 50_000_000
+_INK_FLOOR, _INK_THRESHOLD = 0.2, 0.3
+_MIN_CONTRAST, _GREY_TOLERANCE, _MIN_COLOUR_RATIO = 0.05, 0.15, 3
+_MAX_FRAME_SHARE, _MIN_PAPER_SHARE = 0.06, 0.95
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"}
-# What Pillow raises for files that are cut off, altered, or hostile.
+# Raised by Pillow for files that are truncated, altered, or hostile.
 _DAMAGE = (OSError, ValueError, SyntaxError, EOFError, MemoryError)
 
 Shape = tuple[int, int, int]
@@ -29,11 +30,11 @@ Shape = tuple[int, int, int]
 
 @dataclasses.dataclass(frozen=True)
 class PreparedPicture:
-    """A picture as a network sees it, and what was done to it.
+    """A picture as a network sees it, and the steps that prepared it.
 
     Attributes:
-        pixels: uint8, of the network's shape.
-        steps: what was done, in order.
+        pixels: uint8 pixels, in the network's input shape.
+        steps: the preparation steps, in order.
     """
 
     pixels: UInt8[np.ndarray, "H W C"]
@@ -41,10 +42,10 @@ class PreparedPicture:
 
 
 def picture_files(paths: Sequence[str | Path]) -> Iterator[Path]:
-    """The files, and for a folder the pictures in it, by name.
+    """The files, with each folder replaced by its pictures, sorted by name.
 
     Raises:
-        UserError: a folder holds no picture.
+        UserError: a folder contains no pictures.
     """
     for path in map(Path, paths):
         if not path.is_dir():
@@ -57,15 +58,15 @@ def picture_files(paths: Sequence[str | Path]) -> Iterator[Path]:
 
 
 def prepare_picture(path: str | Path, shape: Shape, digits: bool) -> PreparedPicture:
-    """Reads a picture file and makes it fit.
+    """Reads a picture file and converts it to the network's input shape.
 
     Args:
         path: the file.
         shape: the network's (height, width, channels).
-        digits: whether to treat it as MNIST's digits were.
+        digits: whether to prepare it as MNIST's digits were.
 
     Raises:
-        UserError: it cannot be read, is too large, or shows no digit.
+        UserError: the file cannot be read, is too large, or shows no digit.
     """
     image, steps = _read(Path(path))
     try:
@@ -76,7 +77,7 @@ def prepare_picture(path: str | Path, shape: Shape, digits: bool) -> PreparedPic
 
 
 def _read(path: Path) -> tuple[Image.Image, list[str]]:
-    """The picture, upright, in RGB or grey, and what was done to get it."""
+    """The picture, upright, in RGB or grey, and the steps taken so far."""
     if not path.exists():
         raise UserError(f"{path}: no such file")
     if not path.is_file():
@@ -84,18 +85,18 @@ def _read(path: Path) -> tuple[Image.Image, list[str]]:
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(path) as opened:
             width, height = opened.size
-            if width * height > MOST_PIXELS:
+            if width * height > MAX_PIXELS:
                 raise UserError(
-                    f"{path}: {width} x {height} pixels, at most {MOST_PIXELS:,} are read"
+                    f"{path}: {width} x {height} pixels, at most {MAX_PIXELS:,} are allowed"
                 )
             steps = [f"{width} x {height}, {opened.mode}"]
             if getattr(opened, "n_frames", 1) > 1:
                 steps.append("first frame")
             opened.load()
-            image, laid_on = _upright(opened)
-            return image, steps + ([f"laid on {laid_on}"] if laid_on else [])
+            image, background = _upright(opened)
+            return image, steps + ([f"flattened onto {background}"] if background else [])
     except Image.DecompressionBombError:
-        raise UserError(f"{path}: too large, at most {MOST_PIXELS:,} pixels are read") from None
+        raise UserError(f"{path}: too large, at most {MAX_PIXELS:,} pixels are allowed") from None
     except UnidentifiedImageError:
         raise UserError(f"{path}: not a picture") from None
     except _DAMAGE as error:
@@ -103,32 +104,32 @@ def _read(path: Path) -> tuple[Image.Image, list[str]]:
 
 
 def _upright(image: Image.Image) -> tuple[Image.Image, str]:
-    """The picture as it is meant to be seen: turned, 8 bits a channel, and what it was laid on."""
+    """The picture upright, with 8 bits per channel, and the background behind it, if any."""
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith(("I", "F")):
         return _in_8_bits(np.asarray(image, np.float64), image.mode == "F"), ""
     if "A" in image.getbands() or "transparency" in image.info:
-        return _laid(image.convert("RGBA"))
+        return _flattened(image.convert("RGBA"))
     return (image if image.mode in ("L", "RGB") else image.convert("RGB")), ""
 
 
 def _in_8_bits(values: Float[np.ndarray, "H W"], floating: bool) -> Image.Image:
-    """Greys up to 1 (floating-point alone), 255 or 65535, the least that holds them."""
+    """Scales greys by the least of 1 (floating-point only), 255 or 65535 that holds them."""
     ranges = (1, 255, 65535) if floating else (255, 65535)
-    most = next((top for top in ranges if values.max(initial=0) <= top), ranges[-1])
-    scaled = np.nan_to_num(np.clip(values / most, 0, 1))
+    maximum = next((top for top in ranges if values.max(initial=0) <= top), ranges[-1])
+    scaled = np.nan_to_num(np.clip(values / maximum, 0, 1))
     return Image.fromarray((scaled * 255).round().astype(np.uint8))
 
 
-def _laid(image: Image.Image) -> tuple[Image.Image, str]:
-    """A picture with transparent parts on white; on black where nothing of it shows on white."""
+def _flattened(image: Image.Image) -> tuple[Image.Image, str]:
+    """Flattens transparency onto white, or onto black if nothing would show on white."""
     for colour in ("white", "black"):
-        ground = Image.new("RGBA", image.size, colour)
-        laid = Image.alpha_composite(ground, image).convert("RGB")
-        if np.ptp(np.asarray(laid), axis=(0, 1)).max() > 255 * _ALIKE:
+        background = Image.new("RGBA", image.size, colour)
+        flat = Image.alpha_composite(background, image).convert("RGB")
+        if np.ptp(np.asarray(flat), axis=(0, 1)).max() > 255 * _MIN_CONTRAST:
             break
     opaque = image.getchannel("A").getextrema() == (255, 255)
-    return laid, "" if opaque else colour
+    return flat, "" if opaque else colour
 
 
 def _plain(image: Image.Image, shape: Shape) -> PreparedPicture:
@@ -152,11 +153,11 @@ def _digit(image: Image.Image, shape: Shape) -> PreparedPicture:
     grey = np.asarray(image.convert("L"), np.float64) / 255
     inside = _inside_frame(grey)
     ink, how = _ink(grey[inside], colours[inside])
-    cropped = _cropped_to_ink(np.clip(ink - _FAINTEST, 0, None) / (1 - _FAINTEST))
+    cropped = _cropped_to_ink(np.clip(ink - _INK_FLOOR, 0, None) / (1 - _INK_FLOOR))
     box = round(20 / 28 * min(shape[:2]))
     scaled = _scaled_to_fit(cropped, box)
     placed = _centred_by_mass(scaled, shape[:2])
-    steps = [*(["frame left out"] if ink.shape != grey.shape else []), *how]
+    steps = [*(["frame removed"] if ink.shape != grey.shape else []), *how]
     steps += [
         f"cropped to its ink, {cropped.shape[1]} x {cropped.shape[0]}",
         f"scaled to {scaled.shape[1]} x {scaled.shape[0]} of {shape[1]} x {shape[0]}",
@@ -167,30 +168,30 @@ def _digit(image: Image.Image, shape: Shape) -> PreparedPicture:
 
 
 def _inside_frame(grey: Float[np.ndarray, "H W"]) -> tuple[slice, slice]:
-    """What a thin frame of one grey at the edge encloses, or all of it where there is none.
+    """The inside of a thin frame of uniform grey at the edge, or everything without a frame.
 
-    Inside a frame the outermost pixels are paper, as most of the others are, and unlike the frame.
+    Just inside a frame, pixels must be paper, like most of the others, and differ from the frame.
     """
-    whole = (slice(None), slice(None))
+    everything = (slice(None), slice(None))
     frame = np.median(_edge(grey))
-    unlike = np.abs(grey - frame) > _FAINT
-    rows, columns = _behind_frame(unlike.any(axis=1)), _behind_frame(unlike.any(axis=0))
+    differs = np.abs(grey - frame) > _GREY_TOLERANCE
+    rows, columns = _behind_frame(differs.any(axis=1)), _behind_frame(differs.any(axis=0))
     if rows is None or columns is None:
-        return whole
+        return everything
     inside = (rows, columns)
     paper = np.median(grey[inside])
-    is_paper = np.mean(np.abs(_edge(grey[inside]) - paper) <= _FAINT) > _MOST
-    return inside if is_paper and abs(paper - frame) > _FAINT else whole
+    is_paper = np.mean(np.abs(_edge(grey[inside]) - paper) <= _GREY_TOLERANCE) > _MIN_PAPER_SHARE
+    return inside if is_paper and abs(paper - frame) > _GREY_TOLERANCE else everything
 
 
-def _behind_frame(unlike: Bool[np.ndarray, " n"]) -> slice | None:
-    """The stretch behind a frame on both sides, less what is blurred; None where none is thin."""
-    size, at = len(unlike), np.flatnonzero(unlike)
-    if not len(at):
+def _behind_frame(differs: Bool[np.ndarray, " n"]) -> slice | None:
+    """The range between two thin frame edges, less blurred pixels; None without such edges."""
+    size, indices = len(differs), np.flatnonzero(differs)
+    if not len(indices):
         return None
     blur = 1 + size // 50
-    first, last = at[0], size - 1 - at[-1]
-    thin = min(first, last) >= 1 and max(first, last) <= max(1, _WIDEST_FRAME * size)
+    first, last = indices[0], size - 1 - indices[-1]
+    thin = min(first, last) >= 1 and max(first, last) <= max(1, _MAX_FRAME_SHARE * size)
     inner = slice(first + blur, size - last - blur)
     return inner if thin and inner.stop - inner.start > 2 else None
 
@@ -203,23 +204,23 @@ def _edge(grey: Float[np.ndarray, "H W ..."]) -> Float[np.ndarray, "n ..."]:
 def _ink(
     grey: Float[np.ndarray, "H W"], colours: Float[np.ndarray, "H W 3"]
 ) -> tuple[Float[np.ndarray, "H W"], list[str]]:
-    """How much ink each pixel has, from 0 to 1, and how it was told from its background."""
+    """The ink in each pixel, from 0 to 1, and how it was separated from the background."""
     background = float(np.median(_edge(grey)))
     dark = background - grey.min() > grey.max() - background
     ink = np.clip(background - grey if dark else grey - background, 0, None)
     coloured = np.abs(colours - np.median(_edge(colours), axis=0)).max(axis=2)
-    if coloured.max() > _COLOURED * ink.max():
-        ink, how = coloured, ["told by its colour"]
+    if coloured.max() > _MIN_COLOUR_RATIO * ink.max():
+        ink, how = coloured, ["detected by its colour"]
     else:
         how = ["inverted (dark on light)"] if dark else []
-    if ink.max() < _ALIKE:
-        raise UserError("shows no digit: all its pixels are nearly alike")
+    if ink.max() < _MIN_CONTRAST:
+        raise UserError("shows no digit: all its pixels are nearly equal")
     return ink / ink.max(), how
 
 
 def _cropped_to_ink(ink: Float[np.ndarray, "H W"]) -> Float[np.ndarray, "h w"]:
-    rows = np.flatnonzero((ink > _INK).any(axis=1))
-    columns = np.flatnonzero((ink > _INK).any(axis=0))
+    rows = np.flatnonzero((ink > _INK_THRESHOLD).any(axis=1))
+    columns = np.flatnonzero((ink > _INK_THRESHOLD).any(axis=0))
     return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
@@ -234,7 +235,7 @@ def _scaled_to_fit(ink: Float[np.ndarray, "h w"], box: int) -> Float[np.ndarray,
 def _centred_by_mass(
     ink: Float[np.ndarray, "h w"], shape: tuple[int, int]
 ) -> Float[np.ndarray, "H W"]:
-    """The ink on an empty field; its centre of mass in the middle, as far as it stays inside."""
+    """The ink on an empty image, its centre of mass in the middle as far as the ink fits."""
     placed = np.zeros(shape)
     corner = []
     for axis, size in enumerate(shape):

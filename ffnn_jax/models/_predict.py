@@ -1,4 +1,4 @@
-"""A model's answers for picture files: bad ones are named, the others still done."""
+"""Predictions for picture files: bad files are reported, the others still predicted."""
 
 import dataclasses
 from collections.abc import Iterable, Sequence
@@ -15,14 +15,14 @@ from ffnn_jax.models._pictures import PreparedPicture, Shape, prepare_picture
 
 @dataclasses.dataclass(frozen=True)
 class Prediction:
-    """What a model says of one picture file.
+    """A model's prediction for one picture file.
 
     Attributes:
-        file: the picture.
-        top: the most probable classes and their probabilities, the first the likeliest; empty
-            where there is an error.
+        file: path of the picture.
+        top: the most probable classes and their probabilities, most probable first; empty if
+            there is an error.
         prepared: the picture as the network saw it.
-        error: why there is no answer.
+        error: why there is no prediction.
     """
 
     file: Path
@@ -36,47 +36,49 @@ class Prediction:
         return self.top[0][0] if self.top else None
 
     def to_json(self) -> dict[str, Any]:
-        """The prediction as JSON's own types."""
+        """The prediction as JSON types."""
         return {
             "file": str(self.file),
             "label": self.label,
-            "top": [list(one) for one in self.top],
+            "top": [list(pair) for pair in self.top],
             "error": self.error,
         }
 
 
 def classifies_digits(model: Model) -> bool:
-    """Whether the classes are the ten digits, in grey."""
+    """Whether the model's classes are the ten digits, and its images grey."""
     return model.class_names == tuple("0123456789") and model.network.input_shape[2] == 1
 
 
 def predict_files(
     model: Model, files: Iterable[str | Path], top: int = 3, digits: bool | None = None
 ) -> list[Prediction]:
-    """Predictions for picture files of any size and mode, in their order.
+    """Predictions for picture files of any size and mode, in the order given.
 
     Args:
         model: the model.
-        files: pictures.
-        top: how many classes of each are given.
-        digits: whether to treat them as MNIST's digits were; if not given, where the model's
-            classes are the ten digits.
+        files: paths of the pictures.
+        top: number of classes to return for each.
+        digits: whether to prepare them as MNIST's digits were; if not given, decided by
+            ``classifies_digits``.
 
     Raises:
-        TypeError: files is one path, and no list of them.
+        TypeError: files is a single path instead of a list.
     """
     if isinstance(files, str | Path):
         raise TypeError(f"predict_files: files must be a list of paths, got {files!r}")
     digits = classifies_digits(model) if digits is None else digits
     shape = _image_shape(model)
     read = [_prepared_or_error(file, shape, digits) for file in map(Path, files)]
-    prepared = [one.prepared.pixels for one in read if one.prepared is not None]
+    prepared = [picture.prepared.pixels for picture in read if picture.prepared is not None]
     if not prepared:
         return read
     probabilities = iter(model.probabilities(np.stack(prepared)))
     return [
-        one if one.prepared is None else _answered(one, model.class_names, next(probabilities), top)
-        for one in read
+        _with_classes(picture, model.class_names, next(probabilities), top)
+        if picture.prepared is not None
+        else picture
+        for picture in read
     ]
 
 
@@ -99,9 +101,9 @@ def _prepared_or_error(file: Path, shape: Shape, digits: bool) -> Prediction:
         return Prediction(file, error=str(error))
 
 
-def _answered(
+def _with_classes(
     read: Prediction, names: Sequence[str], probabilities: Float[np.ndarray, " K"], top: int
 ) -> Prediction:
-    likeliest = np.argsort(-probabilities, kind="stable")[:top]
-    classes = tuple((names[k], float(probabilities[k])) for k in likeliest)
+    most_probable = np.argsort(-probabilities, kind="stable")[:top]
+    classes = tuple((names[k], float(probabilities[k])) for k in most_probable)
     return dataclasses.replace(read, top=classes)

@@ -1,4 +1,4 @@
-"""Prediction over any number of images, in blocks of one compiled size."""
+"""Prediction for any number of images, in blocks of one compiled size."""
 
 import functools
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, UInt8
 from ffnn_jax.layers import softmax
 from ffnn_jax.network import Network, Normalisation, Params, State, normalise
 
-_BLOCK = 32  # its convolution windows stay in a CPU's cache: three times as fast as 256
+_BLOCK = 32  # its im2col patches stay in a CPU's cache: three times as fast as 256
 
 
 def predict_probabilities(
@@ -20,20 +20,20 @@ def predict_probabilities(
     normalisation: Normalisation | None,
     pixels: UInt8[np.ndarray, "N H W C"],
 ) -> Float[np.ndarray, "N K"]:
-    """The probability of every class for every image.
+    """The probability of each class for each image.
 
-    The last block is filled up, so that one size is compiled whatever N is: in prediction the
-    answer for an image does not depend on its neighbours.
+    The last block is padded, so that only one size is compiled for any N: in prediction the
+    output for an image does not depend on the others.
 
     Args:
-        network: maps images to logits.
+        network: network that maps images to logits.
         params: its parameters.
         state: its state after training.
-        normalisation: as in training.
-        pixels: the images; none is allowed.
+        normalisation: the normalisation used in training.
+        pixels: the images, possibly none.
 
     Returns:
-        One row for each image, which sums to 1.
+        One row per image, summing to 1.
 
     Raises:
         ValueError: the images or the parameters do not fit the network.
@@ -42,8 +42,8 @@ def predict_probabilities(
     def classify(start: int) -> np.ndarray:
         block = pixels[start : start + _BLOCK]
         missing = np.zeros((_BLOCK - len(block), *pixels.shape[1:]), pixels.dtype)
-        filled = np.concatenate([block, missing])
-        probabilities = probabilities_of(network, params, state, normalisation, filled)
+        padded = np.concatenate([block, missing])
+        probabilities = probabilities_of(network, params, state, normalisation, padded)
         return np.asarray(probabilities)[: len(block)]
 
     with ThreadPoolExecutor() as pool:  # a block keeps one core busy
@@ -58,6 +58,6 @@ def probabilities_of(
     normalisation: Normalisation | None,
     pixels: Array,
 ) -> Float[Array, "N K"]:
-    """The probability of every class for every image of one batch."""
+    """The probability of each class for each image of one batch."""
     logits, _ = network.apply(params, state, normalise(pixels, normalisation))
     return softmax(logits)

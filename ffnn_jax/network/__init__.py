@@ -1,4 +1,4 @@
-"""Layers made into a network: ``init``, ``apply`` and ``summary``, and what its inputs are."""
+"""Networks of layers: ``init``, ``apply`` and ``summary``, and normalisation of the inputs."""
 
 from ffnn_jax.network._contract import require_kept_contract
 from ffnn_jax.network._network import Network, Params, State

@@ -1,4 +1,4 @@
-"""Whether layers of one's own do what they say: their outputs, their state, and what they give."""
+"""Validates custom layers: outputs and state must match what the layer declares."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -15,55 +15,60 @@ _BATCH = 2
 
 
 def require_kept_contract(network: Network) -> None:
-    """Rejects a layer of one's own whose output or state is not what it says.
+    """Rejects a custom layer whose output or state differs from what it declares.
 
-    The layer is traced, and nothing is computed. What it raises is raised with a note that names
-    it.
+    The layer is traced, and nothing is computed. Its own exceptions propagate, with a note that
+    names the layer.
 
     Raises:
-        UserError: the layer is named by its number.
+        UserError: a layer breaks the contract; the message gives its number.
     """
-    for number, layer, shape in _own(network.layers, network.input_shape):
+    for number, layer, shape in _custom_layers(network.layers, network.input_shape):
         try:
             for training in (False, True):
-                _require_kept(layer, shape, training)
+                _validate_layer(layer, shape, training)
         except UserError as error:
             raise UserError(f"layer {number}, {error}") from None
         except Exception as error:
-            error.add_note(f"layer {number}, {layer}, for inputs {shape}")
+            error.add_note(f"layer {number}, {layer}, for inputs of shape {shape}")
             raise
 
 
-def _own(
-    layers: Sequence[Layer], shape: Shape, above: str = ""
+def _custom_layers(
+    layers: Sequence[Layer], shape: Shape, prefix: str = ""
 ) -> Iterator[tuple[str, Layer, Shape]]:
-    """(number, layer, input shape) of each layer that is not the package's, inner ones too."""
+    """(number, layer, input shape) of each custom layer, nested ones included."""
     shapes = shapes_through(layers, shape)
-    for number, (layer, given) in enumerate(zip(layers, shapes, strict=False), start=1):
+    for number, (layer, input_shape) in enumerate(zip(layers, shapes, strict=False), start=1):
         for part in layer.parts().values():
-            yield from _own(part, given, f"{above}{number}.")
+            yield from _custom_layers(part, input_shape, f"{prefix}{number}.")
         if type(layer) not in LAYERS.values():
-            yield f"{above}{number}", layer, given
+            yield f"{prefix}{number}", layer, input_shape
 
 
-def _require_kept(layer: Layer, shape: Shape, training: bool) -> None:
+def _validate_layer(layer: Layer, shape: Shape, training: bool) -> None:
     params, state = shapes(layer.params(shape)), shapes(layer.state(shape))
     x = jax.ShapeDtypeStruct((_BATCH, *shape), jnp.float32)
 
-    def applied(params: Any, state: Any, x: jax.Array) -> Any:
+    def apply(params: Any, state: Any, x: jax.Array) -> Any:
         key = image_keys(jax.random.key(0), _BATCH) if layer.needs_key else None
         return layer.apply(params, state, x, training=training, key=key)
 
-    given = jax.eval_shape(applied, params, state, x)
-    if not isinstance(given, tuple) or len(given) != 2:
-        raise UserError(f"{layer}: apply must give (output, state), got {type(given).__name__}")
-    z, after = given
+    returned = jax.eval_shape(apply, params, state, x)
+    if not isinstance(returned, tuple) or len(returned) != 2:
+        raise UserError(
+            f"{layer}: apply must return (output, state), got {type(returned).__name__}"
+        )
+    z, after = returned
     expected = (_BATCH, *layer.output_shape(shape))
     if z.shape != expected:
-        raise UserError(f"{layer}: output_shape says {expected[1:]}, apply gives {z.shape[1:]}")
-    if _said(after) != _said(state):
-        raise UserError(f"{layer}: state says {_said(state)}, apply gives {_said(after)}")
+        raise UserError(
+            f"{layer}: output_shape declares {expected[1:]}, apply returns {z.shape[1:]}"
+        )
+    declared, actual = _dtypes_and_shapes(state), _dtypes_and_shapes(after)
+    if actual != declared:
+        raise UserError(f"{layer}: state declares {declared}, apply returns {actual}")
 
 
-def _said(tree: Any) -> Any:
+def _dtypes_and_shapes(tree: Any) -> Any:
     return jax.tree.map(lambda leaf: f"{leaf.dtype}{list(leaf.shape)}", tree)

@@ -19,54 +19,54 @@ def initialise(
 ) -> Tree:
     """Initial arrays, in float32.
 
-    One flat normal draw is cut up for all of them, so that one draw is compiled.
+    All normal draws are slices of one flat draw, so that only one is compiled.
 
     Args:
         specs: nested dictionaries of ``Param``.
-        key: decides every draw.
-        images: training images, normalised, for the arrays that are computed from them.
+        key: random key that determines every draw.
+        images: normalised training images, for arrays that are computed from them.
 
     Raises:
-        TypeError: an initialiser of one's own does not return a floating-point array.
-        ValueError: it has another shape, or it needs images and there are none.
+        TypeError: a custom initialiser does not return a floating-point array.
+        ValueError: an array has the wrong shape, or images are needed but not given.
     """
     params = dict(leaves(specs))
     sizes = [math.prod(param.shape) if _draws(param) else 0 for param in params.values()]
     draw = jax.random.normal(key, (sum(sizes),), jnp.float32) if any(sizes) else jnp.zeros(0)
-    first = 0
+    start = 0
     arrays = {}
     for number, (path, param) in enumerate(params.items()):
         size = sizes[number]
-        own = draw[first : first + size].reshape(param.shape) if size else None
-        first += size
-        arrays[path] = _array("/".join(path), param, own, (key, number), images)
+        normal = draw[start : start + size].reshape(param.shape) if size else None
+        start += size
+        arrays[path] = _array("/".join(path), param, normal, (key, number), images)
     return _nested(specs, arrays)
 
 
 def shapes(specs: Tree) -> Tree:
     """The shape and dtype of each array."""
-    return mapped(lambda param: jax.ShapeDtypeStruct(param.shape, jnp.float32), specs)
+    return map_specs(lambda param: jax.ShapeDtypeStruct(param.shape, jnp.float32), specs)
 
 
-def mapped(function: Any, specs: Tree) -> Tree:
-    """The same dictionaries with each ``Param`` replaced by the function's value."""
+def map_specs(function: Any, specs: Tree) -> Tree:
+    """The same dictionaries, with the function applied to each ``Param``."""
     return _nested(specs, {path: function(param) for path, param in leaves(specs)})
 
 
-def leaves(specs: Tree, above: Path = ()) -> Iterator[tuple[Path, Param]]:
+def leaves(specs: Tree, prefix: Path = ()) -> Iterator[tuple[Path, Param]]:
     """Each ``Param`` with its path, in the order in which the data flows."""
     for name, value in specs.items():
         if isinstance(value, Param):
-            yield (*above, name), value
+            yield (*prefix, name), value
         else:
-            yield from leaves(value, (*above, name))
+            yield from leaves(value, (*prefix, name))
 
 
-def _nested(specs: Tree, arrays: dict[Path, Any], above: Path = ()) -> Tree:
+def _nested(specs: Tree, arrays: dict[Path, Any], prefix: Path = ()) -> Tree:
     return {
-        name: arrays[(*above, name)]
+        name: arrays[(*prefix, name)]
         if isinstance(value, Param)
-        else _nested(value, arrays, (*above, name))
+        else _nested(value, arrays, (*prefix, name))
         for name, value in specs.items()
     }
 
@@ -80,25 +80,25 @@ def _array(
 ) -> Array:
     init = param.init
     if isinstance(init, Normal):
-        array = init.stddev * _drawn(draw, param)
+        array = init.stddev * _draw_or_zeros(draw, param)
         return init.mean + array if init.mean else array
     if isinstance(init, Constant):
         return jnp.full(param.shape, init.value, jnp.float32)
     if isinstance(init, Dirac):
-        return _dirac(init.stddev * _drawn(draw, param))
+        return _dirac(init.stddev * _draw_or_zeros(draw, param))
     if isinstance(init, FromImages):
         if images is None:
-            raise ValueError(f"init: {name} is computed from training images: give images")
-        return _required(name, param, init.compute(images[: init.images]))
-    return _required(name, param, init(jax.random.fold_in(*key), param.shape))
+            raise ValueError(f"init: {name} is computed from training images: pass images")
+        return _validated(name, param, init.compute(images[: init.images]))
+    return _validated(name, param, init(jax.random.fold_in(*key), param.shape))
 
 
-def _drawn(draw: Array | None, param: Param) -> Array:
+def _draw_or_zeros(draw: Array | None, param: Param) -> Array:
     return jnp.zeros(param.shape, jnp.float32) if draw is None else draw
 
 
 def _dirac(kernel: Float[Array, "KH KW C_in C_out"]) -> Float[Array, "KH KW C_in C_out"]:
-    """The kernel with as many of its first outputs as it has inputs made the identity."""
+    """The kernel with its first min(C_in, C_out) outputs replaced by the identity."""
     height, width, inputs, outputs = kernel.shape
     channels = min(inputs, outputs)
     kernel = kernel.at[..., :channels].set(0)
@@ -106,10 +106,10 @@ def _dirac(kernel: Float[Array, "KH KW C_in C_out"]) -> Float[Array, "KH KW C_in
     return kernel.at[height // 2, width // 2, :, :channels].set(identity)
 
 
-def _required(name: str, param: Param, array: Any) -> Array:
+def _validated(name: str, param: Param, array: Any) -> Array:
     """Validates the array that a custom initialiser returned."""
-    of_numbers = isinstance(array, jax.Array | np.ndarray)
-    if not of_numbers or not jnp.issubdtype(array.dtype, jnp.floating):
+    is_array = isinstance(array, jax.Array | np.ndarray)
+    if not is_array or not jnp.issubdtype(array.dtype, jnp.floating):
         raise TypeError(
             f"init: the initialiser of {name} must return an array of floating-point numbers"
         )

@@ -1,4 +1,4 @@
-"""A network: its layers one after another, with parameters and state as pytrees."""
+"""A network: a chain of layers, with parameters and state as pytrees."""
 
 import dataclasses
 import functools
@@ -16,22 +16,22 @@ from ffnn_jax.nn import Layer, Param, Tree
 Params = Tree
 State = Tree
 Images = Num[Array, "N ..."]
-_STATE = 1 << 30  # the state has draws of its own
+_STATE = 1 << 30  # folded into the key for the draws of the state
 
 
 @dataclasses.dataclass(frozen=True)
 class Network:
-    """Layers between an input and its logits.
+    """A chain of layers from an input to its logits.
 
-    A layer of your own is a frozen dataclass that inherits from ``ffnn_jax.nn.Layer``. The types of
-    such layers are given to ``ffnn_jax.models.load``.
+    A custom layer is a frozen dataclass that inherits from ``ffnn_jax.nn.Layer``. Its type must be
+    passed to ``ffnn_jax.models.load``.
 
     Attributes:
-        layers: in the order in which the data flows.
-        input_shape: of one input: (height, width, channels) of an image, (T,) of T tokens.
+        layers: the layers, in the order in which they are applied.
+        input_shape: shape of one input: (height, width, channels) for an image, (T,) for T tokens.
 
     Raises:
-        UserError: a layer does not fit the shape that it is given.
+        UserError: a layer does not accept its input shape.
     """
 
     layers: tuple[Layer, ...]
@@ -48,12 +48,12 @@ class Network:
 
     @property
     def allows_micro_batches(self) -> bool:
-        """Whether a batch may be trained on in micro-batches: images are apart, and no state."""
+        """Whether a batch may be split into micro-batches: no layer mixes images or has state."""
         return not nn.mixes_batch(self.layers) and not self.state_specs
 
     @property
     def needs_key(self) -> bool:
-        """Whether any layer draws in training."""
+        """Whether any layer draws random numbers in training."""
         return nn.needs_key(self.layers)
 
     @functools.cached_property
@@ -71,36 +71,36 @@ class Network:
         """The ``Param`` of each parameter, in the order in which the data flows."""
         return [param for _, param in _initialisation.leaves(self.param_specs)]
 
-    def param_attribute(self, of: str) -> Tree:
-        """What each parameter's ``Param`` says: "trained", "decayed" or "group"."""
-        return _initialisation.mapped(lambda param: getattr(param, of), self.param_specs)
+    def param_attribute(self, name: str) -> Tree:
+        """One attribute of each parameter's ``Param``: "trained", "decayed" or "group"."""
+        return _initialisation.map_specs(lambda param: getattr(param, name), self.param_specs)
 
-    def trained_param_attribute(self, of: str) -> Tree:
-        """The same of the parameters that are trained; None for the others."""
-        return partition(self.param_attribute(of), self.param_attribute("trained"))[0]
+    def trained_param_attribute(self, name: str) -> Tree:
+        """The same for trained parameters; None for the others."""
+        return partition(self.param_attribute(name), self.param_attribute("trained"))[0]
 
     def needs_images(self) -> int:
-        """How many training images ``init`` asks for; 0 if nothing is computed from them."""
+        """How many training images ``init`` needs; 0 if nothing is computed from them."""
         specs = (*self.all_params, *(spec for _, spec in _initialisation.leaves(self.state_specs)))
-        asked = [spec.init.images for spec in specs if isinstance(spec.init, nn.FromImages)]
-        return max(asked, default=0)
+        counts = [spec.init.images for spec in specs if isinstance(spec.init, nn.FromImages)]
+        return max(counts, default=0)
 
     def shapes(self) -> tuple[Params, State]:
-        """Shapes and dtypes of what ``init`` gives."""
+        """Shapes and dtypes of what ``init`` returns."""
         return _initialisation.shapes(self.param_specs), _initialisation.shapes(self.state_specs)
 
     def init(
         self, key: Key[Array, ""], images: Float[Array, "N H W C"] | None = None
     ) -> tuple[Params, State]:
-        """Parameters and state before the first step, in float32.
+        """Initial parameters and state, in float32.
 
         Args:
-            key: decides every draw.
-            images: training images, normalised; asked for by ``FromImages`` alone.
+            key: random key that determines every draw.
+            images: normalised training images; only ``FromImages`` needs them.
 
         Returns:
-            Parameters ``{"conv_1": {"w": ..., "b": ...}, ...}``, an entry for each layer with
-            parameters, named by kind and by number as in ``summary``, and the state likewise.
+            Parameters ``{"conv_1": {"w": ..., "b": ...}, ...}``, one entry per layer with
+            parameters, named by kind and number as in ``summary``, and state in the same form.
         """
         return _init(self, key, images)
 
@@ -116,11 +116,11 @@ class Network:
         """The logits of a batch, and the state after it.
 
         Args:
-            params: as ``init`` gives them.
-            state: the same; without state it is ``{}``.
-            x: the inputs: images, normalised, or tokens.
-            training: whether the batch is trained on: statistics of the batch, dropout.
-            key: in training, one key for the batch or one an image; asked for by random layers.
+            params: parameters, as returned by ``init``.
+            state: state, as returned by ``init``; ``{}`` if no layer has any.
+            x: the inputs: normalised images, or tokens.
+            training: True in training (batch statistics, dropout), False in prediction.
+            key: in training, one key for the batch or one per image; random layers need it.
 
         Raises:
             ValueError: inputs or parameters do not fit the network, or a key is missing.
@@ -136,24 +136,24 @@ class Network:
         training: bool = False,
         key: Key[Array, "*N"] | None = None,
     ) -> dict[str, Array]:
-        """What each layer gives for a batch, in the order in which the data flows.
+        """The output of each layer for a batch, in the order in which the layers are applied.
 
         Args:
             params: as in ``apply``.
-            state: likewise.
-            x: likewise.
-            training: likewise.
-            key: likewise.
+            state: as in ``apply``.
+            x: as in ``apply``.
+            training: as in ``apply``.
+            key: as in ``apply``.
 
         Returns:
             ``{"conv_1": ..., "relu_2": ...}``, named as in ``summary``.
         """
-        every = nn.outputs(self.layers, params, state, x, **_mode(training, key, x))
-        return {name: z for name, z, _ in every}
+        outputs = nn.outputs(self.layers, params, state, x, **_mode(training, key, x))
+        return {name: z for name, z, _ in outputs}
 
     @property
     def layer_names(self) -> list[str]:
-        """The name of each layer, as in "conv_1": by kind, and by number as in ``summary``."""
+        """The name of each layer, such as "conv_1": its kind, and its number as in ``summary``."""
         return [name for _, name, _ in nn.numbered(self.layers)]
 
     def first(self, kind: type[Layer]) -> str | None:
@@ -162,12 +162,12 @@ class Network:
         return next((name for name, layer in named if type(layer) is kind), None)
 
     def summary(self) -> Summary:
-        """The report's Table 2 of this network, generated from its parameters."""
+        """The report's Table 2 for this network, generated from its parameters."""
         return summarise(self.layers, self.param_specs, self.input_shape)
 
 
 def _mode(training: bool, key: Key[Array, "*N"] | None, x: Images) -> dict[str, Any]:
-    """How the layers of a network are applied to a batch."""
+    """The keyword arguments with which layers are applied to a batch."""
     keys = None if key is None else nn.image_keys(key, len(x))
     return {"training": training, "key": keys}
 

@@ -1,4 +1,4 @@
-"""Normalisation: how pixels 0..255 become the inputs of a network, channel by channel."""
+"""Normalisation: turns pixels 0..255 into network inputs, channel by channel."""
 
 import math
 from collections.abc import Iterable
@@ -22,18 +22,18 @@ class Normalisation(NamedTuple):
 def compute_normalisation(
     blocks: Iterable[UInt8[np.ndarray, "n H W C"]], scale: float, kind: str = "channel-mean"
 ) -> Normalisation:
-    """The normalisation that gives these (training) images mean 0, and deviation 1 if asked.
+    """The normalisation that gives training images mean 0 and, optionally, standard deviation 1.
 
-    Sums are of integers, so they are exact and the blocks decide nothing. A channel whose
-    pixels are all alike has no deviation, and is not divided.
+    Sums are of integers, so they are exact and do not depend on the blocks. A channel whose
+    pixels are all equal has deviation 0, and is not divided by it.
 
     Args:
-        blocks: the images, as many at a time as are wanted in memory.
-        scale: what pixels 0..255 are multiplied by first.
+        blocks: the images, in blocks; one block at a time is in memory.
+        scale: factor by which pixels 0..255 are multiplied first.
         kind: "mean", "channel-mean" or "channel-mean-sd", as in ``Settings``.
 
     Raises:
-        ValueError: the kind is none of these, there are no images, or they are no images.
+        ValueError: the kind is unknown, there are no images, or a block does not hold uint8 images.
     """
     if kind not in NORMALISATIONS:
         allowed = ", ".join(NORMALISATIONS)
@@ -56,22 +56,22 @@ def normalise(
 
     Args:
         values: uint8 pixels (N, H, W, C), or tokens.
-        normalisation: of the pixels; None for tokens, which are returned as they are.
+        normalisation: scale and mean; None for tokens, which are returned unchanged.
     """
     if normalisation is None:
         return values
-    scale, mean = (each[None, None, None, :] for each in normalisation)
+    scale, mean = (array[None, None, None, :] for array in normalisation)
     return scale * values.astype(scale.dtype) - mean
 
 
 def _totals(blocks: Iterable[UInt8[np.ndarray, "n H W C"]]) -> tuple[int, Sums, Sums]:
-    """How many pixels a channel has, and the sums of their values and of their squares."""
+    """The number of pixels per channel, and each channel's sums of values and of squares."""
     count, sums, squares = 0, np.zeros(1, np.int64), np.zeros(1, np.int64)
     for block in blocks:
         if block.dtype != np.uint8 or block.ndim != 4:
-            found = f"{block.dtype} {block.shape}"
+            actual = f"{block.dtype} {block.shape}"
             raise ValueError(
-                f"compute_normalisation: blocks must be uint8 (n, H, W, C), got {found}"
+                f"compute_normalisation: blocks must be uint8 (n, H, W, C), got {actual}"
             )
         count += block.size // block.shape[3]
         sums = sums + _channel_sums(block)
@@ -86,6 +86,6 @@ def _channel_sums(values: np.ndarray) -> Sums:
 
 
 def _deviation(count: int, sums: Sums, squares: Sums) -> Float64[np.ndarray, " C"]:
-    """The standard deviation of pixels, rounded once: its square's numerator is exact."""
+    """The standard deviation of each channel; the numerator under the root is exact."""
     pairs = zip(sums.tolist(), squares.tolist(), strict=True)
     return np.array([math.sqrt(count * square - total**2) / count for total, square in pairs])

@@ -31,14 +31,13 @@ _NARROW = (0, 1, 6, 7, 8, 9)
 
 @dataclasses.dataclass(frozen=True)
 class SummaryRow:
-    """One layer: what it takes and gives, its parameters, and its work for one image.
+    """One layer: its inputs and outputs, its parameters, and its FLOPs for one image.
 
-    A layer made of layers has a row, and below it one for each of them, numbered as in 4.1; what
-    they hold is counted there.
+    A layer with nested layers has a row, followed by one row per nested layer, numbered as in 4.1,
+    where their parameters and FLOPs are counted.
 
-    FLOPs count two for each multiplication with its addition. Biases, comparisons and the loss,
-    together under a hundredth, are left out, and so is the gradient with respect to the image,
-    which training does not compute.
+    A multiply-add counts as two FLOPs. Biases, comparisons and the loss, together less than 1%, are
+    not counted, nor is the gradient with respect to the image, which training does not compute.
     """
 
     number: str
@@ -78,19 +77,19 @@ class Summary:
 
     @property
     def forward_flops(self) -> int:
-        """Floating-point operations of forward for one image."""
+        """FLOPs of the forward pass for one image."""
         return sum(row.forward_flops for row in self.rows)
 
     @property
     def backward_flops(self) -> int:
-        """Floating-point operations of backward for one image."""
+        """FLOPs of the backward pass for one image."""
         return sum(row.backward_flops for row in self.rows)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Table]:
-        """The table for a terminal; a narrow one gets what the formulas do not tell already."""
-        whole = self._table(range(len(_HEADINGS)))
-        fits = console.measure(whole, options=options.update(width=1000)).minimum
-        yield whole if fits <= options.max_width else self._table(_NARROW)
+        """The table for a terminal; a narrow one omits columns that the formulas already show."""
+        full = self._table(range(len(_HEADINGS)))
+        fits = console.measure(full, options=options.update(width=1000)).minimum
+        yield full if fits <= options.max_width else self._table(_NARROW)
 
     def _table(self, columns: Iterable[int]) -> Table:
         table = Table(box=box.SIMPLE_HEAD, show_edge=False, show_footer=True, collapse_padding=True)
@@ -129,7 +128,7 @@ def summarise(layers: Sequence[Layer], params: Tree, input_shape: Shape) -> Summ
     """Returns the rows of a network.
 
     Args:
-        layers: in the order in which the data flows.
+        layers: the layers, in the order in which they are applied.
         params: the ``Param`` of each parameter, by layer name.
         input_shape: shape of one input.
     """
@@ -139,26 +138,27 @@ def summarise(layers: Sequence[Layer], params: Tree, input_shape: Shape) -> Summ
 
 
 def _rows(
-    layers: Sequence[Layer], params: Tree, shape: Shape, learns: bool, above: str = ""
+    layers: Sequence[Layer], params: Tree, shape: Shape, needs_dx: bool, prefix: str = ""
 ) -> Iterator[SummaryRow]:
     """The rows of a chain.
 
     Args:
-        layers: of the chain.
-        params: theirs, by layer name.
-        shape: of one input of the chain.
-        learns: whether anything before the chain is trained, so that its input has a gradient.
-        above: what stands before the number of each layer.
+        layers: the layers of the chain.
+        params: their parameters, by layer name.
+        shape: shape of one input of the chain.
+        needs_dx: whether anything before the chain is trained, so its input needs a gradient.
+        prefix: text before the number of each layer.
     """
     shapes = shapes_through(layers, shape)
-    for (number, name, layer), given in zip(numbered(layers), shapes, strict=False):
-        own = params.get(name, {})
-        row = _row(f"{above}{number}", layer, given, own, learns)
+    for (number, name, layer), input_shape in zip(numbered(layers), shapes, strict=False):
+        layer_params = params.get(name, {})
+        row = _row(f"{prefix}{number}", layer, input_shape, layer_params, needs_dx)
         yield row
-        for place, (part, inner) in enumerate(layer.parts().items()):
-            prefix = f"{row.number}.{part[0] if place else ''}"
-            yield from _rows(inner, own.get(part, {}), given, learns, prefix)
-        learns = learns or any(param.trained for _, param in leaves(own))
+        for index, (part, inner) in enumerate(layer.parts().items()):
+            inner_prefix = f"{row.number}.{part[0] if index else ''}"
+            inner_params = layer_params.get(part, {})
+            yield from _rows(inner, inner_params, input_shape, needs_dx, inner_prefix)
+        needs_dx = needs_dx or any(param.trained for _, param in leaves(layer_params))
 
 
 def _row(number: str, layer: Layer, shape: Shape, params: Tree, needs_dx: bool) -> SummaryRow:
@@ -182,7 +182,7 @@ def _title(layer: Layer) -> str:
 
 
 def _parameter_cells(layer: Layer, params: Tree) -> dict[str, Any]:
-    """Inputs, outputs, filter, bias and the parameter count, from the arrays' own shapes."""
+    """Inputs, outputs, filter, bias and the parameter count, from the shapes of the arrays."""
     count = sum(math.prod(param.shape) for _, param in leaves(params))
     if not isinstance(layer, Conv | Dense):
         return {"parameters": count}

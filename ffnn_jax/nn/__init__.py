@@ -1,7 +1,7 @@
-"""What a layer is beside its mathematics: shapes, parameters, state, and how it is applied.
+"""Layers as objects: their shapes, parameters and state, and how they are applied.
 
-The mathematics is in ``ffnn_jax.layers``, which is imported when a layer is applied: importing this
-package leaves jax out. A layer of your own is the same thing as one of these.
+The mathematics is in ``ffnn_jax.layers``, which is imported only when a layer is applied, so
+importing this package does not import jax. A custom layer is written like one of these.
 """
 
 from ffnn_jax.nn import _contents

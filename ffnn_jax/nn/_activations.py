@@ -23,7 +23,7 @@ class ReLU(Layer):
 
 @dataclasses.dataclass(frozen=True)
 class LeakyReLU(Layer):
-    """Leaky rectified linear unit, with derivative ``slope`` where the input is not above 0."""
+    """Leaky rectified linear unit, with derivative ``slope`` where the input is not positive."""
 
     title: ClassVar[str] = "Leaky ReLU"
     slope: float = 0.01

@@ -1,10 +1,10 @@
-"""Layers one after another: the one place where they are numbered, named and applied."""
+"""Chains of layers: the only place where layers are numbered, named and applied."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ffnn_jax._errors import UserError
-from ffnn_jax.nn._keys import folded
+from ffnn_jax.nn._keys import fold_in
 from ffnn_jax.nn._layer import Layer
 from ffnn_jax.nn._param import Shape, Tree
 
@@ -12,7 +12,7 @@ Layers = Sequence[Layer]
 
 
 def numbered(layers: Layers) -> list[tuple[int, str, Layer]]:
-    """(number, name, layer) of each layer, counted from 1; names are as in "conv_1"."""
+    """(number, name, layer) of each layer, numbered from 1, with names such as "conv_1"."""
     return [
         (number, f"{type(layer).__name__.lower()}_{number}", layer)
         for number, layer in enumerate(layers, start=1)
@@ -20,10 +20,10 @@ def numbered(layers: Layers) -> list[tuple[int, str, Layer]]:
 
 
 def shapes_through(layers: Layers, shape: Shape) -> list[Shape]:
-    """The shape that each layer is given, and at the end the shape that comes out.
+    """The input shape of each layer, followed by the output shape of the last.
 
     Raises:
-        UserError: a layer does not fit the shape it is given; it is named by its number.
+        UserError: a layer does not accept its input shape; the message gives its number.
     """
     shapes = [shape]
     for number, layer in enumerate(layers, start=1):
@@ -35,34 +35,34 @@ def shapes_through(layers: Layers, shape: Shape) -> list[Shape]:
 
 
 def params_of(layers: Layers, shape: Shape) -> Tree:
-    """The parameters of the layers that have some, by the layers' names."""
-    return _collected("params", layers, shape)
+    """Parameters by layer name, for the layers that have any."""
+    return _by_layer_name("params", layers, shape)
 
 
 def state_of(layers: Layers, shape: Shape) -> Tree:
-    """The state of the layers that have some, by the layers' names."""
-    return _collected("state", layers, shape)
+    """State by layer name, for the layers that have any."""
+    return _by_layer_name("state", layers, shape)
 
 
 def mixes_batch(layers: Layers) -> bool:
-    """Whether any layer's outputs, or those of a layer inside it, depend on the other images."""
+    """Whether any layer, nested ones included, makes outputs depend on other images."""
     return any(
         layer.mixes_batch or any(map(mixes_batch, layer.parts().values())) for layer in layers
     )
 
 
 def needs_key(layers: Layers) -> bool:
-    """Whether any layer, or a layer inside it, draws in training."""
+    """Whether any layer, nested ones included, draws random numbers in training."""
     return any(layer.needs_key or any(map(needs_key, layer.parts().values())) for layer in layers)
 
 
 def apply(layers: Layers, params: Tree, state: Tree, x: Any, **mode: Any) -> tuple[Any, Tree]:
-    """What comes out of the last layer, and the state of all layers after the batch.
+    """The output of the last layer, and the state of all layers after the batch.
 
     Args:
-        layers: in the order in which the data flows.
-        params: parameters by layer name, of the layers that have some.
-        state: the same of the states.
+        layers: the layers, in the order in which they are applied.
+        params: parameters by layer name, for the layers that have any.
+        state: state by layer name, for the layers that have any.
         x: the batch.
         **mode: ``training`` and ``key``, as in ``outputs``.
     """
@@ -83,37 +83,37 @@ def outputs(
     training: bool = False,
     key: Any = None,
 ) -> Iterator[tuple[str, Any, Tree]]:
-    """(name, output, state after the batch) of one layer after another.
+    """Yields (name, output, state after the batch) for each layer in turn.
 
     Args:
-        layers: in the order in which the data flows.
+        layers: the layers, in the order in which they are applied.
         params: parameters by layer name.
-        state: states by layer name.
+        state: state by layer name.
         x: the batch.
-        training: whether the batch is trained on.
-        key: a key for each image, or None; each layer that needs one has keys of its own.
+        training: True in training, False in prediction.
+        key: one key per image, or None; each layer that needs keys derives its own from them.
     """
     from jax import named_scope
 
     for number, name, layer in numbered(layers):
-        given = params.get(name, {}), state.get(name, {})
-        keys = folded(key, number) if needs_key([layer]) else None
+        variables = params.get(name, {}), state.get(name, {})
+        keys = fold_in(key, number) if needs_key([layer]) else None
         with named_scope(name):
-            z, after = layer.apply(*given, x, training=training, key=keys)
-        x = _in_the_dtype_of(x, z)
+            z, after = layer.apply(*variables, x, training=training, key=keys)
+        x = _cast_to_input_dtype(x, z)
         yield name, x, after
 
 
-def _in_the_dtype_of(x: Any, z: Any) -> Any:
-    """An output no wider than its input; that of tokens stays as it is."""
+def _cast_to_input_dtype(x: Any, z: Any) -> Any:
+    """The output, cast to its input's dtype if that is narrower; unchanged for tokens."""
     wider = x.dtype.kind in "fV" and z.dtype.itemsize > x.dtype.itemsize
     return z.astype(x.dtype) if wider else z
 
 
-def _collected(what: str, layers: Layers, shape: Shape) -> Tree:
+def _by_layer_name(method: str, layers: Layers, shape: Shape) -> Tree:
     shapes = shapes_through(layers, shape)
-    found = {
-        name: getattr(layer, what)(given)
-        for (_, name, layer), given in zip(numbered(layers), shapes, strict=False)
+    trees = {
+        name: getattr(layer, method)(input_shape)
+        for (_, name, layer), input_shape in zip(numbered(layers), shapes, strict=False)
     }
-    return {name: tree for name, tree in found.items() if tree}
+    return {name: tree for name, tree in trees.items() if tree}

@@ -22,7 +22,7 @@ class Conv(Weighted):
     stride: int = 1
 
     def __post_init__(self) -> None:
-        """Rejects sizes that no convolution has."""
+        """Rejects invalid sizes, padding and stride."""
         super().__post_init__()
         require_positive_integers(self, "filters", "size", "stride")
         named = self.padding in ("SAME", "VALID")
@@ -32,7 +32,7 @@ class Conv(Weighted):
     def output_shape(self, shape: Shape) -> Shape:
         """(H_out, W_out, filters)."""
         height, width, _ = image_shape(self, shape)
-        return (self._outputs(height), self._outputs(width), self.filters)
+        return (self._output_length(height), self._output_length(width), self.filters)
 
     def params(self, shape: Shape) -> Tree:
         """Kernels w (size, size, C, filters) and biases b (filters)."""
@@ -40,7 +40,7 @@ class Conv(Weighted):
         return self.weights((self.size, self.size, channels, self.filters))
 
     def multiply_adds(self, shape: Shape) -> int:
-        """One for each kernel entry at each output."""
+        """One per kernel entry and output."""
         return math.prod(self.output_shape(shape)) * self.size**2 * shape[2]
 
     def __call__(self, params: Tree, x: Any) -> Any:
@@ -49,7 +49,7 @@ class Conv(Weighted):
 
         return conv2d(x, params["w"], self.bias_of(params), self.padding, self.stride)
 
-    def _outputs(self, length: int) -> int:
+    def _output_length(self, length: int) -> int:
         if self.padding == "SAME":
             return -(-length // self.stride)
         padded = length + 2 * (self.padding if isinstance(self.padding, int) else 0)

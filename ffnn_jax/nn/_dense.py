@@ -14,8 +14,8 @@ from ffnn_jax.nn._weighted import Weighted
 class Dense(Weighted):
     """Fully connected layer with ``units`` outputs.
 
-    It flattens its input, unless ``flatten`` is False: then it projects the last axis alone, as in
-    a projection of every token of (T, D).
+    It flattens its input, unless ``flatten`` is False: then it projects only the last axis, for
+    example every token of (T, D).
     """
 
     title: ClassVar[str] = "Fully connected"
@@ -23,13 +23,13 @@ class Dense(Weighted):
     flatten: bool = dataclasses.field(default=True, kw_only=True)
 
     def __post_init__(self) -> None:
-        """Rejects a layer without outputs."""
+        """Rejects invalid units and flatten."""
         super().__post_init__()
         require_positive_integers(self, "units")
         require(self, "flatten", isinstance(self.flatten, bool), "True or False")
 
     def output_shape(self, shape: Shape) -> Shape:
-        """(units,), or (..., units) where the last axis alone is projected."""
+        """(units,), or (..., units) where only the last axis is projected."""
         if not self.flatten and not shape:
             raise UserError(f"{self}: needs an input with an axis to project")
         return (self.units,) if self.flatten else (*shape[:-1], self.units)
@@ -39,11 +39,11 @@ class Dense(Weighted):
         return self.weights((math.prod(shape) if self.flatten else shape[-1], self.units))
 
     def multiply_adds(self, shape: Shape) -> int:
-        """One for each weight at each place."""
+        """One per weight and position."""
         return math.prod(shape) * self.units
 
     def __call__(self, params: Tree, x: Any) -> Any:
-        """Equation (12), of every image or of every place of it."""
+        """Equation (12), for every image or every position in it."""
         from ffnn_jax.layers import dense
 
         rows = x if self.flatten else x.reshape(math.prod(x.shape[:-1]), x.shape[-1])

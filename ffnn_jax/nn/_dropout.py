@@ -1,4 +1,4 @@
-"""Dropout as a layer: the mask is drawn here, and applied by the chapter."""
+"""Dropout as a layer: the mask is drawn here and applied in ``ffnn_jax.layers``."""
 
 import dataclasses
 from typing import Any, ClassVar
@@ -11,10 +11,10 @@ from ffnn_jax.nn._param import Tree
 
 @dataclasses.dataclass(frozen=True)
 class Dropout(Layer):
-    """Sets each number to 0 with probability ``rate`` in training, and scales up the others.
+    """Sets each value to 0 with probability ``rate`` in training, and scales up the others.
 
-    A mask is a function of its image's own key: the same however the batch is cut, on every
-    platform.
+    A mask depends only on its image's key, so it is the same on every platform and however the
+    batch is split.
     """
 
     title: ClassVar[str] = "Dropout"
@@ -32,7 +32,7 @@ class Dropout(Layer):
         """Equation (dropout.1) in training; else the identity.
 
         Raises:
-            ValueError: training needs a key, and none is given.
+            ValueError: the key is missing in training.
         """
         if not training or self.rate == 0:
             return x, state
@@ -42,8 +42,8 @@ class Dropout(Layer):
 
         from ffnn_jax.layers import dropout
 
-        def kept(key: Any) -> Any:
+        def keep_mask(key: Any) -> Any:
             return jax.random.bernoulli(key, 1 - self.rate, x.shape[1:])
 
-        mask = jax.vmap(kept)(image_keys(key, len(x)))
+        mask = jax.vmap(keep_mask)(image_keys(key, len(x)))
         return dropout(x, mask, self.rate), state

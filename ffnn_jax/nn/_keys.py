@@ -1,10 +1,10 @@
-"""Keys of random layers: one for each image, from (seed, step) by position and layer."""
+"""Keys of random layers: one per image, derived from (seed, step), position and layer."""
 
 from typing import Any
 
 
 def image_keys(key: Any, count: int) -> Any:
-    """A key for each position in the batch; keys that are already one an image stay as they are."""
+    """One key per position in the batch; keys that are already one per image are unchanged."""
     import jax
 
     if not jax.numpy.issubdtype(key.dtype, jax.dtypes.prng_key):
@@ -15,8 +15,8 @@ def image_keys(key: Any, count: int) -> Any:
     return jax.vmap(jax.random.fold_in, (None, 0))(key, positions)
 
 
-def folded(keys: Any, number: int) -> Any:
-    """Each image's key for the layer of this number; None where there are no keys."""
+def fold_in(keys: Any, number: int) -> Any:
+    """Each image's key for the layer of this number; None without keys."""
     if keys is None:
         return None
     import jax

@@ -1,4 +1,4 @@
-"""The contract of a layer: shapes, parameters, state and ``apply``. Importing it leaves jax out."""
+"""The layer contract: shapes, parameters, state and ``apply``. This module does not import jax."""
 
 import dataclasses
 from typing import Any, ClassVar
@@ -10,17 +10,17 @@ from ffnn_jax.nn._param import Shape, Tree
 
 @dataclasses.dataclass(frozen=True)
 class Layer(BaseConfig):
-    """A layer: a frozen dataclass of settings, yours and the package's alike.
+    """Base class of all layers, custom ones included: a frozen dataclass of settings.
 
-    A layer without state, mode or key defines ``__call__(params, x)`` alone; any other defines
-    ``apply``. The batch comes first in ``x`` and in the output.
+    A layer that uses no state, mode or key defines only ``__call__(params, x)``; any other defines
+    ``apply``. The batch is the first axis of ``x`` and of the output.
 
     Attributes:
-        title: names the layer in tables; the type's name if empty.
+        title: name of the layer in tables; the class name if empty.
         mixes_batch: whether an output in training depends on other images of the batch. Then the
-            batch is not cut into micro-batches. In prediction no output may.
-        needs_key: whether the layer draws in training; a layer that does not is given no key.
-            Of both, layers inside this one speak for themselves.
+            batch is not split into micro-batches. In prediction no output may depend on others.
+        needs_key: whether the layer draws random numbers in training; otherwise it gets no key.
+            Both describe the layer itself: nested layers have their own.
     """
 
     title: ClassVar[str] = ""
@@ -31,7 +31,7 @@ class Layer(BaseConfig):
         """The shape of one output, given the shape of one input.
 
         Raises:
-            UserError: the layer does not fit the input.
+            UserError: the layer does not accept this shape.
         """
         return shape
 
@@ -40,43 +40,43 @@ class Layer(BaseConfig):
         return {}
 
     def state(self, shape: Shape) -> Tree:
-        """What is carried from step to step: each a ``Param``, float32, never differentiated.
+        """Arrays carried from step to step: each a ``Param``, float32, never differentiated.
 
-        ``apply`` is called once a step: the batch of a network with state is not cut.
+        ``apply`` is called once per step: the batch of a network with state is not split.
         """
         return {}
 
     def multiply_adds(self, shape: Shape) -> int:
-        """Multiplications of forward for one input; dW and dx take as many again, each."""
+        """Multiply-adds of the forward pass for one input; dW and dx each take the same number."""
         return 0
 
     def parts(self) -> dict[str, tuple["Layer", ...]]:
-        """The layers inside this one, by the name of the chain that they form."""
+        """The chains of layers inside this one, by name."""
         return {}
 
     def apply(
         self, params: Tree, state: Tree, x: Any, *, training: bool = False, key: Any = None
     ) -> tuple[Any, Tree]:
-        """The output for a batch, in its dtype, and the state after it.
+        """The output for a batch, in the batch's dtype, and the state after it.
 
         Args:
             params: the parameters by name.
-            state: the state by name; what is returned has the same names, shapes and dtypes.
+            state: the state by name; the returned state has the same names, shapes and dtypes.
             x: the batch.
-            training: whether the batch is trained on.
-            key: in training, if the layer ``needs_key``, a key for each image, a function of
-                (seed, step, layer, position in the batch); a layer that draws for each image from
-                its own key draws the same however the batch is cut.
+            training: True in training, False in prediction.
+            key: in training, if the layer ``needs_key``, one key per image, derived from (seed,
+                step, layer, position in the batch); a layer that uses each image's key for that
+                image alone draws the same numbers however the batch is split.
         """
         return self(params, x), state
 
     def __call__(self, params: Tree, x: Any) -> Any:
-        """The output for a batch of a layer without state, mode or key."""
-        raise TypeError(f"{self}: a layer defines apply, or __call__(params, x)")
+        """The output for a batch, for a layer that uses no state, mode or key."""
+        raise TypeError(f"{self}: a layer must define apply or __call__(params, x)")
 
 
 def image_shape(layer: Layer, shape: Shape) -> Shape:
-    """The shape, if it is that of an image.
+    """The shape, if it is an image's.
 
     Raises:
         UserError: it is not (height, width, channels).

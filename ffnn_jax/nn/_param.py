@@ -1,4 +1,4 @@
-"""An array of a layer before it is made: its shape, initialiser, and role in training."""
+"""Specification of a layer's array: its shape, initialiser and role in training."""
 
 import dataclasses
 from collections.abc import Callable
@@ -14,7 +14,7 @@ Tree = dict[str, Any]
 
 @dataclasses.dataclass(frozen=True)
 class Normal:
-    """A draw from the normal distribution of this stddev and mean."""
+    """A draw from the normal distribution with this standard deviation and mean."""
 
     stddev: float
     mean: float = 0.0
@@ -22,7 +22,7 @@ class Normal:
 
 @dataclasses.dataclass(frozen=True)
 class Constant:
-    """The same number everywhere."""
+    """The same value everywhere."""
 
     value: float = 0.0
 
@@ -31,8 +31,8 @@ class Constant:
 class Dirac:
     """A kernel (KH, KW, C_in, C_out) whose first outputs are the inputs, unchanged.
 
-    Its entry (KH // 2, KW // 2, c, c) is 1 and the others of output c are 0, for c below C_in and
-    C_out. Outputs beyond C_in are drawn from the normal distribution of this stddev.
+    For c below C_in and C_out, entry (KH // 2, KW // 2, c, c) is 1 and the other entries of output
+    c are 0. Outputs beyond C_in are drawn from the normal distribution with this ``stddev``.
     """
 
     stddev: float = 0.0
@@ -40,11 +40,11 @@ class Dirac:
 
 @dataclasses.dataclass(frozen=True)
 class FromImages:
-    """Computed from training images: the first so many, normalised, as the network is given them.
+    """Computed from the first training images, normalised as the network receives them.
 
     Attributes:
-        compute: gives the array for images (N, H, W, C).
-        images: how many it is given, if there are as many.
+        compute: returns the array, given images (N, H, W, C).
+        images: the number of images that it receives, at most.
     """
 
     compute: Callable[[Any], Any]
@@ -52,19 +52,19 @@ class FromImages:
 
 
 Initialiser = Normal | Constant | Dirac | FromImages | Callable[[Any, Shape], Any]
-"""How an array is initialised; a custom function is given a key and the shape."""
+"""How an array is initialised; a custom function receives a key and the shape."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Param:
-    """An array of a layer: a parameter, or a part of its state.
+    """An array of a layer: a parameter, or part of its state.
 
     Attributes:
-        shape: of the array.
+        shape: shape of the array.
         init: how it is initialised.
-        trained: whether it is differentiated and updated. An untrained one keeps its value.
-        decayed: whether weight decay acts on it.
-        group: names the parameters that share a factor on the learning rate
+        trained: whether it is differentiated and updated. If not, it keeps its initial value.
+        decayed: whether weight decay applies to it.
+        group: name of the group of parameters that share a learning-rate factor
             (``Settings.group_rates``).
     """
 
@@ -75,14 +75,14 @@ class Param:
     group: str = ""
 
     def __post_init__(self) -> None:
-        """Rejects fields of another type."""
-        shape = isinstance(self.shape, tuple) and all(map(is_integer, self.shape))
-        words = isinstance(self.trained, bool) and isinstance(self.decayed, bool)
-        starts = callable(self.init) or isinstance(
+        """Rejects fields of the wrong type."""
+        valid_shape = isinstance(self.shape, tuple) and all(map(is_integer, self.shape))
+        valid_flags = isinstance(self.trained, bool) and isinstance(self.decayed, bool)
+        valid_init = callable(self.init) or isinstance(
             self.init, Normal | Constant | Dirac | FromImages
         )
-        if not (shape and words and starts and isinstance(self.group, str)):
+        if not (valid_shape and valid_flags and valid_init and isinstance(self.group, str)):
             raise UserError(
                 f"{self}: shape must be a tuple of integers, init an initialiser, "
-                "trained and decayed True or False, group text"
+                "trained and decayed True or False, group a string"
             )

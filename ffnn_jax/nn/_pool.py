@@ -1,4 +1,4 @@
-"""Pooling as layers."""
+"""Max pooling as a layer."""
 
 import dataclasses
 from typing import Any, ClassVar
@@ -11,13 +11,13 @@ from ffnn_jax.nn._param import Shape, Tree
 
 @dataclasses.dataclass(frozen=True)
 class MaxPool(Layer):
-    """Maximum over ``window`` by ``window`` pixels, side by side."""
+    """Maximum over non-overlapping windows of ``window`` by ``window`` pixels."""
 
     title: ClassVar[str] = "Maxpooling"
     window: int = 2
 
     def __post_init__(self) -> None:
-        """Rejects a window below one pixel."""
+        """Rejects a window that is not a positive integer."""
         require_positive_integers(self, "window")
 
     def output_shape(self, shape: Shape) -> Shape:

@@ -1,4 +1,4 @@
-"""What dense layers and convolutions share: the start of their weights, and an optional bias."""
+"""Weight initialisation and the optional bias, shared by dense layers and convolutions."""
 
 import dataclasses
 import math
@@ -11,9 +11,9 @@ from ffnn_jax.nn._param import Constant, Normal, Param, Shape, Tree
 
 @dataclasses.dataclass(frozen=True)
 class Weighted(Layer):
-    """A layer with weights drawn as init_scale * normal / sqrt(fan_in / 2); biases start at 0.
+    """A layer with weights init_scale * normal / sqrt(fan_in / 2) and biases initialised to 0.
 
-    fan_in is the number of inputs that one output sums, unless init_fan_in says otherwise.
+    fan_in is the number of inputs that one output sums, unless init_fan_in overrides it.
     """
 
     init_scale: float = dataclasses.field(default=1.0, kw_only=True)
@@ -28,13 +28,13 @@ class Weighted(Layer):
         require(self, "bias", isinstance(self.bias, bool), "True or False")
 
     def weights(self, shape: Shape) -> Tree:
-        """Weights of this shape, whose last axis is the outputs, and their biases."""
+        """Weights of this shape, whose last axis is the outputs, and their biases, if any."""
         fan_in = self.init_fan_in or math.prod(shape[:-1])
         w = Param(shape, Normal(self.init_scale / math.sqrt(fan_in / 2)))
         return {"w": w, "b": Param(shape[-1:], Constant(0.0))} if self.bias else {"w": w}
 
     def bias_of(self, params: Tree) -> Any:
-        """The biases; zeros for a layer without."""
+        """The biases, or zeros for a layer without."""
         if self.bias:
             return params["b"]
         import jax.numpy as jnp

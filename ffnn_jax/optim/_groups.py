@@ -1,4 +1,4 @@
-"""Learning rates of their own for groups of parameters: the update of (25) times a factor."""
+"""Separate learning rates for groups of parameters: the update of (25) times a factor."""
 
 from typing import Any
 
@@ -11,10 +11,10 @@ def scale_by_group(factors: PyTree[float]) -> optax.GradientTransformation:
     """Multiplies each parameter's update, and so its learning rate, by a factor.
 
     Args:
-        factors: one for each parameter.
+        factors: one factor per parameter.
 
     Returns:
-        A transformation without state, to be chained behind an optimiser.
+        A stateless transformation, to be chained after an optimiser.
     """
 
     def update(updates: optax.Updates, state: Any, params: Any = None) -> tuple[Any, Any]:

@@ -6,12 +6,12 @@ m is a moving average of the gradients g of the loss, w the parameters, alpha th
     w_{n+1} = w_n - alpha m_n                                                   (25)
 
 Both start at m_0 = 0. Weight decay is not in the report's equations; its code adds it to (25),
-outside the moving average and for every parameter that is to decay, biases too:
+outside the moving average and for every decayed parameter, including biases:
 
     w_{n+1} = w_n - alpha (m_n + lambda w_n)                                    (25)
 
-lambda w is the gradient of the decay's own loss term, which is shown beside the data's loss and
-never differentiated by machine:
+lambda w is the gradient of the decay's own loss term, which is reported beside the data loss and
+never differentiated automatically:
 
     R = lambda/2 sum w^2                                                        (25)
 """
@@ -44,16 +44,16 @@ def momentum(
 
     Args:
         learning_rate: alpha, a number, or a function of the number of updates so far.
-        mu: smoothness of the moving average, from 0 (none) to below 1.
+        mu: smoothness of the moving average, at least 0 (no averaging) and below 1.
         weight_decay: lambda, at least 0.
-        decayed: True or False for each parameter; all decay if not given.
+        decayed: True or False for each parameter; by default, all decay.
 
     Returns:
         ``init(params)`` and ``update(grads, state, params)``; the update is what
         ``optax.apply_updates`` adds to the parameters.
 
     Raises:
-        ValueError: mu or weight_decay is out of range, or ``update`` is given no params.
+        ValueError: mu or weight_decay is out of range, or ``update`` is called without params.
     """
     if not 0 <= mu < 1:
         raise ValueError(f"momentum: mu must be at least 0 and below 1, got {mu}")
@@ -76,7 +76,7 @@ def momentum(
         def change(m: Array, w: Array, decays: bool) -> Array:
             return -jnp.asarray(alpha, m.dtype) * (m + weight_decay * w if decays else m)
 
-        updates = jax.tree.map(change, m, params, _all_of(params, decayed))  # (25)
+        updates = jax.tree.map(change, m, params, _decay_mask(params, decayed))  # (25)
         return updates, MomentumState(state.step + 1, m)
 
     return optax.GradientTransformation(init, update)  # type: ignore[arg-type]
@@ -85,14 +85,14 @@ def momentum(
 def decay_loss(
     params: optax.Params, weight_decay: float, decayed: PyTree[bool] | None = None
 ) -> Float[Array, ""]:
-    """The loss term R = weight_decay/2 sum w^2 of weight decay, for display alone; see (25)."""
-    pairs = zip(jax.tree.leaves(params), jax.tree.leaves(_all_of(params, decayed)), strict=True)
+    """The loss term R = weight_decay/2 sum w^2 of weight decay, for display only; see (25)."""
+    pairs = zip(jax.tree.leaves(params), jax.tree.leaves(_decay_mask(params, decayed)), strict=True)
     squares = [jnp.sum(jnp.square(w)) for w, decays in pairs if decays]
     if not squares:
         return jnp.zeros((), jax.tree.leaves(params)[0].dtype)
     return jnp.asarray(weight_decay / 2 * sum(squares))
 
 
-def _all_of(params: optax.Params, decayed: PyTree[bool] | None) -> PyTree[bool]:
-    """True for every parameter, unless it is said which decay."""
+def _decay_mask(params: optax.Params, decayed: PyTree[bool] | None) -> PyTree[bool]:
+    """``decayed``, or True for every parameter if it is None."""
     return jax.tree.map(lambda w: True, params) if decayed is None else decayed

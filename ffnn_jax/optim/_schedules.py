@@ -1,11 +1,11 @@
 """Schedules: the learning rate alpha of (25) as a function of the updates so far.
 
-Of T updates the first r = T/5, rounded up, raise the rate in equal parts to its peak, the others
-bring it down in equal parts; the update after the last would have none. For n = 0, ..., T - 1,
+Of T updates the first r = T/5, rounded up, raise the rate linearly to its peak, and the others
+lower it linearly; the update after the last would have rate 0. For n = 0, ..., T - 1,
 
     alpha_n = peak min((n + 1) / r, (T - n) / (T - r))                          (schedule.1)
 
-so the first update has peak / r and both update r - 1 and update r have the peak.
+so the first update has rate peak / r, and both update r - 1 and update r have the peak rate.
 """
 
 import jax.numpy as jnp
@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, Int32
 
 
 def triangular(peak: float, steps: int) -> optax.Schedule:
-    """The learning rate that rises for a fifth of all updates and falls for the others.
+    """A learning rate that rises for a fifth of all updates and falls for the rest.
 
     Args:
         peak: the highest rate.

@@ -1,4 +1,4 @@
-"""What a run looks like: metrics, tables and figures, from numbers alone. It never trains."""
+"""Metrics, tables and figures of a run, from its numbers alone; nothing is trained here."""
 
 from ffnn_jax.reporting._contact_sheet import draw_contact_sheet
 from ffnn_jax.reporting._figures import (

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Int, UInt8
 from matplotlib.figure import Figure
 
-from ffnn_jax.reporting._figures import Drawing, plain
+from ffnn_jax.reporting._figures import Drawing, escape
 
 _INCHES = 0.55
 _FEW, _MOST = 20, 200
@@ -18,18 +18,18 @@ def draw_contact_sheet(
     class_names: Sequence[str],
     title: str,
 ) -> Figure:
-    """The first images of each class, a row a class, with its name and count.
+    """Draws the first images of each class, one row per class, with its name and count.
 
     Up to 20 classes are shown with ten images each; of more, the first 200 with three each, in
     columns.
     """
-    names = plain(class_names)[:_MOST]
+    names = escape(class_names)[:_MOST]
     classes = len(names)
-    each, columns = (10, 1) if classes <= _FEW else (3, 4)
+    per_class, columns = (10, 1) if classes <= _FEW else (3, 4)
     rows = -(-classes // columns)
-    size = 1.5 * columns + columns * each * _INCHES, rows * _INCHES + 0.6
+    size = 1.5 * columns + columns * per_class * _INCHES, rows * _INCHES + 0.6
     figure = Drawing(figsize=size, layout="constrained")
-    figure.suptitle(*plain([title]), fontsize=11)
+    figure.suptitle(*escape([title]), fontsize=11)
     panels = figure.subplots(rows, columns, squeeze=False)
     for panel in panels.flat:
         panel.set_axis_off()
@@ -40,17 +40,17 @@ def draw_contact_sheet(
             -0.01, 0.5, f"{name}\n{len(chosen):,}",
             transform=panel.transAxes, ha="right", va="center", fontsize=8,
         )  # fmt: skip
-        strip = _strip(images[chosen[:each]], each)
+        strip = _strip(images[chosen[:per_class]], per_class)
         panel.imshow(strip, "gray_r", vmin=0, vmax=255, interpolation="nearest")
     return figure
 
 
 def _strip(images: UInt8[np.ndarray, "n H W C"], count: int) -> np.ndarray:
-    """Images side by side, a white line between them; white where there are fewer."""
+    """Images side by side, separated by white lines; missing images are white."""
     _, height, width, channels = images.shape
     blank = 255 if channels >= 3 else 0
     strip = np.full((height, count * (width + 1) - 1, channels), blank, np.uint8)
-    for place, image in enumerate(images):
-        left = place * (width + 1)
+    for position, image in enumerate(images):
+        left = position * (width + 1)
         strip[:, left : left + width] = image
     return strip if channels in (3, 4) else strip[..., 0]

@@ -23,35 +23,35 @@ _BLUE, _ORANGE, _GREY = "#0072b2", "#d55e00", "0.45"
 
 
 class Drawing(Figure):
-    """A Matplotlib figure that a notebook shows by itself."""
+    """A Matplotlib figure that displays itself in a notebook."""
 
     def _repr_png_(self) -> bytes:
         return png(self)
 
 
 def png(figure: Figure) -> bytes:
-    """A figure as PNG for a screen."""
+    """A figure as PNG, at screen resolution."""
     stream = io.BytesIO()
     figure.savefig(stream, format="png", dpi=80, bbox_inches="tight", pad_inches=0.1)
     return stream.getvalue()
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Writes a figure as PNG, at 150 dots an inch, without a date."""
+    """Writes a figure as PNG, at 150 dots per inch, without a date."""
     metadata = {"Software": None}
     figure.savefig(path, dpi=150, bbox_inches="tight", pad_inches=0.1, metadata=metadata)
 
 
-def plain(names: Sequence[str]) -> list[str]:
-    """Names as Matplotlib draws them: a dollar sign begins no formula."""
+def escape(names: Sequence[str]) -> list[str]:
+    """Escapes names for Matplotlib: a dollar sign must not start a formula."""
     return [name.replace("$", r"\$") for name in names]
 
 
 def draw_filters(kernels: Float[np.ndarray, "KH KW C K"]) -> Figure:
     """The filters of a first convolution (the report's Figure 1).
 
-    One channel is drawn as signed weights about zero; three as colours, all filters on one
-    scale with grey for zero.
+    One channel is drawn as signed weights about zero; three as colours, with all filters on one
+    scale and grey for zero.
     """
     filters = np.moveaxis(kernels, -1, 0)
     largest = float(np.abs(filters).max()) or 1.0
@@ -74,7 +74,7 @@ def draw_misclassified(
     class_names: Sequence[str],
 ) -> Figure:
     """Up to 16 misclassified images with their true and predicted class (Figure 2)."""
-    class_names, shown = plain(class_names), min(len(images), 16)
+    class_names, shown = escape(class_names), min(len(images), 16)
     title = "Misclassified images: true class → predicted class"
     figure, panels = _grid(max(shown, 1), title if shown else "No image is misclassified")
     for panel, image, t, p in zip(panels, images[:16], true, predicted, strict=False):
@@ -84,25 +84,25 @@ def draw_misclassified(
 
 
 def draw_predictions(images: UInt8[np.ndarray, "N H W C"], captions: Sequence[str]) -> Figure:
-    """Images as a network sees them, each under its caption."""
-    figure, panels = _grid(len(images), "As the network sees them")
+    """Images as the network sees them, each with its caption."""
+    figure, panels = _grid(len(images), "Images as the network sees them")
     width, height = figure.get_size_inches()
     figure.set_size_inches(1.35 * width, 1.35 * height)
-    for panel, image, caption in zip(panels, images, plain(captions), strict=False):
+    for panel, image, caption in zip(panels, images, escape(captions), strict=False):
         panel.imshow(image.squeeze(-1) if image.shape[-1] == 1 else image, "gray_r", vmin=0)
         panel.set_title(caption, fontsize=8)
     return figure
 
 
 def draw_confusion(confusion: Confusion, class_names: Sequence[str]) -> Figure:
-    """The confusion matrix with its counts (Figure 3); colour shows the mistakes alone."""
-    class_names, classes = plain(class_names), len(class_names)
+    """The confusion matrix with its counts (Figure 3); colours show errors only."""
+    class_names, classes = escape(class_names), len(class_names)
     figure = Drawing(figsize=(2.2 + 0.52 * classes, 1.6 + 0.52 * classes), layout="constrained")
     axes = figure.subplots()
-    mistakes = np.where(np.eye(classes, dtype=bool), np.nan, confusion)
+    errors = np.where(np.eye(classes, dtype=bool), np.nan, confusion)
     axes.set_facecolor("0.93")
-    most = max(float(np.nan_to_num(mistakes).max()), _FEWEST_SHADES)
-    drawn = axes.imshow(mistakes, "Oranges", norm=PowerNorm(0.6, 0, most))
+    most = max(float(np.nan_to_num(errors).max()), _FEWEST_SHADES)
+    drawn = axes.imshow(errors, "Oranges", norm=PowerNorm(0.6, 0, most))
     for t, p in np.ndindex(classes, classes):
         count = confusion[t, p]
         dark = t != p and count > 0.6 * most
@@ -124,16 +124,16 @@ def draw_curves(history: Sequence[dict[str, Any]]) -> Figure:
     """Loss and accuracy against the step: a thin line for each seed, the mean in bold.
 
     Args:
-        history: lines with seed, step, loss, accuracy and validation_accuracy; None everywhere
-            for a run without validation images.
+        history: records with seed, step, loss, accuracy and validation_accuracy, which is None
+            throughout for a run without validation images.
     """
     figure = Drawing(figsize=(9, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2)
     _draw_lines(left, history, "loss", _BLUE, "training, smoothed")
     _draw_lines(right, history, "accuracy", _BLUE, "training, smoothed")
-    if any(line["validation_accuracy"] is not None for line in history):
+    if any(record["validation_accuracy"] is not None for record in history):
         _draw_lines(right, history, "validation_accuracy", _ORANGE, "validation, 10 batches")
-    left.set(title="Loss, with weight decay's term", xlabel="step", ylabel="loss", yscale="log")
+    left.set(title="Loss, including weight decay", xlabel="step", ylabel="loss", yscale="log")
     right.set(title="Accuracy", xlabel="step", ylabel="accuracy")
     left.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     left.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
@@ -146,8 +146,8 @@ def draw_curves(history: Sequence[dict[str, Any]]) -> Figure:
 
 
 def draw_precision_recall(confusion: Confusion, class_names: Sequence[str]) -> Figure:
-    """Precision, recall and F1 of each class (Table 1) as dots; no dot where there is no value."""
-    class_names, classes = plain(class_names), len(class_names)
+    """Precision, recall and F1 of each class (Table 1) as dots; undefined values have no dot."""
+    class_names, classes = escape(class_names), len(class_names)
     figure = Drawing(figsize=(6.4, 1.3 + 0.34 * classes), layout="constrained")
     axes = figure.subplots()
     values = {
@@ -183,8 +183,8 @@ def _grid(count: int, title: str) -> tuple[Figure, list[Any]]:
 def _draw_lines(
     axes: Any, history: Sequence[dict[str, Any]], key: str, colour: str, label: str
 ) -> None:
-    seeds = sorted({line["seed"] for line in history})
-    lines = [[(row["step"], row[key]) for row in history if row["seed"] == s] for s in seeds]
+    seeds = sorted({record["seed"] for record in history})
+    lines = [[(r["step"], r[key]) for r in history if r["seed"] == seed] for seed in seeds]
     if len(seeds) > 1:
         for points in lines:
             axes.plot(*zip(*points, strict=True), color=colour, alpha=0.3, linewidth=0.8)

@@ -4,11 +4,11 @@
 predicted one:
 
     accuracy     = sum_t c_tt / sum_tp c_tp
-    precision(k) = c_kk / sum_t c_tk, of the images called k those that are k
-    recall(k)    = c_kk / sum_p c_kp, of the images that are k those that are called k
+    precision(k) = c_kk / sum_t c_tk, the share of images predicted as k that are k
+    recall(k)    = c_kk / sum_p c_kp, the share of images of k that are predicted as k
     f1(k)        = 2 c_kk / (sum_t c_tk + sum_p c_kp), their harmonic mean
 
-A quotient by zero has no value: None.
+A quotient with denominator zero is None.
 """
 
 from collections.abc import Sequence
@@ -25,10 +25,12 @@ def confusion_matrix(
     """Counts of images by true class (row) and predicted class (column).
 
     Raises:
-        ValueError: the two differ in length, or a class is not one of 0 to classes - 1.
+        ValueError: the lengths differ, or a class is not in 0 to classes - 1.
     """
     if true.shape != predicted.shape:
-        raise ValueError(f"confusion_matrix: {true.shape} true, {predicted.shape} predicted")
+        raise ValueError(
+            f"confusion_matrix: shapes differ, true {true.shape}, predicted {predicted.shape}"
+        )
     for name, values in (("true", true), ("predicted", predicted)):
         if values.size and not 0 <= values.min() <= values.max() < classes:
             raise ValueError(f"confusion_matrix: {name} must be from 0 to {classes - 1}")
@@ -38,17 +40,17 @@ def confusion_matrix(
 
 
 def accuracy(confusion: Confusion) -> float | None:
-    """The share of images called by their own class."""
+    """The share of images whose predicted class is the true one."""
     return _quotients(confusion.trace()[None], confusion.sum()[None])[0]
 
 
 def precision(confusion: Confusion) -> list[float | None]:
-    """For each class, the share of the images called so that are so; None if none was."""
+    """For each class, the share of its predictions that are right; None if it has none."""
     return _quotients(confusion.diagonal(), confusion.sum(axis=0))
 
 
 def recall(confusion: Confusion) -> list[float | None]:
-    """For each class, the share of its images that are called so; None if it has none."""
+    """For each class, the share of its images predicted correctly; None if it has none."""
     return _quotients(confusion.diagonal(), confusion.sum(axis=1))
 
 

@@ -1,4 +1,4 @@
-"""The page of a run: one file that needs no network, made from what the run saved."""
+"""The page of a run: one self-contained file, built from the run's saved files."""
 
 import base64
 import json
@@ -16,9 +16,9 @@ from ffnn_jax.reporting._figures import png
 from ffnn_jax.reporting._metrics import Confusion, f1, precision, recall
 
 _FIGURES = {
-    "curves": "Loss with weight decay's term, and accuracy, against the step",
+    "curves": "Loss, including weight decay, and accuracy against the step",
     "filters": "Filters of the first convolution",
-    "misclassified": "The mistakes that were made with the highest probability",
+    "misclassified": "The misclassified images with the highest predicted probability",
     "precision_recall": "Precision, recall and F1 of each class",
 }
 _CAPTIONS = _FIGURES | {"confusion": "Confusion matrix"}
@@ -26,11 +26,11 @@ Result = Mapping[str, Any]
 
 
 def run_fragment(result: Result, figures: Mapping[str, Figure]) -> str:
-    """A run as a notebook shows it: its numbers and figures.
+    """The HTML that a notebook shows for a run: its numbers and figures.
 
     Args:
-        result: what ``result.json`` holds.
-        figures: by name.
+        result: content of ``result.json``.
+        figures: figures by name.
     """
     shown = [
         {"caption": caption, "data": _base64(png(figures[name]))}
@@ -45,10 +45,10 @@ def run_page(folder: Path) -> str:
     """The page of a run as HTML.
 
     Args:
-        folder: what the run left.
+        folder: the run's folder.
 
     Raises:
-        UserError: the folder is not one that a run left.
+        UserError: the folder is not that of a finished run.
     """
     result, settings = _read(folder / "result.json"), _read(folder / "config.json")
     try:
@@ -105,14 +105,14 @@ def _cards(result: Result) -> list[dict[str, str]]:
         "validation accuracy": _spread(result["validation_accuracy"]),
         "training accuracy": _spread(result["train_accuracy"]),
         "parameters": f"{result['parameters']:,}",
-        "training": f"{result['train_seconds']:.1f} s",
-        "images a second": f"{result['images_per_second']:,.0f}",
+        "training time": f"{result['train_seconds']:.1f} s",
+        "images per second": f"{result['images_per_second']:,.0f}",
     }
     return [{"name": name, "value": value} for name, value in shown.items()]
 
 
 def _spread(values: Sequence[float | None]) -> str:
-    """The mean in percent, with the deviation over seeds where there are several."""
+    """The mean in percent, with the standard deviation over several seeds."""
     known = [value for value in values if value is not None]
     if not known:
         return "–"
@@ -121,8 +121,8 @@ def _spread(values: Sequence[float | None]) -> str:
 
 
 def _confusion(confusion: Confusion, names: Sequence[str]) -> list[dict[str, Any]]:
-    mistakes = confusion - np.diag(confusion.diagonal())
-    most = max(int(mistakes.max()), 1)
+    errors = confusion - np.diag(confusion.diagonal())
+    most = max(int(errors.max()), 1)
     return [
         {
             "name": names[t],
@@ -135,8 +135,8 @@ def _confusion(confusion: Confusion, names: Sequence[str]) -> list[dict[str, Any
 def _cell(confusion: Confusion, names: Sequence[str], t: int, p: int, most: int) -> dict[str, Any]:
     count = int(confusion[t, p])
     kind = "right" if t == p else "none" if count == 0 else "wrong"
-    said = "called right" if t == p else f"called {names[p]}"
-    title = f"{count} of {int(confusion[t].sum())} images of {names[t]} {said}"
+    outcome = "classified correctly" if t == p else f"classified as {names[p]}"
+    title = f"{count} of {int(confusion[t].sum())} images of {names[t]} {outcome}"
     share = round(0.75 * count / most, 3) if t != p else 0
     return {"count": count, "kind": kind, "title": title, "share": share}
 
@@ -149,33 +149,33 @@ def _classes(confusion: Confusion, names: Sequence[str]) -> list[dict[str, Any]]
             "images": f"{int(confusion[k].sum()):,}",
             **{
                 key: "–" if value is None else f"{value:.4f}"
-                for key, value in zip(("precision", "recall", "f1"), own, strict=True)
+                for key, value in zip(("precision", "recall", "f1"), scores, strict=True)
             },
         }
-        for k, (name, own) in enumerate(zip(names, values, strict=True))
+        for k, (name, scores) in enumerate(zip(names, values, strict=True))
     ]
 
 
 def _figures(folder: Path) -> list[dict[str, str]]:
-    there = {name: folder / f"{name}.png" for name in _FIGURES}
+    paths = {name: folder / f"{name}.png" for name in _FIGURES}
     return [
         {
             "name": name,
             "caption": _FIGURES[name],
             "data": _base64(path.read_bytes()),
         }
-        for name, path in there.items()
+        for name, path in paths.items()
         if path.exists()
     ]
 
 
 def _settings(settings: Mapping[str, Any], result: Result) -> list[tuple[str, str]]:
-    """Each setting; that of validation only where the data set has no split for it."""
+    """Each setting; validation only if the data set has no validation split."""
     if "layers" not in settings:
         raise KeyError("layers")
-    shown = {key.replace("_", " "): _in_words(value) for key, value in settings.items()}
+    shown = {key.replace("_", " "): _to_text(value) for key, value in settings.items()}
     if len(result["data_sha256"]) > 2:
-        shown["validation"] = "none: the data set has a split for validation"
+        shown["validation"] = "unused: the data set has a validation split"
     return list(shown.items())
 
 
@@ -183,7 +183,7 @@ def _facts(result: Result) -> list[tuple[str, str]]:
     facts = {
         "device": ", ".join(f"{key} {value}" for key, value in result["device"].items()),
         "versions": ", ".join(f"{key} {value}" for key, value in result["versions"].items()),
-        "compiled in": f"{result['compile_seconds']:.1f} s",
+        "compilation time": f"{result['compile_seconds']:.1f} s",
         **{f"SHA-256 of {name}": digest for name, digest in result["data_sha256"].items()},
         **{
             f"SHA-256 of seed {seed}'s parameters": digest
@@ -193,17 +193,16 @@ def _facts(result: Result) -> list[tuple[str, str]]:
     return list(facts.items())
 
 
-def _in_words(value: Any) -> str:
-    """A setting's value; configurations as in "Conv(filters=16, size=5)"."""
+def _to_text(value: Any) -> str:
+    """A setting's value as text; configurations as in "Conv(filters=16, size=5)"."""
     if isinstance(value, dict):
-        given = (f"{key}={_field(one)}" for key, one in value.items() if key != "type")
-        fields = ", ".join(given)
+        fields = ", ".join(f"{key}={_field(v)}" for key, v in value.items() if key != "type")
         return f"{value['type']}({fields})" if "type" in value else fields or "none"
     if isinstance(value, list):
-        return ", ".join(map(_in_words, value)) or "none"
+        return ", ".join(map(_to_text, value)) or "none"
     return "all" if value is None else str(value)
 
 
 def _field(value: Any) -> str:
-    """A field of a description: layers inside a layer in brackets."""
-    return f"({_in_words(value)})" if isinstance(value, list) else str(value)
+    """A field of a configuration; nested layers in parentheses."""
+    return f"({_to_text(value)})" if isinstance(value, list) else str(value)

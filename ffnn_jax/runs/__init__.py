@@ -1,4 +1,4 @@
-"""A whole run: from settings to trained and tested models, and to the folder it leaves."""
+"""A complete run: from settings to trained and tested models, and to the folder of its results."""
 
 from ffnn_jax.runs._checkpoints import (
     CHECKPOINT_INTERVAL,

@@ -1,8 +1,8 @@
-"""Checkpoints of a run: one file a step in the run's folder, each whole or not there.
+"""Checkpoints of a run: one file per saved step in the run's folder, written atomically.
 
-A file holds every array of the run's state with its SHA-256, and what the run was asked for, in the
-form of ``models.save_arrays``. The last few are kept, and the best by validation. What cannot be
-read is named and put aside, and the one before it is used; a run never begins anew unasked.
+A file holds every array of the run's state with its SHA-256, and the run's settings, in the format
+of ``models.save_arrays``. The last few are kept, and the best by validation. An unreadable file is
+reported and set aside, and the one before it is used; a run never silently starts from scratch.
 """
 
 import dataclasses
@@ -31,19 +31,19 @@ _log = logging.getLogger(__name__)
 
 @dataclasses.dataclass
 class StopRequest:
-    """Whether a run is to end before its last step: the number of the signal that asks for it."""
+    """A request to end a run before its last step: the number of the signal received, if any."""
 
     signal: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint as it was read.
+    """A checkpoint read from its file.
 
     Attributes:
-        path: its file.
-        arrays: by name.
-        about: what JSON says: the step, what the run was asked for, what is shown, the history.
+        path: path of the file.
+        arrays: arrays by name.
+        about: its JSON part: step, settings, running metrics, history.
     """
 
     path: Path
@@ -52,15 +52,15 @@ class Checkpoint:
 
 
 class CheckpointManager(Callbacks):
-    """Keeps a run's snapshots in its folder, and passes on what the run tells.
+    """Saves a run's snapshots in its folder, and forwards the other callbacks.
 
     Args:
-        folder: of the run.
-        every: steps between two checkpoints, if not given as often as the run had them, or 1,000;
-            there is one before the first step, and one at the end, too.
-        start: where to go on; from the first step if not given.
-        stop: is asked at each stop whether the run is to end there.
-        listener: is told how the run goes.
+        folder: the run's folder.
+        every: steps between checkpoints; by default as in the resumed run, or 1,000. There is
+            also one before the first step, and one at the end.
+        start: checkpoint to resume from; by default the run starts at its first step.
+        stop: checked at each stop for a request to end the run.
+        listener: receives the other callbacks.
     """
 
     def __init__(
@@ -71,21 +71,21 @@ class CheckpointManager(Callbacks):
         stop: StopRequest | None = None,
         listener: Callbacks | None = None,
     ) -> None:
-        """Makes the folder of the checkpoints."""
+        """Creates the folder of checkpoints."""
         self._folder, self._start = folder / "checkpoints", start
         self._every = every or (start.about.get("every") if start else None) or CHECKPOINT_INTERVAL
         self._stop, self._listener = stop or StopRequest(), listener or Callbacks()
         self._run: Mapping[str, Any] = {}
         self._folder.mkdir(parents=True, exist_ok=True)
         for part in self._folder.glob(".*.part"):
-            part.unlink(missing_ok=True)  # of a process that was killed
+            part.unlink(missing_ok=True)  # left by a killed process
         self._best: float | None = None
 
     def on_metadata(self, run: Mapping[str, Any]) -> None:
-        """Takes what each checkpoint says of its run: settings, data, normalisation.
+        """Keeps the metadata that each checkpoint stores: settings, data, normalisation.
 
         Raises:
-            UserError: the run that is to go on had other data, or another normalisation of it.
+            UserError: the resumed run had other data, or another normalisation.
         """
         self._run = {**run, "every": self._every, "arithmetic": arithmetic()}
         if self._start is not None:
@@ -95,9 +95,9 @@ class CheckpointManager(Callbacks):
         self._best = _validation_of(self._folder / "best.npz", run)
 
     def on_begin(self, fresh: Snapshot) -> Snapshot:
-        """Goes on where the run was, or saves its beginning.
+        """Resumes from the checkpoint, or saves the initial state.
 
-        What is newer could not be read and is put aside; a new number of steps is kept at once.
+        Newer files could not be read and are set aside; a new number of steps is saved at once.
         """
         if self._start is None:
             self._save(dataclasses.replace(fresh, states=jax.device_get(list(fresh.states))))
@@ -114,46 +114,46 @@ class CheckpointManager(Callbacks):
         return snapshot
 
     def next_stop(self, step: int) -> int:
-        """The next step that a checkpoint is due at."""
+        """The next step at which a checkpoint is due."""
         return (step // self._every + 1) * self._every
 
     def on_stop(self, step: int, steps: int, snapshot: Callable[[], Snapshot]) -> None:
-        """Saves where that is due, and ends the run where that was asked for."""
-        ends = self._stop.signal
-        if ends is not None or step % self._every == 0 or step == steps:
+        """Saves a checkpoint if one is due, and ends the run if requested."""
+        signal = self._stop.signal
+        if signal is not None or step % self._every == 0 or step == steps:
             self._save(snapshot())
-        if ends is not None and step < steps:
-            raise RunInterruptedError(ends, f"saved at step {step:,}")
+        if signal is not None and step < steps:
+            raise RunInterruptedError(signal, f"saved at step {step:,}")
 
     def on_compile(self) -> None:
-        """Passes it on."""
+        """Forwards to the listener."""
         self._listener.on_compile()
 
     def on_progress(self, progress: Progress) -> None:
-        """Passes it on."""
+        """Forwards to the listener."""
         self._listener.on_progress(progress)
 
     def on_evaluate(self) -> None:
-        """Passes it on."""
+        """Forwards to the listener."""
         self._listener.on_evaluate()
 
     def on_test(self, accuracies: Sequence[float]) -> None:
-        """Passes it on."""
+        """Forwards to the listener."""
         self._listener.on_test(accuracies)
 
     def _save(self, snapshot: Snapshot) -> None:
-        looks = [one.validation_accuracy for one in snapshot.history if one.step == snapshot.step]
-        known = [look for look in looks if look is not None]
-        validation = float(np.mean(known)) if known else None
+        records = [record for record in snapshot.history if record.step == snapshot.step]
+        accuracies = [r.validation_accuracy for r in records if r.validation_accuracy is not None]
+        validation = float(np.mean(accuracies)) if accuracies else None
         about = {**self._run, **snapshot.to_json(), "validation": validation}
         path = self._folder / f"step-{snapshot.step:010}.npz"
         with writing(path):
             save_arrays(path, snapshot.to_arrays(), about)
-            self._note(path, validation)
+            self._update_best(path, validation)
         self._prune()
 
-    def _note(self, path: Path, validation: float | None) -> None:
-        """Makes the checkpoint the best one, if it is."""
+    def _update_best(self, path: Path, validation: float | None) -> None:
+        """Copies the checkpoint to ``best.npz`` if it is the best so far."""
         if validation is None or (self._best is not None and validation <= self._best):
             return
         part = self._folder / ".best.npz.part"
@@ -170,50 +170,50 @@ def last_checkpoint(folder: Path) -> Checkpoint:
     """The newest readable checkpoint of a run, falling back to the best.
 
     Raises:
-        UserError: there is none.
+        UserError: no checkpoint can be read.
     """
-    found: list[tuple[int | None, Path]] = [*_numbered(folder / "checkpoints")]
+    candidates: list[tuple[int | None, Path]] = [*_numbered(folder / "checkpoints")]
     best = folder / "checkpoints" / "best.npz"
     if best.exists():
-        found.append((None, best))
-    for step, path in found:
+        candidates.append((None, best))
+    for step, path in candidates:
         try:
             return _read(path, step)
         except UserError as error:
-            _log.warning("%s; the one before it is used", error)
-    if found:
-        raise UserError(f"{folder} has no checkpoint that can be read: nothing to resume")
-    raise UserError(f"{folder} ended before its first checkpoint: remove it and begin anew")
+            _log.warning("%s; using the one before it", error)
+    if candidates:
+        raise UserError(f"{folder} has no readable checkpoint: nothing to resume")
+    raise UserError(f"{folder} ended before its first checkpoint: remove it and start again")
 
 
 def _read(path: Path, step: int | None) -> Checkpoint:
-    """A checkpoint, of this step if one is given."""
+    """Reads a checkpoint, which must be of this step if one is given."""
     arrays, about, number = load_arrays(path)
     if "settings" not in about or not isinstance(about.get("step"), int):
-        raise UserError(f"{path}: no checkpoint of a run")
+        raise UserError(f"{path}: not a checkpoint of a run")
     if step not in (None, about["step"]):
-        raise UserError(f"{path}: it is of step {about['step']}")
+        raise UserError(f"{path}: it contains step {about['step']}")
     if number == 1:
-        about["settings"] = Settings.from_json(about["settings"]).to_json()  # as format 2 has them
+        about["settings"] = Settings.from_json(about["settings"]).to_json()  # as in format 2
     return Checkpoint(path, arrays, about)
 
 
 def _validation_of(best: Path, run: Mapping[str, Any]) -> float | None:
-    """The validation accuracy of the best checkpoint of this run; None if there is none."""
+    """The validation accuracy of this run's best checkpoint; None without one."""
     if not best.exists():
         return None
     try:
         about = _read(best, None).about
-        there, here = (_but_for_steps(of["settings"]) for of in (about, run))
-        if (there, about.get("data_sha256")) != (here, run["data_sha256"]):
-            raise UserError(f"{best}: of another run")
+        saved, current = (_without_steps(metadata["settings"]) for metadata in (about, run))
+        if (saved, about.get("data_sha256")) != (current, run["data_sha256"]):
+            raise UserError(f"{best}: from another run")
         return about["validation"]
     except UserError as error:
         _log.warning("%s; it will be replaced", error)
         return None
 
 
-def _but_for_steps(settings: Mapping[str, Any]) -> Any:
+def _without_steps(settings: Mapping[str, Any]) -> Any:
     """Settings as they are read from a file, without the number of steps."""
     return json.loads(json.dumps({**settings, "steps": 0}))
 
@@ -222,20 +222,20 @@ def _warn_of_other_arithmetic(start: Checkpoint, now: Mapping[str, Any]) -> None
     for name, value in start.about.get("arithmetic", {}).items():
         if now.get(name) != value:
             _log.warning(
-                "%s was %s, now it is %s: what follows may differ from an unbroken run",
+                "%s was %s and is now %s: results may differ from those of an uninterrupted run",
                 name, value, now.get(name),
             )  # fmt: skip
 
 
 def _numbered(folder: Path) -> list[tuple[int, Path]]:
-    """The checkpoints by step, the newest first."""
+    """The checkpoints by step, newest first."""
     files = ((_NAME.fullmatch(path.name), path) for path in folder.glob("step-*.npz"))
     return sorted(((int(name[1]), path) for name, path in files if name), reverse=True)
 
 
 def _require_same(checkpoint: Checkpoint, key: str, now: Any) -> None:
     if checkpoint.about.get(key) != now:
-        what = key.replace("_", " ")
+        name = key.replace("_", " ")
         raise UserError(
-            f"{checkpoint.path}: its {what} was {checkpoint.about.get(key)}, now it is {now}"
+            f"{checkpoint.path}: its {name} was {checkpoint.about.get(key)} and is now {now}"
         )

@@ -21,26 +21,28 @@ def compute(
     streaming: bool | None = None,
     debug_nans: bool = False,
 ) -> RunResult:
-    """Trains and tests one network for each seed.
+    """Trains and tests one network per seed.
 
     Args:
-        settings: what to compute.
-        splits: the images; those that the settings name if not given.
-        callbacks: are told how it goes, and keep checkpoints.
-        streaming: whether images stay on the host and are sent to the device ahead of their use;
-            if not given, where they would take more than half of the device's memory. The
-            batches are the same.
-        debug_nans: where a number is not finite, look for the operation that made it.
+        settings: settings of the run.
+        splits: the images; by default those named in the settings.
+        callbacks: observe the run's progress, and save checkpoints.
+        streaming: whether images stay on the host and are sent to the device ahead of use; by
+            default if they would take more than half of the device's memory. The batches are
+            the same.
+        debug_nans: whether to find the operation that produced a non-finite number.
 
     Raises:
-        UserError: settings and data do not fit, the data set is not prepared, or streaming needs
-            Grain, which is not installed; or the run that is to be resumed was another.
-        RunInterruptedError: the callbacks were asked to end the run.
-        DivergedError: a number became infinite or NaN; seed, step and array are named.
-        TypeError: the settings are no Settings.
+        UserError: settings and data do not match, the data set is not prepared, streaming
+            requires Grain, which is not installed, or the resumed run was another.
+        RunInterruptedError: the callbacks ended the run on request.
+        DivergedError: a number became infinite or NaN; the message names seed, step and array.
+        TypeError: the settings are not a Settings object.
     """
     if not isinstance(settings, Settings):
-        raise TypeError(f"compute: settings must be Settings, as of preset(), got {settings!r}")
+        raise TypeError(
+            f"compute: settings must be a Settings object, as from preset(), got {settings!r}"
+        )
     if splits is None:
         splits = load_splits(settings.dataset, train_images=settings.train_images)
     return run_plan(plan(settings, splits), callbacks, streaming, debug_nans)
@@ -52,7 +54,7 @@ def run_plan(
     streaming: bool | None = None,
     debug_nans: bool = False,
 ) -> RunResult:
-    """Trains and tests what was planned; arguments and errors are those of ``compute``."""
+    """Trains and tests the planned run; arguments and errors are those of ``compute``."""
     settings, splits, network = planned
     callbacks, images = callbacks or Callbacks(), _training_images(splits)
     streaming = not fits_on_device(images) if streaming is None else streaming
@@ -94,7 +96,7 @@ def run_plan(
 
 
 def _run_metadata(planned: Plan, seeds_data: list[SeedData]) -> dict[str, Any]:
-    """What a checkpoint says of its run, beside the state."""
+    """The metadata that a checkpoint stores beside the state."""
     return {
         "settings": planned.settings.to_json(),
         "data_sha256": {part.name: part.sha256 for part in planned.splits if part is not None},
@@ -105,18 +107,18 @@ def _run_metadata(planned: Plan, seeds_data: list[SeedData]) -> dict[str, Any]:
 
 
 def _training_images(splits: Splits) -> HostImages:
-    """Training images, and after them those of the validation split."""
+    """The training images, followed by those of the validation split."""
     parts = (part for part in splits[:2] if part is not None)
     return HostImages(tuple(Images(part.images, part.labels) for part in parts))
 
 
 def _seed_data(settings: Settings, splits: Splits, images: HostImages, seed: int) -> SeedData:
-    trained_on, validated_on = split(settings, splits, seed)
-    blocks = (block.pixels for block in images.in_chunks(trained_on))
-    normalisation = compute_normalisation(blocks, settings.pixel_scale, settings.normalisation)
-    return SeedData(jax.random.key(seed), trained_on, validated_on, normalisation)
+    train_indices, validation_indices = split(settings, splits, seed)
+    chunks = (chunk.pixels for chunk in images.in_chunks(train_indices))
+    normalisation = compute_normalisation(chunks, settings.pixel_scale, settings.normalisation)
+    return SeedData(jax.random.key(seed), train_indices, validation_indices, normalisation)
 
 
 def _accuracy(model: Model, images: HostImages, indices: np.ndarray) -> float:
-    correct = (model.predict(block.pixels) == block.labels for block in images.in_chunks(indices))
+    correct = (model.predict(chunk.pixels) == chunk.labels for chunk in images.in_chunks(indices))
     return float(np.mean(np.concatenate(list(correct))))

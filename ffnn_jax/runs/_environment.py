@@ -1,4 +1,4 @@
-"""Where a run was made: versions and device."""
+"""The environment of a run: versions and device."""
 
 import os
 import platform
@@ -12,12 +12,12 @@ _PACKAGES = ("ffnn-jax", "jax", "jaxlib", "numpy", "optax", "tensorflow-datasets
 
 
 def versions() -> dict[str, str]:
-    """The versions that decide a result."""
+    """The versions that results depend on."""
     return {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES}
 
 
 def device() -> dict[str, str | int | None]:
-    """The device that jax computes on, and how precise its float32 products are asked to be."""
+    """The device that jax computes on, and the configured precision of float32 products."""
     first = jax.devices()[0]
     return {
         "platform": first.platform,
@@ -30,7 +30,7 @@ def device() -> dict[str, str | int | None]:
 
 
 def arithmetic() -> dict[str, str | int | None]:
-    """What decides the bits of a run beside its settings: another value may give others."""
+    """Everything besides the settings that may change the bits of a run's results."""
     config = jax.config.values
     return {
         "jaxlib": version("jaxlib"),
@@ -45,5 +45,5 @@ def arithmetic() -> dict[str, str | int | None]:
 
 
 def processor_features() -> str:
-    """What decides which programs the processor can run, as far as the system tells it."""
+    """The processor features that compiled programs depend on, as far as the system lists them."""
     return f"{platform.machine()} {cpu_info('model name')} {cpu_info('flags')}"

@@ -1,4 +1,4 @@
-"""Run folders: numbered by default, never one that exists."""
+"""Run folders: numbered by default, and never an existing one."""
 
 import contextlib
 import itertools
@@ -16,21 +16,21 @@ _RUNS = Path("runs")
 
 
 def new_run_folder(preset: str, folder: Path | None = None) -> Path:
-    """Makes the folder of a run.
+    """Creates the folder of a run.
 
     Args:
         preset: names the numbered folder, as in runs/mnist-3.
-        folder: an explicit one instead.
+        folder: explicit folder to use instead.
 
     Raises:
-        UserError: the explicit folder exists, or the folder cannot be made.
+        UserError: the explicit folder exists, or the folder cannot be created.
     """
     try:
         if folder is not None:
             folder.mkdir(parents=True)
             return folder
         _RUNS.mkdir(exist_ok=True)
-        return next(path for path in _numbered(preset) if _made(path))
+        return next(path for path in _numbered(preset) if _created(path))
     except OSError as error:
         if folder is not None and os.path.lexists(folder):
             raise UserError(f"run-dir must not exist yet, {folder} does") from None
@@ -39,30 +39,30 @@ def new_run_folder(preset: str, folder: Path | None = None) -> Path:
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keeps other processes out of a run's folder; a lock ends with the process that has it.
+    """Locks a run's folder against other processes; the lock ends with its process.
 
     Raises:
-        UserError: another process has it; which, and where.
+        UserError: another process holds the lock; the message names it and its host.
     """
     owner = folder / "owner.json"
     try:
         with FileLock(folder / ".lock", blocking=False):
-            who = {"process": os.getpid(), "host": socket.gethostname()}
-            owner.write_text(json.dumps(who), encoding="utf-8")
+            identity = {"process": os.getpid(), "host": socket.gethostname()}
+            owner.write_text(json.dumps(identity), encoding="utf-8")
             try:
                 yield
             finally:
                 owner.unlink(missing_ok=True)
     except Timeout:
-        raise UserError(f"{folder} is in use by {_named(owner)}") from None
+        raise UserError(f"{folder} is in use by {_describe(owner)}") from None
 
 
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Says which file it was where one cannot be written.
+    """Names the file in errors raised while writing it.
 
     Raises:
-        OSError: with the file's name.
+        OSError: the file cannot be written; the message names it.
     """
     try:
         yield
@@ -70,22 +70,22 @@ def writing(path: Path) -> Iterator[None]:
         raise OSError(error.errno, f"{path} cannot be written: {error.strerror}") from None
 
 
-def _named(owner: Path) -> str:
+def _describe(owner: Path) -> str:
     try:
-        who = json.loads(owner.read_text(encoding="utf-8"))
-        return f"process {who['process']} on {who['host']}"
+        identity = json.loads(owner.read_text(encoding="utf-8"))
+        return f"process {identity['process']} on {identity['host']}"
     except (OSError, ValueError, KeyError, TypeError):
         return "another process"
 
 
 def _numbered(preset: str) -> Iterator[Path]:
-    """The folders after the highest number taken."""
+    """The folders numbered above the highest number in use."""
     taken = [path.name.removeprefix(f"{preset}-") for path in _RUNS.glob(f"{preset}-*")]
     first = max((int(number) for number in taken if number.isdecimal()), default=0) + 1
     return (_RUNS / f"{preset}-{number}" for number in itertools.count(first))
 
 
-def _made(path: Path) -> bool:
+def _created(path: Path) -> bool:
     try:
         path.mkdir()
     except FileExistsError:

@@ -1,4 +1,4 @@
-"""A run before it begins: settings and data that fit each other, and the network built of them."""
+"""A run before it starts: settings checked against the data, and the network built from them."""
 
 import dataclasses
 from collections.abc import Collection
@@ -17,27 +17,40 @@ from ffnn_jax.training import Split, split_validation
 
 
 class Plan(NamedTuple):
-    """What a run computes, found to fit.
+    """A run's settings, images and network, checked against each other.
 
     Attributes:
-        settings: of the run.
+        settings: settings of the run.
         splits: the images.
-        network: built of the settings' layers for these images.
+        network: network built from the settings' layers for these images.
     """
 
     settings: Settings
     splits: Splits
     network: Network
 
+    @property
+    def validation_size(self) -> int:
+        """The number of validation images."""
+        own = self.splits.validation
+        return self.settings.validation.images if own is None else len(own)
+
+    @property
+    def images_per_validation(self) -> int:
+        """How many of them are drawn for one validation during training."""
+        return self.settings.validation_batches * min(
+            self.settings.batch_size, self.validation_size
+        )
+
 
 def plan(settings: Settings, splits: Splits) -> Plan:
-    """Builds the network of a run, once settings and data are found to fit.
+    """Builds a run's network, after checking that settings and data match.
 
     Raises:
-        UserError: a layer or an augmentation does not fit the images, the outputs are not one a
-            class, the batch is larger than the training set, nothing is trained, a group with a
-            rate of its own has no parameters, a layer of one's own does not keep to the contract;
-            or the splits differ in images or classes.
+        UserError: a layer or an augmentation does not fit the images, there is not one output
+            per class, the batch is larger than the training set, nothing is trained, a group with
+            its own rate has no parameters, a custom layer breaks the contract, or the splits
+            differ in images or classes.
     """
     network = Network(settings.layers, splits.train.image_shape)
     outputs, classes = network.output_shape, len(splits.train.class_names)
@@ -48,26 +61,26 @@ def plan(settings: Settings, splits: Splits) -> Plan:
         augmentation.require_fits(splits.train.image_shape)
     for part in splits[1:]:
         if part is not None and _kind(part) != _kind(splits.train):
-            raise UserError(f"{part.name} has other images or classes than {splits.train.name}")
-    trained_on = len(split(settings, splits, settings.seed).train)
-    if settings.batch_size > trained_on:
-        size = settings.batch_size
-        raise UserError(f"batch-size must be at most the {trained_on} training images, got {size}")
+            raise UserError(f"{part.name} and {splits.train.name} differ in image shape or classes")
+    train_size = len(split(settings, splits, settings.seed).train)
+    if settings.batch_size > train_size:
+        batch = settings.batch_size
+        raise UserError(f"batch-size must be at most the {train_size} training images, got {batch}")
     _require_trained(network, settings)
     require_kept_contract(network)
     return Plan(settings, splits, network)
 
 
 def adapt_to_dataset(settings: Settings, splits: Splits, kept: Collection[str] = ()) -> Settings:
-    """A preset's settings with what another data set asks of them.
+    """Adapts a preset's settings to another data set.
 
-    The last layer, if it is dense, gives one output a class; at most a fifth of the training
-    images are drawn for validation.
+    The last layer, if dense, gets one output per class; at most a fifth of the training images
+    are used for validation.
 
     Args:
-        settings: of the preset.
-        splits: of the other data set.
-        kept: names of settings that were asked for, and stay.
+        settings: settings of the preset.
+        splits: splits of the other data set.
+        kept: names of explicitly given settings, which stay unchanged.
     """
     *layers, last = settings.layers
     if isinstance(last, Dense):
@@ -79,7 +92,7 @@ def adapt_to_dataset(settings: Settings, splits: Splits, kept: Collection[str] =
 
 
 def split(settings: Settings, splits: Splits, seed: int) -> Split:
-    """The training and validation images of a seed, by their indices among both together."""
+    """A seed's training and validation images, as indices into both together."""
     count = len(splits.train)
     if splits.validation is None:
         return split_validation(seed, count, settings.validation)
@@ -88,7 +101,7 @@ def split(settings: Settings, splits: Splits, seed: int) -> Split:
 
 
 def optimizer_of(settings: Settings, network: Network) -> optax.GradientTransformation:
-    """Momentum by the settings, for the parameters that are trained."""
+    """The momentum optimiser of the settings, for the trained parameters."""
     alpha: optax.ScalarOrSchedule = settings.learning_rate
     if settings.schedule == "triangular":
         alpha = triangular(alpha, settings.steps)
@@ -102,16 +115,16 @@ def optimizer_of(settings: Settings, network: Network) -> optax.GradientTransfor
 
 
 def _require_trained(network: Network, settings: Settings) -> None:
-    """Rejects a network in which nothing is trained, and rates of groups that it does not train."""
+    """Rejects a network without trained parameters, and rates of groups without any."""
     trained = [param for param in network.all_params if param.trained]
     if not trained:
-        raise UserError("layers: none has parameters that are trained")
+        raise UserError("layers: none has trained parameters")
     known = sorted({param.group for param in trained} - {""})
     for name, _ in settings.group_rates:
         if name not in known:
-            there = f"known: {', '.join(known)}" if known else "no trained parameter has a group"
+            hint = f"known: {', '.join(known)}" if known else "no trained parameter has a group"
             raise UserError(
-                f"group-rates: unknown group {name!r} ({there}){suggestion(name, known)}"
+                f"group-rates: unknown group {name!r} ({hint}){suggestion(name, known)}"
             )
 
 

@@ -1,6 +1,6 @@
-"""What a run computed, and how it is looked at.
+"""The results of a run, and how they are displayed.
 
-Matplotlib is imported where something is drawn: a run need not wait for it to begin.
+Matplotlib is imported only where something is drawn, so that runs start without it.
 """
 
 import dataclasses
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class RunResult:
-    """What a run computed, one entry a seed in every list; a notebook shows it as a picture.
+    """The results of a run, with one entry per seed in every list; a notebook shows its figures.
 
     Attributes:
-        settings: the settings of the run.
+        settings: settings of the run.
         splits: the images.
-        streaming: whether the images were sent to the device ahead of each step.
+        streaming: whether the images were streamed to the device.
         models: the trained models.
         trained: histories and times.
-        train_accuracy: over all images that the seed trained on.
-        validation_accuracy: over all its validation images; None where there are none.
-        test_probabilities: of every class for every test image.
+        train_accuracy: accuracy over all training images of the seed.
+        validation_accuracy: accuracy over all its validation images; None without any.
+        test_probabilities: probability of every class for every test image.
     """
 
     settings: Settings
@@ -48,7 +48,7 @@ class RunResult:
 
     @property
     def best(self) -> int:
-        """The model with the highest validation accuracy, the first of equals or of none."""
+        """Index of the (first) model with the highest validation accuracy; 0 without validation."""
         return int(np.argmax([-1.0 if one is None else one for one in self.validation_accuracy]))
 
     @property
@@ -63,7 +63,7 @@ class RunResult:
 
     @property
     def test_accuracy(self) -> list[float]:
-        """Over all test images."""
+        """Accuracy over all test images."""
         return accuracies(self.test_probabilities, self.splits.test.labels)
 
     @property
@@ -82,16 +82,16 @@ class RunResult:
         return None if first is None else np.asarray(model.params[first]["w"])
 
     def figures(self) -> "dict[str, Figure]":
-        """Every figure of the best model by its name; filters where a convolution has some."""
+        """Every figure of the best model by name; filters only if there is a convolution."""
         from ffnn_jax import reporting
 
         test, names = self.splits.test, self.splits.test.class_names
-        rows = most_confident_errors(self, self.best)
-        predicted = self.test_predicted[self.best][rows]
+        indices = most_confident_errors(self, self.best)
+        predicted = self.test_predicted[self.best][indices]
         confusion, kernels = self.confusions[self.best], self.first_kernels
         figures = {
             "misclassified": reporting.draw_misclassified(
-                test.images[rows], test.labels[rows], predicted, names
+                test.images[indices], test.labels[indices], predicted, names
             ),
             "confusion": reporting.draw_confusion(confusion, names),
             "precision_recall": reporting.draw_precision_recall(confusion, names),
@@ -102,13 +102,13 @@ class RunResult:
         return figures | {"filters": reporting.draw_filters(kernels)}
 
     def __repr__(self) -> str:
-        """Accuracies, the mean of several seeds, and the time."""
+        """Accuracies, averaged over the seeds, and the training time."""
         shares = {
             "test": self.test_accuracy,
             "validation": self.validation_accuracy,
             "training": self.train_accuracy,
         }
-        accuracies = ", ".join(f"{name} {_mean(of)}" for name, of in shares.items())
+        accuracies = ", ".join(f"{name} {_mean(values)}" for name, values in shares.items())
         seeds = f"{len(self.seeds)} seed{'s' if len(self.seeds) > 1 else ''}"
         spent = f"trained in {self.trained.train_seconds:.1f} s"
         return f"{self.settings.preset}, {seeds}: accuracy {accuracies}; {spent}"
@@ -122,12 +122,12 @@ class RunResult:
 def accuracies(
     probabilities: Sequence[Float[np.ndarray, "N K"]], labels: Int[np.ndarray, " N"]
 ) -> list[float]:
-    """The share of images whose most probable class is their own, by each model."""
+    """Each model's share of images whose most probable class is the true one."""
     return [float(np.mean(one.argmax(axis=1) == labels)) for one in probabilities]
 
 
 def result_to_json(result: RunResult) -> dict[str, Any]:
-    """What ``result.json`` holds; lists have one entry a seed."""
+    """The content of ``result.json``; lists have one entry per seed."""
     settings, splits, trained = result.settings, result.splits, result.trained
     summary = result.models[0].network.summary()
     images = len(result.models) * settings.steps * settings.batch_size
@@ -155,7 +155,7 @@ def result_to_json(result: RunResult) -> dict[str, Any]:
 
 
 def most_confident_errors(result: RunResult, model: int, count: int = 16) -> np.ndarray:
-    """Rows of the test images that are misclassified with the highest probability."""
+    """Indices of the test images that are misclassified with the highest probability."""
     probabilities = result.test_probabilities[model]
     wrong = np.flatnonzero(result.test_predicted[model] != result.splits.test.labels)
     confidence = probabilities[wrong].max(axis=1)

@@ -1,4 +1,4 @@
-"""The folder that a run leaves: settings, metrics, result, models, figures and tables."""
+"""Writes a run's folder: settings, metrics, result, models, figures and tables."""
 
 import json
 from pathlib import Path
@@ -11,13 +11,13 @@ from ffnn_jax.runs._result import RunResult, result_to_json
 
 
 def write_config(folder: Path, settings: Settings) -> None:
-    """Writes the settings, before a run begins."""
+    """Writes the settings, before a run starts."""
     folder.mkdir(parents=True, exist_ok=True)
     _write_json(folder / "config.json", settings.to_json())
 
 
 def write_run(folder: str | Path, result: RunResult) -> Path:
-    """Fills a run's folder, which is made if it is not there, and returns it.
+    """Writes a run's results to its folder, created if missing, and returns it.
 
     Figures and Table 1 are of the best model by validation.
     """
@@ -42,10 +42,10 @@ def write_run(folder: str | Path, result: RunResult) -> Path:
 
 
 def write_page(folder: Path) -> Path:
-    """Writes a run's page from what the run saved, and returns where it is.
+    """Writes a run's page from its saved files, and returns the page's path.
 
     Raises:
-        UserError: the folder is not one that a run left.
+        UserError: the folder is not that of a finished run.
     """
     from ffnn_jax.reporting import run_page
 

@@ -1,4 +1,4 @@
-"""Training: batches made on the device, one jitted step, the loop around it."""
+"""Training: batches drawn on the device, one jitted step, and the loop around it."""
 
 from ffnn_jax.training._accuracy import make_validation
 from ffnn_jax.training._augment import augment, crop, cutout, flip

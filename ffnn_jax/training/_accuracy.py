@@ -1,4 +1,4 @@
-"""How many images are classified right: in a batch, and in a few batches of validation images."""
+"""Classification accuracy: of a batch, and over a few batches of validation images."""
 
 from typing import Any
 
@@ -12,17 +12,17 @@ from ffnn_jax.training._sampling import SeedData, validation_indices
 
 
 def correct(logits: Float[Array, "N K"], labels: Int32[Array, " N"]) -> Bool[Array, " N"]:
-    """Whether the largest logit of each image is that of its class."""
+    """Whether each image's largest logit is that of its class."""
     return jax.lax.argmax(logits, 1, labels.dtype) == labels
 
 
 def make_validation(network: Network, batch_size: int, batches: int) -> jax.stages.Wrapped:
-    """Returns a jitted function that looks at a few random batches of validation images.
+    """Returns a jitted function that measures accuracy on a few random validation batches.
 
     Args:
         network: maps images to logits.
-        batch_size: images a batch, or all validation images if they are fewer.
-        batches: how many batches, each drawn anew from (seed, step).
+        batch_size: images per batch, or all validation images if there are fewer.
+        batches: number of batches, drawn from (seed, step).
 
     Returns:
         ``validate(state, source, seed_data)``, the accuracy over those batches; the source is all
@@ -38,6 +38,6 @@ def make_validation(network: Network, batch_size: int, batches: int) -> jax.stag
         if isinstance(source, Chunk):
             return jnp.mean(jax.lax.map(accuracy_of, source.images))
         indices = validation_indices(seed_data, state.step, batch_size, batches)
-        return jnp.mean(jax.lax.map(lambda drawn: accuracy_of(source.at(drawn)), indices))
+        return jnp.mean(jax.lax.map(lambda batch: accuracy_of(source.at(batch)), indices))
 
     return jax.jit(validate)

@@ -1,4 +1,4 @@
-"""Run callbacks: what a run tells, and what may decide where it begins and whether it goes on."""
+"""Run callbacks: they observe a run, and may decide where it starts and whether it continues."""
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -8,7 +8,7 @@ from ffnn_jax.training._snapshot import Snapshot
 
 
 class Progress(NamedTuple):
-    """Where a run stands, over all its seeds: means, and seconds still to go."""
+    """A run's progress: the step, means over all seeds, and the seconds left."""
 
     step: int
     steps: int
@@ -23,27 +23,27 @@ class Callbacks:
     """Run callbacks; the defaults do nothing."""
 
     def on_metadata(self, run: Mapping[str, Any]) -> None:
-        """Before training: settings, data and normalisation, as JSON's own types."""
+        """Called before training with settings, data and normalisation, as JSON types."""
 
     def on_begin(self, fresh: Snapshot) -> Snapshot:
-        """Where the run begins, given its state before the first step."""
+        """Returns the snapshot to start from, given the state before the first step."""
         return fresh
 
     def on_compile(self) -> None:
-        """The training step is being compiled."""
+        """Called before the training step is compiled."""
 
     def next_stop(self, step: int) -> int:
-        """The next step after this one at which ``on_stop`` is to be called."""
+        """Returns the next step after this one at which ``on_stop`` must be called."""
         return sys.maxsize
 
     def on_stop(self, step: int, steps: int, snapshot: Callable[[], Snapshot]) -> None:
-        """At each stop; may ask for the snapshot there, and what it raises ends the run."""
+        """Called at each stop; may take a snapshot there, and ends the run by raising."""
 
     def on_progress(self, progress: Progress) -> None:
-        """Some steps are done; at least every few seconds."""
+        """Called after some steps, at least every few seconds."""
 
     def on_evaluate(self) -> None:
-        """Training is done; all images are being classified, the test images first."""
+        """Called after training, before all images are classified, the test images first."""
 
     def on_test(self, accuracies: Sequence[float]) -> None:
-        """The test accuracy of every seed is known; the training images are next."""
+        """Called with each seed's test accuracy, before the training images are classified."""

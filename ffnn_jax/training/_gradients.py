@@ -1,15 +1,15 @@
 """The loss of a batch and its gradients: at once, or on a CPU in micro-batches that fit its cache.
 
-The loss is a mean over the N images, as (23) has it. Cut the batch into P micro-batches of equal
+The loss is a mean over the N images, as in (23). Split the batch into P micro-batches of equal
 size with losses L_1 ... L_P; then
 
     L = 1/P sum_p L_p                                                           (accumulate.1)
     dL/dw = 1/P sum_p dL_p/dw                                                   (accumulate.2)
 
-so they may be gone through one after another, and only their sum is kept. What the layers of one
-write is then still in the cache when its backward reads it. (accumulate.1) asks that the loss of an
-image does not depend on the others, and a state is updated once a step: a batch that the network
-mixes, or that changes its state, is taken at once.
+so they can be processed one after another, keeping only their sums. The activations of each are
+then still in the cache when its backward pass reads them. (accumulate.1) requires that the loss of
+an image does not depend on the others, and state is updated once per step: a batch that the network
+mixes, or that changes its state, is processed at once.
 """
 
 from collections.abc import Callable
@@ -25,15 +25,15 @@ from ffnn_jax.network import Network, Params, State, combine
 _LARGEST_MICRO_BATCH, _SMALLEST_MICRO_BATCH = 16, 8
 
 Batch = tuple[Num[Array, "N ..."], Integer[Array, " N"], Key[Array, " N"] | None]
-"""Inputs, labels, and a key for each image where layers draw."""
+"""Inputs, labels, and one key per image if layers are random."""
 Loss = Callable[
     [Params, Params, State, Batch], tuple[Float[Array, ""], tuple[Float[Array, "N K"], State]]
 ]
-"""(trained parameters, the others, state, batch) to the mean loss, the logits and the state."""
+"""Maps (trained parameters, frozen ones, state, batch) to the mean loss, logits and state."""
 
 
 def make_loss(network: Network, precision: str) -> Loss:
-    """The loss of a batch in training: layers in this precision, the loss itself in float32."""
+    """Returns the training loss of a batch: layers in this precision, the loss in float32."""
 
     def loss_of(
         trained: Params, frozen: Params, state: State, batch: Batch
@@ -50,7 +50,7 @@ def make_loss(network: Network, precision: str) -> Loss:
 
 
 def cast_to_compute(x: Num[Array, "N ..."], precision: str) -> Num[Array, "N ..."]:
-    """The inputs in the dtype that the layers compute in; tokens stay as they are."""
+    """Casts inputs to the dtype that the layers compute in; tokens are left unchanged."""
     narrow = precision == "bf16" and jnp.issubdtype(x.dtype, jnp.floating)
     return x.astype(jnp.bfloat16) if narrow else x
 
@@ -66,13 +66,12 @@ def loss_and_gradients(
     """Returns the loss, the logits, the state after the batch, and the gradients.
 
     Args:
-        loss_of: gives the mean of the images' losses, their logits, and the state.
-        trained: the parameters that are differentiated.
-        frozen: the others.
-        state: before the batch.
+        loss_of: returns the mean loss, the logits, and the state.
+        trained: parameters to differentiate.
+        frozen: the other parameters.
+        state: state before the batch.
         batch: inputs, labels and keys.
-        allows_micro_batches: whether micro-batches give the same result, as the network
-            says.
+        allows_micro_batches: whether the network gives the same result in micro-batches.
     """
     images = len(batch[1])
     size = _micro_batch_size(images) if allows_micro_batches else images
@@ -83,13 +82,13 @@ def loss_and_gradients(
         frozen,
         state,
         batch,
-        cpu=lambda *given: _accumulated(loss_of, size, *given),
-        default=lambda *given: _at_once(loss_of, *given),
+        cpu=lambda *args: _accumulated(loss_of, size, *args),
+        default=lambda *args: _at_once(loss_of, *args),
     )
 
 
 def _micro_batch_size(images: int) -> int:
-    """At most 16 images: the batch, or the largest from 8 to 16 that divides it, or else all."""
+    """At most 16 images: the batch, or its largest divisor from 8 to 16; without one, the batch."""
     if images <= _LARGEST_MICRO_BATCH:
         return images
     sizes = range(_LARGEST_MICRO_BATCH, _SMALLEST_MICRO_BATCH - 1, -1)
@@ -108,17 +107,16 @@ def _accumulated(
     loss_of: Loss, size: int, trained: Params, frozen: Params, state: State, batch: Batch
 ) -> tuple[Array, Array, State, Params]:
     """A scan over micro-batches that carries the sums of (accumulate.1) and (accumulate.2)."""
-    parts: Any = jax.tree.map(lambda a: a.reshape(-1, size, *a.shape[1:]), batch)
+    micro_batches: Any = jax.tree.map(lambda a: a.reshape(-1, size, *a.shape[1:]), batch)
 
-    def add(sums: Any, part: Batch) -> tuple[Any, Array]:
-        loss, logits, _, grads = _at_once(loss_of, trained, frozen, state, part)
+    def add(sums: Any, micro_batch: Batch) -> tuple[Any, Array]:
+        loss, logits, _, grads = _at_once(loss_of, trained, frozen, state, micro_batch)
         return jax.tree.map(jnp.add, sums, (loss, grads)), logits
 
-    first = jax.tree.map(lambda a: a[0], parts)
+    first = jax.tree.map(lambda a: a[0], micro_batches)
     shapes = jax.eval_shape(lambda: _at_once(loss_of, trained, frozen, state, first))
     zeros = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), (shapes[0], shapes[3]))
-    sums, logits = jax.lax.scan(add, zeros, parts)
-    loss, grads = jax.tree.map(
-        lambda total: total / len(parts[1]), sums
-    )  # (accumulate.1), (accumulate.2)
+    sums, logits = jax.lax.scan(add, zeros, micro_batches)
+    count = len(micro_batches[1])
+    loss, grads = jax.tree.map(lambda total: total / count, sums)  # (accumulate.1), (accumulate.2)
     return loss, logits.reshape(len(batch[1]), -1), state, grads

@@ -1,4 +1,4 @@
-"""Labelled inputs: on the host in parts, on the device at once or in chunks of batches."""
+"""Labelled inputs: on the host in parts, on the device all at once or in chunks of batches."""
 
 import dataclasses
 import math
@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from jaxtyping import Int32, Num
 
-_CHUNK_BYTES = 8 << 20  # of more, the system would take the memory back and clear it each time
+_CHUNK_BYTES = 8 << 20  # the system would reclaim and clear larger buffers each time
 
 
 class Images(NamedTuple):
@@ -24,7 +24,7 @@ class Images(NamedTuple):
 
 
 class Chunk(NamedTuple):
-    """The batches of the steps from ``first`` on: arrays (S, B, ...), indices (S, B)."""
+    """The batches of S steps starting at ``first``: arrays (S, B, ...), indices (S, B)."""
 
     first: Int32[Any, ""]
     images: Images
@@ -33,7 +33,7 @@ class Chunk(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class HostImages:
-    """Labelled images on the host, in parts whose indices are counted on; files may be mapped.
+    """Labelled images on the host, in parts indexed consecutively; they may be memory-mapped.
 
     Attributes:
         parts: images of one shape and dtype.
@@ -47,7 +47,7 @@ class HostImages:
 
     @property
     def image_bytes(self) -> int:
-        """Bytes an image."""
+        """Bytes per image."""
         pixels = self.parts[0].pixels
         return math.prod(pixels.shape[1:]) * pixels.dtype.itemsize
 
@@ -58,14 +58,14 @@ class HostImages:
         labels = np.empty(len(indices), np.int32)
         first = 0
         for part in self.parts:
-            here = (indices >= first) & (indices < first + len(part.labels))
-            pixels[here] = part.pixels[indices[here] - first]
-            labels[here] = part.labels[indices[here] - first]
+            inside = (indices >= first) & (indices < first + len(part.labels))
+            pixels[inside] = part.pixels[indices[inside] - first]
+            labels[inside] = part.labels[indices[inside] - first]
             first += len(part.labels)
         return Images(pixels, labels)
 
     def in_chunks(self, indices: Int32[np.ndarray, " B"]) -> Iterator[Images]:
-        """The images at these indices, about 8 MiB at a time."""
+        """Yields the images at these indices, about 8 MiB at a time."""
         count = max(_CHUNK_BYTES // self.image_bytes, 1)
         for start in range(0, len(indices), count):
             yield self.at(indices[start : start + count])
@@ -77,7 +77,7 @@ class HostImages:
         return Chunk(np.int32(first), images, indices)
 
     def concatenated(self) -> Images:
-        """All images in one."""
+        """All parts, concatenated."""
         if len(self.parts) == 1:
             return self.parts[0]
         return Images(*(np.concatenate(arrays) for arrays in zip(*self.parts, strict=True)))

@@ -1,7 +1,7 @@
-"""Where the steps find their images: all in the device's memory, or streamed ahead of their use.
+"""Image loaders: all images in the device's memory, or batches streamed ahead of use.
 
-The indices of a streamed batch are drawn from (seed, step) by the very function that a step in
-memory draws them with, so both see the same batches. What is sent at once is a chunk of them.
+The indices of a streamed batch are drawn from (seed, step) by the same function that a step uses
+with images in memory, so both see the same batches. They are sent in chunks of several batches.
 """
 
 import os
@@ -18,26 +18,26 @@ from ffnn_jax.training._images import Chunk, HostImages, Images
 from ffnn_jax.training._sampling import Sampling, SeedData, batch_indices, validation_indices
 from ffnn_jax.training._step import CHUNK_STEPS
 
-_SHARE = 0.5  # of the device's memory, for the images
+_SHARE = 0.5  # of the device's memory that images may take
 _CHUNK_BYTES = 32 << 20
 
 
 class Loader(Protocol):
-    """Gives the training chunk and the validation their source of images."""
+    """Supplies the images for training and validation."""
 
     chunk_steps: int
 
     def training(self, index: int, step: int) -> Images | Chunk:
-        """The source of the seed's steps from ``step`` on."""
+        """Returns the source of a seed's steps from ``step`` on."""
         ...
 
     def validation(self, index: int, step: int) -> Images | Chunk:
-        """The source of the seed's look at the validation images at ``step``."""
+        """Returns the source of a seed's validation at ``step``."""
         ...
 
 
 class InMemoryLoader:
-    """All images on the device, where each step gathers its own."""
+    """All images on the device, where each step gathers its batch."""
 
     chunk_steps = CHUNK_STEPS
 
@@ -55,7 +55,7 @@ class InMemoryLoader:
 
 
 class StreamingLoader:
-    """Images on the host; chunks of batches are sent to the device ahead of their use."""
+    """Images on the host; chunks of batches are sent to the device ahead of use."""
 
     def __init__(
         self, images: HostImages, seeds_data: Sequence[SeedData], settings: Settings
@@ -82,22 +82,22 @@ class StreamingLoader:
         return self._streams[index].chunk_at(step)
 
     def validation(self, index: int, step: int) -> Chunk:
-        """The batches of validation images."""
+        """The batches for validation."""
         indices = np.asarray(self._draw(self._seeds_data[index], jnp.asarray(step, "int32")))
         return jax.device_put(self._images.chunk(step, indices))
 
 
 class Stream:
-    """One seed's batches, chunk after chunk, on the device before they are asked for.
+    """One seed's batches, prefetched to the device chunk by chunk.
 
-    The chunks are made by a Grain iterator: while one is trained on, the next is gathered.
+    A Grain iterator builds the chunks: while one is trained on, the next is gathered.
 
     Args:
         images: training and validation images together.
         seed_data: the seed's key and indices.
-        sampling: how batches are taken.
-        steps: steps that will be asked for.
-        streams: how many share the device: with more of them, chunks are shorter.
+        sampling: how batches are drawn.
+        steps: total number of steps.
+        streams: number of streams sharing the device; the more, the shorter the chunks.
 
     Raises:
         UserError: Grain is not installed.
@@ -111,47 +111,47 @@ class Stream:
         steps: int,
         streams: int = 1,
     ) -> None:
-        """Starts nothing: the first chunk is made when it is asked for."""
+        """Starts nothing: the first chunk is built when it is requested."""
         self.chunk_steps = steps_per_chunk(streams * images.image_bytes * sampling.size)
         count = -(-steps // self.chunk_steps)
         draw = _host_draw(seed_data, sampling, self.chunk_steps)
 
-        def chunk(index: int) -> Chunk:
+        def make_chunk(index: int) -> Chunk:
             first = index * self.chunk_steps
             return images.chunk(first, draw(np.int32(first)))
 
         require_grain()
-        self._chunk, self._count = chunk, count
-        self._chunks = self._from(0)
+        self._make_chunk, self._count = make_chunk, count
+        self._chunks = self._chunks_from(0)
         self._current: Chunk | None = None
         self._last = -1
 
     def chunk_at(self, step: int) -> Chunk:
-        """The chunk that a step's batch is in; steps are asked for in order, and may be skipped.
+        """Returns the chunk with a step's batch; steps are requested in order, and may be skipped.
 
         Raises:
-            ValueError: the chunk was given before and is gone.
+            ValueError: the stream has passed this chunk.
         """
         index = step // self.chunk_steps
         if index < self._last:
-            raise ValueError(f"chunk_at: step {step} is behind the stream")
+            raise ValueError(f"chunk_at: the stream has passed step {step}")
         if index > self._last + 1:
-            self._chunks = self._from(index)
+            self._chunks = self._chunks_from(index)
         if index > self._last:
             self._current, self._last = next(self._chunks), index
         assert self._current is not None
         return self._current
 
-    def _from(self, first: int) -> Iterator[Chunk]:
-        """The chunks from this one on, each made while the one before it is used."""
+    def _chunks_from(self, first: int) -> Iterator[Chunk]:
+        """Iterates over the chunks from this one on, each built while the one before is in use."""
         import grain
 
         ahead = grain.ReadOptions(num_threads=1, prefetch_buffer_size=1)
-        numbers = grain.MapDataset.range(first, self._count)
-        chunks = numbers.map(self._chunk).to_iter_dataset(ahead)
-        place = jax.devices()[0]
+        indices = grain.MapDataset.range(first, self._count)
+        chunks = indices.map(self._make_chunk).to_iter_dataset(ahead)
+        device = jax.devices()[0]
         return iter(
-            grain.experimental.device_put(chunks, place, cpu_buffer_size=1, device_buffer_size=1)
+            grain.experimental.device_put(chunks, device, cpu_buffer_size=1, device_buffer_size=1)
         )
 
 
@@ -163,14 +163,14 @@ def fits_on_device(images: HostImages) -> bool:
 
 
 def steps_per_chunk(batch_bytes: int) -> int:
-    """As many steps as give about 32 MiB, at least 1 and at most a chunk's."""
+    """The number of steps whose batches take about 32 MiB, from 1 to ``CHUNK_STEPS``."""
     return min(max(_CHUNK_BYTES // batch_bytes, 1), CHUNK_STEPS)
 
 
 def _host_draw(
     seed_data: SeedData, sampling: Sampling, steps: int
 ) -> Callable[[Int32[Any, ""]], Int32[np.ndarray, "S B"]]:
-    """Draws the indices of the steps from one on, on the CPU: the device has other work."""
+    """Returns a function that draws a chunk's indices on the CPU: the device is busy."""
     cpu = jax.local_devices(backend="cpu")[0]
     host_seed_data = jax.device_put(seed_data, cpu)
 
@@ -181,7 +181,7 @@ def _host_draw(
             jnp.arange(steps, dtype="int32"),
         )
 
-    def on_the_host(first: Int32[Any, ""]) -> Int32[np.ndarray, "S B"]:
+    def draw_on_host(first: Int32[Any, ""]) -> Int32[np.ndarray, "S B"]:
         return np.asarray(draw(jax.device_put(first, cpu)))
 
-    return on_the_host
+    return draw_on_host

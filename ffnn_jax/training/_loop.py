@@ -1,4 +1,4 @@
-"""The loop around the compiled chunks: validation, progress, and one state for each seed."""
+"""The loop around the compiled chunks: validation, progress, and one state per seed."""
 
 import copy
 import functools
@@ -27,7 +27,7 @@ _CHUNK_SECONDS = 2.0
 
 
 class TrainingResult(NamedTuple):
-    """What training gives: parameters and state of each seed, histories, and the time it took."""
+    """The result of training: each seed's parameters and state, the history, and the times."""
 
     params: list[Params]
     state: list[State]
@@ -46,25 +46,25 @@ def train(
     streaming: bool = False,
     debug_nans: bool = False,
 ) -> TrainingResult:
-    """Trains one network for each seed, all in step.
+    """Trains one network per seed, all in lockstep.
 
-    On a CPU each seed's arithmetic is that of the seed alone, so its result is the same bit for
-    bit; where all seeds are one program, sums may be rounded in another order.
+    On a CPU each seed is computed as if it were alone, so its result is the same bit for bit;
+    where one program trains all seeds, sums may be rounded in another order.
 
     Args:
         network: maps images to logits.
-        optimizer: ours or any of optax's; it is given the parameters that are trained.
-        settings: steps, batch size, augmentations, validation, and the first seed_data's seed.
-        images: training and validation images together; the seeds_data say which are which.
-        seeds_data: one for each seed.
-        callbacks: are told how far the run is, keep snapshots, and may end it.
-        streaming: leave the images on the host and send each batch ahead of its use.
-        debug_nans: where a number is not finite, look for the operation that made it.
+        optimizer: ours or any of optax's; it receives only the trained parameters.
+        settings: steps, batch size, augmentations, validation, and the first seed.
+        images: training and validation images together; ``seeds_data`` holds the indices of each.
+        seeds_data: one entry per seed.
+        callbacks: observe the run's progress, save snapshots, and may end the run.
+        streaming: whether to keep images on the host and send each batch ahead of use.
+        debug_nans: whether to find the operation that produced a non-finite number.
 
     Raises:
         DivergedError: a loss, a parameter or a state became infinite or NaN; the message names the
-            seed, the step and the first array of the step that is not finite.
-        UserError: streaming was asked for and Grain is not installed.
+            seed, the step and the first non-finite array of the step.
+        UserError: streaming requires Grain, which is not installed.
     """
     callbacks = callbacks or Callbacks()
     fresh = [_fresh(network, optimizer, images, seed_data) for seed_data in seeds_data]
@@ -91,8 +91,10 @@ def train(
             history += _validated(trainer, runs, stop)
         step = stop
         spent = time.perf_counter() - compiled
-        now = functools.partial(_snapshot, step, trainer, runs, history, start.seconds + spent)
-        callbacks.on_stop(step, settings.steps, now)
+        take_snapshot = functools.partial(
+            _snapshot, step, trainer, runs, history, start.seconds + spent
+        )
+        callbacks.on_stop(step, settings.steps, take_snapshot)
         callbacks.on_progress(_progress(runs, step, start.step, settings, spent))
     states = trainer.states()
     seconds = start.seconds + time.perf_counter() - compiled
@@ -107,24 +109,24 @@ def _fresh(
     seed_data: SeedData,
 ) -> TrainState:
     """The seed's state before the first step."""
-    asked = network.needs_images()
-    if not asked:
+    count = network.needs_images()
+    if not count:
         return initial_state(network, optimizer, seed_data.key)
-    first = jnp.asarray(images.at(seed_data.train[:asked]).pixels)
+    first = jnp.asarray(images.at(seed_data.train[:count]).pixels)
     return initial_state(
         network, optimizer, seed_data.key, normalise(first, seed_data.normalisation)
     )
 
 
 def _validated(trainer: Trainer, runs: Sequence[RunningMetrics], step: int) -> list[Record]:
-    """A record of each seed, with the accuracy over validation images where there are some."""
-    for run, looked in zip(runs, trainer.validate(step), strict=True):
-        run.validation_accuracy = looked
+    """Validates each seed, and returns one record per seed."""
+    for run, accuracy in zip(runs, trainer.validate(step), strict=True):
+        run.validation_accuracy = accuracy
     return [_record(run, step) for run in runs]
 
 
 def _next_stop(step: int, first: int, settings: Settings, chunk_steps: int, spent: float) -> int:
-    """The step to stop at: the next look at validation, the end, or about two seconds on.
+    """The step to stop at: the next validation, the end, or about two seconds ahead.
 
     No chunk crosses a multiple of its length, where the next chunk begins.
     """
@@ -154,13 +156,13 @@ def _record(run: RunningMetrics, step: int) -> Record:
 def _progress(
     runs: list[RunningMetrics], step: int, first: int, settings: Settings, spent: float
 ) -> Progress:
-    looks = [run.validation_accuracy for run in runs if run.validation_accuracy is not None]
+    validated = [run.validation_accuracy for run in runs if run.validation_accuracy is not None]
     return Progress(
         step=step,
         steps=settings.steps,
         loss=float(np.mean([run.loss.value for run in runs])),
         accuracy=float(np.mean([run.accuracy.value for run in runs])),
-        validation_accuracy=float(np.mean(looks)) if looks else None,
+        validation_accuracy=float(np.mean(validated)) if validated else None,
         images_per_second=len(runs) * (step - first) * settings.batch_size / spent,
         seconds_left=spent / (step - first) * (settings.steps - step),
     )

@@ -1,7 +1,7 @@
-"""What ends a run whose numbers stop being finite: it says the seed, the step, and the first array.
+"""Ends a run whose numbers become infinite or NaN, naming the seed, the step, and the first array.
 
-The steps since all was finite are made again, one at a time and by the same program, so on a CPU
-they are the same bits; the one that fails is then gone through array by array.
+The steps since the last finite state are repeated one at a time by the same program, so on a CPU
+they give the same bits; the failing step is then examined array by array.
 """
 
 import dataclasses
@@ -29,16 +29,16 @@ _JAX = Path(jax.__file__).parent
 
 @dataclasses.dataclass
 class NanCheck:
-    """Lets the seeds go on as long as every number is finite.
+    """Runs the seeds' steps as long as every number is finite.
 
     Attributes:
         network: maps images to logits.
-        optimizer: the one of the seeds.
-        settings: those of the run.
-        loader: gives each step its images.
-        seeds_data: one for each seed, on the device.
+        optimizer: the seeds' optimiser.
+        settings: settings of the run.
+        loader: supplies each step's images.
+        seeds_data: one entry per seed, on the device.
         states: each seed's last finite state, on the host.
-        find_operation: whether the operation is looked for, too, that made the first such number.
+        find_operation: whether to also find the operation that produced the first such number.
     """
 
     network: Network
@@ -50,7 +50,7 @@ class NanCheck:
     find_operation: bool = False
 
     def run_steps(self, trainer: Trainer, step: int, stop: int) -> list[ChunkMetrics]:
-        """Makes the steps after ``step`` up to ``stop``; returns each seed's metrics of them.
+        """Runs the steps after ``step`` up to ``stop``; returns each seed's metrics.
 
         Raises:
             DivergedError: a loss, a parameter or the optimiser's state is infinite or NaN.
@@ -62,7 +62,7 @@ class NanCheck:
         return metrics
 
     def _first_failure(self, trainer: Trainer, step: int, stop: int) -> str:
-        """What to say of the first step that fails."""
+        """The message about the first step that fails."""
         for now in range(step, stop):
             trainer.restore(self.states)
             metrics, after = _run_steps(trainer, now, now + 1)
@@ -70,7 +70,7 @@ class NanCheck:
                 if not _is_finite(one):
                     return self._message(index, now)
             self.states = after
-        return f"steps {step + 1} to {stop} gave numbers that are not finite once, and not again"
+        return f"steps {step + 1} to {stop} gave non-finite numbers once, but not when repeated"
 
     def _message(self, index: int, step: int) -> str:
         state, seed_data = jax.device_put(self.states[index]), self.seeds_data[index]
@@ -83,16 +83,16 @@ class NanCheck:
             self.network, source, seed_data, state.step, sampling, settings.augmentations, size
         )
         where = f"seed {settings.seed + index}, step {step + 1}: "
-        told = next(
+        message = next(
             self._bad_arrays(state, batch),
-            "no array of this step is, once it is made again operation by operation",
+            "every array of this step is finite when repeated operation by operation",
         )
         if self.find_operation:
-            told += f"; {self._operation(state, batch)}"
-        return where + told
+            message += f"; {self._operation(state, batch)}"
+        return where + message
 
     def _bad_arrays(self, state: TrainState, batch: Batch) -> Iterator[str]:
-        """One line for each array of the step that is not finite, in the order of their making."""
+        """One message per non-finite array of the step, in order of computation."""
         for name, array in self._arrays(state, batch):
             bad = array.size - np.isfinite(array).sum()
             if bad:
@@ -120,7 +120,7 @@ class NanCheck:
             yield f"{name} after the step", array
 
     def _gradients(self, state: TrainState, batch: Batch) -> tuple[Array, Any, Any, Any]:
-        """The loss, the layers' state after the batch, the gradients, and what has them."""
+        """The loss, the layers' state after the batch, gradients, and trained parameters."""
         loss_of = make_loss(self.network, self.settings.precision)
         trained, frozen = partition(state.params, self.network.param_attribute("trained"))
         loss, _, after, grads = loss_and_gradients(
@@ -129,7 +129,7 @@ class NanCheck:
         return loss, after, grads, trained
 
     def _operation(self, state: TrainState, batch: Batch) -> str:
-        """The first operation of the step that gives a number that is not finite, and its line."""
+        """The first operation of the step that gives a non-finite number, and its line."""
         try:
             with jax.debug_nans(True), jax.debug_infs(True), jax.disable_jit():
                 _, _, grads, trained = self._gradients(state, batch)
@@ -153,7 +153,7 @@ def _is_finite(tree: Any) -> bool:
 
 
 def _place(error: FloatingPointError) -> str:
-    """The innermost line that is not jax's own."""
+    """The innermost line outside jax."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if not Path(frame.filename).is_relative_to(_JAX)]
-    return f"{own[-1].filename}:{own[-1].lineno}"
+    outside = [frame for frame in frames if not Path(frame.filename).is_relative_to(_JAX)]
+    return f"{outside[-1].filename}:{outside[-1].lineno}"

@@ -1,4 +1,4 @@
-"""Which images a seed trains on, and which of them each step takes: functions of (seed, step)."""
+"""Which images a seed trains on, and which of them each step uses: functions of (seed, step)."""
 
 from typing import Any, NamedTuple
 
@@ -24,7 +24,7 @@ class Split(NamedTuple):
 
 
 class SeedData(NamedTuple):
-    """What belongs to one seed: its key, its training and validation images, its normalisation.
+    """The data of one seed: key, training and validation images, and normalisation.
 
     Images are given by their indices; the normalisation is None where inputs are not images.
     """
@@ -36,14 +36,14 @@ class SeedData(NamedTuple):
 
 
 def split_validation(seed: int, count: int, validation: Validation) -> Split:
-    """Splits ``count`` training images in two.
+    """Splits ``count`` images into training and validation images.
 
-    Images for validation are the last of a permutation by the seed, or the last as they are.
+    The validation images are the last ones, with or without a permutation by the seed.
 
     Args:
-        seed: decides the permutation, which the training images keep.
-        count: images there are.
-        validation: how many are for validation, and which.
+        seed: determines the permutation, in which the training images stay.
+        count: number of images.
+        validation: how many images are for validation, and which.
 
     Raises:
         UserError: nothing would be left to train on.
@@ -58,56 +58,56 @@ def split_validation(seed: int, count: int, validation: Validation) -> Split:
 
 
 class Sampling(NamedTuple):
-    """How batches are taken from the training images.
+    """How batches are drawn from the training images.
 
     Attributes:
-        size: images a batch.
+        size: images per batch.
         kind: "independent", "epochs" or "epochs-partial", as in ``Settings``.
     """
 
     size: int
     kind: str = "independent"
 
-    def steps_an_epoch(self, count: int) -> int:
-        """How many batches go once through ``count`` images."""
+    def steps_per_epoch(self, count: int) -> int:
+        """The number of batches in one pass over ``count`` images."""
         partial = self.kind == "epochs-partial"
         return max(-(-count // self.size) if partial else count // self.size, 1)
 
     def epoch(self, step: Int32[Any, ""], count: int) -> Int32[Any, ""]:
-        """How often ``count`` images were gone through before this step."""
-        return step // self.steps_an_epoch(count)
+        """The number of completed passes over ``count`` images before this step."""
+        return step // self.steps_per_epoch(count)
 
     def partial_size(self, count: int) -> int:
-        """Images of the last batch of an epoch, if it is smaller than the others; else 0."""
+        """The size of an epoch's last batch if it is smaller than the others, otherwise 0."""
         return count % self.size if self.kind == "epochs-partial" else 0
 
     def is_last(self, step: Int32[Any, ""], count: int) -> Any:
         """Whether the step's batch is the last of an epoch."""
-        last = self.steps_an_epoch(count) - 1
+        last = self.steps_per_epoch(count) - 1
         return step % (last + 1) == last
 
 
 def key_of(seed_data: SeedData, purpose: int, step: Int32[Any, ""]) -> Key[Array, ""]:
-    """The key of one purpose at one step."""
+    """The key for one purpose at one step."""
     return jax.random.fold_in(jax.random.fold_in(seed_data.key, purpose), step)
 
 
 def batch_indices(
     seed_data: SeedData, step: Int32[Any, ""], sampling: Sampling
 ) -> Int32[Array, " size"]:
-    """The images of a step's batch, all different; a partial batch is filled by its last image.
+    """The indices of a step's batch, all distinct; a partial batch repeats its last image.
 
     Raises:
-        ValueError: a batch has more images than there are.
+        ValueError: the batch is larger than the training set.
     """
     count, size = seed_data.train.shape[0], sampling.size
     if size > count:
-        raise ValueError(f"batch_indices: a batch of {size} needs as many images, got {count}")
+        raise ValueError(f"batch_indices: batch size must be at most {count}, got {size}")
     if sampling.kind == "independent":
         return seed_data.train[
             sample_without_replacement(key_of(seed_data, BATCHES, step), size, count)
         ]
-    epoch, number = sampling.epoch(step, count), step % sampling.steps_an_epoch(count)
+    epoch, number = sampling.epoch(step, count), step % sampling.steps_per_epoch(count)
     positions = jnp.minimum(number * size + jnp.arange(size, dtype=jnp.int32), count - 1)
     return seed_data.train[permute(key_of(seed_data, EPOCHS, epoch), positions, count)]
 
@@ -115,11 +115,11 @@ def batch_indices(
 def validation_indices(
     seed_data: SeedData, step: Int32[Any, ""], size: int, batches: int
 ) -> Int32[Array, "batches size"]:
-    """A few batches of validation images; all of them where a batch asks for more."""
+    """The indices of a few validation batches, each of all images if fewer than ``size``."""
     count = seed_data.validation.shape[0]
 
-    def drawn(key: Key[Array, ""]) -> Int32[Array, " size"]:
+    def draw(key: Key[Array, ""]) -> Int32[Array, " size"]:
         return seed_data.validation[sample_without_replacement(key, min(size, count), count)]
 
     keys = jax.random.split(key_of(seed_data, VALIDATION, step), batches)
-    return jax.lax.map(drawn, keys)
+    return jax.lax.map(draw, keys)

@@ -1,6 +1,6 @@
-"""All that a run needs to resume: each seed's state, its running metrics, and the history.
+"""All that a run needs to resume: each seed's state and running metrics, and the history.
 
-A batch is a pure function of (seed, step), so nothing of the data has to be kept.
+A batch is a pure function of (seed, step), so no position in the data has to be saved.
 """
 
 import dataclasses
@@ -17,10 +17,10 @@ from ffnn_jax.training._step import TrainState
 
 
 class Record(NamedTuple):
-    """One line of a seed's history: the state of things after ``step`` steps.
+    """One record of a seed's history, after ``step`` steps.
 
-    Loss and accuracy are of the training batches, smoothed as in ``RunningMean``; the loss
-    includes weight decay's term. The validation accuracy is of a few random batches; None without
+    Loss and accuracy are those of the training batches, smoothed as in ``RunningMean``; the loss
+    includes weight decay's term. The validation accuracy is over a few random batches; None without
     validation images.
     """
 
@@ -33,13 +33,13 @@ class Record(NamedTuple):
 
 @dataclasses.dataclass
 class RunningMean:
-    """The mean of the first 20 values, from then on a moving average that keeps 0.995."""
+    """The mean of the first 20 values, then an exponential moving average with decay 0.995."""
 
     count: int = 0
     value: float = 0.0
 
     def add(self, values: Array | np.ndarray) -> None:
-        """Takes the values in order."""
+        """Adds the values in order."""
         for value in values.tolist():
             self.count += 1
             weight = 1 / self.count if self.count <= 20 else 1 - 0.995
@@ -58,14 +58,14 @@ class RunningMetrics:
 
 @dataclasses.dataclass(frozen=True)
 class Snapshot:
-    """A run after some steps.
+    """The state of a run after some steps.
 
     Attributes:
-        step: how many.
-        states: of each seed, on the host: parameters, state of the layers and the optimiser.
-        running_metrics: of each seed.
+        step: number of steps done.
+        states: each seed's parameters and state of layers and optimiser, on the host.
+        running_metrics: smoothed metrics of each seed.
         history: the records so far.
-        seconds: that training took so far.
+        seconds: training time so far.
     """
 
     step: int
@@ -75,7 +75,7 @@ class Snapshot:
     seconds: float = 0.0
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """Every leaf of the states by its name, as in "seed_0/params/conv_1/w"."""
+        """Every leaf of the states by name, as in "seed_0/params/conv_1/w"."""
         return {
             f"seed_{index}/{name}": np.asarray(leaf)
             for index, state in enumerate(self.states)
@@ -83,7 +83,7 @@ class Snapshot:
         }
 
     def to_json(self) -> dict[str, Any]:
-        """All but the arrays."""
+        """Everything but the arrays."""
         return {
             "step": self.step,
             "running_metrics": [dataclasses.asdict(one) for one in self.running_metrics],
@@ -93,46 +93,46 @@ class Snapshot:
 
 
 def snapshot_from(
-    arrays: Mapping[str, np.ndarray], said: Mapping[str, Any], template: Sequence[Any]
+    arrays: Mapping[str, np.ndarray], metadata: Mapping[str, Any], template: Sequence[Any]
 ) -> Snapshot:
-    """The snapshot that ``to_arrays`` and ``to_json`` wrote.
+    """Rebuilds a snapshot from its ``to_arrays`` and ``to_json``.
 
     Args:
-        arrays: the arrays by name.
-        said: the rest.
-        template: for each seed a state, or its shapes.
+        arrays: arrays by name.
+        metadata: everything else.
+        template: one state per seed, or its shapes.
 
     Raises:
-        UserError: the arrays are not those of such states; the first five that differ are named.
+        UserError: the arrays do not match the template; the first five that differ are named.
     """
     names = [
         {f"seed_{index}/{name}": leaf for name, leaf in by_path(state).items()}
         for index, state in enumerate(template)
     ]
     expected = {name: leaf for seed in names for name, leaf in seed.items()}
-    _require_alike(arrays, expected)
+    _require_same_arrays(arrays, expected)
     states = [
         jax.tree.unflatten(jax.tree.structure(state), [arrays[name] for name in seed])
         for state, seed in zip(template, names, strict=True)
     ]
     return Snapshot(
-        said["step"],
+        metadata["step"],
         states,
-        [_running_metrics(one) for one in said["running_metrics"]],
-        [Record(*record) for record in said["history"]],
-        said["seconds"],
+        [_running_metrics(one) for one in metadata["running_metrics"]],
+        [Record(*record) for record in metadata["history"]],
+        metadata["seconds"],
     )
 
 
-def _require_alike(arrays: Mapping[str, np.ndarray], expected: Mapping[str, Any]) -> None:
-    """Rejects arrays of other names, shapes or dtypes."""
+def _require_same_arrays(arrays: Mapping[str, np.ndarray], expected: Mapping[str, Any]) -> None:
+    """Rejects arrays with other names, shapes or dtypes."""
     differing = [
         f"{name} is {_kind(arrays.get(name))}, not {_kind(expected.get(name))}"
         for name in sorted({*arrays, *expected})
         if _kind(arrays.get(name)) != _kind(expected.get(name))
     ]
     if differing:
-        raise UserError(f"of another run: {'; '.join(differing[:5])}")
+        raise UserError(f"from another run: {'; '.join(differing[:5])}")
 
 
 def _kind(leaf: Any) -> str:

@@ -1,7 +1,7 @@
 """The training step, and the compiled scan over many of them.
 
-A step is a pure function of the state: its batch is drawn and augmented from (seed, step), so a
-state is all that is needed to go on, and the same state always goes on in the same way.
+A step is a pure function of the state: its batch is drawn and augmented from (seed, step), so
+training can resume from a state alone, and always continues from it in the same way.
 """
 
 from collections.abc import Callable
@@ -34,7 +34,7 @@ CHUNK_STEPS = 100
 
 
 class TrainState(NamedTuple):
-    """All that a step changes: parameters, state of the layers and the optimiser, steps done."""
+    """Everything a step changes: parameters, state of the layers and the optimiser, step count."""
 
     params: Params
     state: State
@@ -43,7 +43,7 @@ class TrainState(NamedTuple):
 
 
 class ChunkMetrics(NamedTuple):
-    """Loss, accuracy and weight decay's loss of each batch; NaN for steps that were not run."""
+    """Loss, accuracy and weight-decay loss of each batch; NaN for steps that were not run."""
 
     loss: Float[Array, " CHUNK_STEPS"]
     accuracy: Float[Array, " CHUNK_STEPS"]
@@ -62,10 +62,10 @@ def initial_state(
     """The state before the first step.
 
     Args:
-        network: whose parameters and state are drawn.
+        network: network to initialise.
         optimizer: ours or any of optax's.
-        key: the seed_data's, which decides every draw.
-        images: training images, normalised, for parameters that are computed from them.
+        key: the seed's key, which determines every draw.
+        images: normalised training images, for parameters that are computed from them.
     """
     params, state = network.init(jax.random.fold_in(key, INITIALISATION), images)
     trained, _ = partition(params, network.param_attribute("trained"))
@@ -81,26 +81,26 @@ def make_train_chunk(
     precision: str = "float32",
     sampling: str = "independent",
 ) -> jax.stages.Wrapped:
-    """Returns a jitted function that trains many steps as one compiled scan.
+    """Returns a jitted function that runs many training steps as one compiled scan.
 
     Args:
         network: maps images to logits.
-        optimizer: ours or any of optax's; it is given the parameters that are trained.
-        batch_size: images a step.
-        weight_decay: for the decay's loss among the metrics; the optimiser does the decaying.
-        augmentations: what happens to a batch once it is normalised, drawn from (seed, step).
-        precision: of what the layers compute, "float32" or "bf16", as in ``Settings``.
-        sampling: how batches are taken, as in ``Settings``.
+        optimizer: ours or any of optax's; it receives only the trained parameters.
+        batch_size: images per step.
+        weight_decay: for the weight-decay loss in the metrics; the optimiser applies the decay.
+        augmentations: applied to each normalised batch, drawn from (seed, step).
+        precision: precision of the layers, "float32" or "bf16", as in ``Settings``.
+        sampling: how batches are drawn, as in ``Settings``.
 
     Returns:
         ``chunk(state, stop, source, seed_data) -> (state, metrics)``: runs steps until
-        ``state.step`` is ``stop``, or 100 of them. The source is all images, of which each step
-        draws its batch, or a ``Chunk`` of batches: then no step is run that is beyond it. The
-        state is donated: the one passed in is gone. It is compiled once, whatever ``stop`` is.
+        ``state.step`` is ``stop``, at most 100. The source is all images, from which each step
+        draws its batch, or a ``Chunk`` of batches, which no step goes beyond. The state is
+        donated: the one passed in is deleted. It is compiled once, whatever ``stop`` is.
     """
-    taken = Sampling(batch_size, sampling)
+    batch_sampling = Sampling(batch_size, sampling)
     update = _make_update(network, optimizer, weight_decay, precision)
-    train_step = _make_train_step(network, update, taken, augmentations)
+    train_step = _make_train_step(network, update, batch_sampling, augmentations)
 
     def chunk(
         state: TrainState, stop: Int32[Any, ""], source: Images | Chunk, seed_data: SeedData
@@ -110,10 +110,10 @@ def make_train_chunk(
             steps = len(source.images.labels)
             stop = jnp.minimum(stop, source.first + steps)
 
-        def scanned(state: TrainState, _: None) -> tuple[TrainState, ChunkMetrics]:
-            return jax.lax.cond(state.step < stop, train_step, _rest, state, source, seed_data)
+        def scan_step(state: TrainState, _: None) -> tuple[TrainState, ChunkMetrics]:
+            return jax.lax.cond(state.step < stop, train_step, _skip, state, source, seed_data)
 
-        return jax.lax.scan(scanned, state, None, length=steps)
+        return jax.lax.scan(scan_step, state, None, length=steps)
 
     return jax.jit(chunk, donate_argnums=0)
 
@@ -129,7 +129,7 @@ def inputs_at(
 ) -> Batch:
     """The batch of a step: images normalised and augmented, labels, and keys for random layers.
 
-    A partial batch is the first ``size`` of what is drawn.
+    A partial batch is the first ``size`` images drawn.
     """
     drawn = _batch_at(source, seed_data, step, sampling)
     images, indices = jax.tree.map(lambda array: array[:size], drawn)
@@ -148,12 +148,10 @@ def _make_update(
     weight_decay: float,
     precision: str,
 ) -> Callable[[TrainState, Batch], tuple[TrainState, ChunkMetrics]]:
-    """Returns the function of one step once its batch is there: forward, backward, update."""
+    """Returns a function that runs one step on a batch: forward, backward, update."""
     loss_of = make_loss(network, precision)
-    is_trained, decayed = (
-        network.param_attribute("trained"),
-        network.trained_param_attribute("decayed"),
-    )
+    is_trained = network.param_attribute("trained")
+    decayed = network.trained_param_attribute("decayed")
 
     def update(before: TrainState, batch: Batch) -> tuple[TrainState, ChunkMetrics]:
         trained, frozen = partition(before.params, is_trained)
@@ -175,14 +173,14 @@ def _make_train_step(
     sampling: Sampling,
     augmentations: tuple[Augmentation, ...],
 ) -> Step:
-    """Returns the function of one step; a partial batch at the end of an epoch has its own."""
+    """Returns the step function, with a branch for an epoch's partial last batch."""
 
     def step_of(images: int) -> Step:
         def step(
             state: TrainState, source: Images | Chunk, seed_data: SeedData
         ) -> tuple[TrainState, ChunkMetrics]:
-            given = source, seed_data, state.step, sampling, augmentations, images
-            return update(state, inputs_at(network, *given))
+            args = source, seed_data, state.step, sampling, augmentations, images
+            return update(state, inputs_at(network, *args))
 
         return step
 
@@ -199,7 +197,7 @@ def _make_train_step(
     return train_step
 
 
-def _rest(
+def _skip(
     state: TrainState, source: Images | Chunk, seed_data: SeedData
 ) -> tuple[TrainState, ChunkMetrics]:
     """No-op step after ``stop``; its metrics are NaN."""
@@ -212,7 +210,7 @@ def _batch_at(
 ) -> tuple[Images, Int32[Array, " B"]]:
     """The images of a step's batch, and their indices."""
     if isinstance(source, Chunk):
-        place = step - source.first
-        return source.images.at(place), source.indices[place]
+        offset = step - source.first
+        return source.images.at(offset), source.indices[offset]
     indices = batch_indices(seed_data, step, sampling)
     return source.at(indices), indices

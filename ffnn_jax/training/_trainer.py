@@ -1,9 +1,9 @@
-"""How the seeds of a run are trained: each by itself from a thread a core, or all as one program.
+"""How the seeds of a run are trained: separately, with one thread per core, or all as one program.
 
-On a CPU one program of many seeds is slower than many of one, and threads, which keep a core busy
-while another seed waits for its own, take 0.76 to 0.93 of the time of one seed after another. A GPU
-and a TPU are left idle by the small step of one seed, so there one program makes the steps of all.
-``experiments/seeds.py`` times the ways.
+On a CPU one program for many seeds is slower than one program per seed, and threads, which keep the
+cores busy while other seeds wait, take 0.76 to 0.93 of the time of one seed after another. The
+small step of one seed leaves a GPU or TPU mostly idle, so there one program runs all seeds.
+``experiments/seeds.py`` times the alternatives.
 """
 
 import itertools
@@ -30,14 +30,14 @@ from ffnn_jax.training._step import (
 
 
 class Trainer(Protocol):
-    """The states of all seeds, and the compiled programs that change and look at them."""
+    """The states of all seeds, and the compiled programs that train and validate them."""
 
     def run_steps(self, step: int, stop: int) -> list[ChunkMetrics]:
-        """Makes the steps after ``step`` up to ``stop``; returns each seed's metrics."""
+        """Runs the steps after ``step`` up to ``stop``; returns each seed's metrics."""
         ...
 
     def validate(self, stop: int) -> Sequence[float | None]:
-        """Each seed's accuracy over a few batches of validation images; None without any."""
+        """Each seed's accuracy over a few validation batches; None without validation images."""
         ...
 
     def states(self) -> list[TrainState]:
@@ -45,7 +45,7 @@ class Trainer(Protocol):
         ...
 
     def restore(self, states: Sequence[TrainState]) -> None:
-        """Puts the seeds into these states."""
+        """Sets the seeds' states."""
         ...
 
 
@@ -57,15 +57,15 @@ def make_trainer(
     seeds_data: Sequence[SeedData],
     start: Sequence[TrainState],
 ) -> Trainer:
-    """The seeds in these states, in the way that is best for their device, compiled.
+    """Returns the trainer that is fastest on the seeds' device, with its programs compiled.
 
     Args:
         network: maps images to logits.
         optimizer: ours or any of optax's.
         settings: batch size, augmentations, precision and validation.
-        loader: gives each step its images.
-        seeds_data: one for each seed, on the device.
-        start: where each seed is.
+        loader: supplies each step's images.
+        seeds_data: one entry per seed, on the device.
+        start: each seed's state to start from.
     """
     states = jax.device_put(list(start))
     batch_size, decay = settings.batch_size, settings.weight_decay
@@ -79,30 +79,30 @@ def make_trainer(
         settings.sampling,
     )
     validate = make_validation(network, batch_size, settings.validation_batches)
-    way = _VmappedTrainer if _is_one_program(loader, seeds_data) else _ThreadedTrainer
-    return way(states, seeds_data, loader, _Programs(chunk, validate))
+    trainer = _VmappedTrainer if _is_one_program(loader, seeds_data) else _ThreadedTrainer
+    return trainer(states, seeds_data, loader, _Programs(chunk, validate))
 
 
 def _is_one_program(loader: Loader, seeds_data: Sequence[SeedData]) -> bool:
-    """Whether there are several seeds, with all images on a device that is no CPU."""
+    """Whether there are several seeds, with all images on a device other than a CPU."""
     (platform,) = {device.platform for device in seeds_data[0].train.devices()}
     return platform != "cpu" and len(seeds_data) > 1 and isinstance(loader, InMemoryLoader)
 
 
 class _Programs(NamedTuple):
-    """The training chunk and the validation, not yet compiled."""
+    """The training and validation functions, not yet compiled."""
 
     chunk: jax.stages.Wrapped
     validate: jax.stages.Wrapped
 
     def over_seeds(self) -> "_Programs":
-        """The same for states and seeds' data with an axis of seeds in front."""
+        """The same functions, over a leading seed axis of states and data."""
         chunk = jax.vmap(self.chunk, in_axes=(0, None, None, 0))
         validate = jax.vmap(self.validate, in_axes=(0, None, 0))
         return _Programs(jax.jit(chunk, donate_argnums=0), jax.jit(validate))
 
     def compiled(self, loader: Loader, state: Any, seed_data: Any) -> tuple[Any, Any]:
-        """Both, compiled; None for the second where there are no validation images."""
+        """Compiles both functions; the second is None without validation images."""
         source = loader.training(0, 0)
         chunk = self.chunk.lower(state, np.int32(0), source, seed_data).compile()
         if not seed_data.validation.shape[-1]:
@@ -111,7 +111,7 @@ class _Programs(NamedTuple):
 
 
 class _ThreadedTrainer:
-    """A program for one seed, called for each from a thread a core."""
+    """A program for one seed, called for every seed, with one thread per core."""
 
     def __init__(
         self,
@@ -124,10 +124,10 @@ class _ThreadedTrainer:
         self._chunk, self._validate = programs.compiled(loader, states[0], seeds_data[0])
 
     def run_steps(self, step: int, stop: int) -> list[ChunkMetrics]:
-        every = range(len(self._states))
-        sources = [self._loader.training(index, step) for index in every]
+        indices = range(len(self._states))
+        sources = [self._loader.training(index, step) for index in indices]
         with ThreadPoolExecutor(usable_cores()) as pool:
-            return list(pool.map(self._run_one, every, sources, itertools.repeat(stop)))
+            return list(pool.map(self._run_one, indices, sources, itertools.repeat(stop)))
 
     def validate(self, stop: int) -> Sequence[float | None]:
         if self._validate is None:
@@ -152,7 +152,7 @@ class _ThreadedTrainer:
 
 
 class _VmappedTrainer:
-    """One program for all seeds: states and seeds' data with an axis of seeds in front."""
+    """One program for all seeds: states and data have a leading seed axis."""
 
     def __init__(
         self,
@@ -162,14 +162,15 @@ class _VmappedTrainer:
         programs: _Programs,
     ) -> None:
         self._count, self._loader = len(states), loader
-        self._states, self._seeds_data = _stacked(states), _stacked(seeds_data)
-        every = self._states, self._seeds_data
-        self._chunk, self._validate = programs.over_seeds().compiled(loader, *every)
+        self._states, self._seeds_data = _stack(states), _stack(seeds_data)
+        self._chunk, self._validate = programs.over_seeds().compiled(
+            loader, self._states, self._seeds_data
+        )
 
     def run_steps(self, step: int, stop: int) -> list[ChunkMetrics]:
         source = self._loader.training(0, step)
         self._states, metrics = self._chunk(self._states, np.int32(stop), source, self._seeds_data)
-        return _unstacked(metrics, self._count)
+        return _unstack(metrics, self._count)
 
     def validate(self, stop: int) -> Sequence[float | None]:
         if self._validate is None:
@@ -178,16 +179,16 @@ class _VmappedTrainer:
         return np.asarray(self._validate(self._states, source, self._seeds_data)).tolist()
 
     def states(self) -> list[TrainState]:
-        return _unstacked(self._states, self._count)
+        return _unstack(self._states, self._count)
 
     def restore(self, states: Sequence[TrainState]) -> None:
-        self._states = _stacked(states)
+        self._states = _stack(states)
 
 
-def _stacked(trees: Sequence[Any]) -> Any:
+def _stack(trees: Sequence[Any]) -> Any:
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
 
 
-def _unstacked(tree: Any, count: int) -> list[Any]:
+def _unstack(tree: Any, count: int) -> list[Any]:
     host = jax.device_get(tree)
     return [jax.tree.map(lambda leaf, at=index: leaf[at], host) for index in range(count)]

@@ -1,37 +1,38 @@
-"""Is a hand-derived gradient right? A checker for anyone's ``custom_vjp``; it knows no layer.
+"""Checks hand-derived gradients: works on any ``custom_vjp`` and knows nothing about layers.
 
     from ffnn_jax.verify import assert_vjp
 
     assert_vjp(my_dense, reference_dense, "NxD", "DxK", "K", batch="N", linear=(0, 1, 2))
 
-``check_vjp`` compares an operation with its plain definition and returns a result with a row a
-check; ``assert_vjp`` raises with that table. The method, and why each check is there:
+``check_vjp`` compares an operation with its reference implementation and returns a result with one
+row per check; ``assert_vjp`` raises with that table. The method, and the reason for each check:
 
-- *Compare every cotangent with autodiff of an independent plain definition*, in float64, for a
-  random cotangent of the output, element by element at 1e-9. Float64, since in float32 a fault of
-  a thousandth hides in rounding and right rules are rejected. Random, since a cotangent of ones
-  cannot tell a sum from its average or see one that is dropped. Element by element, since a
-  tolerance on a norm hides small entries. This is the row "cotangents"; most faults end here.
-- *Do not trust the witness*: "differences" are of the operation's own value, one coordinate at a
-  time, and know neither autodiff nor the plain definition. "adjoint" needs no small step where
-  the operation is affine, <f(x + v) - f(x), u> = <v, dx(u)>, and so is sharp for large arguments.
-  "exact" runs sums and products on integers, where nothing rounds and bits must be equal.
-- *Use what every backward must be*: linear in the cotangent ("linearity"), and nothing for
-  nothing ("zero"). Both need no reference at all.
+- *Compare every cotangent with autodiff of an independent reference implementation*, in float64,
+  for a random cotangent of the output, element by element at 1e-9. Float64, because in float32 a
+  fault of one part in a thousand hides in rounding, and correct rules are rejected. Random, because
+  a cotangent of ones cannot tell a sum from a mean, or notice that it was dropped. Element by
+  element, because a tolerance on a norm hides small entries. This row, "cotangents", catches most
+  faults.
+- *Do not trust the reference*: "differences" are finite differences of the operation's own value,
+  one coordinate at a time, and use neither autodiff nor the reference. "adjoint" needs no small
+  step where the operation is affine, <f(x + v) - f(x), u> = <v, dx(u)>, and so is sharp for large
+  arguments. "exact" runs sums and products on integers, where nothing rounds and bits must agree.
+- *Use the properties of every backward*: it is linear in the cotangent ("linearity"), and maps zero
+  to zero ("zero"). Neither check needs a reference.
 - *Go where random numbers never go*: zeros, ties, NaN ("kinks": the caller states the convention,
-  and it is held to exactly) and a batch of none ("empty batch").
-- *Transform it as people will*: "jit", "vmap" over every choice of arguments, reverse mode
-  through "scan", "remat", and "grad of grad", which alone sees residuals that were cut off from
+  which must be met exactly) and a batch of size 0 ("empty batch").
+- *Transform it as users will*: "jit", "vmap" over every choice of arguments, reverse mode
+  through "scan", "remat", and "grad of grad", the only check that sees residuals detached from
   the arguments that they depend on.
-- *Train in the dtypes that people train in*: "float32", "bfloat16" and "float16" must keep the
-  dtype of their arguments and err by few of its epsilons; plain autodiff's error is noted beside.
-  An output may keep the dtype of the plain definition's, as statistics in float32.
-- *Share the batch*: "sharded" compiles for four devices, "shard_map" runs the rule on each
-  device's share. They run in a process of their own, which imports the functions by name.
+- *Run it in the dtypes used for training*: "float32", "bfloat16" and "float16" must preserve the
+  dtype of their arguments and err by only a few epsilons; autodiff's own error is noted beside
+  it. An output may have the reference's dtype instead, such as statistics in float32.
+- *Split the batch*: "sharded" compiles for four devices, "shard_map" runs the rule on each
+  device's shard. They run in a separate process, which imports the functions by name.
 
 Sizes come from a seeded sampler: first small and all different, so that a missing transpose
-cannot run, then a batch of one, then others. ``sizes`` replaces it. A failure names argument and
-index, and it ends with the call that repeats it. No setting of jax is left changed.
+cannot run, then a batch of one, then others; ``sizes`` overrides it. A failure names argument and
+index, and ends with the call that reproduces it. JAX's global settings are left unchanged.
 """
 
 from ffnn_jax.verify._arguments import Argument, Sizes, sample_sizes

@@ -1,4 +1,4 @@
-"""Elementwise comparison, and what it allows."""
+"""Elementwise comparison, and its tolerance."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -9,22 +9,22 @@ import numpy as np
 
 from ffnn_jax.verify._result import Check
 
-FLOAT64 = 1e-9
+_TOLERANCE = 1e-9
 
 
-def allowed_for(arrays: Sequence[np.ndarray]) -> float:
-    """1e-9 times the square root of the longest sum there can be over one of these arrays.
+def allowed_error(arrays: Sequence[np.ndarray]) -> float:
+    """1e-9 times the square root of the longest possible sum over one of these arrays.
 
-    Rounding errors of a sum of n terms grow as a random walk does.
+    The rounding error of a sum of n terms grows like a random walk.
     """
     longest = max((array.size for array in arrays), default=1)
-    return FLOAT64 * math.sqrt(max(longest, 1))
+    return _TOLERANCE * math.sqrt(max(longest, 1))
 
 
 def named_leaves(name: str, tree: Any) -> Iterator[tuple[str, Any]]:
-    """The arrays of a pytree, each by name and its place in the tree."""
-    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
-        yield f"{name}{jax.tree_util.keystr(path)}", leaf
+    """The arrays of a pytree, each with its name and path in the tree."""
+    for keys, leaf in jax.tree_util.tree_leaves_with_path(tree):
+        yield f"{name}{jax.tree_util.keystr(keys)}", leaf
 
 
 def compare(
@@ -33,29 +33,30 @@ def compare(
     """Compares pytrees element by element: |actual - expected| <= allowed (1 + |expected|).
 
     Args:
-        name: of the check.
-        names: of the top-level parts, for the place of the worst error.
+        name: the name of the check.
+        names: names of the top-level parts, to locate the worst error.
         actual: a tuple of pytrees.
-        expected: the same, of the right values; a NaN is equal to a NaN alone, and a part that is
-            None is not compared.
-        allowed: the largest relative error that passes; 0 asks for equality.
-        sizes: at which the values were met.
+        expected: the same for the expected values; NaN equals only NaN, and a part that is None
+            is not compared.
+        allowed: the largest relative error that passes; 0 requires equality.
+        sizes: the sizes of the arguments, as text.
     """
     worst, where = 0.0, ""
-    for part, ours, theirs in zip(names, actual, expected, strict=True):
-        if theirs is None:
+    for part, actual_part, expected_part in zip(names, actual, expected, strict=True):
+        if expected_part is None:
             continue
-        leaves, expected_leaves = list(named_leaves(part, ours)), jax.tree.leaves(theirs)
-        if len(leaves) != len(expected_leaves):
-            return Check(name, False, math.inf, allowed, part, "another structure")
-        for (place, a), b in zip(leaves, expected_leaves, strict=True):
+        actual_leaves = list(named_leaves(part, actual_part))
+        expected_leaves = jax.tree.leaves(expected_part)
+        if len(actual_leaves) != len(expected_leaves):
+            return Check(name, False, math.inf, allowed, part, "different structure")
+        for (path, a), b in zip(actual_leaves, expected_leaves, strict=True):
             a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
             if a.shape != b.shape:
                 note = f"shape {a.shape}, not {b.shape}"
-                return Check(name, False, math.inf, allowed, place, note)
+                return Check(name, False, math.inf, allowed, path, note)
             error, index = _largest(a, b)
             if error > worst or not where:
-                worst, where = error, f"{place}{list(index) if index else ''}{sizes}"
+                worst, where = error, f"{path}{list(index) if index else ''}{sizes}"
     return Check(name, worst <= allowed, worst, allowed, where)
 
 

@@ -1,4 +1,4 @@
-"""What the checks found: one row a check."""
+"""The results of the checks, one row per check."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -9,12 +9,12 @@ class Check:
     """One check's result.
 
     Attributes:
-        name: what was checked.
-        passed: whether it holds.
-        worst: the largest error met, relative to 1 + the size of the right value.
+        name: the name of the check.
+        passed: whether it passed.
+        worst: the largest error, relative to 1 + the magnitude of the expected value.
         allowed: the largest error that passes.
-        where: argument and index of the largest error, and the sizes at which it was met.
-        note: what else there is to say: a reason, or another rule's error for comparison.
+        where: argument, index and sizes of the largest error.
+        note: further information: a reason, or another rule's error for comparison.
     """
 
     name: str
@@ -26,7 +26,7 @@ class Check:
 
     @property
     def badness(self) -> float:
-        """Error in units of what is allowed; infinite where anything but a number went wrong."""
+        """The error relative to the allowed one; infinite for failures that have no error."""
         if self.allowed > 0:
             return self.worst / self.allowed
         return float("inf") if self.worst > 0 or not self.passed else 0.0
@@ -34,12 +34,12 @@ class Check:
 
 @dataclasses.dataclass(frozen=True)
 class VerificationResult:
-    """All checks of one operation; true when every one passed, printed as a table.
+    """The checks of one operation; true if all passed, printed as a table.
 
     Attributes:
-        subject: what was checked.
-        checks: a row a check.
-        again: the call or command that repeats the checks that failed.
+        subject: the name of the operation.
+        checks: one row per check.
+        again: the call or command that reruns the failed checks.
     """
 
     subject: str
@@ -56,7 +56,7 @@ class VerificationResult:
         return self.passed
 
     def __getitem__(self, name: str) -> Check:
-        """The check of that name."""
+        """The check with that name."""
         return {check.name: check for check in self.checks}[name]
 
     @property
@@ -65,7 +65,7 @@ class VerificationResult:
         return tuple(check.name for check in self.checks if not check.passed)
 
     def __str__(self) -> str:
-        """A table with a row a check, and below it how to repeat the failures."""
+        """A table with one row per check, followed by the call that reruns the failures."""
         head = ("check", "", "worst", "allowed", "where", "note")
         rows = [head, *(_cells(check) for check in self.checks)]
         widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
@@ -73,9 +73,9 @@ class VerificationResult:
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
             for row in rows
         ]
-        again = [] if self.passed or not self.again else [f"again: {self.again}"]
+        footer = [] if self.passed or not self.again else [f"again: {self.again}"]
         verdict = "all checks hold" if self.passed else f"fails {', '.join(self.failures)}"
-        return "\n".join([f"{self.subject}: {verdict}", *lines, *again])
+        return "\n".join([f"{self.subject}: {verdict}", *lines, *footer])
 
 
 def worst_of(checks: Iterable[Check]) -> Check:

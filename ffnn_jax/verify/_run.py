@@ -1,4 +1,4 @@
-"""All checks of one operation, or of several at once."""
+"""Runs the checks on an operation, in one setting or several."""
 
 import dataclasses
 import functools
@@ -17,7 +17,7 @@ from ffnn_jax.verify._subject import REDUCES, Function, Kink, Subject
 
 Task = Callable[[], Check | None]
 
-_AT_EVERY_SIZE = {
+_CHECKS_AT_ALL_SIZES = {
     "value": _values.check_value,
     "cotangents": _values.check_cotangents,
     "differences": _values.check_differences,
@@ -26,7 +26,7 @@ _AT_EVERY_SIZE = {
     "linearity": _values.check_linearity,
     "zero": _values.check_zero,
 }
-_AT_THE_FIRST_SIZES = {
+_CHECKS_AT_FIRST_SIZES = {
     "empty batch": _values.check_empty_batch,
     "jit": _transforms.check_jit,
     "vmap": _transforms.check_vmap,
@@ -34,9 +34,9 @@ _AT_THE_FIRST_SIZES = {
     "remat": _transforms.check_remat,
     "grad of grad": _transforms.check_second_order,
 }
-_AT_FIRST = {"jit", *_dtypes.DTYPES}
+_FIRST_SETTING_ONLY = {"jit", *_dtypes.DTYPES}
 CHECKS = (
-    *_AT_EVERY_SIZE, "kinks", *_AT_THE_FIRST_SIZES, *_dtypes.DTYPES, *_sharded.NAMES,
+    *_CHECKS_AT_ALL_SIZES, "kinks", *_CHECKS_AT_FIRST_SIZES, *_dtypes.DTYPES, *_sharded.NAMES,
 )  # fmt: skip
 
 
@@ -55,61 +55,61 @@ def check_vjp(
     shapes: int = 4,
     only: Sequence[str] = CHECKS,
 ) -> VerificationResult:
-    """Compares a differentiable function with its plain definition, in every way we know.
+    """Compares a differentiable function with its reference implementation, check by check.
 
     Args:
         op: the function, usually a ``jax.custom_vjp``.
-        reference: its plain definition in ordinary jax operations, which autodiff differentiates.
-        *arguments: what each argument is: "NxD" (real numbers; a name stands for one size
-            wherever it occurs), "4x7", "N:int<K" (integers below K; no cotangent), "N:>0"
-            (real numbers above 0), or an array whose shape and kind are taken.
-        batch: the name of the batch axis; it must lead each argument that has it.
-        reduces: how an output without the batch axis depends on it, "sum" or "mean"; or "mixed"
-            where examples of the batch depend on one another.
-        linear: places of arguments in which the function is affine, the others being fixed.
-        exact: whether it is made of sums and products alone.
-        empty_batch: whether a batch of none is defined.
-        kinks: points where the derivative is a convention, and the convention.
-        sizes: sizes for the names, in place of the sampler's; the first are the smallest.
-        seed: decides all sizes and values.
-        shapes: how many sets of sizes the sampler gives.
-        only: names of checks to run, of ``CHECKS``.
+        reference: the same function in ordinary JAX operations, differentiated by autodiff.
+        *arguments: one description per argument: "NxD" (real numbers; a name stands for the same
+            size wherever it occurs), "4x7", "N:int<K" (integers below K; no cotangent), "N:>0"
+            (positive real numbers), or an array with the argument's shape and kind.
+        batch: the name of the batch axis; it must come first in each argument that has it.
+        reduces: how an output without the batch axis reduces over it: "sum" or "mean"; or "mixed"
+            if examples of the batch depend on one another.
+        linear: indices of arguments in which the function is affine with the others fixed.
+        exact: whether it consists of sums and products only.
+        empty_batch: whether a batch of size 0 is defined.
+        kinks: points where the derivative is a convention, with that convention.
+        sizes: sets of sizes for the names, smallest first, instead of sampled ones.
+        seed: seed of all sizes and values.
+        shapes: number of sets of sizes to sample.
+        only: names of the checks to run, from ``CHECKS``.
 
     Returns:
-        A result with a row a check. A check that does not apply has none.
+        A result with one row for each check that applies.
 
     Raises:
-        ValueError: an argument is not described as above, a check is unknown, ``reduces`` is, or
-            the functions cannot be called with such arguments.
+        ValueError: an argument's description, a check or ``reduces`` is invalid, or the functions
+            cannot be called with such arguments.
     """
     unknown = [name for name in only if name not in CHECKS]
     if unknown:
         raise ValueError(f"check_vjp: unknown check {unknown[0]!r}; known: {', '.join(CHECKS)}")
     if reduces not in REDUCES:
         raise ValueError(f"check_vjp: reduces must be one of {REDUCES}, got {reduces!r}")
-    described = tuple(_described(argument) for argument in arguments)
-    leading = {argument.axes[0] for argument in described if argument.axes}
+    specs = tuple(_as_argument(argument) for argument in arguments)
+    leading = {argument.axes[0] for argument in specs if argument.axes}
     if batch is not None and batch not in leading:
         raise ValueError(f"check_vjp: no argument begins with the batch axis {batch!r}")
     subject = Subject(
-        op, reference, described, batch=batch, reduces=reduces, linear=tuple(linear), exact=exact,
+        op, reference, specs, batch=batch, reduces=reduces, linear=tuple(linear), exact=exact,
         empty_batch=empty_batch, kinks=tuple(kinks),
     )  # fmt: skip
-    chosen = list(sizes) if sizes else list(sample_sizes(described, batch, seed, shapes))
-    mismatch = _mismatch(subject, chosen[0])
+    chosen = list(sizes) if sizes else list(sample_sizes(specs, batch, seed, shapes))
+    mismatch = _shape_mismatch(subject, chosen[0])
     if mismatch:
         return VerificationResult(
-            _called(op), (Check("value", False, float("inf"), note=mismatch),)
+            _name_of(op), (Check("value", False, float("inf"), note=mismatch),)
         )
-    result = check_subjects(_called(op), [(subject, chosen)], seed, only)
+    result = check_subjects(_name_of(op), [(subject, chosen)], seed, only)
     settings = {
         "batch": batch, "reduces": reduces, "linear": linear, "exact": exact,
         "empty_batch": empty_batch, "kinks": kinks, "sizes": sizes, "seed": seed, "shapes": shapes,
         "only": list(result.failures),
     }  # fmt: skip
-    told = [f"{name}={value!r}" for name, value in settings.items() if value != _DEFAULTS[name]]
-    words = [_called(op), _called(reference), *(repr(str(a)) for a in described), *told]
-    return dataclasses.replace(result, again=f"check_vjp({', '.join(words)})")
+    changed = [f"{name}={value!r}" for name, value in settings.items() if value != _DEFAULTS[name]]
+    parts = [_name_of(op), _name_of(reference), *(repr(str(spec)) for spec in specs), *changed]
+    return dataclasses.replace(result, again=f"check_vjp({', '.join(parts)})")
 
 
 _DEFAULTS = {
@@ -118,7 +118,7 @@ _DEFAULTS = {
 
 
 def assert_vjp(op: Function, reference: Function, *arguments: Any, **settings: Any) -> None:
-    """Raises AssertionError, with the table, unless every check of ``check_vjp`` passes."""
+    """Raises AssertionError with the result table unless every check of ``check_vjp`` passes."""
     result = check_vjp(op, reference, *arguments, **settings)
     if not result:
         raise AssertionError(f"\n{result}")
@@ -130,91 +130,93 @@ def check_subjects(
     seed: int = 0,
     only: Sequence[str] = CHECKS,
 ) -> VerificationResult:
-    """One result of one operation under several settings, each with its own sizes.
+    """Checks one operation in several settings, each with its own sizes, as a single result.
 
-    What costs most and depends least on settings is checked under the first alone: "jit", which
-    compiles step by step, the dtypes, and the checks over devices.
+    The checks that cost most and depend least on the settings run in the first only: "jit", which
+    compiles operation by operation, the dtypes, and the multi-device checks.
 
     Args:
-        title: names the result.
-        subjects: the operation under each setting, and sizes, the smallest first.
-        seed: decides all values.
-        only: names of checks to run.
+        title: name of the result.
+        subjects: the operation in each setting, and its sizes, smallest first.
+        seed: seed of all values.
+        only: names of the checks to run.
     """
     requests = []
     if set(only) & set(_sharded.NAMES):
-        requests = [_sharded.request_for(subjects[0][0], subjects[0][1][0], seed)]
-    elsewhere = _sharded.ShardedChecks([request for request in requests if request])
+        requests = [_sharded.build_request(subjects[0][0], subjects[0][1][0], seed)]
+    sharded = _sharded.ShardedChecks([request for request in requests if request])
     tasks = [
         task
-        for place, (subject, sizes) in enumerate(subjects)
-        for task in _tasks(subject, sizes, seed, only if place == 0 else set(only) - _AT_FIRST)
+        for i, (subject, sizes) in enumerate(subjects)
+        for task in _tasks(
+            subject, sizes, seed, only if i == 0 else set(only) - _FIRST_SETTING_ONLY
+        )
     ]
-    found = [check for check in (task() for task in tasks) if check]
-    found += itertools.chain.from_iterable(elsewhere.results())
-    by_name = {name: [check for check in found if check.name == name] for name in CHECKS}
+    checks = [check for check in (task() for task in tasks) if check]
+    checks += itertools.chain.from_iterable(sharded.results())
+    by_name = {name: [check for check in checks if check.name == name] for name in CHECKS}
     return VerificationResult(
-        title, tuple(worst_of(checks) for checks in by_name.values() if checks)
+        title, tuple(worst_of(results) for results in by_name.values() if results)
     )
 
 
-def _mismatch(subject: Subject, sizes: Sizes) -> str:
-    """How the output's shape differs from the reference's, in words; rejects bad arguments."""
+def _shape_mismatch(subject: Subject, sizes: Sizes) -> str:
+    """A description of how the output shapes differ, or ""; rejects invalid arguments."""
     try:
         args = subject.draw(np.random.default_rng(0), sizes)
     except MemoryError as error:
-        raise ValueError(f"check_vjp: the arguments do not fit into memory ({error})") from None
+        raise ValueError(f"check_vjp: the arguments do not fit in memory ({error})") from None
     shapes = []
     for name, function in (("operation", subject.op), ("reference", subject.reference)):
         try:
             output = jax.eval_shape(function, *args)
         except Exception as error:
             reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-            taken = ", ".join(str(arg.shape) for arg in args)
-            message = f"check_vjp: the {name} cannot be called with shapes {taken} ({reason})"
+            passed = ", ".join(str(arg.shape) for arg in args)
+            message = f"check_vjp: the {name} cannot be called with shapes {passed} ({reason})"
             raise ValueError(message) from error
         shapes.append(str(jax.tree.map(lambda leaf: leaf.shape, output)))
     ours, theirs = shapes
-    return "" if ours == theirs else f"the output is {ours}, the reference's is {theirs}"
+    return "" if ours == theirs else f"the output shape is {ours}, the reference's {theirs}"
 
 
-def _called(function: Function) -> str:
-    """The name of a function, also of one with settings."""
+def _name_of(function: Function) -> str:
+    """The name of a function, also inside a ``functools.partial``."""
     function = function.func if isinstance(function, functools.partial) else function
     return getattr(function, "__name__", repr(function))
 
 
-def _described(argument: Any) -> Argument:
+def _as_argument(argument: Any) -> Argument:
     if isinstance(argument, Argument):
         return argument
     if isinstance(argument, str):
         return Argument.parse(argument)
     array = np.asarray(argument)
-    whole = np.issubdtype(array.dtype, np.integer)
-    below = str(int(array.max(initial=0)) + 1) if whole else None
+    is_integer = np.issubdtype(array.dtype, np.integer)
+    below = str(int(array.max(initial=0)) + 1) if is_integer else None
     return Argument(tuple(map(str, array.shape)), below)
 
 
 def _tasks(
     subject: Subject, sizes: Sequence[Sizes], seed: int, only: Collection[str]
 ) -> Iterator[Task]:
-    """The checks to run, each as a function of nothing."""
-    for name, check in _AT_THE_FIRST_SIZES.items():
+    """The checks to run, as functions without arguments."""
+    for name, check in _CHECKS_AT_FIRST_SIZES.items():
         if name in only:
             yield _task(subject, name, functools.partial(check, subject, sizes[0], seed))
-    for name, check in _AT_EVERY_SIZE.items():
-        for some in sizes if name in only else ():
-            yield _task(subject, name, functools.partial(check, subject, some, seed))
+    for name, check in _CHECKS_AT_ALL_SIZES.items():
+        for selected in sizes if name in only else ():
+            yield _task(subject, name, functools.partial(check, subject, selected, seed))
     if "kinks" in only:
         yield _task(subject, "kinks", functools.partial(_values.check_kinks, subject))
     for dtype in _dtypes.DTYPES:
-        for some in (sizes[0], sizes[-1])[: len(sizes)] if dtype in only else ():
-            check = functools.partial(_dtypes.check_dtype, subject, dtype, some, seed)
+        for selected in (sizes[0], sizes[-1])[: len(sizes)] if dtype in only else ():
+            check = functools.partial(_dtypes.check_dtype, subject, dtype, selected, seed)
             yield _task(subject, dtype, check)
 
 
 def _task(subject: Subject, name: str, check: Callable[[], Check | None]) -> Task:
-    """The check in float64 on the CPU; an exception is a failure, told in one line."""
+    """The check, in float64 on the CPU; an exception becomes a failure with a one-line note."""
 
     def run() -> Check | None:
         try:

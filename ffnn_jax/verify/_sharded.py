@@ -1,6 +1,6 @@
-"""Checks over four devices, in a process of their own: devices are counted once in a process.
+"""Checks over four devices, in a subprocess, because a process cannot change its device count.
 
-The process imports operation and reference by name, so functions without one are not checked.
+The subprocess imports operation and reference by name; functions it cannot import are skipped.
 """
 
 import dataclasses
@@ -17,7 +17,7 @@ import numpy as np
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from ffnn_jax.verify._arguments import Argument, Sizes
-from ffnn_jax.verify._compare import allowed_for, compare
+from ffnn_jax.verify._compare import allowed_error, compare
 from ffnn_jax.verify._result import Check
 from ffnn_jax.verify._subject import Function, Subject, value_and_cotangents
 
@@ -26,23 +26,23 @@ _DEVICES = 4
 _AXIS = "devices"
 
 
-def name_of(function: Function) -> dict[str, Any] | None:
-    """Where to import a function from, and its settings; None if it cannot be imported."""
+def import_path(function: Function) -> dict[str, Any] | None:
+    """Where to import a function from, and its keywords; None if it cannot be imported."""
     settings: dict[str, Any] = {}
     if isinstance(function, functools.partial):
         if function.args:
             return None
         function, settings = function.func, dict(function.keywords)
     module, name = getattr(function, "__module__", ""), getattr(function, "__name__", "")
-    found = getattr(sys.modules.get(module), name, None)
-    if found is not function or module == "__main__":
+    imported = getattr(sys.modules.get(module), name, None)
+    if imported is not function or module == "__main__":
         return None
     return {"module": module, "name": name, "settings": settings}
 
 
-def request_for(subject: Subject, sizes: Sizes, seed: int) -> dict[str, Any] | None:
-    """The question to the process, or None where it cannot be asked."""
-    op, reference = name_of(subject.op), name_of(subject.reference)
+def build_request(subject: Subject, sizes: Sizes, seed: int) -> dict[str, Any] | None:
+    """The request to the subprocess, or None if it cannot run the checks."""
+    op, reference = import_path(subject.op), import_path(subject.reference)
     if subject.batch is None or op is None or reference is None:
         return None
     return {
@@ -57,10 +57,10 @@ def request_for(subject: Subject, sizes: Sizes, seed: int) -> dict[str, Any] | N
 
 
 class ShardedChecks:
-    """Checks of several subjects, begun at once and read when they are done."""
+    """Checks of several subjects, started immediately and collected when they finish."""
 
     def __init__(self, requests: list[dict[str, Any]]) -> None:
-        """Starts the process, unless there is nothing to ask."""
+        """Starts the subprocess, unless there are no requests."""
         self._process = None
         if requests:
             flags = f"{os.environ.get('XLA_FLAGS', '')} "
@@ -80,20 +80,20 @@ class ShardedChecks:
             )
 
     def results(self) -> list[list[Check]]:
-        """The checks of each subject, in order."""
+        """Waits for the subprocess; returns the checks of each subject, in order."""
         if self._process is None:
             return []
-        printed, complaint = self._process.communicate()
+        stdout, stderr = self._process.communicate()
         if self._process.returncode:
-            raise RuntimeError(f"the process with {_DEVICES} devices failed:\n{complaint}")
-        return [[Check(**row) for row in rows] for rows in json.loads(printed)]
+            raise RuntimeError(f"the subprocess with {_DEVICES} devices failed:\n{stderr}")
+        return [[Check(**row) for row in rows] for rows in json.loads(stdout)]
 
 
 def check_on_devices(request: dict[str, Any]) -> list[Check]:
-    """In the process: both checks of one subject."""
+    """Runs both checks of one subject, in the subprocess."""
     subject = Subject(
-        _imported(request["op"]),
-        _imported(request["reference"]),
+        _import(request["op"]),
+        _import(request["reference"]),
         tuple(map(Argument.parse, request["arguments"])),
         batch=request["batch"],
         reduces=request["reduces"],
@@ -102,15 +102,15 @@ def check_on_devices(request: dict[str, Any]) -> list[Check]:
     args = subject.draw(generator, request["sizes"])
     dz = subject.draw_cotangent(generator, args)
     expected = subject.pull(args, dz)
-    carries = _output_carries(subject, request["sizes"])
-    names, allowed = ("z", "cotangents"), allowed_for(args)
+    has_batch = _outputs_with_batch(subject, request["sizes"])
+    names, allowed = ("z", "cotangents"), allowed_error(args)
     checks = []
-    ways = dict(zip(NAMES, (_with_shardings, _with_shard_map), strict=True))
+    runs = dict(zip(NAMES, (_with_shardings, _with_shard_map), strict=True))
     if subject.reduces == "mixed":
-        del ways["shard_map"]
-    for name, run in ways.items():
+        del runs["shard_map"]
+    for name, run in runs.items():
         try:
-            actual = run(subject, args, dz, carries)
+            actual = run(subject, args, dz, has_batch)
             checks.append(compare(name, names, actual, expected, allowed))
         except Exception as error:
             note = f"{type(error).__name__}: {str(error).splitlines()[0]}"
@@ -118,25 +118,25 @@ def check_on_devices(request: dict[str, Any]) -> list[Check]:
     return checks
 
 
-def _imported(place: dict[str, Any]) -> Function:
-    function = getattr(importlib.import_module(place["module"]), place["name"])
-    return functools.partial(function, **place["settings"]) if place["settings"] else function
+def _import(location: dict[str, Any]) -> Function:
+    function = getattr(importlib.import_module(location["module"]), location["name"])
+    return functools.partial(function, **location["settings"]) if location["settings"] else function
 
 
-def _output_carries(subject: Subject, sizes: Sizes) -> Any:
-    """Whether each output has the batch axis in front: whether its size follows the batch's."""
+def _outputs_with_batch(subject: Subject, sizes: Sizes) -> Any:
+    """Whether each output has a leading batch axis: whether its size changes with the batch."""
     generator = np.random.default_rng(0)
 
     def outputs(batch: int) -> Any:
         args = subject.draw(generator, {**sizes, str(subject.batch): batch})
         return jax.eval_shape(subject.reference, *args)
 
-    few, many = outputs(_DEVICES), outputs(2 * _DEVICES)
-    return jax.tree.map(lambda a, b: a.shape[:1] != b.shape[:1], few, many)
+    small, large = outputs(_DEVICES), outputs(2 * _DEVICES)
+    return jax.tree.map(lambda a, b: a.shape[:1] != b.shape[:1], small, large)
 
 
-def _spec(carries: bool) -> PartitionSpec:
-    return PartitionSpec(_AXIS) if carries else PartitionSpec()
+def _spec(has_batch: bool) -> PartitionSpec:
+    return PartitionSpec(_AXIS) if has_batch else PartitionSpec()
 
 
 def _specs(subject: Subject) -> list[PartitionSpec]:
@@ -147,41 +147,41 @@ def _mesh() -> jax.sharding.Mesh:
     return jax.make_mesh((_DEVICES,), (_AXIS,), axis_types=(AxisType.Auto,))
 
 
-def _with_shardings(subject: Subject, args: Any, dz: Any, carries: Any) -> Any:
-    """Compiled for the mesh by jit: XLA puts in what communication it needs."""
+def _with_shardings(subject: Subject, args: Any, dz: Any, has_batch: Any) -> Any:
+    """Compiles for the mesh with jit; XLA inserts the communication it needs."""
     mesh = _mesh()
-    places = [NamedSharding(mesh, spec) for spec in _specs(subject)]
-    placed = [jax.device_put(arg, place) for arg, place in zip(args, places, strict=True)]
-    outputs = jax.tree.map(lambda carry: NamedSharding(mesh, _spec(carry)), carries)
+    shardings = [NamedSharding(mesh, spec) for spec in _specs(subject)]
+    placed = [jax.device_put(arg, sharding) for arg, sharding in zip(args, shardings, strict=True)]
+    outputs = jax.tree.map(lambda batched: NamedSharding(mesh, _spec(batched)), has_batch)
     return subject.pull(placed, jax.device_put(dz, outputs))
 
 
-def _with_shard_map(subject: Subject, args: Any, dz: Any, carries: Any) -> Any:
-    """Each device runs the rule on its share; what all share is summed over them."""
+def _with_shard_map(subject: Subject, args: Any, dz: Any, has_batch: Any) -> Any:
+    """Runs the rule on each device's shard; cotangents of replicated arguments are summed."""
     specs = _specs(subject)
-    shared = [spec == PartitionSpec() for spec in specs]
-    part = 1.0 if subject.reduces == "sum" else 1.0 / _DEVICES
-    output = jax.tree.map(_spec, carries)
+    replicated = [spec == PartitionSpec() for spec in specs]
+    weight = 1.0 if subject.reduces == "sum" else 1.0 / _DEVICES
+    output = jax.tree.map(_spec, has_batch)
 
     def varying(array: Any) -> Any:
         return jax.lax.pcast(array, _AXIS, to="varying")
 
-    def share(leaf: Any, carry: bool) -> Any:
-        return leaf if carry else varying(part * leaf)
+    def local_cotangent(leaf: Any, batched: bool) -> Any:
+        return leaf if batched else varying(weight * leaf)
 
-    def whole(leaf: Any, carry: bool) -> Any:
-        return leaf if carry else jax.lax.psum(part * leaf, _AXIS)
+    def total(leaf: Any, batched: bool) -> Any:
+        return leaf if batched else jax.lax.psum(weight * leaf, _AXIS)
 
     def local(args: Any, dz: Any) -> Any:
-        args = [varying(arg) if s else arg for arg, s in zip(args, shared, strict=True)]
-        dz = jax.tree.map(share, dz, carries)
+        args = [varying(arg) if r else arg for arg, r in zip(args, replicated, strict=True)]
+        dz = jax.tree.map(local_cotangent, dz, has_batch)
         z, cotangents = value_and_cotangents(subject.op, subject.reals, args, dz)
-        return jax.tree.map(whole, z, carries), tuple(
-            jax.lax.psum(cotangent, _AXIS) if shared[place] else cotangent
-            for place, cotangent in zip(subject.reals, cotangents, strict=True)
+        return jax.tree.map(total, z, has_batch), tuple(
+            jax.lax.psum(cotangent, _AXIS) if replicated[index] else cotangent
+            for index, cotangent in zip(subject.reals, cotangents, strict=True)
         )
 
-    cotangent_specs = tuple(specs[place] for place in subject.reals)
+    cotangent_specs = tuple(specs[index] for index in subject.reals)
     run = jax.shard_map(
         local, mesh=_mesh(), in_specs=(specs, output), out_specs=(output, cotangent_specs)
     )
@@ -190,5 +190,5 @@ def _with_shard_map(subject: Subject, args: Any, dz: Any, carries: Any) -> Any:
 
 if __name__ == "__main__":
     with jax.enable_x64(True):
-        found = [check_on_devices(request) for request in json.loads(sys.argv[1])]
-    print(json.dumps([[dataclasses.asdict(check) for check in checks] for checks in found]))
+        results = [check_on_devices(request) for request in json.loads(sys.argv[1])]
+    print(json.dumps([[dataclasses.asdict(check) for check in checks] for checks in results]))

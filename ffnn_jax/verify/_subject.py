@@ -1,4 +1,4 @@
-"""What is checked: an operation, its plain definition, and what is known of its arguments."""
+"""The subject of the checks: an operation, its reference implementation and its traits."""
 
 import dataclasses
 import functools
@@ -20,14 +20,14 @@ REDUCES = ("sum", "mean", "mixed")
 class Kink:
     """A point where the derivative is a convention.
 
-    ``Kink("zero", (np.zeros(3),), dz, (0 * dz,))`` says that at 0 the derivative is 0.
+    ``Kink("zero", (np.zeros(3),), dz, (0 * dz,))`` states that the derivative at 0 is 0.
 
     Attributes:
-        name: says what the point is.
-        args: the arguments there.
+        name: a description of the point.
+        args: the arguments at the point.
         cotangent: the cotangent of the output.
-        expected: the cotangents of the real arguments, as the convention has them; None for one
-            that it says nothing of.
+        expected: the cotangents of the real arguments under the convention; None for one that it
+            leaves open.
     """
 
     name: str
@@ -38,18 +38,18 @@ class Kink:
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class Traits:
-    """What is known of an operation, and so which checks apply to it.
+    """The known properties of an operation, which decide the checks that apply to it.
 
     Attributes:
-        batch: the name of the batch axis, which leads every argument that has it.
-        reduces: how an output without the batch axis depends on it: "sum" or "mean"; or "mixed"
-            where examples of the batch depend on one another, so that what shares of it give
-            cannot be put together and "shard_map" is not checked.
-        linear: places of arguments in which the operation is affine, the others being fixed.
-        exact: whether the operation is made of sums and products alone, so that integers
+        batch: the name of the batch axis, which comes first in every argument that has it.
+        reduces: how an output without the batch axis reduces over it: "sum" or "mean"; or "mixed"
+            if examples of the batch depend on one another, so that the results of shards
+            cannot be combined and "shard_map" is not checked.
+        linear: indices of arguments in which the operation is affine with the others fixed.
+        exact: whether the operation consists of sums and products only, so that integers
             give integers and nothing rounds.
-        empty_batch: whether a batch of none is defined.
-        kinks: points with a convention.
+        empty_batch: whether a batch of size 0 is defined.
+        kinks: points where the derivative is a convention.
     """
 
     batch: str | None = None
@@ -61,18 +61,18 @@ class Traits:
 
     @property
     def traits(self) -> dict[str, Any]:
-        """What is known, by name: the keywords of another that has the same traits."""
+        """The traits by name, as keyword arguments."""
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(Traits)}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Subject(Traits):
-    """An operation beside its plain definition.
+    """An operation and its reference implementation.
 
     Attributes:
         op: the differentiable function.
-        reference: its plain definition, which jax differentiates.
-        arguments: what each takes.
+        reference: its reference implementation, differentiated by autodiff.
+        arguments: the arguments of both.
     """
 
     op: Function
@@ -81,12 +81,12 @@ class Subject(Traits):
 
     @property
     def reals(self) -> tuple[int, ...]:
-        """Places of the arguments that have cotangents."""
+        """Indices of the arguments that have cotangents."""
         return tuple(i for i, argument in enumerate(self.arguments) if argument.is_real)
 
     @functools.cached_property
     def names(self) -> tuple[str, ...]:
-        """Names of the arguments: the operation's, or the reference's if it has none."""
+        """Names of the arguments, from the operation's signature or else the reference's."""
         for function in (self.op, self.reference):
             names = argument_names(function)
             if len(names) >= len(self.arguments):
@@ -100,17 +100,17 @@ class Subject(Traits):
 
     @functools.cached_property
     def pull(self) -> Function:
-        """Compiled: (args, cotangent) -> (value, cotangents of the real arguments), of op."""
+        """The compiled op as (args, cotangent) -> (value, cotangents of the real arguments)."""
         return jax.jit(functools.partial(value_and_cotangents, self.op, self.reals))
 
     @functools.cached_property
     def reference_pull(self) -> Function:
-        """The same of the reference, by autodiff; compiled once for all that share it."""
+        """The same for the reference, by autodiff; compiled once for all subjects that share it."""
         return _compiled_pull(self.reference, self.reals)
 
     @functools.cached_property
     def value(self) -> Function:
-        """Compiled: the operation alone."""
+        """The compiled operation, without its derivative."""
         return jax.jit(self.op)
 
     def draw(self, generator: np.random.Generator, sizes: Sizes) -> list[np.ndarray]:
@@ -118,13 +118,13 @@ class Subject(Traits):
         return [argument.draw(generator, sizes) for argument in self.arguments]
 
     def draw_cotangent(self, generator: np.random.Generator, args: Arrays) -> Any:
-        """A random cotangent for the output, never one of ones."""
+        """A random cotangent for the output."""
         output = jax.eval_shape(self.reference, *args)
         return jax.tree.map(lambda leaf: generator.normal(size=leaf.shape), output)
 
 
 def argument_names(function: Function) -> tuple[str, ...]:
-    """Names of a function's positional arguments; none for those in ``*args``."""
+    """Names of a function's positional arguments, without ``*args``."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
@@ -140,7 +140,7 @@ def _compiled_pull(f: Function, reals: tuple[int, ...]) -> Function:
 
 
 def value_and_cotangents(f: Function, reals: tuple[int, ...], args: Any, dz: Any) -> Any:
-    """The value of f, and the cotangents of its real arguments for the cotangent dz."""
+    """The value of f, and the cotangents of its real arguments given the cotangent dz."""
 
     def of_reals(*chosen: Any) -> Any:
         return f(*with_reals(args, reals, chosen))

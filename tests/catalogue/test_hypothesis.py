@@ -1,4 +1,4 @@
-"""Values and shapes that hypothesis draws, and shrinks where a rule is wrong."""
+"""Values and shapes drawn by hypothesis, which shrinks the failures."""
 
 import jax
 import numpy as np
@@ -10,9 +10,9 @@ from hypothesis.extra import numpy as hnp
 from ffnn_jax.catalogue import OP_SPECS
 from ffnn_jax.verify import Argument
 from ffnn_jax.verify._arguments import size_of
-from ffnn_jax.verify._compare import allowed_for, compare
+from ffnn_jax.verify._compare import allowed_error, compare
 
-EVERYWHERE = settings(
+SETTINGS = settings(
     deadline=None,
     derandomize=True,
     suppress_health_check=(HealthCheck.too_slow, HealthCheck.filter_too_much),
@@ -23,9 +23,9 @@ ABOVE_ZERO = st.floats(0.5, 5)
 
 @st.composite
 def draws(draw, spec):
-    """A case, sizes that it takes, arguments without a tie or a zero, and a cotangent."""
-    place = draw(st.integers(0, len(spec.cases) - 1))
-    subject = spec.subjects()[place][0]
+    """A case, valid sizes, arguments without ties or zeros, and a cotangent."""
+    case = draw(st.integers(0, len(spec.cases) - 1))
+    subject = spec.subjects()[case][0]
     sizes = {axis: draw(st.integers(1, 4)) for axis in spec.cases[0].sizes[0]}
     args = [draw(value(argument, sizes)) for argument in subject.arguments]
     try:
@@ -57,13 +57,13 @@ SAMPLE = {"dense", "max_pool"}
     ],
 )
 def test_value_and_cotangents_equal_the_references(spec):
-    @settings(EVERYWHERE, max_examples=6)
+    @settings(SETTINGS, max_examples=6)
     @given(draws(spec))
     def check(drawn):
         subject, args, dz = drawn
         ours, theirs = subject.pull(args, dz), subject.reference_pull(args, dz)
-        found = compare("hypothesis", ("z", "cotangents"), ours, theirs, allowed_for(args))
-        assert found.passed, found.where
+        result = compare("hypothesis", ("z", "cotangents"), ours, theirs, allowed_error(args))
+        assert result.passed, result.where
 
     with jax.enable_x64(True):
         check()

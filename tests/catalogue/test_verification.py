@@ -1,4 +1,4 @@
-"""The suite that the catalogue generates: no operation can be added unverified."""
+"""Tests generated from the catalogue, so that no operation can be added unverified."""
 
 import importlib
 import pkgutil
@@ -21,9 +21,9 @@ from ffnn_jax.catalogue import (
     count_false_alarms,
 )
 from ffnn_jax.verify import CHECKS
-from ffnn_jax.verify._compare import allowed_for, compare
+from ffnn_jax.verify._compare import allowed_error, compare
 
-each_entry = pytest.mark.parametrize("spec", OP_SPECS, ids=lambda spec: spec.name)
+each_spec = pytest.mark.parametrize("spec", OP_SPECS, ids=lambda spec: spec.name)
 FAULTS = [(spec, fault) for spec in OP_SPECS for fault in spec.all_faults]
 BY_DEFAULT = {"dense", "relu"}
 SAMPLE = FAULTS[::20]
@@ -33,15 +33,16 @@ def generic(spec):
     return [fault.name for fault in spec.all_faults if fault not in spec.faults]
 
 
-def name(pair):
-    return f"{pair[0].name}: {pair[1].name}"
+def fault_id(spec_and_fault):
+    spec, fault = spec_and_fault
+    return f"{spec.name}: {fault.name}"
 
 
 def test_every_custom_vjp_of_the_package_is_in_the_catalogue():
     modules = [
-        importlib.import_module(found.name)
-        for found in pkgutil.walk_packages(ffnn_jax.__path__, "ffnn_jax.")
-        if not found.name.endswith("__main__")
+        importlib.import_module(module.name)
+        for module in pkgutil.walk_packages(ffnn_jax.__path__, "ffnn_jax.")
+        if not module.name.endswith("__main__")
     ]
     rules = {
         value for module in modules for value in vars(module).values()
@@ -50,12 +51,12 @@ def test_every_custom_vjp_of_the_package_is_in_the_catalogue():
     assert rules == {spec.op for spec in OP_SPECS}
 
 
-@each_entry
-def test_name_forward_and_backward_are_those_of_the_layers_three_functions(spec):
+@each_spec
+def test_name_forward_and_backward_are_the_public_functions_of_the_layer(spec):
     public = vars(ffnn_jax.layers)
     wired = spec.op, spec.op.fwd, spec.op.bwd
-    parts = ("", "_forward", "_backward")
-    assert wired == tuple(public[f"{spec.name}{part}"] for part in parts)
+    suffixes = ("", "_forward", "_backward")
+    assert wired == tuple(public[f"{spec.name}{suffix}"] for suffix in suffixes)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +70,7 @@ def test_name_forward_and_backward_are_those_of_the_layers_three_functions(spec)
         for spec in OP_SPECS
     ],
 )
-def test_every_check_holds(spec):
+def test_every_check_passes(spec):
     result = check_rule(spec)
     assert result.passed, str(result)
     optional = {"adjoint": spec.linear, "exact": spec.exact, "kinks": spec.kinks}
@@ -79,80 +80,80 @@ def test_every_check_holds(spec):
     assert [row.name for row in result.checks] == expected
 
 
-@each_entry
-def test_sizes_are_few_first_different_and_have_a_batch_of_one(spec):
-    every = [sizes for case in spec.cases for sizes in case.sizes]
-    assert len(every) <= 8
-    assert len(set(every[0].values())) == len(every[0])
-    assert spec.batch is None or 1 in [sizes[spec.batch] for sizes in every]
+@each_spec
+def test_sizes_are_few_start_all_different_and_include_a_batch_of_one(spec):
+    all_sizes = [sizes for case in spec.cases for sizes in case.sizes]
+    assert len(all_sizes) <= 8
+    assert len(set(all_sizes[0].values())) == len(all_sizes[0])
+    assert spec.batch is None or 1 in [sizes[spec.batch] for sizes in all_sizes]
 
 
-@each_entry
-def test_there_are_at_least_eight_named_faults(spec):
+@each_spec
+def test_there_are_at_least_eight_distinct_faults(spec):
     names = [fault.name for fault in spec.all_faults]
     assert len(set(names)) == len(names) >= 8
 
 
-def test_generic_faults_are_made_of_the_arguments_and_left_out_where_they_are_none():
-    """A gate of booleans cannot be detached, and a mean is not averaged once more."""
+def test_generic_faults_follow_the_arguments_and_omit_changes_that_are_not_faults():
+    """A boolean gate cannot be detached, and a mean is not averaged again."""
     assert generic(RELU) == [
-        "dx by 1.0001", "dx negated", "dx off in one entry", "dx off in the last row",
+        "dx scaled by 1.0001", "dx negated", "dx scaled in one entry", "dx scaled in the last row",
         "dx left in float32", "dx averaged", "dz replaced by ones",
     ]  # fmt: skip
     assert generic(SOFTMAX_CROSS_ENTROPY) == [
-        "dlogits by 1.0001", "dlogits negated", "dlogits off in one entry",
-        "dlogits off in the last row", "dlogits left in float32", "dloss replaced by ones",
+        "dlogits scaled by 1.0001", "dlogits negated", "dlogits scaled in one entry",
+        "dlogits scaled in the last row", "dlogits left in float32", "dloss replaced by ones",
         "residuals detached",
     ]  # fmt: skip
 
 
-def test_a_fault_of_its_own_takes_the_place_of_the_generic_one_of_its_name():
+def test_a_specific_fault_replaces_the_generic_one_of_the_same_name():
     assert "db averaged" in [fault.name for fault in CONV2D.faults]
     assert "db averaged" not in generic(CONV2D)
 
 
-@pytest.mark.parametrize("pair", dict.fromkeys(SAMPLE), ids=name)
-def test_a_sample_of_the_planted_faults_is_caught(pair):
-    spec, fault = pair
+@pytest.mark.parametrize("spec_and_fault", dict.fromkeys(SAMPLE), ids=fault_id)
+def test_a_sample_of_the_planted_faults_is_caught(spec_and_fault):
+    spec, fault = spec_and_fault
     assert catch_fault(spec, fault)
 
 
 @pytest.mark.slow
-@each_entry
+@each_spec
 def test_every_planted_fault_is_caught_and_the_true_rule_passes_200_draws(spec):
     caught = catch_faults(spec, seed=1)
     assert [fault for fault, checks in caught.items() if not checks] == []
     assert count_false_alarms(spec, seed=1, draws=200) == 0
 
 
-@each_entry
-def test_the_true_rule_raises_no_alarm_at_random_values(spec):
+@each_spec
+def test_the_true_rule_passes_random_draws(spec):
     assert count_false_alarms(spec, seed=100, draws=25) == 0
 
 
-def test_a_fault_that_nothing_catches_is_reported():
-    """The true rule, planted as if it were a fault."""
+def test_a_fault_that_no_check_catches_is_reported():
+    """The true rule, planted as a fault."""
     assert catch_fault(RELU, Fault("none")) == ()
 
 
-@each_entry
+@each_spec
 def test_forward_over_reverse_equals_the_references(spec):
-    """What ``jax.hessian`` is made of: jvp of the cotangents, away from kinks."""
+    """As in ``jax.hessian``: the jvp of the cotangents, away from kinks."""
     subject, sizes = spec.subjects()[0]
     with jax.enable_x64(True):
         generator = np.random.default_rng(3)
         args = subject.draw(generator, sizes[0])
         dz = subject.draw_cotangent(generator, args)
-        along = [generator.normal(size=args[i].shape) for i in subject.reals]
+        direction = [generator.normal(size=args[i].shape) for i in subject.reals]
 
         def change_of_cotangents(pull):
             def of_reals(*reals):
                 replaced = dict(zip(subject.reals, reals, strict=True))
                 return pull([replaced.get(i, arg) for i, arg in enumerate(args)], dz)[1]
 
-            return jax.jvp(of_reals, [args[i] for i in subject.reals], along)[1]
+            return jax.jvp(of_reals, [args[i] for i in subject.reals], direction)[1]
 
         ours = change_of_cotangents(subject.pull)
         theirs = change_of_cotangents(subject.reference_pull)
-    names, allowed = subject.cotangent_names, 10 * allowed_for(args)
+    names, allowed = subject.cotangent_names, 10 * allowed_error(args)
     assert compare("hessian", names, ours, theirs, allowed).passed

@@ -1,4 +1,4 @@
-"""The command as a test calls it, and a run for the commands that need one."""
+"""Helpers that call the command, and a run for the commands that need one."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from ffnn_jax.nn import Dense, MaxPool
 
 
 def code_of(*words: object) -> int:
-    """The exit code of ``ffnn-jax`` with these words."""
+    """The exit code of ``ffnn-jax`` with these arguments."""
     try:
         main([str(word) for word in words])
     except SystemExit as end:
@@ -27,7 +27,7 @@ def code_of(*words: object) -> int:
 
 
 def in_a_process(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """``ffnn-jax`` in a process of its own, in a folder and an environment."""
+    """Runs ``ffnn-jax`` in a separate process, with a working folder and environment variables."""
     return subprocess.run(
         [sys.executable, "-m", "ffnn_jax", *words],
         cwd=folder, env=os.environ | environment, capture_output=True, text=True, timeout=120,
@@ -36,7 +36,7 @@ def in_a_process(folder: Path, *words: str, **environment: str) -> subprocess.Co
 
 @pytest.fixture(scope="session")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder as train leaves it, with two untrained models of digits."""
+    """A run folder like one written by train, with two untrained digit models."""
     folder = tmp_path_factory.mktemp("run")
     network = Network((MaxPool(4), Dense(10)), (28, 28, 1))
     one = np.ones(1, np.float32)
@@ -53,14 +53,14 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def model_alone(run: Path, tmp_path: Path) -> Path:
-    """A model file that lies in a folder without anything else of its run."""
+    """A model file in a folder without the run's other files."""
     (tmp_path / "model.npz").write_bytes((run / "model.npz").read_bytes())
     return tmp_path / "model.npz"
 
 
 @pytest.fixture
 def pictures(tmp_path: Path) -> Path:
-    """A folder with a digit and a file that is none."""
+    """A folder with a picture of a digit and a file that is not an image."""
     image = Image.new("L", (90, 60), 255)
     ImageDraw.Draw(image).line([(40, 10), (40, 50)], fill=0, width=6)
     (tmp_path / "pictures").mkdir()

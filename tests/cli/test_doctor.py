@@ -13,17 +13,17 @@ def test_doctor_finds_nothing_wrong_here(tmp_path, monkeypatch, capsys):
     assert code_of("doctor", "--data-dir", tmp_path) == 0
     lines = capsys.readouterr().out.splitlines()
     assert all(line.startswith("ok ") for line in lines)
-    assert any("no set (ffnn-jax data prepare NAME" in line for line in lines)
+    assert any("no intact set (run ffnn-jax data prepare NAME" in line for line in lines)
 
 
-def test_doctor_s_findings_are_json(capsys):
+def test_findings_are_written_as_json(capsys):
     assert code_of("doctor", "--json", "-") == 0
-    found = {one["about"]: one for one in json.loads(capsys.readouterr().out)}
-    assert {"versions", "devices", "gradient", "data", "runs", "cache"} <= set(found)
-    assert all(one["remedy"] == "" for one in found.values())
+    findings = {item["about"]: item for item in json.loads(capsys.readouterr().out)}
+    assert {"versions", "devices", "gradient", "data", "runs", "cache"} <= set(findings)
+    assert all(finding["remedy"] == "" for finding in findings.values())
 
 
-def test_what_stands_in_the_way_is_marked_with_its_remedy(monkeypatch, capsys):
+def test_a_problem_is_marked_with_its_remedy(monkeypatch, capsys):
     finding = _doctor_run._writable("runs", Path("/proc/none"))
     assert finding.remedy == "choose another folder"
     monkeypatch.setattr(_doctor_run, "examine", lambda folder: [finding])
@@ -37,13 +37,13 @@ def test_a_full_disk_is_a_finding(tmp_path, monkeypatch):
     assert _doctor_run._writable("runs", tmp_path).remedy == "free 2 GiB"
 
 
-def test_a_data_set_that_is_cut_short_is_a_finding(tmp_path, capsys):
+def test_a_truncated_data_set_is_a_finding(tmp_path, capsys):
     prepare("mnist_5k", folder=tmp_path)
     shard = next(tmp_path.glob("mnist_5k/*/*test.array_record*"))
     shard.write_bytes(shard.read_bytes()[:-99])
     assert code_of("doctor", "--data-dir", tmp_path) == 1
     (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("!!")]
-    assert str(shard) in line and "prepare it anew" in line
+    assert str(shard) in line and "prepare the set again" in line
 
 
 def test_a_cache_that_is_a_file_is_a_finding(tmp_path, monkeypatch):
@@ -52,7 +52,7 @@ def test_a_cache_that_is_a_file_is_a_finding(tmp_path, monkeypatch):
     assert "JAX_COMPILATION_CACHE_DIR" in _doctor_run._cache().remedy
 
 
-def test_platforms_that_are_not_there_are_a_finding(tmp_path):
+def test_a_missing_platform_is_a_finding(tmp_path):
     ran = in_a_process(tmp_path, "doctor", JAX_PLATFORMS="abacus")
     assert ran.returncode == 1
     assert "JAX_PLATFORMS is 'abacus': unset it" in ran.stdout

@@ -9,19 +9,19 @@ from ffnn_jax.data import load
 from tests.cli.conftest import code_of
 
 
-def test_evaluate_takes_the_run_s_own_data(run, capsys):
+def test_evaluate_defaults_to_the_run_s_data_set(run, capsys):
     assert code_of("evaluate", run, "--json", "-") == 0
-    found = json.loads(capsys.readouterr().out)
-    assert (found["dataset"], found["images"]) == ("mnist_5k/test", 1000)
-    assert np.trace(found["confusion"]) / 1000 == found["accuracy"]
-    assert found["sha256"] == load("mnist_5k", "test").sha256
+    result = json.loads(capsys.readouterr().out)
+    assert (result["dataset"], result["images"]) == ("mnist_5k/test", 1000)
+    assert np.trace(result["confusion"]) / 1000 == result["accuracy"]
+    assert result["sha256"] == load("mnist_5k", "test").sha256
 
 
-def test_evaluate_prints_the_table_of_classes(run, capsys):
+def test_evaluate_prints_precision_and_recall(run, capsys):
     assert code_of("evaluate", run, "--split", "train[:100]") == 0
-    said = capsys.readouterr().out
-    assert said.startswith("mnist_5k/train[:100]: 100 images, accuracy 0.")
-    assert "| Recall |" in said
+    output = capsys.readouterr().out
+    assert output.startswith("mnist_5k/train[:100]: 100 images, accuracy 0.")
+    assert "| Recall |" in output
 
 
 @pytest.mark.parametrize(
@@ -32,13 +32,13 @@ def test_evaluate_prints_the_table_of_classes(run, capsys):
         (["nowhere"], "nowhere: no such file; RUN is a folder that train left"),
     ],
 )
-def test_what_cannot_be_evaluated_is_rejected_in_one_line(words, message, run, capsys):
+def test_a_bad_argument_is_rejected_in_one_line(words, message, run, capsys):
     assert code_of("evaluate", *(word.replace("RUN", str(run)) for word in words)) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert message in line
 
 
-def test_a_model_without_its_run_needs_the_data_set_s_name(model_alone, capsys):
+def test_a_model_without_its_run_needs_a_data_set(model_alone, capsys):
     assert code_of("evaluate", model_alone) == 2
-    assert "give --dataset" in capsys.readouterr().err
+    assert "pass --dataset" in capsys.readouterr().err
     assert code_of("evaluate", model_alone, "--dataset", "mnist_5k") == 0

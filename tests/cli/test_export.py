@@ -3,12 +3,12 @@
 from tests.cli.conftest import code_of
 
 
-def test_export_writes_a_program_beside_the_model_and_says_how_near_it_is(model_alone, capsys):
+def test_export_writes_a_program_beside_the_model_and_prints_its_error(model_alone, capsys):
     folder = model_alone.parent
     assert code_of("export", folder) == 0
-    said = capsys.readouterr().out
-    assert said.startswith(f"{folder / 'model.stablehlo'}: ")
-    assert "for cpu, cuda, tpu; probabilities equal to" in said
+    output = capsys.readouterr().out
+    assert output.startswith(f"{folder / 'model.stablehlo'}: ")
+    assert "for cpu, cuda, tpu; probabilities differ by at most" in output
     assert code_of("export", folder, "--out", folder / "no" / "x") == 2
 
 

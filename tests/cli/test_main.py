@@ -1,4 +1,4 @@
-"""What every command shares: the words that tyro reads, and the files that commands are made of."""
+"""What all commands share: error messages of tyro, and the structure of the command files."""
 
 import ast
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import ffnn_jax.cli
-from ffnn_jax.cli._main import _COMMANDS, _DATA_COMMANDS, _in_one_line
+from ffnn_jax.cli._main import _COMMANDS, _DATA_COMMANDS, _unboxed
 from tests.cli.conftest import code_of
 
 FOLDER = Path(ffnn_jax.cli.__file__).parent
@@ -23,8 +23,8 @@ IN_ONE_FILE = {"_page"}
     [
         (
             ["trian"],
-            ["Unrecognized options: trian; the commands are: train, predict, evaluate, export, page, "
-             " summary, doctor, verify, data"],
+            ["Unrecognized options: trian; the commands are: train, predict, evaluate, "
+             "export, page, summary, doctor, verify, data"],
         ),
         (["data"], ["Expected one of {prepare, list, show}."]),
         (["train", "--stepz"], ["Unrecognized options: --stepz; did you mean --steps?"]),
@@ -40,7 +40,7 @@ IN_ONE_FILE = {"_page"}
         (["train", "--steps", "a"], ["Error parsing --steps: must be an integer, got 'a'"]),
         (
             ["evaluate"],
-            ["Missing from ffnn-jax evaluate: RUN Folder that train left, or its model.npz. "
+            ["Missing from ffnn-jax evaluate: RUN Run folder written by train, or its model.npz. "
              "(required)"],
         ),
         (
@@ -50,40 +50,40 @@ IN_ONE_FILE = {"_page"}
         ),
     ],
 )  # fmt: skip
-def test_a_mistake_that_tyro_finds_is_told_in_one_line(
+def test_an_error_found_by_tyro_is_reported_in_one_line(
     words: list[str], lines: list[str], encoding: str, columns: str, capsys, monkeypatch
 ):
-    """Another release of tyro may draw another box: then this fails, and _main must learn it."""
+    """Fails if a new release of tyro draws another box, which _main must then support."""
     monkeypatch.setenv("COLUMNS", columns)
     monkeypatch.setattr("tyro._fmtlib._should_use_utf8_drawing_chars", lambda: encoding == "utf-8")
     assert code_of(*words) == 2
     assert capsys.readouterr().err in [f"ffnn-jax: {line}\n" for line in lines]
 
 
-def test_a_message_without_a_box_is_told_as_it_is():
-    assert _in_one_line("Error: no such shell\n") == "Error: no such shell"
+def test_a_message_without_a_box_is_reported_unchanged():
+    assert _unboxed("Error: no such shell\n") == "Error: no such shell"
 
 
 def test_a_command_has_a_file_that_parses_and_a_file_that_runs():
-    homes = {name: command.__module__ for name, command in _COMMANDS.items()}
-    assert homes == {name: f"ffnn_jax.cli._{name}" for name in _COMMANDS}
+    modules = {name: command.__module__ for name, command in _COMMANDS.items()}
+    assert modules == {name: f"ffnn_jax.cli._{name}" for name in _COMMANDS}
     assert {command.__module__ for command in _DATA_COMMANDS.values()} == {"ffnn_jax.cli._data"}
     parse = {f"_{name}" for name in (*_COMMANDS, "data")}
     run = {path.stem.removesuffix("_run") for path in FOLDER.glob("*_run.py")}
     assert run == parse - IN_ONE_FILE | {"_verify_layers"}
 
 
-def test_no_file_imports_one_that_imports_it():
-    """For types neither: every import of a file counts, wherever it stands."""
+def test_there_are_no_import_cycles():
+    """Every import counts, also inside functions and for types."""
     imports = {path.stem: imports_of(path) for path in FOLDER.glob("_*.py")}
     while imports:
         last = {name for name, needed in imports.items() if not needed & imports.keys()}
-        assert last, f"a circle among {sorted(imports)}"
+        assert last, f"an import cycle among {sorted(imports)}"
         imports = {name: needed for name, needed in imports.items() if name not in last}
 
 
 def imports_of(path: Path) -> set[str]:
-    """The files of the command that a file imports from."""
+    """The command files that a file imports from."""
     nodes = list(ast.walk(ast.parse(path.read_text())))
     modules = [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
     assert "ffnn_jax.cli" not in modules or path.stem == "__init__"

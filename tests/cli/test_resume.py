@@ -1,4 +1,4 @@
-"""What ``ffnn-jax train --resume`` rejects; tests/faults has what it goes on with."""
+"""What ``ffnn-jax train --resume`` rejects; tests/faults covers successful resumption."""
 
 import os
 from collections.abc import Callable
@@ -26,31 +26,33 @@ def rejected(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
         with pytest.raises(SystemExit) as end:
             main(["train", *words])
         assert end.value.code == 2
-        (said,) = capsys.readouterr().err.splitlines()
-        return said.removeprefix("ffnn-jax: ")
+        (message,) = capsys.readouterr().err.splitlines()
+        return message.removeprefix("ffnn-jax: ")
 
     return line
 
 
-def test_what_is_no_run_is_not_resumed(rejected: Callable[..., str], tmp_path: Path):
-    said = rejected("--resume", str(tmp_path))
-    assert said == f"{tmp_path}: no run that can be resumed (it has no checkpoints)"
+def test_a_folder_without_a_run_is_not_resumed(rejected: Callable[..., str], tmp_path: Path):
+    message = rejected("--resume", str(tmp_path))
+    assert message == f"{tmp_path}: no run that can be resumed (it has no checkpoints)"
 
 
-def test_a_setting_that_a_run_already_has_is_rejected(rejected: Callable[..., str], tmp_path: Path):
-    said = rejected("--resume", str(tmp_path), "--learning-rate", "0.1")
-    assert said == "learning-rate: a run is resumed with its own; only --steps may change"
+def test_a_setting_that_is_fixed_on_resume_is_rejected(
+    rejected: Callable[..., str], tmp_path: Path
+):
+    message = rejected("--resume", str(tmp_path), "--learning-rate", "0.1")
+    assert message == "learning-rate: a resumed run keeps its own; only --steps may change"
 
 
 def test_a_run_is_not_resumed_to_fewer_steps(rejected: Callable[..., str], run: Path):
-    said = rejected("--resume", str(run), "--steps", "5")
-    assert said == "steps must be at least the 20 done, got 5"
+    message = rejected("--resume", str(run), "--steps", "5")
+    assert message == "steps must be at least the 20 done, got 5"
 
 
-def test_a_run_in_use_is_rejected_by_its_process(rejected: Callable[..., str], run: Path):
+def test_a_run_in_use_is_rejected_with_its_process(rejected: Callable[..., str], run: Path):
     with locked(run):
-        said = rejected("--resume", str(run))
-    assert said.startswith(f"{run} is in use by process {os.getpid()} on ")
+        message = rejected("--resume", str(run))
+    assert message.startswith(f"{run} is in use by process {os.getpid()} on ")
 
 
 def test_checkpoints_are_at_least_a_step_apart(rejected: Callable[..., str]):

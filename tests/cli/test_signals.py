@@ -1,4 +1,4 @@
-"""Signals before anything heavy is imported; tests/faults has those during a run."""
+"""Signals before anything heavy is imported; tests/faults covers those during a run."""
 
 import signal
 import subprocess
@@ -15,7 +15,7 @@ with exit_on_signals():
 print(signal.getsignal(signal.SIGTERM) == before, "jax" in sys.modules, flush=True)
 with exit_on_signals():
     os.kill(os.getpid(), {number})
-print("went on", flush=True)
+print("continued", flush=True)
 """
 
 

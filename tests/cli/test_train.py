@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import re
+import shlex
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
@@ -72,7 +73,32 @@ def test_two_runs_leave_the_folders_1_and_2(here: Path, first: Ran, second: Ran)
     assert sorted((here / "runs").iterdir()) == [first.folder, second.folder]
     for run in (first, second):
         assert {path.name for path in run.folder.iterdir()} == FILES
-        assert f"results in runs/{run.folder.name}\n" in run.said
+
+
+def test_a_run_ends_by_naming_its_page_and_two_commands_that_work(
+    here: Path, first: Ran, capsys: pytest.CaptureFixture[str]
+):
+    *_, place, predict, evaluate = first.said.splitlines()
+    assert place == "results in runs/quickstart-1: open runs/quickstart-1/page.html"
+    with contextlib.chdir(here):
+        for line in (predict, evaluate):
+            command = shlex.split(line.removeprefix("next:"))
+            assert command.pop(0) == "ffnn-jax"
+            main(command)
+    said = capsys.readouterr().out
+    assert "three.png: " in said
+    assert "mnist_5k/train: 3,600 images, accuracy " in said
+
+
+def test_a_run_says_what_its_progress_line_shows(first: Ran, second: Ran):
+    line = "mnist_5k/validation: 320 random images every 100 steps, all after training"
+    assert f"validation {line}\n" in first.said
+    assert "last:500" not in second.said and "mnist_5k/validation: 80 random images" in second.said
+    assert "progress   loss (with weight decay) and accuracy: moving averages over" in first.said
+    accuracy, error = re.findall(r"validation (0\.\d+) \+- (0\.\d+)  ", first.said)[-1]
+    assert float(error) == pytest.approx(
+        (float(accuracy) * (1 - float(accuracy)) / 320) ** 0.5, abs=6e-4
+    )
 
 
 def test_a_run_prints_where_and_on_what_it_runs(first: Ran):
@@ -89,7 +115,7 @@ def test_a_run_prints_where_and_on_what_it_runs(first: Ran):
 def test_a_run_prints_its_progress_and_ends_at_its_last_step(first: Ran):
     steps = [
         int(step)
-        for step in re.findall(r"^step +(\d+)/30  smoothed loss \d", first.said, re.MULTILINE)
+        for step in re.findall(r"^step +(\d+)/30  training loss \d", first.said, re.MULTILINE)
     ]
     assert steps == sorted(set(steps))
     assert steps[-1] == 30
@@ -160,7 +186,7 @@ def test_a_diverging_run_ends_with_code_3_and_one_line(
     assert code_of("train", "--steps", "30", "--learning-rate", "1e6") == 3
     line = (
         r"ffnn-jax: seed 0, step \d+: the output of \w+ has [\d,]+ of [\d,]+ numbers not finite; "
-        r"a lower learning rate may help; the operation is named by: "
+        r"a lower learning rate may help; to find the operation: "
         r"ffnn-jax train --resume runs/quickstart-1 --debug-nans\n"
     )
     assert re.fullmatch(line, capsys.readouterr().err)

@@ -1,4 +1,4 @@
-"""Whatever cannot be done is rejected: code 2, one line, nothing left behind."""
+"""User errors are rejected with code 2 and one line, and leave nothing behind."""
 
 import importlib.util
 import os
@@ -39,19 +39,19 @@ for words in {!r}:
 def rejected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Rejected:
-    """Runs the command in an empty folder; gives the one line that it is rejected with."""
+    """Runs the command in an empty folder; returns its one-line error message."""
     monkeypatch.chdir(tmp_path)
 
     def run(*words: str) -> str:
         before = sorted(tmp_path.rglob("*"))
         with pytest.raises(SystemExit) as end:
             main(words)
-        said = capsys.readouterr()
+        output = capsys.readouterr()
         assert end.value.code == 2
-        assert said.out == ""
-        assert re.fullmatch(r"ffnn-jax: [^\n]+\n", said.err)
+        assert output.out == ""
+        assert re.fullmatch(r"ffnn-jax: [^\n]+\n", output.err)
         assert sorted(tmp_path.rglob("*")) == before
-        return said.err.removeprefix("ffnn-jax: ").strip()
+        return output.err.removeprefix("ffnn-jax: ").strip()
 
     return run
 
@@ -85,13 +85,13 @@ def rejected(
     ],
 )
 def test_a_number_out_of_range_is_rejected(rejected: Rejected, words: list[str], line: str):
-    said = rejected("train", *words)
-    assert said.startswith(line)
-    assert re.search(r"got \S+$", said)
+    message = rejected("train", *words)
+    assert message.startswith(line)
+    assert re.search(r"got \S+$", message)
 
 
 @pytest.mark.parametrize(
-    ("option", "words", "given"),
+    ("option", "kind", "value"),
     [
         ("--steps", "an integer", "abc"),
         ("--steps", "an integer", "1.5"),
@@ -99,19 +99,19 @@ def test_a_number_out_of_range_is_rejected(rejected: Rejected, words: list[str],
         ("--learning-rate", "a number", "fast"),
     ],
 )
-def test_what_is_no_number_is_rejected(rejected: Rejected, option: str, words: str, given: str):
-    said = rejected("train", option, given)
-    assert option in said
-    assert said.endswith(f"must be {words}, got {given!r}")
+def test_non_numbers_are_rejected(rejected: Rejected, option: str, kind: str, value: str):
+    message = rejected("train", option, value)
+    assert option in message
+    assert message.endswith(f"must be {kind}, got {value!r}")
 
 
 def test_an_unknown_preset_is_rejected_with_the_nearest(rejected: Rejected):
-    said = rejected("train", "quikstart")
-    assert said.startswith("unknown preset 'quikstart' (known: ")
-    assert said.endswith("; did you mean quickstart?")
+    message = rejected("train", "quikstart")
+    assert message.startswith("unknown preset 'quikstart' (known: ")
+    assert message.endswith("; did you mean quickstart?")
 
 
-def test_streaming_without_grain_is_rejected_before_anything_is_made(
+def test_streaming_without_grain_is_rejected_before_anything_is_written(
     rejected: Rejected, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
@@ -119,12 +119,12 @@ def test_streaming_without_grain_is_rejected_before_anything_is_made(
 
 
 def test_an_unknown_option_is_rejected_with_the_nearest(rejected: Rejected):
-    said = rejected("train", "--stepz", "5")
-    assert "--stepz" in said
-    assert said.endswith("; did you mean --steps?")
+    message = rejected("train", "--stepz", "5")
+    assert "--stepz" in message
+    assert message.endswith("; did you mean --steps?")
 
 
-def test_an_unknown_command_is_rejected_with_those_there_are(rejected: Rejected):
+def test_an_unknown_command_is_rejected_with_the_known_ones(rejected: Rejected):
     assert re.search(r"trian; the commands are: .*\btrain\b", rejected("trian"))
 
 
@@ -133,9 +133,9 @@ def test_a_second_preset_is_rejected(rejected: Rejected):
 
 
 def test_an_option_without_its_value_is_rejected(rejected: Rejected):
-    said = rejected("train", "--steps")
-    assert "--steps" in said
-    assert "missing value" in said.lower()
+    message = rejected("train", "--steps")
+    assert "--steps" in message
+    assert "missing value" in message.lower()
 
 
 @pytest.mark.parametrize(
@@ -152,39 +152,39 @@ def test_an_option_without_its_value_is_rejected(rejected: Rejected):
         ),
         (
             ["--augment", "flip", "crap:4"],
-            "augment: unknown word 'crap' (known: flip, crop, cutout); did you mean crop?",
+            "augment: unknown augmentation 'crap' (known: flip, crop, cutout); did you mean crop?",
         ),
-        (["--augment", "None"], "augment: unknown word 'None' (known: flip, crop, cutout)"),
+        (["--augment", "None"], "augment: unknown augmentation 'None' (known: flip, crop, cutout)"),
         (
             ["--augment", "crop:28"],
             "Crop(padding=28): padding must be at most 27 for 28 x 28 images, got 28",
         ),
     ],
 )
-def test_a_normalisation_or_augmentation_that_cannot_be_is_rejected(
+def test_an_invalid_normalisation_or_augmentation_is_rejected(
     rejected: Rejected, words: list[str], line: str
 ):
     assert rejected("train", *words) == line
 
 
 def test_a_batch_above_the_training_set_is_rejected(rejected: Rejected):
-    said = rejected("train", "quickstart", "--batch-size", "3601")
-    assert said == "batch-size must be at most the 3600 training images, got 3601"
+    message = rejected("train", "quickstart", "--batch-size", "3601")
+    assert message == "batch-size must be at most the 3600 training images, got 3601"
 
 
 def test_an_unknown_data_set_is_rejected_with_the_nearest(rejected: Rejected):
-    said = rejected("train", "--dataset", "mnist_5kk")
-    assert said.startswith("unknown data set 'mnist_5kk'")
-    assert said.endswith("; did you mean mnist_5k?")
+    message = rejected("train", "--dataset", "mnist_5kk")
+    assert message.startswith("unknown data set 'mnist_5kk'")
+    assert message.endswith("; did you mean mnist_5k?")
 
 
-def test_a_data_set_that_is_not_prepared_is_rejected_with_how_to_get_it(
+def test_a_data_set_that_is_not_prepared_is_rejected_with_instructions(
     rejected: Rejected, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
-    said = rejected("train", "mnist", "--dataset", "svhn_cropped")
-    assert said.startswith(f"data set 'svhn_cropped' is not prepared in {tmp_path}")
-    assert "tfds.builder('svhn_cropped'" in said
+    message = rejected("train", "mnist", "--dataset", "svhn_cropped")
+    assert message.startswith(f"data set 'svhn_cropped' is not prepared in {tmp_path}")
+    assert "tfds.builder('svhn_cropped'" in message
 
 
 def test_a_run_folder_that_exists_is_rejected_and_left_as_it_is(rejected: Rejected, tmp_path: Path):
@@ -199,7 +199,7 @@ def test_a_run_folder_below_a_file_is_rejected(rejected: Rejected, tmp_path: Pat
     assert rejected("train", "--run-dir", "file/run").startswith("run-dir cannot be made: ")
 
 
-def test_help_version_and_refusals_of_settings_import_no_jax(tmp_path: Path):
+def test_help_version_and_rejected_settings_do_not_import_jax(tmp_path: Path):
     (tmp_path / "mine").mkdir()
     commands = {
         "--version": 0, "--help": 0, "": 0, "train --help": 0, "train nonsense": 2,
@@ -211,8 +211,8 @@ def test_help_version_and_refusals_of_settings_import_no_jax(tmp_path: Path):
     ran = subprocess.run(
         [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True
     )
-    said = dict(zip(commands, ran.stdout.splitlines(), strict=True))
-    assert said == {command: f"{code} []" for command, code in commands.items()}
+    results = dict(zip(commands, ran.stdout.splitlines(), strict=True))
+    assert results == {command: f"{code} []" for command, code in commands.items()}
 
 
 def test_the_version_is_the_package_s(capsys: pytest.CaptureFixture[str]):
@@ -225,23 +225,23 @@ def test_help_names_the_commands(words: list[str], capsys: pytest.CaptureFixture
     with pytest.raises(SystemExit) as end:
         main(words)
     assert not end.value.code
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     for command in ("train", "predict", "evaluate", "export", "page", "summary", "doctor"):
-        assert re.search(rf"• {command} ", said)
-    assert "Example: " not in said
+        assert re.search(rf"• {command} ", output)
+    assert "Example: " not in output
 
 
 def test_help_names_every_preset_and_option(capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit):
         main(["train", "--help"])
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     options = (
         "dataset", "steps", "batch-size", "learning-rate", "momentum", "weight-decay",
         "normalisation", "schedule", "precision", "augment", "seed", "seeds", "run-dir",
     )  # fmt: skip
-    assert [option for option in options if f"--{option} " not in said] == []
-    named = [name for name in PRESETS if name not in said]
-    assert named == [f"cifar10-{row}" for row in range(1, 5)]  # "cifar10-0 to cifar10-5"
+    assert [option for option in options if f"--{option} " not in output] == []
+    unnamed = [name for name in PRESETS if name not in output]
+    assert unnamed == [f"cifar10-{row}" for row in range(1, 5)]  # "cifar10-0 to cifar10-5"
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -251,15 +251,15 @@ def test_help_has_an_example_and_a_default_for_every_option(
     monkeypatch.setenv("COLUMNS", "300")
     with pytest.raises(SystemExit):
         main([*command.split(), "--help"])
-    said = re.sub(r" *\n {5,}", " ", capsys.readouterr().out)
-    assert f"Example: ffnn-jax {command}" in said
-    entries = re.findall(r"^  (\S.*)$", said, re.M)
+    output = re.sub(r" *\n {5,}", " ", capsys.readouterr().out)
+    assert f"Example: ffnn-jax {command}" in output
+    entries = re.findall(r"^  (\S.*)$", output, re.M)
     assert any(entry.startswith("-h, --help") for entry in entries)
     without = [entry for entry in entries if not re.search(r"\((default: |optional|requi)", entry)]
     assert [entry for entry in without if not entry.startswith("-h, --help")] == []
 
 
-def test_every_number_that_trains_has_a_range_and_an_example(capsys, monkeypatch):
+def test_help_has_a_range_and_an_example_for_every_numeric_setting(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "300")
     with pytest.raises(SystemExit):
         main(["train", "--help"])
@@ -272,9 +272,9 @@ def test_every_number_that_trains_has_a_range_and_an_example(capsys, monkeypatch
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
-def test_the_module_rejects_in_any_encoding_with_code_2(tmp_path: Path, encoding: str):
+def test_the_module_rejects_errors_with_code_2_in_any_encoding(tmp_path: Path, encoding: str):
     environment = {"PATH": "", "PYTHONIOENCODING": encoding}
-    if "PYTHONPATH" in os.environ:  # where the package is not installed
+    if "PYTHONPATH" in os.environ:  # if the package is not installed
         environment["PYTHONPATH"] = os.environ["PYTHONPATH"]
     ran = subprocess.run(
         [sys.executable, "-m", "ffnn_jax", "train", "--stepz", "5"],

@@ -1,4 +1,4 @@
-"""Augmentation configurations: what is no size, what fits no image, and JSON."""
+"""Augmentation configurations: invalid sizes, images that are too small, and JSON."""
 
 import json
 import math
@@ -19,16 +19,16 @@ from ffnn_jax.config import (
 
 @pytest.mark.parametrize("bad", [0, -1, 2.0, True, "2", None, math.nan])
 @pytest.mark.parametrize(("kind", "field"), [(Crop, "padding"), (Cutout, "size")])
-def test_a_size_that_is_no_size_is_rejected(kind: Any, field: str, bad: Any):
+def test_an_invalid_size_is_rejected(kind: Any, field: str, bad: Any):
     with pytest.raises(UserError) as caught:
         kind(**{field: bad})
-    told = f"{kind.__name__}({field}={bad!r})"
-    assert str(caught.value) == f"{told}: {field} must be an integer of at least 1"
+    config = f"{kind.__name__}({field}={bad!r})"
+    assert str(caught.value) == f"{config}: {field} must be an integer of at least 1"
 
 
-def test_unless_told_a_crop_pads_4_and_a_cutout_hides_8_by_8():
+def test_by_default_a_crop_pads_4_and_a_cutout_hides_8_by_8():
     assert (Crop(), Cutout()) == (Crop(padding=4), Cutout(size=8))
-    assert [str(one) for one in (Flip(), Crop(), Cutout(3))] == [
+    assert [str(config) for config in (Flip(), Crop(), Cutout(3))] == [
         "Flip()",
         "Crop()",
         "Cutout(size=3)",
@@ -52,7 +52,7 @@ def test_a_flip_fits_every_image(shape: Any):
          "Cutout(size=3): size must be at most 2 for 2 x 2 images, got 3"),
     ],
 )  # fmt: skip
-def test_images_too_small_are_rejected_with_what_would_fit(
+def test_images_too_small_are_rejected_with_the_largest_value_that_fits(
     augmentation: Crop | Cutout, fits: Any, too_small: Any, message: str
 ):
     augmentation.require_fits(fits)
@@ -61,19 +61,19 @@ def test_images_too_small_are_rejected_with_what_would_fit(
     assert str(caught.value) == message
 
 
-def test_augmentations_go_through_json_and_back():
+def test_augmentations_survive_a_json_round_trip():
     augmentations = Flip(), Crop(2), Cutout(), Crop()
-    described = json.loads(json.dumps(augmentations_to_json(augmentations)))
-    assert described[1] == {"type": "Crop", "padding": 2}
-    assert augmentations_from_json(described) == augmentations
+    config = json.loads(json.dumps(augmentations_to_json(augmentations)))
+    assert config[1] == {"type": "Crop", "padding": 2}
+    assert augmentations_from_json(config) == augmentations
 
 
-def test_every_augmentation_is_known_by_its_name():
+def test_every_augmentation_is_registered_by_its_name():
     assert list(AUGMENTATIONS.items()) == [("Flip", Flip), ("Crop", Crop), ("Cutout", Cutout)]
 
 
 @pytest.mark.parametrize(
-    ("described", "message"),
+    ("config", "message"),
     [
         (5, "augmentations must be a list of objects, got 5"),
         (["Flip"], "augmentations must be a list of objects, got ['Flip']"),
@@ -88,7 +88,7 @@ def test_every_augmentation_is_known_by_its_name():
          "Crop(padding=0): padding must be an integer of at least 1"),
     ],
 )  # fmt: skip
-def test_json_that_is_no_augmentation_is_rejected(described: Any, message: str):
+def test_json_that_is_not_an_augmentation_is_rejected(config: Any, message: str):
     with pytest.raises(UserError) as caught:
-        augmentations_from_json(described)
+        augmentations_from_json(config)
     assert str(caught.value) == message

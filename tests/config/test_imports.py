@@ -1,4 +1,4 @@
-"""What config says, it says with the standard library alone."""
+"""Importing config needs only the standard library."""
 
 import subprocess
 import sys
@@ -12,8 +12,8 @@ print(sorted(heavy & {name.partition(".")[0] for name in sys.modules}))
 """
 
 
-def test_config_imports_no_jax_and_no_numpy():
-    ran = subprocess.run(
+def test_config_imports_neither_jax_nor_numpy():
+    done = subprocess.run(
         [sys.executable, "-c", _PROGRAM], capture_output=True, text=True, check=True
     )
-    assert ran.stdout.strip() == "[]"
+    assert done.stdout.strip() == "[]"

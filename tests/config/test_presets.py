@@ -1,4 +1,4 @@
-"""The report's networks, as it counts and describes them."""
+"""The presets match the report's networks and schedules."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from ffnn_jax.config import PRESETS, Validation, preset
 from ffnn_jax.nn import Conv, Dense, MaxPool, ReLU, shapes_through
 
 ROWS = ("0", "1", "2", "3", "4", "5", "6a", "6b", "7")
-STARTER = {
+STARTING_POINT = {
     "dataset": "cifar10", "pixel_scale": 1.0, "normalisation": "channel-mean",
     "train_images": 20_000, "validation": Validation("drawn", 2001), "steps": 5000,
     "batch_size": 16, "learning_rate": 1e-3, "momentum": 0.95, "weight_decay": 0.001,
@@ -16,9 +16,9 @@ CHANGES = {"6b": {"learning_rate": 5e-4, "steps": 10_000}, "7": {"batch_size": 3
 
 
 @pytest.mark.parametrize("row", [*ROWS, "final"])
-def test_a_model_is_trained_in_the_starter_s_regime_but_for_what_its_row_says(row):
+def test_a_model_has_the_starting_point_s_settings_except_for_its_row_s_changes(row):
     settings = preset(f"cifar10-{row}")
-    expected = STARTER | CHANGES.get(row, {})
+    expected = STARTING_POINT | CHANGES.get(row, {})
     assert {name: getattr(settings, name) for name in expected} == expected
     assert settings.preset == f"cifar10-{row}"
 
@@ -26,7 +26,7 @@ def test_a_model_is_trained_in_the_starter_s_regime_but_for_what_its_row_says(ro
 @pytest.mark.parametrize(
     ("row", "layers"), list(zip(ROWS, (8, 7, 6, 11, 12, 13, 14, 8, 8), strict=True))
 )
-def test_a_model_has_as_many_layers_as_table_3_counts(row, layers):
+def test_a_model_has_the_number_of_layers_in_table_3(row, layers):
     """The report counts the input and the softmax loss as layers."""
     assert len(preset(f"cifar10-{row}").layers) + 2 == layers
 
@@ -46,24 +46,24 @@ def test_a_model_has_the_layers_of_its_row_in_order(row, kinds):
 
 
 @pytest.mark.parametrize(("row", "inputs"), [("0", 4096), ("3", 1024), ("6a", 256)])
-def test_the_first_dense_layer_has_the_report_s_inputs(row, inputs):
+def test_the_first_dense_layer_has_the_report_s_number_of_inputs(row, inputs):
     layers = preset(f"cifar10-{row}").layers
     features = shapes_through(layers[:-1], (32, 32, 3))[-1]
     assert features[0] * features[1] * features[2] == inputs
 
 
-def test_convolutions_start_at_a_tenth_and_dense_layers_do_not():
+def test_convolutions_are_initialised_at_a_tenth_and_dense_layers_are_not():
     for row in ROWS:
         layers = preset(f"cifar10-{row}").layers
         assert {layer.init_scale for layer in layers if isinstance(layer, Conv)} == {0.1}
         assert {layer.init_scale for layer in layers if isinstance(layer, Dense)} == {1.0}
 
 
-def test_the_final_model_is_model_3_and_6b_and_7_are_model_0():
+def test_the_final_model_has_the_layers_of_model_3_and_6b_and_7_those_of_model_0():
     assert preset("cifar10-final").layers == preset("cifar10-3").layers
     assert preset("cifar10-6b").layers == preset("cifar10-7").layers == preset("cifar10-0").layers
 
 
-def test_a_preset_is_found_by_the_name_it_bears():
+def test_a_preset_is_listed_under_its_own_name():
     assert all(settings.preset == name for name, settings in PRESETS.items())
     assert {type(layer) for layer in preset("mnist").layers} >= {ReLU, MaxPool}

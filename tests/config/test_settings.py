@@ -1,4 +1,4 @@
-"""Settings: every bad value is rejected in one line, and JSON gives every preset back."""
+"""Settings: every bad value is rejected, and every preset survives a JSON round trip."""
 
 import dataclasses
 import json
@@ -12,15 +12,15 @@ from ffnn_jax.config import PRESETS, Crop, Flip, Settings, UserError, Validation
 from ffnn_jax.nn import Dense, LeakyReLU
 
 MNIST = PRESETS["mnist"]
-WHOLE = ("steps", "batch_size", "validation_interval", "validation_batches")
+COUNTS = ("steps", "batch_size", "validation_interval", "validation_batches")
 SEEDS = ("seed", "seeds")
 NUMBERS = ("learning_rate", "momentum", "weight_decay", "pixel_scale")
 TEXTS = ("preset", "dataset", "normalisation", "schedule", "precision", "sampling")
 FINITE = "from 1.2e-38 to 3.4e+38"
 BELOW_ONE = "at least 0 and, in float32, below 1"
 
-OF_ANOTHER_TYPE = [
-    *((field, bad, "an integer") for field in WHOLE + SEEDS for bad in (1.0, True, "7", None)),
+WRONG_TYPE = [
+    *((field, bad, "an integer") for field in COUNTS + SEEDS for bad in (1.0, True, "7", None)),
     *((field, bad, "a number") for field in NUMBERS for bad in (True, "0.1", None, 1j)),
     *((field, bad, "text") for field in TEXTS for bad in (3, True, None)),
 ]
@@ -32,7 +32,7 @@ OUT_OF_RANGE = [
     *(("weight_decay", bad, "at least 0, finite") for bad in (math.nan, math.inf, -1e-9)),
     *(("seed", bad, "from 0 to 2147483647") for bad in (-1, 2**31)),
     *(("seeds", bad, "from 1 to 10000") for bad in (-1, 0, 2**31 + 1)),
-    *((field, bad, "from 1 to 2147483647") for field in WHOLE for bad in (-4, 0, 2**31)),
+    *((field, bad, "from 1 to 2147483647") for field in COUNTS for bad in (-4, 0, 2**31)),
     *(
         ("validation", bad, "a Validation, as in Validation('drawn', 2001)")
         for bad in (None, 2001, "drawn:2001")
@@ -64,21 +64,21 @@ OUT_OF_RANGE = [
 ]
 
 
-@pytest.mark.parametrize(("field", "bad", "allowed"), OF_ANOTHER_TYPE + OUT_OF_RANGE)
-def test_a_bad_value_is_rejected_by_name_range_and_value(field: str, bad: Any, allowed: str):
+@pytest.mark.parametrize(("field", "bad", "allowed"), WRONG_TYPE + OUT_OF_RANGE)
+def test_a_bad_value_is_rejected_with_name_range_and_value(field: str, bad: Any, allowed: str):
     fields: dict[str, Any] = {field: bad}
     with pytest.raises(UserError) as caught:
         dataclasses.replace(MNIST, **fields)
     assert str(caught.value) == f"{field.replace('_', '-')} must be {allowed}, got {bad!r}"
 
 
-def test_every_field_has_a_value_that_is_rejected():
-    rejected = {field for field, _, _ in OF_ANOTHER_TYPE + OUT_OF_RANGE}
+def test_every_field_rejects_some_value():
+    rejected = {field for field, _, _ in WRONG_TYPE + OUT_OF_RANGE}
     assert rejected == {field.name for field in dataclasses.fields(Settings)}
 
 
 @pytest.mark.parametrize("bad", [5, "abc", True, None, (5,), ("Dense",)])
-def test_layers_that_are_no_layers_are_rejected(bad: Any):
+def test_invalid_layers_are_rejected(bad: Any):
     with pytest.raises(UserError, match=r"^layers must be \w.*, got"):
         dataclasses.replace(MNIST, layers=bad)
 
@@ -87,17 +87,17 @@ def test_layers_that_are_no_layers_are_rejected(bad: Any):
     ("bad", "nearest"),
     [("Mean", "mean"), ("channel", "channel-mean"), ("channel-mean-std", "channel-mean-sd")],
 )
-def test_an_unknown_normalisation_is_rejected_with_the_nearest(bad: str, nearest: str):
+def test_an_unknown_normalisation_is_rejected_with_the_nearest_name(bad: str, nearest: str):
     with pytest.raises(UserError, match=rf"^normalisation must be .* got '{bad}'; did you mean "):
         dataclasses.replace(MNIST, normalisation=bad)
     with pytest.raises(UserError, match=f"did you mean {nearest}\\?$"):
         dataclasses.replace(MNIST, normalisation=bad)
 
 
-def test_the_last_seed_leaves_room_for_itself_alone():
+def test_the_largest_seed_allows_only_one_run():
     last = dataclasses.replace(MNIST, seed=2**31 - 1)
     assert last.seeds == 1
-    with pytest.raises(UserError, match="from 1 to 1, for seed 2147483647 is the first, got 2"):
+    with pytest.raises(UserError, match="from 1 to 1, since the first seed is 2147483647, got 2"):
         dataclasses.replace(last, seeds=2)
 
 
@@ -108,13 +108,13 @@ def test_the_lower_end_of_a_range_is_allowed(field: str):
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_a_preset_goes_through_json_and_back(name: str):
+def test_a_preset_survives_a_json_round_trip(name: str):
     settings = preset(name)
     assert settings.preset == name
     assert Settings.from_json(json.loads(json.dumps(settings.to_json()))) == settings
 
 
-def test_json_gives_back_what_no_preset_has():
+def test_settings_that_no_preset_has_survive_a_json_round_trip():
     settings = dataclasses.replace(
         MNIST, steps=7, learning_rate=1e-3, seed=5, seeds=3, validation_interval=2,
         validation=Validation("last", 1), sampling="epochs", group_rates=(("slow", 0.5),),
@@ -124,14 +124,14 @@ def test_json_gives_back_what_no_preset_has():
     assert Settings.from_json(json.loads(json.dumps(settings.to_json()))) == settings
 
 
-def test_what_was_written_before_there_were_augmentations_means_what_it_meant():
+def test_json_from_before_augmentations_keeps_its_meaning():
     fields = MNIST.to_json()
     del fields["normalisation"], fields["augmentations"]
     settings = Settings.from_json(fields)
     assert (settings.normalisation, settings.augmentations) == ("channel-mean", ())
 
 
-def test_an_unknown_key_is_rejected_with_the_nearest():
+def test_an_unknown_key_is_rejected_with_the_nearest_name():
     with pytest.raises(UserError) as caught:
         Settings.from_json(MNIST.to_json() | {"batchsize": 16})
     assert "unknown key 'batchsize'" in str(caught.value)
@@ -146,33 +146,33 @@ def test_a_missing_key_is_rejected_by_name(key: str):
         Settings.from_json(fields)
 
 
-def test_json_is_rejected_for_the_value_too():
+def test_json_with_a_bad_value_is_rejected():
     with pytest.raises(UserError, match=r"^steps must be .* 1.*, got 0$"):
         Settings.from_json(MNIST.to_json() | {"steps": 0})
 
 
 @pytest.mark.parametrize(("word", "nearest"), [("mnst", "mnist"), ("Quick-start", "quickstart")])
-def test_an_unknown_preset_is_rejected_with_the_nearest(word: str, nearest: str):
+def test_an_unknown_preset_is_rejected_with_the_nearest_name(word: str, nearest: str):
     known = ", ".join(PRESETS)
     message = f"unknown preset {word!r} (known: {known}); did you mean {nearest}?"
     with pytest.raises(UserError, match=f"^{re.escape(message)}$"):
         preset(word)
 
 
-def test_a_preset_like_no_other_is_rejected_without_a_guess():
+def test_a_preset_unlike_any_other_is_rejected_without_a_suggestion():
     with pytest.raises(UserError, match=r"\)$"):
         preset("xyzzy")
 
 
-def test_the_mnist_preset_is_the_schedule_of_the_report():
-    told = MNIST.learning_rate, MNIST.momentum, MNIST.weight_decay, MNIST.batch_size, MNIST.steps
-    assert told == (0.1, 0.9, 0.005, 16, 3000)
+def test_the_mnist_preset_has_the_report_s_schedule():
+    actual = MNIST.learning_rate, MNIST.momentum, MNIST.weight_decay, MNIST.batch_size, MNIST.steps
+    assert actual == (0.1, 0.9, 0.005, 16, 3000)
     assert (str(MNIST.validation), MNIST.pixel_scale) == ("drawn:2001", 1 / 255)
     assert (MNIST.normalisation, MNIST.augmentations) == ("mean", ())
 
 
-def test_settings_of_before_validation_are_read():
-    """A run's config.json once said held_out."""
+def test_settings_from_before_validation_are_read():
+    """A run's config.json used to have held_out."""
     old = MNIST.to_json()
     for name in ("validation", "sampling", "group_rates"):
         old.pop(name)
@@ -181,21 +181,21 @@ def test_settings_of_before_validation_are_read():
 
 
 @pytest.mark.parametrize("text", ["drawn:2001", "last:5000", "none"])
-def test_validation_is_written_as_it_is_read(text: str):
+def test_validation_prints_as_the_text_it_was_parsed_from(text: str):
     assert str(Validation.parse(text)) == text
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("drawn", "validation is written drawn:N, last:N or none, got 'drawn'"),
-        ("none:3", "validation is written drawn:N, last:N or none, got 'none:3'"),
+        ("drawn", "validation must be drawn:N, last:N or none, got 'drawn'"),
+        ("none:3", "validation must be drawn:N, last:N or none, got 'none:3'"),
         ("last:x", "validation takes an integer, got 'last:x'"),
         ("drawn:0", "validation: images must be from 1 to 2147483647, got 0"),
         ("lst:5", "validation must be one of drawn, last, none, got 'lst'; did you mean last?"),
     ],
 )
-def test_validation_that_is_not_understood_is_rejected(text: str, message: str):
+def test_invalid_validation_is_rejected(text: str, message: str):
     with pytest.raises(UserError) as caught:
         Validation.parse(text)
     assert str(caught.value) == message

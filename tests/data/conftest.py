@@ -14,25 +14,25 @@ NAMES = ("ant", "bee", "cow")
 
 
 def png(pixels: np.ndarray) -> bytes:
-    """Pixels (H, W, C) as tensorflow-datasets takes them without TensorFlow."""
+    """Encodes pixels (H, W, C), since tensorflow-datasets does not without TensorFlow."""
     encoded = io.BytesIO()
     Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(encoded, "png")
     return encoded.getvalue()
 
 
 def noise(count: int, shape: tuple[int, int, int] = (4, 4, 1), seed: int = 0) -> np.ndarray:
-    """Images that are all different."""
+    """Images of noise, all different."""
     return np.random.default_rng(seed).integers(0, 256, (count, *shape), np.uint8)
 
 
 def toys(count: int, shape: tuple[int, int, int] = (4, 4, 1), classes: int = 3) -> Examples:
-    """Images of noise whose labels count."""
+    """Images of noise labelled 0, 1, 2, ... modulo the number of classes."""
     images = noise(count, shape)
     return [{"image": png(image), "label": row % classes} for row, image in enumerate(images)]
 
 
 class _Toys(tfds.dataset_builders.AdhocBuilder, skip_registration=True):
-    """The class that it comes from asks TensorFlow what the examples are."""
+    """Like its base class, but without using TensorFlow to inspect the examples."""
 
     pkg_dir_path = None
     supervised_keys: Any = None
@@ -60,7 +60,7 @@ def write_set(
     supervised_keys: Any = None,
     shards: int = 1,
 ) -> Path:
-    """Writes a data set whose examples stay in order; gives the folder of its files."""
+    """Writes a data set whose examples stay in order; returns the folder of its files."""
     image, label = tfds.features.Image(shape=(4, 4, 1)), tfds.features.ClassLabel(names=NAMES)
     _Toys.supervised_keys = supervised_keys
     builder = _Toys(

@@ -1,4 +1,4 @@
-"""Decoded images are kept, and read again only where they are what was written."""
+"""Decoded images are cached, and reused only if they are what was written."""
 
 import json
 import os
@@ -21,7 +21,7 @@ from platformdirs import user_cache_path
 
 from ffnn_jax.config import UserError
 from ffnn_jax.data import find_prepared, load
-from ffnn_jax.data._cache import decoded, is_cached
+from ffnn_jax.data._cache import is_cached, read_decoded
 from tests.data.conftest import NAMES, noise, toys, write_set
 
 FILES = ("about.json", "images.npy", "labels.npy", "original_order.npy")
@@ -29,7 +29,7 @@ FILES = ("about.json", "images.npy", "labels.npy", "original_order.npy")
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the set toy, of 20 images and 7; nothing of it is decoded."""
+    """A folder with the set toy, of 20 and 7 images, not decoded yet."""
     folder = tmp_path_factory.mktemp("prepared")
     write_set(folder, {"train": toys(20), "test": toys(7)})
     return folder
@@ -37,13 +37,13 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of it, and an empty cache folder of the user."""
+    """A copy of ``prepared``, with an empty user cache folder."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))
     return shutil.copytree(prepared, tmp_path / "sets")
 
 
 def read(folder: Path) -> np.ndarray:
-    """The training images, whose content and labels must be right."""
+    """The training images, after checking pixels, labels and class names."""
     train = load("toy", "train", folder=folder)
     assert np.array_equal(train.images, noise(20))
     assert train.labels.tolist() == [row % 3 for row in range(20)]
@@ -61,10 +61,10 @@ def only_entry(folder: Path) -> Path:
     return entry
 
 
-def require_kept(folder: Path) -> None:
-    found = find_prepared("toy", folder)
-    assert found is not None
-    assert is_cached(found, "train")
+def require_cached(folder: Path) -> None:
+    prepared = find_prepared("toy", folder)
+    assert prepared is not None
+    assert is_cached(prepared, "train")
 
 
 def run(program: str, *words: str, **variables: str) -> subprocess.Popen[str]:
@@ -77,7 +77,7 @@ def run(program: str, *words: str, **variables: str) -> subprocess.Popen[str]:
     )
 
 
-def test_a_second_reading_maps_what_the_first_has_kept(folder: Path):
+def test_a_second_reading_maps_the_cache_of_the_first(folder: Path):
     first, entry = read(folder), only_entry(folder)
     written = {path.name: path.stat().st_mtime_ns for path in entry.iterdir()}
     second = read(folder)
@@ -102,9 +102,9 @@ print({"jax", "tensorflow_datasets", "tensorflow", "array_record", "PIL"} & set(
 
 def test_a_second_reading_needs_neither_tensorflow_datasets_nor_jax(folder: Path):
     read(folder)
-    said, errors = run(SECOND, str(folder)).communicate()
+    output, errors = run(SECOND, str(folder)).communicate()
     expected = load("toy", "train", folder=folder).sha256
-    assert (said.splitlines(), errors) == ([expected, "set()"], "")
+    assert (output.splitlines(), errors) == ([expected, "set()"], "")
 
 
 def flip(path: Path, place: int) -> None:
@@ -117,7 +117,7 @@ def cut_to(length: int) -> Callable[[Path], Any]:
     return lambda path: path.write_bytes(path.read_bytes()[:length])
 
 
-def replace_by(array: np.ndarray) -> Callable[[Path], Any]:
+def replace_with(array: np.ndarray) -> Callable[[Path], Any]:
     def replace(path: Path) -> None:
         path.unlink()
         np.save(path, array, allow_pickle=True)
@@ -125,8 +125,8 @@ def replace_by(array: np.ndarray) -> Callable[[Path], Any]:
     return replace
 
 
-def say(**about: Any) -> Callable[[Path], Any]:
-    return lambda path: path.write_text(json.dumps(json.loads(path.read_text()) | about))
+def update_json(**fields: Any) -> Callable[[Path], Any]:
+    return lambda path: path.write_text(json.dumps(json.loads(path.read_text()) | fields))
 
 
 DAMAGE: dict[str, tuple[str, Callable[[Path], Any]]] = {
@@ -140,39 +140,39 @@ DAMAGE: dict[str, tuple[str, Callable[[Path], Any]]] = {
     **{f"labels cut to {n}": ("labels.npy", cut_to(n)) for n in (0, 9, 128, 207)},
     **{f"about cut to {n}": ("about.json", cut_to(n)) for n in (0, 1, 50)},
     **{f"no {name}": (name, lambda path: path.unlink()) for name in FILES},
-    "images of another dtype": ("images.npy", replace_by(noise(20).astype(np.float64))),
-    "images with a sign": ("images.npy", replace_by(noise(20).view(np.int8))),
-    "images of another shape": ("images.npy", replace_by(noise(20).reshape(20, 2, 8, 1))),
-    "an image less": ("images.npy", replace_by(noise(19))),
-    "labels of another dtype": ("labels.npy", replace_by(np.arange(20) % 3)),
-    "labels that are objects": ("labels.npy", replace_by(np.array([{}], object))),
-    "labels that are a pickle": ("labels.npy", lambda path: path.write_bytes(pickle.dumps("x"))),
-    "an order": ("original_order.npy", replace_by(np.arange(20, dtype=np.int32))),
-    "names in another order": ("about.json", say(class_names=["ant", "cow", "bee"])),
-    "no list of names": ("about.json", say(class_names=3)),
-    "about a list": ("about.json", lambda path: path.write_text("[]")),
-    "about no text": ("about.json", lambda path: path.write_bytes(b"\xff\xfe")),
+    "images of another dtype": ("images.npy", replace_with(noise(20).astype(np.float64))),
+    "signed images": ("images.npy", replace_with(noise(20).view(np.int8))),
+    "images of another shape": ("images.npy", replace_with(noise(20).reshape(20, 2, 8, 1))),
+    "one image fewer": ("images.npy", replace_with(noise(19))),
+    "labels of another dtype": ("labels.npy", replace_with(np.arange(20) % 3)),
+    "object labels": ("labels.npy", replace_with(np.array([{}], object))),
+    "pickled labels": ("labels.npy", lambda path: path.write_bytes(pickle.dumps("x"))),
+    "an order": ("original_order.npy", replace_with(np.arange(20, dtype=np.int32))),
+    "names in another order": ("about.json", update_json(class_names=["ant", "cow", "bee"])),
+    "names not a list": ("about.json", update_json(class_names=3)),
+    "about is a list": ("about.json", lambda path: path.write_text("[]")),
+    "about not text": ("about.json", lambda path: path.write_bytes(b"\xff\xfe")),
 }
 
 
 @pytest.mark.parametrize(("file", "damage"), DAMAGE.values(), ids=DAMAGE)
-def test_what_was_damaged_is_noticed_said_in_a_line_and_made_anew(
+def test_a_damaged_entry_is_logged_in_one_line_and_decoded_again(
     folder: Path, caplog: pytest.LogCaptureFixture, file: str, damage: Callable[[Path], Any]
 ):
     read(folder)
     entry = only_entry(folder)
     damage(entry / file)
     read(folder)
-    assert caplog.messages == [f"{entry} is damaged; it is made anew"]
+    assert caplog.messages == [f"{entry} is damaged; decoding it again"]
     assert only_entry(folder) == entry
     caplog.clear()
     read(folder)
     assert caplog.messages == []
 
 
-@pytest.mark.filterwarnings("default")  # numpy warns of what it finds in some headers
-def test_no_flipped_byte_is_read_as_it_is(folder: Path, caplog: pytest.LogCaptureFixture):
-    """A byte that changes nothing, as a space of a header, may stay as it is."""
+@pytest.mark.filterwarnings("default")  # numpy warns about some headers
+def test_a_changed_byte_never_changes_what_is_read(folder: Path, caplog: pytest.LogCaptureFixture):
+    """A change without effect, such as in the padding of a header, may go unnoticed."""
     read(folder)
     entry, draw = only_entry(folder), random.Random(0)
     for file in FILES:
@@ -186,7 +186,7 @@ def test_no_flipped_byte_is_read_as_it_is(folder: Path, caplog: pytest.LogCaptur
             read(folder)
             caplog.clear()
         (entry / file).write_bytes(whole)
-    require_kept(folder)
+    require_cached(folder)
 
 
 def test_a_set_that_was_prepared_again_is_decoded_again(folder: Path):
@@ -202,7 +202,7 @@ def test_a_set_that_was_prepared_again_is_decoded_again(folder: Path):
     assert not set(after) & set(before)
 
 
-def test_splits_and_versions_and_sets_are_kept_side_by_side(folder: Path):
+def test_splits_versions_and_sets_are_cached_side_by_side(folder: Path):
     write_set(folder, {"train": toys(3), "train-2": toys(4)}, version="2.0.0")
     write_set(folder, {"train": toys(5)}, name="toy_train")
     for _ in range(2):
@@ -213,12 +213,12 @@ def test_splits_and_versions_and_sets_are_kept_side_by_side(folder: Path):
 
 
 def forbid(folder: Path) -> None:
-    """Puts a file in the place of the folder: not even root can write there."""
+    """Creates a file in place of the folder, so that not even root can write there."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     folder.write_text("")
 
 
-def test_what_cannot_be_kept_beside_the_set_is_kept_with_the_user_s_caches(
+def test_the_user_s_cache_folder_is_used_if_the_data_folder_is_not_writable(
     folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
     forbid(folder / ".ffnn_jax")
@@ -229,7 +229,7 @@ def test_what_cannot_be_kept_beside_the_set_is_kept_with_the_user_s_caches(
     assert caplog.messages == []
 
 
-def test_what_can_be_kept_nowhere_is_read_into_memory(
+def test_images_that_cannot_be_cached_are_read_into_memory(
     folder: Path, caplog: pytest.LogCaptureFixture
 ):
     forbid(folder / ".ffnn_jax")
@@ -238,7 +238,7 @@ def test_what_can_be_kept_nowhere_is_read_into_memory(
         caplog.clear()
         assert not isinstance(read(folder), np.memmap)
         (line,) = caplog.messages
-        assert line.startswith(f"decoded images cannot be kept ({folder / '.ffnn_jax'}: ")
+        assert line.startswith(f"decoded images cannot be cached ({folder / '.ffnn_jax'}: ")
         assert f"; {user_cache_path('ffnn_jax') / 'decoded'}" in line
 
 
@@ -254,13 +254,13 @@ print(train.sha256, type(train.images).__name__)
 
 
 @pytest.mark.parametrize("room", [0, 100, 420, 470])
-def test_a_full_disk_leaves_nothing_half_written(folder: Path, tmp_path: Path, room: int):
-    """The files have 448 bytes of images, 208 of labels, 128 of order, and 116 about them."""
-    said, errors = run(FULL, str(folder), str(room)).communicate()
-    kept = room == 470
+def test_a_full_disk_leaves_no_partial_files(folder: Path, tmp_path: Path, room: int):
+    """The files have 448 bytes of images, 208 of labels, 128 of order and 116 of metadata."""
+    output, errors = run(FULL, str(folder), str(room)).communicate()
+    cached = room == 470
     expected = load("toy", "train", folder=folder).sha256
-    assert said.split() == [expected, "memmap" if kept else "ndarray"]
-    lines = [] if kept else ["decoded images cannot be kept"]
+    assert output.split() == [expected, "memmap" if cached else "ndarray"]
+    lines = [] if cached else ["decoded images cannot be cached"]
     assert [
         re.sub(r"^.*(decoded images .*) \(.*: File too large; .*: File too large\)$", r"\1", line)
         for line in errors.splitlines()
@@ -280,7 +280,7 @@ print(load("toy", "train", folder=Path(sys.argv[1])).sha256)
 """
 
 
-def test_two_first_readers_at_once_are_both_right(folder: Path):
+def test_two_concurrent_first_readers_both_succeed(folder: Path):
     command = [sys.executable, "-c", READ, str(folder)]
     pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     readers = [subprocess.Popen(command, text=True, **pipes) for _ in range(2)]
@@ -291,9 +291,9 @@ def test_two_first_readers_at_once_are_both_right(folder: Path):
         assert reader.stdin is not None
         reader.stdin.write("\n")
         reader.stdin.flush()
-    answers = [reader.communicate() for reader in readers]
+    outputs = [reader.communicate() for reader in readers]
     only_entry(folder)
-    assert answers == [(f"{load('toy', 'train', folder=folder).sha256}\n", "")] * 2
+    assert outputs == [(f"{load('toy', 'train', folder=folder).sha256}\n", "")] * 2
 
 
 DECODE_SLOWLY = """
@@ -302,17 +302,17 @@ from pathlib import Path
 from ffnn_jax.data import _decode, load
 _decode._BLOCK = 1
 checked = _decode.Reader._checked
-def slowly(*words):
+def slowly(*arguments):
     time.sleep(0.005)
     print("a block", flush=True)
-    return checked(*words)
+    return checked(*arguments)
 _decode.Reader._checked = slowly
 load("toy", "train", folder=Path(sys.argv[1]))
 """
 
 
 @pytest.mark.parametrize("blocks", [1, 8, 20])
-def test_a_killed_reader_is_followed_by_one_that_is_right(folder: Path, blocks: int):
+def test_after_a_killed_reader_the_next_one_succeeds(folder: Path, blocks: int):
     reader = run(DECODE_SLOWLY, str(folder))
     assert reader.stdout is not None
     for _ in range(blocks):
@@ -325,7 +325,7 @@ def test_a_killed_reader_is_followed_by_one_that_is_right(folder: Path, blocks: 
 
 
 @pytest.mark.parametrize("block", [1, 7, 10, 19, 20, 21])
-def test_blocks_of_any_size_make_the_whole(
+def test_blocks_of_any_size_are_read_completely(
     folder: Path, monkeypatch: pytest.MonkeyPatch, block: int
 ):
     monkeypatch.setattr("ffnn_jax.data._decode._BLOCK", block)
@@ -336,8 +336,8 @@ def test_blocks_of_any_size_make_the_whole(
     assert not isinstance(read(folder), np.memmap)
 
 
-def test_a_split_of_more_than_one_block_is_read_whole(folder: Path):
-    """In the size that blocks have."""
+def test_a_split_of_several_blocks_is_read_completely(folder: Path):
+    """With the default block size."""
     write_set(folder, {"train": toys(2345)}, name="many", shards=2)
     many = load("many", "train", folder=folder)
     assert np.array_equal(many.images, noise(2345))
@@ -355,7 +355,7 @@ def write_ids(folder: Path, ids: Sequence[str]) -> None:
 
 
 @pytest.mark.parametrize("form", ["train_{:05d}", "{}", "a1-{}", "{:02d}", "\n{}"])
-def test_ids_that_count_give_the_original_order(tmp_path: Path, form: str):
+def test_numbered_ids_give_the_original_order(tmp_path: Path, form: str):
     numbers = np.random.default_rng(1).permutation(30)
     write_ids(tmp_path, [form.format(number) for number in numbers])
     ordered = load("counted", "train", folder=tmp_path, original_order=True)
@@ -378,7 +378,7 @@ def test_ids_that_count_give_the_original_order(tmp_path: Path, form: str):
         ["a_0", "a_1", "a_" + 5000 * "9"],
     ],
 )
-def test_ids_that_do_not_count_give_no_original_order(tmp_path: Path, ids: list[str]):
+def test_other_ids_give_no_original_order(tmp_path: Path, ids: list[str]):
     write_ids(tmp_path, ids)
     assert len(load("counted", "train", folder=tmp_path)) == 3
     with pytest.raises(UserError, match="does not record the order of its original files"):
@@ -386,7 +386,7 @@ def test_ids_that_do_not_count_give_no_original_order(tmp_path: Path, ids: list[
 
 
 def test_a_set_without_ids_has_no_original_order(folder: Path):
-    found = find_prepared("toy", folder)
-    assert found is not None
+    prepared = find_prepared("toy", folder)
+    assert prepared is not None
     for _ in range(2):
-        assert decoded(found, "train").original_order.shape == (0,)
+        assert read_decoded(prepared, "train").original_order.shape == (0,)

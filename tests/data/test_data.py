@@ -1,4 +1,4 @@
-"""Data sets as training sees them."""
+"""Data sets as used in training."""
 
 import re
 from pathlib import Path
@@ -20,22 +20,22 @@ def splits():
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Holds the set toy: train 20, test 7."""
+    """A folder with the set toy: train 20, test 7."""
     folder = tmp_path_factory.mktemp("sets")
     write_set(folder, {"train": toys(20), "test": toys(7)}, shards=3)
     return folder
 
 
-def test_mnist_5k_has_its_three_splits_with_as_many_of_each_class(splits):
+def test_mnist_5k_has_three_class_balanced_splits(splits):
     assert split_names("mnist_5k") == ("train", "validation", "test")
-    for part, of_each in zip(splits, (360, 40, 100), strict=True):
-        assert part.images.shape == (10 * of_each, 28, 28, 1)
-        assert np.bincount(part.labels).tolist() == [of_each] * 10
+    for part, per_class in zip(splits, (360, 40, 100), strict=True):
+        assert part.images.shape == (10 * per_class, 28, 28, 1)
+        assert np.bincount(part.labels).tolist() == [per_class] * 10
     assert splits.train.class_names == tuple("0123456789")
 
 
-def test_every_digit_is_in_one_split(splits):
-    """The splits together are the digits that the dependency ships, labels included."""
+def test_every_digit_is_in_exactly_one_split(splits):
+    """Together, the splits are the dependency's digits and labels."""
     rows = [
         np.concatenate([part.images.reshape(len(part), -1), part.labels[:, None]], axis=1)
         for part in splits
@@ -50,7 +50,7 @@ def test_mnist_5k_is_the_same_everywhere(splits):
         assert part.source == "mnist_5k/1.0.0"
 
 
-def test_mnist_is_read_in_its_own_order_where_it_is_prepared():
+def test_mnist_is_read_in_tensorflow_datasets_order_if_prepared():
     if not (data_dir() / "mnist").exists():
         pytest.skip("mnist is not prepared on this machine")
     test = load("mnist", "test")
@@ -73,7 +73,7 @@ def test_mnist_is_read_in_its_own_order_where_it_is_prepared():
         ("all", (*range(20), *range(7))),
     ],
 )
-def test_a_slice_holds_the_examples_it_names(folder: Path, split: str, rows):
+def test_a_slice_holds_the_selected_examples(folder: Path, split: str, rows):
     part = load("toy", split, folder=folder)
     assert np.array_equal(part.images, noise(20)[list(rows)])
     assert part.labels.tolist() == [row % 3 for row in rows]
@@ -88,7 +88,7 @@ def test_a_set_without_validation_images_has_none(folder: Path):
 
 def test_a_set_without_test_images_is_rejected(tmp_path: Path):
     write_set(tmp_path, {"train": toys(3), "holdout": toys(3)})
-    with pytest.raises(UserError, match=r"^toy has no split 'test' \(it has: train, holdout\)$"):
+    with pytest.raises(UserError, match=r"^toy has no split 'test' \(available: train, holdout\)$"):
         load_splits("toy", tmp_path)
 
 
@@ -100,11 +100,11 @@ def test_an_unknown_data_set_is_rejected_with_the_nearest(folder: Path):
         load("toyy", "train", folder=folder)
 
 
-def test_a_data_set_that_is_not_prepared_is_rejected_with_the_way_to_get_it(tmp_path: Path):
+def test_a_data_set_that_is_not_prepared_is_rejected_with_instructions(tmp_path: Path):
     with pytest.raises(NotPreparedError) as rejected:
         load("mnist", "train", folder=tmp_path)
     command = "ffnn-jax data prepare mnist"
-    assert str(rejected.value) == f"data set 'mnist' is not prepared in {tmp_path}: {command}"
+    assert str(rejected.value) == f"data set 'mnist' is not prepared in {tmp_path}; run: {command}"
     with pytest.raises(UserError) as other:
         load("emnist/letters", "train", folder=tmp_path)
     assert not isinstance(other.value, NotPreparedError)
@@ -116,11 +116,11 @@ def test_a_data_set_that_is_not_prepared_is_rejected_with_the_way_to_get_it(tmp_
 @pytest.mark.parametrize(
     ("split", "line"),
     [
-        ("tset", "toy: no split 'tset' (it has: train, test); did you mean test?"),
+        ("tset", "toy: no split 'tset' (available: train, test); did you mean test?"),
         ("test[7:]", "toy: split 'test[7:]' is empty or beyond the 7 examples of test"),
     ],
 )
-def test_a_split_that_names_nothing_is_rejected_with_the_set(folder: Path, split: str, line: str):
+def test_an_unknown_or_empty_split_is_rejected_with_the_set(folder: Path, split: str, line: str):
     with pytest.raises(UserError, match=f"^{re.escape(line)}$"):
         load("toy", split, folder=folder)
 
@@ -135,7 +135,7 @@ IMAGES, LABELS = np.zeros((3, 4, 4, 1), np.uint8), np.array([0, 1, 1], np.int32)
 
 
 @pytest.mark.parametrize(
-    ("images", "labels", "complaint"),
+    ("images", "labels", "message"),
     [
         (IMAGES.astype(np.float32), LABELS, "images must be uint8"),
         (IMAGES[..., 0], LABELS, r"images must be uint8 \(N, H, W, C\), got uint8 \(3, 4, 4\)"),
@@ -146,12 +146,12 @@ IMAGES, LABELS = np.zeros((3, 4, 4, 1), np.uint8), np.array([0, 1, 1], np.int32)
         (IMAGES[:0], LABELS[:0], "holds no images"),
     ],
 )
-def test_what_training_would_take_in_silence_is_rejected(images, labels, complaint):
-    with pytest.raises(UserError, match=f"^toy/train: {complaint}"):
+def test_mistakes_that_training_would_not_notice_are_rejected(images, labels, message):
+    with pytest.raises(UserError, match=f"^toy/train: {message}"):
         Dataset("toy/train", images, labels, ("a", "b"))
 
 
-def test_the_digest_is_of_pixels_and_labels():
+def test_the_digest_covers_pixels_and_labels():
     original = Dataset("toy/train", IMAGES, LABELS, ("a", "b"))
     pixel, label = IMAGES.copy(), LABELS.copy()
     pixel[2, 3, 3, 0], label[0] = 1, 1
@@ -160,18 +160,20 @@ def test_the_digest_is_of_pixels_and_labels():
     assert original.sha256 != Dataset("toy/train", IMAGES, label, ("a", "b")).sha256
 
 
-def test_a_folder_may_be_text_and_must_be_of_this_machine(tmp_path, monkeypatch):
+def test_a_folder_may_be_a_string_and_must_be_local(tmp_path, monkeypatch):
     digits = load("mnist_5k", "test", folder=str(tmp_path))
     assert digits.sha256 == RECIPES["mnist_5k"].sha256["test"]
     assert split_names("mnist_5k", str(tmp_path)) == ("train", "validation", "test")
-    with pytest.raises(UserError, match="must be a folder of this machine, got 'gs://bucket/x'"):
+    with pytest.raises(UserError, match="must be a local folder, got 'gs://bucket/x'"):
         load("mnist_5k", "test", folder="gs://bucket/x")
     monkeypatch.setenv("TFDS_DATA_DIR", "~nobody-of-that-name/x")
-    with pytest.raises(UserError, match="the data folder '~nobody-of-that-name/x' is not known"):
+    with pytest.raises(
+        UserError, match="the data folder '~nobody-of-that-name/x' cannot be resolved"
+    ):
         load("mnist_5k", "test")
 
 
-def test_the_digits_are_prepared_with_the_user_s_caches_where_the_folder_takes_nothing(
+def test_the_digits_are_prepared_in_the_user_s_cache_if_the_folder_is_not_writable(
     tmp_path, monkeypatch
 ):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))

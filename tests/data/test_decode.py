@@ -1,4 +1,4 @@
-"""Which sets are read, and how one that is not right says so: one line, with file and index."""
+"""Which sets can be read; errors are one line, with file and index."""
 
 import json
 import random
@@ -23,7 +23,7 @@ COARSE = tfds.features.ClassLabel(num_classes=2)
 
 
 def rows(**values: Callable[[int], Any]) -> Examples:
-    """Ten examples with these features, each of its number."""
+    """Ten examples; each feature is a function of the example's index."""
     return [{key: value(row) for key, value in values.items()} for row in range(10)]
 
 
@@ -42,7 +42,7 @@ def record_file(place: Path, shard: int = 0, shards: int = 1) -> Path:
     return place / f"toy-train.array_record-{shard:05d}-of-{shards:05d}"
 
 
-def test_the_image_and_the_label_have_whatever_names(tmp_path: Path):
+def test_the_image_and_the_label_may_have_any_name(tmp_path: Path):
     examples = rows(picture=image, species=lambda row: row % 3, weight=lambda row: row / 2)
     features = {"picture": IMAGE, "species": LABEL, "weight": tfds.features.Scalar(np.float32)}
     write_set(tmp_path, {"train": examples}, features)
@@ -62,14 +62,14 @@ def test_classes_without_names_are_named_by_their_numbers(tmp_path: Path):
 
 
 @pytest.mark.parametrize("shape", [(4, 4, 1), (5, 3, 3), (1, 1, 1), (28, 28, 3), (4, 6, 4)])
-def test_images_have_whatever_shape(tmp_path: Path, shape: tuple[int, int, int]):
+def test_images_may_have_any_shape(tmp_path: Path, shape: tuple[int, int, int]):
     features = {"image": tfds.features.Image(shape=shape), "label": LABEL}
     write_set(tmp_path, {"train": toys(10, shape)}, features)
     assert np.array_equal(load("toy", "train", folder=tmp_path).images, noise(10, shape))
 
 
 @pytest.mark.parametrize(("key", "classes"), [("coarse", 2), ("fine", 3)])
-def test_of_two_labels_the_set_names_the_one(tmp_path: Path, key: str, classes: int):
+def test_supervised_keys_choose_between_two_labels(tmp_path: Path, key: str, classes: int):
     features = {"image": IMAGE, "coarse": COARSE, "fine": LABEL}
     examples = rows(image=image, coarse=lambda row: row % 2, fine=lambda row: row % 3)
     write_set(tmp_path, {"train": examples}, features, supervised_keys=("image", key))
@@ -78,7 +78,7 @@ def test_of_two_labels_the_set_names_the_one(tmp_path: Path, key: str, classes: 
     assert len(train.class_names) == classes
 
 
-def test_of_two_images_the_set_names_the_one(tmp_path: Path):
+def test_supervised_keys_choose_between_two_images(tmp_path: Path):
     examples = rows(before=image, after=lambda row: image(9 - row), label=lambda row: 0)
     features = {"before": IMAGE, "after": IMAGE, "label": LABEL}
     write_set(tmp_path, {"train": examples}, features, supervised_keys=("after", "label"))
@@ -88,13 +88,13 @@ def test_of_two_images_the_set_names_the_one(tmp_path: Path):
 @pytest.mark.parametrize(
     "keys", [("image", "label", "image"), (("image",), "label"), ({"x": "image"}, "label")]
 )
-def test_keys_of_another_structure_do_not_hide_a_single_image_and_label(tmp_path: Path, keys: Any):
+def test_unusual_supervised_keys_do_not_hide_a_single_image_and_label(tmp_path: Path, keys: Any):
     write_set(tmp_path, {"train": toys(10)}, supervised_keys=keys)
     assert np.array_equal(load("toy", "train", folder=tmp_path).images, noise(10))
 
 
 @pytest.mark.parametrize(
-    ("features", "examples", "has"),
+    ("features", "examples", "expected"),
     [
         (
             {"one": IMAGE, "two": IMAGE, "label": LABEL},
@@ -116,17 +116,17 @@ def test_keys_of_another_structure_do_not_hide_a_single_image_and_label(tmp_path
     ],
     ids=["two images", "two labels", "no label", "a number", "no image"],
 )
-def test_a_set_that_is_not_labelled_images_is_rejected_with_what_it_has(
-    tmp_path: Path, features: Mapping[str, Any], examples: Examples, has: set[str]
+def test_a_set_of_anything_but_labelled_images_is_rejected_with_its_features(
+    tmp_path: Path, features: Mapping[str, Any], examples: Examples, expected: set[str]
 ):
     write_set(tmp_path, {"train": examples}, features)
-    said, _, found = error_line(tmp_path).partition(", has ")
-    assert said == "toy: must have one image and one class label"
-    assert set(found.split(", ")) == has
+    problem, _, actual = error_line(tmp_path).partition(", has ")
+    assert problem == "toy: must have one image and one class label"
+    assert set(actual.split(", ")) == expected
 
 
 @pytest.mark.parametrize(
-    ("feature", "found"),
+    ("feature", "actual"),
     [
         (tfds.features.Image(shape=(None, None, 1)), "uint8 (None, None, 1)"),
         (tfds.features.Image(shape=(4, None, 1)), "uint8 (4, None, 1)"),
@@ -134,39 +134,41 @@ def test_a_set_that_is_not_labelled_images_is_rejected_with_what_it_has(
     ],
 )
 def test_images_of_several_sizes_or_of_another_dtype_are_rejected(
-    tmp_path: Path, feature: Any, found: str
+    tmp_path: Path, feature: Any, actual: str
 ):
     write_set(tmp_path, {"train": toys(10)}, {"image": feature, "label": LABEL})
-    line = f"toy: images must be uint8 and of one size, these are {found}"
+    line = f"toy: images must be uint8 of one fixed size, got {actual}"
     assert error_line(tmp_path) == line
 
 
 def test_an_image_of_another_size_is_rejected_with_file_and_index(tmp_path: Path):
     odd = {"image": png(noise(1, (5, 4, 1))[0]), "label": 1}
     place = write_set(tmp_path, {"train": [*toys(6), odd, *toys(3)]})
-    said = f"{record_file(place)}: example 6 has an image uint8 (5, 4, 1), not uint8 (4, 4, 1)"
-    assert error_line(tmp_path) == said
+    problem = "has an image of uint8 (5, 4, 1), expected uint8 (4, 4, 1)"
+    assert error_line(tmp_path) == f"{record_file(place)}: example 6 {problem}"
 
 
-@pytest.mark.parametrize("content", [b"", b"no picture", image(0)[:-30]])
-def test_bytes_that_are_no_image_are_rejected_with_file_and_index(tmp_path: Path, content: bytes):
+@pytest.mark.parametrize("content", [b"", b"not an image", image(0)[:-30]])
+def test_bytes_that_are_not_an_image_are_rejected_with_file_and_index(
+    tmp_path: Path, content: bytes
+):
     odd = {"image": content, "label": 1}
     place = write_set(tmp_path, {"train": [*toys(6), odd, *toys(3)]})
     assert error_line(tmp_path).startswith(f"{record_file(place)}: example 6 is damaged (")
 
 
 def test_a_label_outside_the_classes_is_rejected_with_file_and_index(tmp_path: Path):
-    """The records of a set of five classes, in the place of those of one of three."""
+    """The records of a set with five classes replace those of a set with three."""
     wide = write_set(tmp_path / "wide", {"train": toys(10, classes=5)}, {
         "image": IMAGE, "label": tfds.features.ClassLabel(num_classes=5)
     })  # fmt: skip
     place = write_set(tmp_path, {"train": toys(10)})
     record_file(wide).replace(record_file(place))
-    said = f"{record_file(place)}: example 3 has the label 3, not one of 0 to 2"
-    assert error_line(tmp_path) == said
+    line = f"{record_file(place)}: example 3 has the label 3, not one of 0 to 2"
+    assert error_line(tmp_path) == line
 
 
-def test_the_index_of_an_example_is_counted_in_its_file(tmp_path: Path):
+def test_the_index_of_an_example_is_relative_to_its_file(tmp_path: Path):
     odd = {"image": png(noise(1, (5, 4, 1))[0]), "label": 1}
     place = write_set(tmp_path, {"train": [*toys(8), odd, odd]}, shards=3)
     lengths = json.loads((place / "dataset_info.json").read_text())["splits"][0]["shardLengths"]
@@ -174,10 +176,10 @@ def test_the_index_of_an_example_is_counted_in_its_file(tmp_path: Path):
     assert error_line(tmp_path).startswith(f"{record_file(place, 2, 3)}: example 1 has an image")
 
 
-def test_the_index_is_right_behind_the_first_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_index_is_right_after_the_first_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("ffnn_jax.data._decode._BLOCK", 4)
     odd = {"image": png(noise(1, (5, 4, 1))[0]), "label": 1}
-    bad = {"image": b"no picture", "label": 1}
+    bad = {"image": b"not an image", "label": 1}
     place = write_set(tmp_path / "odd", {"train": [*toys(7), odd]})
     assert error_line(tmp_path / "odd").startswith(f"{record_file(place)}: example 7 has an image")
     place = write_set(tmp_path / "bad", {"train": [*toys(7), bad]})
@@ -190,19 +192,19 @@ def edit(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new))
 
 
-@pytest.mark.parametrize("said", [9, 11, 1000000])
-def test_a_count_that_is_not_the_file_s_is_rejected_with_both(tmp_path: Path, said: int):
+@pytest.mark.parametrize("count", [9, 11, 1000000])
+def test_a_wrong_count_is_rejected_with_both_counts(tmp_path: Path, count: int):
     place = write_set(tmp_path, {"train": toys(10)})
-    edit(place / "dataset_info.json", '"10"', f'"{said}"')
-    expected = f"{record_file(place)}: holds 10 examples, 1.0.0/dataset_info.json says {said:,}"
-    assert error_line(tmp_path) == expected
+    edit(place / "dataset_info.json", '"10"', f'"{count}"')
+    problem = f"holds 10 examples, but 1.0.0/dataset_info.json lists {count:,}"
+    assert error_line(tmp_path) == f"{record_file(place)}: {problem}"
 
 
 def test_counts_in_another_order_are_rejected(tmp_path: Path):
     place = write_set(tmp_path, {"train": toys(10)}, shards=3)
     record_file(place, 0, 3).replace(record_file(place, 1, 3))
     record_file(place, 0, 3).write_bytes(record_file(place, 2, 3).read_bytes())
-    assert "array_record-00001-of-00003: holds 3 examples, 1.0.0/dataset" in error_line(tmp_path)
+    assert "array_record-00001-of-00003: holds 3 examples, but 1.0.0/" in error_line(tmp_path)
 
 
 def flip(path: Path, place: int) -> None:
@@ -212,9 +214,9 @@ def flip(path: Path, place: int) -> None:
 
 
 def middle(path: Path) -> int:
-    """A byte in the middle of what a file holds: most of it is nothing at all."""
-    held = np.flatnonzero(np.frombuffer(path.read_bytes()[:65536], np.uint8))
-    return int(held[len(held) // 2])
+    """The middle one of the nonzero bytes; most bytes of these files are zero."""
+    nonzero = np.flatnonzero(np.frombuffer(path.read_bytes()[:65536], np.uint8))
+    return int(nonzero[len(nonzero) // 2])
 
 
 @pytest.mark.parametrize("shard", [0, 1, 2])
@@ -230,7 +232,7 @@ def test_a_flipped_byte_is_rejected_with_file_and_index(tmp_path: Path, shard: i
     [
         (lambda file: file.write_bytes(b""), "damaged (ArrayRecord file should be at least"),
         (lambda file: file.write_bytes(file.read_bytes()[:300]), "damaged (ArrayRecord file"),
-        (lambda file: file.write_bytes(file.read_bytes()[:65536]), "holds 0 examples, 1.0.0/data"),
+        (lambda file: file.write_bytes(file.read_bytes()[:65536]), "holds 0 examples, but 1.0.0"),
         (lambda file: file.write_bytes(file.read_bytes()[:-1]), "damaged (Invalid Riegeli/records"),
         (lambda file: file.write_bytes(random.Random(0).randbytes(131072)), "damaged (Corrupted"),
         (lambda file: file.write_bytes(bytes(131072)), "damaged (Corrupted Riegeli/records"),
@@ -253,14 +255,14 @@ def test_a_missing_file_is_rejected_with_its_name(tmp_path: Path):
     assert error_line(tmp_path) == f"toy/train: {file} is missing"
 
 
-def test_a_split_is_read_though_another_is_damaged(tmp_path: Path):
+def test_a_split_is_read_even_if_another_is_damaged(tmp_path: Path):
     place = write_set(tmp_path, {"train": toys(10), "test": toys(5)})
     record_file(place).unlink()
     assert np.array_equal(load("toy", "test", folder=tmp_path).images, noise(5))
 
 
 def test_records_are_written_as_tensorflow_datasets_writes_them(tmp_path: Path):
-    """What the tests below damage is read by the reader that the package uses."""
+    """Confirms that records rewritten in this way, as in the tests below, can be read."""
     file = record_file(write_set(tmp_path, {"train": toys(10)}))
     records = ArrayRecordReader(str(file)).read_all()
     writer = ArrayRecordWriter(str(file), "group_size:1")
@@ -270,8 +272,8 @@ def test_records_are_written_as_tensorflow_datasets_writes_them(tmp_path: Path):
     assert np.array_equal(load("toy", "train", folder=tmp_path).images, noise(10)[::-1])
 
 
-@pytest.mark.parametrize("record", [b"", b"\x00", b"no example", b"\xff" * 50])
-def test_a_record_that_is_no_example_is_rejected_with_file_and_index(tmp_path: Path, record: bytes):
+@pytest.mark.parametrize("record", [b"", b"\x00", b"not an example", b"\xff" * 50])
+def test_an_invalid_record_is_rejected_with_file_and_index(tmp_path: Path, record: bytes):
     file = record_file(write_set(tmp_path, {"train": toys(10)}))
     records = ArrayRecordReader(str(file)).read_all()
     writer = ArrayRecordWriter(str(file), "group_size:1")
@@ -311,7 +313,7 @@ def test_missing_features_are_rejected_with_the_folder(tmp_path: Path):
         ("label.labels.txt", "bee\ncow", "beecow"),
     ],
 )
-def test_a_damaged_description_is_rejected_with_where_it_is(
+def test_a_damaged_description_is_rejected_with_its_folder(
     tmp_path: Path, file: str, old: str, new: str
 ):
     place = write_set(tmp_path, {"train": toys(10)})
@@ -322,13 +324,13 @@ def test_a_damaged_description_is_rejected_with_where_it_is(
 @pytest.mark.parametrize(
     "file", ["dataset_info.json", "features.json", "label.labels.txt", record_file(Path()).name]
 )
-def test_no_flipped_byte_gives_other_images_in_silence(tmp_path: Path, file: str):
-    """What is read is what was written, or it is rejected in one line."""
+def test_a_changed_byte_never_changes_images_silently(tmp_path: Path, file: str):
+    """The data are read as written, or rejected in one line."""
     path, draw = write_set(tmp_path, {"train": toys(10)}) / file, random.Random(0)
     whole = path.read_bytes()
-    held = np.flatnonzero(np.frombuffer(whole, np.uint8)).tolist()
+    nonzero = np.flatnonzero(np.frombuffer(whole, np.uint8)).tolist()
     rejected = 0
-    for place in draw.sample(held, min(150, len(held))):
+    for place in draw.sample(nonzero, min(150, len(nonzero))):
         content = bytearray(whole)
         content[place] ^= draw.randrange(1, 256)
         path.write_bytes(content)
@@ -354,26 +356,24 @@ def test_an_empty_split_is_rejected_and_the_others_are_read(tmp_path: Path, leng
     assert len(load("toy", "test", folder=tmp_path)) == 5
 
 
-def test_files_that_only_tensorflow_reads_are_explained(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_files_that_need_tensorflow_are_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "tensorflow", None)
     place = write_set(tmp_path, {"train": toys(10)})
     edit(place / "dataset_info.json", '"fileFormat": "array_record"', '"fileFormat": "tfrecord"')
     assert error_line(tmp_path) == (
         f"{place} holds tfrecord files, which only TensorFlow reads; pip install tensorflow-cpu, "
-        "or move the folder away and prepare the set anew as array_record files"
+        "or move the folder away and prepare the set again as array_record files"
     )
 
 
-def test_blocks_give_every_example_once_and_in_order(
+def test_blocks_yield_every_example_once_and_in_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("ffnn_jax.data._decode._BLOCK", 4)
     write_set(tmp_path, {"train": toys(10)}, shards=3)
-    found = find_prepared("toy", tmp_path)
-    assert found is not None
-    blocks = list(Reader(found).blocks("train"))
+    prepared = find_prepared("toy", tmp_path)
+    assert prepared is not None
+    blocks = list(Reader(prepared).blocks("train"))
     assert [len(block.labels) for block in blocks] == [4, 4, 2]
     assert np.array_equal(np.concatenate([block.images for block in blocks]), noise(10))
     assert [block.ids for block in blocks] == [[], [], []]

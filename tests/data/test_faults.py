@@ -1,6 +1,6 @@
-"""Whatever ends a preparation, what is there afterwards is whole, or nothing.
+"""However a preparation ends, the set is complete afterwards, or absent.
 
-mnist_5k stands for every set: it needs no network, and is written and checked as they all are.
+mnist_5k stands for every set: it needs no network, and is written and checked like the others.
 """
 
 import os
@@ -52,7 +52,7 @@ def start(program: str, *words: str) -> subprocess.Popen[str]:
 
 
 def started_preparation(room: int = 0) -> subprocess.Popen[str]:
-    """A preparation that has begun to write."""
+    """A preparation that has started writing."""
     preparing = start(PREPARE, str(room))
     assert preparing.stderr is not None
     assert preparing.stderr.readline() == "writing mnist_5k/train ...\n"
@@ -61,47 +61,47 @@ def started_preparation(room: int = 0) -> subprocess.Popen[str]:
 
 @pytest.fixture(scope="module")
 def seconds(tmp_path_factory: pytest.TempPathFactory) -> float:
-    """How long a preparation takes from its first word to its end."""
+    """The duration of a preparation from its first message to its end."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TFDS_DATA_DIR", str(tmp_path_factory.mktemp("whole")))
         preparing = started_preparation()
-        begun = time.monotonic()
+        started = time.monotonic()
         preparing.communicate()
     assert preparing.returncode == 0
-    return time.monotonic() - begun
+    return time.monotonic() - started
 
 
-def require_whole_or_nothing(folder: Path) -> bool:
-    """Whether the set is there; if it is, it is the recorded one."""
-    found = find_prepared("mnist_5k", folder)
-    return found is not None and verify_prepared(found)
+def require_complete_or_absent(folder: Path) -> bool:
+    """Whether the set is prepared; if so, it is verified."""
+    prepared = find_prepared("mnist_5k", folder)
+    return prepared is not None and verify_prepared(prepared)
 
 
 def require_prepared(folder: Path) -> None:
-    """The set can be prepared now, and nothing is left of attempts that failed."""
+    """Prepares the set, and checks that nothing is left of failed attempts."""
     prepare("mnist_5k", folder=folder)
     for split, recorded in RECIPES["mnist_5k"].sha256.items():
         assert load("mnist_5k", split, folder=folder).sha256 == recorded
     assert sorted(path.name for path in folder.iterdir()) == [".ffnn_jax", "mnist_5k"]
     assert [path.name for path in (folder / "mnist_5k").iterdir()] == ["1.0.0"]
-    kept = [
+    cached = [
         path.name for path in (folder / ".ffnn_jax").iterdir() if not path.name.endswith(".lock")
     ]
     splits = (f"mnist_5k-1.0.0-{split}-[0-9a-f]{{16}}" for split in ("test", "train", "validation"))
-    assert len(kept) == 3
-    for name, pattern in zip(sorted(kept), splits, strict=True):
+    assert len(cached) == 3
+    for name, pattern in zip(sorted(cached), splits, strict=True):
         assert re.fullmatch(pattern, name)
 
 
 @pytest.mark.parametrize("point", EVERY_POINT)
-def test_a_killed_preparation_leaves_the_set_whole_or_nothing(
+def test_a_killed_preparation_leaves_the_set_complete_or_absent(
     folder: Path, seconds: float, point: int
 ):
     preparing = started_preparation()
     time.sleep(seconds * (point + random.random()) / POINTS)
     preparing.send_signal(signal.SIGKILL)
     preparing.communicate()
-    require_whole_or_nothing(folder)
+    require_complete_or_absent(folder)
     require_prepared(folder)
 
 
@@ -111,13 +111,13 @@ def test_an_interrupted_preparation_ends_cleanly(folder: Path, seconds: float, p
     time.sleep(seconds * (point + random.random()) / POINTS)
     preparing.send_signal(signal.SIGINT)
     _, errors = preparing.communicate()
-    if require_whole_or_nothing(folder):  # it may have been about to end, or at an end
+    if require_complete_or_absent(folder):  # it may have been finishing, or finished
         assert preparing.returncode in (130, 0, -signal.SIGINT)
     else:
         assert preparing.returncode == 130
-        *doing, line = errors.splitlines()
+        *progress, line = errors.splitlines()
         assert line == "ffnn-jax: interrupted"
-        assert [words for words in doing if not words.endswith(" ...")] == []
+        assert [words for words in progress if not words.endswith(" ...")] == []
     assert not list(folder.rglob("*.preparing"))
     assert not list(folder.rglob("*.writing"))
     require_prepared(folder)
@@ -126,19 +126,19 @@ def test_an_interrupted_preparation_ends_cleanly(folder: Path, seconds: float, p
 @pytest.mark.parametrize(
     "room", [1000, *(pytest.param(room, marks=pytest.mark.slow) for room in (500_000, 2_000_000))]
 )
-def test_a_full_disk_ends_a_preparation_in_one_line_or_not_at_all(folder: Path, room: int):
-    """The records have 1.5 MB at most, the decoded images 2.8 MB."""
+def test_a_full_disk_ends_a_preparation_in_one_line(folder: Path, room: int):
+    """The record files have at most 1.5 MB, the decoded images 2.8 MB."""
     preparing = start(PREPARE, str(room))
-    said, errors = preparing.communicate(timeout=120)
-    whole = require_whole_or_nothing(folder)
-    assert whole == (room >= 2_000_000)
-    if whole:
+    output, errors = preparing.communicate(timeout=120)
+    complete = require_complete_or_absent(folder)
+    assert complete == (room >= 2_000_000)
+    if complete:
         assert preparing.returncode == 0
-        assert said.startswith("mnist_5k: verified, 2.2 MB in ")
+        assert output.startswith("mnist_5k: verified, 2.2 MB in ")
     else:
-        assert (preparing.returncode, said) == (2, "")
-        *doing, line = errors.splitlines()
-        assert [words for words in doing if not words.endswith(" ...")] == []
+        assert (preparing.returncode, output) == (2, "")
+        *progress, line = errors.splitlines()
+        assert [words for words in progress if not words.endswith(" ...")] == []
         assert line.startswith(f"ffnn-jax: mnist_5k cannot be prepared in {folder}: ")
         assert "File too large" in line
     assert not list(folder.rglob("*.preparing"))
@@ -152,7 +152,7 @@ def error_line(folder: Path) -> str:
     return str(rejected.value)
 
 
-def test_a_folder_that_cannot_be_made_is_rejected():
+def test_a_folder_that_cannot_be_created_is_rejected():
     line = "mnist_5k cannot be prepared in /proc/nothing: "
     assert error_line(Path("/proc/nothing")).startswith(line)
 
@@ -176,7 +176,7 @@ def test_an_unfinished_set_of_another_program_is_rejected_and_left(folder: Path)
     assert not list(folder.rglob("*.preparing"))
 
 
-def test_a_folder_that_may_not_be_written_is_rejected(folder: Path):
+def test_a_read_only_folder_is_rejected(folder: Path):
     folder.mkdir()
     folder.chmod(0o500)
     if os.access(folder, os.W_OK):
@@ -186,7 +186,7 @@ def test_a_folder_that_may_not_be_written_is_rejected(folder: Path):
     assert "Permission denied" in line
 
 
-def test_two_first_readers_at_once_both_read_and_need_neither_jax_nor_tensorflow(folder: Path):
+def test_two_concurrent_first_readers_succeed_without_jax_and_tensorflow(folder: Path):
     readers = [start(READ) for _ in range(2)]
     printed = [reader.communicate()[0].split() for reader in readers]
     assert printed == [[RECIPES["mnist_5k"].sha256["test"]]] * 2
@@ -194,18 +194,17 @@ def test_two_first_readers_at_once_both_read_and_need_neither_jax_nor_tensorflow
 
 
 @pytest.mark.slow
-def test_two_preparations_at_once_wait_for_each_other(folder: Path):
+def test_concurrent_preparations_wait_for_each_other(folder: Path):
     first = started_preparation()
     second = start(PREPARE, "0")
     for preparing in (first, second):
-        said, _ = preparing.communicate()
-        assert said == f"mnist_5k: verified, 2.2 MB in {folder / 'mnist_5k' / '1.0.0'}\n"
+        output, _ = preparing.communicate()
+        assert output == f"mnist_5k: verified, 2.2 MB in {folder / 'mnist_5k' / '1.0.0'}\n"
     require_prepared(folder)
 
 
 @pytest.mark.slow
-def test_a_preparation_whose_waiting_twin_is_killed_goes_on(folder: Path):
-    """And the other way round: who waits takes over from one that is killed."""
+def test_a_waiting_preparation_takes_over_from_a_killed_one(folder: Path):
     first, second = started_preparation(), start(PREPARE, "0")
     assert second.stderr is not None
     while "mnist_5k" not in (line := second.stderr.readline()):

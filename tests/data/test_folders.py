@@ -11,14 +11,14 @@ from tests.data.conftest import toys, write_set
 
 
 def describe(folder: Path, place: str, text: str | None = None) -> Path:
-    """Writes a description that says that a set is there."""
+    """Writes the description of a prepared set."""
     about = {"splits": [{"name": "train", "shardLengths": ["3", "4"]}], "fileFormat": "riegeli"}
     (folder / place).mkdir(parents=True)
     (folder / place / "dataset_info.json").write_text(json.dumps(about) if text is None else text)
     return folder / place
 
 
-def test_a_prepared_set_is_what_tensorflow_datasets_has_written(tmp_path: Path):
+def test_a_prepared_set_matches_the_files_of_tensorflow_datasets(tmp_path: Path):
     place = write_set(tmp_path, {"train": toys(5), "test": toys(2)}, shards=2)
     found = find_prepared("toy", tmp_path)
     assert found is not None
@@ -39,13 +39,13 @@ def test_the_highest_version_is_found_by_number(tmp_path: Path):
 @pytest.mark.parametrize(
     "place", ["digits/3.0.1.incompleteABC", "digits/3.0", "digits/config/latest", ".digits/3.0.1"]
 )
-def test_an_incomplete_or_hidden_folder_is_not_seen(tmp_path: Path, place: str):
+def test_an_incomplete_or_hidden_folder_is_ignored(tmp_path: Path, place: str):
     describe(tmp_path, place)
     assert prepared_names(tmp_path) == []
     assert find_prepared("digits", tmp_path) is None
 
 
-def test_a_folder_without_its_description_is_not_seen(tmp_path: Path):
+def test_a_folder_without_a_description_is_ignored(tmp_path: Path):
     place = write_set(tmp_path, {"train": toys(3)})
     (place / "dataset_info.json").unlink()
     assert prepared_names(tmp_path) == []
@@ -73,13 +73,13 @@ def test_a_single_configuration_is_found_by_its_full_and_its_bare_name(tmp_path:
 def test_one_of_several_configurations_must_be_named(tmp_path: Path):
     for config in ("small", "big"):
         write_set(tmp_path, {"train": toys(3)}, config=config)
-    line = "^toy has several configurations, name one: toy/big, toy/small$"
+    line = "^toy has several configurations, choose one: toy/big, toy/small$"
     with pytest.raises(UserError, match=line):
         split_names("toy", tmp_path)
     assert split_names("toy/small", tmp_path) == ("train",)
 
 
-def test_a_set_without_configurations_goes_before_its_own_configurations(tmp_path: Path):
+def test_a_set_takes_precedence_over_its_configurations(tmp_path: Path):
     for place in ("digits/1.0.0", "digits/big/2.0.0", "digits/small/2.0.0"):
         describe(tmp_path, place)
     found = find_prepared("digits", tmp_path)
@@ -100,19 +100,19 @@ def test_a_damaged_description_is_rejected_with_its_file(tmp_path: Path, text: s
     assert "\n" not in str(rejected.value)
 
 
-def test_a_description_that_is_no_text_is_rejected_with_its_file(tmp_path: Path):
+def test_a_description_that_is_not_text_is_rejected_with_its_file(tmp_path: Path):
     place = describe(tmp_path, "digits/3.0.1")
     (place / "dataset_info.json").write_bytes(b"\xff\xfe")
     with pytest.raises(UserError, match=r"dataset_info.json: damaged"):
         find_prepared("digits", tmp_path)
 
 
-def test_a_folder_that_is_not_there_holds_nothing(tmp_path: Path):
+def test_a_missing_folder_holds_no_sets(tmp_path: Path):
     assert prepared_names(tmp_path / "none") == []
     assert find_prepared("toy", tmp_path / "none") is None
 
 
-def test_the_data_folder_is_the_one_of_tensorflow_datasets(
+def test_the_data_folder_is_that_of_tensorflow_datasets(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("HOME", str(tmp_path))

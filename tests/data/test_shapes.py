@@ -1,4 +1,4 @@
-"""The shape of a data set's images, whether it is prepared or not."""
+"""The image shape of a data set, prepared or not."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from ffnn_jax.data.preparation import RECIPES
 from tests.data.conftest import toys, write_set
 
 
-def test_a_prepared_set_says_its_shape(tmp_path: Path):
+def test_the_shape_of_a_prepared_set_is_read_from_it(tmp_path: Path):
     features = {
         "image": tfds.features.Image(shape=(5, 4, 3)),
         "label": tfds.features.ClassLabel(num_classes=3),
@@ -35,7 +35,7 @@ def test_a_set_that_can_be_prepared_here_has_a_known_shape(name: str, tmp_path: 
     assert image_shape(name, tmp_path) == (size, size, channels)
 
 
-def test_what_is_prepared_comes_first(tmp_path: Path):
+def test_a_prepared_set_takes_precedence(tmp_path: Path):
     write_set(tmp_path, {"train": toys(10, (4, 4, 1))}, name="cifar10")
     assert image_shape("cifar10", tmp_path) == (4, 4, 1)
 

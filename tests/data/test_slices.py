@@ -1,4 +1,4 @@
-"""The split language is tensorflow-datasets', or an error."""
+"""Splits are parsed as in tensorflow-datasets, or rejected."""
 
 import random
 
@@ -28,13 +28,13 @@ def parsed(spec: str) -> list[tuple[str, int, int]] | None:
 
 
 def parsed_by_tfds(spec: str) -> list[tuple[str, int, int]] | None:
-    """None where tensorflow-datasets raises, or would give nothing at all for a term."""
+    """None if tensorflow-datasets raises, or a term selects nothing."""
     try:
-        found = AbstractSplit.from_spec(spec).to_absolute(SPLITS)
+        instructions = AbstractSplit.from_spec(spec).to_absolute(SPLITS)
     except Exception:
         return None
     slices = []
-    for part in found:
+    for part in instructions:
         count = SPLITS[part.splitname].num_examples
         start, stop = part.from_ or 0, count if part.to is None else part.to
         if not 0 <= start < stop <= count:
@@ -43,7 +43,7 @@ def parsed_by_tfds(spec: str) -> list[tuple[str, int, int]] | None:
     return slices
 
 
-def drawn_term(draw: random.Random) -> str:
+def random_term(draw: random.Random) -> str:
     split = draw.choice(["train", "test"] * 5 + ["trian"])
     unit = draw.choice(["", "", "%", "shard"])
     other = draw.choice([unit, unit, "", "%"])
@@ -53,14 +53,14 @@ def drawn_term(draw: random.Random) -> str:
 
 
 def test_slices_are_those_of_tensorflow_datasets():
-    draw, understood = random.Random(0), 0
+    draw, valid = random.Random(0), 0
     for _ in range(8000):
-        terms = [drawn_term(draw) for _ in range(draw.choice([1, 1, 1, 2, 3]))]
+        terms = [random_term(draw) for _ in range(draw.choice([1, 1, 1, 2, 3]))]
         spec = draw.choice(["+", " + "]).join(terms)
         ours = parsed(spec)
         assert ours == parsed_by_tfds(spec), spec
-        understood += ours is not None
-    assert understood > 1500
+        valid += ours is not None
+    assert valid > 1500
 
 
 @pytest.mark.parametrize("spec", ["all", "train", "train[:]", "train[::2]", "train+all"])
@@ -84,7 +84,7 @@ def test_whole_splits_are_those_of_tensorflow_datasets(spec: str):
         ("train+train", [("train", 0, 20), ("train", 0, 20)]),
     ],
 )
-def test_a_specification_names_these_examples(spec: str, slices: list[tuple[str, int, int]]):
+def test_a_specification_selects_these_examples(spec: str, slices: list[tuple[str, int, int]]):
     assert parse_split(spec, SHARDS) == slices
 
 
@@ -94,23 +94,23 @@ FORMS = "train, train[:20000], train[90%:], train[:2shard], train+test"
 @pytest.mark.parametrize(
     ("spec", "line"),
     [
-        ("trian", "no split 'trian' (it has: train, test); did you mean train?"),
-        ("train+tset[:2]", "no split 'tset' (it has: train, test); did you mean test?"),
-        ("validation", "no split 'validation' (it has: train, test)"),
+        ("trian", "no split 'trian' (available: train, test); did you mean train?"),
+        ("train+tset[:2]", "no split 'tset' (available: train, test); did you mean test?"),
+        ("validation", "no split 'validation' (available: train, test)"),
         ("train[5:5]", "split 'train[5:5]' is empty or beyond the 20 examples of train"),
         ("train[:0%]", "split 'train[:0%]' is empty or beyond the 20 examples of train"),
         ("train[:21]", "split 'train[:21]' is empty or beyond the 20 examples of train"),
         ("test[-11:]", "split 'test[-11:]' is empty or beyond the 10 examples of test"),
         ("train+test[9:2]", "split 'test[9:2]' is empty or beyond the 10 examples of test"),
-        ("train[", f"split 'train[' is not understood; forms: {FORMS}"),
-        ("", f"split '' is not understood; forms: {FORMS}"),
-        ("train+", f"split '' is not understood; forms: {FORMS}"),
-        ("train[3]", f"split 'train[3]' is not understood; forms: {FORMS}"),
-        ("train[:1.5]", f"split 'train[:1.5]' is not understood; forms: {FORMS}"),
-        ("train[a:b]", f"split 'train[a:b]' is not understood; forms: {FORMS}"),
+        ("train[", f"invalid split 'train['; valid forms: {FORMS}"),
+        ("", f"invalid split ''; valid forms: {FORMS}"),
+        ("train+", f"invalid split ''; valid forms: {FORMS}"),
+        ("train[3]", f"invalid split 'train[3]'; valid forms: {FORMS}"),
+        ("train[:1.5]", f"invalid split 'train[:1.5]'; valid forms: {FORMS}"),
+        ("train[a:b]", f"invalid split 'train[a:b]'; valid forms: {FORMS}"),
     ],
 )
-def test_what_names_no_examples_is_rejected(spec: str, line: str):
+def test_an_invalid_or_empty_split_is_rejected(spec: str, line: str):
     with pytest.raises(UserError) as rejected:
         parse_split(spec, SHARDS)
     assert str(rejected.value) == line
@@ -119,5 +119,5 @@ def test_what_names_no_examples_is_rejected(spec: str, line: str):
 @pytest.mark.parametrize(
     "spec", ["train[:1e400%]", f"train[:{'9' * 5000}]", "train[:" + "9" * 400 + "%]"]
 )
-def test_a_number_beyond_all_bounds_is_rejected(spec: str):
+def test_a_huge_number_is_rejected(spec: str):
     assert parsed(spec) is None

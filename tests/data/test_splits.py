@@ -1,4 +1,4 @@
-"""The images of a run; what the first so many of them are."""
+"""The splits of a run, and the choice of the first training images."""
 
 from pathlib import Path
 
@@ -17,16 +17,16 @@ FEATURES = {
 
 
 def with_ids(count: int) -> list[dict]:
-    """Stored from the last to the first, each with its number in the original files."""
+    """Examples stored in reverse, with ids that number them in the original order."""
     numbered = [toy | {"id": f"train_{index:05d}"} for index, toy in enumerate(toys(count))]
     return numbered[::-1]
 
 
-def images_of(rows: np.ndarray) -> np.ndarray:
-    return noise(20, (4, 4, 1))[rows]
+def images_of(indices: np.ndarray) -> np.ndarray:
+    return noise(20, (4, 4, 1))[indices]
 
 
-def test_the_first_images_are_the_first_of_the_original_files_where_those_are_recorded(
+def test_the_first_images_follow_the_original_order_if_it_is_recorded(
     tmp_path: Path,
 ):
     write_set(
@@ -39,16 +39,14 @@ def test_the_first_images_are_the_first_of_the_original_files_where_those_are_re
     assert (train.images != load("toy", "train[:7]", folder=tmp_path).images).any()
 
 
-def test_the_first_images_are_the_first_that_are_stored_where_no_order_is_recorded(tmp_path: Path):
+def test_the_first_images_follow_the_stored_order_if_no_other_is_recorded(tmp_path: Path):
     write_set(tmp_path, {"train": toys(20), "test": toys(4)}, FEATURES)
     train = load_splits("toy", tmp_path, train_images=7).train
     np.testing.assert_array_equal(train.images, load("toy", "train[:7]", folder=tmp_path).images)
 
 
 @pytest.mark.parametrize("count", [None, 20, 21, 20_000])
-def test_all_images_are_taken_as_they_are_where_there_are_no_more(
-    tmp_path: Path, count: int | None
-):
+def test_all_images_are_taken_unchanged_if_there_are_no_more(tmp_path: Path, count: int | None):
     write_set(tmp_path, {"train": toys(20), "test": toys(4)}, FEATURES)
     train = load_splits("toy", tmp_path, train_images=count).train
     assert train.sha256 == load("toy", "train", folder=tmp_path).sha256
@@ -56,5 +54,5 @@ def test_all_images_are_taken_as_they_are_where_there_are_no_more(
 
 def test_a_set_without_test_images_is_rejected(tmp_path: Path):
     write_set(tmp_path, {"train": toys(20)}, FEATURES)
-    with pytest.raises(UserError, match=r"toy has no split 'test' \(it has: train\)"):
+    with pytest.raises(UserError, match=r"toy has no split 'test' \(available: train\)"):
         load_splits("toy", tmp_path)

@@ -1,4 +1,4 @@
-"""What the report wished for, in the quick setting, and what is compared."""
+"""The ablations in the quick setting, and what they compare."""
 
 import contextlib
 import json
@@ -17,7 +17,7 @@ MODEL_3 = ablations.MODEL_3
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the quick setting writes."""
+    """The folder that the quick setting writes."""
     here = tmp_path_factory.mktemp("ablations")
     with contextlib.chdir(here):
         ablations.main(quick=True)
@@ -76,7 +76,7 @@ def test_every_convolution_is_changed(name: str, size: int, filters: int):
     assert len(convolutions) == 3
 
 
-def test_the_deeper_network_has_a_convolution_more_and_no_pooling_more():
+def test_the_deeper_network_has_one_more_convolution_and_no_more_pooling():
     layers = ablations.ROWS["deeper"][1].layers
     assert sum(isinstance(one, Conv) for one in layers) == 4
     assert sum(isinstance(one, MaxPool) for one in layers) == 2

@@ -1,4 +1,4 @@
-"""The best within the budget: what candidates may be, how one is chosen, the quick setting."""
+"""The best within the budget: allowed candidates, the choice among them, the quick setting."""
 
 import contextlib
 import json
@@ -14,13 +14,13 @@ from ffnn_jax.config import Crop, Flip, Settings, UserError
 from ffnn_jax.network import Network
 from ffnn_jax.nn import Conv, Dense
 
-CHECKPOINT_INTERVAL = [(row, name) for row, some in budget.CANDIDATES.items() for name in some]
+CANDIDATE_KEYS = [(row, name) for row, some in budget.CANDIDATES.items() for name in some]
 SHAPE = (32, 32, 3)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the quick setting writes."""
+    """The folder that the quick setting writes."""
     here = tmp_path_factory.mktemp("budget")
     with contextlib.chdir(here):
         budget.main(quick=True)
@@ -58,12 +58,12 @@ def test_candidates_are_stored_without_a_test_accuracy(folder: Path):
         assert digests - set(record["data_sha256"]) <= {"mnist_5k/test"}
 
 
-@pytest.mark.parametrize(("row", "name"), CHECKPOINT_INTERVAL)
+@pytest.mark.parametrize(("row", "name"), CANDIDATE_KEYS)
 def test_a_candidate_keeps_to_the_budget(row: str, name: str):
     settings = budget.CANDIDATES[row][name]
     assert settings.steps * settings.batch_size <= 80_000
-    images = ("dataset", "train_images", "validation", "seed", "seeds", "weight_decay")
-    for field in images:
+    fixed_fields = ("dataset", "train_images", "validation", "seed", "seeds", "weight_decay")
+    for field in fixed_fields:
         assert getattr(settings, field) == getattr(budget.MODEL_3, field)
     assert {type(one) for one in settings.augmentations} <= {Flip, Crop}
     assert [type(one) for one in settings.layers] == [type(one) for one in budget.MODEL_3.layers]
@@ -75,7 +75,7 @@ def test_a_candidate_keeps_to_the_budget(row: str, name: str):
 
 
 @pytest.mark.parametrize("name", budget.CANDIDATES["own"])
-def test_own_is_model_3_s_network_but_for_its_start(name: str):
+def test_own_is_model_3_s_network_except_for_its_initial_weights(name: str):
     for ours, theirs in zip(
         budget.CANDIDATES["own"][name].layers, budget.MODEL_3.layers, strict=True
     ):
@@ -85,10 +85,10 @@ def test_own_is_model_3_s_network_but_for_its_start(name: str):
             assert ours == theirs
 
 
-def test_no_two_candidates_are_alike():
+def test_no_two_candidates_are_equal():
     for row in budget.CANDIDATES:
-        every = [*budget.CANDIDATES[row].values(), *budget.NOT_ELIGIBLE[row].values()]
-        assert len(set(every)) == len(every)
+        candidates = [*budget.CANDIDATES[row].values(), *budget.NOT_ELIGIBLE[row].values()]
+        assert len(set(candidates)) == len(candidates)
 
 
 def test_the_aim_is_missed_or_reached_in_points():
@@ -103,10 +103,10 @@ ACCURACIES = {
 
 @pytest.fixture
 def done(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
-    """The seeds that a sweep was asked for and that were not stored; none is trained."""
+    """The (row, seed) pairs that sweeps would have trained; a fake sweep stores them."""
     trained: list[tuple[str, int]] = []
 
-    def pretend(rows: Any, seeds: Any, path: Path, tested: bool) -> None:
+    def fake_sweep(rows: Any, seeds: Any, path: Path, tested: bool) -> None:
         assert not tested
         for row, seed in ((row, seed) for row in rows for seed in seeds):
             if (row, seed) not in trained:
@@ -114,18 +114,18 @@ def done(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
                 accuracy = ACCURACIES[row.removeprefix("own: ")][seed]
                 append(path, {"row": row, "seed": seed, "validation_accuracy": accuracy})
 
-    monkeypatch.setattr(budget, "sweep", pretend)
+    monkeypatch.setattr(budget, "sweep", fake_sweep)
     return trained
 
 
-def test_the_best_go_on_to_more_seeds_and_the_best_of_these_is_chosen(tmp_path, done):
+def test_the_best_advance_to_more_seeds_and_the_best_of_these_is_chosen(tmp_path, done):
     """The last is the best with one seed and the worst of the finalists with three."""
     settings: dict[str, Settings] = dict.fromkeys(ACCURACIES, budget.MODEL_3)
     assert budget.choose({"own": settings}, tmp_path / "b.jsonl", 3) == {"own": "c"}
     assert len(done) == 4 + 2 * budget.FINALISTS
 
 
-def test_a_choice_that_is_made_again_is_the_same(tmp_path, done):
+def test_repeating_the_choice_trains_nothing_and_agrees(tmp_path, done):
     settings: dict[str, Settings] = dict.fromkeys(ACCURACIES, budget.MODEL_3)
     first = budget.choose({"own": settings}, tmp_path / "b.jsonl", 3)
     trained = list(done)

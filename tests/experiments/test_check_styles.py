@@ -7,7 +7,7 @@ from experiments import check_styles
 
 
 @pytest.mark.slow
-def test_the_quick_setting_finds_with_all_checks_what_the_usual_ones_miss(
+def test_all_checks_together_find_what_the_usual_ones_miss(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.chdir(tmp_path)

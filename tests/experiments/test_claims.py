@@ -24,40 +24,40 @@ def rows_of(shifts: dict[str, float], seeds: int = 20, noise: float = 0.01) -> d
     return {
         row: {
             "seeds": list(range(seeds)),
-            "test_accuracy": own,
-            "train_accuracy": [one + 0.1 for one in own],
-            "validation_accuracy": (np.array(own) + generator.normal(0, noise, seeds)).tolist(),
+            "test_accuracy": values,
+            "train_accuracy": [one + 0.1 for one in values],
+            "validation_accuracy": (np.array(values) + generator.normal(0, noise, seeds)).tolist(),
         }
-        for row, own in accuracies.items()
+        for row, values in accuracies.items()
     }
 
 
-def test_what_differs_is_found_in_pairs_and_what_does_not_is_not():
+def test_only_real_differences_are_decided():
     found = comparisons(rows_of({"2": -0.03, "6b": 0.05, "7": 0.05}))
     verdicts = {claim.name: verdict(claim, one) for claim, one in found.items()}
     assert verdicts["2 - 0"] == verdicts["6b - 0"] == verdicts["7 - 0"] == "holds"
     assert verdicts["1 - 0"] == verdicts["3 - 0"] == verdicts["4 - 3, gap"] == "not decided"
 
 
-def test_a_claim_that_is_wrong_is_told_so():
+def test_a_wrong_claim_is_refuted():
     found = comparisons(rows_of({"2": 0.05, "1": 0.05}))
     verdicts = {claim.name: verdict(claim, one) for claim, one in found.items()}
     assert verdicts["2 - 0"] == "the opposite holds"
     assert verdicts["1 - 0"] == "refuted: there is a difference"
 
 
-def test_a_stored_answer_is_cells_in_points_with_n_p_and_what_would_have_been_seen():
+def test_cells_show_points_n_p_and_the_detectable_difference():
     one = {
         "difference": 0.004, "low": -0.005, "high": 0.013, "n": 20, "adjusted": 0.31,
         "verdict": "not decided", "smallest": 0.0123,
     }  # fmt: skip
     assert cells(one) == (
-        "| +0.4 [-0.5, +1.3] | 20 | 0.31 | not decided; 1.2 points would have been seen |"
+        "| +0.4 [-0.5, +1.3] | 20 | 0.31 | not decided; 1.2 points would have been detected |"
     )
     assert cells({**one, "verdict": "holds"}).endswith("| holds |")
 
 
-def test_seeds_that_one_row_lacks_are_left_out():
+def test_seeds_missing_from_one_row_are_ignored():
     rows = rows_of({"3": 0.1}, seeds=6)
     for name in ("seeds", "test_accuracy", "train_accuracy", "validation_accuracy"):
         rows["3"][name] = rows["3"][name][:4]
@@ -68,7 +68,7 @@ def test_seeds_that_one_row_lacks_are_left_out():
     assert found.difference == pytest.approx(np.mean(differences))
 
 
-def test_a_gap_is_of_training_and_validation():
+def test_a_gap_is_training_minus_validation_accuracy():
     rows = rows_of({})
     rows["7"]["train_accuracy"] = [one + 0.1 for one in rows["7"]["train_accuracy"]]
     found = comparisons(rows)
@@ -82,7 +82,7 @@ def test_every_claim_has_a_name_of_its_own_and_rows_that_there_are():
     assert {row for claim in CLAIMS for row in (claim.first, claim.second)} == set(ROWS)
 
 
-def test_another_reading_answers_the_claims_that_name_its_row_alone():
+def test_another_reading_answers_only_claims_about_its_rows():
     rows = rows_of({"4": 0.05})
     rows["4-width-16"] = {name: values[:10] for name, values in rows_of({"4": -0.05})["4"].items()}
     found = other_reading(rows, {"4": "4-width-16"})
@@ -105,7 +105,7 @@ def test_both_readings_are_corrected_for_the_same_number_of_claims():
     ]
 
 
-def test_a_row_that_is_better_for_no_more_dominates():
+def test_a_row_that_is_better_at_no_higher_cost_dominates():
     rows = {
         name: {"test_accuracy": [accuracy], "parameters": cost}
         for name, accuracy, cost in (("a", 0.5, 3), ("b", 0.6, 3), ("c", 0.6, 4), ("d", 0.4, 1))

@@ -1,4 +1,4 @@
-"""Classes over many seeds: worked by hand, and what must hold of every stored confusion matrix."""
+"""Classes over many seeds: hand-worked values, and invariants of stored confusion matrices."""
 
 import json
 from collections import Counter
@@ -23,7 +23,7 @@ GOOD_DOGS = [[6, 0, 4], [0, 10, 0], [2, 0, 8]]
 
 
 def stored() -> list[Any]:
-    """Every confusion matrix among the results, with what else is known of its seed."""
+    """Every stored confusion matrix, with its seed's test accuracy."""
     found = []
     for name in ("mnist", "final"):
         result = json.loads((RESULTS / f"{name}.json").read_text())
@@ -37,7 +37,7 @@ def stored_seeds() -> list[dict[str, Any]]:
     return [record for path in paths for record in read_records(path) if "confusion" in record]
 
 
-def test_values_of_classes_have_their_mean_and_deviation():
+def test_class_values_have_a_mean_and_deviation():
     found = spreads_of_classes([GOOD_CATS, GOOD_DOGS])
     assert found["Recall"][0][:3] == pytest.approx((2, 0.8, np.std([1, 0.6], ddof=1)))
     assert found["Precision"][1].mean == pytest.approx((8 / 11 + 1) / 2)
@@ -49,14 +49,14 @@ def test_best_and_worst_classes_are_counted_by_f1():
         Counter({1: 2, 0: 1}),
         Counter({0: 2, 2: 1}),
     )
-    said = extremes([GOOD_DOGS, GOOD_DOGS], NAMES, REPORT)
-    assert said == (
+    sentence = extremes([GOOD_DOGS, GOOD_DOGS], NAMES, REPORT)
+    assert sentence == (
         "By F1 the report's best class is dog and its worst eel. "
         "Ours, of 2 seeds: the best is dog in 2; the worst cat in 2."
     )
 
 
-def test_a_class_that_is_never_found_is_the_worst():
+def test_a_class_without_a_score_is_the_worst():
     _, worst = best_and_worst([[[5, 5, 0], [0, 10, 0], [0, 0, 0]]])
     assert worst == {2: 1}
 
@@ -72,10 +72,10 @@ def test_the_claimed_error_is_compared_with_every_other(images: int, verdict: st
         confusion[1, 0] = images * 2 + generator.integers(0, 2)
         confusion[2, 1] = 8 + generator.integers(0, 2)
         confusions.append(confusion.tolist())
-    said = commonest_error(confusions, Error(1, 0), NAMES)
-    assert said.startswith(f"{verdict}: dog read as cat is the commonest error of ")
-    assert first is None or f"of {first} of 12 seeds" in said
-    assert "eel read as dog (8." in said
+    sentence = commonest_error(confusions, Error(1, 0), NAMES)
+    assert sentence.startswith(f"{verdict}: dog read as cat is the commonest error of ")
+    assert first is None or f"of {first} of 12 seeds" in sentence
+    assert "eel read as dog (8." in sentence
 
 
 def test_the_class_table_has_the_report_s_values_above_ours():
@@ -85,7 +85,7 @@ def test_the_class_table_has_the_report_s_values_above_ours():
     assert table[6] == "| F1, report | 0.500 | 0.600 | 0.420 |"
 
 
-def test_a_class_that_no_seed_calls_has_a_dash():
+def test_a_class_that_no_seed_predicts_has_a_dash():
     table = class_table([[[5, 5, 0], [0, 10, 0], [0, 9, 0]]], NAMES, REPORT)
     assert table.splitlines()[3] == "| Precision, ours | 1.000 | 0.417 | – |"
 
@@ -97,11 +97,13 @@ def test_every_stored_confusion_matrix_counts_all_test_images_once():
         assert np.trace(confusion) / 10_000 == test_accuracy
 
 
-def test_mean_recall_is_accuracy_where_classes_are_alike_in_number():
-    """CIFAR-10's test set has 1,000 of each class; the accuracy is counted without the matrix."""
-    of_cifar10 = [record for record in stored_seeds() if record["settings"]["dataset"] == "cifar10"]
-    assert len(of_cifar10) >= 180
-    for record in of_cifar10:
+def test_mean_recall_is_accuracy_for_classes_of_equal_size():
+    """CIFAR-10's test set has 1,000 of each class; the accuracy is computed without the matrix."""
+    cifar10_records = [
+        record for record in stored_seeds() if record["settings"]["dataset"] == "cifar10"
+    ]
+    assert len(cifar10_records) >= 180
+    for record in cifar10_records:
         confusion = np.array(record["confusion"])
         assert confusion.sum(axis=1).tolist() == [1000] * 10
         values = [value for value in recall(confusion) if value is not None]

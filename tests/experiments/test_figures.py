@@ -1,4 +1,4 @@
-"""Figures over many seeds say what the numbers say."""
+"""Figures over many seeds show the numbers of the results."""
 
 from typing import Any
 
@@ -32,17 +32,17 @@ def test_a_forest_plot_has_every_seed_the_mean_its_interval_and_the_report():
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.38, 0.59), (0.47, 0.60), (0.2, 0.9)])
-def test_a_label_is_the_number_that_it_stands_at(low: float, high: float):
+def test_tick_labels_are_exact(low: float, high: float):
     row = {"test_accuracy": [low, high], "report": None, "seeds": [0, 1]}
     (axes,) = draw_forest({"a": row}, {"a": "a"}, "Title").axes
     axes.set_xlim(low, high)
     for tick in axes.get_xticks():
-        said = axes.xaxis.get_major_formatter()(tick)
-        assert float(said.rstrip("%")) == pytest.approx(100 * tick)
+        label = axes.xaxis.get_major_formatter()(tick)
+        assert float(label.rstrip("%")) == pytest.approx(100 * tick)
 
 
 @pytest.mark.parametrize(("rows", "entries"), [(["a", "3"], 3), (["3"], 2)])
-def test_the_report_has_its_place_in_the_legend_where_it_ran_a_row(rows: list[str], entries: int):
+def test_the_legend_names_the_report_where_it_ran_a_row(rows: list[str], entries: int):
     (axes,) = draw_forest(ROWS, {row: row for row in rows}, "Title").axes
     legend = axes.get_legend()
     assert legend is not None

@@ -1,4 +1,4 @@
-"""The final network in the quick setting, and what its figures may be made of."""
+"""The final network in the quick setting, and the choice of the seed in its figures."""
 
 import contextlib
 import json
@@ -17,7 +17,7 @@ FIGURES = set(final._FIGURES)
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the quick setting writes."""
+    """The folder that the quick setting writes."""
     here = tmp_path_factory.mktemp("final")
     with contextlib.chdir(here):
         final.main(quick=True)
@@ -44,12 +44,12 @@ def test_the_page_has_both_tables_and_every_figure(result: dict[str, Any]):
     assert all(f"](results/{name})" in page for name in FIGURES)
 
 
-def test_drawing_reads_the_stored_result_alone(folder: Path, tmp_path: Path, monkeypatch):
+def test_drawing_uses_only_the_stored_result(folder: Path, tmp_path: Path, monkeypatch):
     (tmp_path / "runs" / "quick").mkdir(parents=True)
     stored = (folder / "final.json").read_bytes()
     (tmp_path / "runs" / "quick" / "final.json").write_bytes(stored)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delattr(final, "train_and_look")
+    monkeypatch.delattr(final, "train_best_run")
     final.main(quick=True, draw_only=True)
     for path in folder.iterdir():
         assert (tmp_path / "runs" / "quick" / path.name).read_bytes() == path.read_bytes()
@@ -67,29 +67,31 @@ def records(result: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def test_the_best_seed_by_validation_is_looked_at(result: dict[str, Any], monkeypatch):
-    looked = {
+def test_the_figures_show_the_best_seed_by_validation(result: dict[str, Any], monkeypatch):
+    best_run = {
         **result, "seed": 1, "confusion": result["confusion"][0], "parameters_sha256": "of 1",
         "history": [[100, 2.0, 0.3, 0.2]],
     }  # fmt: skip
-    asked = []
-    monkeypatch.setattr(final, "run_alone", lambda *words: asked.append(words) or looked)
+    calls = []
+    monkeypatch.setattr(final, "run_alone", lambda *args: calls.append(args) or best_run)
     found = final.measure(records(result))
-    assert [(words[0], words[2]) for words in asked] == [(final.train_and_look, 1)]
+    assert [(args[0], args[2]) for args in calls] == [(final.train_best_run, 1)]
     assert (found["best_seed"], found["seeds"]) == (1, [0, 1, 2])
     assert found["history"] == [
         {"seed": 1, "step": 100, "loss": 2.0, "accuracy": 0.3, "validation_accuracy": 0.2}
     ]
 
 
-def test_a_seed_that_is_not_what_is_stored_is_rejected(result: dict[str, Any], monkeypatch):
+def test_a_seed_that_does_not_reproduce_the_stored_run_is_rejected(
+    result: dict[str, Any], monkeypatch
+):
     other = {**result, "seed": 1, "parameters_sha256": "of another processor"}
-    monkeypatch.setattr(final, "run_alone", lambda *words: other)
-    with pytest.raises(UserError, match=r"^seed 1 does not give what is stored: run table_3"):
+    monkeypatch.setattr(final, "run_alone", lambda *args: other)
+    with pytest.raises(UserError, match=r"^seed 1 does not reproduce the stored run: run table_3"):
         final.measure(records(result))
 
 
-def test_without_stored_seeds_it_says_what_to_run(tmp_path: Path, monkeypatch):
+def test_the_error_for_missing_seeds_names_the_experiment_to_run(tmp_path: Path, monkeypatch):
     monkeypatch.setattr(final, "RESULTS", tmp_path)
     monkeypatch.setattr(final, "folder_for", lambda quick: tmp_path)
     append(tmp_path / "table_3.jsonl", {"row": "0", "seed": 0})

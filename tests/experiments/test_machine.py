@@ -1,4 +1,4 @@
-"""Where something ran is told with its cores and versions."""
+"""Measurements name their machine, with its cores and versions."""
 
 from importlib.metadata import PackageNotFoundError
 
@@ -21,7 +21,7 @@ def test_a_process_that_runs_alone_is_bound_to_the_first_core():
     assert run_alone(usable_cores) == usable_cores()[:1]
 
 
-def test_versions_are_a_run_s_and_those_of_the_peers_that_are_there(
+def test_versions_are_those_of_a_run_and_of_the_installed_peers(
     monkeypatch: pytest.MonkeyPatch,
 ):
     def version(name: str) -> str:

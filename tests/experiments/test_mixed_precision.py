@@ -7,7 +7,7 @@ from experiments import mixed_precision
 from experiments._results import RESULTS, read_result
 
 
-def test_the_table_has_a_line_a_layer_and_rule():
+def test_the_table_has_one_line_per_layer_and_rule():
     result = {
         "rows": [256, 4096],
         "errors": {"dense": {"ours": [1.25e-7, 2e-7], "autodiff": [1.7e-3, 1.6e-3]}},
@@ -20,7 +20,7 @@ def test_the_table_has_a_line_a_layer_and_rule():
     )
 
 
-def test_what_is_stored_holds_what_the_experiment_claims():
+def test_the_stored_result_satisfies_the_experiment_s_claim():
     result = read_result(RESULTS / "mixed_precision.json")
     assert result["rows"] == [256, 4096, 16384]
     assert set(result["errors"]) == set(mixed_precision.LAYERS)

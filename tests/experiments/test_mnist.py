@@ -1,4 +1,4 @@
-"""The experiment's quick setting: what it stores, what it draws from that, and what it quotes."""
+"""The experiment's quick setting: its stored result, its figures, and the numbers it quotes."""
 
 import contextlib
 import json
@@ -20,7 +20,7 @@ DRAWN = {
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the quick setting writes."""
+    """The folder that the quick setting writes."""
     here = tmp_path_factory.mktemp("experiment")
     with contextlib.chdir(here):
         mnist.main(quick=True)
@@ -35,7 +35,7 @@ def result(folder: Path) -> dict[str, Any]:
 
 @pytest.fixture
 def page(result: dict[str, Any]) -> str:
-    """What is said of it on the page."""
+    """The experiment's section of the page."""
     return mnist.section(result)
 
 
@@ -51,12 +51,12 @@ def test_the_real_setting_is_the_report_s(result: dict[str, Any]):
     assert result["quick"] is True
 
 
-def test_the_quick_setting_writes_a_result_a_page_and_its_figures(folder: Path):
+def test_the_quick_setting_writes_a_result_and_its_figures(folder: Path):
     assert {path.name for path in folder.iterdir()} == DRAWN | {"mnist.json"}
     assert {path.name for path in folder.parent.iterdir()} == {"quick"}
 
 
-def test_the_real_results_stay_as_they_are(folder: Path):
+def test_no_quick_result_lies_among_the_real_ones(folder: Path):
     assert folder.name == "quick"
     for path in _results.RESULTS.glob("*.json"):
         assert json.loads(path.read_text())["quick"] is False
@@ -76,7 +76,7 @@ def test_the_stored_mistakes_are_mistakes(result: dict[str, Any]):
     assert all(t != p for t, p in zip(mistakes["true"], mistakes["predicted"], strict=True))
 
 
-def test_the_result_has_a_key_a_line(folder: Path, result: dict[str, Any]):
+def test_the_result_has_one_key_per_line(folder: Path, result: dict[str, Any]):
     lines = (folder / "mnist.json").read_text().splitlines()
     assert len(lines) == len(result) + 2
 
@@ -102,17 +102,19 @@ def test_the_claim_about_7_and_2_is_answered(page: str):
     assert "7 read as 2 is the commonest error of " in page
 
 
-def test_the_page_shows_figures_that_are_there(page: str, folder: Path):
-    shown = [line.partition("](")[2].rstrip(")") for line in page.splitlines() if line[:2] == "!["]
-    assert set(shown) == {f"results/{name}" for name in DRAWN}
+def test_the_page_shows_figures_that_exist(page: str, folder: Path):
+    figure_links = [
+        line.partition("](")[2].rstrip(")") for line in page.splitlines() if line[:2] == "!["
+    ]
+    assert set(figure_links) == {f"results/{name}" for name in DRAWN}
     assert all((folder / name).stat().st_size for name in DRAWN)
 
 
-def test_drawing_reads_the_stored_result_alone(
+def test_drawing_uses_only_the_stored_result(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     def forbidden(*_: Any) -> NoReturn:
-        raise AssertionError("drawing reads what was stored")
+        raise AssertionError("drawing must use the stored result")
 
     (tmp_path / "runs" / "quick").mkdir(parents=True)
     stored = (folder / "mnist.json").read_bytes()
@@ -133,7 +135,7 @@ def test_a_quick_result_among_the_real_ones_is_rejected(
     _results.write_result(path, {"quick": False, "test_accuracy": [0.5]})
     assert _results.read_result(path)["test_accuracy"] == [0.5]
     _results.write_result(path, {"quick": True, "test_accuracy": [0.5]})
-    with pytest.raises(UserError, match=r"mnist\.json is of a quick setting"):
+    with pytest.raises(UserError, match=r"mnist\.json is from a quick run: run it in full$"):
         mnist.main(draw_only=True)
 
 

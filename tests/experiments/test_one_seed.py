@@ -1,4 +1,4 @@
-"""One seed: what a candidate may not see, and that testing changes nothing."""
+"""One seed: a candidate sees no test image, and testing changes nothing."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ def test_a_candidate_sees_no_test_image(monkeypatch: pytest.MonkeyPatch):
         image_shape = splits.test.image_shape
 
         def __getattr__(self, name: str) -> Any:
-            raise AssertionError(f"a candidate asked for the test images' {name}")
+            raise AssertionError(f"a candidate accessed the test images' {name}")
 
     def guarded(*_: Any, **__: Any) -> Any:
         return Splits(splits.train, splits.validation, Untouchable())  # type: ignore[arg-type]

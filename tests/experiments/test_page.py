@@ -1,4 +1,4 @@
-"""The report side by side: what is quoted is what is stored, and every link leads somewhere."""
+"""The report side by side: quoted numbers are the stored ones, and every link resolves."""
 
 import json
 import re
@@ -16,8 +16,8 @@ HERE = Path(__file__).parents[2] / "experiments"
 PAGE = (HERE / "README.md").read_text(encoding="utf-8")
 
 
-def test_all_that_quotes_results_is_made_from_them():
-    """README, experiments/README.md and the heads of the experiments."""
+def test_files_that_quote_results_are_up_to_date():
+    """README, experiments/README.md and the docstrings of the experiments."""
     stale = [
         path.name
         for path, text in readme.written().items()
@@ -39,13 +39,13 @@ def test_a_result_that_changes_changes_the_page():
 def test_an_experiment_that_was_not_run_has_no_section():
     found = results()
     del found["text_claims"]
-    before, title, section = PAGE.partition("\n## The report's prose\n")
+    before, title, section = PAGE.partition("\n## Claims in the report's text\n")
     assert title
     assert page(found) == before + "".join(section.partition("\n## ")[1:])
 
 
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\(([^)#:]+)\)", PAGE))))
-def test_every_link_and_picture_is_there(target: str):
+def test_every_link_and_picture_exists(target: str):
     assert (HERE / target).exists()
 
 
@@ -59,13 +59,18 @@ def test_the_mean_on_mnist_is_near_the_report():
     assert abs(100 * np.mean(results()["mnist"]["test_accuracy"]) - 97.8) <= 1
 
 
-def test_a_text_without_the_place_for_a_number_is_rejected():
+def test_a_block_of_unknown_name_is_an_error():
+    with pytest.raises(KeyError, match="nothing"):
+        readme.with_blocks("<!-- nothing -->\n<!-- end -->")
+
+
+def test_a_header_without_a_command_is_rejected():
     with pytest.raises(UserError, match="nothing to replace"):
-        readme.with_blocks("# no blocks")
+        readme.with_header('"""An experiment without a command."""', "text")
 
 
 @pytest.mark.parametrize("row", table_3.ROWS)
-def test_every_row_of_table_3_has_the_same_seeds_at_least_50(row: str):
+def test_every_row_of_table_3_has_the_same_50_or_more_seeds(row: str):
     stored = json.loads((RESULTS / "table_3.json").read_text())["rows"]
     seeds = len(stored["0"]["seeds"])
     assert seeds >= 50
@@ -74,7 +79,7 @@ def test_every_row_of_table_3_has_the_same_seeds_at_least_50(row: str):
     assert lengths == {seeds}
 
 
-def test_a_head_is_written_between_the_first_line_and_the_command():
+def test_a_header_is_written_between_the_first_line_and_the_command():
     code = '"""Title.\n\nReport: old.\nTime: old.\n\nCommand: python\n\nMore.\n"""\n'
     again = readme.with_header(code, "Report: new.\n")
     assert again == '"""Title.\n\nReport: new.\n\nCommand: python\n\nMore.\n"""\n'

@@ -1,4 +1,4 @@
-"""Stored seeds: what a cut-off line costs, and what is rejected."""
+"""Stored seeds: the cost of a truncated line, and rejected files."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def test_a_damaged_line_and_a_seed_stored_twice_are_rejected(
         read_records(path)
 
 
-def test_what_was_killed_while_it_wrote_costs_that_seed_alone(tmp_path: Path):
+def test_a_process_killed_while_writing_costs_only_that_seed(tmp_path: Path):
     path = tmp_path / "some.jsonl"
     append(path, {"row": "0", "seed": 0})
     whole = path.read_bytes()

@@ -1,4 +1,4 @@
-"""Every method to train many seeds is timed."""
+"""Every method of training many seeds is timed."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from ffnn_jax.config import UserError
 
 
 @pytest.mark.slow
-def test_the_quick_setting_times_every_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_quick_setting_times_every_method(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(seeds, "_IMAGES", 100)
     seeds.main(quick=True)
@@ -23,5 +23,5 @@ def test_the_quick_setting_times_every_way(tmp_path: Path, monkeypatch: pytest.M
 
 def test_nothing_is_timed_while_others_load_the_machine(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(_machine.os, "getloadavg", lambda: (1.6, 0, 0))
-    with pytest.raises(UserError, match=r"others load this machine with 1\.6 cores"):
+    with pytest.raises(UserError, match=r"this machine is busy: load average 1\.6"):
         seeds.main()

@@ -1,4 +1,4 @@
-"""Every peer trains the same network in the same way, and what is slow is not hidden."""
+"""Every peer trains the same network in the same way, and slow variants are not hidden."""
 
 import importlib
 import importlib.util
@@ -31,7 +31,7 @@ ROWS = [
 
 
 def losses(variant: str) -> list[float]:
-    """The first 2 CHUNK losses, with jax as a user has it."""
+    """The first 2 CHUNK losses, under jax's default settings."""
     module = importlib.import_module(f"experiments.peers.{speed.VARIANTS[variant]}")
     with jax.numpy_rank_promotion("allow"), jax.numpy_dtype_promotion("standard"):
         stepper = module.make(WORKLOAD, variant)
@@ -43,12 +43,12 @@ def plain() -> list[float]:
     return losses("plain")
 
 
-@pytest.mark.filterwarnings("ignore")  # what peers warn of is theirs
+@pytest.mark.filterwarnings("ignore")  # warnings of the peers are not ours
 @pytest.mark.parametrize("variant", INSTALLED)
-def test_every_variant_that_is_installed_has_plain_jaxs_losses(variant: str, plain: list[float]):
+def test_every_installed_variant_has_plain_jax_s_losses(variant: str, plain: list[float]):
     assert len(plain) == 2 * CHUNK
     assert plain[-1] < plain[0]
-    assert speed._apart(losses(variant), plain) < 1e-5
+    assert speed._largest_difference(losses(variant), plain) < 1e-5
 
 
 @pytest.mark.slow
@@ -67,47 +67,47 @@ def test_the_quick_setting_times_two_variants(tmp_path: Path, monkeypatch: pytes
     assert path.with_suffix(".png").exists()
 
 
-def test_a_missing_peer_is_skipped_and_said():
+def test_a_missing_peer_is_skipped_and_reported():
     variants = {"ours": "ours", "rival": "not_installed"}
     rows, skipped = speed._workload_rows(WORKLOAD, variants, 1)
     assert [row["variant"] for row in rows] == ["ours"]
     assert "not_installed" in skipped["rival"]
 
 
-def test_other_mathematics_is_rejected():
+def test_a_variant_with_different_losses_is_rejected():
     laps = {"ours": [Lap(1.0, 1.0)], "rival": [Lap(0.5, 1.0)]}
     assert speed._row(WORKLOAD, "rival", laps, {}, 1e-5)["ratio_to_ours"] == 0.5
     for apart in (2e-4, float("nan")):
-        with pytest.raises(UserError, match="rival, mnist at batch 16: its losses are"):
+        with pytest.raises(UserError, match="rival, mnist at batch 16: its losses differ"):
             speed._row(WORKLOAD, "rival", laps, {}, apart)
 
 
 def test_nothing_is_timed_while_others_load_the_machine(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(_machine.os, "getloadavg", lambda: (1.6, 0, 0))
-    with pytest.raises(UserError, match=r"others load this machine with 1\.6 cores"):
-        next(speed.measured(quick=False))
+    with pytest.raises(UserError, match=r"this machine is busy: load average 1\.6"):
+        next(speed.measurements(quick=False))
 
 
-def test_a_scan_of_plain_jax_is_timed_at_batch_16_alone():
+def test_plain_jax_in_a_scan_is_timed_only_at_batch_16():
     for workload in speed.WORKLOADS:
         left_out = speed.VARIANTS.keys() - speed._variants(workload).keys()
         assert left_out == (set() if workload.batch == 16 else {"plain-scan"})
 
 
-def test_a_stored_variant_that_is_gone_is_not_drawn():
+def test_a_stored_variant_that_no_longer_exists_is_not_drawn():
     rows = [{"variant": name} for name in ("ours", "ours-gone", "plain-scan", "torch-last-64")]
-    there = [row["variant"] for row in speed.timed_today(rows)]
-    assert there == ["ours", "plain-scan", "torch-last-64"]
+    drawn = [row["variant"] for row in speed.rows_of_current_variants(rows)]
+    assert drawn == ["ours", "plain-scan", "torch-last-64"]
 
 
-def test_each_round_begins_with_another_variant():
+def test_each_round_begins_with_a_different_variant():
     names = list("abcdefg")
-    turns = [list(speed._turned(names, turn)) for turn in range(7)]
+    turns = [list(speed._rotated(names, turn)) for turn in range(7)]
     assert [sorted(turn) for turn in turns] == [names] * 7
     assert {turn[0] for turn in turns} == set(names)
 
 
-def test_a_lap_is_about_as_long_as_asked_for():
+def test_a_lap_is_about_as_long_as_requested():
     assert calls_for(0.5, Lap(0.005, 1.0)) == 10
     assert calls_for(0.5, Lap(9.0, 1.0)) == 1
 

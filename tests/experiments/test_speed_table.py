@@ -1,4 +1,4 @@
-"""The tables of README say what the rows of the results say."""
+"""README's speed tables show the stored rows."""
 
 from experiments._speed_table import speed_table, whole_run_table
 
@@ -7,7 +7,7 @@ def row(variant: str, ratio: float, **more: float):
     return {"network": "mnist", "batch": 16, "variant": variant, "ratio_to_ours": ratio, **more}
 
 
-def test_of_each_library_the_fastest_variant_stands_beside_ours():
+def test_each_library_is_represented_by_its_fastest_variant():
     rows = [
         row("ours", 1.0, median_ms=1.234, gflops=187.6),
         row("plain", 2.5),
@@ -21,7 +21,7 @@ def test_of_each_library_the_fastest_variant_stands_beside_ours():
     assert line == "| mnist, 16 | 1.23 | 2.50 | 2.40 | – | – | 1.20 | 188 |"
 
 
-def test_a_network_and_a_batch_have_a_line():
+def test_each_network_and_batch_has_a_line():
     ours = {"median_ms": 1.0, "gflops": 10.0}
     rows = [row("ours", 1.0, **ours), {**row("ours", 1.0, **ours), "batch": 128}]
     assert [line.split(" |")[0] for line in speed_table(rows).splitlines()[2:]] == [
@@ -35,4 +35,4 @@ def test_a_whole_run_has_its_seconds_ratio_and_accuracies():
          "median_seconds_to_the_end": 62.34, "accuracy": [0.48, 0.491]},
     ]  # fmt: skip
     *_, line = whole_run_table(rows).splitlines()
-    assert line == "| PyTorch, as its tutorial has it | 61.2 | 3.0 | 62.3 | 48.0, 49.1 % |"
+    assert line == "| PyTorch, as in its tutorial | 61.2 | 3.0 | 62.3 | 48.0, 49.1 % |"

@@ -5,21 +5,21 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from experiments._statistics import compare, holm, of_a_single_run, spread
+from experiments._statistics import compare, holm, single_run_interval, spread
 
 
-def test_the_interval_holds_the_mean_of_many_more_in_95_of_100():
+def test_the_interval_holds_the_true_mean_in_95_percent_of_cases():
     generator = np.random.default_rng(0)
     found = [spread(generator.normal(3, 2, 8).tolist()) for _ in range(4000)]
     holding = np.mean([one.low < 3 < one.high for one in found])
     assert holding == pytest.approx(0.95, abs=4 * math.sqrt(0.05 * 0.95 / 4000))
 
 
-def test_the_range_of_a_single_run_holds_the_next_in_95_of_100():
+def test_the_range_of_a_single_run_holds_the_next_one_in_95_percent_of_cases():
     generator = np.random.default_rng(2)
     held = []
     for _ in range(4000):
-        low, high = of_a_single_run(generator.normal(3, 2, 8).tolist())
+        low, high = single_run_interval(generator.normal(3, 2, 8).tolist())
         held.append(low < generator.normal(3, 2) < high)
     assert np.mean(held) == pytest.approx(0.95, abs=4 * math.sqrt(0.05 * 0.95 / 4000))
 
@@ -31,13 +31,13 @@ def test_one_value_has_no_spread():
 
 
 def test_holm_is_bonferroni_for_the_smallest_and_never_decreases():
-    """The example of Holm's step-down procedure with four hypotheses."""
+    """Holm's step-down procedure on an example with four hypotheses."""
     adjusted = holm({"a": 0.01, "b": 0.04, "c": 0.03, "d": 0.005})
     assert adjusted == pytest.approx({"d": 0.02, "a": 0.03, "c": 0.06, "b": 0.06})
     assert holm({"a": 0.9, "b": 0.8}) == {"a": 1.0, "b": 1.0}
 
 
-def test_of_comparisons_without_a_difference_one_in_twenty_families_decides_any():
+def test_without_differences_one_family_in_twenty_decides_any_comparison():
     generator = np.random.default_rng(1)
     families = [
         compare({name: generator.normal(0, 1, 12).tolist() for name in "abcdef"})
@@ -47,12 +47,12 @@ def test_of_comparisons_without_a_difference_one_in_twenty_families_decides_any(
     assert share == pytest.approx(0.05, abs=4 * math.sqrt(0.05 * 0.95 / 1500))
 
 
-@pytest.mark.parametrize(("n", "made"), [(20, 1), (10, 8), (5, 14)])
-def test_the_smallest_difference_is_found_eight_times_of_ten(n: int, made: int):
+@pytest.mark.parametrize(("n", "comparisons"), [(20, 1), (10, 8), (5, 14)])
+def test_the_smallest_difference_is_detected_in_80_percent_of_cases(n: int, comparisons: int):
     generator = np.random.default_rng(2)
     values = generator.normal(0, 1, n)
-    family = {str(k): values.tolist() for k in range(made)}
+    family = {str(k): values.tolist() for k in range(comparisons)}
     in_errors = compare(family)["0"].smallest / (np.std(values, ddof=1) / math.sqrt(n))
     draws = generator.normal(in_errors / math.sqrt(n), 1, (20_000, n))
     tested: Any = stats.ttest_1samp(draws, 0, axis=1)
-    assert np.mean(tested.pvalue < 0.05 / made) == pytest.approx(0.8, abs=0.012)
+    assert np.mean(tested.pvalue < 0.05 / comparisons) == pytest.approx(0.8, abs=0.012)

@@ -1,4 +1,4 @@
-"""Each operation of a step is counted once, with the layer that it belongs to."""
+"""Each operation of a step is counted once, for the layer that it belongs to."""
 
 import json
 from pathlib import Path
@@ -47,5 +47,5 @@ def test_the_quick_setting_finds_time_in_every_layer(
 
 def test_nothing_is_timed_while_others_load_the_machine(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(_machine.os, "getloadavg", lambda: (1.6, 0, 0))
-    with pytest.raises(UserError, match=r"others load this machine with 1\.6 cores"):
+    with pytest.raises(UserError, match=r"this machine is busy: load average 1\.6"):
         step_profile.main()

@@ -1,4 +1,4 @@
-"""Sweeps: what survives being stopped, and what is not taken for done."""
+"""Sweeps survive being stopped, and do not take seeds with other settings for finished."""
 
 import contextlib
 import dataclasses
@@ -34,38 +34,38 @@ if __name__ == "__main__":
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs POSIX signals")
-def test_workers_end_with_a_sweep_that_is_killed(tmp_path: Path):
+def test_workers_exit_with_a_killed_sweep(tmp_path: Path):
     (tmp_path / "endless.py").write_text(ENDLESS)
     root = str(Path(__file__).parents[2])
-    begun = subprocess.Popen(
+    sweep_process = subprocess.Popen(
         [sys.executable, "endless.py"],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": root},
         stdout=subprocess.PIPE,
         text=True,
     )
-    assert begun.stdout is not None
-    with begun.stdout as said:
-        worker = int(said.readline())
-        begun.send_signal(signal.SIGKILL)
-        begun.wait()
-    ended = time.monotonic() + 30
-    while _runs(worker) and time.monotonic() < ended:
+    assert sweep_process.stdout is not None
+    with sweep_process.stdout as output:
+        worker = int(output.readline())
+        sweep_process.send_signal(signal.SIGKILL)
+        sweep_process.wait()
+    deadline = time.monotonic() + 30
+    while _is_running(worker) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert not _runs(worker)
+    assert not _is_running(worker)
 
 
 INTERRUPTED = """
 import dataclasses, sys
 from pathlib import Path
 from experiments._results import run_command
-from experiments._quick import quickly
+from experiments._quick import quick_settings
 from experiments._sweep import sweep
 from ffnn_jax.config import preset
 
 def main() -> None:
-    long = dataclasses.replace(quickly(preset("mnist")), steps=10**6)
-    quick = quickly(preset("mnist"))
+    long = dataclasses.replace(quick_settings(preset("mnist")), steps=10**6)
+    quick = quick_settings(preset("mnist"))
     sweep({"quick": quick, "long": long}, [0], Path("some.jsonl"))
 
 if __name__ == "__main__":
@@ -74,15 +74,15 @@ if __name__ == "__main__":
 """
 
 
-def test_a_sweep_of_no_seed_is_rejected(tmp_path: Path):
+def test_a_sweep_without_seeds_is_rejected(tmp_path: Path):
     with pytest.raises(UserError, match="seeds must be at least 1"):
         sweep({"a": SMALL}, range(0), tmp_path / "s.jsonl")
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs POSIX signals")
-def test_an_interrupted_sweep_ends_at_once_in_one_line_and_keeps_what_is_stored(tmp_path: Path):
+def test_an_interrupted_sweep_exits_at_once_with_one_line_and_keeps_stored_seeds(tmp_path: Path):
     (tmp_path / "interrupted.py").write_text(INTERRUPTED)
-    begun = subprocess.Popen(
+    sweep_process = subprocess.Popen(
         [sys.executable, "interrupted.py"],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
@@ -90,17 +90,17 @@ def test_an_interrupted_sweep_ends_at_once_in_one_line_and_keeps_what_is_stored(
         stderr=subprocess.PIPE,
         text=True,
     )
-    assert begun.stdout is not None
-    assert begun.stdout.readline().startswith("quick seed 0: test accuracy")
-    begun.send_signal(signal.SIGINT)
-    _, errors = begun.communicate(timeout=30)
-    assert begun.returncode == 130
-    assert errors.splitlines()[0] == "interrupted; what is stored is kept"
+    assert sweep_process.stdout is not None
+    assert sweep_process.stdout.readline().startswith("quick seed 0: test accuracy")
+    sweep_process.send_signal(signal.SIGINT)
+    _, errors = sweep_process.communicate(timeout=30)
+    assert sweep_process.returncode == 130
+    assert errors.splitlines()[0] == "interrupted; stored results are kept"
     assert "Traceback" not in errors
     assert [record["row"] for record in read_records(tmp_path / "some.jsonl")] == ["quick"]
 
 
-def _runs(process: int) -> bool:
+def _is_running(process: int) -> bool:
     with contextlib.suppress(OSError):
         state = Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2][0]
         return state != "Z"
@@ -116,7 +116,7 @@ def test_two_sweeps_of_one_file_are_rejected(tmp_path: Path):
         sweep({"row": SMALL}, [0], path)
 
 
-def test_a_seed_with_other_settings_is_not_taken_for_done(tmp_path: Path):
+def test_a_seed_with_other_settings_is_not_taken_for_finished(tmp_path: Path):
     path = tmp_path / "some.jsonl"
     append(path, run_seed("row", SMALL, 0))
     other = dataclasses.replace(SMALL, learning_rate=0.05)
@@ -125,7 +125,7 @@ def test_a_seed_with_other_settings_is_not_taken_for_done(tmp_path: Path):
     assert len(read_records(path)) == 1
 
 
-def test_what_was_finished_before_one_fails_is_stored(tmp_path: Path):
+def test_seeds_finished_before_a_failure_are_stored(tmp_path: Path):
     """The second row cannot be trained: its images are too small for its pooling."""
     path = tmp_path / "some.jsonl"
     bad = dataclasses.replace(SMALL, layers=(MaxPool(99), Dense(10)))

@@ -19,6 +19,6 @@ def test_rows_are_lists_in_the_order_of_the_seeds():
     assert len(row["device"]) == len(row["versions"]) == 1
 
 
-def test_the_work_of_a_run_is_that_of_all_its_images():
+def test_the_operations_of_a_run_cover_all_its_images():
     """A dense layer of 49 by 10: forward and dW, two operations each; dx is not computed."""
     assert training_flops(SMALL, (28, 28, 1)) == 3 * 16 * 4 * 490

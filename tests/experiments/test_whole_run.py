@@ -1,4 +1,4 @@
-"""A whole run is timed from start to end, and a peer that is missing is said."""
+"""A whole run is timed from start to end, and a missing peer is reported."""
 
 import importlib.util
 import json
@@ -25,14 +25,14 @@ def test_the_quick_setting_times_ours(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("peer", PEERS)
-def test_a_peer_that_is_installed_trains_and_tests(peer: str):
+def test_an_installed_peer_trains_and_tests(peer: str):
     if importlib.util.find_spec(peer.partition("_")[0]) is None:
         pytest.skip("the extra bench is not installed")
     found = whole_run._run((sys.executable, "-m", f"experiments.whole.{peer}", "--quick"))
     assert 0 < found["accuracy"] < 1
 
 
-def test_a_peer_that_is_missing_is_skipped_and_said(monkeypatch: pytest.MonkeyPatch):
+def test_a_missing_peer_is_skipped_and_reported(monkeypatch: pytest.MonkeyPatch):
     answers = {"ours": 2.0, "rival": None}
 
     def run(command: tuple[str, ...]) -> dict[str, float]:
@@ -57,12 +57,12 @@ def test_ratios_are_of_runs_of_the_same_round():
     assert [row["median_seconds_to_the_end"] for row in rows] == [21.0, 41.0]
 
 
-def test_a_run_that_fails_is_told_by_its_last_line():
+def test_a_failed_run_is_reported_by_its_last_line():
     with pytest.raises(UserError, match=r"^no luck$"):
         whole_run._run((sys.executable, "-c", "raise SystemExit('no luck')"))
 
 
-def test_the_seconds_end_where_the_test_accuracy_is_said():
+def test_timing_stops_when_the_test_accuracy_is_printed():
     code = "import time; print('test accuracy 0.75'); time.sleep(1); print('no more')"
     found = whole_run._run((sys.executable, "-c", code))
     assert found["accuracy"] == 0.75
@@ -71,5 +71,5 @@ def test_the_seconds_end_where_the_test_accuracy_is_said():
 
 def test_nothing_is_run_while_others_load_the_machine(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(_machine.os, "getloadavg", lambda: (1.6, 0, 0))
-    with pytest.raises(UserError, match=r"others load this machine with 1\.6 cores"):
+    with pytest.raises(UserError, match=r"this machine is busy: load average 1\.6"):
         whole_run.measure(quick=False)

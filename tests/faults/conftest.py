@@ -1,7 +1,7 @@
-"""The fault suite: what may end a run or spoil its files, each tried many times.
+"""The fault suite: events that may end a run or damage its files, each tried many times.
 
-``python -m pytest -m faults`` runs all of it, ``python -m experiments.faults`` counts it, too. In
-the default run is a sample: the trials that are not marked slow.
+``python -m pytest -m faults`` runs all of it, and ``python -m experiments.faults`` also counts the
+trials. The default test run has a sample of them: the trials that are not marked slow.
 """
 
 import functools
@@ -24,13 +24,13 @@ TRAIN = ("train", "--steps", "1500", "--batch-size", "4", "--checkpoint-every", 
 def _counted(
     request: pytest.FixtureRequest, record_property: Callable[[str, object], None]
 ) -> None:
-    """Says in the results which line of the table the test is counted in."""
+    """Records in the results which row of the table the test counts towards."""
     marker = request.node.get_closest_marker("faults")
     record_property("fault", marker.args[0])
 
 
 def trials(values: Sequence[Any], sample: int = 1) -> list[Any]:
-    """Parameters of a test, of which the first few are in the default run."""
+    """Parameters of a test; the first few are part of the default test run."""
     return [
         pytest.param(
             *(value if isinstance(value, tuple) else (value,)),
@@ -41,19 +41,19 @@ def trials(values: Sequence[Any], sample: int = 1) -> list[Any]:
 
 
 class Place:
-    """A folder in which ``ffnn-jax`` runs as processes."""
+    """A folder in which ``ffnn-jax`` is run in subprocesses."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     @functools.cached_property
     def seconds(self) -> float:
-        """From where the first checkpoint stands to the end of a run that nothing ends."""
-        run = self.started(*TRAIN, "--run-dir", "straight")
+        """Time of an uninterrupted run from its first checkpoint to its end."""
+        run = self.started(*TRAIN, "--run-dir", "uninterrupted")
         read_until(run, "compiling the training step")
         began = time.monotonic()
-        _, complaints = run.communicate(timeout=120)
-        assert (run.returncode, complaints) == (0, "")
+        _, errors = run.communicate(timeout=120)
+        assert (run.returncode, errors) == (0, "")
         return time.monotonic() - began
 
     def started(self, *words: str, injected: Sequence[str] = ()) -> subprocess.Popen[str]:
@@ -67,27 +67,27 @@ class Place:
     def finished(self, *words: str, injected: Sequence[str] = ()) -> tuple[int, str, str]:
         """Exit code, standard output, standard error."""
         run = self.started(*words, injected=injected)
-        said, complaints = run.communicate(timeout=120)
-        return run.returncode, said, complaints
+        output, errors = run.communicate(timeout=120)
+        return run.returncode, output, errors
 
     def result(self, name: str) -> tuple[str, str]:
-        """The parameters' digest and the metrics of a run that has ended."""
+        """The parameters' digest and the metrics of a finished run."""
         folder = self.folder / name
         result = json.loads((folder / "result.json").read_text())
         return result["parameters_sha256"][0], (folder / "metrics.jsonl").read_text()
 
-    def goes_on_to_the_same_bits(self, name: str) -> None:
-        """Resumes a run, and holds it against one that nothing has ended."""
+    def assert_resumes_to_the_same_bits(self, name: str) -> None:
+        """Resumes a run, and compares it with an uninterrupted one."""
         assert self.seconds
-        code, said, complaints = self.finished("train", "--resume", name)
-        assert (code, complaints) == (0, "")
-        assert "going on   after step " in said
-        assert self.result(name) == self.result("straight")
+        code, output, errors = self.finished("train", "--resume", name)
+        assert (code, errors) == (0, "")
+        assert "resuming   after step " in output
+        assert self.result(name) == self.result("uninterrupted")
         assert not list((self.folder / name / "checkpoints").glob(".*"))
 
 
 def read_until(run: subprocess.Popen[str], words: str) -> None:
-    """Reads what a run prints up to these words."""
+    """Reads a run's output up to these words."""
     assert run.stdout is not None
     for line in run.stdout:
         if words in line:
@@ -97,5 +97,5 @@ def read_until(run: subprocess.Popen[str], words: str) -> None:
 
 @pytest.fixture(scope="session")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    """A folder of this process's own."""
+    """A folder for this process."""
     return Place(tmp_path_factory.mktemp("faults"))

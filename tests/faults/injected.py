@@ -1,6 +1,6 @@
-"""``ffnn-jax`` with a fault in its writing: python injected.py FAULT NUMBER WORD...
+"""``ffnn-jax`` with a fault in writing files: python injected.py FAULT NUMBER ARGUMENT...
 
-The fault happens when what it is in is done for the NUMBERth time.
+The fault happens at the NUMBERth call of the function that it replaces.
 """
 
 import errno
@@ -23,11 +23,11 @@ from ffnn_jax.runs import CheckpointManager
 
 def killed(*_: object, **__: object) -> NoReturn:
     os.kill(os.getpid(), signal.SIGKILL)
-    raise AssertionError("a killed process goes on")
+    raise AssertionError("a killed process continues")
 
 
 def killed_half_way(real: Callable[..., Any]) -> Callable[..., NoReturn]:
-    """Writes the first half of an archive."""
+    """Writes only the first half of an archive, and kills the process."""
 
     def save(file: Any, **arrays: Any) -> NoReturn:
         whole = io.BytesIO()
@@ -46,12 +46,12 @@ def half_copied(source: Path, target: Path) -> NoReturn:
 
 
 def paused(real: Callable[..., Any]) -> Callable[..., Any]:
-    """Takes a second longer, and says so."""
+    """Takes a second longer, and prints a line."""
 
-    def save(*given: Any, **named: Any) -> Any:
+    def save(*args: Any, **kwargs: Any) -> Any:
         print("saving slowly", flush=True)
         time.sleep(1)
-        return real(*given, **named)
+        return real(*args, **kwargs)
 
     return save
 
@@ -74,13 +74,13 @@ FAULTS: dict[str, tuple[Any, str, Callable[[Any], Callable[..., Any]]]] = {
 
 
 def inject(fault: str, number: int) -> None:
-    owner, name, planted = FAULTS[fault]
-    real, done = getattr(owner, name), 0
+    owner, name, make_faulty = FAULTS[fault]
+    real, calls = getattr(owner, name), 0
 
-    def counting(*given: Any, **named: Any) -> Any:
-        nonlocal done
-        done += 1
-        return (planted(real) if done == number else real)(*given, **named)
+    def counting(*args: Any, **kwargs: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        return (make_faulty(real) if calls == number else real)(*args, **kwargs)
 
     setattr(owner, name, counting)
 

@@ -1,4 +1,4 @@
-"""A bad setting is one line and exit code 2, in under a second and before jax is imported."""
+"""A bad setting gives one line and exit code 2, in under a second and before jax is imported."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""A file that is cut off, altered or made to harm is named, and nothing of it is believed."""
+"""A truncated, altered or malicious file is named, and none of its content is trusted."""
 
 import io
 import json
@@ -33,7 +33,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(written: Path, tmp_path: Path) -> Path:
-    """A copy of it, to spoil."""
+    """A copy of it, to damage."""
     return Path(shutil.copytree(written, tmp_path / "run"))
 
 
@@ -41,13 +41,13 @@ def last_step(folder: Path) -> Path:
     return max((folder / "checkpoints").glob("step-*.npz"))
 
 
-def cut(path: Path, share: int) -> None:
+def truncate(path: Path, share: int) -> None:
     content = path.read_bytes()
     path.write_bytes(content[: len(content) * share // 100])
 
 
 def error_line(capsys: pytest.CaptureFixture[str], *words: str) -> str:
-    """The one line of a command that rejects."""
+    """The error line of a rejected command."""
     with pytest.raises(SystemExit) as end:
         main(list(words))
     assert end.value.code == 2
@@ -57,11 +57,11 @@ def error_line(capsys: pytest.CaptureFixture[str], *words: str) -> str:
 
 @pytest.mark.faults("a file of a run cut off")
 @pytest.mark.parametrize("share", trials(SHARES, 2))
-def test_a_checkpoint_cut_off_is_named_and_the_one_before_it_used(
+def test_a_truncated_checkpoint_is_named_and_the_one_before_it_used(
     folder: Path, share: int, caplog: pytest.LogCaptureFixture
 ):
     path = last_step(folder)
-    cut(path, share)
+    truncate(path, share)
     with caplog.at_level(logging.WARNING):
         saved = last_checkpoint(folder)
     assert str(path) in caplog.text
@@ -71,8 +71,8 @@ def test_a_checkpoint_cut_off_is_named_and_the_one_before_it_used(
 @pytest.mark.faults("a file of a run cut off")
 @pytest.mark.parametrize("share", trials(SHARES, 2))
 @pytest.mark.parametrize("name", ["model.npz", "checkpoints/best.npz"])
-def test_a_model_cut_off_is_rejected(folder: Path, name: str, share: int):
-    cut(folder / name, share)
+def test_a_truncated_model_is_rejected(folder: Path, name: str, share: int):
+    truncate(folder / name, share)
     with pytest.raises(UserError, match=f"{name}: damaged"):
         load_arrays(folder / name)
 
@@ -80,26 +80,26 @@ def test_a_model_cut_off_is_rejected(folder: Path, name: str, share: int):
 @pytest.mark.faults("a file of a run cut off")
 @pytest.mark.parametrize("share", trials(SHARES, 2))
 @pytest.mark.parametrize("name", ["config.json", "result.json"])
-def test_what_a_page_is_made_of_is_named_where_it_is_cut_off(
+def test_a_truncated_file_of_a_page_is_named(
     folder: Path, name: str, share: int, capsys: pytest.CaptureFixture[str]
 ):
-    cut(folder / name, share)
+    truncate(folder / name, share)
     assert str(folder / name) in error_line(capsys, "page", str(folder))
 
 
 @pytest.mark.faults("a file of a run cut off")
 @pytest.mark.parametrize("share", trials(SHARES, 2))
-def test_metrics_cut_off_are_written_anew(folder: Path, share: int):
+def test_truncated_metrics_are_rewritten(folder: Path, share: int):
     whole = (folder / "metrics.jsonl").read_text()
-    cut(folder / "metrics.jsonl", share)
+    truncate(folder / "metrics.jsonl", share)
     main(["train", "--resume", str(folder)])
     assert (folder / "metrics.jsonl").read_text() == whole
 
 
 @pytest.mark.faults("one bit flipped in a checkpoint or a model")
 @pytest.mark.parametrize("trial", trials(range(200), 20))
-def test_a_bit_is_not_flipped_in_silence(written: Path, tmp_path: Path, trial: int):
-    """It is rejected, or it lies where it changes nothing that is read."""
+def test_a_flipped_bit_does_not_go_unnoticed(written: Path, tmp_path: Path, trial: int):
+    """The file is rejected, or the bit affects nothing that is read."""
     draw = random.Random(trial)
     source = draw.choice([last_step(written), written / "model.npz"])
     content = bytearray(source.read_bytes())
@@ -111,15 +111,15 @@ def test_a_bit_is_not_flipped_in_silence(written: Path, tmp_path: Path, trial: i
     except UserError as rejected:
         assert str(flipped) in str(rejected)
         return
-    expected, said, _ = load_arrays(source)
-    assert about == said
+    expected, expected_about, _ = load_arrays(source)
+    assert about == expected_about
     assert arrays.keys() == expected.keys()
     for name, array in expected.items():
         np.testing.assert_array_equal(arrays[name], array)
 
 
-def model(shape: str, dtype: str = "<f4", content: bytes = b"") -> bytes:
-    """An array's file with a header that says so."""
+def array_file(shape: str, dtype: str = "<f4", content: bytes = b"") -> bytes:
+    """An array's file whose header has this shape and dtype."""
     header = f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}}}"
     header += " " * (-(len(header) + 11) % 64) + "\n"
     return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode() + content
@@ -132,35 +132,35 @@ def pickled() -> bytes:
 
 
 class Malicious:
-    """Model files made to harm."""
+    """The arrays of malicious model files."""
 
     def pickled_objects(self) -> Iterator[tuple[str, bytes]]:
         yield "params/dense_1/w.npy", pickled()
 
     def header_of_10_12_elements(self) -> Iterator[tuple[str, bytes]]:
-        yield "params/dense_1/w.npy", model("(1000000000000,)")
+        yield "params/dense_1/w.npy", array_file("(1000000000000,)")
 
-    def header_of_10_10_elements_with_some(self) -> Iterator[tuple[str, bytes]]:
-        yield "params/dense_1/w.npy", model("(10000000000,)", content=bytes(4000))
+    def header_of_10_10_elements_with_1000(self) -> Iterator[tuple[str, bytes]]:
+        yield "params/dense_1/w.npy", array_file("(10000000000,)", content=bytes(4000))
 
     def negative_shape(self) -> Iterator[tuple[str, bytes]]:
-        yield "params/dense_1/w.npy", model("(-1,)", content=bytes(4000))
+        yield "params/dense_1/w.npy", array_file("(-1,)", content=bytes(4000))
 
-    def path_that_climbs(self) -> Iterator[tuple[str, bytes]]:
-        yield "../../climbed.npy", model("(1,)", content=bytes(4))
+    def path_outside_the_archive(self) -> Iterator[tuple[str, bytes]]:
+        yield "../../outside.npy", array_file("(1,)", content=bytes(4))
 
     def absolute_path(self) -> Iterator[tuple[str, bytes]]:
-        yield "/tmp/ffnn_jax-absolute.npy", model("(1,)", content=bytes(4))
+        yield "/tmp/ffnn_jax-absolute.npy", array_file("(1,)", content=bytes(4))
 
-    def code_for_a_header(self) -> Iterator[tuple[str, bytes]]:
-        yield "params/dense_1/w.npy", model("__import__('os').getcwd()")
+    def code_as_header(self) -> Iterator[tuple[str, bytes]]:
+        yield "params/dense_1/w.npy", array_file("__import__('os').getcwd()")
 
-    def many_members(self) -> Iterator[tuple[str, bytes]]:
+    def many_arrays(self) -> Iterator[tuple[str, bytes]]:
         for number in range(20_000):
-            yield f"params/dense_{number}/w.npy", model("(1,)", content=bytes(4))
+            yield f"params/dense_{number}/w.npy", array_file("(1,)", content=bytes(4))
 
     def bomb(self) -> Iterator[tuple[str, bytes]]:
-        yield "params/dense_1/w.npy", model("(50000000,)", content=bytes(200_000_000))
+        yield "params/dense_1/w.npy", array_file("(50000000,)", content=bytes(200_000_000))
 
 
 KINDS = [name for name in vars(Malicious) if not name.startswith("_")]
@@ -168,12 +168,12 @@ KINDS = [name for name in vars(Malicious) if not name.startswith("_")]
 
 @pytest.mark.faults("a model file made to harm")
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_malicious_model_is_rejected_with_nothing_written_and_little_memory(
+def test_a_malicious_model_is_rejected_without_writes_and_with_little_memory(
     written: Path, tmp_path: Path, kind: str
 ):
-    """The manifest is a true one: it is the models that lie."""
-    with zipfile.ZipFile(written / "model.npz") as true:
-        manifest = true.read("manifest.npy")
+    """The manifest is genuine; only the arrays are not."""
+    with zipfile.ZipFile(written / "model.npz") as genuine:
+        manifest = genuine.read("manifest.npy")
     path = tmp_path / "in" / "model.npz"
     path.parent.mkdir()
     compression = zipfile.ZIP_DEFLATED if kind == "bomb" else zipfile.ZIP_STORED
@@ -186,15 +186,15 @@ def test_a_malicious_model_is_rejected_with_nothing_written_and_little_memory(
     try:
         with pytest.raises(UserError, match=r"model\.npz: "):
             load(path)
-        most = tracemalloc.get_traced_memory()[1]
+        peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
     assert set(tmp_path.rglob("*")) == before
-    assert most < 20_000_000 + 20 * path.stat().st_size
+    assert peak < 20_000_000 + 20 * path.stat().st_size
 
 
 @pytest.mark.faults("a model file made to harm")
-def test_a_model_that_claims_more_than_the_file_has_is_rejected(written: Path, tmp_path: Path):
+def test_a_model_that_claims_more_bytes_than_its_file_is_rejected(written: Path, tmp_path: Path):
     content = bytearray((written / "model.npz").read_bytes())
     entry = content.rindex(b"PK\x01\x02")
     content[entry + 20 : entry + 28] = (3_000_000_000).to_bytes(4, "little") * 2
@@ -206,7 +206,7 @@ def test_a_model_that_claims_more_than_the_file_has_is_rejected(written: Path, t
 
 @pytest.mark.faults("a checkpoint missing, renamed or of another run")
 @pytest.mark.parametrize("step", [0, 10, 20])
-def test_a_checkpoint_that_is_missing_is_not_missed(folder: Path, step: int):
+def test_a_run_resumes_without_a_missing_checkpoint(folder: Path, step: int):
     (folder / "checkpoints" / f"step-{step:010}.npz").unlink()
     assert last_checkpoint(folder).about["step"] == (10 if step == 20 else 20)
 
@@ -219,7 +219,7 @@ def test_a_renamed_checkpoint_is_named_and_the_one_before_it_used(
     last_step(folder).write_bytes(first.read_bytes())
     with caplog.at_level(logging.WARNING):
         assert last_checkpoint(folder).about["step"] == 10
-    assert "step-0000000020.npz: it is of step 0; the one before it is used" in caplog.text
+    assert "step-0000000020.npz: it contains step 0; using the one before it" in caplog.text
 
 
 @pytest.mark.faults("a checkpoint missing, renamed or of another run")
@@ -228,6 +228,6 @@ def test_a_checkpoint_of_another_run_is_rejected_by_the_setting(
 ):
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"learning_rate": 0.5}))
-    said = error_line(capsys, "train", "--resume", str(folder))
-    where = f"{last_step(folder)}: of another run: learning_rate is {config['learning_rate']}"
-    assert said == f"ffnn-jax: {where}, {folder / 'config.json'} has 0.5"
+    line = error_line(capsys, "train", "--resume", str(folder))
+    where = f"{last_step(folder)}: from another run: learning_rate is {config['learning_rate']}"
+    assert line == f"ffnn-jax: {where}, {folder / 'config.json'} has 0.5"

@@ -1,4 +1,4 @@
-"""A disk that is full ends a run in one line that names the file, and costs nothing saved."""
+"""A full disk ends a run with one line that names the file, and loses nothing saved."""
 
 import pytest
 
@@ -13,11 +13,11 @@ FULL = [
 
 @pytest.mark.faults("a full disk at a checkpoint, the metrics, a figure")
 @pytest.mark.parametrize(("fault", "number", "file"), trials(FULL, 0))
-def test_a_full_disk_is_one_line_and_the_run_goes_on(place: Place, fault, number, file):
+def test_a_full_disk_gives_one_line_and_the_run_resumes(place: Place, fault, number, file):
     name = fault.replace(" ", "-")
-    code, _, said = place.finished(*TRAIN, "--run-dir", name, injected=(fault, number))
+    code, _, errors = place.finished(*TRAIN, "--run-dir", name, injected=(fault, number))
     assert code == 1
-    assert said.startswith(f"ffnn-jax: [Errno 28] {name}/")
-    assert said.endswith(f"{file} cannot be written: No space left on device\n")
-    assert said.count("\n") == 1
-    place.goes_on_to_the_same_bits(name)
+    assert errors.startswith(f"ffnn-jax: [Errno 28] {name}/")
+    assert errors.endswith(f"{file} cannot be written: No space left on device\n")
+    assert errors.count("\n") == 1
+    place.assert_resumes_to_the_same_bits(name)

@@ -1,4 +1,4 @@
-"""A killed run goes on to the bits of a run that nothing has ended, wherever it was."""
+"""A run killed anywhere resumes to the same bits as an uninterrupted run."""
 
 import random
 import signal
@@ -24,13 +24,13 @@ PHASES = [
 @pytest.mark.faults("kill -9 at a random moment")
 @pytest.mark.parametrize("trial", trials(range(50), 0))
 def test_at_any_moment(place: Place, trial: int):
-    name, longest = f"killed-{trial}", place.seconds
+    name, seconds = f"killed-{trial}", place.seconds
     run = place.started(*TRAIN, "--run-dir", name)
     read_until(run, "compiling the training step")
-    time.sleep(random.Random(trial).uniform(0, longest))
+    time.sleep(random.Random(trial).uniform(0, seconds))
     run.kill()
     run.communicate()
-    place.goes_on_to_the_same_bits(name)
+    place.assert_resumes_to_the_same_bits(name)
 
 
 @pytest.mark.faults("kill -9 in a phase of saving")
@@ -39,4 +39,4 @@ def test_while_saving(place: Place, phase: str, number: int):
     name = f"{phase} {number}"
     code, *_ = place.finished(*TRAIN, "--run-dir", name, injected=(phase, str(number)))
     assert code == -signal.SIGKILL
-    place.goes_on_to_the_same_bits(name)
+    place.assert_resumes_to_the_same_bits(name)

@@ -1,4 +1,4 @@
-"""One process at a time in a run's folder; the others are told which."""
+"""Only one process at a time uses a run's folder; the others report which one."""
 
 import re
 import signal
@@ -12,12 +12,14 @@ from tests.faults.conftest import TRAIN, Place, read_until
 
 @pytest.mark.slow
 @pytest.mark.faults("20 processes in one folder")
-def test_of_twenty_one_goes_on(place: Place, record_property: Callable[[str, object], None]):
+def test_one_of_twenty_processes_resumes(
+    place: Place, record_property: Callable[[str, object], None]
+):
     record_property("trials", 20)
     run = place.started(*TRAIN, "--run-dir", "shared")
-    read_until(run, "smoothed loss")
+    read_until(run, "training loss")
     run.kill()
-    run.communicate()  # its lock is that of a process that is no more
+    run.communicate()  # its lock belonged to a process that has ended
     words = ("train", "--resume", "shared", "--steps", "10000000")
     runs = [place.started(*words) for _ in range(20)]
     deadline = time.monotonic() + 120
@@ -26,10 +28,10 @@ def test_of_twenty_one_goes_on(place: Place, record_property: Callable[[str, obj
         time.sleep(0.2)
     (owner,) = (run for run in runs if run.poll() is None)
     rejected = [run for run in runs if run is not owner]
-    ends = [run.communicate()[1] for run in rejected]
+    errors = [run.communicate()[1] for run in rejected]
     owner.send_signal(signal.SIGTERM)
     owner.communicate(timeout=40)
     assert owner.returncode == 143
     assert {run.returncode for run in rejected} == {2}
-    told = re.compile(rf"ffnn-jax: shared is in use by process {owner.pid} on \S+\n")
-    assert all(told.fullmatch(said) for said in ends), ends
+    message = re.compile(rf"ffnn-jax: shared is in use by process {owner.pid} on \S+\n")
+    assert all(message.fullmatch(error) for error in errors), errors

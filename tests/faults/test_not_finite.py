@@ -1,4 +1,4 @@
-"""A number that is not finite ends the run with exit code 3, and every checkpoint is finite."""
+"""A non-finite number ends the run with exit code 3, and every checkpoint is finite."""
 
 import dataclasses
 import re
@@ -17,30 +17,31 @@ from tests.training.test_nan_check import FaultyRule, Root
 
 
 def assert_finite(folder: Path) -> None:
-    kept = list((folder / "checkpoints").glob("*.npz"))
-    assert kept
-    for path in kept:
+    paths = list((folder / "checkpoints").glob("*.npz"))
+    assert paths
+    for path in paths:
         assert all(np.isfinite(array).all() for array in load_arrays(path)[0].values())
 
 
 @pytest.mark.slow
 @pytest.mark.faults("numbers that are not finite")
-def test_of_a_rate_that_is_too_high(place: Place):
+def test_a_learning_rate_that_is_too_high(place: Place):
     words = ("--learning-rate", "1e6", "--run-dir", "diverged", "--checkpoint-every", "1")
-    code, _, said = place.finished(*TRAIN, *words)
+    code, _, errors = place.finished(*TRAIN, *words)
     assert code == 3
     assert re.fullmatch(
         r"ffnn-jax: seed 0, step \d+: the output of \w+ has [\d,]+ of [\d,]+ numbers not finite"
-        r"; a lower learning rate may help; the operation is named by: "
+        r"; a lower learning rate may help; to find the operation: "
         r"ffnn-jax train --resume diverged --debug-nans\n",
-        said,
+        errors,
     )
     assert_finite(place.folder / "diverged")
-    code, _, again = place.finished("train", "--resume", "diverged", "--debug-nans")
+    code, _, errors_again = place.finished("train", "--resume", "diverged", "--debug-nans")
     assert code == 3
-    first = said.partition("; the operation")[0]
+    first = errors.partition("; to find the operation")[0]
     assert re.fullmatch(
-        rf"{re.escape(first)}; invalid value \(\w+\) encountered in \w+ \(\S+\.py:\d+\)\n", again
+        rf"{re.escape(first)}; invalid value \(\w+\) encountered in \w+ \(\S+\.py:\d+\)\n",
+        errors_again,
     )
     assert_finite(place.folder / "diverged")
 
@@ -49,7 +50,7 @@ def test_of_a_rate_that_is_too_high(place: Place):
 @pytest.mark.parametrize(
     ("layer", "array"), [(Root(), "output of root_2"), (FaultyRule(), "gradient of conv_1/b")]
 )
-def test_of_a_layer_of_ones_own(tmp_path: Path, layer: Layer, array: str):
+def test_a_faulty_custom_layer(tmp_path: Path, layer: Layer, array: str):
     first, _, *others = SETTINGS.layers
     settings = dataclasses.replace(SETTINGS, layers=(first, layer, *others))
     with pytest.raises(DivergedError, match=f"^seed 0, step 1: the {array} has "):

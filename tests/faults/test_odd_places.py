@@ -1,4 +1,4 @@
-"""Folders with odd names, folders that cannot be written, and terminals that are none."""
+"""Folders with odd names, folders that cannot be written to, and odd terminals."""
 
 import os
 import subprocess
@@ -38,16 +38,16 @@ def test_a_folder_may_have_any_name(tmp_path: Path, name: str):
 
 @pytest.mark.faults("a folder or a terminal that is odd")
 @pytest.mark.parametrize("name", trials(["file", "file/below", "x" * 300, "/proc/run"]))
-def test_what_cannot_be_a_folder_is_rejected(tmp_path: Path, name: str):
+def test_a_path_that_cannot_be_a_folder_is_rejected(tmp_path: Path, name: str):
     (tmp_path / "file").write_text("mine")
-    ended = run(tmp_path, *SHORT, "--run-dir", name)
-    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
-    assert "run-dir" in ended.stderr
+    finished = run(tmp_path, *SHORT, "--run-dir", name)
+    assert (finished.returncode, finished.stderr.count("\n")) == (2, 1)
+    assert "run-dir" in finished.stderr
     assert (tmp_path / "file").read_text() == "mine"
 
 
 @pytest.mark.faults("a folder or a terminal that is odd")
-def test_a_reader_that_leaves_early_is_no_failure_with_a_traceback(tmp_path: Path):
+def test_a_closed_pipe_gives_no_traceback(tmp_path: Path):
     started = subprocess.Popen(
         [sys.executable, "-u", "-m", "ffnn_jax", *SHORT], cwd=tmp_path, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -56,11 +56,11 @@ def test_a_reader_that_leaves_early_is_no_failure_with_a_traceback(tmp_path: Pat
     started.stdout.readline()
     started.stdout.close()
     assert started.stderr is not None
-    said = started.stderr.read()
+    errors = started.stderr.read()
     started.wait(timeout=60)
     started.stderr.close()
-    assert "Traceback" not in said
-    assert said.count("\n") <= 1
+    assert "Traceback" not in errors
+    assert errors.count("\n") <= 1
 
 
 @pytest.mark.slow
@@ -71,7 +71,7 @@ def test_a_reader_that_leaves_early_is_no_failure_with_a_traceback(tmp_path: Pat
      {"COLUMNS": "40"}, {"LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "0"}],
     ids=str,
 )  # fmt: skip
-def test_an_odd_environment_is_no_matter(tmp_path: Path, environment: dict[str, str | None]):
-    ended = run(tmp_path, *SHORT, "--run-dir", "run", **environment)
-    assert (ended.returncode, ended.stderr) == (0, "")
-    assert "\x1b[" not in ended.stdout
+def test_an_odd_environment_does_not_matter(tmp_path: Path, environment: dict[str, str | None]):
+    finished = run(tmp_path, *SHORT, "--run-dir", "run", **environment)
+    assert (finished.returncode, finished.stderr) == (0, "")
+    assert "\x1b[" not in finished.stdout

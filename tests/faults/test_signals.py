@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT save the run and end it within 30 seconds, whatever it is doing."""
+"""SIGTERM and SIGINT save the run and end it within 30 seconds, in any phase."""
 
 import signal
 import subprocess
@@ -9,10 +9,10 @@ import pytest
 from tests.faults.conftest import TRAIN, Place, read_until, trials
 
 SLOW_SAVE = ("paused", "4")
-# What a run prints as each phase begins, and a fault that makes the phase last.
+# What a run prints as each phase starts, and a fault that prolongs the phase.
 PHASES = {
     "compiling": ("compiling the training step", ()),
-    "training": ("smoothed loss", ()),
+    "training": ("training loss", ()),
     "saving": ("saving slowly", SLOW_SAVE),
     "classifying": ("classifying all images", ()),
 }
@@ -20,17 +20,17 @@ SIGNALS = [signal.SIGTERM, signal.SIGINT]
 
 
 def ended(run: subprocess.Popen[str], number: int) -> str:
-    """What a run says that is sent a signal, once it has ended."""
+    """Sends a run a signal, and returns its standard error once it has ended."""
     began = time.monotonic()
     run.send_signal(number)
-    _, said = run.communicate(timeout=60)
+    _, errors = run.communicate(timeout=60)
     assert time.monotonic() - began < 30
     assert run.returncode == 128 + number
-    return said
+    return errors
 
 
 def started(place: Place, name: str, phase: str) -> subprocess.Popen[str]:
-    """A run that is in this phase."""
+    """A run in this phase."""
     words, injected = PHASES[phase]
     run = place.started(*TRAIN, "--no-cache", "--run-dir", name, injected=injected)
     read_until(run, words)
@@ -42,19 +42,19 @@ def started(place: Place, name: str, phase: str) -> subprocess.Popen[str]:
     ("phase", "number", "trial"),
     trials([(phase, number, n) for n in range(3) for phase in PHASES for number in SIGNALS], 0),
 )
-def test_a_signal_saves_and_the_run_goes_on(place: Place, phase: str, number: int, trial: int):
+def test_a_signal_saves_the_run_and_it_resumes(place: Place, phase: str, number: int, trial: int):
     name = f"{phase}-{number}-{trial}"
-    said = ended(started(place, name, phase), number)
+    errors = ended(started(place, name, phase), number)
     saved = "saved at step " if phase in ("training", "saving") else "ended by SIG"
-    assert said.startswith(f"ffnn-jax: {saved}")
-    assert said.endswith(f"; go on with: ffnn-jax train --resume {name}\n")
-    place.goes_on_to_the_same_bits(name)
+    assert errors.startswith(f"ffnn-jax: {saved}")
+    assert errors.endswith(f"; resume with: ffnn-jax train --resume {name}\n")
+    place.assert_resumes_to_the_same_bits(name)
 
 
 @pytest.mark.faults("SIGTERM or SIGINT in a phase of the run")
 @pytest.mark.parametrize("number", trials(SIGNALS, 0))
-def test_a_signal_heard_twice_is_one(place: Place, number: int):
-    """As ``timeout`` sends it: to the process, and to its group."""
+def test_a_signal_received_twice_counts_once(place: Place, number: int):
+    """``timeout`` sends it both to the process and to its group."""
     run = started(place, f"doubled-{number}", "training")
     run.send_signal(number)
     assert "saved at step " in ended(run, number)
@@ -81,4 +81,4 @@ def test_a_second_signal_ends_at_once(place: Place, number: int):
     run.send_signal(number)
     time.sleep(0.8)
     assert ended(run, number) == ""
-    place.goes_on_to_the_same_bits(f"twice-{number}")
+    place.assert_resumes_to_the_same_bits(f"twice-{number}")

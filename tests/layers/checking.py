@@ -1,4 +1,4 @@
-"""What the tests of layers share; the rule itself is the catalogue's to check, in one call."""
+"""Helpers for the tests of layers; the catalogue checks the rule itself, in one call."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -14,19 +14,19 @@ from ffnn_jax.verify import CHECKS, assert_vjp, check_subjects
 from tests.tolerances import tolerance
 
 Function = Callable[..., Any]
-# float16 takes as long as bfloat16 again, and sees what that sees
+# float16 takes as long as bfloat16, and finds the same faults
 _ON_ONE_DEVICE = [name for name in CHECKS if name not in ("float16", "sharded", "shard_map")]
 
 
 def assert_verified(spec: OpSpec) -> None:
-    """Every check on one device holds, at the first sizes of every case."""
+    """Every check on one device passes, at the first sizes of every case."""
     subjects = [(subject, sizes[:1]) for subject, sizes in spec.subjects()]
     result = check_subjects(spec.name, subjects, only=_ON_ONE_DEVICE)
     assert result, str(result)
 
 
 def assert_same_rule(op: Function, reference: Function, *arguments: str) -> None:
-    """Value and every cotangent equal autodiff of another function, in float64."""
+    """Value and all cotangents equal autodiff of another function, in float64."""
     assert_vjp(op, reference, *arguments, only=("value", "cotangents"))
 
 
@@ -36,14 +36,14 @@ def normal(seed: int, *shape: int) -> Array:
 
 
 def distinct(seed: int, *shape: int) -> Array:
-    """Random numbers, none within 0.02 of another or of 0: no kink and no tie is near."""
+    """Random numbers, none within 0.02 of another or of 0: far from kinks and ties."""
     count = int(np.prod(shape))
     levels = np.arange(count) + 0.5 - count // 2
     return jnp.asarray(np.random.default_rng(seed).permutation(levels).reshape(shape) / 20)
 
 
 def assert_close(actual: Any, expected: Any, reduction_length: int = 1) -> None:
-    """Elementwise, at the table's tolerance for the dtype of ``actual``; NaN is never close."""
+    """Equal elementwise, within the tolerance for the dtype of ``actual``; NaN is never close."""
     assert jax.tree.structure(actual) == jax.tree.structure(expected)
     for ours, theirs in zip(jax.tree.leaves(actual), jax.tree.leaves(expected), strict=True):
         assert ours.shape == theirs.shape
@@ -53,7 +53,7 @@ def assert_close(actual: Any, expected: Any, reduction_length: int = 1) -> None:
 
 
 def assert_same_bits(actual: Any, expected: Any) -> None:
-    """Equal dtype, shape and value, entry by entry."""
+    """Equal in dtype, shape and every entry."""
     assert jax.tree.structure(actual) == jax.tree.structure(expected)
     for ours, theirs in zip(jax.tree.leaves(actual), jax.tree.leaves(expected), strict=True):
         assert ours.dtype == theirs.dtype
@@ -67,7 +67,7 @@ def value_and_cotangents(f: Function, arguments: Sequence[Array], dz: Array) -> 
     return z, pull(dz)
 
 
-def held(f: Function, *arguments: Array) -> list[tuple[str, tuple[int, ...]]]:
-    """Dtype and shape of everything that jax keeps between the two passes of ``f``."""
+def kept_residuals(f: Function, *arguments: Array) -> list[tuple[str, tuple[int, ...]]]:
+    """Dtype and shape of every array that jax keeps between the two passes of ``f``."""
     _, pull = jax.vjp(f, *arguments)
     return sorted((leaf.dtype.name, leaf.shape) for leaf in jax.tree.leaves(pull))

@@ -1,4 +1,4 @@
-"""Images, kernels, paddings and strides that every form of the convolution is tried at."""
+"""Images, kernels, paddings and strides on which every form of the convolution is tested."""
 
 import jax
 
@@ -22,6 +22,6 @@ GEOMETRIES = {
 
 
 def drawn(image: tuple[int, int], kernel: tuple[int, int], *leading: int) -> list[jax.Array]:
-    """Arguments of 2 images with 3 channels into 4."""
+    """Random arguments for 2 images, from 3 channels to 4."""
     x, w = normal(0, *leading, 2, *image, 3), normal(1, *leading, *kernel, 3, 4)
     return [x, w, normal(2, *leading, 4)]

@@ -5,10 +5,10 @@ import pytest
 
 from ffnn_jax.catalogue import ADD
 from ffnn_jax.layers import add, add_backward, add_forward, relu
-from tests.layers.checking import assert_same_bits, assert_verified, held, normal
+from tests.layers.checking import assert_same_bits, assert_verified, kept_residuals, normal
 
 
-def test_every_check_of_the_catalogue_holds():
+def test_all_catalogue_checks_pass():
     """Autodiff of (add.1) gives (add.3)."""
     assert_verified(ADD)
 
@@ -26,7 +26,7 @@ def test_jacobians_are_add_2():
 
 
 def test_the_cotangents_of_a_value_used_in_both_branches_add_up_by_add_4():
-    """In a residual block dz comes through whole, beside what f lets through."""
+    """In a residual block all of dz passes, plus what passes through f."""
     u, dz = jnp.array([1.0, -1, 0]), jnp.array([3.0, 5, 7])
     (du,) = jax.vjp(lambda u: add(u, relu(u)), u)[1](dz)
     np.testing.assert_array_equal(du, [6, 5, 7])
@@ -34,8 +34,8 @@ def test_the_cotangents_of_a_value_used_in_both_branches_add_up_by_add_4():
     np.testing.assert_array_equal(du, 2 * dz)
 
 
-def test_nothing_is_held_for_the_backward():
-    assert held(add, normal(0, 3), normal(1, 3)) == []
+def test_no_residuals_are_kept():
+    assert kept_residuals(add, normal(0, 3), normal(1, 3)) == []
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
@@ -51,7 +51,7 @@ def test_nothing_is_broadcast(shape):
         add(jnp.ones((2, 3)), jnp.ones(shape))
 
 
-def test_dtypes_that_differ_or_are_no_real_numbers_are_rejected():
+def test_dtypes_that_differ_or_are_not_floating_point_are_rejected():
     with pytest.raises(ValueError, match="add: y must be of x's dtype float64, got bfloat16"):
         add(jnp.ones(3), jnp.ones(3, "bfloat16"))
     with pytest.raises(ValueError, match="add: x must be of a floating-point dtype, got int64"):

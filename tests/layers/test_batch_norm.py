@@ -18,7 +18,7 @@ from tests.layers.checking import (
     assert_close,
     assert_same_bits,
     assert_verified,
-    held,
+    kept_residuals,
     normal,
     value_and_cotangents,
 )
@@ -28,18 +28,18 @@ NARROW = ["float32", "bfloat16", "float16"]
 
 
 def drawn(*shape: int) -> tuple[tuple[jax.Array, ...], tuple[jax.Array, ...]]:
-    """(x, scale, shift), and cotangents of (z, mean, variance)."""
+    """Random (x, scale, shift), and cotangents of (z, mean, variance)."""
     c = shape[-1]
     arguments = normal(0, *shape) * 3 + 2, normal(1, c), normal(2, c)
     return arguments, (normal(3, *shape), normal(4, c), normal(5, c))
 
 
-def test_every_check_of_the_catalogue_holds():
+def test_all_catalogue_checks_pass():
     """Autodiff of (norm.9), (norm.10), (norm.1)-(norm.3) gives (norm.15), (norm.14), (norm.5)."""
     assert_verified(BATCH_NORM)
 
 
-def test_every_check_of_the_catalogue_holds_for_given_statistics():
+def test_all_catalogue_checks_pass_for_given_statistics():
     """Autodiff of (norm.1)-(norm.3) gives (norm.4)-(norm.8)."""
     assert_verified(BATCH_NORM_INFERENCE)
 
@@ -57,7 +57,7 @@ def test_given_statistics_norm_1_to_8_worked_by_hand():
 
 
 def test_the_batch_s_own_statistics_norm_9_10_14_15_worked_by_hand():
-    """Mean 2, variance 1, rstd 1/2, x^ -1/2 and 1/2; dz less its mean is -2 and 2."""
+    """Mean 2, variance 1, rstd 1/2, x^ -1/2 and 1/2; dz minus its mean is -2 and 2."""
     x, scale, shift = jnp.array([[1.0], [3.0]]), jnp.array([4.0]), jnp.array([10.0])
     (z, mean, variance), residuals = batch_norm_forward(x, scale, shift, 3)
     np.testing.assert_array_equal(z, [[8], [12]])
@@ -71,62 +71,64 @@ def test_the_batch_s_own_statistics_norm_9_10_14_15_worked_by_hand():
 def test_jacobians_of_the_statistics_are_norm_11():
     (x, scale, shift), _ = drawn(5, 2)
     _, by_mean, by_variance = jax.jit(jax.jacrev(batch_norm))(x, scale, shift)
-    own = jnp.eye(2)[:, None, :]
-    assert_close(by_mean, jnp.broadcast_to(own / 5, (2, 5, 2)))
-    assert_close(by_variance, own * 2 * (x - x.mean(0, keepdims=True))[None] / 5, 5)
+    same_channel = jnp.eye(2)[:, None, :]
+    assert_close(by_mean, jnp.broadcast_to(same_channel / 5, (2, 5, 2)))
+    centred = (x - x.mean(0, keepdims=True))[None]
+    assert_close(by_variance, same_channel * 2 * centred / 5, 5)
 
 
-def test_dx_is_the_sum_norm_12_of_the_three_ways_to_the_loss():
-    """Through z with its statistics held, through the mean and through the variance."""
+def test_dx_is_the_sum_norm_12_over_the_three_paths_to_the_loss():
+    """Through z with the statistics held constant, through the mean and through the variance."""
     (x, scale, shift), (dz, dmean, dvariance) = drawn(7, 3)
     _, mean, variance = batch_norm(x, scale, shift)
     _, through_z = value_and_cotangents(batch_norm_inference, (x, mean, variance, scale, shift), dz)
     dx, to_mean, to_variance, *_ = through_z
-    in_all = (dmean + to_mean)[None] + 2 * (x - mean[None]) * (dvariance + to_variance)[None]
+    d_mean, d_variance = dmean + to_mean, dvariance + to_variance
+    from_statistics = d_mean[None] + 2 * (x - mean[None]) * d_variance[None]
     _, (ours, _, _) = value_and_cotangents(batch_norm, (x, scale, shift), (dz, dmean, dvariance))
-    assert_close(ours, dx + in_all / 7, 7)
+    assert_close(ours, dx + from_statistics / 7, 7)
 
 
-def test_x_hat_adds_up_to_0_by_norm_13_and_z_to_the_shifts_by_norm_16():
+def test_x_hat_sums_to_0_by_norm_13_and_z_to_the_shifts_by_norm_16():
     (x, scale, shift), _ = drawn(6, 4, 3)
-    unit, _, _ = batch_norm(x, jnp.ones(3), jnp.zeros(3))
-    assert_close(unit.sum((0, 1)), jnp.zeros(3), 24)
+    x_hat, _, _ = batch_norm(x, jnp.ones(3), jnp.zeros(3))
+    assert_close(x_hat.sum((0, 1)), jnp.zeros(3), 24)
     assert_close(batch_norm(x, scale, shift)[0].sum((0, 1)), 24 * shift, 24)
 
 
-def test_a_cotangent_of_ones_proves_nothing_and_a_random_one_does():
-    """By (norm.16) the gradient of sum(z) is 0 by the right rule and by a wrong one alike."""
+def test_a_cotangent_of_ones_misses_a_wrong_rule_and_a_random_one_finds_it():
+    """By (norm.16) the gradient of sum(z) is 0 by the correct rule and by a wrong one alike."""
 
-    def lacking(eps, residuals, cotangents):
+    def without_variance_term(eps, residuals, cotangents):
         _, dscale, dshift = batch_norm_backward(eps, residuals, cotangents)
         dz, factor = cotangents[0], (residuals.scale * residuals.rstd)[None]
         return factor * (dz - dz.mean(0, keepdims=True)), dscale, dshift
 
     wrong = jax.custom_vjp(batch_norm.fun, nondiff_argnums=(3,))
-    wrong.defvjp(batch_norm_forward, lacking)
+    wrong.defvjp(batch_norm_forward, without_variance_term)
     (x, scale, shift), (dz, dmean, dvariance) = drawn(8, 3)
-    nothing = jnp.zeros_like(dmean), jnp.zeros_like(dvariance)
+    zeros = jnp.zeros_like(dmean), jnp.zeros_like(dvariance)
 
     def dx(rule, dz):
-        return value_and_cotangents(rule, (x, scale, shift), (dz, *nothing))[1][0]
+        return value_and_cotangents(rule, (x, scale, shift), (dz, *zeros))[1][0]
 
     for rule in (batch_norm, wrong, BATCH_NORM.reference):
         assert_close(dx(rule, jnp.ones_like(dz)), jnp.zeros_like(x), 8)
-    right = dx(BATCH_NORM.reference, dz)
-    assert_close(dx(batch_norm, dz), right, 8)
+    expected = dx(BATCH_NORM.reference, dz)
+    assert_close(dx(batch_norm, dz), expected, 8)
     with pytest.raises(AssertionError):
-        assert_close(dx(wrong, dz), right, 8)
+        assert_close(dx(wrong, dz), expected, 8)
 
 
-def test_dscale_by_norm_14_does_not_multiply_the_mean_s_rounding_by_the_sum_of_dz():
-    """(norm.6) itself is off by 1.5e-3 of its size here, ours by 2.6e-7."""
+def test_dscale_by_norm_14_does_not_multiply_the_mean_s_rounding_error_by_the_sum_of_dz():
+    """The relative error of (norm.6) itself is 1.5e-3 here, ours 2.6e-7."""
     x, dz = (np.random.default_rng(i).normal(size=(65536, 2)).astype("float32") for i in (0, 1))
     x, dz = jnp.asarray(x + np.float32(100)), jnp.asarray(dz + np.float32(1))
-    scale, none = jnp.ones(2, "float32"), jnp.zeros(2, "float32")
-    _, (_, dscale, _) = value_and_cotangents(batch_norm, (x, scale, none), (dz, none, none))
-    wide = [array.astype("float64") for array in (x, scale, none, dz, none)]
-    _, (_, right, _) = value_and_cotangents(BATCH_NORM.reference, wide[:3], (*wide[3:], wide[4]))
-    assert_close(dscale / 65536, right / 65536)
+    scale, zeros = jnp.ones(2, "float32"), jnp.zeros(2, "float32")
+    _, (_, dscale, _) = value_and_cotangents(batch_norm, (x, scale, zeros), (dz, zeros, zeros))
+    wide = [array.astype("float64") for array in (x, scale, zeros, dz, zeros)]
+    _, (_, exact, _) = value_and_cotangents(BATCH_NORM.reference, wide[:3], (*wide[3:], wide[4]))
+    assert_close(dscale / 65536, exact / 65536)
 
 
 def test_the_variance_is_the_biased_one_over_all_axes_but_the_last():
@@ -135,23 +137,23 @@ def test_the_variance_is_the_biased_one_over_all_axes_but_the_last():
     assert_close((mean, variance), (np.mean(x, (0, 1, 2)), np.var(x, (0, 1, 2))), 60)
 
 
-def test_images_are_normalised_as_their_pixels_are():
+def test_images_are_normalised_as_rows_of_pixels():
     (x, scale, shift), cotangents = drawn(3, 4, 5, 2)
-    dz, *of_statistics = cotangents
+    dz, *d_statistics = cotangents
     images = value_and_cotangents(batch_norm, (x, scale, shift), cotangents)
     rows = value_and_cotangents(
-        batch_norm, (x.reshape(60, 2), scale, shift), (dz.reshape(60, 2), *of_statistics)
+        batch_norm, (x.reshape(60, 2), scale, shift), (dz.reshape(60, 2), *d_statistics)
     )
     assert_close(images, jax.tree.map(lambda a, b: a.reshape(b.shape), rows, images), 60)
 
 
-def test_the_given_statistics_of_the_batch_lead_to_the_same_bits():
+def test_the_batch_s_statistics_given_to_inference_lead_to_the_same_bits():
     (x, scale, shift), _ = drawn(6, 3)
     z, mean, variance = batch_norm(x, scale, shift)
     assert_same_bits(batch_norm_inference(x, mean, variance, scale, shift), z)
 
 
-def test_a_row_s_answer_by_given_statistics_does_not_depend_on_its_neighbours():
+def test_a_row_s_output_with_given_statistics_does_not_depend_on_other_rows():
     (x, scale, shift), (_, mean, _) = drawn(6, 3)
     rest = mean, jnp.ones(3), scale, shift
     alone = [batch_norm_inference(x[n : n + 1], *rest) for n in range(6)]
@@ -161,25 +163,23 @@ def test_a_row_s_answer_by_given_statistics_does_not_depend_on_its_neighbours():
 @pytest.mark.parametrize("rows", [1, 4])
 @pytest.mark.parametrize("dtype", ["float64", *NARROW])
 def test_one_row_and_a_constant_channel_have_variance_0_and_z_is_shift(dtype, rows):
-    """Their dx is dz less its mean, and what the mean leads to; nothing on the way is NaN."""
+    """Their dx is dz minus its mean, plus the mean's part; no intermediate is NaN."""
     x = jnp.broadcast_to(jnp.array([[96.0, -0.5]], dtype), (rows, 2))
     scale, shift = jnp.array([2.0, 3], dtype), jnp.array([5.0, -7], dtype)
     outputs = jax.eval_shape(batch_norm, x, scale, shift)
     dz, dmean, dvariance = (jnp.full(output.shape, rows, output.dtype) for output in outputs)
     cotangents = dz.at[1:].set(0), dmean, dvariance
     with jax.debug_nans(True):
-        by_quarter = functools.partial(batch_norm, eps=0.25)
-        (z, _, variance), (dx, _, _) = value_and_cotangents(
-            by_quarter, (x, scale, shift), cotangents
-        )
+        rule = functools.partial(batch_norm, eps=0.25)
+        (z, _, variance), (dx, _, _) = value_and_cotangents(rule, (x, scale, shift), cotangents)
     np.testing.assert_array_equal(z.astype("float64"), [[5, -7]] * rows)
     np.testing.assert_array_equal(variance, [0, 0])
-    of_z = np.array([[rows - 1.0]] + [[-1.0]] * (rows - 1)) * [[4, 6]]
-    np.testing.assert_array_equal(dx.astype("float64"), of_z + 1)
+    from_z = np.array([[rows - 1.0]] + [[-1.0]] * (rows - 1)) * [[4, 6]]
+    np.testing.assert_array_equal(dx.astype("float64"), from_z + 1)
 
 
 def test_a_large_mean_leaves_a_small_variance_in_bfloat16():
-    """Where E[x^2] - E[x]^2 in bfloat16 is -2."""
+    """Here E[x^2] - E[x]^2 in bfloat16 is -2."""
     x = jnp.tile(jnp.array([[20.0], [20.25]], jnp.bfloat16), (4, 1))
     assert jnp.mean(x * x) - jnp.mean(x) ** 2 == -2
     one = jnp.ones(1, jnp.bfloat16)
@@ -197,15 +197,15 @@ def test_statistics_are_kept_in_float32_and_z_in_the_dtype_of_x(dtype):
     assert batch_norm_inference(x, mean, variance, scale, shift).dtype == dtype
 
 
-def test_the_residuals_are_x_and_three_numbers_a_channel():
+def test_the_residuals_are_x_and_three_numbers_per_channel():
     (x, scale, shift), (_, mean, _) = drawn(4, 5, 3)
     kept = [("float64", (3,)), ("float64", (3,)), ("float64", (3,)), ("float64", (4, 5, 3))]
-    assert held(batch_norm, x, scale, shift) == kept
-    assert held(batch_norm_inference, x, mean, jnp.ones(3), scale, shift) == kept
+    assert kept_residuals(batch_norm, x, scale, shift) == kept
+    assert kept_residuals(batch_norm_inference, x, mean, jnp.ones(3), scale, shift) == kept
 
 
 @pytest.mark.parametrize(
-    ("x", "scale", "shift", "complaint"),
+    ("x", "scale", "shift", "message"),
     [
         ((3,), (3,), (3,), "x must be of shape .*, rows of channels, got .3,"),
         ((4, 3), (4,), (3,), "scale must be of shape .3,., got .4,"),
@@ -214,12 +214,12 @@ def test_the_residuals_are_x_and_three_numbers_a_channel():
         ((4, 0, 3), (3,), (3,), "x must be of at least one row"),
     ],
 )
-def test_shapes_that_do_not_fit_are_rejected(x, scale, shift, complaint):
-    with pytest.raises(ValueError, match="batch_norm: " + complaint):
+def test_shapes_that_do_not_match_are_rejected(x, scale, shift, message):
+    with pytest.raises(ValueError, match="batch_norm: " + message):
         batch_norm(jnp.ones(x), jnp.ones(scale), jnp.ones(shift))
 
 
-def test_statistics_that_do_not_fit_are_rejected():
+def test_statistics_that_do_not_match_are_rejected():
     x, c = jnp.ones((4, 3)), jnp.ones(3)
     with pytest.raises(ValueError, match=r"batch_norm_inference: mean must be of shape \(3,\)"):
         batch_norm_inference(x, jnp.ones(4), c, c, c)
@@ -228,10 +228,10 @@ def test_statistics_that_do_not_fit_are_rejected():
 
 
 @pytest.mark.parametrize("eps", [0, -1e-5, NAN, INF, True, "1", 1e-50])
-def test_an_eps_that_is_not_above_0_is_rejected(eps):
+def test_an_eps_that_is_not_finite_and_above_0_is_rejected(eps):
     ones = jnp.ones(3, "float32")
-    complaint = "eps must be a finite number above 0 in float32, got "
-    with pytest.raises(ValueError, match="batch_norm: " + complaint):
+    message = "eps must be a finite number above 0 in float32, got "
+    with pytest.raises(ValueError, match="batch_norm: " + message):
         batch_norm(jnp.ones((4, 3), "float32"), ones, ones, eps)
-    with pytest.raises(ValueError, match="batch_norm_inference: " + complaint):
+    with pytest.raises(ValueError, match="batch_norm_inference: " + message):
         batch_norm_inference(jnp.ones((4, 3), "float32"), ones, ones, ones, ones, eps)

@@ -20,7 +20,7 @@ from tests.layers.checking import (
     assert_same_bits,
     assert_same_rule,
     assert_verified,
-    held,
+    kept_residuals,
     normal,
     value_and_cotangents,
 )
@@ -28,18 +28,18 @@ from tests.layers.geometries import GEOMETRIES, drawn
 
 
 def conv2d_of_lax(x, w, b, padding="SAME", stride=1):
-    """(conv.1) as JAX's own users write it."""
+    """(conv.1) as users of JAX write it."""
     pads = padding if isinstance(padding, str) else [(padding, padding)] * 2
     layout = ("NHWC", "HWIO", "NHWC")
     z = jax.lax.conv_general_dilated(x, w, (stride, stride), pads, dimension_numbers=layout)
     return z + b.reshape(1, 1, 1, -1)
 
 
-def set_to(padding: int | str, stride: int, f: Callable = conv2d) -> Callable:
+def configured(padding: int | str, stride: int, f: Callable = conv2d) -> Callable:
     return functools.partial(f, padding=padding, stride=stride)
 
 
-def test_every_check_of_the_catalogue_holds():
+def test_all_catalogue_checks_pass():
     """Autodiff of (conv.1) gives (conv.4), (conv.5), (conv.8)."""
     assert_verified(CONV2D)
 
@@ -51,7 +51,7 @@ def test_value_conv_1_worked_by_hand_is_not_flipped():
 
 
 def test_cotangents_conv_4_5_8_worked_by_hand():
-    """(conv.4), (conv.5) and (conv.8): the kernel laid down once, and twice one step further."""
+    """(conv.4), (conv.5) and (conv.8): the kernel placed once, and twice one step further."""
     x, w = jnp.arange(1.0, 10).reshape(1, 3, 3, 1), jnp.arange(1.0, 5).reshape(2, 2, 1, 1)
     dz = jnp.array([[1.0, 0], [0, 2]]).reshape(1, 2, 2, 1)
     dx, dw, db = conv2d_backward("VALID", 1, (x, w), dz)
@@ -64,7 +64,7 @@ def test_cotangents_conv_4_5_8_worked_by_hand():
 def test_equals_autodiff_of_laxs_own_convolution(geometry):
     (height, width), (kh, kw), *settings = geometry
     shapes = f"2x{height}x{width}x3", f"{kh}x{kw}x3x4", "4"
-    assert_same_rule(set_to(*settings), set_to(*settings, f=conv2d_of_lax), *shapes)
+    assert_same_rule(configured(*settings), configured(*settings, f=conv2d_of_lax), *shapes)
 
 
 def test_the_default_is_same_with_stride_1():
@@ -76,10 +76,10 @@ def test_the_default_is_same_with_stride_1():
 def test_value_is_conv_3_and_cotangents_are_those_of_the_dense_layer_with_rows_conv_2():
     """P of (conv.2) by its indices; then Z of (conv.3), dW of (conv.4), db of (conv.5)."""
     x, w, b = drawn((7, 6), (2, 3))
-    places = list(itertools.product(range(2), range(3), range(2)))
-    rows = [x[n, 2 * i : 2 * i + 2, 2 * j : 2 * j + 3].ravel() for n, i, j in places]
+    positions = list(itertools.product(range(2), range(3), range(2)))
+    rows = [x[n, 2 * i : 2 * i + 2, 2 * j : 2 * j + 3].ravel() for n, i, j in positions]
     dz = normal(3, 2, 3, 2, 4)
-    z, (_, dw, db) = value_and_cotangents(set_to(0, 2), (x, w, b), dz)
+    z, (_, dw, db) = value_and_cotangents(configured(0, 2), (x, w, b), dz)
     p, z_rows = jnp.stack(rows), dz.reshape(12, 4)
     assert_close(z.reshape(12, 4), p @ w.reshape(18, 4) + b[None, :], 18)
     assert_close(dw.reshape(18, 4), p.T @ z_rows, 12)
@@ -89,7 +89,7 @@ def test_value_is_conv_3_and_cotangents_are_those_of_the_dense_layer_with_rows_c
 def test_dx_is_the_sum_conv_6_over_the_outputs_that_a_pixel_enters():
     x, w, b = drawn((7, 6), (2, 3))
     dz = normal(3, 2, 3, 2, 4)
-    _, (dx, _, _) = value_and_cotangents(set_to(0, 2), (x, w, b), dz)
+    _, (dx, _, _) = value_and_cotangents(configured(0, 2), (x, w, b), dz)
     expected = np.zeros(x.shape)
     dz, w = np.asarray(dz), np.asarray(w)
     for h, v, i, j in itertools.product(range(7), range(6), range(3), range(2)):
@@ -100,31 +100,31 @@ def test_dx_is_the_sum_conv_6_over_the_outputs_that_a_pixel_enters():
     np.testing.assert_array_equal(dx[:, :, 5], 0)
 
 
-def test_dx_is_conv_7_a_convolution_of_the_spread_dz_with_the_kernel_turned():
+def test_dx_is_conv_7_a_convolution_of_the_dilated_dz_with_the_rotated_kernel():
     x, w, b = drawn((7, 6), (2, 3))
     dz = normal(3, 2, 3, 2, 4)
-    _, (dx, _, _) = value_and_cotangents(set_to(0, 2), (x, w, b), dz)
-    spread = jnp.zeros((2, 8, 8, 4)).at[:, 1:6:2, 2:5:2].set(dz)
-    turned = jnp.einsum("uvck->uvkc", w[::-1, ::-1])
+    _, (dx, _, _) = value_and_cotangents(configured(0, 2), (x, w, b), dz)
+    dilated = jnp.zeros((2, 8, 8, 4)).at[:, 1:6:2, 2:5:2].set(dz)
+    rotated = jnp.einsum("uvck->uvkc", w[::-1, ::-1])
     assert_close(
-        dx, jax.jit(CONV2D.reference, static_argnums=3)(spread, turned, jnp.zeros(3), 0), 24
+        dx, jax.jit(CONV2D.reference, static_argnums=3)(dilated, rotated, jnp.zeros(3), 0), 24
     )
 
 
-def test_dx_is_conv_8_the_padded_image_s_without_its_margin():
+def test_dx_is_conv_8_the_padded_image_s_dx_without_its_pads():
     x, w, b = drawn((5, 4), (2, 3))
     padded = jnp.pad(x, ((0, 0), (3, 3), (3, 3), (0, 0)))
     dz = normal(3, 2, 10, 8, 4)
-    _, (dx, _, _) = value_and_cotangents(set_to(3, 1), (x, w, b), dz)
-    _, (dx_padded, _, _) = value_and_cotangents(set_to(0, 1), (padded, w, b), dz)
+    _, (dx, _, _) = value_and_cotangents(configured(3, 1), (x, w, b), dz)
+    _, (dx_padded, _, _) = value_and_cotangents(configured(0, 1), (padded, w, b), dz)
     assert_close(dx, dx_padded[:, 3:8, 3:7], 24)
 
 
-def test_residuals_are_x_and_w_and_nothing_larger():
+def test_residuals_are_only_x_and_w():
     x, w, b = drawn((4, 3), (2, 3))
     residuals = jax.jit(conv2d_forward, static_argnums=(3, 4))(x, w, b, 1, 2)[1]
     assert_same_bits(residuals, (x, w))
-    kept = held(jax.jit(set_to(1, 2)), x, w, b)
+    kept = kept_residuals(jax.jit(configured(1, 2)), x, w, b)
     assert kept == [("float64", (2, 3, 3, 4)), ("float64", (2, 4, 3, 3))]
 
 
@@ -161,7 +161,7 @@ def test_pair_4_and_5_worked_by_hand():
 
 
 @pytest.mark.parametrize(
-    ("x", "w", "b", "complaint"),
+    ("x", "w", "b", "message"),
     [
         ((5, 5, 3), (3, 3, 3, 4), (4,), "x must be of shape"),
         ((1, 5, 5, 2), (3, 3, 3, 4), (4,), "x must be of shape .N, H, W, 3., got .1, 5, 5, 2"),
@@ -172,13 +172,13 @@ def test_pair_4_and_5_worked_by_hand():
         ((1, 5, 5, 3), (3, 6, 3, 4), (4,), "w must be no larger than the padded image .5"),
     ],
 )
-def test_shapes_that_do_not_fit_are_rejected(x, w, b, complaint):
-    with pytest.raises(ValueError, match="conv2d: " + complaint):
+def test_shapes_that_do_not_match_are_rejected(x, w, b, message):
+    with pytest.raises(ValueError, match="conv2d: " + message):
         conv2d(jnp.ones(x), jnp.ones(w), jnp.ones(b), "VALID")
 
 
 @pytest.mark.parametrize(
-    ("settings", "complaint"),
+    ("settings", "message"),
     [
         (("SAME", 0), "stride must be an integer of at least 1, got 0"),
         (("SAME", 1.0), "stride must be"),
@@ -187,8 +187,8 @@ def test_shapes_that_do_not_fit_are_rejected(x, w, b, complaint):
         ((1.5, 1), "padding must be"),
     ],
 )
-def test_settings_out_of_range_are_rejected(settings, complaint):
-    with pytest.raises(ValueError, match="conv2d: " + complaint):
+def test_settings_out_of_range_are_rejected(settings, message):
+    with pytest.raises(ValueError, match="conv2d: " + message):
         conv2d(*drawn((4, 3), (2, 3)), *settings)
 
 

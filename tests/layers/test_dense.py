@@ -16,7 +16,7 @@ from tests.layers.checking import (
     assert_same_bits,
     assert_same_rule,
     assert_verified,
-    held,
+    kept_residuals,
     normal,
     value_and_cotangents,
 )
@@ -30,7 +30,7 @@ def batch(*leading: int) -> list[jax.Array]:
     return [normal(3, *leading, 6, 5), normal(4, *leading, 5, 3), normal(5, *leading, 3)]
 
 
-def test_every_check_of_the_catalogue_holds():
+def test_all_catalogue_checks_pass():
     """Autodiff of (1) and (12) gives (4), (9), (10) and (14), (15), (16)."""
     assert_verified(DENSE_COLUMN)
     assert_verified(DENSE)
@@ -71,7 +71,7 @@ def test_column_cotangents_are_the_sums_3_7_8_over_every_output():
     assert_close(cotangents, (jnp.array(dx), jnp.array(dw), jnp.array(db)), 3)
 
 
-def test_value_11_is_the_column_of_every_data_point():
+def test_value_11_stacks_the_column_of_every_data_point():
     x, w, b = batch()
     columns = jnp.stack([dense_column(point, w, b) for point in x])
     assert_close(dense(x, w, b), columns, 5)
@@ -104,7 +104,7 @@ def test_images_are_flattened_and_dx_has_the_shape_of_x():
 
 
 def test_bfloat16_sums_over_the_batch_do_not_stall():
-    """512 addends of 2^-8 that bfloat16, summing as it goes, drops once the sum is 1."""
+    """A running bfloat16 sum that has reached 1 drops each of 512 addends of 2^-8."""
     one = jnp.ones((1, 1), jnp.bfloat16)
     dz = jnp.full((513, 1), 2.0**-8, jnp.bfloat16).at[0].set(1)
     _, (_, dw, db) = value_and_cotangents(dense, (jnp.ones_like(dz), one, one[0]), dz)
@@ -113,12 +113,12 @@ def test_bfloat16_sums_over_the_batch_do_not_stall():
 
 def test_residuals_are_x_and_w():
     x, w, b = batch()
-    assert held(dense, x, w, b) == [("float64", (5, 3)), ("float64", (6, 5))]
+    assert kept_residuals(dense, x, w, b) == [("float64", (5, 3)), ("float64", (6, 5))]
     assert_same_bits(dense_forward(x, w, b)[1], (x, w))
     assert_same_bits(dense_column_forward(*column())[1], tuple(column()[:2]))
 
 
-def test_batch_of_none_has_zero_dw_and_db():
+def test_an_empty_batch_has_zero_dw_and_db():
     z, cotangents = value_and_cotangents(
         dense, (jnp.ones((0, 2, 3)), jnp.ones((6, 4)), jnp.ones(4)), jnp.ones((0, 4))
     )
@@ -127,17 +127,17 @@ def test_batch_of_none_has_zero_dw_and_db():
 
 
 @pytest.mark.parametrize(
-    ("x", "w", "b", "complaint"),
+    ("x", "w", "b", "message"),
     [
-        ((5, 4), (3, 2), (2,), "dense: x must be .* 3 numbers a row, got .5, 4"),
+        ((5, 4), (3, 2), (2,), "dense: x must be .* 3 numbers per row, got .5, 4"),
         ((3,), (3, 2), (2,), "dense: x must be"),
         ((5, 3), (3, 2, 1), (2,), "dense: w must be of shape"),
         ((5, 3), (3, 2), (3,), "dense: b must be of shape .2,., got .3,"),
         ((5, 3), (3, 2), (1, 2), "dense: b must be"),
     ],
 )
-def test_shapes_that_do_not_fit_are_rejected(x, w, b, complaint):
-    with pytest.raises(ValueError, match=complaint):
+def test_shapes_that_do_not_match_are_rejected(x, w, b, message):
+    with pytest.raises(ValueError, match=message):
         dense(jnp.ones(x), jnp.ones(w), jnp.ones(b))
 
 
@@ -147,14 +147,14 @@ def test_dense_column_rejects_a_batch():
 
 
 @pytest.mark.parametrize(
-    ("dtypes", "complaint"),
+    ("dtypes", "message"),
     [
         (("int32", "float32", "float32"), "dense: x must be of a floating-point dtype"),
         (("float32", "float64", "float32"), "dense: w must be of x's dtype"),
         (("float32", "float32", "bfloat16"), "dense: b must be of x's dtype"),
     ],
 )
-def test_dtypes_that_differ_are_rejected(dtypes, complaint):
+def test_dtypes_that_differ_are_rejected(dtypes, message):
     x, w, b = (a.astype(dtype) for a, dtype in zip(batch(), dtypes, strict=True))
-    with pytest.raises(ValueError, match=complaint):
+    with pytest.raises(ValueError, match=message):
         dense(x, w, b)

@@ -11,7 +11,7 @@ from tests.layers.checking import (
     assert_same_bits,
     assert_verified,
     distinct,
-    held,
+    kept_residuals,
     normal,
     value_and_cotangents,
 )
@@ -20,23 +20,23 @@ NAN, INF = float("nan"), float("inf")
 each_slope = pytest.mark.parametrize("slope", [0.0, 0.01, 0.3])
 
 
-def leaking(slope):
+def with_slope(slope):
     return functools.partial(leaky_relu, slope=slope)
 
 
-def test_every_check_of_the_catalogue_holds():
+def test_all_catalogue_checks_pass():
     """Autodiff of (leaky.1) gives (leaky.3), for slopes of 0.01, 0.3 and 0."""
     assert_verified(LEAKY_RELU)
 
 
 def test_value_leaky_1_and_cotangent_leaky_3_worked_by_hand():
-    z, (dx,) = value_and_cotangents(leaking(0.25), [jnp.array([-2.0, 3])], jnp.array([8.0, 7]))
+    z, (dx,) = value_and_cotangents(with_slope(0.25), [jnp.array([-2.0, 3])], jnp.array([8.0, 7]))
     np.testing.assert_array_equal(z, [-0.5, 3])
     np.testing.assert_array_equal(dx, [2, 7])
 
 
 def test_jacobian_is_leaky_2():
-    jacobian = jax.jacrev(leaking(0.25))(jnp.array([-2.0, 3]))
+    jacobian = jax.jacrev(with_slope(0.25))(jnp.array([-2.0, 3]))
     np.testing.assert_array_equal(jacobian, [[0.25, 0], [0, 1]])
 
 
@@ -44,7 +44,7 @@ def test_jacobian_is_leaky_2():
 def test_derivative_at_the_kink_is_the_slope(dtype):
     """(leaky.2) leaves x = 0 open; this library takes the slope, at -0.0 too, and at NaN."""
     x = jnp.array([-0.0, 0.0, NAN, -INF, INF, -0.5, 0.5], dtype)
-    z, (dx,) = value_and_cotangents(leaking(0.25), [x], jnp.arange(1, 8).astype(dtype))
+    z, (dx,) = value_and_cotangents(with_slope(0.25), [x], jnp.arange(1, 8).astype(dtype))
     z, dx = z.astype("float64"), dx.astype("float64")
     np.testing.assert_array_equal(z, [0, 0, NAN, -INF, INF, -0.125, 0.5])
     np.testing.assert_array_equal(dx, [0.25, 0.5, 0.75, 1, 5, 1.5, 7])
@@ -57,17 +57,17 @@ def bits(tree):
 @pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16", "float16"])
 @pytest.mark.parametrize("slope", [0, 0.0, -0.0, np.float32(0)])
 def test_slope_0_is_relu_bit_for_bit(slope, dtype):
-    """Zeros with their signs too: 0 times a negative number is -0.0, and times infinity NaN."""
-    odd = jnp.array([0.0, -0.0, 1, -1, INF, -INF, NAN])
-    x, dz = jnp.broadcast_arrays(odd[:, None], odd[None, :])
+    """Including signs of zeros: 0 times a negative number is -0.0, and times infinity NaN."""
+    special = jnp.array([0.0, -0.0, 1, -1, INF, -INF, NAN])
+    x, dz = jnp.broadcast_arrays(special[:, None], special[None, :])
     x, dz = (jnp.concatenate([a, normal(i, 9, 7)]).astype(dtype) for i, a in enumerate((x, dz)))
-    ours, theirs = (value_and_cotangents(f, [x], dz) for f in (leaking(slope), relu))
+    ours, theirs = (value_and_cotangents(f, [x], dz) for f in (with_slope(slope), relu))
     assert bits(ours) == bits(theirs)
 
 
-def test_a_slope_that_float16_holds_badly_is_rounded_once_in_the_product():
+def test_a_slope_that_float16_represents_poorly_is_rounded_once_in_the_product():
     x = jnp.array([-60000.0, -2.0], "float16")
-    z, (dx,) = value_and_cotangents(leaking(1e-6), [x], -x)
+    z, (dx,) = value_and_cotangents(with_slope(1e-6), [x], -x)
     expected = (1e-6 * x.astype("float64")).astype("float16")
     assert_same_bits((z, dx), (expected, -expected))
 
@@ -75,34 +75,34 @@ def test_a_slope_that_float16_holds_badly_is_rounded_once_in_the_product():
 def test_weak_types_keep_their_dtype():
     x = jnp.asarray(-2.0)
     assert x.aval.weak_type
-    z, (dx,) = jax.value_and_grad(leaking(0.25))(x), jax.vjp(leaking(0.25), x)[1](x)
+    z, (dx,) = jax.value_and_grad(with_slope(0.25))(x), jax.vjp(with_slope(0.25), x)[1](x)
     assert_same_bits((*z, dx), (jnp.array(-0.5), jnp.array(0.25), jnp.array(-0.5)))
 
 
 def test_largest_and_smallest_numbers_stay_finite():
     info = np.finfo(np.float32)
     x = jnp.array([info.max, -info.max, info.tiny, -4 * info.tiny], jnp.float32)
-    z, (dx,) = value_and_cotangents(leaking(0.25), [x], x)
+    z, (dx,) = value_and_cotangents(with_slope(0.25), [x], x)
     np.testing.assert_array_equal(z, [info.max, -info.max / 4, info.tiny, -info.tiny])
     np.testing.assert_array_equal(dx, z)
 
 
-def test_a_nan_cotangent_stays_where_it_is():
+def test_a_nan_cotangent_affects_only_its_own_entry():
     x, dz = jnp.array([1.0, -1, 1, -1]), jnp.array([NAN, NAN, 4, 4])
-    _, (dx,) = value_and_cotangents(leaking(0.25), [x], dz)
+    _, (dx,) = value_and_cotangents(with_slope(0.25), [x], dz)
     np.testing.assert_array_equal(dx, [NAN, NAN, 4, 1])
 
 
-def test_the_slope_is_a_hundredth_unless_given():
+def test_the_default_slope_is_a_hundredth():
     x = distinct(0, 3, 4)
     assert_same_bits(leaky_relu(x), leaky_relu(x, 0.01))
 
 
 @each_slope
-def test_residual_is_one_boolean_an_element(slope):
+def test_residual_is_one_boolean_per_element(slope):
     x = distinct(0, 3, 4)
     assert_same_bits(leaky_relu_forward(x, slope)[1], x > 0)
-    assert held(leaking(slope), x) == [("bool", (3, 4))]
+    assert kept_residuals(with_slope(slope), x) == [("bool", (3, 4))]
 
 
 @pytest.mark.parametrize("slope", [-0.01, 1, 1.0, NAN, INF, True, False, "0.1", None, 0.1j])

@@ -1,4 +1,4 @@
-"""x in bfloat16 or float16, parameters in float32: one rule for every layer that has parameters."""
+"""x in bfloat16 or float16, parameters in float32: one rule for every layer with parameters."""
 
 import functools
 from collections.abc import Callable
@@ -17,14 +17,14 @@ from tests.layers.checking import assert_close, assert_same_bits, value_and_cota
 
 REFERENCES = {spec.name: spec.reference for spec in OP_SPECS}
 ROWS = 16384
-OURS, AUTODIFF = 1e-6, 1e-4  # of dW's size
+OURS, AUTODIFF = 1e-6, 1e-4  # relative errors of dW
 
 
 class Layer(NamedTuple):
-    """An operation at one setting, its plain definition, and the shapes of x and w."""
+    """An operation at one setting, its reference implementation, and the shapes of x and w."""
 
     op: Callable[..., Any]
-    plain: Callable[..., Any]
+    reference: Callable[..., Any]
     x: tuple[int, ...]
     w: tuple[int, ...]
     stride: int = 1
@@ -32,8 +32,8 @@ class Layer(NamedTuple):
 
 def convolution(images: int, size: int, inputs: int, stride: int) -> Layer:
     static = {"padding": "SAME", "stride": stride}
-    op, plain = (functools.partial(f, **static) for f in (conv2d, REFERENCES["conv2d"]))
-    return Layer(op, plain, (images, size, size, inputs), (3, 3, inputs, 8), stride)
+    op, reference = (functools.partial(f, **static) for f in (conv2d, REFERENCES["conv2d"]))
+    return Layer(op, reference, (images, size, size, inputs), (3, 3, inputs, 8), stride)
 
 
 LAYERS = {
@@ -54,7 +54,7 @@ narrow = pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 
 
 def drawn(layer: Layer, dtype: str) -> tuple[tuple[Any, Any, Any], Any]:
-    """Random x of the dtype, w and b in float32, and dz of the dtype."""
+    """Random x in the dtype, w and b in float32, and dz in the dtype."""
     generator = np.random.default_rng(0)
     x, w, b = (
         jnp.asarray(generator.normal(size=shape), kind)
@@ -64,29 +64,29 @@ def drawn(layer: Layer, dtype: str) -> tuple[tuple[Any, Any, Any], Any]:
     return (x, w, b), jnp.asarray(generator.normal(size=z.shape), z.dtype)
 
 
-def as_autodiff_has_it(layer: Layer) -> Callable[..., Any]:
-    """The plain definition with its parameters cast to x's dtype."""
-    return lambda x, w, b: layer.plain(x, w.astype(x.dtype), b.astype(x.dtype))
+def by_autodiff(layer: Layer) -> Callable[..., Any]:
+    """The reference implementation with its parameters cast to x's dtype."""
+    return lambda x, w, b: layer.reference(x, w.astype(x.dtype), b.astype(x.dtype))
 
 
 def error_of_dw(f: Callable[..., Any], layer: Layer) -> float:
-    """Of the size of dW, against float64 on the same numbers, for x and dz in bfloat16."""
+    """Relative error against float64 on the same numbers, for x and dz in bfloat16."""
     arguments, dz = drawn(layer, "bfloat16")
     _, (_, dw, _) = value_and_cotangents(f, arguments, dz)
     wide = jax.tree.map(lambda array: array.astype("float64"), (arguments, dz))
-    _, (_, right, _) = value_and_cotangents(layer.plain, *wide)
-    return float(jnp.linalg.norm(dw.astype("float64") - right) / jnp.linalg.norm(right))
+    _, (_, exact, _) = value_and_cotangents(layer.reference, *wide)
+    return float(jnp.linalg.norm(dw.astype("float64") - exact) / jnp.linalg.norm(exact))
 
 
 @pytest.mark.parametrize("layer", LAYERS.values(), ids=LAYERS.keys())
 def test_dw_of_16384_rows_is_never_rounded_to_bfloat16(layer):
-    """Measured: ours is off by 1.7e-7 at most, autodiff of the plain rule by 1.4e-3 at least."""
+    """Measured relative errors: ours at most 1.7e-7, autodiff of the reference at least 1.4e-3."""
     assert error_of_dw(layer.op, layer) < OURS
-    assert error_of_dw(as_autodiff_has_it(layer), layer) > AUTODIFF
+    assert error_of_dw(by_autodiff(layer), layer) > AUTODIFF
 
 
 @pytest.mark.parametrize("name", ["rows", "pairs", "im2col"])
-def test_the_convolutions_here_are_of_every_form_of_a_cpu(name):
+def test_the_convolutions_here_cover_every_cpu_form(name):
     for layer in (LAYERS[name], SMALL[name]):
         pads = pads_of(layer.x, layer.w, "SAME", layer.stride)
         form = _choice.form_on_cpu(_conv._IM2COL, layer.x, layer.w, pads, layer.stride)
@@ -95,7 +95,7 @@ def test_the_convolutions_here_are_of_every_form_of_a_cpu(name):
 
 @small
 @narrow
-def test_gradients_have_the_dtype_of_what_they_are_gradients_of(layer, dtype):
+def test_gradients_have_the_dtypes_of_their_arguments(layer, dtype):
     arguments, dz = drawn(layer, dtype)
     z, cotangents = value_and_cotangents(layer.op, arguments, dz)
     assert z.dtype == dtype
@@ -105,19 +105,19 @@ def test_gradients_have_the_dtype_of_what_they_are_gradients_of(layer, dtype):
 
 @small
 @narrow
-def test_values_and_gradients_are_those_of_float64_on_the_same_numbers(layer, dtype):
-    """Beside the parameters as they are rounded for the products."""
+def test_values_and_gradients_match_float64_on_the_same_numbers(layer, dtype):
+    """With the parameters rounded as they are for the products."""
     (x, w, b), dz = drawn(layer, dtype)
     actual = value_and_cotangents(layer.op, (x, w, b), dz)
     rounded = (x, w.astype(dtype), b)
     wide = jax.tree.map(lambda array: array.astype("float64"), (rounded, dz))
-    assert_close(actual, value_and_cotangents(layer.plain, *wide), 144)
+    assert_close(actual, value_and_cotangents(layer.reference, *wide), 144)
 
 
 @small
 @narrow
 def test_the_cast_is_inside(layer, dtype):
-    """Cast by hand, w leads to the same z and dx; a bias that the dtype holds is the same."""
+    """Casting w by hand leads to the same z and dx; the bias is exact in the dtype."""
     (x, w, b), dz = drawn(layer, dtype)
     b = jnp.round(b)
     z, (dx, _, _) = value_and_cotangents(layer.op, (x, w, b), dz)
@@ -127,25 +127,24 @@ def test_the_cast_is_inside(layer, dtype):
 
 
 @small
-def test_the_gradient_of_a_gradient_is_that_of_float64(layer):
-    """Integers, which no cast rounds: the way back through the casts is right."""
-    given, dz = jax.tree.map(jnp.round, drawn(layer, "bfloat16"))
-    x, w, b = given
+def test_the_gradient_of_a_gradient_matches_float64(layer):
+    """On integers, which no cast rounds: the backward pass through the casts is correct."""
+    (x, w, b), dz = jax.tree.map(jnp.round, drawn(layer, "bfloat16"))
 
-    def slope(f, w, b, x, dz):
+    def objective(f, w, b, x, dz):
         _, dw, db = jax.vjp(f, x, w, b)[1](dz)
         return jnp.sum(dw**2) + jnp.sum(db) + jnp.sum(f(x, w, b).astype(dw.dtype) * 3)
 
-    gradient = jax.jit(jax.grad(slope, argnums=(1, 2, 3)), static_argnums=0)
+    gradient = jax.jit(jax.grad(objective, argnums=(1, 2, 3)), static_argnums=0)
     dw, db, dx = gradient(layer.op, w, b, x, dz)
     assert (dw.dtype, db.dtype, dx.dtype) == ("float32", "float32", "bfloat16")
     wide = jax.tree.map(lambda array: array.astype("float64"), (w, b, x, dz))
-    assert_close((dw, db, dx), gradient(layer.plain, *wide), 144)
+    assert_close((dw, db, dx), gradient(layer.reference, *wide), 144)
 
 
 @small
 @pytest.mark.parametrize(
-    ("dtypes", "complaint"),
+    ("dtypes", "message"),
     [
         (("float32", "bfloat16", "float32"), "w must be of x's dtype float32, got bfloat16"),
         (("float32", "float32", "bfloat16"), "b must be of x's dtype float32, got bfloat16"),
@@ -157,15 +156,15 @@ def test_the_gradient_of_a_gradient_is_that_of_float64(layer):
         (("int32", "float32", "float32"), "x must be of a floating-point dtype, got int32"),
     ],
 )
-def test_any_other_mixture_is_rejected(layer, dtypes, complaint):
+def test_any_other_mix_of_dtypes_is_rejected(layer, dtypes, message):
     shapes = layer.x, layer.w, layer.w[-1:]
     mixed = [jnp.ones(shape, dtype) for shape, dtype in zip(shapes, dtypes, strict=True)]
-    with pytest.raises(ValueError, match=complaint):
+    with pytest.raises(ValueError, match=message):
         layer.op(*mixed)
 
 
-def normalised(rows: int, dtype: str) -> tuple[Any, Any]:
-    """Arguments and cotangents of ``batch_norm``, x and dz of the dtype, the rest in float32."""
+def batch_norm_arguments(rows: int, dtype: str) -> tuple[Any, Any]:
+    """Arguments and cotangents of ``batch_norm``: x and dz in the dtype, the rest in float32."""
     generator = np.random.default_rng(0)
     x, dz = (jnp.asarray(generator.normal(size=(rows, 8)) + 1, dtype) for _ in range(2))
     scale, shift, *rest = (jnp.asarray(generator.normal(size=8), "float32") for _ in range(4))
@@ -173,38 +172,38 @@ def normalised(rows: int, dtype: str) -> tuple[Any, Any]:
 
 
 @narrow
-def test_batch_norm_s_gradients_have_the_dtype_of_what_they_are_gradients_of(dtype):
-    arguments, dz = normalised(5, dtype)
+def test_batch_norm_s_gradients_have_the_dtypes_of_its_arguments(dtype):
+    arguments, dz = batch_norm_arguments(5, dtype)
     z, cotangents = value_and_cotangents(batch_norm, arguments, dz)
     assert [output.dtype for output in z] == [dtype, "float32", "float32"]
     assert [d.dtype for d in cotangents] == [dtype, "float32", "float32"]
     x, *channels = arguments
-    given = x, *z[1:], *channels
-    z, cotangents = value_and_cotangents(batch_norm_inference, given, dz[0])
+    arguments = x, *z[1:], *channels
+    z, cotangents = value_and_cotangents(batch_norm_inference, arguments, dz[0])
     assert z.dtype == dtype
     assert [d.dtype for d in cotangents] == [dtype, *["float32"] * 4]
 
 
 def test_batch_norm_s_dscale_and_dshift_of_16384_rows_are_never_rounded_to_bfloat16():
-    """Measured: off by 1.6e-7 of their size at most."""
-    given = normalised(ROWS, "bfloat16")
-    _, (_, *found) = value_and_cotangents(batch_norm, *given)
-    wide = jax.tree.map(lambda array: array.astype("float64"), given)
-    _, (_, *right) = value_and_cotangents(REFERENCES["batch_norm"], *wide)
-    for ours, exact in zip(found, right, strict=True):
+    """Measured relative errors: at most 1.6e-7."""
+    narrow_inputs = batch_norm_arguments(ROWS, "bfloat16")
+    _, (_, *actual) = value_and_cotangents(batch_norm, *narrow_inputs)
+    wide = jax.tree.map(lambda array: array.astype("float64"), narrow_inputs)
+    _, (_, *expected) = value_and_cotangents(REFERENCES["batch_norm"], *wide)
+    for ours, exact in zip(actual, expected, strict=True):
         assert jnp.linalg.norm(ours.astype("float64") - exact) < OURS * jnp.linalg.norm(exact)
 
 
 @pytest.mark.parametrize(
-    ("dtypes", "complaint"),
+    ("dtypes", "message"),
     [
         (("float32", "bfloat16", "bfloat16"), "scale must be of x's dtype float32, got bfloat16"),
         (("bfloat16", "float32", "bfloat16"), "shift must be of scale's dtype float32, got"),
         (("bfloat16", "float16", "float16"), "scale must be of x's dtype bfloat16 or float32"),
     ],
 )
-def test_batch_norm_rejects_any_other_mixture(dtypes, complaint):
+def test_batch_norm_rejects_any_other_mix_of_dtypes(dtypes, message):
     shapes = (5, 8), (8,), (8,)
     mixed = [jnp.ones(shape, dtype) for shape, dtype in zip(shapes, dtypes, strict=True)]
-    with pytest.raises(ValueError, match=complaint):
+    with pytest.raises(ValueError, match=message):
         batch_norm(*mixed)

@@ -10,7 +10,7 @@ from tests.layers.checking import (
     assert_same_bits,
     assert_verified,
     distinct,
-    held,
+    kept_residuals,
     value_and_cotangents,
 )
 from tests.tolerances import tolerance
@@ -19,7 +19,7 @@ NAN, INF = float("nan"), float("inf")
 each_dtype = pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16", "float16"])
 
 
-def test_every_check_of_the_catalogue_holds():
+def test_all_catalogue_checks_pass():
     """Autodiff of (sigmoid.1) gives (sigmoid.5)."""
     assert_verified(SIGMOID)
 
@@ -37,22 +37,22 @@ def test_jacobian_is_sigmoid_2_and_sigmoid_4():
     assert_close(jacobian, np.array([[1 / 4, 0], [0, 3 / 16]]))
 
 
-def test_z_and_1_less_z_change_places_with_the_sign_of_x_by_sigmoid_3():
+def test_z_and_1_minus_z_swap_with_the_sign_of_x_by_sigmoid_3():
     x = distinct(0, 3, 4, 5)
-    (z, slope), (mirrored, same) = sigmoid_forward(x), sigmoid_forward(-x)
+    (z, slope), (mirrored, same_slope) = sigmoid_forward(x), sigmoid_forward(-x)
     assert_close(mirrored, 1 - z)
-    assert_same_bits(same, slope)
+    assert_same_bits(same_slope, slope)
 
 
-def test_second_derivatives_hold_at_0_where_the_two_sides_of_sigmoid_6_meet():
+def test_second_derivatives_are_right_at_0_where_the_two_sides_of_sigmoid_6_meet():
     """Of z^2 / 2: slope^2 + z slope', which is (1/4)^2 + 1/2 times 0."""
     curvature = jax.vmap(jax.grad(jax.grad(lambda x: sigmoid(x) ** 2 / 2)))(jnp.array([0.0, -0.0]))
     np.testing.assert_array_equal(curvature, [1 / 16, 1 / 16])
 
 
 @each_dtype
-def test_zero_and_what_is_far_from_it(dtype):
-    """The slope is 1/4 at 0 and at -0, and 0 where z is 0 or 1; a NaN stays one."""
+def test_zero_large_and_infinite_inputs(dtype):
+    """The slope is 1/4 at 0 and at -0, and 0 where z is 0 or 1; a NaN stays NaN."""
     x = jnp.array([0.0, -0.0, 1e4, -1e4, INF, -INF, NAN], dtype)
     z, (dx,) = value_and_cotangents(sigmoid, [x], jnp.arange(4, 11).astype(dtype))
     z, dx = z.astype("float64"), dx.astype("float64")
@@ -61,7 +61,7 @@ def test_zero_and_what_is_far_from_it(dtype):
 
 
 @each_dtype
-def test_small_numbers_in_both_tails_are_relatively_right(dtype):
+def test_both_tails_are_relatively_accurate(dtype):
     """The value on the left, the slope on both sides, down to the smallest normal numbers."""
     reach = -1 - float(np.log(jnp.finfo(dtype).tiny))
     x = jnp.linspace(-reach, reach, 401).astype(dtype)
@@ -72,8 +72,8 @@ def test_small_numbers_in_both_tails_are_relatively_right(dtype):
     np.testing.assert_allclose(dx, 1.5 / (1 + np.exp(-x)) / (1 + np.exp(x)), allowed, 0)
 
 
-def test_derivatives_of_derivatives_are_finite_far_from_0():
-    """Where exp(-x) overflows, the plain definition's are NaN."""
+def test_second_derivatives_are_finite_far_from_0():
+    """Where exp(-x) overflows, those of the reference implementation are NaN."""
     x = jnp.array([1e4, -1e4, INF, -INF])
     curvature = jax.vmap(jax.grad(jax.grad(lambda x: sigmoid(x) ** 2)))(x)
     np.testing.assert_array_equal(curvature, [0, 0, 0, 0])
@@ -93,16 +93,16 @@ def test_weak_types_keep_their_dtype():
     assert_same_bits((*z, dx), (jnp.array(0.5), jnp.array(0.25), jnp.array(2.0)))
 
 
-def test_a_nan_cotangent_stays_where_it_is():
+def test_a_nan_cotangent_affects_only_its_own_entry():
     _, (dx,) = value_and_cotangents(sigmoid, [jnp.zeros(2)], jnp.array([NAN, 4]))
     np.testing.assert_array_equal(dx, [NAN, 1])
 
 
-def test_residual_is_the_slope_one_number_an_element():
+def test_residual_is_the_slope_one_number_per_element():
     x = distinct(0, 3, 4)
     z, slope = sigmoid_forward(x)
     assert_close(slope, z * (1 - z))
-    assert held(sigmoid, x.astype("bfloat16")) == [("bfloat16", (3, 4))]
+    assert kept_residuals(sigmoid, x.astype("bfloat16")) == [("bfloat16", (3, 4))]
 
 
 def test_integers_are_rejected():

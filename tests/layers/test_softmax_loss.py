@@ -18,7 +18,7 @@ from tests.layers.checking import (
     assert_same_bits,
     assert_same_rule,
     assert_verified,
-    held,
+    kept_residuals,
     normal,
     value_and_cotangents,
 )
@@ -34,7 +34,7 @@ def loss(logits: jax.Array) -> jax.Array:
     return softmax_cross_entropy(logits, labels())
 
 
-def test_every_check_of_the_catalogue_holds():
+def test_all_catalogue_checks_pass():
     """Autodiff of (20) gives (softmax.1), of (21) and (23) gives (22)."""
     assert_verified(SOFTMAX)
     assert_verified(SOFTMAX_CROSS_ENTROPY)
@@ -58,7 +58,7 @@ def test_loss_21_23_and_gradient_22_worked_by_hand():
     assert_close(dx, jnp.array([[0.125, -0.75, 0.625], [0.375, 0.375, -0.75]]) / 2, 3)
 
 
-def test_softmax_1_gives_22_again():
+def test_softmax_1_implies_22():
     """Softmax followed by the negative log likelihood is the fused loss, and so is its gradient."""
 
     def in_two_steps(logits: jax.Array) -> jax.Array:
@@ -86,7 +86,7 @@ def test_labels_may_be_of_any_integer_dtype(dtype):
     assert_same_bits(run(x, labels(dtype)), run(x, labels("int32")))
 
 
-def test_labels_of_more_classes_than_int8_counts():
+def test_labels_of_more_classes_than_int8_can_count():
     x, c = normal(0, 1, 200), jnp.array([199], jnp.uint8)
     expected = SOFTMAX.reference(x) - jnp.eye(200)[199:]
     assert_close(jax.grad(softmax_cross_entropy)(x, c), expected, 200)
@@ -120,11 +120,14 @@ def test_residuals_are_the_probabilities_and_the_labels():
     z, c = softmax_cross_entropy_forward(x, labels("int8"))[1]
     assert_close(z, SOFTMAX.reference(x), 4)
     assert_same_bits(c, labels("int8"))
-    assert held(softmax, x) == [("float64", (5, 4))]
-    assert held(softmax_cross_entropy, x, labels("int8")) == [("float64", (5, 4)), ("int8", (5,))]
+    assert kept_residuals(softmax, x) == [("float64", (5, 4))]
+    assert kept_residuals(softmax_cross_entropy, x, labels("int8")) == [
+        ("float64", (5, 4)),
+        ("int8", (5,)),
+    ]
 
 
-def test_batch_of_none_has_loss_nan_and_a_gradient_of_no_rows():
+def test_an_empty_batch_has_loss_nan_and_a_gradient_without_rows():
     """(23) is a mean over nothing."""
     x, c = jnp.ones((0, 4)), jnp.ones((0,), jnp.int32)
     value, dx = jax.value_and_grad(softmax_cross_entropy)(x, c)
@@ -133,14 +136,14 @@ def test_batch_of_none_has_loss_nan_and_a_gradient_of_no_rows():
 
 
 @pytest.mark.parametrize("wrong", [-1, 4])
-def test_a_label_that_is_no_class_makes_the_loss_nan_and_its_row_of_the_gradient(wrong):
+def test_a_label_out_of_range_makes_the_loss_and_its_row_of_the_gradient_nan(wrong):
     loss, dx = jax.value_and_grad(softmax_cross_entropy)(normal(0, 2, 4), jnp.array([1, wrong]))
     assert jnp.isnan(loss)
     np.testing.assert_array_equal(jnp.isnan(dx), [[False] * 4, [True] * 4])
 
 
 @pytest.mark.parametrize(
-    ("logits", "labels", "complaint"),
+    ("logits", "labels", "message"),
     [
         (jnp.ones((3,)), jnp.ones((3,), int), "logits must be of shape"),
         (jnp.ones((3, 0)), jnp.ones((3,), int), "logits must be of shape"),
@@ -151,23 +154,23 @@ def test_a_label_that_is_no_class_makes_the_loss_nan_and_its_row_of_the_gradient
         (jnp.ones((3, 2)), jnp.ones((3,), bool), "labels must be of an integer dtype, got bool"),
     ],
 )
-def test_bad_logits_and_labels_are_rejected(logits, labels, complaint):
-    with pytest.raises(ValueError, match="softmax_cross_entropy: " + complaint):
+def test_bad_logits_and_labels_are_rejected(logits, labels, message):
+    with pytest.raises(ValueError, match="softmax_cross_entropy: " + message):
         softmax_cross_entropy(logits, labels)
 
 
 @pytest.mark.parametrize("x", [jnp.ones(()), jnp.ones((2, 0)), jnp.ones((2, 3), int)])
-def test_softmax_rejects_what_has_no_scores(x):
+def test_softmax_rejects_inputs_without_scores(x):
     with pytest.raises(ValueError, match="softmax: x must be"):
         softmax(x)
 
 
-def test_with_one_class_the_gradient_cancels_and_the_checker_knows():
-    """The loss is 0: what float64 leaves of the plain definition's gradient is rounding."""
-    plain_loss, dtypes = SOFTMAX_CROSS_ENTROPY.reference, ["float32", "bfloat16", "float16"]
+def test_with_one_class_the_gradient_cancels_and_the_checker_allows_for_it():
+    """The loss is 0: in float64 the reference implementation's gradient is only rounding error."""
+    reference, dtypes = SOFTMAX_CROSS_ENTROPY.reference, ["float32", "bfloat16", "float16"]
     sizes = [{"N": n, "K": 1} for n in (5, 9)]
     report = check_vjp(
-        softmax_cross_entropy, plain_loss, "NxK", "N:int<K", batch="N", reduces="mean",
+        softmax_cross_entropy, reference, "NxK", "N:int<K", batch="N", reduces="mean",
         sizes=sizes, only=dtypes,
     )  # fmt: skip
     assert report.passed

@@ -1,4 +1,4 @@
-"""Digits drawn with Pillow, as a stranger would draw them, are read right: 9 of 10 at least."""
+"""At least 9 of 10 digits drawn with Pillow, as a user might draw them, are read correctly."""
 
 import dataclasses
 import itertools
@@ -37,7 +37,7 @@ DIGITS: dict[str, list[Stroke]] = {
     "8": [arc(0.5, 0.27, 0.22, 0.21, 90, 450), arc(0.5, 0.72, 0.27, 0.24, 270, 630)],
     "9": [arc(0.5, 0.3, 0.26, 0.25, 0, 360), [(0.76, 0.3), (0.7, 0.95)]],
 }
-# (width, height), stroke, ink, paper, place of the digit (across, down), its share of the sheet.
+# (width, height), stroke, ink, paper, digit's position (across, down) and share of the sheet.
 SHEETS: list[tuple[Any, ...]] = [
     ((28, 28), 2, "white", "black", (0.5, 0.5), 0.75),
     ((200, 200), 14, "black", "white", (0.5, 0.5), 0.8),
@@ -81,14 +81,19 @@ def read(model: Model, tmp_path_factory: pytest.TempPathFactory) -> list[tuple[s
     return list(zip(digits, predict_files(model, files), strict=True))
 
 
-def test_nine_of_ten_drawn_digits_are_read_right(read: list[tuple[str, Prediction]]):
-    wrong = [(one.file.name, one.top) for digit, one in read if one.label != digit]
+def test_nine_of_ten_drawn_digits_are_read_correctly(read: list[tuple[str, Prediction]]):
+    wrong = [
+        (prediction.file.name, prediction.top)
+        for digit, prediction in read
+        if prediction.label != digit
+    ]
     assert len(read) == 70
     assert len(wrong) <= 7, wrong
 
 
-def test_it_is_said_which_digits_were_inverted(read: list[tuple[str, Prediction]]):
-    for digit_on, (_, one) in zip(np.repeat(np.arange(7), 10), read, strict=True):
-        assert one.prepared is not None
-        dark_on_light = digit_on not in (0, 4)
-        assert any("inverted" in step for step in one.prepared.steps) == dark_on_light
+def test_the_steps_report_which_digits_were_inverted(read: list[tuple[str, Prediction]]):
+    for sheet, (_, prediction) in zip(np.repeat(np.arange(7), 10), read, strict=True):
+        assert prediction.prepared is not None
+        dark_on_light = sheet not in (0, 4)
+        inverted = any("inverted" in step for step in prediction.prepared.steps)
+        assert inverted == dark_on_light

@@ -1,4 +1,4 @@
-"""A model as StableHLO: the same function for any batch, in a process that has jax alone."""
+"""A model as StableHLO: the same function for any batch size, in a process with only jax."""
 
 import subprocess
 import sys
@@ -29,7 +29,7 @@ assert not loaded & {"ffnn_jax", "optax", "tensorflow_datasets", "matplotlib"}, 
 """
 
 
-def test_the_program_is_for_three_platforms_and_any_batch():
+def test_the_program_supports_three_platforms_and_any_batch_size():
     program = export_model(MODEL)
     assert program.platforms == PLATFORMS == ("cpu", "cuda", "tpu")
     assert str(program.in_avals[0]) == "uint8[batch,6,5,2]"
@@ -43,25 +43,25 @@ def test_the_program_holds_matrix_products_and_native_convolutions_to_choose_fro
 
 
 @pytest.mark.parametrize("batch", [1, 5])
-def test_a_process_with_jax_alone_predicts_the_same(tmp_path: Path, batch: int):
-    file, given, answered = (tmp_path / name for name in ("m.stablehlo", "x.npy", "z.npy"))
+def test_a_process_with_only_jax_predicts_the_same(tmp_path: Path, batch: int):
+    file, inputs, outputs = (tmp_path / name for name in ("m.stablehlo", "x.npy", "z.npy"))
     assert save_exported(file, MODEL) <= 1e-6
     pixels = np.random.default_rng(1).integers(0, 256, (batch, 6, 5, 2), np.uint8)
-    np.save(given, pixels)
-    words = [sys.executable, "-I", "-c", ALONE, str(file), str(given), str(answered)]
-    subprocess.run(words, check=True, timeout=120)
-    np.testing.assert_allclose(np.load(answered), MODEL.probabilities(pixels), rtol=0, atol=1e-6)
+    np.save(inputs, pixels)
+    command = [sys.executable, "-I", "-c", ALONE, str(file), str(inputs), str(outputs)]
+    subprocess.run(command, check=True, timeout=120)
+    np.testing.assert_allclose(np.load(outputs), MODEL.probabilities(pixels), rtol=0, atol=1e-6)
 
 
-def test_a_program_that_is_another_function_is_rejected_and_removed(tmp_path, monkeypatch):
+def test_a_program_that_differs_from_the_model_is_rejected_and_removed(tmp_path, monkeypatch):
     other = Model(NETWORK, *NETWORK.init(jax.random.key(1)), NORMALISATION, MODEL.class_names)
     program = export_model(other)
     monkeypatch.setattr(_export, "export_model", lambda model: program)
-    with pytest.raises(UserError, match=r"m\.stablehlo: the program is .* off the model"):
+    with pytest.raises(UserError, match=r"m\.stablehlo: the program differs from the model by "):
         save_exported(tmp_path / "m.stablehlo", MODEL)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_that_cannot_be_written_is_rejected(tmp_path: Path):
+def test_an_unwritable_file_is_rejected(tmp_path: Path):
     with pytest.raises(UserError, match="export cannot be written"):
         save_exported(tmp_path / "no" / "m.stablehlo", MODEL)

@@ -1,4 +1,4 @@
-"""A model file gives back what was saved, or rejects; it is never half a file."""
+"""A model file loads exactly as saved or is rejected; partial files are never left."""
 
 import dataclasses
 import json
@@ -26,18 +26,18 @@ def model(seed: int) -> Model:
     return Model(NETWORK, *NETWORK.init(jax.random.key(seed)), normalisation, ("cat", "dog", "eel"))
 
 
-MEMBERS = [model(seed) for seed in (1, 2, 3)]
+MODELS = [model(seed) for seed in (1, 2, 3)]
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Three models in a file, the second the best."""
-    save(tmp_path / "model.npz", MEMBERS, best=1)
+    """A file of three models, of which the second is the best."""
+    save(tmp_path / "model.npz", MODELS, best=1)
     return tmp_path / "model.npz"
 
 
 def rewritten(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
-    """Writes the file again by numpy alone, its arrays and manifest changed."""
+    """Rewrites the file with plain numpy, after changing its arrays or manifest."""
     with np.load(path) as file:
         arrays = dict(file)
     change(arrays)
@@ -48,60 +48,60 @@ def flipped(data: bytes, position: int, bit: int) -> bytes:
     return data[:position] + bytes([data[position] ^ (1 << bit)]) + data[position + 1 :]
 
 
-def reads_the_same_or_is_rejected(path: Path, damaged: bytes, arrays: Any, about: Any) -> bool:
-    """Whether the damaged file was rejected; if it was not, nothing may differ."""
+def is_rejected_or_unchanged(path: Path, damaged: bytes, arrays: Any, about: Any) -> bool:
+    """Whether the damaged file was rejected; otherwise its content must be unchanged."""
     path.write_bytes(damaged)
     try:
-        found, found_about, _ = load_arrays(path)
+        loaded, loaded_about, _ = load_arrays(path)
     except UserError as error:
         assert str(error).startswith(str(path))
         return True
-    assert found_about == about
-    assert found.keys() == arrays.keys()
+    assert loaded_about == about
+    assert loaded.keys() == arrays.keys()
     for name, array in arrays.items():
-        assert found[name].dtype == array.dtype
-        np.testing.assert_array_equal(found[name], array)
+        assert loaded[name].dtype == array.dtype
+        np.testing.assert_array_equal(loaded[name], array)
     return False
 
 
 @pytest.mark.parametrize("model", [0, 1, 2])
-def test_a_model_comes_back_whole(path: Path, model: int):
-    saved, loaded = MEMBERS[model], load(path, model)
+def test_a_model_loads_as_it_was_saved(path: Path, model: int):
+    saved, loaded = MODELS[model], load(path, model)
     assert loaded.network == saved.network
     assert loaded.class_names == saved.class_names
     assert loaded.parameters_sha256 == saved.parameters_sha256
     np.testing.assert_array_equal(loaded.probabilities(PIXELS), saved.probabilities(PIXELS))
 
 
-def test_the_best_model_is_loaded_unasked(path: Path):
-    digests = [model.parameters_sha256 for model in MEMBERS]
+def test_the_best_model_is_loaded_by_default(path: Path):
+    digests = [model.parameters_sha256 for model in MODELS]
     assert len(set(digests)) == 3
     assert load(path).parameters_sha256 == digests[1]
 
 
 @pytest.mark.parametrize("model", [-1, 3])
-def test_a_model_that_is_not_there_is_rejected(path: Path, model: int):
+def test_a_model_index_out_of_range_is_rejected(path: Path, model: int):
     with pytest.raises(UserError, match=f"model must be from 0 to 2, got {model}$"):
         load(path, model)
 
 
-def test_one_bit_of_a_parameter_is_another_digest():
-    params = jax.tree.map(np.array, MEMBERS[0].params)
+def test_one_bit_of_a_parameter_changes_the_digest():
+    params = jax.tree.map(np.array, MODELS[0].params)
     params["dense_4"]["b"][0] = np.nextafter(np.float32(0), np.float32(1))
-    changed = Model(NETWORK, params, {}, MEMBERS[0].normalisation, MEMBERS[0].class_names)
-    assert changed.parameters_sha256 != MEMBERS[0].parameters_sha256
+    changed = Model(NETWORK, params, {}, MODELS[0].normalisation, MODELS[0].class_names)
+    assert changed.parameters_sha256 != MODELS[0].parameters_sha256
 
 
 @pytest.mark.parametrize(
     "pixels", [PIXELS[:, :5], PIXELS[..., :1], PIXELS[0], PIXELS.astype(np.float32)]
 )
-def test_pixels_of_another_shape_or_dtype_are_rejected(pixels: np.ndarray):
+def test_pixels_of_the_wrong_shape_or_dtype_are_rejected(pixels: np.ndarray):
     with pytest.raises(ValueError, match=r"^pixels must be uint8 \(N, 6, 5, 2\), got "):
-        MEMBERS[0].predict(pixels)
+        MODELS[0].predict(pixels)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.001, 0.2, 0.5, 0.9, 0.999])
-def test_a_file_cut_short_is_rejected(path: Path, share: float):
+def test_a_truncated_file_is_rejected(path: Path, share: float):
     data = path.read_bytes()
     path.write_bytes(data[: int(share * len(data))])
     with pytest.raises(UserError, match="damaged"):
@@ -110,10 +110,10 @@ def test_a_file_cut_short_is_rejected(path: Path, share: float):
 
 def test_a_flipped_bit_is_rejected_or_changes_nothing(path: Path):
     data, (arrays, about, _) = path.read_bytes(), load_arrays(path)
-    draw = np.random.default_rng(0)
-    flips = zip(draw.integers(len(data), size=200), draw.integers(8, size=200), strict=True)
+    rng = np.random.default_rng(0)
+    flips = zip(rng.integers(len(data), size=200), rng.integers(8, size=200), strict=True)
     rejected = [
-        reads_the_same_or_is_rejected(path, flipped(data, position, bit), arrays, about)
+        is_rejected_or_unchanged(path, flipped(data, position, bit), arrays, about)
         for position, bit in flips
     ]
     assert sum(rejected) > 100
@@ -128,19 +128,19 @@ def test_no_bit_of_the_zip_directory_can_be_flipped_unnoticed(tmp_path: Path):
         first = file.start_dir
     for position in range(first, len(data)):
         for bit in range(8):
-            reads_the_same_or_is_rejected(path, flipped(data, position, bit), arrays, about)
+            is_rejected_or_unchanged(path, flipped(data, position, bit), arrays, about)
 
 
 def swap(arrays: dict[str, Any]) -> None:
-    one, other = "model_0/params/conv_1/w", "model_1/params/conv_1/w"
-    arrays[one], arrays[other] = arrays[other], arrays[one]
+    first, second = "model_0/params/conv_1/w", "model_1/params/conv_1/w"
+    arrays[first], arrays[second] = arrays[second], arrays[first]
 
 
-def lose(arrays: dict[str, Any]) -> None:
+def remove(arrays: dict[str, Any]) -> None:
     del arrays["model_0/params/dense_4/b"]
 
 
-def gain(arrays: dict[str, Any]) -> None:
+def add(arrays: dict[str, Any]) -> None:
     arrays["model_0/params/dense_4/c"] = np.zeros(3, np.float32)
 
 
@@ -152,30 +152,30 @@ def reshape(arrays: dict[str, Any]) -> None:
     arrays["model_0/params/dense_4/w"] = arrays["model_0/params/dense_4/w"].reshape(3, -1)
 
 
-@pytest.mark.parametrize("change", [swap, lose, gain, retype, reshape])
-def test_arrays_other_than_the_manifest_s_are_rejected(path: Path, change: Any):
+@pytest.mark.parametrize("change", [swap, remove, add, retype, reshape])
+def test_arrays_that_do_not_match_the_manifest_are_rejected(path: Path, change: Any):
     rewritten(path, change)
     with pytest.raises(UserError, match=r"array 'model_0/\S+' is not the one that was saved"):
         load(path)
 
 
-def test_names_of_classes_that_were_changed_in_the_file_are_rejected(path: Path):
+def test_metadata_changed_in_the_file_is_rejected(path: Path):
     def reorder(arrays: dict[str, Any]) -> None:
         manifest = json.loads(arrays["manifest"].tobytes())
         manifest["about"] = manifest["about"].replace('"cat", "dog"', '"dog", "cat"')
         arrays["manifest"] = np.frombuffer(json.dumps(manifest).encode(), np.uint8)
 
     rewritten(path, reorder)
-    with pytest.raises(UserError, match="what it says of its arrays is not what was saved"):
+    with pytest.raises(UserError, match="its metadata is not what was saved"):
         load(path)
 
 
-def test_one_model_is_saved_as_it_is(tmp_path: Path):
-    save(tmp_path / "model.npz", MEMBERS[2])
-    assert load(tmp_path / "model.npz").parameters_sha256 == MEMBERS[2].parameters_sha256
+def test_a_single_model_can_be_saved_without_a_list(tmp_path: Path):
+    save(tmp_path / "model.npz", MODELS[2])
+    assert load(tmp_path / "model.npz").parameters_sha256 == MODELS[2].parameters_sha256
 
 
-def test_a_pickled_array_is_rejected_unread(path: Path):
+def test_a_pickled_array_is_rejected_without_unpickling(path: Path):
     class Trap:
         def __reduce__(self) -> tuple[Any, tuple[str]]:
             return pytest.fail, ("a pickle was opened",)
@@ -211,7 +211,7 @@ def test_a_foreign_npz_is_rejected(tmp_path: Path, arrays: Any):
         load(tmp_path / "foreign.npz")
 
 
-def test_a_single_array_of_numpy_is_rejected(tmp_path: Path):
+def test_a_single_numpy_array_is_rejected(tmp_path: Path):
     np.save(tmp_path / "array.npy", np.zeros(3))
     with pytest.raises(UserError, match="not written by ffnn_jax"):
         load(tmp_path / "array.npy")
@@ -223,19 +223,17 @@ def test_a_text_file_is_rejected(tmp_path: Path):
         load(tmp_path / "model.npz")
 
 
-def test_arrays_that_are_no_model_are_rejected(tmp_path: Path):
+def test_arrays_without_a_model_are_rejected(tmp_path: Path):
     save_arrays(tmp_path / "other.npz", {"w": np.zeros(3)}, {"what": "a checkpoint"})
     with pytest.raises(UserError, match=r"other\.npz: "):
         load(tmp_path / "other.npz")
 
 
-def test_writing_leaves_one_file(path: Path):
+def test_saving_leaves_exactly_one_file(path: Path):
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_a_write_that_fails_leaves_the_old_file_and_no_other(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_failed_write_leaves_only_the_old_file(path: Path, monkeypatch: pytest.MonkeyPatch):
     before = path.read_bytes()
 
     def savez(file: Any, **_: Any) -> None:
@@ -244,45 +242,45 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_other(
 
     monkeypatch.setattr(np, "savez", savez)
     with pytest.raises(OSError, match="no space"):
-        save(path, MEMBERS[:1])
+        save(path, MODELS[:1])
     assert list(path.parent.iterdir()) == [path]
     assert path.read_bytes() == before
 
 
-def test_a_model_says_what_it_is_in_one_line():
-    said = "Model(77 parameters, images (6, 5, 2), 3 classes: cat, dog, eel)"
-    assert repr(MEMBERS[0]) == said
-    many = dataclasses.replace(MEMBERS[0], class_names=tuple(map(str, range(11))))
+def test_the_repr_of_a_model_is_a_short_summary():
+    expected = "Model(77 parameters, images (6, 5, 2), 3 classes: cat, dog, eel)"
+    assert repr(MODELS[0]) == expected
+    many = dataclasses.replace(MODELS[0], class_names=tuple(map(str, range(11))))
     assert repr(many).endswith("11 classes: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ...)")
 
 
-def test_models_of_two_networks_are_not_saved_in_one_file(path: Path):
+def test_models_of_different_networks_cannot_share_a_file(path: Path):
     network = Network((Conv(2, 3), LeakyReLU(), MaxPool(2), Dense(3)), (6, 5, 2))
     before = path.read_bytes()
-    with pytest.raises(ValueError, match="models must be of one network"):
-        save(path, [MEMBERS[0], dataclasses.replace(MEMBERS[0], network=network)])
-    with pytest.raises(ValueError, match="at least one"):
+    with pytest.raises(ValueError, match="all with the same network"):
+        save(path, [MODELS[0], dataclasses.replace(MODELS[0], network=network)])
+    with pytest.raises(ValueError, match="at least one model"):
         save(path, [])
     assert path.read_bytes() == before
 
 
-def test_two_layers_of_ones_own_with_one_name_are_not_saved(tmp_path: Path):
+def test_two_custom_layers_with_the_same_name_are_rejected(tmp_path: Path):
     other = type("Scaled", (Scaled,), {"__call__": lambda self, params, x: -x})
     network = Network((Scaled(), other(), Dense(3)), (6, 5, 2))
     with pytest.raises(UserError, match="the name Scaled is taken by another layer"):
-        save(tmp_path / "own.npz", [dataclasses.replace(MEMBERS[0], network=network)])
+        save(tmp_path / "custom.npz", [dataclasses.replace(MODELS[0], network=network)])
 
 
-def test_a_file_is_replaced_by_a_new_one(path: Path):
-    save(path, MEMBERS[2:])
-    assert load(path).parameters_sha256 == MEMBERS[2].parameters_sha256
+def test_saving_replaces_an_existing_file(path: Path):
+    save(path, MODELS[2:])
+    assert load(path).parameters_sha256 == MODELS[2].parameters_sha256
     with pytest.raises(UserError, match="from 0 to 0"):
         load(path, 1)
 
 
 @dataclasses.dataclass(frozen=True)
 class Scaled(Layer):
-    """A layer of a user's own: a learned scale for each channel, from ``start`` on."""
+    """A custom layer: a learned scale for each channel, with initial mean ``start``."""
 
     start: Any = 1.0
 
@@ -295,45 +293,45 @@ class Scaled(Layer):
 
 @dataclasses.dataclass(frozen=True)
 class Typed(Layer):
-    """A layer that would be read back as another."""
+    """A layer that would be read back as a different one."""
 
     type: str = "ReLU"
 
 
-class NoDataclass(Layer):
-    """A layer whose number would be lost."""
+class NotADataclass(Layer):
+    """A layer whose attribute would be lost."""
 
     def __init__(self) -> None:
         object.__setattr__(self, "_k", 2.0)
 
 
-def own_model(layer: Layer) -> Model:
+def custom_model(layer: Layer) -> Model:
     network = Network((layer, Dense(3)), (6, 5, 2))
     params, state = network.init(jax.random.key(0))
-    return Model(network, params, state, MEMBERS[0].normalisation, ("a", "b", "c"))
+    return Model(network, params, state, MODELS[0].normalisation, ("a", "b", "c"))
 
 
-def test_a_layer_of_ones_own_is_saved_and_loaded(tmp_path: Path):
-    model, path = own_model(Scaled(2.0)), tmp_path / "own.npz"
+def test_a_custom_layer_is_saved_and_loaded(tmp_path: Path):
+    model, path = custom_model(Scaled(2.0)), tmp_path / "custom.npz"
     save(path, [model])
-    again = load(path, layers=[Scaled])
-    assert again.network == model.network
+    loaded = load(path, layers=[Scaled])
+    assert loaded.network == model.network
     pixels = np.random.default_rng(0).integers(0, 256, (4, 6, 5, 2), np.uint8)
-    np.testing.assert_array_equal(again.probabilities(pixels), model.probabilities(pixels))
+    np.testing.assert_array_equal(loaded.probabilities(pixels), model.probabilities(pixels))
     with pytest.raises(
         UserError, match=r"unknown layer type 'Scaled'.*load\(path, layers=\[MyLayer"
     ):
         load(path)
 
 
-def test_a_layer_that_asks_for_other_arrays_than_were_saved_is_rejected(tmp_path: Path):
-    save(tmp_path / "own.npz", [own_model(Scaled())])
+def test_a_layer_whose_arrays_differ_from_the_file_s_is_rejected(tmp_path: Path):
+    save(tmp_path / "custom.npz", [custom_model(Scaled())])
     wider = type("Scaled", (Scaled,), {"params": lambda self, shape: {"scale": Param((3,))}})
     with pytest.raises(UserError, match=r"scaled_1/scale' \(3,\), the file has \(2,\)"):
-        load(tmp_path / "own.npz", layers=[wider])
+        load(tmp_path / "custom.npz", layers=[wider])
     other = type("Scaled", (Scaled,), {"params": lambda self, shape: {"size": Param((2,))}})
     with pytest.raises(UserError, match=r"scaled_1/size' \(2,\), the file has none"):
-        load(tmp_path / "own.npz", layers=[other])
+        load(tmp_path / "custom.npz", layers=[other])
 
 
 @pytest.mark.parametrize(
@@ -342,14 +340,14 @@ def test_a_layer_that_asks_for_other_arrays_than_were_saved_is_rejected(tmp_path
         (Scaled(start=1j), r"Scaled\(start=1j\): its fields must be numbers, text, or tuples"),
         (type("ReLU", (Layer,), {})(), "the name ReLU is taken"),
         (Typed(), 'cannot be called "type"'),
-        (NoDataclass(), "must be a dataclass, with all it has as fields"),
+        (NotADataclass(), "must be a dataclass, with all it has as fields"),
     ],
-    ids=["field", "name", "a field called type", "no dataclass"],
+    ids=["field", "name", "a field called type", "not a dataclass"],
 )
-def test_a_layer_that_could_not_be_read_back_is_not_saved(tmp_path: Path, layer: Layer, message):
+def test_a_layer_that_cannot_be_read_back_is_not_saved(tmp_path: Path, layer: Layer, message):
     with pytest.raises(UserError, match=message):
         save(
-            tmp_path / "own.npz",
-            [dataclasses.replace(MEMBERS[0], network=Network((layer,), (6, 5, 2)))],
+            tmp_path / "custom.npz",
+            [dataclasses.replace(MODELS[0], network=Network((layer,), (6, 5, 2)))],
         )
     assert list(tmp_path.iterdir()) == []

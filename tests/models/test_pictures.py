@@ -1,4 +1,4 @@
-"""Pictures of any size and mode become what the network takes; bad ones are named."""
+"""Pictures of any size and mode are converted to network inputs; bad files are reported."""
 
 import io
 import math
@@ -31,7 +31,7 @@ def model(names: tuple[str, ...] = DIGITS, shape: Any = GREY) -> Model:
 def seven(
     size: tuple[int, int] = (200, 150), ink: Any = "black", paper: Any = "white"
 ) -> Image.Image:
-    """A seven in the upper left of a sheet."""
+    """A seven in the upper left corner of a sheet."""
     image = Image.new("RGB", size, paper)
     draw = ImageDraw.Draw(image)
     draw.line([(20, 20), (70, 20), (40, 90)], fill=ink, width=9)
@@ -58,7 +58,7 @@ def test_a_digit_is_cropped_to_its_ink_scaled_to_20_and_centred_by_mass(tmp_path
     ("ink", "paper"),
     [("black", "white"), ("white", "black"), ("navy", "ivory"), ("yellow", "navy")],
 )
-def test_ink_is_light_whatever_the_colours(tmp_path: Path, ink: str, paper: str):
+def test_ink_becomes_light_for_any_colours(tmp_path: Path, ink: str, paper: str):
     prepared = prepare_picture(saved(tmp_path, seven(ink=ink, paper=paper)), GREY, digits=True)
     expected = prepare_picture(saved(tmp_path, seven(), "b.png"), GREY, digits=True)
     assert np.abs(prepared.pixels.astype(int) - expected.pixels).max() <= 3
@@ -67,11 +67,11 @@ def test_ink_is_light_whatever_the_colours(tmp_path: Path, ink: str, paper: str)
 
 
 @pytest.mark.parametrize(("ink", "paper"), [("#ff0000", "#008200"), ("#0000ff", "#700000")])
-def test_ink_as_light_as_its_paper_is_told_by_its_colour(tmp_path: Path, ink: str, paper: str):
+def test_ink_as_light_as_its_paper_is_detected_by_its_colour(tmp_path: Path, ink: str, paper: str):
     prepared = prepare_picture(saved(tmp_path, seven(ink=ink, paper=paper)), GREY, digits=True)
     expected = prepare_picture(saved(tmp_path, seven(), "b.png"), GREY, digits=True)
     assert np.abs(prepared.pixels.astype(int) - expected.pixels).max() <= 3
-    assert "told by its colour" in prepared.steps
+    assert "detected by its colour" in prepared.steps
 
 
 @pytest.mark.parametrize("width", [1, 2, 6])
@@ -79,7 +79,7 @@ def test_ink_as_light_as_its_paper_is_told_by_its_colour(tmp_path: Path, ink: st
     ("ink", "paper", "frame"),
     [("black", "white", "black"), ("black", "white", "grey"), ("white", "black", "white")],
 )
-def test_a_thin_frame_is_left_out(tmp_path: Path, ink: str, paper: str, frame: str, width: int):
+def test_a_thin_frame_is_removed(tmp_path: Path, ink: str, paper: str, frame: str, width: int):
     framed = seven(ink=ink, paper=paper)
     ImageDraw.Draw(framed).rectangle((0, 0, 199, 149), outline=frame, width=width)
     prepared = prepare_picture(saved(tmp_path, framed), GREY, digits=True)
@@ -87,17 +87,17 @@ def test_a_thin_frame_is_left_out(tmp_path: Path, ink: str, paper: str, frame: s
         saved(tmp_path, seven(ink=ink, paper=paper), "b.png"), GREY, digits=True
     )
     assert (prepared.pixels == expected.pixels).all()
-    assert "frame left out" in prepared.steps
+    assert "frame removed" in prepared.steps
 
 
-def test_a_square_zero_is_no_frame(tmp_path: Path):
+def test_a_square_zero_is_not_a_frame(tmp_path: Path):
     image = Image.new("L", (100, 100), "white")
     ImageDraw.Draw(image).rectangle((3, 3, 96, 96), outline="black", width=9)
     prepared = prepare_picture(saved(tmp_path, image), GREY, digits=True)
-    assert "frame left out" not in prepared.steps
+    assert "frame removed" not in prepared.steps
 
 
-def test_where_the_digit_lies_and_how_large_the_sheet_is_decides_nothing(tmp_path: Path):
+def test_the_digit_s_position_and_the_sheet_s_size_do_not_matter(tmp_path: Path):
     sheet = Image.new("RGB", (640, 480), "white")
     sheet.paste(seven(), (400, 300))
     far = prepare_picture(saved(tmp_path, sheet), GREY, digits=True)
@@ -117,14 +117,14 @@ def test_a_plain_picture_is_cropped_to_its_middle_and_scaled(tmp_path: Path):
     )
 
 
-def test_a_picture_of_the_network_s_own_size_is_left_as_it_is(tmp_path: Path):
+def test_a_picture_of_the_network_s_size_is_unchanged(tmp_path: Path):
     pixels = np.random.default_rng(0).integers(0, 256, COLOUR, np.uint8)
     prepared = prepare_picture(saved(tmp_path, Image.fromarray(pixels)), COLOUR, digits=False)
     assert (prepared.pixels == pixels).all()
     assert prepared.steps == ("32 x 32, RGB",)
 
 
-def test_a_digit_keeps_to_a_network_of_another_size(tmp_path: Path):
+def test_a_digit_is_scaled_to_a_network_of_another_size(tmp_path: Path):
     prepared = prepare_picture(saved(tmp_path, seven()), (14, 14, 1), digits=True)
     assert prepared.pixels.shape == (14, 14, 1)
     assert np.ptp(np.flatnonzero(prepared.pixels.any(axis=(1, 2)))) + 1 == 10
@@ -133,11 +133,11 @@ def test_a_digit_keeps_to_a_network_of_another_size(tmp_path: Path):
 def in_mode(mode: str) -> Image.Image:
     if mode == "I;16":
         return Image.fromarray(np.asarray(seven().convert("L"), np.uint16) * 257)
-    if mode == "clear":
-        clear = seven().convert("RGBA")
-        clear.putalpha(clear.convert("L").point(lambda value: 255 - value))
-        return clear
-    if mode == "white on clear":
+    if mode == "transparent":
+        transparent = seven().convert("RGBA")
+        transparent.putalpha(transparent.convert("L").point(lambda value: 255 - value))
+        return transparent
+    if mode == "white ink":
         ink = seven().convert("L").point(lambda value: 255 - value)
         white = Image.new("RGBA", ink.size, "white")
         white.putalpha(ink)
@@ -150,13 +150,13 @@ def in_mode(mode: str) -> Image.Image:
 @pytest.mark.parametrize(
     ("mode", "suffix"),
     [("CMYK", "jpg"), ("RGBA", "png"), ("I;16", "png"), ("P", "png"), ("L", "png"), ("1", "png"),
-     ("LA", "png"), ("clear", "png"), ("RGB", "webp"), ("white on clear", "png"), ("F", "tiff")],
+     ("LA", "png"), ("transparent", "png"), ("RGB", "webp"), ("white ink", "png"), ("F", "tiff")],
 )  # fmt: skip
-def test_every_mode_shows_the_same_digit(tmp_path: Path, mode: str, suffix: str):
+def test_every_mode_gives_the_same_digit(tmp_path: Path, mode: str, suffix: str):
     prepared = prepare_picture(saved(tmp_path, in_mode(mode), f"a.{suffix}"), GREY, digits=True)
     expected = prepare_picture(saved(tmp_path, seven(), "b.png"), GREY, digits=True)
-    apart = np.abs(prepared.pixels.astype(float) - expected.pixels)
-    assert apart.mean() < 3
+    difference = np.abs(prepared.pixels.astype(float) - expected.pixels)
+    assert difference.mean() < 3
 
 
 def test_the_first_frame_of_an_animation_is_read(tmp_path: Path):
@@ -166,16 +166,16 @@ def test_the_first_frame_of_an_animation_is_read(tmp_path: Path):
     assert "first frame" in prepared.steps
 
 
-def test_a_picture_taken_sideways_is_turned_upright(tmp_path: Path):
+def test_a_picture_taken_sideways_is_rotated_upright(tmp_path: Path):
     exif = Image.Exif()
-    exif[0x0112] = 6  # to be turned by 270 degrees
+    exif[0x0112] = 6  # to be rotated by 270 degrees
     path = saved(tmp_path, seven().transpose(Image.Transpose.ROTATE_90), "a.png", exif=exif)
     expected = prepare_picture(saved(tmp_path, seven(), "b.png"), GREY, digits=True)
     assert (prepare_picture(path, GREY, digits=True).pixels == expected.pixels).all()
 
 
 def bad_files(folder: Path) -> dict[str, str]:
-    """Files that cannot be read, and what is said of them."""
+    """Files that cannot be read, and their error messages."""
     whole = io.BytesIO()
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (99, 99, 3), np.uint8)).save(
         whole, "PNG"
@@ -193,29 +193,29 @@ def bad_files(folder: Path) -> dict[str, str]:
     }  # fmt: skip
 
 
-def test_bad_files_are_named_and_the_others_still_done(tmp_path: Path):
-    said = bad_files(tmp_path)
+def test_bad_files_are_reported_and_the_others_still_predicted(tmp_path: Path):
+    messages = bad_files(tmp_path)
     good = saved(tmp_path, seven(), "good.png")
-    files = [*(tmp_path / name for name in said), good]
+    files = [*(tmp_path / name for name in messages), good]
     *bad, last = predict_files(model(), files)
-    for prediction, (name, words) in zip(bad, said.items(), strict=True):
+    for prediction, (name, message) in zip(bad, messages.items(), strict=True):
         assert prediction.to_json()["label"] is None
-        assert str(prediction.error).startswith(f"{tmp_path / name}: {words}")
+        assert str(prediction.error).startswith(f"{tmp_path / name}: {message}")
     assert last.error is None
     assert last.label in DIGITS
 
 
-def test_a_pipe_is_not_waited_for(tmp_path: Path):
+def test_a_pipe_is_rejected_without_waiting(tmp_path: Path):
     os.mkfifo(tmp_path / "pipe.png")
     with pytest.raises(UserError, match=r"pipe\.png: not a file$"):
         prepare_picture(tmp_path / "pipe.png", GREY, digits=True)
 
 
-def test_a_folder_gives_its_pictures_by_name(tmp_path: Path):
+def test_a_folder_s_pictures_are_sorted_by_name(tmp_path: Path):
     for name in ("b.png", "a.JPG", "notes.txt"):
         saved(tmp_path, seven(), name, format="PNG")
-    found = picture_files([tmp_path, tmp_path / "else.png"])
-    assert [path.name for path in found] == ["a.JPG", "b.png", "else.png"]
+    files = picture_files([tmp_path, tmp_path / "other.png"])
+    assert [path.name for path in files] == ["a.JPG", "b.png", "other.png"]
 
 
 def test_a_folder_without_pictures_is_rejected(tmp_path: Path):
@@ -223,36 +223,38 @@ def test_a_folder_without_pictures_is_rejected(tmp_path: Path):
         list(picture_files([tmp_path]))
 
 
-def test_predictions_are_the_model_s_own_likeliest_first(tmp_path: Path):
+def test_predictions_are_the_model_s_most_probable_first(tmp_path: Path):
     path = saved(tmp_path, seven())
-    (found,) = predict_files(model(), [path], top=10)
+    (prediction,) = predict_files(model(), [path], top=10)
     pixels = prepare_picture(path, GREY, digits=True).pixels
     (probabilities,) = model().probabilities(pixels[None])
-    assert dict(found.top) == pytest.approx({str(k): float(p) for k, p in enumerate(probabilities)})
-    assert [p for _, p in found.top] == sorted((p for _, p in found.top), reverse=True)
-    assert math.isclose(sum(p for _, p in found.top), 1, rel_tol=1e-5)
+    assert dict(prediction.top) == pytest.approx(
+        {str(k): float(p) for k, p in enumerate(probabilities)}
+    )
+    assert [p for _, p in prediction.top] == sorted((p for _, p in prediction.top), reverse=True)
+    assert math.isclose(sum(p for _, p in prediction.top), 1, rel_tol=1e-5)
 
 
-def test_pictures_are_digits_where_the_classes_are_unless_told(tmp_path: Path):
+def test_by_default_pictures_are_digits_if_the_classes_are(tmp_path: Path):
     assert classifies_digits(model())
     assert not classifies_digits(model(("cat", "dog")))
     assert not classifies_digits(model(DIGITS, COLOUR))
     path = saved(tmp_path, seven())
     plain, digit = (
-        predict_files(model(), [path], digits=some)[0].prepared for some in (False, None)
+        predict_files(model(), [path], digits=digits)[0].prepared for digits in (False, None)
     )
     assert plain is not None and digit is not None
     assert "centred by mass" in digit.steps
     assert "centred by mass" not in plain.steps
 
 
-def test_paths_may_be_text(tmp_path: Path):
+def test_paths_may_be_strings(tmp_path: Path):
     path = saved(tmp_path, seven())
     (text,), (same,) = predict_files(model(), [str(path)]), predict_files(model(), [path])
     assert text.top == same.top
     assert list(picture_files([str(tmp_path)])) == [path]
 
 
-def test_one_path_where_a_list_of_them_belongs_is_rejected():
+def test_a_single_path_instead_of_a_list_is_rejected():
     with pytest.raises(TypeError, match=r"files must be a list of paths, got 'a\.png'"):
         predict_files(Model.__new__(Model), "a.png")

@@ -14,8 +14,8 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (48, 8, 8, 1), np.uint8)
 
 @pytest.mark.parametrize("count", [0, 1, 32, 48])
 def test_prediction_takes_any_number_of_images(count):
-    given = NETWORK, *NETWORK.init(jax.random.key(0)), compute_normalisation([PIXELS], 1 / 255)
-    together = predict_probabilities(*given, PIXELS)
-    some = predict_probabilities(*given, PIXELS[:count])
+    model = NETWORK, *NETWORK.init(jax.random.key(0)), compute_normalisation([PIXELS], 1 / 255)
+    together = predict_probabilities(*model, PIXELS)
+    some = predict_probabilities(*model, PIXELS[:count])
     np.testing.assert_array_equal(some, together[:count])
     np.testing.assert_allclose(together.sum(axis=1), 1, rtol=1e-6)

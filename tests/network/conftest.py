@@ -1,4 +1,4 @@
-"""Many small programs are compiled here, and each runs a few times."""
+"""These tests compile many small programs, each of which runs only a few times."""
 
 import pytest
 

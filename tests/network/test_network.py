@@ -40,7 +40,7 @@ LEAKY = Network((Conv(3, 3), LeakyReLU(0.3), MaxPool(2), LeakyReLU(), Dense(5)),
 LOGISTIC = Network((Conv(3, 3), Sigmoid(), MaxPool(2), Dense(9), Sigmoid(), Dense(5)), (9, 8, 2))
 
 
-def plain_loss(params, x, labels):
+def reference_loss(params, x, labels):
     z = CONV2D.reference(x, params["conv_1"]["w"], params["conv_1"]["b"], "SAME", 1)
     z = MAX_POOL.reference(RELU.reference(z), 2)
     z = CONV2D.reference(z, params["conv_4"]["w"], params["conv_4"]["b"], "VALID", 1)
@@ -48,14 +48,14 @@ def plain_loss(params, x, labels):
     return SOFTMAX_CROSS_ENTROPY.reference(logits, labels)
 
 
-def plain_leaky_loss(params, x, labels):
+def reference_leaky_loss(params, x, labels):
     z = CONV2D.reference(x, params["conv_1"]["w"], params["conv_1"]["b"], "SAME", 1)
     z = LEAKY_RELU.reference(MAX_POOL.reference(LEAKY_RELU.reference(z, 0.3), 2), 0.01)
     logits = DENSE.reference(z, params["dense_5"]["w"], params["dense_5"]["b"])
     return SOFTMAX_CROSS_ENTROPY.reference(logits, labels)
 
 
-def plain_sigmoid_loss(params, x, labels):
+def reference_sigmoid_loss(params, x, labels):
     z = CONV2D.reference(x, params["conv_1"]["w"], params["conv_1"]["b"], "SAME", 1)
     z = MAX_POOL.reference(SIGMOID.reference(z), 2)
     z = SIGMOID.reference(DENSE.reference(z, params["dense_4"]["w"], params["dense_4"]["b"]))
@@ -69,24 +69,24 @@ def draw_input(network, n, dtype):
 
 
 @pytest.mark.parametrize(
-    ("network", "plainly"),
-    [(SMALL, plain_loss), (LEAKY, plain_leaky_loss), (LOGISTIC, plain_sigmoid_loss)],
+    ("network", "reference"),
+    [(SMALL, reference_loss), (LEAKY, reference_leaky_loss), (LOGISTIC, reference_sigmoid_loss)],
 )
-def test_the_gradient_of_a_whole_network_equals_autodiff_of_the_plain_one(x64, network, plainly):
+def test_the_gradient_of_a_network_equals_autodiff_of_the_reference(x64, network, reference):
     params, _ = jax.tree.map(lambda a: a.astype(jnp.float64), network.init(jax.random.key(0)))
     x, labels = draw_input(network, 7, jnp.float64)
 
     def loss(params, x):
         return softmax_cross_entropy(network.apply(params, {}, x)[0], labels)
 
-    ours = jax.jit(jax.value_and_grad(loss, argnums=(0, 1)))(params, x)
-    theirs = jax.jit(jax.value_and_grad(plainly, argnums=(0, 1)))(params, x, labels)
+    actual = jax.jit(jax.value_and_grad(loss, argnums=(0, 1)))(params, x)
+    expected = jax.jit(jax.value_and_grad(reference, argnums=(0, 1)))(params, x, labels)
     allowed = tolerance(jnp.float64, x.size)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, allowed, allowed), ours, theirs)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, allowed, allowed), actual, expected)
 
 
 @pytest.mark.parametrize(("network", "rate"), [(LEAKY, 0.1), (LOGISTIC, 1.0)])
-def test_a_network_with_another_activation_learns_its_batch(network, rate):
+def test_a_network_with_another_activation_fits_one_batch(network, rate):
     (params, _), (x, labels) = network.init(jax.random.key(0)), draw_input(network, 10, jnp.float32)
 
     @jax.jit
@@ -101,7 +101,7 @@ def test_a_network_with_another_activation_learns_its_batch(network, rate):
     np.testing.assert_array_equal(network.apply(params, {}, x)[0].argmax(1), labels)
 
 
-def test_parameters_are_named_by_kind_and_by_number_in_table_2():
+def test_parameters_are_named_by_layer_kind_and_number():
     params, state = MNIST.init(jax.random.key(0))
     assert state == {}
     shapes = {name: {key: a.shape for key, a in layer.items()} for name, layer in params.items()}
@@ -117,7 +117,7 @@ def test_parameters_are_named_by_kind_and_by_number_in_table_2():
     ("name", "stddev"),
     [("conv_1", (75 / 2) ** -0.5), ("conv_4", (400 / 2) ** -0.5), ("dense_7", (784 / 2) ** -0.5)],
 )
-def test_weights_start_with_the_starters_deviation_and_biases_at_zero(name, stddev):
+def test_initial_weights_have_the_expected_deviation_and_biases_are_zero(name, stddev):
     keys = jax.random.split(jax.random.key(2), 20)
     layer = jax.vmap(MNIST.init)(keys)[0][name]
     standard_error = 1 / np.sqrt(2 * layer["w"].size)
@@ -125,28 +125,28 @@ def test_weights_start_with_the_starters_deviation_and_biases_at_zero(name, stdd
     assert not layer["b"].any()
 
 
-def test_the_scale_of_a_description_multiplies_the_start():
-    plainly, scaled = (
+def test_init_scale_multiplies_the_initial_weights():
+    unscaled, scaled = (
         Network((Dense(4),), (3, 2, 1)),
         Network((Dense(4, init_scale=0.1),), (3, 2, 1)),
     )
     key = jax.random.key(3)
-    ratio = scaled.init(key)[0]["dense_1"]["w"] / plainly.init(key)[0]["dense_1"]["w"]
+    ratio = scaled.init(key)[0]["dense_1"]["w"] / unscaled.init(key)[0]["dense_1"]["w"]
     np.testing.assert_allclose(ratio, 0.1, rtol=tolerance(jnp.float32))
 
 
-def test_one_draw_starts_all_layers():
+def test_one_draw_initialises_all_layers():
     traced = str(jax.make_jaxpr(MNIST.init)(jax.random.key(0)))
     assert traced.count("random_bits") == 1
 
 
-def test_the_key_decides_the_start():
+def test_the_key_determines_the_initial_parameters():
     first, again, other = (MNIST.init(jax.random.key(seed))[0] for seed in (0, 0, 1))
     assert all(map(np.array_equal, jax.tree.leaves(first), jax.tree.leaves(again)))
     assert not np.array_equal(first["conv_4"]["w"], other["conv_4"]["w"])
 
 
-def test_a_batch_of_none_gives_no_logits():
+def test_an_empty_batch_gives_no_logits():
     logits, _ = MNIST.apply(*MNIST.init(jax.random.key(0)), jnp.zeros((0, 28, 28, 1), jnp.float32))
     assert logits.shape == (0, 10)
 
@@ -167,7 +167,7 @@ def flops(function, *args):
     return cost["flops"]
 
 
-def test_the_gradient_of_the_images_costs_nothing_unless_asked_for():
+def test_the_gradient_of_the_images_costs_nothing_unless_requested():
     (params, _), (x, labels) = MNIST.init(jax.random.key(0)), draw_input(MNIST, 4, jnp.float32)
 
     def loss(params, x):
@@ -175,15 +175,15 @@ def test_the_gradient_of_the_images_costs_nothing_unless_asked_for():
 
     summary = MNIST.summary()
     predicted = 4 * (summary.forward_flops + summary.backward_flops)
-    trained = flops(jax.grad(loss), params, x)
-    assert predicted < trained < 1.1 * predicted
+    measured = flops(jax.grad(loss), params, x)
+    assert predicted < measured < 1.1 * predicted
     first_layer = 4 * summary.rows[1].forward_flops
-    assert flops(jax.grad(loss, argnums=(0, 1)), params, x) - trained > 0.9 * first_layer
+    assert flops(jax.grad(loss, argnums=(0, 1)), params, x) - measured > 0.9 * first_layer
 
 
 @dataclasses.dataclass(frozen=True)
 class Square(Layer):
-    """A layer of a user's own, without parameters."""
+    """A custom layer without parameters."""
 
     title: ClassVar[str] = "Square"
 
@@ -191,7 +191,7 @@ class Square(Layer):
         return x * x
 
 
-def test_a_layer_of_ones_own_is_applied_and_summed_up():
+def test_a_custom_layer_is_applied_and_listed_in_the_summary():
     network = Network((Dense(4), Square(), Dense(3)), (2, 2, 1))
     params, _ = network.init(jax.random.key(0))
     x = jnp.linspace(-1, 1, 8).reshape(2, 2, 2, 1)
@@ -204,7 +204,7 @@ def test_a_layer_of_ones_own_is_applied_and_summed_up():
 
 @dataclasses.dataclass(frozen=True)
 class Shift(Layer):
-    """A layer of a user's own, with its own initialiser."""
+    """A custom layer with a custom initialiser."""
 
     title: ClassVar[str] = "Shift"
 
@@ -215,7 +215,7 @@ class Shift(Layer):
         return x + params["by"][None]
 
 
-def test_a_layer_of_ones_own_starts_its_own_way_and_is_counted():
+def test_a_custom_layer_uses_its_own_initialiser_and_is_counted():
     network = Network((Shift(), Dense(4), Shift(), Dense(3)), (2, 2, 1))
     params, _ = network.init(jax.random.key(0))
     first, second = params["shift_1"]["by"], params["shift_3"]["by"]
@@ -229,7 +229,7 @@ def test_a_layer_of_ones_own_starts_its_own_way_and_is_counted():
     assert rows[1].cells()[6] == "4"
 
 
-def test_a_layer_that_is_made_of_one_of_ours_has_its_own_way():
+def test_a_subclass_of_a_package_layer_overrides_it():
     class Doubled(ReLU):
         def __call__(self, params, x):
             return 2 * x
@@ -242,33 +242,37 @@ def test_a_layer_that_is_made_of_one_of_ours_has_its_own_way():
 
 
 @pytest.mark.parametrize(
-    ("start", "error", "message"),
+    ("init", "error", "message"),
     [
-        (lambda key, shape: jnp.arange(3), TypeError, "own_1/w must return an array of floating"),
-        (lambda key, shape: 0.5, TypeError, "own_1/w must return an array of floating"),
+        (
+            lambda key, shape: jnp.arange(3),
+            TypeError,
+            "custom_1/w must return an array of floating",
+        ),
+        (lambda key, shape: 0.5, TypeError, "custom_1/w must return an array of floating"),
         (
             lambda key, shape: jnp.ones(4),
             ValueError,
-            r"own_1/w must be initialised with shape \(3,\)",
+            r"custom_1/w must be initialised with shape \(3,\)",
         ),
-        (FromImages(jnp.sum), ValueError, "own_1/w is computed from training"),
+        (FromImages(jnp.sum), ValueError, "custom_1/w is computed from training"),
     ],
 )
-def test_a_start_that_cannot_be_trained_is_rejected(start, error, message):
-    own = type("Own", (Shift,), {"params": lambda self, shape: {"w": Param((3,), start)}})
-    network = Network((own(), Dense(3)), (2, 2, 1))
+def test_an_invalid_initial_value_is_rejected(init, error, message):
+    custom = type("Custom", (Shift,), {"params": lambda self, shape: {"w": Param((3,), init)}})
+    network = Network((custom(), Dense(3)), (2, 2, 1))
     with pytest.raises(error, match=message):
         network.init(jax.random.key(0))
 
 
 def test_a_layer_that_cannot_be_applied_is_named():
     network = Network((Layer(), Dense(3)), (2, 2, 1))
-    with pytest.raises(TypeError, match=r"Layer\(\): a layer defines apply, or __call__"):
+    with pytest.raises(TypeError, match=r"Layer\(\): a layer must define apply or __call__"):
         network.apply(*network.init(jax.random.key(0)), jnp.zeros((1, 2, 2, 1)))
 
 
 @dataclasses.dataclass(frozen=True)
-class Started(Layer):
+class OneArray(Layer):
     """A layer with one array."""
 
     param: Param
@@ -281,21 +285,21 @@ class Started(Layer):
 
 
 def initialise(param: Param, images=None):
-    params, _ = Network((Started(param),), (4, 4, 2)).init(jax.random.key(0), images)
-    return np.asarray(params["started_1"]["w"])
+    params, _ = Network((OneArray(param),), (4, 4, 2)).init(jax.random.key(0), images)
+    return np.asarray(params["onearray_1"]["w"])
 
 
-def test_a_normal_start_has_its_mean_and_deviation():
+def test_a_normal_initialiser_has_its_mean_and_deviation():
     w = initialise(Param((100, 100), Normal(0.5, mean=3.0)))
     assert w.mean() == pytest.approx(3, abs=5 * 0.5 / 100)
     assert w.std() == pytest.approx(0.5, rel=5 / np.sqrt(2 * w.size))
 
 
-def test_a_constant_start_is_the_constant():
+def test_a_constant_initialiser_gives_its_constant():
     np.testing.assert_array_equal(initialise(Param((2, 3), Constant(1.5))), np.full((2, 3), 1.5))
 
 
-def test_a_dirac_kernel_gives_back_its_input_and_draws_the_other_outputs():
+def test_a_dirac_kernel_copies_its_input_and_draws_the_other_outputs():
     w = initialise(Param((3, 3, 2, 5), Dirac(0.1)))
     x = np.random.default_rng(0).normal(size=(2, 4, 4, 2)).astype(np.float32)
     z = conv2d(jnp.asarray(x), jnp.asarray(w), jnp.zeros(5))
@@ -304,19 +308,19 @@ def test_a_dirac_kernel_gives_back_its_input_and_draws_the_other_outputs():
     np.testing.assert_array_equal(initialise(Param((3, 3, 5, 2), Dirac()))[1, 1], np.eye(5)[:, :2])
 
 
-def test_a_start_from_images_is_given_as_many_as_it_asks_for():
+def test_from_images_receives_the_requested_number_of_images():
     images = jnp.arange(12.0).reshape(12, 1, 1, 1)
     param = Param((), FromImages(lambda images: images.sum(), images=4))
     assert initialise(param, images) == 0 + 1 + 2 + 3
 
 
-def test_every_layer_has_the_name_that_its_output_has_in_the_order_of_the_data():
-    """So many layers that an order by text is not that of the data."""
+def test_layers_outputs_and_parameters_share_names_and_order():
+    """With more than nine layers, alphabetical order differs from layer order."""
     layers = (MaxPool(2), Conv(3, 5), ReLU(), Conv(2, 3), ReLU(), *[Dense(4)] * 5, Dense(10))
     network = Network(layers, (8, 8, 1))
     names: list[str] = []
     image = jnp.zeros((1, 8, 8, 1))
-    jax.eval_shape(lambda *given: names.extend(network.outputs(*given)), *network.shapes(), image)
+    jax.eval_shape(lambda *args: names.extend(network.outputs(*args)), *network.shapes(), image)
     assert network.layer_names == names
     assert [name for name in names if name in network.shapes()[0]] == list(network.param_specs)
     assert network.first(Conv) == "conv_2"

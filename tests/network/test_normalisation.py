@@ -14,8 +14,8 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (40, 6, 5, 3), np.uint8)
 CHANNELS = PIXELS * np.array([0, 1, 2], np.uint8) // 2  # the first is black
 
 
-def plainly(kind, scale):
-    """The inputs in float64, each kind in its textbook form."""
+def reference(kind, scale):
+    """The inputs in float64, by the textbook formula of each kind."""
     inputs = CHANNELS * scale
     if kind == "mean":
         return inputs - inputs.mean()
@@ -26,28 +26,30 @@ def plainly(kind, scale):
 
 @pytest.mark.parametrize("scale", [1 / 255, 1.0])
 @pytest.mark.parametrize("kind", NORMALISATIONS)
-def test_inputs_are_those_of_the_plain_definition(kind, scale):
+def test_inputs_equal_the_reference_implementation(kind, scale):
     inputs = normalise(jnp.asarray(CHANNELS), compute_normalisation([CHANNELS], scale, kind))
     assert inputs.dtype == jnp.float32
     allowed = 255 * scale * tolerance(jnp.float32)
-    np.testing.assert_allclose(inputs, plainly(kind, scale), atol=allowed)
+    np.testing.assert_allclose(inputs, reference(kind, scale), atol=allowed)
 
 
-def test_unless_told_each_channel_has_its_own_mean_taken_off():
+def test_by_default_each_channel_s_mean_is_subtracted():
     sums = np.array([CHANNELS[..., channel].sum(dtype=int) for channel in range(3)])
     scale, mean = compute_normalisation([CHANNELS], 1 / 255)
     np.testing.assert_array_equal(mean, (1 / 255 * sums / (40 * 6 * 5)).astype(np.float32))
     np.testing.assert_array_equal(scale, np.full(3, 1 / 255, np.float32))
 
 
-def test_the_mean_of_one_channel_is_the_channel_s():
+def test_for_one_channel_mean_and_channel_mean_agree():
     grey = [PIXELS[..., :1]]
-    one, each = (compute_normalisation(grey, 1 / 255, kind) for kind in ("mean", "channel-mean"))
-    np.testing.assert_array_equal(one.scale, each.scale)
-    np.testing.assert_array_equal(one.mean, each.mean)
+    mean, channel_mean = (
+        compute_normalisation(grey, 1 / 255, kind) for kind in ("mean", "channel-mean")
+    )
+    np.testing.assert_array_equal(mean.scale, channel_mean.scale)
+    np.testing.assert_array_equal(mean.mean, channel_mean.mean)
 
 
-def test_a_channel_of_one_colour_is_not_divided():
+def test_a_constant_channel_is_not_divided_by_its_deviation():
     scale, mean = compute_normalisation(
         [np.full((3, 4, 4, 1), 51, np.uint8)], 1 / 255, "channel-mean-sd"
     )
@@ -56,18 +58,18 @@ def test_a_channel_of_one_colour_is_not_divided():
 
 
 @pytest.mark.parametrize("kind", NORMALISATIONS)
-def test_how_images_are_cut_into_blocks_decides_nothing(kind):
+def test_the_result_does_not_depend_on_the_blocks(kind):
     blocks = (PIXELS[first:last] for first, last in ((0, 1), (1, 30), (30, 30), (30, 40)))
-    whole, cut = (
+    one_block, several = (
         compute_normalisation([PIXELS], 1 / 255, kind),
         compute_normalisation(blocks, 1 / 255, kind),
     )
-    np.testing.assert_array_equal(whole.scale, cut.scale)
-    np.testing.assert_array_equal(whole.mean, cut.mean)
+    np.testing.assert_array_equal(one_block.scale, several.scale)
+    np.testing.assert_array_equal(one_block.mean, several.mean)
 
 
 def test_totals_of_many_bright_images_do_not_overflow():
-    """Half of 24 million pixels white: their number times their squares is above 2^64."""
+    """Half of 24 million pixels are white: count times sum of squares exceeds 2^64."""
     block = np.zeros((1000, 28, 28, 1), np.uint8)
     block[::2] = 255
     scale, mean = compute_normalisation([block] * 30, 1 / 255, "channel-mean-sd")
@@ -75,7 +77,7 @@ def test_totals_of_many_bright_images_do_not_overflow():
     np.testing.assert_array_equal(mean, np.array([1], np.float32))
 
 
-def test_no_more_than_a_block_is_in_memory():
+def test_only_one_block_is_in_memory():
     size = 250_000
 
     def blocks():
@@ -99,6 +101,6 @@ def test_no_more_than_a_block_is_in_memory():
         ([PIXELS[:0]], "mean", "blocks must hold at least one image, got none"),
     ],
 )
-def test_what_has_no_normalisation_is_rejected(blocks, kind, message):
+def test_invalid_images_and_kinds_are_rejected(blocks, kind, message):
     with pytest.raises(ValueError, match=f"^compute_normalisation: {message}$"):
         compute_normalisation(blocks, 1 / 255, kind)

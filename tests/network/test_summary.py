@@ -9,7 +9,7 @@ from ffnn_jax.nn import BatchNorm, Conv, Dense, LeakyReLU, ReLU, Residual, Seque
 
 SUMMARY = Network(preset("mnist").layers, (28, 28, 1)).summary()
 
-# The report's Table 2, its input and its loss not counted as layers: layer, type, inputs, outputs,
+# The report's Table 2, without counting input and loss as layers: layer, type, inputs, outputs,
 # filter, bias, number of parameters.
 TABLE_2 = [
     ("", "Input", "", "", "", "", "0"),
@@ -24,12 +24,12 @@ TABLE_2 = [
 ]
 
 
-def test_the_mnist_network_gives_the_reports_table_2():
+def test_the_mnist_summary_is_the_report_s_table_2():
     assert [row.cells()[:7] for row in SUMMARY.rows] == TABLE_2
     assert SUMMARY.parameters == 14_682
 
 
-def test_the_formula_and_the_count_are_of_the_same_arrays():
+def test_the_formula_equals_the_parameter_count():
     for row in SUMMARY.rows:
         if row.formula:
             assert eval(row.formula.replace("×", "*").replace(")", ")*")) == row.parameters
@@ -42,7 +42,7 @@ def test_output_shapes_follow_the_data():
     assert shapes[6:] == [(7, 7, 16), (10,)]
 
 
-def test_flops_of_a_step_are_those_counted_by_hand():
+def test_flops_of_a_step_equal_a_hand_count():
     forward = 2 * (28 * 28 * 16 * 25 + 14 * 14 * 16 * 400 + 784 * 10)
     first_layer = 2 * 28 * 28 * 16 * 25
     assert SUMMARY.forward_flops == forward
@@ -69,7 +69,7 @@ def printed(width):
     return capture.get()
 
 
-def test_a_wide_terminal_shows_every_column_and_a_narrow_one_every_number():
+def test_wide_terminals_show_every_column_and_narrow_ones_every_number():
     for width in (78, 80, 120, 200):
         text = printed(width)
         assert max(map(len, text.splitlines())) <= width
@@ -80,13 +80,13 @@ def test_a_wide_terminal_shows_every_column_and_a_narrow_one_every_number():
     assert "[5×5×16]" in str(SUMMARY)
 
 
-def test_markdown_has_a_line_for_each_layer():
+def test_markdown_has_one_line_per_layer():
     lines = SUMMARY.to_markdown().splitlines()
     assert len(lines) == 2 + len(SUMMARY.rows)
     assert lines[3].startswith("| 1 | Convolutional | 1 | 16 | [5×5×1] |")
 
 
-def test_layers_inside_a_layer_have_rows_and_are_counted_once():
+def test_nested_layers_have_rows_and_are_counted_once():
     inner = (Dense(6), BatchNorm(), ReLU())
     layers = (Dense(4), Residual((Dense(6), Sequential(inner)), (Dense(6, bias=False),)), Dense(3))
     summary = Network(layers, (2, 2, 1)).summary()
@@ -101,7 +101,7 @@ def test_layers_inside_a_layer_have_rows_and_are_counted_once():
     assert summary.backward_flops == 2 * (2 * products - 4 * 4)
 
 
-def test_a_layer_without_a_bias_has_a_formula_without_one():
+def test_the_formula_of_a_layer_without_bias_has_no_bias_term():
     row = Network((Conv(3, 2, bias=False), Dense(2)), (4, 4, 1)).summary().rows[1]
     assert row.cells()[2:7] == ("1", "3", "[2×2×1]", "", "(2×2×1)3 = 12")
 
@@ -111,10 +111,10 @@ class Frozen(Dense):
     """A dense layer that is not trained."""
 
     def params(self, shape):
-        every = super().params(shape)
-        return {name: dataclasses.replace(param, trained=False) for name, param in every.items()}
+        params = super().params(shape)
+        return {name: dataclasses.replace(param, trained=False) for name, param in params.items()}
 
 
-def test_what_is_not_trained_costs_no_gradient_of_its_own():
+def test_frozen_layers_have_no_flops_for_parameter_gradients():
     rows = Network((Frozen(3), Frozen(3), Dense(2), Frozen(4)), (5,)).summary().rows
     assert [row.backward_flops for row in rows[1:5]] == [0, 0, 2 * 3 * 2, 2 * 2 * 4]

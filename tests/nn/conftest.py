@@ -1,4 +1,4 @@
-"""Many small programs are compiled here, and each runs once."""
+"""These tests compile many small programs, each of which runs only once."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What every layer of the package keeps to, and what nesting, state and keys mean."""
+"""The contract of every layer of the package, and the semantics of nesting, state and keys."""
 
 import subprocess
 import sys
@@ -49,8 +49,8 @@ each_layer = pytest.mark.parametrize(
 )
 
 
-def started(layer: Layer, shape: tuple[int, ...], seed: int = 0) -> tuple[Any, Any, Any]:
-    """Parameters, state and a batch of 6 for one layer."""
+def initialised(layer: Layer, shape: tuple[int, ...], seed: int = 0) -> tuple[Any, Any, Any]:
+    """Initial parameters, state and a batch of 6 for one layer."""
     network = Network((layer,), shape)
     params, state = network.init(jax.random.key(seed))
     x = jax.random.normal(jax.random.key(seed + 1), (6, *shape), jnp.float32)
@@ -58,31 +58,33 @@ def started(layer: Layer, shape: tuple[int, ...], seed: int = 0) -> tuple[Any, A
     return params.get(name, {}), state.get(name, {}), x
 
 
-def test_importing_the_layers_leaves_jax_out():
+def test_importing_the_layers_does_not_import_jax():
     code = "import sys, ffnn_jax.nn; print([m for m in ('jax', 'numpy') if m in sys.modules])"
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert ran.stdout.strip() == "[]"
+    process = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert process.stdout.strip() == "[]"
 
 
 @each_layer
 @pytest.mark.parametrize("training", [False, True])
-def test_a_layer_gives_the_shape_that_it_says_and_a_state_like_the_one_it_had(name, training):
+def test_a_layer_returns_its_declared_shape_and_keeps_the_state_s_structure(name, training):
     layer, shape = EXAMPLES[name]
-    params, state, x = started(layer, shape)
+    params, state, x = initialised(layer, shape)
     key = nn.image_keys(jax.random.key(2), 6)
     z, after = layer.apply(params, state, x, training=training, key=key)
     assert z.shape == (6, *layer.output_shape(shape))
     assert z.dtype == x.dtype
-    described = jax.tree.map(lambda a: (a.shape, a.dtype), (state, after))
-    assert described[0] == described[1]
+    before, updated = jax.tree.map(lambda a: (a.shape, a.dtype), (state, after))
+    assert before == updated
     if not training:
         jax.tree.map(np.testing.assert_array_equal, state, after)
 
 
 @each_layer
-def test_in_prediction_an_answer_does_not_depend_on_the_neighbours(name):
+def test_in_prediction_an_output_does_not_depend_on_other_images(name):
     layer, shape = EXAMPLES[name]
-    params, state, x = started(layer, shape)
+    params, state, x = initialised(layer, shape)
     together, _ = layer.apply(params, state, x)
     alone, _ = layer.apply(params, state, x[:1])
     allowed = tolerance("float32", 100)
@@ -90,20 +92,20 @@ def test_in_prediction_an_answer_does_not_depend_on_the_neighbours(name):
 
 
 @each_layer
-def test_a_layer_says_whether_it_mixes_the_batch_in_training(name):
+def test_mixes_batch_is_declared_correctly(name):
     layer, shape = EXAMPLES[name]
-    params, state, x = started(layer, shape)
+    params, state, x = initialised(layer, shape)
     key = nn.image_keys(jax.random.key(2), 6)
     together, _ = layer.apply(params, state, x, training=True, key=key)
     fewer, _ = layer.apply(params, state, x[:4], training=True, key=key[:4])
-    apart = np.abs(np.asarray(together[:4] - fewer)).max()
-    assert (apart > 0.01) == nn.mixes_batch([layer])
+    difference = np.abs(np.asarray(together[:4] - fewer)).max()
+    assert (difference > 0.01) == nn.mixes_batch([layer])
 
 
 @each_layer
-def test_a_layer_says_whether_it_needs_a_key(name):
+def test_needs_key_is_declared_correctly(name):
     layer, shape = EXAMPLES[name]
-    params, state, x = started(layer, shape)
+    params, state, x = initialised(layer, shape)
     outputs = [
         layer.apply(params, state, x, training=True, key=nn.image_keys(jax.random.key(k), 6))[0]
         for k in (2, 3)
@@ -112,7 +114,7 @@ def test_a_layer_says_whether_it_needs_a_key(name):
 
 
 @each_layer
-def test_a_layer_goes_through_json_and_is_written_as_it_was_made(name):
+def test_a_layer_survives_json_and_prints_as_its_constructor_call(name):
     layer, _ = EXAMPLES[name]
     assert layers_from_json(layers_to_json([layer])) == (layer,)
     assert eval(str(layer), dict(LAYERS)) == layer
@@ -120,28 +122,28 @@ def test_a_layer_goes_through_json_and_is_written_as_it_was_made(name):
 
 def test_a_residual_block_is_the_sum_of_its_branches():
     layer = Residual((Dense(4), BatchNorm(), ReLU()), (Dense(4, bias=False),))
-    params, state, x = started(layer, (4,))
+    params, state, x = initialised(layer, (4,))
     z, after = layer.apply(params, state, x, training=True)
     body, shortcut = params["body"], params["shortcut"]
     hidden = dense(x, body["dense_1"]["w"], body["dense_1"]["b"])
     norm = body["batchnorm_2"]
-    normal, mean, _ = batch_norm(hidden, norm["scale"], norm["shift"], 1e-5)
-    carried = dense(x, shortcut["dense_1"]["w"], jnp.zeros(4))
+    normalised, mean, _ = batch_norm(hidden, norm["scale"], norm["shift"], 1e-5)
+    projected = dense(x, shortcut["dense_1"]["w"], jnp.zeros(4))
     allowed = tolerance("float32", 4)
-    np.testing.assert_allclose(z, carried + relu(normal), allowed, allowed)
-    moved = after["body"]["batchnorm_2"]["mean"]
-    np.testing.assert_allclose(moved, 0.1 * mean, allowed, allowed)
+    np.testing.assert_allclose(z, projected + relu(normalised), allowed, allowed)
+    updated = after["body"]["batchnorm_2"]["mean"]
+    np.testing.assert_allclose(updated, 0.1 * mean, allowed, allowed)
 
 
 def test_a_shortcut_without_layers_is_the_identity():
     layer = Residual((Dense(4),))
-    params, state, x = started(layer, (4,))
+    params, state, x = initialised(layer, (4,))
     zero = jax.tree.map(jnp.zeros_like, params)
     np.testing.assert_array_equal(layer.apply(zero, state, x)[0], x)
 
 
 def test_layers_in_a_chain_and_in_branches_draw_differently():
-    """Two dropouts of one image, one after another and side by side."""
+    """Two dropouts of one image, in sequence and in parallel."""
     x = jnp.ones((1, 1000))
     both = Residual((Dropout(0.5),), (Dropout(0.5),))
     z, _ = both.apply({}, {}, x, training=True, key=nn.image_keys(jax.random.key(0), 1))
@@ -151,21 +153,21 @@ def test_layers_in_a_chain_and_in_branches_draw_differently():
     assert 0.15 < np.mean(np.asarray(z) > 0) < 0.35
 
 
-def test_a_mask_is_of_the_position_whatever_the_cut():
+def test_a_mask_does_not_depend_on_how_the_batch_is_split():
     layer, x = Dropout(0.5), jnp.ones((6, 50))
     keys = nn.image_keys(jax.random.key(0), 6)
     whole, _ = layer.apply({}, {}, x, training=True, key=keys)
-    for cut in (1, 2, 3):
+    for size in (1, 2, 3):
         parts = [
-            layer.apply({}, {}, x[at : at + cut], training=True, key=keys[at : at + cut])[0]
-            for at in range(0, 6, cut)
+            layer.apply({}, {}, x[i : i + size], training=True, key=keys[i : i + size])[0]
+            for i in range(0, 6, size)
         ]
         np.testing.assert_array_equal(np.concatenate(parts), whole)
     assert len({row.tobytes() for row in np.asarray(whole)}) == 6
 
 
 @pytest.mark.parametrize(("rate", "expected"), [(0.0, 1.0), (1.0, 0.0)])
-def test_the_ends_of_a_rate(rate, expected):
+def test_dropout_rates_0_and_1_keep_everything_and_nothing(rate, expected):
     z, _ = Dropout(rate).apply({}, {}, jnp.ones((2, 9)), training=True, key=jax.random.key(0))
     np.testing.assert_array_equal(z, np.full((2, 9), expected))
 
@@ -178,32 +180,32 @@ def test_dropout_keeps_the_mean_and_needs_a_key():
         Dropout(0.25).apply({}, {}, x, training=True)
 
 
-def test_keys_may_be_of_the_old_kind():
+def test_old_style_keys_are_accepted():
     keys = [nn.image_keys(key, 3) for key in (jax.random.key(5), jax.random.PRNGKey(5))]
     new, old = map(jax.random.key_data, keys)
     np.testing.assert_array_equal(new, old)
 
 
-def test_no_gradient_goes_through_the_state():
+def test_no_gradient_flows_through_the_state():
     layer = BatchNorm()
-    params, state, x = started(layer, (3,))
+    params, state, x = initialised(layer, (3,))
 
-    def of_the_state(x):
+    def sum_of_state(x):
         _, after = layer.apply(params, state, x, training=True)
         return sum(jnp.sum(leaf) for leaf in jax.tree.leaves(after))
 
-    np.testing.assert_array_equal(jax.grad(of_the_state)(x), jnp.zeros_like(x))
+    np.testing.assert_array_equal(jax.grad(sum_of_state)(x), jnp.zeros_like(x))
 
 
-def test_the_running_variance_is_of_biased_variances():
+def test_the_running_variance_averages_biased_variances():
     layer = BatchNorm(momentum=0.75)
-    params, state, x = started(layer, (3,))
+    params, state, x = initialised(layer, (3,))
     _, after = layer.apply(params, state, x, training=True)
     biased = np.asarray(x, np.float64).var(axis=0)
     np.testing.assert_allclose(after["variance"], 0.75 + 0.25 * biased, rtol=1e-6)
 
 
-def test_scale_and_shift_of_a_batch_norm_do_not_decay():
+def test_weight_decay_excludes_batch_norm_scale_and_shift():
     decayed = Network((Dense(3), BatchNorm()), (2,)).param_attribute("decayed")
     assert decayed == {
         "dense_1": {"w": True, "b": True},
@@ -211,16 +213,16 @@ def test_scale_and_shift_of_a_batch_norm_do_not_decay():
     }
 
 
-def test_a_layer_without_a_bias_has_none_and_adds_none():
+def test_a_layer_without_bias_has_no_bias_and_adds_none():
     for layer, shape in ((Conv(2, 3, bias=False), (4, 4, 1)), (Dense(2, bias=False), (3,))):
-        params, state, x = started(layer, shape)
+        params, state, x = initialised(layer, shape)
         assert set(params) == {"w"}
         np.testing.assert_array_equal(layer.apply(params, state, 0 * x)[0].max(), 0)
 
 
-def test_a_projection_of_every_token_is_that_of_each_alone():
+def test_projecting_all_tokens_equals_projecting_each_alone():
     layer = Dense(5, flatten=False)
-    params, state, x = started(layer, (7, 3))
+    params, state, x = initialised(layer, (7, 3))
     z, _ = layer.apply(params, state, x)
     assert params["w"].shape == (3, 5)
     each = [dense(x[:, t], params["w"], params["b"]) for t in range(7)]
@@ -240,7 +242,7 @@ def test_a_projection_of_every_token_is_that_of_each_alone():
         (lambda: Dense(3, bias=1), "bias must be True or False"),  # type: ignore
         (
             lambda: Network((Residual((Dense(3),)),), (4,)),
-            r"layer 1, Residual\(body=\(Dense\(units=3\),\)\): the body gives \(3,\), the shortcut",
+            r"layer 1, Residual\(body=\(Dense\(units=3\),\)\): the body's output shape is \(3,\)",
         ),
         (
             lambda: Network((Sequential((ReLU(), MaxPool())),), (4,)),
@@ -248,6 +250,6 @@ def test_a_projection_of_every_token_is_that_of_each_alone():
         ),
     ],
 )
-def test_a_layer_that_does_not_fit_is_rejected_in_one_line(make, message):
+def test_invalid_layers_are_rejected_with_a_message(make, message):
     with pytest.raises(UserError, match=message):
         make()

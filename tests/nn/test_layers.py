@@ -1,4 +1,4 @@
-"""Layer configurations: shapes, parameters and initial weights, and what is rejected."""
+"""Layer configurations: shapes, parameters, initial weights, and rejected values."""
 
 import math
 from typing import Any
@@ -24,7 +24,7 @@ IMAGE = (28, 28, 1)
 
 
 @pytest.mark.parametrize(
-    ("layer", "shape", "out"),
+    ("layer", "shape", "expected"),
     [
         (Conv(4, 5), (28, 27, 3), (28, 27, 4)),
         (Conv(4, 5, "SAME", 2), (28, 27, 3), (14, 14, 4)),
@@ -49,11 +49,11 @@ IMAGE = (28, 28, 1)
         (Dense(10), (9,), (10,)),
     ],
 )
-def test_the_output_has_the_shape_of_the_rule(layer: Layer, shape: Any, out: Any):
-    assert layer.output_shape(shape) == out
+def test_output_shapes_follow_the_formula(layer: Layer, shape: Any, expected: Any):
+    assert layer.output_shape(shape) == expected
 
 
-def test_shapes_run_through_the_report_s_network():
+def test_shapes_through_the_report_s_network():
     shapes = shapes_through(MNIST, IMAGE)
     assert shapes == [
         IMAGE, (28, 28, 16), (28, 28, 16), (14, 14, 16), (14, 14, 16), (14, 14, 16), (7, 7, 16),
@@ -70,17 +70,17 @@ def test_the_report_s_mnist_network_has_14682_parameters():
     assert sum(counts) == 14_682
 
 
-def test_the_first_convolution_starts_as_if_it_had_three_channels():
+def test_the_first_convolution_is_initialised_as_if_it_had_three_channels():
     first, second, last = (layer for layer in MNIST if isinstance(layer, Conv | Dense))
     assert first.params(IMAGE)["w"].init == Normal(1 / math.sqrt(75 / 2))
     assert second.params((14, 14, 16))["w"].init == Normal(1 / math.sqrt(25 * 16 / 2))
     assert last.params((7, 7, 16))["w"].init == Normal(1 / math.sqrt(784 / 2))
 
 
-def test_the_initial_scale_multiplies_the_deviation():
-    start = Dense(3, init_scale=0.1).params((8,))["w"].init
-    assert isinstance(start, Normal)
-    assert start.stddev == pytest.approx(0.05, rel=1e-15)
+def test_init_scale_multiplies_the_deviation():
+    init = Dense(3, init_scale=0.1).params((8,))["w"].init
+    assert isinstance(init, Normal)
+    assert init.stddev == pytest.approx(0.05, rel=1e-15)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_the_initial_scale_multiplies_the_deviation():
         ),
     ],
 )
-def test_a_misfit_is_named_by_number_and_input_shape(layers: Any, message: str):
+def test_a_layer_that_does_not_fit_is_named_by_number_and_input_shape(layers: Any, message: str):
     with pytest.raises(UserError) as caught:
         shapes_through(layers, (8, 6, 1))
     assert str(caught.value) == message
@@ -129,7 +129,7 @@ def test_a_misfit_is_named_by_number_and_input_shape(layers: Any, message: str):
         (Dense, "units", {}),
     ],
 )
-def test_a_size_that_is_no_size_is_rejected(kind: Any, field: str, rest: Any, bad: Any):
+def test_invalid_sizes_are_rejected(kind: Any, field: str, rest: Any, bad: Any):
     with pytest.raises(UserError) as caught:
         kind(**{field: bad}, **rest)
     assert str(caught.value).endswith(f"{field} must be an integer of at least 1")
@@ -137,7 +137,7 @@ def test_a_size_that_is_no_size_is_rejected(kind: Any, field: str, rest: Any, ba
 
 
 @pytest.mark.parametrize("bad", [-1, 1.5, True, "same", [2], None])
-def test_a_padding_that_is_no_padding_is_rejected(bad: Any):
+def test_invalid_paddings_are_rejected(bad: Any):
     with pytest.raises(UserError, match='padding must be "SAME", "VALID" or at least 0'):
         Conv(4, 5, bad)
 
@@ -149,36 +149,36 @@ def test_a_padding_that_is_no_padding_is_rejected(bad: Any):
         *(("init_fan_in", bad) for bad in (-1, 0, 2.5, True, "1")),
     ],
 )
-def test_an_initialisation_that_is_no_number_is_rejected(field: str, bad: Any):
+def test_invalid_initialisation_settings_are_rejected(field: str, bad: Any):
     fields: dict[str, Any] = {field: bad}
     with pytest.raises(UserError, match=f"{field} must be"):
         Dense(3, **fields)
 
 
 @pytest.mark.parametrize("bad", [-0.01, 1, 1.0, math.nan, math.inf, True, False, "0.1", None])
-def test_a_slope_that_is_no_slope_is_rejected(bad: Any):
+def test_invalid_slopes_are_rejected(bad: Any):
     with pytest.raises(UserError) as caught:
         LeakyReLU(bad)
-    told = f"LeakyReLU(slope={bad!r}): slope must be a number of at least 0 and below 1"
-    assert str(caught.value) == told
+    expected = f"LeakyReLU(slope={bad!r}): slope must be a number of at least 0 and below 1"
+    assert str(caught.value) == expected
 
 
 @pytest.mark.parametrize("name", ["RELU", *map(str.lower, LAYERS)])
-def test_a_layer_type_in_another_case_finds_its_own(name: str):
+def test_a_layer_type_in_the_wrong_case_gets_a_suggestion(name: str):
     with pytest.raises(UserError) as caught:
         layers_from_json([{"type": name}])
-    own = {kind.lower(): kind for kind in LAYERS}
-    assert str(caught.value).endswith(f"did you mean {own[name.lower()]}?")
+    names = {name.lower(): name for name in LAYERS}
+    assert str(caught.value).endswith(f"did you mean {names[name.lower()]}?")
 
 
-def test_a_layer_without_a_type_is_told_so():
+def test_a_layer_without_a_type_is_rejected():
     with pytest.raises(UserError) as caught:
         layers_from_json([{"units": 3}])
     assert "type" in str(caught.value)
     assert "did you mean" not in str(caught.value)
 
 
-def test_layers_go_through_json_and_back():
+def test_layers_survive_a_json_round_trip():
     layers = (
         Conv(3, 5, 2, 4), Conv(3, 5, "VALID", init_scale=0.1), ReLU(), MaxPool(3),
         Dense(9, init_fan_in=4), LeakyReLU(), LeakyReLU(0), LeakyReLU(0.3), Sigmoid(),
@@ -187,7 +187,7 @@ def test_layers_go_through_json_and_back():
 
 
 @pytest.mark.parametrize(
-    ("described", "message"),
+    ("config", "message"),
     [
         (
             {"type": "Maxpooling"},
@@ -201,13 +201,13 @@ def test_layers_go_through_json_and_back():
         ({"type": "Dense", "units": 0}, "Dense(units=0): units must be an integer of"),
     ],
 )
-def test_json_that_is_no_layer_is_rejected(described: Any, message: str):
+def test_json_of_an_invalid_layer_is_rejected(config: Any, message: str):
     with pytest.raises(UserError) as caught:
-        layers_from_json([described])
+        layers_from_json([config])
     assert str(caught.value).startswith(message)
 
 
-@pytest.mark.parametrize("described", [5, None, "Dense", ["Dense"], [5]])
-def test_json_that_lists_no_layers_is_rejected(described: Any):
+@pytest.mark.parametrize("config", [5, None, "Dense", ["Dense"], [5]])
+def test_json_that_is_not_a_list_of_layers_is_rejected(config: Any):
     with pytest.raises(UserError):
-        layers_from_json(described)
+        layers_from_json(config)

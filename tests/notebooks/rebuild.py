@@ -1,6 +1,6 @@
-"""Rewrites each notebooks/*.ipynb from its .py, executed: ``python tests/notebooks/rebuild.py``.
+"""Executes each notebooks/*.py and writes its .ipynb: ``python tests/notebooks/rebuild.py``.
 
-What one machine or one run would leave behind (timings, versions, random ids) is left out.
+Traces of a single machine or run (timings, versions, random ids) are left out.
 """
 
 import sys
@@ -14,7 +14,7 @@ FOLDER = Path(__file__).parents[2] / "notebooks"
 
 
 def rebuild(source: Path) -> None:
-    """Executes the notebook of one .py file in a fresh kernel and writes its .ipynb."""
+    """Executes a notebook from its .py file in a fresh kernel and writes its .ipynb."""
     notebook = jupytext.read(source)
     resources = {"metadata": {"path": str(FOLDER)}}
     client = NotebookClient(

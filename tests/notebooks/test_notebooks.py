@@ -1,7 +1,7 @@
-"""The notebooks run, and what is committed of them is what they say.
+"""The notebooks run, and the committed .ipynb files match their .py sources.
 
-Every notebooks/*.py is found by itself. After an edit, ``python tests/notebooks/rebuild.py``
-makes the .ipynb anew.
+Every notebooks/*.py is collected automatically. After an edit, rebuild the .ipynb files with
+``python tests/notebooks/rebuild.py``.
 """
 
 from pathlib import Path
@@ -13,14 +13,14 @@ from nbclient import NotebookClient
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 SOURCES = sorted(FOLDER.glob("*.py"))
-MOST_BYTES = 300_000
+MAX_BYTES = 300_000
 
 RUN_BY_DEFAULT = {"04_momentum", "06_pooling", "08_cifar10"}
 
 each_notebook = pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
 
 
-def executed(source):
+def read_ipynb(source):
     return nbformat.read(source.with_suffix(".ipynb"), as_version=4)
 
 
@@ -32,19 +32,19 @@ def outputs(notebook):
     return [output for cell in code_cells(notebook) for output in cell.outputs]
 
 
-def test_there_are_notebooks_and_each_has_both_forms():
+def test_every_notebook_has_a_py_and_an_ipynb():
     assert SOURCES
     assert [path.stem for path in sorted(FOLDER.glob("*.ipynb"))] == [p.stem for p in SOURCES]
 
 
 @each_notebook
 def test_py_and_ipynb_have_the_same_cells(source):
-    written, run = jupytext.read(source), executed(source)
-    assert [(cell.cell_type, cell.source) for cell in run.cells] == [
-        (cell.cell_type, cell.source) for cell in written.cells
+    py, ipynb = jupytext.read(source), read_ipynb(source)
+    assert [(cell.cell_type, cell.source) for cell in ipynb.cells] == [
+        (cell.cell_type, cell.source) for cell in py.cells
     ]
     formats = "ipynb,py:percent"
-    assert written.metadata.jupytext.formats == run.metadata.jupytext.formats == formats
+    assert py.metadata.jupytext.formats == ipynb.metadata.jupytext.formats == formats
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_py_and_ipynb_have_the_same_cells(source):
     ],
     ids=lambda path: path.stem,
 )
-def test_it_runs_in_a_fresh_kernel(source, monkeypatch):
+def test_the_py_runs_in_a_fresh_kernel(source, monkeypatch):
     monkeypatch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")  # compiling takes longer than running
     notebook = jupytext.read(source)
     resources = {"metadata": {"path": str(FOLDER)}}
@@ -64,8 +64,8 @@ def test_it_runs_in_a_fresh_kernel(source, monkeypatch):
 
 
 @each_notebook
-def test_the_ipynb_was_run_from_top_to_bottom_without_complaint(source):
-    notebook = executed(source)
+def test_the_ipynb_was_run_from_top_to_bottom_without_errors_or_warnings(source):
+    notebook = read_ipynb(source)
     counts = [cell.execution_count for cell in code_cells(notebook)]
     assert counts == list(range(1, len(counts) + 1))
     assert not [output for output in outputs(notebook) if output.output_type == "error"]
@@ -73,14 +73,14 @@ def test_the_ipynb_was_run_from_top_to_bottom_without_complaint(source):
 
 
 @each_notebook
-def test_the_ipynb_is_small_and_holds_a_picture(source):
-    assert source.with_suffix(".ipynb").stat().st_size < MOST_BYTES
-    assert [o for o in outputs(executed(source)) if "image/png" in o.get("data", {})]
+def test_the_ipynb_is_small_and_contains_a_figure(source):
+    assert source.with_suffix(".ipynb").stat().st_size < MAX_BYTES
+    assert [o for o in outputs(read_ipynb(source)) if "image/png" in o.get("data", {})]
 
 
 @each_notebook
-def test_the_ipynb_keeps_nothing_of_the_machine(source):
-    notebook = executed(source)
+def test_the_ipynb_contains_no_trace_of_the_machine(source):
+    notebook = read_ipynb(source)
     assert notebook.metadata.kernelspec.name == "python3"
     assert notebook.metadata.language_info == {"name": "python"}
     assert not [cell for cell in notebook.cells if "execution" in cell.metadata]

@@ -1,4 +1,4 @@
-"""Every test of the mathematics runs with float64 at hand."""
+"""Every test of the mathematics runs with float64 enabled."""
 
 import pytest
 

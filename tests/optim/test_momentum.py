@@ -12,7 +12,7 @@ from tests.tolerances import SAME_ARITHMETIC, tolerance
 
 
 def momentum(*options: Any) -> Any:
-    """The rule itself; only its annotations, optax's unions of every tree, are forgotten."""
+    """The rule itself, without its annotations (optax's unions over trees)."""
     return optim.momentum(*options)
 
 
@@ -26,7 +26,7 @@ def decaying() -> optax.Schedule:
 
 
 def chained(alpha: optax.ScalarOrSchedule, mu: float, decay: float) -> optax.GradientTransformation:
-    """What the equations (24) and (25) are in optax's words."""
+    """Equations (24) and (25) as a chain of optax transformations."""
     return optax.chain(
         optax.ema(mu, debias=False),
         optax.add_decayed_weights(decay),
@@ -35,7 +35,7 @@ def chained(alpha: optax.ScalarOrSchedule, mu: float, decay: float) -> optax.Gra
 
 
 def trajectory(rule: optax.GradientTransformation, steps: int = 200) -> Any:
-    """The parameters after every step on a quadratic that changes from step to step."""
+    """The parameters after each step on a quadratic that changes at every step."""
 
     def step(carry: Any, target: Any) -> Any:
         w, state = carry
@@ -49,9 +49,9 @@ def trajectory(rule: optax.GradientTransformation, steps: int = 200) -> Any:
     return jax.jit(lambda w: jax.lax.scan(step, (w, rule.init(w)), targets)[1])(params())
 
 
-def farthest(a: Any, b: Any) -> float:
-    apart = jax.tree.map(lambda a, b: jnp.max(jnp.abs(a - b)), a, b)
-    return float(max(jax.tree.leaves(apart)))
+def max_difference(a: Any, b: Any) -> float:
+    differences = jax.tree.map(lambda a, b: jnp.max(jnp.abs(a - b)), a, b)
+    return float(max(jax.tree.leaves(differences)))
 
 
 def test_moving_average_24_and_step_25_worked_by_hand():
@@ -68,57 +68,57 @@ def test_moving_average_24_and_step_25_worked_by_hand():
 def test_equals_optax_over_200_steps(alpha, decay):
     """(24) and (25)."""
     ours, theirs = trajectory(momentum(alpha, 0.9, decay)), trajectory(chained(alpha, 0.9, decay))
-    assert farthest(ours, theirs) <= SAME_ARITHMETIC
+    assert max_difference(ours, theirs) <= SAME_ARITHMETIC
 
 
-def test_weight_decay_25_stands_outside_the_moving_average():
+def test_weight_decay_25_is_outside_the_moving_average():
     inside = optax.chain(
         optax.add_decayed_weights(0.05),
         optax.ema(0.9, debias=False),
         optax.scale_by_learning_rate(0.1),
     )
     ours = trajectory(momentum(0.1, 0.9, 0.05))
-    assert farthest(ours, trajectory(chained(0.1, 0.9, 0.05))) <= SAME_ARITHMETIC
-    assert farthest(ours, trajectory(inside)) > 1e6 * SAME_ARITHMETIC
+    assert max_difference(ours, trajectory(chained(0.1, 0.9, 0.05))) <= SAME_ARITHMETIC
+    assert max_difference(ours, trajectory(inside)) > 1e6 * SAME_ARITHMETIC
 
 
 def test_weight_decay_25_does_not_enter_the_state():
     w, g = params(), jax.tree.map(jnp.ones_like, params())
     states = [momentum(0.1, 0.9, decay) for decay in (0.0, 0.05)]
     plain, decayed = (rule.update(g, rule.init(w), w)[1] for rule in states)
-    assert farthest(plain.m, decayed.m) == 0
+    assert max_difference(plain.m, decayed.m) == 0
 
 
 def test_weight_decay_25_reaches_the_biases_too():
     zero = jax.tree.map(jnp.zeros_like, params())
     rule = momentum(0.5, 0.9, 0.25)
     updates, _ = rule.update(zero, rule.init(params()), params())
-    assert farthest(updates, jax.tree.map(lambda w: -0.125 * w, params())) <= SAME_ARITHMETIC
+    assert max_difference(updates, jax.tree.map(lambda w: -0.125 * w, params())) <= SAME_ARITHMETIC
 
 
 @pytest.mark.parametrize("mu", [0.0, 0.5, 0.9])
-def test_the_first_step_24_is_one_less_mu_of_plain_descent(mu):
-    """The second option is mu; the third, left out, is no decay."""
+def test_the_first_step_24_is_plain_descent_times_one_minus_mu(mu):
+    """The second option is mu; the third defaults to no decay."""
     w, g = params(), jax.tree.map(jnp.cos, params())
     updates, _ = momentum(0.1, mu).update(g, momentum(0.1, mu).init(w), w)
     expected = jax.tree.map(lambda g: -0.1 * (1 - mu) * g, g)
-    assert farthest(updates, expected) <= SAME_ARITHMETIC
+    assert max_difference(updates, expected) <= SAME_ARITHMETIC
 
 
 def test_defaults_are_mu_0_9_and_no_decay():
-    assert farthest(trajectory(momentum(0.1), 5), trajectory(momentum(0.1, 0.9, 0.0), 5)) == 0
+    assert max_difference(trajectory(momentum(0.1), 5), trajectory(momentum(0.1, 0.9, 0.0), 5)) == 0
 
 
 def test_state_24_starts_at_zero_and_counts_in_int32():
     state = momentum(0.1).init(params())
     assert isinstance(state, MomentumState)
     assert state.step.dtype == jnp.int32 and state.step.item() == 0
-    assert farthest(state.m, jax.tree.map(jnp.zeros_like, params())) == 0
+    assert max_difference(state.m, jax.tree.map(jnp.zeros_like, params())) == 0
     _, state = momentum(0.1).update(params(), state, params())
     assert state.step.dtype == jnp.int32 and state.step.item() == 1
 
 
-def test_a_schedule_is_given_the_number_of_updates_so_far():
+def test_a_schedule_receives_the_number_of_updates_so_far():
     rule = momentum(lambda count: jnp.array([3.0, 5.0])[count], 0.0)
     w = {"w": jnp.array(1.0)}
     first, state = rule.update(w, rule.init(w), w)
@@ -129,7 +129,7 @@ def test_a_schedule_is_given_the_number_of_updates_so_far():
 def test_gradient_of_the_decay_loss_25_is_lambda_w():
     assert decay_loss({"w": jnp.array([3.0, 4.0])}, 0.5).item() == 6.25
     gradient = jax.grad(decay_loss)(params(), 0.05)
-    assert farthest(gradient, jax.tree.map(lambda w: 0.05 * w, params())) <= SAME_ARITHMETIC
+    assert max_difference(gradient, jax.tree.map(lambda w: 0.05 * w, params())) <= SAME_ARITHMETIC
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float64"])
@@ -141,8 +141,8 @@ def test_updates_and_state_have_the_dtype_of_the_parameters(dtype, alpha):
     assert {leaf.dtype.name for leaf in jax.tree.leaves((updates, state.m))} == {dtype}
     wide = jax.tree.map(lambda a: a.astype("float64"), w)
     expected, _ = rule.update(wide, rule.init(wide), wide)
-    near = jax.tree.map(lambda a: a.astype("float64"), updates)
-    assert farthest(near, expected) <= tolerance(dtype)
+    actual = jax.tree.map(lambda a: a.astype("float64"), updates)
+    assert max_difference(actual, expected) <= tolerance(dtype)
 
 
 @pytest.mark.parametrize("mu", [-0.1, 1.0, float("nan")])

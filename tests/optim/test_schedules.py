@@ -14,24 +14,24 @@ def rates(peak: float, steps: int) -> np.ndarray:
 
 
 def test_triangular_schedule_1_worked_by_hand():
-    found = rates(0.5, 10)
-    expected = [0.25, 0.5, 0.5, *(0.5 * left / 8 for left in (7, 6, 5, 4, 3, 2, 1))]
-    np.testing.assert_allclose(found, expected, rtol=SAME_ARITHMETIC)
+    actual = rates(0.5, 10)
+    expected = [0.25, 0.5, 0.5, *(0.5 * remaining / 8 for remaining in (7, 6, 5, 4, 3, 2, 1))]
+    np.testing.assert_allclose(actual, expected, rtol=SAME_ARITHMETIC)
 
 
 @pytest.mark.parametrize("steps", [5, 7, 100, 5000])
-def test_triangular_schedule_1_is_a_line_through_its_corners(steps):
+def test_triangular_schedule_1_is_linear_between_its_corners(steps):
     rising = -(-steps // 5)
     corners = [-1, rising - 1, rising, steps]
     expected = np.interp(np.arange(steps), corners, [0, 0.3, 0.3, 0])
     np.testing.assert_allclose(rates(0.3, steps), expected, rtol=tolerance("float32"))
 
 
-def test_one_update_has_the_peak():
+def test_a_single_update_has_the_peak_rate():
     assert rates(0.25, 1) == [0.25]
 
 
-def test_the_rate_reaches_the_update():
+def test_the_rate_scales_the_update():
     rule: Any = momentum(triangular(0.5, 10), 0.0)
     w = {"w": jnp.array(2.0)}
     updates, state = rule.update(w, rule.init(w), w)
@@ -40,6 +40,6 @@ def test_the_rate_reaches_the_update():
     assert updates["w"].item() == -1.0
 
 
-def test_no_updates_are_rejected():
+def test_zero_steps_are_rejected():
     with pytest.raises(ValueError, match="triangular: steps must be at least 1, got 0"):
         triangular(0.1, 0)

@@ -1,4 +1,4 @@
-"""A contact sheet shows every class by name, number and first images."""
+"""A contact sheet shows the name, image count and first images of every class."""
 
 from pathlib import Path
 
@@ -29,18 +29,18 @@ def shown(axes: Axes) -> np.ndarray:
     return np.asarray(axes.images[0].get_array())
 
 
-@pytest.mark.parametrize(("classes", "each"), [(1, 10), (3, 10), (20, 10), (21, 3), (100, 3)])
-def test_every_class_has_its_panel_with_its_name_and_count(classes: int, each: int):
+@pytest.mark.parametrize(("classes", "per_class"), [(1, 10), (3, 10), (20, 10), (21, 3), (100, 3)])
+def test_every_class_has_its_panel_with_its_name_and_count(classes: int, per_class: int):
     labels = DRAW.integers(0, classes, 12 * classes)
     _, figure = sheet(labels, classes)
     counts = np.bincount(labels, minlength=classes)
-    said = [axes.texts[0].get_text() for axes in strips(figure)]
-    assert said == [f"class {number}\n{count}" for number, count in enumerate(counts)]
-    assert {shown(axes).shape for axes in strips(figure)} == {(5, each * 5 - 1)}
+    texts = [axes.texts[0].get_text() for axes in strips(figure)]
+    assert texts == [f"class {number}\n{count}" for number, count in enumerate(counts)]
+    assert {shown(axes).shape for axes in strips(figure)} == {(5, per_class * 5 - 1)}
     assert figure.get_suptitle() == "toy/train"
 
 
-def test_a_count_above_a_thousand_has_its_comma():
+def test_a_count_above_a_thousand_has_a_comma():
     _, figure = sheet(np.zeros(1234, int), 1)
     assert strips(figure)[0].texts[0].get_text() == "class 0\n1,234"
 
@@ -50,13 +50,13 @@ def test_a_panel_shows_the_first_images_of_its_class_side_by_side(channels: int,
     images, figure = sheet(np.arange(36) % 3, 3, channels)
     for number, axes in enumerate(strips(figure)):
         strip = shown(axes).reshape(5, 49, channels)
-        for place, image in enumerate(images[number::3][:10]):
-            assert np.array_equal(strip[:, 5 * place : 5 * place + 4], image)
+        for position, image in enumerate(images[number::3][:10]):
+            assert np.array_equal(strip[:, 5 * position : 5 * position + 4], image)
         assert np.all(strip[:, 4::5] == white)
 
 
 @pytest.mark.parametrize(("channels", "white"), [(1, 0), (3, 255)])
-def test_a_class_with_few_images_or_none_is_white_where_they_lack(channels: int, white: int):
+def test_a_class_with_few_or_no_images_is_padded_with_white(channels: int, white: int):
     images, figure = sheet(np.array([2, 0, 2]), 3, channels)
     first, second, third = (shown(axes).reshape(5, 49, channels) for axes in strips(figure))
     assert np.array_equal(first[:, :4], images[1])
@@ -66,7 +66,7 @@ def test_a_class_with_few_images_or_none_is_white_where_they_lack(channels: int,
     assert strips(figure)[1].texts[0].get_text() == "class 1\n0"
 
 
-def test_white_is_white_in_both(tmp_path: Path):
+def test_padding_is_white_in_grey_and_in_colour(tmp_path: Path):
     for channels in (1, 3):
         _, figure = sheet(np.zeros(0, int), 2, channels)
         save_figure(figure, tmp_path / "sheet.png")
@@ -76,8 +76,8 @@ def test_white_is_white_in_both(tmp_path: Path):
         assert right.min() == 255
 
 
-def test_a_sheet_of_100_classes_is_drawn_without_complaint(tmp_path: Path):
-    """Warnings are errors here, those of the layout too."""
+def test_a_sheet_of_100_classes_is_drawn_without_warnings(tmp_path: Path):
+    """Warnings are errors here, including those of the layout."""
     _, figure = sheet(np.arange(100), 100, 3)
     save_figure(figure, tmp_path / "sheet.png")
     assert (tmp_path / "sheet.png").stat().st_size > 10_000
@@ -86,8 +86,8 @@ def test_a_sheet_of_100_classes_is_drawn_without_complaint(tmp_path: Path):
 def test_a_class_name_is_drawn_as_it_is_written():
     images = np.zeros((1, 5, 4, 1), np.uint8)
     figure = draw_contact_sheet(images, np.zeros(1, int), ["a_b {} \\ &"], "title")
-    assert strips_of(figure) == ["a_b {} \\ &\n1"]
+    assert texts_of(figure) == ["a_b {} \\ &\n1"]
 
 
-def strips_of(figure: Figure) -> list[str]:
+def texts_of(figure: Figure) -> list[str]:
     return [text.get_text() for axes in figure.axes for text in axes.texts]

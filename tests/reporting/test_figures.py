@@ -1,4 +1,4 @@
-"""Figures say what the numbers say."""
+"""Figures show the numbers they are given."""
 
 import io
 import math
@@ -57,14 +57,14 @@ def test_the_confusion_figure_has_each_count_at_its_column_and_row():
     assert [label.get_text() for label in axes.get_xticklabels()] == list(NAMES)
 
 
-def test_the_confusion_figure_colours_the_mistakes_alone():
+def test_the_confusion_figure_colours_only_errors():
     coloured = shown(draw_confusion(CONFUSION, NAMES).axes[0])
-    mistakes = CONFUSION.astype(float)
-    np.fill_diagonal(mistakes, math.nan)
-    np.testing.assert_array_equal(coloured, mistakes)
+    errors = CONFUSION.astype(float)
+    np.fill_diagonal(errors, math.nan)
+    np.testing.assert_array_equal(coloured, errors)
 
 
-def test_a_confusion_matrix_without_mistakes_is_drawn():
+def test_a_confusion_matrix_without_errors_is_drawn():
     axes = draw_confusion(np.diag([4, 5, 6]), NAMES).axes[0]
     assert sorted(text.get_text() for text in axes.texts) == ["0"] * 6 + ["4", "5", "6"]
 
@@ -90,14 +90,14 @@ def test_predictions_are_drawn_under_their_captions():
     np.testing.assert_array_equal([shown(axes) for axes in panels], images[..., 0])
 
 
-def test_no_more_than_16_misclassified_images_are_drawn():
+def test_at_most_16_misclassified_images_are_drawn():
     true = np.zeros(20, int)
     images = np.arange(20, dtype=np.uint8)[:, None, None, None].repeat(4, 1).repeat(4, 2)
     panels = panels_with_images(draw_misclassified(images, true, true + 1, NAMES))
     assert [shown(axes)[0, 0] for axes in panels] == list(range(16))
 
 
-def test_no_misclassified_image_is_said_in_words():
+def test_the_title_reports_no_misclassified_images():
     none = np.zeros(0, int)
     figure = draw_misclassified(np.zeros((0, 4, 4, 1), np.uint8), none, none, NAMES)
     assert figure.get_suptitle() == "No image is misclassified"
@@ -128,7 +128,7 @@ def test_colour_filters_share_one_scale_with_grey_for_zero():
     assert (first[0, 0].tolist(), second[0, 0].tolist()) == ([0.5] * 3, [0.5] * 3)
 
 
-def test_curves_of_one_seed_are_its_history():
+def test_curves_of_one_seed_show_its_history():
     lines = history([3], [10, 20, 30])
     left, right = draw_curves(lines).axes
     (loss,), (accuracy, validation) = left.lines, right.lines
@@ -136,15 +136,15 @@ def test_curves_of_one_seed_are_its_history():
         (loss, "loss"), (accuracy, "accuracy"), (validation, "validation_accuracy"),
     ):  # fmt: skip
         np.testing.assert_array_equal(line.get_xdata(), [10, 20, 30])
-        np.testing.assert_array_equal(line.get_ydata(), [row[key] for row in lines])
+        np.testing.assert_array_equal(line.get_ydata(), [record[key] for record in lines])
     assert "mean" not in str(loss.get_label())
 
 
-def test_curves_of_several_seeds_are_each_seed_and_their_mean():
+def test_curves_of_several_seeds_show_each_seed_and_the_mean():
     lines = history([4, 6], [10, 20, 30])
     left, right = draw_curves(lines).axes
     *seeds, mean = left.lines
-    by_seed = [[row["loss"] for row in lines if row["seed"] == seed] for seed in (4, 6)]
+    by_seed = [[record["loss"] for record in lines if record["seed"] == seed] for seed in (4, 6)]
     np.testing.assert_array_equal([line.get_ydata() for line in seeds], by_seed)
     np.testing.assert_array_equal(mean.get_ydata(), np.mean(by_seed, axis=0))
     assert str(mean.get_label()).endswith("mean of 2")
@@ -175,7 +175,7 @@ def test_a_saved_figure_is_the_same_file_each_time(tmp_path: Path):
     assert paths[0].read_bytes() == paths[1].read_bytes()
 
 
-def test_a_notebook_shows_a_figure_without_being_told():
+def test_a_figure_displays_itself_in_a_notebook():
     from IPython.core.formatters import PNGFormatter
 
     shown = PNGFormatter()(draw_confusion(CONFUSION, NAMES))
@@ -184,7 +184,7 @@ def test_a_notebook_shows_a_figure_without_being_told():
         assert image.format == "PNG"
 
 
-def test_a_dollar_sign_in_a_name_begins_no_formula(tmp_path):
+def test_a_dollar_sign_in_a_name_is_drawn_literally(tmp_path):
     names = [r"$\frac$", "b$", "c"]
     confusion = np.array([[3, 1, 0], [0, 2, 0], [1, 0, 4]])
     images, labels = np.zeros((2, 4, 4, 1), np.uint8), np.array([0, 1])

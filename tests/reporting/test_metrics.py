@@ -1,4 +1,4 @@
-"""Metrics: the report's own tables as fixtures, a case by hand, and scikit-learn."""
+"""Metrics against the report's tables, a hand-worked case, and scikit-learn."""
 
 import math
 from typing import Any, NamedTuple
@@ -19,7 +19,7 @@ from ffnn_jax.reporting import (
 
 
 class Printed(NamedTuple):
-    """A table as the report prints it, and how many test images each class has."""
+    """A table of the report, and the number of test images of each class."""
 
     precision: tuple[float, ...]
     recall: tuple[float, ...]
@@ -35,50 +35,50 @@ CIFAR10 = Printed(report.CIFAR10.precision, report.CIFAR10.recall, (1000,) * 10)
 TABLES = pytest.mark.parametrize("table", [MNIST, CIFAR10], ids=["Table 1", "Table 5"])
 
 
-def integers(values: np.ndarray, room: np.ndarray) -> np.ndarray:
-    """The integers that these are within ``room``, which leaves no other."""
-    whole = np.rint(values)
-    assert (room < 0.25).all()
-    assert (np.abs(values - whole) <= room).all()
-    return whole.astype(int)
+def integers(values: np.ndarray, tolerance: np.ndarray) -> np.ndarray:
+    """The only integers within ``tolerance`` of these values."""
+    rounded = np.rint(values)
+    assert (tolerance < 0.25).all()
+    assert (np.abs(values - rounded) <= tolerance).all()
+    return rounded.astype(int)
 
 
 def diagonal_and_predictions(table: Printed) -> tuple[np.ndarray, np.ndarray]:
     """Correct images and predictions of each class, from quotients printed to four digits."""
     counts, quotients = np.array(table.counts), np.array(table.precision)
     diagonal = integers(np.array(table.recall) * counts, 0.5e-4 * counts)
-    called = diagonal / quotients
-    return diagonal, integers(called, 0.501e-4 * called / quotients)
+    predictions = diagonal / quotients
+    return diagonal, integers(predictions, 0.501e-4 * predictions / quotients)
 
 
 def labels_and_predictions(table: Printed) -> tuple[np.ndarray, np.ndarray]:
-    """Images as many as the table has, right and wrong as often as it says.
+    """Labels and predictions with the table's counts of images and of correct predictions.
 
-    The mistakes' classes and predictions are each in order; the predictions are turned against
-    the classes until no mistake is right.
+    The classes and predictions of the errors are each sorted; the predictions are rotated against
+    the classes until none of them is correct.
     """
     diagonal, predictions = diagonal_and_predictions(table)
     classes = np.arange(10)
     right = classes.repeat(diagonal)
     true = classes.repeat(np.array(table.counts) - diagonal)
-    called = classes.repeat(predictions - diagonal)
-    turned = (np.roll(called, turn) for turn in range(len(called)))
-    wrong = next(called for called in turned if not (called == true).any())
+    predicted = classes.repeat(predictions - diagonal)
+    rotations = (np.roll(predicted, shift) for shift in range(len(predicted)))
+    wrong = next(rotated for rotated in rotations if not (rotated == true).any())
     return np.concatenate([right, true]), np.concatenate([right, wrong])
 
 
 @TABLES
-def test_the_printed_predictions_are_all_test_images(table: Printed):
+def test_the_printed_predictions_add_up_to_all_test_images(table: Printed):
     assert diagonal_and_predictions(table)[1].sum() == 10_000
 
 
 @pytest.mark.parametrize(("table", "correct"), [(MNIST, 9780), (CIFAR10, 5420)])
-def test_the_printed_recalls_are_the_claimed_accuracy(table: Printed, correct: int):
+def test_the_printed_recalls_give_the_claimed_accuracy(table: Printed, correct: int):
     assert diagonal_and_predictions(table)[0].sum() == correct
 
 
 @TABLES
-def test_the_printed_numbers_come_out_to_four_digits(table: Printed):
+def test_the_printed_numbers_are_reproduced_to_four_digits(table: Printed):
     confusion = confusion_matrix(*labels_and_predictions(table), 10)
     assert [round(value or 0, 4) for value in precision(confusion)] == list(table.precision)
     assert [round(value or 0, 4) for value in recall(confusion)] == list(table.recall)
@@ -88,18 +88,18 @@ def test_the_printed_numbers_come_out_to_four_digits(table: Printed):
     ("table", "share"),
     [(MNIST, report.MNIST.test_accuracy), (CIFAR10, report.CIFAR10.test_accuracy)],
 )
-def test_the_printed_accuracy_comes_out_exactly(table: Printed, share: float):
+def test_the_printed_accuracy_is_reproduced_exactly(table: Printed, share: float):
     assert accuracy(confusion_matrix(*labels_and_predictions(table), 10)) == share
 
 
-def test_f1_puts_automobile_first_ship_second_and_bird_last():
+def test_f1_ranks_automobile_first_ship_second_and_bird_last():
     values = [value or 0 for value in f1(confusion_matrix(*labels_and_predictions(CIFAR10), 10))]
     ranked = np.argsort(values)
     assert (ranked[-1], ranked[-2], ranked[0]) == (1, 8, 2)
     assert [round(values[k], 3) for k in (1, 8, 2)] == [0.667, 0.663, 0.362]
 
 
-def test_mean_recall_is_the_accuracy_where_classes_are_balanced():
+def test_mean_recall_is_the_accuracy_for_balanced_classes():
     draw = np.random.default_rng(0)
     true = np.arange(7).repeat(11)
     confusion = confusion_matrix(true, draw.integers(0, 7, 77), 7)
@@ -120,24 +120,24 @@ def test_rows_are_true_and_columns_are_predicted():
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_metrics_are_scikit_learn_s(seed: int):
+def test_metrics_match_scikit_learn(seed: int):
     draw = np.random.default_rng(seed)
-    true, predicted = draw.integers(0, 6, 15), draw.integers(0, 7, 15)  # 7 of 8 classes at most
+    true, predicted = draw.integers(0, 6, 15), draw.integers(0, 7, 15)  # at most 7 of 8 classes
     confusion = confusion_matrix(true, predicted, 8)
-    asked: dict[str, Any] = {"labels": range(8), "average": None, "zero_division": math.nan}
+    options: dict[str, Any] = {"labels": range(8), "average": None, "zero_division": math.nan}
     for ours, theirs in (
         (precision, sklearn.precision_score),
         (recall, sklearn.recall_score),
         (f1, sklearn.f1_score),
     ):
         values = [math.nan if value is None else value for value in ours(confusion)]
-        np.testing.assert_allclose(values, theirs(true, predicted, **asked), rtol=1e-14)
+        np.testing.assert_allclose(values, theirs(true, predicted, **options), rtol=1e-14)
     assert accuracy(confusion) == pytest.approx(sklearn.accuracy_score(true, predicted), rel=1e-14)
     theirs = sklearn.confusion_matrix(true, predicted, labels=range(8))
     np.testing.assert_array_equal(confusion, theirs)
 
 
-def test_a_quotient_by_zero_has_no_value():
+def test_a_quotient_with_denominator_zero_is_none():
     confusion = np.array([[2, 0, 0], [1, 0, 0], [0, 0, 0]])
     assert precision(confusion) == [2 / 3, None, None]
     assert recall(confusion) == [1.0, 0.0, None]
@@ -149,7 +149,7 @@ def test_no_images_have_no_accuracy():
     assert accuracy(confusion_matrix(none, none, 3)) is None
 
 
-def test_no_value_is_printed_as_a_dash():
+def test_undefined_values_are_printed_as_dashes():
     table = precision_recall_table(np.array([[2, 0, 0], [1, 0, 0], [0, 0, 0]]), ["a", "b", "c"])
     assert table.splitlines() == [
         "|  | a | b | c |",
@@ -169,12 +169,12 @@ def test_no_value_is_printed_as_a_dash():
         ("predicted", [0, 1], [0, -1]),
     ],
 )
-def test_a_class_that_is_none_is_rejected(name: str, true: list[int], predicted: list[int]):
+def test_an_unknown_class_is_rejected(name: str, true: list[int], predicted: list[int]):
     with pytest.raises(ValueError, match=f"^confusion_matrix: {name} must be from 0 to 2"):
         confusion_matrix(np.array(true), np.array(predicted), 3)
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 4])
-def test_other_counts_of_classes_and_predictions_are_rejected(count: int):
+def test_different_numbers_of_labels_and_predictions_are_rejected(count: int):
     with pytest.raises(ValueError, match="confusion_matrix"):
         confusion_matrix(np.array([0, 1, 2]), np.zeros(count, int), 3)

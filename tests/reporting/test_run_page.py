@@ -1,4 +1,4 @@
-"""The page of a run: whole in one file, true to what was saved, and rendered by a browser."""
+"""The page of a run: self-contained, true to the saved results, and rendered by a browser."""
 
 import base64
 import io
@@ -53,7 +53,7 @@ class Page(HTMLParser):
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A run's folder with two of its figures."""
+    """A run's folder with two of the figures."""
     (tmp_path / "result.json").write_text(json.dumps(RESULT))
     (tmp_path / "config.json").write_text(json.dumps(preset("mnist").to_json()))
     for name in ("curves", "filters"):
@@ -69,11 +69,11 @@ def test_every_number_is_the_saved_one(folder: Path):
     assert "0.005" in cells
 
 
-def test_a_count_says_what_it_counts(folder: Path):
+def test_a_count_has_a_title(folder: Path):
     titles = Page(run_page(folder)).titles
     assert len(titles) == 9
-    assert titles[1] == "2 of 10 images of cat called <dog>"
-    assert titles[8] == "5 of 10 images of eel called right"
+    assert titles[1] == "2 of 10 images of cat classified as <dog>"
+    assert titles[8] == "5 of 10 images of eel classified correctly"
 
 
 def test_names_cannot_become_markup(folder: Path):
@@ -82,7 +82,7 @@ def test_names_cannot_become_markup(folder: Path):
     assert "&lt;dog&gt;" in text
 
 
-def test_the_page_needs_nothing_from_elsewhere(folder: Path):
+def test_the_page_loads_nothing_from_elsewhere(folder: Path):
     page = Page(run_page(folder))
     assert len(page.sources) == 2
     for source in page.sources:
@@ -93,20 +93,20 @@ def test_the_page_needs_nothing_from_elsewhere(folder: Path):
     assert not re.search(r"https?://|@import|<script", run_page(folder))
 
 
-def test_a_class_that_is_never_called_has_a_dash(folder: Path):
+def test_a_class_that_is_never_predicted_has_a_dash(folder: Path):
     result = {**RESULT, "confusion": [CONFUSION, [[8, 2, 0], [0, 10, 0], [6, 4, 0]]]}
     (folder / "result.json").write_text(json.dumps(result))
     assert "–" in Page(run_page(folder)).cells
 
 
-def test_a_run_without_a_network_s_table_still_has_a_page(folder: Path):
+def test_a_run_without_a_network_table_still_has_a_page(folder: Path):
     result = {name: value for name, value in RESULT.items() if name != "network"}
     (folder / "result.json").write_text(json.dumps(result))
     assert "Layer type" not in run_page(folder)
 
 
 @pytest.mark.parametrize("name", ["result.json", "config.json"])
-def test_what_is_no_finished_run_is_rejected(folder: Path, name: str):
+def test_an_unfinished_run_is_rejected(folder: Path, name: str):
     (folder / name).unlink()
     with pytest.raises(UserError, match=rf"{name} cannot be read, so .* is no finished run"):
         run_page(folder)
@@ -114,22 +114,22 @@ def test_what_is_no_finished_run_is_rejected(folder: Path, name: str):
 
 @pytest.mark.parametrize("name", ["result.json", "config.json"])
 @pytest.mark.parametrize("text", ["{}", "[]", "3"])
-def test_what_no_run_wrote_is_rejected(folder: Path, name: str, text: str):
+def test_files_of_no_run_are_rejected(folder: Path, name: str, text: str):
     (folder / name).write_text(text)
     with pytest.raises(UserError, match=r"are not those of a run"):
         run_page(folder)
 
 
-def test_what_is_held_out_is_not_shown_where_a_split_is_there_for_it(folder: Path):
+def test_the_validation_setting_is_unused_with_a_validation_split(folder: Path):
     assert "<dt>validation</dt><dd>drawn:2001</dd>" in run_page(folder)
     result = {**RESULT, "data_sha256": dict.fromkeys("abc", "0")}
     (folder / "result.json").write_text(json.dumps(result))
-    assert "none: the data set has a split for validation" in run_page(folder)
+    assert "unused: the data set has a validation split" in run_page(folder)
 
 
-@pytest.mark.skipif(BROWSER is None, reason="no Chromium here")
+@pytest.mark.skipif(BROWSER is None, reason="Chromium is not installed")
 @pytest.mark.parametrize("width", [400, 1200])
-def test_a_browser_renders_it_without_complaint(folder: Path, tmp_path: Path, width: int):
+def test_a_browser_renders_it_without_errors(folder: Path, tmp_path: Path, width: int):
     (folder / "page.html").write_text(run_page(folder), encoding="utf-8")
     shot = tmp_path / "shot.png"
     ran = subprocess.run(

@@ -1,4 +1,4 @@
-"""Whole runs of a few steps: compiling them takes longer than making them."""
+"""Whole runs of a few steps, which take longer to compile than to execute."""
 
 import pytest
 

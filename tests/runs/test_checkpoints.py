@@ -1,4 +1,4 @@
-"""A run that ended goes on as if it had not, or says why it cannot."""
+"""An interrupted run resumes as if it had not ended, or reports why it cannot."""
 
 import dataclasses
 import logging
@@ -43,10 +43,10 @@ SPLITS = Splits(images("train", 0), None, images("test", 1))
 
 
 class EndingAt(CheckpointManager):
-    """A checkpoint manager that hears a signal once so many steps are done."""
+    """A checkpoint manager that receives a signal after a given step."""
 
-    def __init__(self, step: int, *given: Any, **named: Any) -> None:
-        super().__init__(*given, **named)
+    def __init__(self, step: int, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         self._step = step
 
     def next_stop(self, step: int) -> int:
@@ -58,24 +58,24 @@ class EndingAt(CheckpointManager):
         super().on_stop(step, steps, snapshot)
 
 
-class BegunError(Exception):
-    """Raised where compiling would begin."""
+class StartedError(Exception):
+    """Raised where compilation would start."""
 
 
-class EndingAtTheBeginning(CheckpointManager):
-    """A checkpoint manager of a run that does not come to compiling."""
+class EndingAtStart(CheckpointManager):
+    """A checkpoint manager that ends a run before compilation."""
 
     def on_begin(self, fresh: Snapshot) -> Snapshot:
         super().on_begin(fresh)
-        raise BegunError
+        raise StartedError
 
 
 @pytest.fixture(scope="module")
-def straight() -> RunResult:
+def uninterrupted() -> RunResult:
     return compute(SETTINGS, SPLITS)
 
 
-def ended_at(folder: Path, step: int, every: int = 10) -> None:
+def interrupted_at(folder: Path, step: int, every: int = 10) -> None:
     with pytest.raises(RunInterruptedError, match=f"saved at step {step}$") as caught:
         compute(SETTINGS, SPLITS, callbacks=EndingAt(step, folder, every=every))
     assert caught.value.signal == 15
@@ -101,32 +101,34 @@ def assert_the_same(ours: RunResult, theirs: RunResult) -> None:
 
 
 @pytest.mark.parametrize("step", [1, 7, 10, 22])
-def test_a_run_that_ended_anywhere_goes_on_to_the_same_bits(tmp_path: Path, straight, step: int):
-    ended_at(tmp_path, step)
-    assert_the_same(resumed(tmp_path), straight)
+def test_a_run_resumed_from_any_step_ends_with_the_same_bits(
+    tmp_path: Path, uninterrupted, step: int
+):
+    interrupted_at(tmp_path, step)
+    assert_the_same(resumed(tmp_path), uninterrupted)
 
 
-def test_a_run_may_end_again_and_again(tmp_path: Path, straight):
-    ended_at(tmp_path, 3)
+def test_a_run_may_be_interrupted_repeatedly(tmp_path: Path, uninterrupted):
+    interrupted_at(tmp_path, 3)
     for step in (4, 9, 17):
         start = last_checkpoint(tmp_path)
         with pytest.raises(RunInterruptedError):
             compute(SETTINGS, SPLITS, callbacks=EndingAt(step, tmp_path, 10, start))
-    assert_the_same(resumed(tmp_path), straight)
+    assert_the_same(resumed(tmp_path), uninterrupted)
 
 
-def test_more_steps_are_the_steps_of_a_longer_run(tmp_path: Path, straight):
+def test_a_run_resumed_to_more_steps_equals_a_longer_run(tmp_path: Path, uninterrupted):
     shorter = dataclasses.replace(SETTINGS, steps=12, validation_interval=5)
     compute(shorter, SPLITS, callbacks=CheckpointManager(tmp_path))
     longer = resumed(tmp_path)
-    digests = [[model.parameters_sha256 for model in one.models] for one in (longer, straight)]
+    digests = [[model.parameters_sha256 for model in one.models] for one in (longer, uninterrupted)]
     assert digests[0] == digests[1]
-    assert [r for r in longer.trained.history if r.step != 12] == straight.trained.history
+    assert [r for r in longer.trained.history if r.step != 12] == uninterrupted.trained.history
 
 
-def test_the_beginning_stands_before_anything_is_compiled(tmp_path: Path):
-    with pytest.raises(BegunError):
-        compute(SETTINGS, SPLITS, callbacks=EndingAtTheBeginning(tmp_path))
+def test_the_initial_state_is_saved_before_compilation(tmp_path: Path):
+    with pytest.raises(StartedError):
+        compute(SETTINGS, SPLITS, callbacks=EndingAtStart(tmp_path))
     assert last_checkpoint(tmp_path).about["step"] == 0
 
 
@@ -136,121 +138,123 @@ def test_the_last_three_and_the_best_are_kept(tmp_path: Path):
         "best.npz", *(f"step-{step:010}.npz" for step in (15, 20, 23)),
     ]  # fmt: skip
     about = load_arrays(tmp_path / "checkpoints" / "best.npz")[1]
-    looks = {}
+    accuracies = {}
     for _, step, *_, validation in about["history"]:
-        looks.setdefault(step, []).append(validation)
-    assert about["validation"] == np.mean(looks[about["step"]])
+        accuracies.setdefault(step, []).append(validation)
+    assert about["validation"] == np.mean(accuracies[about["step"]])
 
 
 def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(
-    tmp_path: Path, straight, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, uninterrupted, caplog: pytest.LogCaptureFixture
 ):
-    ended_at(tmp_path, 22)
+    interrupted_at(tmp_path, 22)
     newest = tmp_path / "checkpoints" / "step-0000000022.npz"
     newest.write_bytes(newest.read_bytes()[:-100])
     with caplog.at_level(logging.WARNING):
         result = resumed(tmp_path)
-    assert str(newest) in caplog.text and "the one before it is used" in caplog.text
-    assert_the_same(result, straight)
+    assert str(newest) in caplog.text and "using the one before it" in caplog.text
+    assert_the_same(result, uninterrupted)
 
 
-def test_damaged_checkpoints_take_no_place_among_the_last_three(tmp_path: Path, straight):
-    ended_at(tmp_path, 12)
+def test_damaged_checkpoints_do_not_count_among_the_last_three(tmp_path: Path, uninterrupted):
+    interrupted_at(tmp_path, 12)
     for step in (900, 950, 990):
         (tmp_path / "checkpoints" / f"step-{step:010}.npz").write_bytes(b"damaged")
-    assert_the_same(resumed(tmp_path), straight)
+    assert_the_same(resumed(tmp_path), uninterrupted)
     kept = [name for name in names(tmp_path) if name.endswith(".npz")]
     assert kept == ["best.npz", *(f"step-{step:010}.npz" for step in (12, 20, 23))]
     assert f"step-{990:010}.npz.damaged" in names(tmp_path)
 
 
-def test_where_all_others_are_gone_the_best_is_gone_on_from(tmp_path: Path, straight):
+def test_a_run_resumes_from_the_best_if_all_others_are_missing(tmp_path: Path, uninterrupted):
     compute(SETTINGS, SPLITS, callbacks=CheckpointManager(tmp_path, every=5))
     for path in (tmp_path / "checkpoints").glob("step-*.npz"):
         path.unlink()
     assert last_checkpoint(tmp_path).path.name == "best.npz"
-    assert_the_same(resumed(tmp_path), straight)
+    assert_the_same(resumed(tmp_path), uninterrupted)
 
 
-def test_a_best_that_is_not_of_this_run_is_named_and_replaced(
+def test_a_best_checkpoint_of_another_run_is_named_and_replaced(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
     other = dataclasses.replace(SETTINGS, learning_rate=1e-3)
     compute(other, SPLITS, callbacks=CheckpointManager(tmp_path / "other", every=5))
-    ended_at(tmp_path, 3)
+    interrupted_at(tmp_path, 3)
     best = tmp_path / "checkpoints" / "best.npz"
     best.write_bytes((tmp_path / "other" / "checkpoints" / "best.npz").read_bytes())
     with caplog.at_level(logging.WARNING):
         resumed(tmp_path)
-    assert "best.npz: of another run; it will be replaced" in caplog.text
+    assert "best.npz: from another run; it will be replaced" in caplog.text
     assert load_arrays(best)[1]["settings"] == SETTINGS.to_json()
 
 
-def test_a_new_number_of_steps_is_kept_at_once(tmp_path: Path):
-    ended_at(tmp_path, 7)
+def test_a_new_number_of_steps_is_saved_at_once(tmp_path: Path):
+    interrupted_at(tmp_path, 7)
     longer = dataclasses.replace(SETTINGS, steps=40)
-    checkpoints = EndingAtTheBeginning(tmp_path, start=last_checkpoint(tmp_path))
-    with pytest.raises(BegunError):
+    checkpoints = EndingAtStart(tmp_path, start=last_checkpoint(tmp_path))
+    with pytest.raises(StartedError):
         compute(longer, SPLITS, callbacks=checkpoints)
     about = last_checkpoint(tmp_path).about
     assert (about["step"], about["settings"]["steps"]) == (7, 40)
 
 
-def test_a_run_is_saved_as_often_as_before(tmp_path: Path):
-    ended_at(tmp_path, 7, every=9)
+def test_a_resumed_run_keeps_its_checkpoint_interval(tmp_path: Path):
+    interrupted_at(tmp_path, 7, every=9)
     assert CheckpointManager(tmp_path, start=last_checkpoint(tmp_path)).next_stop(7) == 9
     assert CheckpointManager(tmp_path, 4, last_checkpoint(tmp_path)).next_stop(7) == 8
 
 
-def test_what_may_give_other_bits_is_named(
+def test_changes_that_may_give_other_bits_are_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
-    ended_at(tmp_path, 7)
+    interrupted_at(tmp_path, 7)
     elsewhere = {**_environment.arithmetic(), "cores": 99}
     monkeypatch.setattr(_checkpoints, "arithmetic", lambda: elsewhere)
     with caplog.at_level(logging.WARNING):
         resumed(tmp_path)
-    (said,) = (record.getMessage() for record in caplog.records)
-    assert said.startswith("cores was ") and ", now it is 99: what follows may differ" in said
+    (message,) = (record.getMessage() for record in caplog.records)
+    assert message.startswith("cores was ") and " and is now 99: results may differ" in message
 
 
-def test_nothing_is_begun_anew_where_no_checkpoint_can_be_read(tmp_path: Path):
-    with pytest.raises(UserError, match="ended before its first checkpoint: remove it and begin"):
+def test_a_run_without_readable_checkpoints_does_not_start_again(tmp_path: Path):
+    with pytest.raises(
+        UserError, match="ended before its first checkpoint: remove it and start again"
+    ):
         last_checkpoint(tmp_path)
-    ended_at(tmp_path, 3)
+    interrupted_at(tmp_path, 3)
     for path in (tmp_path / "checkpoints").glob("*.npz"):
         path.write_bytes(b"")
-    with pytest.raises(UserError, match="has no checkpoint that can be read: nothing to resume"):
+    with pytest.raises(UserError, match="has no readable checkpoint: nothing to resume"):
         last_checkpoint(tmp_path)
 
 
 def test_other_images_are_rejected(tmp_path: Path):
-    ended_at(tmp_path, 3)
-    with pytest.raises(UserError, match=r"step-0000000003\.npz: its data sha256 was .* now it is"):
+    interrupted_at(tmp_path, 3)
+    with pytest.raises(UserError, match=r"step-0000000003\.npz: its data sha256 was .* and is now"):
         resumed(tmp_path, splits=SPLITS._replace(train=images("train", 2)))
 
 
 def test_another_network_is_rejected_by_the_arrays_that_differ(tmp_path: Path):
-    ended_at(tmp_path, 3)
+    interrupted_at(tmp_path, 3)
     wider = dataclasses.replace(SETTINGS, layers=(Conv(3, 3), ReLU(), MaxPool(2), Dense(3)))
-    told = r"seed_0/opt_state/m/conv_1/b is float32 \(2,\), not float32 \(3,\); "
-    with pytest.raises(UserError, match=f"of another run: {told}"):
+    difference = r"seed_0/opt_state/m/conv_1/b is float32 \(2,\), not float32 \(3,\); "
+    with pytest.raises(UserError, match=f"from another run: {difference}"):
         resumed(tmp_path, wider)
 
 
-def test_what_a_killed_process_left_half_written_is_swept(tmp_path: Path, straight):
-    ended_at(tmp_path, 3)
+def test_half_written_files_of_a_killed_process_are_removed(tmp_path: Path, uninterrupted):
+    interrupted_at(tmp_path, 3)
     (tmp_path / "checkpoints" / ".step-0000000004.npz.99.part").write_bytes(b"half")
-    assert_the_same(resumed(tmp_path), straight)
+    assert_the_same(resumed(tmp_path), uninterrupted)
     assert not list((tmp_path / "checkpoints").glob(".*"))
 
 
-def test_a_save_that_fails_says_which_file_and_leaves_the_others(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, straight
+def test_a_failed_save_names_its_file_and_leaves_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uninterrupted
 ):
     from ffnn_jax.runs import _checkpoints
 
-    ended_at(tmp_path, 7)
+    interrupted_at(tmp_path, 7)
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -259,32 +263,32 @@ def test_a_save_that_fails_says_which_file_and_leaves_the_others(
         patched.setattr(_checkpoints, "save_arrays", full)
         with pytest.raises(OSError, match=r"step-0000000010\.npz cannot be written: No space left"):
             resumed(tmp_path)
-    assert_the_same(resumed(tmp_path), straight)
+    assert_the_same(resumed(tmp_path), uninterrupted)
 
 
-def test_two_processes_do_not_write_one_folder(tmp_path: Path):
-    told = pytest.raises(UserError, match=r"is in use by process \d+ on ")
-    with locked(tmp_path), told, locked(tmp_path):
+def test_two_processes_cannot_write_to_one_folder(tmp_path: Path):
+    rejected = pytest.raises(UserError, match=r"is in use by process \d+ on ")
+    with locked(tmp_path), rejected, locked(tmp_path):
         pass
     with locked(tmp_path):
         pass
     assert not (tmp_path / "owner.json").exists()
 
 
-def test_a_signal_at_the_last_step_does_not_undo_it(tmp_path: Path, straight):
+def test_a_signal_at_the_last_step_does_not_interrupt_the_run(tmp_path: Path, uninterrupted):
     stop = StopRequest(signal=None)
     result = compute(SETTINGS, SPLITS, callbacks=EndingAt(23, tmp_path, stop=stop))
     assert stop.signal == 15
-    assert_the_same(result, straight)
+    assert_the_same(result, uninterrupted)
 
 
-def test_a_streamed_run_goes_on_to_the_same_bits(tmp_path: Path, straight):
-    ended_at(tmp_path, 7)
+def test_a_streamed_run_resumes_to_the_same_bits(tmp_path: Path, uninterrupted):
+    interrupted_at(tmp_path, 7)
     checkpoints = CheckpointManager(tmp_path, start=last_checkpoint(tmp_path))
-    assert_the_same(compute(SETTINGS, SPLITS, streaming=True, callbacks=checkpoints), straight)
+    assert_the_same(compute(SETTINGS, SPLITS, streaming=True, callbacks=checkpoints), uninterrupted)
 
 
-def test_the_time_of_a_run_is_that_of_all_its_parts(tmp_path: Path):
-    ended_at(tmp_path, 22)
+def test_the_time_of_a_run_includes_the_time_before_it_was_resumed(tmp_path: Path):
+    interrupted_at(tmp_path, 22)
     before = last_checkpoint(tmp_path).about["seconds"]
     assert resumed(tmp_path).trained.train_seconds > before > 0

@@ -1,4 +1,4 @@
-"""Compiled programs are kept in the user's cache folder, and found again by the next process."""
+"""Compiled programs are kept in the user's cache folder, and reused by the next process."""
 
 import os
 import subprocess
@@ -18,8 +18,8 @@ print(float(jax.jit(lambda x: 2 * x + 1)(20.5)))
 """
 
 
-def compile_in_a_process_of_its_own(cache_home: Path) -> tuple[Path, set[str]]:
-    """Returns the folder, and what is in it; standard error must stay empty."""
+def compile_in_new_process(cache_home: Path) -> tuple[Path, set[str]]:
+    """Returns the folder and its files; standard error must stay empty."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("JAX_")}
     environment["XDG_CACHE_HOME"] = str(cache_home)
     command = [sys.executable, "-c", COMPILE]
@@ -29,23 +29,23 @@ def compile_in_a_process_of_its_own(cache_home: Path) -> tuple[Path, set[str]]:
     return Path(folder), {path.name for path in Path(folder).glob("*-cache")}
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="XDG_CACHE_HOME is Linux's")
-def test_the_next_process_finds_what_one_compiled(tmp_path: Path):
-    folder, first = compile_in_a_process_of_its_own(tmp_path)
+@pytest.mark.skipif(sys.platform != "linux", reason="XDG_CACHE_HOME is only used on Linux")
+def test_the_next_process_reuses_compiled_programs(tmp_path: Path):
+    folder, first = compile_in_new_process(tmp_path)
     assert folder.is_relative_to(tmp_path / "ffnn_jax" / "compiled")
     assert folder.stat().st_mode & 0o077 == 0
     assert first
-    changed = {path.name: path.stat().st_mtime_ns for path in folder.glob("*-cache")}
-    assert compile_in_a_process_of_its_own(tmp_path) == (folder, first)
-    assert {path.name: path.stat().st_mtime_ns for path in folder.glob("*-cache")} == changed
+    modified = {path.name: path.stat().st_mtime_ns for path in folder.glob("*-cache")}
+    assert compile_in_new_process(tmp_path) == (folder, first)
+    assert {path.name: path.stat().st_mtime_ns for path in folder.glob("*-cache")} == modified
 
 
-def test_what_jax_was_told_already_stays(monkeypatch: pytest.MonkeyPatch):
+def test_a_folder_already_configured_is_kept(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(_compiled, "user_cache_path", None)
     assert str(enable_compilation_cache()) == os.environ["JAX_COMPILATION_CACHE_DIR"]
 
 
-def test_where_nothing_can_be_written_nothing_is_kept(monkeypatch: pytest.MonkeyPatch):
+def test_there_is_no_cache_where_nothing_can_be_written(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(
         _compiled.jax, "config", type("Config", (), {"jax_compilation_cache_dir": None})
     )
@@ -53,18 +53,18 @@ def test_where_nothing_can_be_written_nothing_is_kept(monkeypatch: pytest.Monkey
     assert enable_compilation_cache() is None
 
 
-def test_each_kind_of_processor_has_a_folder_of_its_own(monkeypatch: pytest.MonkeyPatch):
-    ours = _compiled._name()
+def test_each_kind_of_processor_has_its_own_folder(monkeypatch: pytest.MonkeyPatch):
+    ours = _compiled._folder_name()
     monkeypatch.setattr(_compiled, "processor_features", lambda: "another")
-    assert _compiled._name() != ours
+    assert _compiled._folder_name() != ours
 
 
-@pytest.mark.parametrize(("options", "kept"), [([], 1), (["--no-cache"], 0)])
-def test_a_run_keeps_its_programs_unless_told_not_to(
-    options: list[str], kept: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("options", "count"), [([], 1), (["--no-cache"], 0)])
+def test_a_run_caches_its_programs_unless_disabled(
+    options: list[str], count: int, monkeypatch: pytest.MonkeyPatch
 ):
     calls = []
-    monkeypatch.setattr("ffnn_jax.runs.enable_compilation_cache", lambda: calls.append("keep"))
+    monkeypatch.setattr("ffnn_jax.runs.enable_compilation_cache", lambda: calls.append("cache"))
     monkeypatch.setattr(_train_run, "run_and_print", lambda *run: calls.append("run"))
     main(["train", *options])
-    assert calls == ["keep"] * kept + ["run"]
+    assert calls == ["cache"] * count + ["run"]

@@ -1,4 +1,4 @@
-"""A whole run on a few random images: what is computed, and the folder that it leaves."""
+"""A complete run on a few random images: its results, and the folder that it writes."""
 
 import base64
 import dataclasses
@@ -46,7 +46,7 @@ SETTINGS = Settings(
 
 
 def images(name: str, counts: tuple[int, ...], shape: Any = (6, 5, 1)) -> Dataset:
-    """So many random images of each class, the classes a little unlike in brightness."""
+    """Random images, ``counts`` of each class; the classes differ slightly in brightness."""
     labels = np.arange(len(counts), dtype=np.int32).repeat(counts)
     draw = np.random.default_rng(len(labels))
     pixels = draw.integers(0, 150, (len(labels), *shape)) + 50 * labels[:, None, None, None]
@@ -57,33 +57,33 @@ TEST_COUNTS = (5, 8, 11)
 SPLITS = Splits(images("train", (10, 12, 14)), None, images("test", TEST_COUNTS))
 
 
-class Listener(Callbacks):
-    """Writes down what it is told."""
+class Recorder(Callbacks):
+    """Records the callbacks of a run."""
 
     def __init__(self) -> None:
-        self.heard: list[Any] = []
+        self.events: list[Any] = []
 
     def on_compile(self) -> None:
-        self.heard.append("compiling")
+        self.events.append("compiling")
 
     def on_progress(self, progress: Progress) -> None:
-        self.heard.append(progress)
+        self.events.append(progress)
 
     def on_evaluate(self) -> None:
-        self.heard.append("evaluating")
+        self.events.append("evaluating")
 
     def on_test(self, accuracies: Sequence[float]) -> None:
-        self.heard.append(accuracies)
+        self.events.append(accuracies)
 
 
-LISTENER = Listener()
+RECORDER = Recorder()
 
 
 @pytest.fixture(scope="module")
 def pair() -> RunResult:
     """Seeds 3 and 4, trained together."""
-    LISTENER.heard.clear()
-    return compute(dataclasses.replace(SETTINGS, seeds=2), SPLITS, LISTENER)
+    RECORDER.events.clear()
+    return compute(dataclasses.replace(SETTINGS, seeds=2), SPLITS, RECORDER)
 
 
 @pytest.fixture(scope="module")
@@ -94,15 +94,15 @@ def alone() -> RunResult:
 
 @pytest.fixture(scope="module")
 def folder(pair: RunResult, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the pair leaves."""
+    """The folder of the pair's run."""
     path = tmp_path_factory.mktemp("run")
     assert write_run(path, pair) == path
     return path
 
 
-def test_a_seed_in_company_has_the_bits_of_the_seed_alone(pair: RunResult, alone: RunResult):
-    together, lonely = pair.models[1], alone.models[0]
-    assert together.parameters_sha256 == lonely.parameters_sha256
+def test_a_seed_among_others_is_bitwise_equal_to_the_seed_alone(pair: RunResult, alone: RunResult):
+    together, separate = pair.models[1], alone.models[0]
+    assert together.parameters_sha256 == separate.parameters_sha256
     assert together.parameters_sha256 != pair.models[0].parameters_sha256
     np.testing.assert_array_equal(pair.test_probabilities[1], alone.test_probabilities[0])
     assert [r for r in pair.trained.history if r.seed == 4] == alone.trained.history
@@ -114,8 +114,8 @@ def test_the_same_seed_twice_is_the_same_run(alone: RunResult):
     assert again.trained.history == alone.trained.history
 
 
-def test_an_observer_hears_of_compiling_steps_evaluation_and_test_in_order(pair: RunResult):
-    first, *between, evaluating, tested = LISTENER.heard
+def test_callbacks_come_in_order(pair: RunResult):
+    first, *between, evaluating, tested = RECORDER.events
     assert (first, evaluating, tested) == ("compiling", "evaluating", pair.test_accuracy)
     steps = [progress.step for progress in between]
     assert steps == sorted(set(steps))
@@ -123,11 +123,11 @@ def test_an_observer_hears_of_compiling_steps_evaluation_and_test_in_order(pair:
     assert {progress.steps for progress in between} == {6}
 
 
-def test_history_has_a_line_a_seed_at_each_look_and_at_the_end(pair: RunResult):
+def test_history_has_one_record_per_seed_at_each_validation_and_at_the_end(pair: RunResult):
     assert [(r.seed, r.step) for r in pair.trained.history] == [(3, 4), (4, 4), (3, 6), (4, 6)]
 
 
-def test_rows_of_a_confusion_matrix_are_the_test_images_of_a_class(pair: RunResult):
+def test_rows_of_a_confusion_matrix_sum_to_the_images_of_the_classes(pair: RunResult):
     for confusion, share in zip(pair.confusions, pair.test_accuracy, strict=True):
         assert confusion.sum(axis=1).tolist() == list(TEST_COUNTS)
         assert confusion.trace() / sum(TEST_COUNTS) == share
@@ -136,15 +136,15 @@ def test_rows_of_a_confusion_matrix_are_the_test_images_of_a_class(pair: RunResu
 def test_training_and_validation_accuracy_are_over_all_images_of_the_seed_s_split(pair: RunResult):
     data = SPLITS.train
     for index, seed in enumerate(pair.seeds):
-        rows = split_validation(seed, len(data), SETTINGS.validation)
+        indices = split_validation(seed, len(data), SETTINGS.validation)
         right = pair.models[index].predict(data.images) == data.labels
-        assert pair.train_accuracy[index] == right[rows.train].mean()
-        assert pair.validation_accuracy[index] == right[rows.validation].mean()
+        assert pair.train_accuracy[index] == right[indices.train].mean()
+        assert pair.validation_accuracy[index] == right[indices.validation].mean()
 
 
 @pytest.mark.parametrize("steps", [1, 6])
 def test_the_schedule_is_the_one_in_the_settings(steps: int):
-    """One step has the peak; of six, the last have less."""
+    """A single step has the peak rate; of six, the last have lower rates."""
     settings = dataclasses.replace(SETTINGS, steps=steps)
     constant, triangular = (
         compute(dataclasses.replace(settings, schedule=schedule), SPLITS).models[0]
@@ -159,9 +159,9 @@ def normalisation_in(model: Model) -> Normalisation:
     return model.normalisation
 
 
-def test_the_normalisation_is_of_the_images_trained_on(pair: RunResult):
-    rows = split_validation(4, len(SPLITS.train), SETTINGS.validation).train
-    mean = SPLITS.train.images[rows].mean() / 255
+def test_the_normalisation_is_computed_from_the_training_images(pair: RunResult):
+    indices = split_validation(4, len(SPLITS.train), SETTINGS.validation).train
+    mean = SPLITS.train.images[indices].mean() / 255
     assert normalisation_in(pair.models[1]).mean == pytest.approx(mean, rel=1e-6)
 
 
@@ -173,7 +173,7 @@ def test_the_normalisation_is_the_one_in_the_settings():
     assert normalisation_in(model).mean == pytest.approx(pixels.mean() / pixels.std(), rel=1e-6)
 
 
-def test_the_normalisation_is_of_all_images_however_many_are_summed_at_a_time(
+def test_the_normalisation_does_not_depend_on_the_chunk_size(
     pair: RunResult, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(_images, "_CHUNK_BYTES", 10 * SPLITS.train.images[0].nbytes)
@@ -181,23 +181,23 @@ def test_the_normalisation_is_of_all_images_however_many_are_summed_at_a_time(
     assert normalisation_in(model).mean == normalisation_in(pair.models[0]).mean
 
 
-def test_an_augmented_seed_has_the_same_bits_again_in_company_and_others_than_without(
+def test_an_augmented_seed_is_reproducible_alone_and_among_others(
     alone: RunResult,
 ):
     augmented = dataclasses.replace(alone.settings, augmentations=(Flip(), Crop(1), Cutout(2)))
     digest = alone.models[0].parameters_sha256
-    found = {
+    digests = {
         model.parameters_sha256
         for settings, index in (
             (augmented, 0), (augmented, 0), (dataclasses.replace(augmented, seed=3, seeds=2), 1)
         )
         for model in compute(settings, SPLITS).models[index:]
     }  # fmt: skip
-    assert len(found) == 1
-    assert digest not in found
+    assert len(digests) == 1
+    assert digest not in digests
 
 
-def test_a_split_for_validation_is_used_where_there_is_one():
+def test_a_validation_split_of_the_data_set_is_used():
     validation = images("validation", (2, 3, 4))
     settings = dataclasses.replace(SETTINGS, validation=Validation("drawn", 1), steps=1)
     result = compute(settings, SPLITS._replace(validation=validation))
@@ -209,12 +209,12 @@ def test_a_split_for_validation_is_used_where_there_is_one():
 
 
 def certain(classes: np.ndarray, probability: float = 1.0) -> np.ndarray:
-    """Probabilities that put these classes first."""
+    """Probabilities with these classes as the most probable."""
     rest = (1 - probability) / 2
     return np.where(np.eye(3, dtype=bool)[classes], probability, rest)
 
 
-def test_the_best_member_is_the_best_by_validation_whatever_the_test_says(pair: RunResult):
+def test_the_best_model_is_the_best_by_validation_not_by_test(pair: RunResult):
     labels = SPLITS.test.labels
     result = dataclasses.replace(
         pair,
@@ -227,11 +227,11 @@ def test_the_best_member_is_the_best_by_validation_whatever_the_test_says(pair: 
     assert result_to_json(result)["best_seed"] == 3
 
 
-def test_mistakes_come_with_the_most_confident_first(pair: RunResult):
+def test_errors_are_sorted_by_decreasing_confidence(pair: RunResult):
     probabilities = certain(SPLITS.test.labels)
-    for row, confidence in ((2, 0.6), (20, 0.9), (7, 0.9)):
-        wrong = (SPLITS.test.labels[row : row + 1] + 1) % 3
-        probabilities[row] = certain(wrong, confidence)[0]
+    for index, confidence in ((2, 0.6), (20, 0.9), (7, 0.9)):
+        wrong = (SPLITS.test.labels[index : index + 1] + 1) % 3
+        probabilities[index] = certain(wrong, confidence)[0]
     result = dataclasses.replace(pair, test_probabilities=[probabilities, probabilities])
     assert most_confident_errors(result, 1).tolist() == [7, 20, 2]
     assert most_confident_errors(result, 1, count=1).tolist() == [7]
@@ -246,7 +246,7 @@ def test_a_result_has_these_keys_and_no_others(pair: RunResult):
     }  # fmt: skip
 
 
-def test_a_result_says_what_was_run_and_goes_through_json(pair: RunResult):
+def test_a_result_describes_the_run_and_survives_json(pair: RunResult):
     result = json.loads(json.dumps(result_to_json(pair), allow_nan=False))
     assert (result["preset"], result["dataset"], result["seeds"]) == ("tiny", "random", [3, 4])
     assert result["parameters"] == 3 * 3 * 2 + 2 + 3 * 2 * 2 * 3 + 3
@@ -260,13 +260,13 @@ def test_a_result_says_what_was_run_and_goes_through_json(pair: RunResult):
     assert {"platform", "kind", "cpu_cores", "matmul_precision"} <= set(result["device"])
 
 
-def test_an_outcome_says_its_accuracies_in_one_line(pair: RunResult):
+def test_the_repr_of_a_result_has_its_accuracies(pair: RunResult):
     test, spent = np.mean(pair.test_accuracy), pair.trained.train_seconds
     assert repr(pair).startswith(f"tiny, 2 seeds: accuracy test {test:.4f}, validation ")
     assert repr(pair).endswith(f"trained in {spent:.1f} s")
 
 
-def test_a_notebook_shows_an_outcome_as_its_numbers_and_figures(pair: RunResult):
+def test_a_notebook_shows_the_numbers_and_figures_of_a_result(pair: RunResult):
     page = pair._repr_html_()
     assert "<b>tiny, 2 seeds</b>" in page
     assert f"{100 * np.mean(pair.test_accuracy):.1f} ±" in page
@@ -278,13 +278,13 @@ def test_a_notebook_shows_an_outcome_as_its_numbers_and_figures(pair: RunResult)
             assert min(image.size) > 80
 
 
-def test_the_images_that_the_settings_name_are_loaded_if_none_are_given():
+def test_the_data_set_of_the_settings_is_loaded_by_default():
     quick = dataclasses.replace(preset("quickstart"), steps=2, validation_interval=2)
     result = compute(quick)
     assert result.splits.train.name == "mnist_5k/train"
 
 
-def test_a_run_leaves_these_files_and_no_others(folder: Path):
+def test_a_run_writes_these_files_and_no_others(folder: Path):
     assert sorted(path.name for path in folder.iterdir()) == [
         "config.json", "confusion.png", "curves.png", "filters.png", "metrics.jsonl",
         "misclassified.png", "model.npz", "page.html", "precision_recall.png",
@@ -292,7 +292,7 @@ def test_a_run_leaves_these_files_and_no_others(folder: Path):
     ]  # fmt: skip
 
 
-def test_the_files_of_a_run_hold_its_settings_histories_and_result(folder: Path, pair: RunResult):
+def test_the_files_of_a_run_contain_its_settings_history_and_result(folder: Path, pair: RunResult):
     assert Settings.from_json(json.loads((folder / "config.json").read_text())) == pair.settings
     lines = (folder / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line) for line in lines] == [r._asdict() for r in pair.trained.history]
@@ -306,7 +306,7 @@ def test_the_model_of_a_run_is_its_best(folder: Path, pair: RunResult):
     assert loaded.class_names == NAMES
 
 
-def test_the_tables_of_a_run_are_of_its_best_and_its_network(folder: Path, pair: RunResult):
+def test_the_tables_of_a_run_show_its_best_model_and_its_network(folder: Path, pair: RunResult):
     table_1 = (folder / "table_1.md").read_text(encoding="utf-8")
     assert table_1 == precision_recall_table(pair.confusions[pair.best], NAMES)
     table_2 = (folder / "table_2.md").read_text(encoding="utf-8")
@@ -314,7 +314,7 @@ def test_the_tables_of_a_run_are_of_its_best_and_its_network(folder: Path, pair:
     assert "(12+1)3 = 39" in table_2
 
 
-def test_a_run_is_written_alike_where_text_is_ascii_unless_told(
+def test_a_run_is_written_alike_where_the_default_encoding_is_ascii(
     folder: Path, pair: RunResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     write_text = Path.write_text
@@ -332,7 +332,7 @@ def test_a_run_is_written_alike_where_text_is_ascii_unless_told(
 
 @dataclasses.dataclass(frozen=True)
 class Offset(Layer):
-    """A layer of a user's own, with a parameter that is no weight and no bias."""
+    """A custom layer with a parameter that is neither a weight nor a bias."""
 
     def params(self, shape):
         return {"by": Param(shape)}
@@ -341,7 +341,7 @@ class Offset(Layer):
         return x + params["by"][None]
 
 
-def test_a_run_with_a_layer_of_ones_own_trains_it_and_leaves_its_folder(tmp_path: Path):
+def test_a_custom_layer_is_trained_and_saved(tmp_path: Path):
     result = compute(dataclasses.replace(SETTINGS, layers=(Offset(), Dense(3))), SPLITS)
     assert np.abs(result.models[0].params["offset_1"]["by"]).max() > 0
     write_run(tmp_path, result)
@@ -406,32 +406,32 @@ def test_test_images_unlike_the_training_images_are_rejected_before_training(oth
         plan(SETTINGS, SPLITS._replace(test=other))
 
 
-def test_another_data_set_s_classes_and_size_change_the_last_layer_and_what_is_held_out():
+def test_another_data_set_changes_the_last_layer_and_the_validation_size():
     splits = Splits(SPLITS.train, None, SPLITS.test)
-    asked = preset("mnist")
-    settings = adapt_to_dataset(asked, splits)
-    assert settings.layers == (*asked.layers[:-1], Dense(3))
+    original = preset("mnist")
+    settings = adapt_to_dataset(original, splits)
+    assert settings.layers == (*original.layers[:-1], Dense(3))
     assert settings.validation == Validation("drawn", len(SPLITS.train) // 5)
-    assert adapt_to_dataset(asked, splits, kept=["validation"]).validation == asked.validation
-    unlike = {"layers": asked.layers, "validation": asked.validation}
-    assert dataclasses.replace(settings, **unlike) == asked
+    assert adapt_to_dataset(original, splits, kept=["validation"]).validation == original.validation
+    changed = {"layers": original.layers, "validation": original.validation}
+    assert dataclasses.replace(settings, **changed) == original
 
 
 @pytest.mark.parametrize(
     "augmentations",
     [pytest.param((), marks=pytest.mark.slow), (Flip(), Crop(1), Cutout(2))],
 )
-def test_a_streamed_run_has_the_bits_of_a_resident_one(augmentations: tuple):
+def test_a_streamed_run_is_bitwise_equal_to_one_in_memory(augmentations: tuple):
     settings = dataclasses.replace(SETTINGS, steps=7, seeds=2, augmentations=augmentations)
-    resident, streamed = (compute(settings, SPLITS, streaming=kind) for kind in (False, True))
-    assert streamed.streaming and not resident.streaming
-    for ours, other in zip(streamed.models, resident.models, strict=True):
+    in_memory, streamed = (compute(settings, SPLITS, streaming=kind) for kind in (False, True))
+    assert streamed.streaming and not in_memory.streaming
+    for ours, other in zip(streamed.models, in_memory.models, strict=True):
         assert ours.parameters_sha256 == other.parameters_sha256
-    assert streamed.trained.history == resident.trained.history
-    assert streamed.train_accuracy == resident.train_accuracy
+    assert streamed.trained.history == in_memory.trained.history
+    assert streamed.train_accuracy == in_memory.train_accuracy
 
 
-def test_images_that_would_not_fit_are_streamed(monkeypatch: pytest.MonkeyPatch):
+def test_images_that_do_not_fit_on_the_device_are_streamed(monkeypatch: pytest.MonkeyPatch):
     settings = dataclasses.replace(SETTINGS, steps=2, seeds=1)
     monkeypatch.setattr(_compute, "fits_on_device", lambda images: False)
     assert compute(settings, SPLITS).streaming

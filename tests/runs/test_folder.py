@@ -1,4 +1,4 @@
-"""Run folders: numbered from 1 on, never one that exists."""
+"""Run folders: numbered from 1, and never an existing one."""
 
 from pathlib import Path
 
@@ -16,18 +16,18 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_folders_are_numbered_1_2_3(here: Path):
-    made = [new_run_folder("mnist") for _ in range(3)]
-    assert made == [Path("runs") / f"mnist-{number}" for number in (1, 2, 3)]
-    assert all((here / folder).is_dir() for folder in made)
+    folders = [new_run_folder("mnist") for _ in range(3)]
+    assert folders == [Path("runs") / f"mnist-{number}" for number in (1, 2, 3)]
+    assert all((here / folder).is_dir() for folder in folders)
 
 
-def test_a_number_is_one_past_the_highest_not_in_a_gap(here: Path):
+def test_a_number_is_one_above_the_highest_even_with_gaps(here: Path):
     for name in ("mnist-2", "mnist-10", "mnist-x", "mnist-5k-40", "other-77"):
         (here / "runs" / name).mkdir(parents=True)
     assert new_run_folder("mnist") == Path("runs/mnist-11")
 
 
-def test_a_file_counts_as_a_number_taken(here: Path):
+def test_a_file_counts_as_a_used_number(here: Path):
     (here / "runs").mkdir()
     (here / "runs" / "mnist-1").write_text("")
     assert new_run_folder("mnist") == Path("runs/mnist-2")
@@ -38,7 +38,7 @@ def test_each_preset_has_its_own_numbers():
     assert new_run_folder("quickstart") == Path("runs/quickstart-1")
 
 
-def test_a_number_that_another_run_takes_meanwhile_is_passed_over(
+def test_a_number_taken_meanwhile_by_another_run_is_skipped(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ):
     (here / "runs" / "mnist-1").mkdir(parents=True)
@@ -46,7 +46,7 @@ def test_a_number_that_another_run_takes_meanwhile_is_passed_over(
     assert new_run_folder("mnist") == Path("runs/mnist-2")
 
 
-def test_an_explicit_folder_is_made_with_its_parents(here: Path):
+def test_an_explicit_folder_is_created_with_its_parents(here: Path):
     assert new_run_folder("mnist", Path("a/b/c")) == Path("a/b/c")
     assert (here / "a/b/c").is_dir()
     assert not (here / "runs").exists()
@@ -59,7 +59,7 @@ def test_an_explicit_folder_that_exists_is_rejected(here: Path):
 
 
 @pytest.mark.parametrize("explicit", [None, Path("runs/mine")])
-def test_a_file_in_the_way_is_rejected_in_one_line(here: Path, explicit: Path | None):
+def test_a_file_in_the_way_is_rejected(here: Path, explicit: Path | None):
     (here / "runs").write_text("mine")
     with pytest.raises(UserError, match=r"^run-dir cannot be made: .*'runs[^\n]*$"):
         new_run_folder("mnist", explicit)

@@ -1,7 +1,7 @@
-"""Runs and models that earlier versions wrote are read and resumed.
+"""Runs and models written by earlier versions can be read and resumed.
 
-The files are of runs of six steps and two seeds on mnist_5k, with jax 0.10 on a CPU. Format 1 is
-from before layers had state, format 2 from when the input was counted as layer 1.
+The files are from runs of six steps and two seeds on mnist_5k, with jax 0.10 on a CPU. Format 1 is
+from before layers had state, format 2 from when the input counted as layer 1.
 """
 
 import json
@@ -33,7 +33,7 @@ each_format = pytest.mark.parametrize("number", [1, 2])
 
 @pytest.mark.parametrize("index", [0, 1])
 @each_format
-def test_a_model_is_the_model_that_was_saved(number: int, index: int):
+def test_a_model_is_restored(number: int, index: int):
     path = MODELS / f"format_{number}" / "model.npz"
     model = load(path, index)
     assert load_arrays(path).format == number
@@ -45,26 +45,26 @@ def test_a_model_is_the_model_that_was_saved(number: int, index: int):
 
 
 @each_format
-def test_a_checkpoint_is_the_state_that_was_saved(number: int):
+def test_a_checkpoint_is_restored(number: int):
     checkpoint = last_checkpoint(RUNS / f"format_{number}")
     assert checkpoint.about["step"] == 6
     assert checkpoint.about["settings"]["validation"] == "drawn:2800"
-    parts = {name.split("/")[1] for name in checkpoint.arrays}
-    assert parts == {"params", "opt_state", "step"} | ({"state"} if number == 2 else set())
+    kinds = {name.split("/")[1] for name in checkpoint.arrays}
+    assert kinds == {"params", "opt_state", "step"} | ({"state"} if number == 2 else set())
 
 
 @each_format
 def test_a_run_is_resumed(number: int, tmp_path: Path):
-    """To more steps, from the parameters that it had, with the momentum that it had."""
+    """It is resumed to more steps, with its parameters and momentum."""
     folder = RUNS / f"format_{number}"
     shutil.copytree(folder, tmp_path / "run")
     settings = Settings.from_json(json.loads((folder / "config.json").read_text()))
     start = last_checkpoint(tmp_path / "run")
     settings = Settings.from_json(start.about["settings"] | {"steps": 12})
     resumed = compute(settings, callbacks=CheckpointManager(tmp_path / "run", start=start))
-    straight = compute(settings)
+    uninterrupted = compute(settings)
     assert resumed.trained.history[0].step == 3
-    for ours, theirs in zip(resumed.models, straight.models, strict=True):
+    for ours, theirs in zip(resumed.models, uninterrupted.models, strict=True):
         np.testing.assert_allclose(
             ours.probabilities(resumed.splits.test.images[:20]),
             theirs.probabilities(resumed.splits.test.images[:20]),

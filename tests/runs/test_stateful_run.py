@@ -1,4 +1,4 @@
-"""Running statistics, dropout and a residual block, through all that a run leaves."""
+"""Running statistics, dropout and a residual block, in all files of a run."""
 
 import dataclasses
 import json
@@ -20,8 +20,8 @@ from ffnn_jax.models import load, save_exported
 from ffnn_jax.nn import BatchNorm, Dense, Dropout, Layer, ReLU, Residual
 from ffnn_jax.runs import CheckpointManager, RunResult, compute, last_checkpoint, write_run
 
-BLOCK = Residual((Dense(32), BatchNorm(), ReLU(), Dropout(0.2)))
-LAYERS = (Dense(32), BatchNorm(), ReLU(), BLOCK, Dense(10))
+RESIDUAL = Residual((Dense(32), BatchNorm(), ReLU(), Dropout(0.2)))
+LAYERS = (Dense(32), BatchNorm(), ReLU(), RESIDUAL, Dense(10))
 SETTINGS = dataclasses.replace(
     preset("quickstart"), layers=LAYERS, steps=300, validation=Validation("drawn", 500),
     validation_interval=100,
@@ -56,7 +56,7 @@ def test_it_learns_the_digits(result: RunResult):
     assert result.test_accuracy[0] > 0.85
 
 
-def test_an_image_alone_has_the_answer_that_it_has_among_40(folder: Path, result: RunResult):
+def test_an_image_has_the_same_probabilities_alone_and_among_40(folder: Path, result: RunResult):
     model, images = load(folder / "model.npz"), result.splits.test.images[:40]
     together = model.probabilities(images)
     alone = np.concatenate([model.probabilities(images[k : k + 1]) for k in range(40)])
@@ -70,7 +70,7 @@ def test_a_model_file_holds_the_running_statistics(folder: Path, result: RunResu
     assert np.abs(again.state["batchnorm_2"]["mean"]).max() > 0.1
 
 
-def test_an_exported_program_has_the_running_statistics(folder: Path, result: RunResult):
+def test_an_exported_program_uses_the_running_statistics(folder: Path, result: RunResult):
     model = load(folder / "model.npz")
     assert save_exported(folder / "model.stablehlo", model) <= 1e-6
     start = dataclasses.replace(model, state=model.network.init(jax.random.key(0))[1])
@@ -89,15 +89,15 @@ def test_its_page_and_tables_have_a_row_for_every_layer_inside(folder: Path):
 
 
 def started(folder: Path, *more: str, **settings: int) -> subprocess.Popen[str]:
-    asked = json.dumps(dataclasses.replace(SETTINGS, **settings).to_json())
-    command = [sys.executable, "-c", PROGRAM, str(folder), asked, *more]
+    config = json.dumps(dataclasses.replace(SETTINGS, **settings).to_json())
+    command = [sys.executable, "-c", PROGRAM, str(folder), config, *more]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
 
 
-def test_killed_it_goes_on_to_the_same_bits(tmp_path: Path):
-    """It is killed as soon as a checkpoint of some steps stands, long before the end."""
-    straight = started(tmp_path / "straight", steps=400)
+def test_a_killed_run_resumes_to_the_same_bits(tmp_path: Path):
+    """It is killed as soon as it has a checkpoint of some steps, long before its end."""
+    uninterrupted = started(tmp_path / "uninterrupted", steps=400)
     killed = started(tmp_path / "killed", steps=400)
     checkpoints, end = tmp_path / "killed" / "checkpoints", time.monotonic() + 120
     while not list(checkpoints.glob("step-*[1-9]0.npz")) and time.monotonic() < end:
@@ -105,15 +105,15 @@ def test_killed_it_goes_on_to_the_same_bits(tmp_path: Path):
     killed.send_signal(signal.SIGKILL)
     killed.communicate()
     assert killed.returncode == -signal.SIGKILL
-    expected, _ = straight.communicate()
+    expected, _ = uninterrupted.communicate()
     assert 0 < last_checkpoint(tmp_path / "killed").about["step"] < 400
-    found, _ = started(tmp_path / "killed", "resume", steps=400).communicate()
-    assert found == expected != ""
+    actual, _ = started(tmp_path / "killed", "resume", steps=400).communicate()
+    assert actual == expected != ""
 
 
 @dataclasses.dataclass(frozen=True)
 class Doubled(Layer):
-    """A layer of a user's own, which a file can only name."""
+    """A custom layer, which a file can only refer to by name."""
 
     by: tuple[float, ...] = (2.0,)
 
@@ -121,18 +121,18 @@ class Doubled(Layer):
         return self.by[0] * x
 
 
-def test_a_run_with_a_layer_of_ones_own_is_resumed_in_python(tmp_path: Path):
+def test_a_run_with_a_custom_layer_is_resumed_in_python(tmp_path: Path):
     settings = dataclasses.replace(SETTINGS, layers=(Doubled(), Dense(10)), steps=12)
     compute(dataclasses.replace(settings, steps=6), callbacks=CheckpointManager(tmp_path, every=3))
     start = last_checkpoint(tmp_path)
     assert start.about["step"] == 6
     resumed = compute(settings, callbacks=CheckpointManager(tmp_path, start=start))
-    straight = compute(settings)
-    assert resumed.models[0].parameters_sha256 == straight.models[0].parameters_sha256
+    uninterrupted = compute(settings)
+    assert resumed.models[0].parameters_sha256 == uninterrupted.models[0].parameters_sha256
     assert Settings.from_json(start.about["settings"], layers=[Doubled]).layers == settings.layers
 
 
-def test_a_run_without_validation_leaves_all_that_a_run_leaves(tmp_path: Path):
+def test_a_run_without_validation_writes_all_its_files(tmp_path: Path):
     settings = dataclasses.replace(
         SETTINGS, layers=(Dense(10),), steps=20, validation=Validation("none"),
         sampling="epochs", seeds=2,

@@ -10,20 +10,20 @@ NETWORK = Network((Conv(6, 3), ReLU(), MaxPool(2), Dense(4)), (8, 8, 1))
 
 
 def make_seed_data(images, seed=0, train=None):
-    rows = np.arange(len(images.labels), dtype=np.int32)
-    train = rows[:40] if train is None else train
+    indices = np.arange(len(images.labels), dtype=np.int32)
+    train = indices[:40] if train is None else train
     normalisation = compute_normalisation([images.pixels[train]], 1 / 255)
-    return SeedData(jax.random.key(seed), train, rows[40:], normalisation)
+    return SeedData(jax.random.key(seed), train, indices[40:], normalisation)
 
 
 @pytest.fixture(autouse=True)
 def _compiled_quickly(quick_compilation: None) -> None:
-    """Many programs are compiled here, and each runs a few times."""
+    """Many programs are compiled here, and each runs only a few times."""
 
 
 @pytest.fixture(scope="session")
 def images():
-    """48 images of noise with random labels: nothing to learn but the images themselves."""
+    """48 noise images with random labels: they can only be memorised."""
     generator = np.random.default_rng(0)
     pixels = generator.integers(0, 256, (48, 8, 8, 1), np.uint8)
     return Images(pixels, generator.integers(0, 4, 48, np.int32))

@@ -1,4 +1,4 @@
-"""Augmentation against its plain definition: every outcome, and how often it comes."""
+"""Augmentation against a reference implementation: every outcome, and its frequency."""
 
 import dataclasses
 
@@ -12,24 +12,28 @@ from ffnn_jax.config import Augmentation, Crop, Cutout, Flip
 from ffnn_jax.training import augment, crop, cutout, flip
 
 LEAST_P = 1e-4
-SHAPE = HEIGHT, WIDTH, CHANNELS = 9, 6, 2  # rows and columns of one draw would show: 3 divides both
+SHAPE = HEIGHT, WIDTH, CHANNELS = (
+    9,
+    6,
+    2,
+)  # 3 divides both, so that shared draws of rows and columns would show
 IMAGE = np.arange(1, 1 + HEIGHT * WIDTH * CHANNELS, dtype=np.float32).reshape(SHAPE)
 KEY = jax.random.key(3)
 
 
-def plain_flip(image):
+def reference_flip(image):
     flipped = np.empty_like(image)
     for column in range(WIDTH):
         flipped[:, column] = image[:, WIDTH - 1 - column]
     return flipped
 
 
-def plain_crop(image, row, column, padding):
+def reference_crop(image, row, column, padding):
     padded = np.pad(image, ((padding, padding), (padding, padding), (0, 0)), mode="reflect")
     return padded[row : row + HEIGHT, column : column + WIDTH]
 
 
-def plain_cutout(image, centre_row, centre_column, size):
+def reference_cutout(image, centre_row, centre_column, size):
     cut = image.copy()
     for row in range(centre_row - size // 2, centre_row - size // 2 + size):
         for column in range(centre_column - size // 2, centre_column - size // 2 + size):
@@ -39,22 +43,24 @@ def plain_cutout(image, centre_row, centre_column, size):
 
 
 def flips(image):
-    return [image, plain_flip(image)]
+    return [image, reference_flip(image)]
 
 
 def crops(padding):
     offsets = range(2 * padding + 1)
-    return lambda image: [plain_crop(image, r, c, padding) for r in offsets for c in offsets]
+    return lambda image: [reference_crop(image, r, c, padding) for r in offsets for c in offsets]
 
 
 def cutouts(size):
     return lambda image: [
-        plain_cutout(image, row, column, size) for row in range(HEIGHT) for column in range(WIDTH)
+        reference_cutout(image, row, column, size)
+        for row in range(HEIGHT)
+        for column in range(WIDTH)
     ]
 
 
-# What is done, and all that may come of one image.
-CHECKPOINT_INTERVAL = [
+# Each augmentation, and all its outcomes for one image.
+CHANGES = [
     pytest.param(flip, flips, id="flip"),
     *(
         pytest.param(lambda key, x, p=p: crop(key, x, p), crops(p), id=f"crop {p}")
@@ -66,79 +72,77 @@ CHECKPOINT_INTERVAL = [
     ),
 ]
 
-# As many reflected pixels as there are: its first and last columns are the same.
+# The widest reflection: its first and last columns are the same.
 WIDEST = pytest.param(lambda key, x: crop(key, x, WIDTH - 1), crops(WIDTH - 1), id="widest crop")
 
 
 def many(count, dtype=jnp.float32):
-    """As many images, no two pixels of all alike."""
+    """``count`` images, all of whose pixels are different."""
     steps = IMAGE.size * np.arange(count, dtype=np.float32)
     return jnp.asarray((IMAGE[None] + steps[:, None, None, None]).astype(dtype))
 
 
 def outcomes_of(change, outcomes, count):
-    """Which outcome each of many equal images has; one that is none of them is a KeyError."""
+    """The outcome of each of many equal images; an unknown one is a KeyError."""
     numbers = {outcome.tobytes(): n for n, outcome in enumerate(outcomes(IMAGE))}
     assert len(numbers) == len(outcomes(IMAGE))
     changed = np.asarray(change(KEY, jnp.broadcast_to(IMAGE[None], (count, *SHAPE))))
     return np.array([numbers[image.tobytes()] for image in changed]), len(numbers)
 
 
-@pytest.mark.parametrize(("change", "outcomes"), CHECKPOINT_INTERVAL)
-def test_every_outcome_of_the_plain_definition_is_equally_likely_and_there_is_no_other(
-    change, outcomes
-):
-    drawn, there_are = outcomes_of(change, outcomes, 20_000)
-    assert chisquare(np.bincount(drawn, minlength=there_are)).pvalue > LEAST_P
+@pytest.mark.parametrize(("change", "outcomes"), CHANGES)
+def test_all_reference_outcomes_are_equally_likely_and_there_are_no_others(change, outcomes):
+    drawn, total = outcomes_of(change, outcomes, 20_000)
+    assert chisquare(np.bincount(drawn, minlength=total)).pvalue > LEAST_P
 
 
-@pytest.mark.parametrize(("change", "outcomes"), CHECKPOINT_INTERVAL[:2])
+@pytest.mark.parametrize(("change", "outcomes"), CHANGES[:2])
 def test_neighbours_in_a_batch_are_drawn_independently(change, outcomes):
-    drawn, there_are = outcomes_of(change, outcomes, 20_000)
-    pairs = drawn[::2] * there_are + drawn[1::2]
-    assert chisquare(np.bincount(pairs, minlength=there_are**2)).pvalue > LEAST_P
+    drawn, total = outcomes_of(change, outcomes, 20_000)
+    pairs = drawn[::2] * total + drawn[1::2]
+    assert chisquare(np.bincount(pairs, minlength=total**2)).pvalue > LEAST_P
 
 
 def test_squares_of_neighbours_are_drawn_independently():
-    """A pair of centres has too many outcomes to count: their rows and columns alone."""
+    """Pairs of centres have too many outcomes to count: only their rows and columns."""
     drawn, _ = outcomes_of(lambda key, x: cutout(key, x, 3), cutouts(3), 20_000)
-    for places, length in ((drawn // WIDTH, HEIGHT), (drawn % WIDTH, WIDTH)):
-        pairs = places[::2] * length + places[1::2]
+    for positions, length in ((drawn // WIDTH, HEIGHT), (drawn % WIDTH, WIDTH)):
+        pairs = positions[::2] * length + positions[1::2]
         assert chisquare(np.bincount(pairs, minlength=length**2)).pvalue > LEAST_P
 
 
-@pytest.mark.parametrize(("change", "outcomes"), [*CHECKPOINT_INTERVAL, WIDEST])
+@pytest.mark.parametrize(("change", "outcomes"), [*CHANGES, WIDEST])
 def test_an_image_becomes_one_of_its_own_outcomes(change, outcomes):
     x = many(40)
     for before, after in zip(np.asarray(x), np.asarray(change(KEY, x)), strict=True):
         assert any(np.array_equal(after, outcome) for outcome in outcomes(before))
 
 
-@pytest.mark.parametrize(("change", "outcomes"), CHECKPOINT_INTERVAL)
-def test_the_key_decides(change, outcomes):
+@pytest.mark.parametrize(("change", "outcomes"), CHANGES)
+def test_the_key_determines_the_draw(change, outcomes):
     x = many(40)
     first, again = change(KEY, x), jax.jit(change)(KEY, x)
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, change(jax.random.key(4), x))
 
 
-@pytest.mark.parametrize(("change", "outcomes"), CHECKPOINT_INTERVAL)
-def test_float64_comes_out_as_float64_and_draws_the_same(change, outcomes, x64):
+@pytest.mark.parametrize(("change", "outcomes"), CHANGES)
+def test_float64_stays_float64_with_the_same_draws(change, outcomes, x64):
     wide = change(KEY, many(40, jnp.float64))
     assert wide.dtype == jnp.float64
     np.testing.assert_array_equal(wide, change(KEY, many(40)).astype(jnp.float64))
 
 
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16, jnp.float16])
-@pytest.mark.parametrize(("change", "outcomes"), CHECKPOINT_INTERVAL)
-def test_no_images_are_no_images_of_the_same_dtype(change, outcomes, dtype):
+@pytest.mark.parametrize(("change", "outcomes"), CHANGES)
+def test_an_empty_batch_keeps_shape_and_dtype(change, outcomes, dtype):
     x = jnp.zeros((0, *SHAPE), dtype)
     assert change(KEY, x).shape == x.shape
     assert change(KEY, x).dtype == dtype
 
 
 @pytest.mark.parametrize("shape", [(3, 3), (2, 4), (5, 2)])
-def test_the_largest_square_that_fits_leaves_something_and_one_larger_nothing(shape):
+def test_the_largest_allowed_square_leaves_pixels_and_a_larger_one_none(shape):
     largest = 2 * max(shape) - 2
     Cutout(largest).require_fits((*shape, 1))
     x = jnp.ones((500, *shape, 1))
@@ -152,38 +156,38 @@ def changed(x, augmentations, epoch=0):
 
 @dataclasses.dataclass(frozen=True)
 class Alternating(Augmentation):
-    """An augmentation of a user's own: each image is flipped in every second epoch."""
+    """A custom augmentation: each image is flipped in every second epoch."""
 
     def __call__(self, key, x, indices, epoch):
         flipped = (indices + epoch) % 2 == 1
         return jnp.where(flipped[:, None, None, None], x[:, :, ::-1], x)
 
 
-def test_an_augmentation_of_ones_own_is_given_the_images_indices_and_the_epoch():
+def test_a_custom_augmentation_receives_the_images_indices_and_the_epoch():
     x = many(5)
     first, second = (np.asarray(changed(x, (Alternating(),), epoch)) for epoch in (0, 1))
     for index, image in enumerate(np.asarray(x)):
-        both = (image, plain_flip(image))
+        both = (image, reference_flip(image))
         np.testing.assert_array_equal(first[index], both[index % 2])
         np.testing.assert_array_equal(second[index], both[1 - index % 2])
 
 
-def test_an_augmentation_that_does_not_say_what_it_does_is_named():
+def test_an_augmentation_without_an_implementation_is_rejected():
     with pytest.raises(TypeError, match=r"Augmentation\(\): an augmentation of your own defines"):
         changed(many(2), (Augmentation(),))
 
 
-def test_augmentations_are_done_in_their_order_each_with_its_own_key():
+def test_augmentations_are_applied_in_order_each_with_its_own_key():
     x, keys = many(40), [jax.random.fold_in(KEY, position) for position in range(3)]
     by_hand = flip(keys[2], cutout(keys[1], crop(keys[0], x, 2), 5))
     np.testing.assert_array_equal(changed(x, (Crop(2), Cutout(5), Flip())), by_hand)
 
 
 def test_two_equal_augmentations_draw_differently():
-    """Flips of one draw would undo one another."""
+    """Flips with the same draw would undo each other."""
     x = many(40)
-    unmoved = (np.asarray(changed(x, (Flip(), Flip()))) == np.asarray(x)).all(axis=(1, 2, 3))
-    assert 5 < unmoved.sum() < 35
+    unchanged = (np.asarray(changed(x, (Flip(), Flip()))) == np.asarray(x)).all(axis=(1, 2, 3))
+    assert 5 < unchanged.sum() < 35
 
 
 def test_no_augmentation_changes_nothing():

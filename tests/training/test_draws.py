@@ -17,14 +17,14 @@ def draw_many(count, size, below):
 
 
 @pytest.mark.parametrize(("size", "below"), [(16, 57_999), (16, 33), (16, 31), (16, 16), (1, 1)])
-def test_no_index_twice_within_a_batch_and_none_out_of_range(size, below):
+def test_indices_in_a_batch_are_distinct_and_in_range(size, below):
     drawn = draw_many(500, size, below)
     assert all(len(set(batch.tolist())) == size for batch in drawn)
     assert drawn.min() >= 0
     assert drawn.max() < below
 
 
-@pytest.mark.parametrize(("size", "below"), [(2, 5), (3, 5)], ids=["redrawn", "permute"])
+@pytest.mark.parametrize(("size", "below"), [(2, 5), (3, 5)], ids=["redrawn", "permuted"])
 def test_every_ordered_outcome_is_equally_likely(size, below):
     """20 ordered pairs of 5, and 60 ordered triples."""
     drawn = draw_many(12_000, size, below)
@@ -39,8 +39,8 @@ def test_every_image_is_drawn_equally_often():
     assert chisquare(counts).pvalue > LEAST_P
 
 
-def test_a_batch_costs_its_own_size_not_the_data_sets():
-    """Nothing that is traced has more than the size * size entries of the comparison."""
+def test_the_cost_of_a_batch_does_not_depend_on_the_data_set():
+    """No traced array has more entries than the comparison's size * size."""
     size, below = 16, 10**7
     traced = jax.make_jaxpr(lambda key: sample_without_replacement(key, size, below))(
         jax.random.key(0)
@@ -57,7 +57,7 @@ def sizes_in(jaxpr):
                 yield from sizes_in(inner)
 
 
-def test_the_key_decides_the_batch():
+def test_the_key_determines_the_batch():
     first, again, other = (
         sample_without_replacement(jax.random.key(seed), 8, 99) for seed in (0, 0, 1)
     )
@@ -66,6 +66,6 @@ def test_the_key_decides_the_batch():
     assert first.dtype == jnp.int32
 
 
-def test_more_than_there_are_is_rejected():
+def test_drawing_too_many_is_rejected():
     with pytest.raises(ValueError, match="size must be at most 4, got 5"):
         sample_without_replacement(jax.random.key(0), 5, 4)

@@ -1,4 +1,4 @@
-"""A batch in parts has the loss, the logits and the gradients of the batch at once."""
+"""Micro-batches give the loss, the logits and the gradients of the whole batch."""
 
 import jax
 import jax.numpy as jnp
@@ -30,8 +30,8 @@ def ours(params, x, labels):
     return loss, logits, grads
 
 
-def plainly(params, x, labels):
-    """The same network, of plain definitions that autodiff may differentiate."""
+def reference(params, x, labels):
+    """The same network, of reference implementations for autodiff."""
     z = CONV2D.reference(x, params["conv_1"]["w"], params["conv_1"]["b"], "SAME", 1)
     z = MAX_POOL.reference(RELU.reference(z), 2).reshape(len(labels), 3 * 2 * 3)
     logits = DENSE.reference(z, params["dense_4"]["w"], params["dense_4"]["b"])
@@ -42,28 +42,28 @@ def plainly(params, x, labels):
 @pytest.mark.parametrize(
     "images", [18, 64, *(pytest.param(count, marks=pytest.mark.slow) for count in (1, 16, 19))]
 )
-def test_loss_logits_and_gradients_are_those_of_autodiff_of_the_whole_batch(images: int):
+def test_loss_logits_and_gradients_match_autodiff_on_the_whole_batch(images: int):
     batch = drawn(images)
     loss, logits, grads = jax.jit(ours)(*batch)
-    expected, grads_expected = jax.value_and_grad(plainly, has_aux=True)(*batch)
-    found = jax.tree.leaves((loss, logits, grads))
-    known = jax.tree.leaves((*expected, grads_expected))
-    for a, b in zip(found, known, strict=True):
+    expected, expected_grads = jax.value_and_grad(reference, has_aux=True)(*batch)
+    actual = jax.tree.leaves((loss, logits, grads))
+    known = jax.tree.leaves((*expected, expected_grads))
+    for a, b in zip(actual, known, strict=True):
         allowed = tolerance("float64", 30 * images)
         np.testing.assert_allclose(a, b, rtol=allowed, atol=allowed)
 
 
 @pytest.mark.parametrize(
-    ("images", "part"), [(16, 16), (17, 17), (18, 9), (32, 16), (100, 10), (128, 16), (26, 13)]
+    ("images", "size"), [(16, 16), (17, 17), (18, 9), (32, 16), (100, 10), (128, 16), (26, 13)]
 )
-def test_a_cpu_goes_through_equal_parts_of_8_to_16_images(images: int, part: int):
+def test_a_cpu_uses_equal_micro_batches_of_8_to_16_images(images: int, size: int):
     text = lowered(images, "cpu")
-    assert ("stablehlo.while" in text) == (part < images)
-    assert f"tensor<{part}x6x5x2xf32>" in text
+    assert ("stablehlo.while" in text) == (size < images)
+    assert f"tensor<{size}x6x5x2xf32>" in text
 
 
 @pytest.mark.parametrize("platform", ["cuda", "tpu"])
-def test_other_platforms_take_the_batch_at_once(platform: str):
+def test_other_platforms_process_the_batch_at_once(platform: str):
     assert "stablehlo.while" not in lowered(128, platform)
 
 
@@ -72,7 +72,7 @@ def lowered(images: int, platform: str) -> str:
     return jax.jit(ours).trace(params, x, labels).lower(lowering_platforms=(platform,)).as_text()
 
 
-def test_a_batch_of_none_has_no_loss_and_no_gradient():
+def test_an_empty_batch_has_no_loss_and_no_gradient():
     loss, logits, grads = ours(*drawn(0, "float32"))
     assert np.isnan(loss)
     assert logits.shape == (0, 4)

@@ -15,7 +15,7 @@ SAMPLING = Sampling(BATCH)
 
 
 def numbered(first: int, count: int) -> Images:
-    """Images that hold their own number in every pixel, and as their label."""
+    """Images whose pixels and labels all hold the image's number."""
     numbers = np.arange(first, first + count)
     pixels = np.broadcast_to(numbers[:, None, None, None], (count, 2, 2, 1)).astype(np.uint8)
     return Images(pixels, numbers.astype(np.int32))
@@ -32,33 +32,33 @@ def seed_data() -> SeedData:
 
 
 @pytest.fixture
-def short_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Blocks of 4 steps."""
+def short_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chunks of 4 steps."""
     monkeypatch.setattr(_loader, "_CHUNK_BYTES", 4 * BATCH * IMAGES.image_bytes)
 
 
-def test_rows_are_counted_on_from_part_to_part():
-    rows = np.array([49, 0, 40, 39, 40], np.int32)
-    assert IMAGES.at(rows).labels.tolist() == rows.tolist()
-    assert IMAGES.at(rows).pixels[:, 1, 1, 0].tolist() == rows.tolist()
+def test_indices_continue_from_part_to_part():
+    indices = np.array([49, 0, 40, 39, 40], np.int32)
+    assert IMAGES.at(indices).labels.tolist() == indices.tolist()
+    assert IMAGES.at(indices).pixels[:, 1, 1, 0].tolist() == indices.tolist()
     assert IMAGES.concatenated().labels.tolist() == list(range(50))
     assert len(IMAGES) == 50
-    (chunk,) = IMAGES.in_chunks(rows)
-    assert chunk.labels.tolist() == rows.tolist()
+    (chunk,) = IMAGES.in_chunks(indices)
+    assert chunk.labels.tolist() == indices.tolist()
 
 
-def test_a_streamed_batch_is_the_batch_that_the_resident_step_draws(seed_data, short_blocks):
+def test_a_streamed_batch_is_the_batch_drawn_in_memory(seed_data, short_chunks):
     stream = Stream(IMAGES, seed_data, SAMPLING, steps=10)
     assert stream.chunk_steps == 4
     for step in range(10):
         chunk = stream.chunk_at(step)
         drawn = np.asarray(batch_indices(seed_data, np.int32(step), SAMPLING))
-        place = step - int(chunk.first)
-        assert chunk.images.labels[place].tolist() == drawn.tolist()
-        assert chunk.images.pixels[place, :, 0, 0, 0].tolist() == drawn.tolist()
+        offset = step - int(chunk.first)
+        assert chunk.images.labels[offset].tolist() == drawn.tolist()
+        assert chunk.images.pixels[offset, :, 0, 0, 0].tolist() == drawn.tolist()
 
 
-def test_a_block_is_on_the_device(seed_data, short_blocks):
+def test_a_chunk_is_on_the_device(seed_data, short_chunks):
     chunk = Stream(IMAGES, seed_data, SAMPLING, steps=1).chunk_at(0)
     assert isinstance(chunk, Chunk)
     assert all(isinstance(array, jax.Array) for array in jax.tree.leaves(chunk))
@@ -66,44 +66,44 @@ def test_a_block_is_on_the_device(seed_data, short_blocks):
     np.testing.assert_array_equal(chunk.indices, chunk.images.labels)
 
 
-def test_a_stream_may_begin_anywhere(seed_data, short_blocks):
-    """A run that is resumed asks for a later chunk first."""
-    asked = []
+def test_a_stream_may_start_anywhere(seed_data, short_chunks):
+    """A resumed run requests a later chunk first."""
+    requested = []
     stream = Stream(IMAGES, seed_data, SAMPLING, steps=40)
-    make = stream._chunk
-    stream._chunk = lambda index: (asked.append(index), make(index))[1]
-    stream._chunks = stream._from(0)
+    make = stream._make_chunk
+    stream._make_chunk = lambda index: (requested.append(index), make(index))[1]
+    stream._chunks = stream._chunks_from(0)
     chunk = stream.chunk_at(30)
     assert int(chunk.first) == 28
     drawn = np.asarray(batch_indices(seed_data, np.int32(30), SAMPLING))
     assert chunk.images.labels[2].tolist() == drawn.tolist()
-    assert set(range(2, 7)).isdisjoint(asked)
+    assert set(range(2, 7)).isdisjoint(requested)
 
 
-def test_a_step_that_was_left_behind_is_rejected(seed_data, short_blocks):
+def test_a_step_that_the_stream_has_passed_is_rejected(seed_data, short_chunks):
     stream = Stream(IMAGES, seed_data, SAMPLING, steps=20)
     stream.chunk_at(9)
-    with pytest.raises(ValueError, match="step 7 is behind the stream"):
+    with pytest.raises(ValueError, match="the stream has passed step 7"):
         stream.chunk_at(7)
 
 
 @pytest.mark.parametrize(
     ("batch_bytes", "steps"), [(1, 100), (335_544, 100), (1 << 20, 32), (1 << 24, 2), (1 << 30, 1)]
 )
-def test_a_block_is_as_long_as_32_mebibytes_allow(batch_bytes, steps):
+def test_a_chunk_is_as_long_as_32_mebibytes_allow(batch_bytes, steps):
     assert steps_per_chunk(batch_bytes) == steps
 
 
-def test_validation_batches_are_drawn_anew_at_every_look(seed_data):
-    looks = [np.asarray(validation_indices(seed_data, np.int32(s), 4, 3)) for s in (0, 0, 100)]
-    assert looks[0].shape == (3, 4)
-    assert (looks[0] == looks[1]).all()
-    assert (looks[0] != looks[2]).any()
-    assert set(np.unique(looks)) <= set(seed_data.validation.tolist())
-    assert IMAGES.chunk(0, looks[0]).images.labels.tolist() == looks[0].tolist()
+def test_validation_batches_differ_between_steps(seed_data):
+    batches = [np.asarray(validation_indices(seed_data, np.int32(s), 4, 3)) for s in (0, 0, 100)]
+    assert batches[0].shape == (3, 4)
+    assert (batches[0] == batches[1]).all()
+    assert (batches[0] != batches[2]).any()
+    assert set(np.unique(batches)) <= set(seed_data.validation.tolist())
+    assert IMAGES.chunk(0, batches[0]).images.labels.tolist() == batches[0].tolist()
 
 
-def test_grain_is_needed_when_it_is_needed_and_not_before(seed_data, monkeypatch):
+def test_grain_is_required_only_for_streaming(seed_data, monkeypatch):
     require_grain()
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"^streaming needs grain.*pip install grain$"):

@@ -43,8 +43,8 @@ from ffnn_jax.training._sampling import batch_indices
 from tests.tolerances import tolerance
 from tests.training.conftest import make_seed_data
 
-BLOCK = Residual((Dense(12), BatchNorm(), ReLU(), Dropout(0.2)))
-LAYERS = (Dense(12), BatchNorm(), ReLU(), BLOCK, Dense(4))
+RESIDUAL = Residual((Dense(12), BatchNorm(), ReLU(), Dropout(0.2)))
+LAYERS = (Dense(12), BatchNorm(), ReLU(), RESIDUAL, Dense(4))
 NETWORK = Network(LAYERS, (8, 8, 1))
 RULE = momentum(0.05, 0.9, 0.005)
 SETTINGS = dataclasses.replace(
@@ -60,8 +60,8 @@ def run(images: Any, layers: tuple[Layer, ...] = LAYERS, **changes: Any):
     return train(network, rule, settings, HostImages((images,)), seeds_data)
 
 
-def test_running_statistics_are_those_of_a_recomputation_in_float64(images):
-    """Of the first layer's outputs, batch after batch, with the weights of each step."""
+def test_running_statistics_match_a_recomputation_in_float64(images):
+    """Of the first layer's outputs, batch by batch, with the weights of each step."""
     images, seed_data = jax.device_put((images, make_seed_data(images)))
     chunk = make_train_chunk(NETWORK, RULE, 8)
     state = initial_state(NETWORK, RULE, seed_data.key)
@@ -72,23 +72,23 @@ def test_running_statistics_are_those_of_a_recomputation_in_float64(images):
         mean = 0.9 * mean + 0.1 * z.mean(axis=0)
         variance = 0.9 * variance + 0.1 * z.var(axis=0)
         state, _ = chunk(state, np.int32(step + 1), images, seed_data)
-    found = state.state["batchnorm_2"]
-    np.testing.assert_allclose(found["mean"], mean, rtol=1e-5, atol=1e-5)
-    np.testing.assert_allclose(found["variance"], variance, rtol=1e-5, atol=1e-5)
+    actual = state.state["batchnorm_2"]
+    np.testing.assert_allclose(actual["mean"], mean, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(actual["variance"], variance, rtol=1e-5, atol=1e-5)
 
 
-def drawn(images: Images, seed_data: SeedData, step: int) -> Images:
+def images_at(images: Images, seed_data: SeedData, step: int) -> Images:
     """The images of a step's batch."""
     return images.at(batch_indices(seed_data, jnp.int32(step), Sampling(8)))
 
 
 def batch_at(images: Images, seed_data: SeedData, step: int) -> np.ndarray:
-    """The inputs of a step in float64, drawn as the step draws them."""
-    pixels = drawn(images, seed_data, step).pixels
+    """The inputs of a step in float64."""
+    pixels = images_at(images, seed_data, step).pixels
     return np.asarray(normalise(pixels, seed_data.normalisation), np.float64)
 
 
-def test_four_seeds_in_one_program_have_the_state_that_each_has_alone(images, monkeypatch):
+def test_four_seeds_in_one_program_match_each_seed_alone(images, monkeypatch):
     alone = run(images, seeds=4)
     monkeypatch.setattr(_trainer, "_is_one_program", lambda loader, seeds_data: True)
     together = run(images, seeds=4)
@@ -102,14 +102,14 @@ def test_four_seeds_in_one_program_have_the_state_that_each_has_alone(images, mo
     assert not np.allclose(first, second)
 
 
-def test_a_seed_alone_has_the_bits_that_it_has_among_others(images):
+def test_a_seed_has_the_same_bits_alone_and_among_others(images):
     together, alone = run(images, seeds=2), run(images, seed=6)
     jax.tree.map(np.testing.assert_array_equal, together.params[1], alone.params[0])
     jax.tree.map(np.testing.assert_array_equal, together.state[1], alone.state[0])
 
 
 def loss_of_batch(network: Network, size: int, monkeypatch: pytest.MonkeyPatch, part: int):
-    """Loss, state and gradients of one batch, which may be cut into micro-batches of ``part``."""
+    """Loss, state and gradients of one batch, with micro-batches of ``part`` if allowed."""
     monkeypatch.setattr(_gradients, "_micro_batch_size", lambda images: part)
     params, state = network.init(jax.random.key(0))
     trained, frozen = partition(params, network.param_attribute("trained"))
@@ -117,7 +117,7 @@ def loss_of_batch(network: Network, size: int, monkeypatch: pytest.MonkeyPatch, 
     batch = x, jnp.arange(size) % 4, nn.image_keys(jax.random.key(2), size)
 
     @jax.jit
-    def both(trained, state, batch):
+    def compute(trained, state, batch):
         return loss_and_gradients(
             make_loss(network, "float32"),
             trained,
@@ -127,19 +127,19 @@ def loss_of_batch(network: Network, size: int, monkeypatch: pytest.MonkeyPatch, 
             network.allows_micro_batches,
         )
 
-    return both(trained, state, batch), both.lower(trained, state, batch).as_text()
+    return compute(trained, state, batch), compute.lower(trained, state, batch).as_text()
 
 
-def test_a_batch_that_a_layer_mixes_is_not_cut(monkeypatch):
+def test_a_batch_that_a_layer_mixes_is_not_split(monkeypatch):
     whole, _ = loss_of_batch(NETWORK, 32, monkeypatch, 32)
-    asked, text = loss_of_batch(NETWORK, 32, monkeypatch, 16)
-    jax.tree.map(np.testing.assert_array_equal, whole, asked)
+    actual, text = loss_of_batch(NETWORK, 32, monkeypatch, 16)
+    jax.tree.map(np.testing.assert_array_equal, whole, actual)
     assert "tensor<16x12xf32>" not in text
 
 
 @dataclasses.dataclass(frozen=True)
 class Wrapped(Layer):
-    """A user's layer around other layers."""
+    """A custom layer around other layers."""
 
     inner: tuple[Layer, ...]
 
@@ -159,7 +159,7 @@ class Wrapped(Layer):
         return nn.apply(self.inner, params, state, x, training=training, key=key)
 
 
-def test_what_mixes_the_batch_or_draws_inside_a_layer_of_ones_own_is_known():
+def test_batch_mixing_and_randomness_inside_a_custom_layer_are_detected():
     network = Network((Wrapped((Dense(3), BatchNorm())), Dense(4)), (5,))
     assert not network.allows_micro_batches
     assert not network.needs_key
@@ -171,20 +171,20 @@ def test_what_mixes_the_batch_or_draws_inside_a_layer_of_ones_own_is_known():
     assert z.shape == (2, 4)
 
 
-def test_a_batch_that_changes_a_state_is_not_cut(images):
-    """The state counts the calls of ``apply``: one a step, whatever the batch."""
-    counted = [
+def test_a_batch_that_changes_state_is_not_split(images):
+    """The state counts calls of ``apply``: one per step, whatever the batch size."""
+    counts = [
         run(images, (Counting(), Dense(4)), steps=4, batch_size=size).state[0]["counting_1"][
             "calls"
         ]
         for size in (8, 32)
     ]
-    assert counted == [4, 4]
+    assert counts == [4, 4]
 
 
 @dataclasses.dataclass(frozen=True)
 class Counting(Layer):
-    """A user's layer that counts its calls in training."""
+    """A custom layer that counts its calls in training."""
 
     def state(self, shape):
         return {"calls": Param(())}
@@ -193,19 +193,19 @@ class Counting(Layer):
         return x, {"calls": state["calls"] + 1} if training else state
 
 
-def test_masks_are_the_same_however_the_batch_is_cut(monkeypatch):
+def test_masks_do_not_depend_on_the_micro_batch_size(monkeypatch):
     network = Network((Dense(12), Dropout(0.5), ReLU(), Dense(4)), (8, 8, 1))
     whole, _ = loss_of_batch(network, 32, monkeypatch, 32)
     allowed = tolerance("float32", 32)
     for part in (8, 16):
-        cut, text = loss_of_batch(network, 32, monkeypatch, part)
+        split, text = loss_of_batch(network, 32, monkeypatch, part)
         assert f"tensor<{part}x12xf32>" in text
-        for ours, theirs in zip(jax.tree.leaves(whole), jax.tree.leaves(cut), strict=True):
+        for ours, theirs in zip(jax.tree.leaves(whole), jax.tree.leaves(split), strict=True):
             np.testing.assert_allclose(ours, theirs, rtol=allowed, atol=allowed)
 
 
-def test_a_mask_is_of_the_seed_and_the_step(images):
-    """The loss of each step is that of the mask drawn by hand."""
+def test_masks_depend_on_seed_and_step(images):
+    """The loss of each step is that with the mask drawn by hand."""
     network = Network((Dropout(0.5), Dense(4)), (8, 8, 1))
     images, seed_data = jax.device_put((images, make_seed_data(images)))
     chunk = make_train_chunk(network, RULE, 8)
@@ -217,14 +217,14 @@ def test_a_mask_is_of_the_seed_and_the_step(images):
         x = np.where(kept, 2 * batch_at(images, seed_data, step), 0)
         last = state.params["dense_2"]
         logits = dense(jnp.asarray(x, jnp.float32), last["w"], last["b"])
-        expected = softmax_cross_entropy(logits, drawn(images, seed_data, step).labels)
+        expected = softmax_cross_entropy(logits, images_at(images, seed_data, step).labels)
         state, metrics = chunk(state, np.int32(step + 1), images, seed_data)
         assert float(metrics.loss[0]) == pytest.approx(float(expected), rel=1e-5)
 
 
 @dataclasses.dataclass(frozen=True)
 class Noisy(Layer):
-    """A user's layer with all there is: frozen, grouped, undecayed, state and a key."""
+    """A custom layer with every feature: frozen, grouped and undecayed parameters, state, a key."""
 
     needs_key: ClassVar[bool] = True
     deviation: float = 0.1
@@ -247,41 +247,41 @@ class Noisy(Layer):
         return z + self.deviation * draw(key), {"seen": state["seen"] + len(x)}
 
 
-OWN = (Noisy(), Dense(4))
+CUSTOM = (Noisy(), Dense(4))
 
 
-def test_a_layer_of_ones_own_has_a_frozen_parameter_a_group_a_state_and_a_key(images):
-    trained = run(images, OWN, steps=20, group_rates=(("slow", 0.0),), weight_decay=0.1)
+def test_a_custom_layer_has_a_frozen_parameter_a_group_a_state_and_a_key(images):
+    trained = run(images, CUSTOM, steps=20, group_rates=(("slow", 0.0),), weight_decay=0.1)
     (params,), (state,) = trained.params, trained.state
-    own = params["noisy_1"]
-    np.testing.assert_array_equal(own["fixed"], np.full((8, 8, 1), 2.0))
-    np.testing.assert_array_equal(own["slow"], np.ones((8, 8, 1)))  # its rate is 0
-    assert np.abs(own["free"] - 1).max() > 0
+    noisy = params["noisy_1"]
+    np.testing.assert_array_equal(noisy["fixed"], np.full((8, 8, 1), 2.0))
+    np.testing.assert_array_equal(noisy["slow"], np.ones((8, 8, 1)))  # its rate is 0
+    assert np.abs(noisy["free"] - 1).max() > 0
     assert state["noisy_1"]["seen"] == 20 * 8
 
 
-def test_a_group_s_factor_is_one_on_the_learning_rate(images):
-    """The update of a group at half the rate is half the update, at the first step."""
+def test_a_group_rate_multiplies_the_learning_rate(images):
+    """At half the rate, the first update of a group is halved."""
     whole, half = (
-        run(images, OWN, steps=1, group_rates=rates).params[0]["noisy_1"]
+        run(images, CUSTOM, steps=1, group_rates=rates).params[0]["noisy_1"]
         for rates in ((), (("slow", 0.5),))
     )
     np.testing.assert_allclose(half["slow"] - 1, 0.5 * (whole["slow"] - 1), rtol=1e-5, atol=1e-7)
     np.testing.assert_array_equal(half["free"], whole["free"])
 
 
-def test_what_is_not_decayed_moves_by_its_gradient_alone(images):
-    """Images of one colour have mean 0: no gradient reaches what multiplies them."""
+def test_undecayed_parameters_change_only_by_their_gradients(images):
+    """Images of one colour normalise to 0, so their factors have no gradient."""
     grey = images._replace(pixels=np.full_like(images.pixels, 99))
     layers = (Noisy(deviation=0.0), Dense(4))
-    own = run(grey, layers, steps=20, weight_decay=0.5).params[0]["noisy_1"]
-    np.testing.assert_array_equal(own["free"], np.ones((8, 8, 1)))
-    assert own["slow"].max() < 0.9
+    noisy = run(grey, layers, steps=20, weight_decay=0.5).params[0]["noisy_1"]
+    np.testing.assert_array_equal(noisy["free"], np.ones((8, 8, 1)))
+    assert noisy["slow"].max() < 0.9
 
 
 @dataclasses.dataclass(frozen=True)
 class Centred(Layer):
-    """A user's layer that takes off the mean of the first eight training images."""
+    """A custom layer that subtracts the mean of the first eight training images."""
 
     def params(self, shape):
         start = FromImages(lambda images: images.mean(axis=0), images=8)
@@ -291,7 +291,7 @@ class Centred(Layer):
         return x - params["mean"][None]
 
 
-def test_a_parameter_may_start_from_the_seed_s_training_images(images):
+def test_a_parameter_may_be_initialised_from_training_images(images):
     (params,) = run(images, (Centred(), Dense(4)), steps=3).params
     seed_data = make_seed_data(images, 5)
     first = normalise(images.pixels[seed_data.train[:8]], seed_data.normalisation)
@@ -299,14 +299,14 @@ def test_a_parameter_may_start_from_the_seed_s_training_images(images):
     np.testing.assert_allclose(params["centred_1"]["mean"], first.mean(axis=0), allowed, allowed)
 
 
-def test_keys_draw_differently_at_every_step_and_seed(images):
-    first, again, other = (run(images, OWN, steps=5, seed=seed).params[0] for seed in (5, 5, 6))
+def test_draws_differ_between_seeds(images):
+    first, again, other = (run(images, CUSTOM, steps=5, seed=seed).params[0] for seed in (5, 5, 6))
     jax.tree.map(np.testing.assert_array_equal, first, again)
     assert not np.array_equal(first["noisy_1"]["free"], other["noisy_1"]["free"])
 
 
-def test_an_optimiser_is_given_the_trained_parameters_alone():
-    network = Network(OWN, (8, 8, 1))
+def test_an_optimiser_receives_only_the_trained_parameters():
+    network = Network(CUSTOM, (8, 8, 1))
     state = initial_state(network, RULE, jax.random.key(0))
     shapes = [leaf.shape for leaf in jax.tree.leaves(state.opt_state.m)]
     assert len(shapes) == 4  # slow, free, and the dense layer's two
@@ -315,7 +315,7 @@ def test_an_optimiser_is_given_the_trained_parameters_alone():
 
 @dataclasses.dataclass(frozen=True)
 class Scaled(Layer):
-    """A user's layer that does not think of dtypes."""
+    """A custom layer that ignores dtypes."""
 
     def params(self, shape):
         return {"by": Param(shape, Constant(1.0))}
@@ -324,7 +324,7 @@ class Scaled(Layer):
         return x * params["by"][None]
 
 
-def test_a_layer_of_ones_own_stays_in_the_precision_that_it_is_given(images):
+def test_a_custom_layer_keeps_the_precision_of_its_inputs(images):
     with jax.numpy_dtype_promotion("standard"):  # bfloat16 times float32 is float32
         (params,) = run(images, (Residual((Scaled(),)), Dense(4)), precision="bf16").params
         network = Network((Scaled(), Dense(4)), (8, 8, 1))
@@ -337,7 +337,7 @@ def test_a_layer_of_ones_own_stays_in_the_precision_that_it_is_given(images):
 
 @dataclasses.dataclass(frozen=True)
 class Drawn(Layer):
-    """A parameter and a state that start from draws, and a state from images."""
+    """A parameter and a state initialised by draws, and a state initialised from images."""
 
     def params(self, shape):
         return {"w": Param((9,), nn.Normal(1.0))}
@@ -350,14 +350,14 @@ class Drawn(Layer):
         return x, state
 
 
-def test_a_state_starts_from_draws_of_its_own_and_from_images(images):
+def test_state_is_initialised_by_its_own_draws_and_from_images(images):
     trained = run(images, (Drawn(), Dense(4)), steps=1)
     state, params = trained.state[0]["drawn_1"], trained.params[0]["drawn_1"]
     assert not np.isclose(state["s"], params["w"]).any()
-    assert abs(state["mean"][0]) < 0.01  # the normalised images' own
+    assert abs(state["mean"][0]) < 0.01  # of normalised images
 
 
-def test_factors_of_groups_multiply_updates():
+def test_group_factors_multiply_updates():
     rule = scale_by_group({"a": 0.5, "b": 1.0})
     updates: Any
     updates, _ = rule.update({"a": jnp.ones(2), "b": jnp.ones(3)}, rule.init({}))
@@ -367,7 +367,7 @@ def test_factors_of_groups_multiply_updates():
 
 @dataclasses.dataclass(frozen=True)
 class Embedding(Layer):
-    """A user's layer on integer tokens: a vector of each, projected and averaged."""
+    """A custom layer on integer tokens: one vector per token."""
 
     words: int
     width: int
@@ -398,13 +398,13 @@ class Average(Layer):
     [pytest.param("float32", False, marks=pytest.mark.slow), ("bf16", True)],
 )
 def test_inputs_may_be_tokens(precision, streaming):
-    """Rows of seven tokens, the class being the token that stands in every second place."""
+    """Sequences of seven tokens; the class is the token at every second position."""
     generator = np.random.default_rng(0)
     labels = generator.integers(0, 4, 48).astype(np.int32)
     tokens = generator.integers(0, 4, (48, 7)).astype(np.int32)
     tokens[:, ::2] = labels[:, None]
-    rows = np.arange(48, dtype=np.int32)
-    seed_data = SeedData(jax.random.key(0), rows[:40], rows[40:], None)
+    indices = np.arange(48, dtype=np.int32)
+    seed_data = SeedData(jax.random.key(0), indices[:40], indices[40:], None)
     layers = (Embedding(4, 6), Dense(8, flatten=False), ReLU(), Average(), Dense(4))
     settings = dataclasses.replace(
         SETTINGS, layers=layers, steps=150, precision=precision, learning_rate=0.3

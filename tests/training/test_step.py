@@ -41,14 +41,14 @@ def run(images, seed_data, stops, optimizer=OURS, augmentations=(), precision="f
     return jax.device_get(state), metrics
 
 
-def plain_loss(params, x, labels):
+def reference_loss(params, x, labels):
     z = CONV2D.reference(x, params["conv_1"]["w"], params["conv_1"]["b"])
     z = MAX_POOL.reference(jax.nn.relu(z))
     logits = DENSE.reference(z, params["dense_4"]["w"], params["dense_4"]["b"])
     return SOFTMAX_CROSS_ENTROPY.reference(logits, labels)
 
 
-def run_plainly(images, seed_data, steps, dtype):
+def run_reference(images, seed_data, steps, dtype):
     """The same training in plain JAX: autodiff, optax, and a Python loop."""
     state = initial_state(NETWORK, OPTAX, seed_data.key)
     params = jax.tree.map(lambda a: a.astype(dtype), state.params)
@@ -57,9 +57,9 @@ def run_plainly(images, seed_data, steps, dtype):
     @jax.jit
     def step(params, opt_state, number):
         key = jax.random.fold_in(jax.random.fold_in(seed_data.key, 1), number)
-        rows = seed_data.train[sample_without_replacement(key, BATCH, len(seed_data.train))]
-        x = normalise(images.pixels[rows], seed_data.normalisation).astype(dtype)
-        grads = jax.grad(plain_loss)(params, x, images.labels[rows])
+        indices = seed_data.train[sample_without_replacement(key, BATCH, len(seed_data.train))]
+        x = normalise(images.pixels[indices], seed_data.normalisation).astype(dtype)
+        grads = jax.grad(reference_loss)(params, x, images.labels[indices])
         updates, opt_state = OPTAX.update(grads, opt_state, params)
         return optax.apply_updates(params, updates), opt_state
 
@@ -73,14 +73,14 @@ def assert_trees_close(ours, theirs, allowed):
     chex.assert_trees_all_close(ours, theirs, rtol=allowed, atol=allowed)
 
 
-def test_20_steps_are_those_of_autodiff_and_optax(images):
+def test_20_steps_match_autodiff_and_optax(images):
     images, seed_data = jax.device_put((images, make_seed_data(images)))
     state, _ = run(images, seed_data, [20])
-    theirs = jax.device_get(run_plainly(images, seed_data, 20, jnp.float32))
+    theirs = jax.device_get(run_reference(images, seed_data, 20, jnp.float32))
     assert_trees_close(state.params, theirs, 20 * tolerance(jnp.float32, BATCH))
 
 
-def test_200_steps_in_float64_are_those_of_autodiff_and_optax(images, x64):
+def test_200_steps_in_float64_match_autodiff_and_optax(images, x64):
     seed_data = make_seed_data(images)
     normalisation = jax.tree.map(np.float64, seed_data.normalisation)
     images, seed_data = jax.device_put((images, seed_data._replace(normalisation=normalisation)))
@@ -92,12 +92,12 @@ def test_200_steps_in_float64_are_those_of_autodiff_and_optax(images, x64):
     state = state._replace(params=params, opt_state=OURS.init(params))
     for stop in (100, 200):
         state, _ = chunk(state, np.int32(stop), images, seed_data)
-    theirs = run_plainly(images, seed_data, 200, jnp.float64)
+    theirs = run_reference(images, seed_data, 200, jnp.float64)
     assert_trees_close(state.params, theirs, 100 * SAME_ARITHMETIC)
 
 
 def test_the_step_is_traced_once_whatever_the_stop(images):
-    """The last, shorter chunk included."""
+    """Including the last, shorter chunk."""
     chex.clear_trace_counter()
     images, seed_data = jax.device_put((images, make_seed_data(images)))
     counted = chex.assert_max_traces(make_train_chunk(NETWORK, OURS, BATCH).__wrapped__, n=1)  # type: ignore[attr-defined]
@@ -110,7 +110,7 @@ def test_the_step_is_traced_once_whatever_the_stop(images):
 
 @pytest.mark.parametrize(("platform", "convolutions"), [("cpu", 0), ("cuda", 2), ("tpu", 2)])
 def test_the_step_lowers_for_every_platform(images, platform, convolutions):
-    """No hardware is needed for that. Of a first layer, z and dw are asked for, and no dx."""
+    """This needs no such hardware. The first layer computes z and dw, but no dx."""
     images, seed_data = jax.device_put((images, make_seed_data(images)))
     chunk = make_train_chunk(NETWORK, OURS, BATCH, augmentations=AUGMENTATIONS)
     arguments = initial_state(NETWORK, OURS, seed_data.key), np.int32(5), images, seed_data
@@ -134,11 +134,11 @@ def test_steps_past_the_stop_are_not_run_and_have_no_metrics(images):
         assert np.isnan(values[30:]).all()
 
 
-def test_a_state_is_all_that_is_needed_to_go_on(images):
+def test_training_resumes_from_the_state_alone(images):
     seed_data = make_seed_data(images)
-    straight, _ = run(images, seed_data, [90])
-    in_parts, _ = run(images, seed_data, [1, 37, 90])
-    chex.assert_trees_all_equal(straight, in_parts)
+    uninterrupted, _ = run(images, seed_data, [90])
+    resumed, _ = run(images, seed_data, [1, 37, 90])
+    chex.assert_trees_all_equal(uninterrupted, resumed)
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_does_not(images):
@@ -147,7 +147,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_does_not(images):
     assert not np.array_equal(first.params["dense_4"]["w"], other.params["dense_4"]["w"])
 
 
-def test_32_images_can_be_learnt_by_heart(images):
+def test_32_images_can_be_memorised(images):
     seed_data = make_seed_data(images, train=np.arange(32, dtype=np.int32))
     optimizer = momentum(0.2, MU)
     _, metrics = run(images, seed_data, [100, 200, 300, 400], optimizer)
@@ -165,58 +165,59 @@ def test_loss_and_decay_loss_are_those_before_the_step(images):
         metrics[1].decay_loss[0], decay_loss(before.params, DECAY), rtol=allowed
     )
     key = jax.random.fold_in(jax.random.fold_in(seed_data.key, 1), 4)
-    rows = seed_data.train[np.asarray(sample_without_replacement(key, BATCH, 40))]
-    x = normalise(jnp.asarray(images.pixels[rows]), seed_data.normalisation)
-    loss = plain_loss(jax.device_put(before.params), x, images.labels[rows])
+    indices = seed_data.train[np.asarray(sample_without_replacement(key, BATCH, 40))]
+    x = normalise(jnp.asarray(images.pixels[indices]), seed_data.normalisation)
+    loss = reference_loss(jax.device_put(before.params), x, images.labels[indices])
     np.testing.assert_allclose(metrics[1].loss[0], loss, rtol=allowed)
 
 
-def test_any_optimiser_of_optax_can_stand_in(images):
-    with jax.numpy_dtype_promotion("standard"):  # adam mixes float and int
+def test_any_optax_optimiser_can_be_used(images):
+    with jax.numpy_dtype_promotion("standard"):  # adam mixes floats and integers
         _, metrics = run(images, make_seed_data(images), [100, 200], optax.adam(0.01))
     assert metrics[-1].loss[-20:].mean() < 0.5 * metrics[0].loss[:20].mean()
 
 
-def test_validation_looks_at_validation_images_alone(images):
-    """Eight validation images in batches of eight: every batch is all of them."""
+def test_validation_uses_validation_images_only(images):
+    """Eight validation images in batches of eight: every batch holds them all."""
     seed_data = make_seed_data(images)
     state = initial_state(NETWORK, OURS, seed_data.key)
-    looked = make_validation(NETWORK, BATCH, 3)(state, images, seed_data)
+    accuracy = make_validation(NETWORK, BATCH, 3)(state, images, seed_data)
     x = normalise(jnp.asarray(images.pixels[40:]), seed_data.normalisation)
     predicted = np.argmax(NETWORK.apply(state.params, {}, x)[0], axis=1)
-    assert float(looked) == np.mean(predicted == images.labels[40:])
+    assert float(accuracy) == np.mean(predicted == images.labels[40:])
 
 
 def test_a_step_with_flips_is_a_step_on_images_flipped_by_hand(images):
-    """The fifth step: its draw is that of stream 3, step 4, position 0."""
+    """The fifth step draws from stream 3, step 4, position 0."""
     seed_data = make_seed_data(images)
     before, _ = run(images, seed_data, [4], augmentations=(Flip(),))
     key = jax.random.fold_in(jax.random.fold_in(seed_data.key, 1), 4)
-    rows = seed_data.train[np.asarray(sample_without_replacement(key, BATCH, 40))]
+    indices = seed_data.train[np.asarray(sample_without_replacement(key, BATCH, 40))]
     key = jax.random.fold_in(jax.random.fold_in(jax.random.fold_in(seed_data.key, 3), 4), 0)
     marks = np.broadcast_to(np.arange(2.0, dtype=np.float32)[None, None, :, None], (BATCH, 1, 2, 1))
-    flipped = rows[np.asarray(flip(key, jnp.asarray(marks)))[:, 0, 0, 0] == 1]
+    is_flipped = np.asarray(flip(key, jnp.asarray(marks)))[:, 0, 0, 0] == 1
+    flipped = indices[is_flipped]
     assert 0 < len(flipped) < BATCH
     pixels = images.pixels.copy()
     pixels[flipped] = pixels[flipped][:, :, ::-1]
-    by_hand = make_train_chunk(NETWORK, OURS, BATCH)
-    theirs, _ = by_hand(
+    chunk = make_train_chunk(NETWORK, OURS, BATCH)
+    theirs, _ = chunk(
         jax.device_put(before), np.int32(5), images._replace(pixels=pixels), seed_data
     )
     ours, _ = run(images, seed_data, [4, 5], augmentations=(Flip(),))
     chex.assert_trees_all_equal(ours.params, jax.device_get(theirs).params)
 
 
-def test_an_augmented_state_is_all_that_is_needed_to_go_on(images):
+def test_augmented_training_resumes_from_the_state_alone(images):
     seed_data = make_seed_data(images)
-    straight, _ = run(images, seed_data, [90], augmentations=AUGMENTATIONS)
-    in_parts, _ = run(images, seed_data, [1, 37, 90], augmentations=AUGMENTATIONS)
-    chex.assert_trees_all_equal(straight, in_parts)
+    uninterrupted, _ = run(images, seed_data, [90], augmentations=AUGMENTATIONS)
+    resumed, _ = run(images, seed_data, [1, 37, 90], augmentations=AUGMENTATIONS)
+    chex.assert_trees_all_equal(uninterrupted, resumed)
 
 
 @pytest.mark.parametrize(("augmentations", "keys"), [((), 3), ((Flip(),), 6)])
-def test_a_step_without_augmentations_makes_no_key_for_them(images, augmentations, keys):
-    """A batch has a stream, a step and an attempt; an augmentation a stream, a step, a position."""
+def test_a_step_without_augmentations_creates_no_keys_for_them(images, augmentations, keys):
+    """A batch folds in stream, step and attempt; an augmentation stream, step and position."""
     seed_data = make_seed_data(images)
     chunk = make_train_chunk(NETWORK, OURS, BATCH, augmentations=augmentations)
     state = initial_state(NETWORK, OURS, seed_data.key)
@@ -234,13 +235,13 @@ def test_a_step_in_bf16_is_the_float32_step_rounded(images):
         *map(jax.tree.leaves, (start, wide[0].params, narrow[0].params)), strict=True
     ):
         assert rounded.dtype == np.float32
-        moved = np.max(np.abs(np.asarray(after - before)))
-        assert 0 < np.max(np.abs(after - rounded)) < 0.1 * moved
+        change = np.max(np.abs(np.asarray(after - before)))
+        assert 0 < np.max(np.abs(after - rounded)) < 0.1 * change
     losses = wide[1][0].loss[0], narrow[1][0].loss[0]
     assert losses[0] == pytest.approx(losses[1], rel=tolerance("bfloat16"))
 
 
-def test_bf16_products_are_added_up_in_float32(images):
+def test_bf16_products_are_accumulated_in_float32(images):
     seed_data = make_seed_data(images)
     chunk = make_train_chunk(NETWORK, OURS, BATCH, precision="bf16")
     state = initial_state(NETWORK, OURS, seed_data.key)

@@ -1,4 +1,4 @@
-"""Seeds as one program are the seeds one after another, up to the rounding of sums."""
+"""Seeds in one program match the seeds one after another, up to the rounding of sums."""
 
 import dataclasses
 from typing import Any
@@ -21,7 +21,7 @@ SETTINGS = dataclasses.replace(
 
 @pytest.fixture
 def together(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On this platform too, what others do."""
+    """Trains all seeds as one program, as on other platforms."""
     monkeypatch.setattr(_trainer, "_is_one_program", lambda loader, seeds_data: True)
 
 
@@ -34,7 +34,7 @@ def run(images: Any, rate: float = 0.05, **changes: Any):
 @pytest.mark.parametrize(
     "augmentations", [pytest.param((), marks=pytest.mark.slow), (Flip(), Cutout(3))]
 )
-def test_one_program_gives_each_seed_what_it_has_alone(
+def test_one_program_gives_each_seed_the_result_that_it_has_alone(
     images, monkeypatch: pytest.MonkeyPatch, augmentations: tuple
 ):
     alone = run(images, augmentations=augmentations)
@@ -50,7 +50,7 @@ def test_one_program_gives_each_seed_what_it_has_alone(
         assert ours.validation_accuracy == theirs.validation_accuracy
 
 
-def test_seeds_in_one_program_are_not_each_other(images, together):
+def test_seeds_in_one_program_differ(images, together):
     first, second, third = (jax.tree.leaves(one)[1] for one in run(images).params)
     assert not np.allclose(first, second)
     assert not np.allclose(second, third)
@@ -61,8 +61,8 @@ def test_a_seed_that_diverges_is_named_in_one_program_too(images, together):
         run(images, rate=1e30)
 
 
-class _On:
-    """A seed's data whose arrays lie on a platform."""
+class _DataOn:
+    """A seed's data with arrays on the given platform."""
 
     def __init__(self, platform: str) -> None:
         device = type("Device", (), {"platform": platform})()
@@ -70,7 +70,7 @@ class _On:
 
 
 @pytest.mark.parametrize(
-    ("platform", "seeds", "loader", "one"),
+    ("platform", "seeds", "loader", "expected"),
     [
         ("cpu", 3, InMemoryLoader, False),
         ("gpu", 3, InMemoryLoader, True),
@@ -80,7 +80,7 @@ class _On:
     ],
 )
 def test_one_program_is_for_several_seeds_on_a_device_that_holds_all_images(
-    platform: str, seeds: int, loader: Any, one: bool
+    platform: str, seeds: int, loader: Any, expected: bool
 ):
-    seeds_data: Any = [_On(platform)] * seeds
-    assert _trainer._is_one_program(loader.__new__(loader), seeds_data) == one
+    seeds_data: Any = [_DataOn(platform)] * seeds
+    assert _trainer._is_one_program(loader.__new__(loader), seeds_data) == expected

@@ -1,8 +1,8 @@
-"""Many small programs are compiled here, and each runs a few times."""
+"""These tests compile many small programs and run each only a few times."""
 
 import pytest
 
 
 @pytest.fixture(autouse=True)
-def _compiled_quickly(quick_compilation: None) -> None:
+def _compile_quickly(quick_compilation: None) -> None:
     pass

@@ -1,11 +1,11 @@
-"""Small operations, right and wrong, for the checker to judge. It knows none of them."""
+"""Small operations with correct and wrong rules, unknown to the checker."""
 
 import jax
 import jax.numpy as jnp
 from jax.core import Tracer
 
 
-def product_plainly(x, w):
+def reference_product(x, w):
     return jnp.einsum("nd,dk->nk", x, w)
 
 
@@ -13,12 +13,12 @@ def forward(x, w):
     return x @ w, (x, w)
 
 
-def right(residuals, dz):
+def correct_backward(residuals, dz):
     x, w = residuals
     return dz @ w.T, x.T @ dz
 
 
-def wired(backward, forward=forward):
+def custom_vjp_of(backward, forward=forward):
     op = jax.custom_vjp(lambda x, w: forward(x, w)[0])
     op.defvjp(forward, backward)
     return op
@@ -26,47 +26,47 @@ def wired(backward, forward=forward):
 
 @jax.custom_vjp
 def product(x, w):
-    """The right rule, importable by name."""
+    """A correct rule, importable by name."""
     return forward(x, w)[0]
 
 
-product.defvjp(forward, right)
+product.defvjp(forward, correct_backward)
 
 
-def scaled(residuals, dz):
-    dx, dw = right(residuals, dz)
+def scaled_dw(residuals, dz):
+    dx, dw = correct_backward(residuals, dz)
     return dx, 1.0001 * dw
 
 
 def drops_the_cotangent(residuals, dz):
-    return right(residuals, jnp.ones_like(dz))
+    return correct_backward(residuals, jnp.ones_like(dz))
 
 
 def squares_the_cotangent(residuals, dz):
-    return right(residuals, dz * dz)
+    return correct_backward(residuals, dz * dz)
 
 
-def cut_off_from_its_arguments(residuals, dz):
-    return right(jax.lax.stop_gradient(residuals), dz)
+def detached_residuals(residuals, dz):
+    return correct_backward(jax.lax.stop_gradient(residuals), dz)
 
 
 def returns_float32(residuals, dz):
-    dx, dw = right(residuals, dz)
+    dx, dw = correct_backward(residuals, dz)
     return dx, dw.astype(jnp.float32) if dw.dtype.itemsize < 4 else dw
 
 
-def adds_up_in_half_precision(residuals, dz):
+def sums_in_half_precision(residuals, dz):
     x, _ = residuals
 
     def add(total, row):
         return total + row[0][:, None] * row[1][None, :], None
 
     start = jnp.zeros((x.shape[1], dz.shape[1]), dz.dtype)
-    return right(residuals, dz)[0], jax.lax.scan(add, start, (x, dz))[0]
+    return correct_backward(residuals, dz)[0], jax.lax.scan(add, start, (x, dz))[0]
 
 
 def differs_when_compiled(residuals, dz):
-    dx, dw = right(residuals, dz)
+    dx, dw = correct_backward(residuals, dz)
     return dx, dw if isinstance(dz, Tracer) else 2 * dw
 
 
@@ -75,7 +75,7 @@ def mean_loss(x):
 
 
 def centred(x):
-    """Looks at the whole batch, so a share of the batch gives something else."""
+    """Depends on the whole batch, so a shard of the batch gives a different result."""
     return x - jnp.mean(x, axis=0, keepdims=True)
 
 
@@ -111,7 +111,7 @@ calls_itself.defvjp(
 )
 
 
-def look_up_plainly(table, rows):
+def reference_look_up(table, rows):
     return table[rows]
 
 
@@ -126,52 +126,52 @@ look_up.defvjp(
 )
 
 
-def wide(x):
+def upcast(x):
     return x.astype(jnp.float32) if x.dtype.itemsize < 4 else x
 
 
-def weighed_plainly(x, w):
-    """Rows times w, and the columns' mean squares, which are kept in float32 at least."""
-    return x * w[None, :], jnp.mean(wide(x) * wide(x), axis=0)
+def reference_weighted(x, w):
+    """Rows times w, and the mean squares of the columns, in float32 or wider."""
+    return x * w[None, :], jnp.mean(upcast(x) * upcast(x), axis=0)
 
 
-def weighed_forward(x, w):
-    return weighed_plainly(x, w), (x, w)
+def weighted_forward(x, w):
+    return reference_weighted(x, w), (x, w)
 
 
-def weighed_backward(residuals, cotangents):
+def weighted_backward(residuals, cotangents):
     (x, w), (dz, dsquares) = residuals, cotangents
-    dw = jnp.sum(wide(dz) * wide(x), axis=0)
-    dx = wide(dz) * wide(w)[None, :] + 2 / len(x) * wide(x) * dsquares[None, :]
+    dw = jnp.sum(upcast(dz) * upcast(x), axis=0)
+    dx = upcast(dz) * upcast(w)[None, :] + 2 / len(x) * upcast(x) * dsquares[None, :]
     return dx.astype(x.dtype), dw.astype(w.dtype)
 
 
 @jax.custom_vjp
-def weighed(x, w):
-    """Two outputs, one of them shared by the batch."""
-    return weighed_forward(x, w)[0]
+def weighted(x, w):
+    """Two outputs, one of them without a batch axis."""
+    return weighted_forward(x, w)[0]
 
 
-weighed.defvjp(weighed_forward, weighed_backward)
+weighted.defvjp(weighted_forward, weighted_backward)
 
 
 def forgets_the_second_output(residuals, cotangents):
-    return weighed_backward(residuals, (cotangents[0], jnp.zeros_like(cotangents[1])))
+    return weighted_backward(residuals, (cotangents[0], jnp.zeros_like(cotangents[1])))
 
 
-def squares_added_in_half_precision(x, w):
+def squares_summed_in_half_precision(x, w):
     def add(total, row):
         return total + row * row, None
 
     total, _ = jax.lax.scan(add, jnp.zeros_like(x[0]), x)
-    return (x * w[None, :], wide(total / len(x))), (x, w)
+    return (x * w[None, :], upcast(total / len(x))), (x, w)
 
 
 def logarithm(x):
-    """Not a number anywhere below 0."""
+    """NaN everywhere below 0."""
     return jnp.log(x)
 
 
-def slope_of_a_positive(x):
-    """Affine where it is defined."""
+def affine_where_positive(x):
+    """Affine on the positive numbers only."""
     return 2.0 * jnp.abs(x)

@@ -1,4 +1,4 @@
-"""Data sets prepared for tensorflow-datasets from their official files, without TensorFlow."""
+"""Prepares data sets for tensorflow-datasets from official files, without TensorFlow."""
 
 from ffnn_jax.data.preparation._parts import OnProgress
 from ffnn_jax.data.preparation._prepare import prepare, verify_prepared

@@ -1,4 +1,4 @@
-"""Archives of strangers, opened safely: into memory, and never more than the format promises."""
+"""Untrusted archives, read safely: into memory, and never more than the format allows."""
 
 import gzip
 import io
@@ -9,18 +9,18 @@ from pathlib import Path, PurePosixPath
 
 from ffnn_jax.config import UserError
 
-_HEADERS = 1 << 20  # what a tar file of a few members may hold beside their contents
-# What gzip and tarfile raise for files that are cut off, altered, or of another kind.
+_HEADERS = 1 << 20  # allowance for everything in a tar file besides the members' contents
+# The exceptions of gzip and tarfile for truncated, altered or unrelated files.
 _DAMAGE = (
     OSError, EOFError, zlib.error, tarfile.TarError, ValueError, IndexError, RecursionError,
 )  # fmt: skip
 
 
 def read_gzip(path: Path, size: int) -> bytes:
-    """The contents of a gzip file that must hold ``size`` bytes; one more is never unpacked.
+    """Reads a gzip file that must hold ``size`` bytes; at most one more is ever unpacked.
 
     Raises:
-        UserError: the file is missing or damaged, or holds less or more.
+        UserError: the file is missing or damaged, or holds fewer or more bytes.
     """
     try:
         with gzip.open(path) as file:
@@ -30,25 +30,25 @@ def read_gzip(path: Path, size: int) -> bytes:
     except _DAMAGE as error:
         raise UserError(f"{path}: damaged, or not a gzip file ({error})") from None
     if len(content) != size:
-        held = f"more than {size:,}" if len(content) > size else f"{len(content):,}"
-        raise UserError(f"{path}: holds {held} bytes, must hold {size:,}")
+        actual = f"more than {size:,}" if len(content) > size else f"{len(content):,}"
+        raise UserError(f"{path}: holds {actual} bytes, must hold {size:,}")
     return content
 
 
 def read_tar(path: Path, sizes: Mapping[str, int]) -> dict[str, bytes]:
-    """The wanted members of a gzipped tar file, by their name without the folder.
+    """Reads the wanted members of a gzipped tar file, keyed by name without the folder.
 
-    Nothing is written anywhere, and no more is unpacked than all members together may have.
+    Nothing is written to disk, and no more is unpacked than all members together may hold.
 
     Args:
-        path: the file.
-        sizes: the most bytes that each wanted member may have.
+        path: the tar file.
+        sizes: the maximum size in bytes of each wanted member.
 
     Raises:
         UserError: the file is missing or damaged; a member's path is absolute or leaves the
-            folder; a wanted member is missing, twice there, no plain file, or too large.
+            folder; a wanted member is missing, duplicated, not a plain file, or too large.
     """
-    found: dict[str, bytes] = {}
+    contents: dict[str, bytes] = {}
     try:
         with gzip.open(path) as unpacked:
             bounded = _Bounded(unpacked, path, sum(sizes.values()) + _HEADERS)
@@ -57,11 +57,11 @@ def read_tar(path: Path, sizes: Mapping[str, int]) -> dict[str, bytes]:
                     name = _safe_name(path, member)
                     if name in sizes:
                         _require(path, name, member.isreg(), "is not a plain file")
-                        _require(path, name, name not in found, "is there twice")
+                        _require(path, name, name not in contents, "appears twice")
                         fits = member.size <= sizes[name]
                         _require(path, name, fits, f"holds more than {sizes[name]:,} bytes")
                         content = tar.extractfile(member)
-                        found[name] = content.read() if content else b""
+                        contents[name] = content.read() if content else b""
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
     except UserError:
@@ -69,12 +69,12 @@ def read_tar(path: Path, sizes: Mapping[str, int]) -> dict[str, bytes]:
     except _DAMAGE as error:
         raise UserError(f"{path}: damaged, or not a gzipped tar file ({error})") from None
     for name in sizes:
-        _require(path, name, name in found, "is missing")
-    return found
+        _require(path, name, name in contents, "is missing")
+    return contents
 
 
 class _Bounded(io.RawIOBase):
-    """A stream that rejects to give more than ``size`` bytes."""
+    """A stream that raises once more than ``size`` bytes are read."""
 
     def __init__(self, stream: gzip.GzipFile, path: Path, size: int) -> None:
         self._stream, self._path, self._size, self._left = stream, path, size, size
@@ -94,6 +94,6 @@ def _safe_name(path: Path, member: tarfile.TarInfo) -> str:
     return parts.name
 
 
-def _require(path: Path, name: str, holds: bool, otherwise: str) -> None:
-    if not holds:
-        raise UserError(f"{path}: member {name} {otherwise}")
+def _require(path: Path, name: str, condition: bool, problem: str) -> None:
+    if not condition:
+        raise UserError(f"{path}: member {name} {problem}")

@@ -19,14 +19,14 @@ _SHAPE = (3, 32, 32)
 _PIXELS = 3 * 32 * 32
 _BATCHES = {"train": [f"data_batch_{number}" for number in range(1, 6)], "test": ["test_batch"]}
 _BATCH = 10_000
-_TEXT = 10_000
+_MAX_TEXT = 10_000
 
 
 def read_cifar10(files: Mapping[str, Path]) -> dict[str, Part]:
-    """Reads CIFAR-10 from its binary archive: a label byte and 3,072 pixels an example.
+    """Reads CIFAR-10 from its binary archive: one label byte and 3,072 pixel bytes per example.
 
     Raises:
-        UserError: the archive is missing, damaged, or not what it should be.
+        UserError: the archive is missing, damaged, or has unexpected contents.
     """
     path, size = files[CIFAR10_ARCHIVE], _BATCH * (1 + _PIXELS)
     names = {split: [f"{batch}.bin" for batch in _BATCHES[split]] for split in _BATCHES}
@@ -38,15 +38,15 @@ def read_cifar10(files: Mapping[str, Path]) -> dict[str, Part]:
 
 
 def read_cifar100(files: Mapping[str, Path]) -> dict[str, Part]:
-    """Reads CIFAR-100 from its binary archive: a coarse and a fine label byte, then pixels.
+    """Reads CIFAR-100 from its binary archive: a coarse and a fine label byte, then the pixels.
 
     Raises:
-        UserError: the archive is missing, damaged, or not what it should be.
+        UserError: the archive is missing, damaged, or has unexpected contents.
     """
     path, batches = files[CIFAR100_ARCHIVE], {"train": 5, "test": 1}
     sizes = {f"{split}.bin": count * _BATCH * (2 + _PIXELS) for split, count in batches.items()}
     texts = {"coarse_label": "coarse_label_names.txt", "label": "fine_label_names.txt"}
-    members = read_tar(path, sizes | dict.fromkeys(texts.values(), _TEXT))
+    members = read_tar(path, sizes | dict.fromkeys(texts.values(), _MAX_TEXT))
     names = {key: _lines(path, text, members[text]) for key, text in texts.items()}
     return {
         split: _part(path, members[f"{split}.bin"], tuple(texts), count, names)
@@ -58,7 +58,7 @@ def _lines(path: Path, name: str, content: bytes) -> tuple[str, ...]:
     try:
         return tuple(content.decode("ascii").split())
     except UnicodeDecodeError as error:
-        raise UserError(f"{path}: {name} is no text ({error})") from None
+        raise UserError(f"{path}: {name} is not text ({error})") from None
 
 
 def _part(
@@ -70,8 +70,8 @@ def _part(
 ) -> Part:
     width = len(labels) + _PIXELS
     if len(content) != batches * _BATCH * width:
-        held = f"{len(content):,} bytes of examples"
-        raise UserError(f"{path}: holds {held}, must hold {batches * _BATCH * width:,}")
+        actual = f"{len(content):,} bytes of examples"
+        raise UserError(f"{path}: holds {actual}, must hold {batches * _BATCH * width:,}")
     rows = np.frombuffer(content, np.uint8).reshape(-1, width)
     images = rows[:, len(labels) :].reshape(-1, *_SHAPE).transpose(0, 2, 3, 1)
     numbers = {label: rows[:, column] for column, label in enumerate(labels)}

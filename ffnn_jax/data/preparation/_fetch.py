@@ -1,7 +1,7 @@
-"""tensorflow-datasets' downloader in a process of its own, which can be ended at any moment.
+"""tensorflow-datasets' downloader in a separate process, which can be killed at any time.
 
-Reads a job, a line of JSON, from standard input, and prints what came of it. It ends when its
-standard input does, and so with the process that started it.
+Reads a job, one line of JSON, from standard input, and prints the outcome as JSON. It exits when
+its standard input is closed, and so together with the process that started it.
 """
 
 import json
@@ -15,15 +15,15 @@ _RETRIES = 1
 
 
 def fetch(name: str, folder: str, files: list[dict[str, Any]]) -> dict[str, Any]:
-    """Downloads files one after the other; where one fails, no other is still waiting.
+    """Downloads files one after another; after a failure, no other download is pending.
 
     Args:
-        name: the data set.
-        folder: where to.
+        name: the data set's name.
+        folder: the folder to download into.
         files: ``OfficialFile`` as dictionaries.
 
     Returns:
-        ``{"paths": {name: path}}``, or ``{"kind": exception's name, "words": its message}``.
+        ``{"paths": {name: path}}``, or ``{"kind": exception name, "message": its message}``.
     """
     import tensorflow_datasets as tfds
     from tensorflow_datasets.core.download import downloader
@@ -32,7 +32,7 @@ def fetch(name: str, folder: str, files: list[dict[str, Any]]) -> dict[str, Any]
 
     infos = {f["url"]: UrlInfo(Size(f["size"]), f["sha256"], f["name"]) for f in files}
     try:
-        with mock.patch.object(downloader, "MAX_RETRIES", _RETRIES):  # ten take 205 s
+        with mock.patch.object(downloader, "MAX_RETRIES", _RETRIES):  # the default, 10, takes 205 s
             manager = tfds.download.DownloadManager(
                 download_dir=folder,
                 dataset_name=name,
@@ -41,18 +41,18 @@ def fetch(name: str, folder: str, files: list[dict[str, Any]]) -> dict[str, Any]
             )
             return {"paths": {f["name"]: str(manager.download(f["url"])) for f in files}}
     except Exception as error:
-        failed = error.strerror if isinstance(error, OSError) else None  # the disk, not the network
-        words = failed or " ".join(str(error).split())
-        return {"kind": "OSError" if failed else type(error).__name__, "words": words}
+        reason = error.strerror if isinstance(error, OSError) else None  # the disk, not the network
+        message = reason or " ".join(str(error).split())
+        return {"kind": "OSError" if reason else type(error).__name__, "message": message}
 
 
-def _end_with_the_parent() -> None:
+def _exit_with_parent() -> None:
     sys.stdin.read()
     os._exit(1)
 
 
 if __name__ == "__main__":
     job = json.loads(sys.stdin.readline())
-    threading.Thread(target=_end_with_the_parent, daemon=True).start()
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
     print(json.dumps(fetch(**job)), flush=True)
     os._exit(0)

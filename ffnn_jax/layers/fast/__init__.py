@@ -1,6 +1,6 @@
-"""Other ways to compute what a chapter derives, and the choice among them.
+"""Faster forms of what a chapter derives, and the choice among them.
 
-A chapter hands over its equation form, and gets the form that is best where the program runs.
+A chapter passes its equation form, and gets the best form for the platform.
 """
 
 from ffnn_jax.layers.fast._choice import ConvForm, convolve, convolve_backward

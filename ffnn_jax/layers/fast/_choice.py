@@ -1,9 +1,9 @@
-"""Which form of a convolution is computed: a CPU's by shapes, the platform's own elsewhere.
+"""Chooses the form of a convolution: by shapes on a CPU, the platform's own elsewhere.
 
-On a CPU a layer takes whole rows of pixels where these are the lighter matrices
-(``rows_are_lighter``), pairs of outputs where the outputs are pairs (``pairs_fit``), and else the
-equation form, which its chapter hands over. On a GPU and a TPU XLA's own convolution is taken. It
-is decided when a program is lowered; all forms are one rule, and are tested to be.
+On a CPU a layer uses whole rows of pixels where their matrices are smaller
+(``rows_are_lighter``), pairs of outputs where the outputs can be paired (``pairs_fit``), and
+otherwise the equation form, which its chapter passes. On a GPU or TPU, XLA's own convolution is
+used. The choice is made when a program is lowered; tests check that all forms are the same rule.
 """
 
 import functools
@@ -23,12 +23,12 @@ _Out = TypeVar("_Out")
 
 
 class ConvForm(NamedTuple):
-    """A way to convolve, without the bias.
+    """One form of the convolution, without the bias.
 
     Attributes:
-        name: of the form.
-        forward: of (x, w, pads, stride), the sum of (conv.1).
-        backward: of (x, w, dz, pads, stride), the cotangents (dx, dw).
+        name: name of the form.
+        forward: function from (x, w, pads, stride) to the sum of (conv.1).
+        backward: function from (x, w, dz, pads, stride) to the cotangents (dx, dw).
     """
 
     name: str
@@ -52,9 +52,9 @@ def convolve(
     Args:
         im2col: the chapter's equation form.
         x: the images.
-        w: the kernels, of x's dtype.
-        pads: the zeros around x.
-        stride: between windows.
+        w: the kernels, in x's dtype.
+        pads: the zeros on each side of x.
+        stride: step between windows.
     """
     cpu = form_on_cpu(im2col, x.shape, w.shape, pads, stride)
     return _by_platform(cpu.forward, NATIVE.forward, pads, stride)(x, w)
@@ -74,7 +74,7 @@ def convolve_backward(
 
 
 def form_on_cpu(im2col: ConvForm, x: Shape, w: Shape, pads: Pads, stride: int) -> ConvForm:
-    """The form that a CPU takes, by the shapes of images and kernels."""
+    """The form used on a CPU, given the shapes of images and kernels."""
     if rows_are_lighter(w):
         return ROWS
     columns = output_size(x[2], w[1], pads[1], stride)
@@ -82,7 +82,7 @@ def form_on_cpu(im2col: ConvForm, x: Shape, w: Shape, pads: Pads, stride: int) -
 
 
 def pairs(im2col: ConvForm) -> ConvForm:
-    """Pairs of outputs, of stride 1; their dx takes the form that its own shapes allow."""
+    """The form by pairs of outputs, with stride 1; dx uses the form that its own shapes select."""
 
     def forward(x: Array, w: Array, pads: Pads, stride: int) -> Array:
         return pair_conv2d(x, w, pads)
@@ -99,7 +99,7 @@ def pairs(im2col: ConvForm) -> ConvForm:
 def _by_platform(
     cpu: Callable[..., _Out], default: Callable[..., _Out], pads: Pads, stride: int
 ) -> Callable[..., _Out]:
-    """One of two functions, when a program is lowered for a platform."""
+    """Selects one of two functions when a program is lowered for a platform."""
     static = {"pads": pads, "stride": stride}
     forms = {
         "cpu": functools.partial(cpu, **static),

@@ -1,16 +1,16 @@
 """Convolutions as the platform's own operation: (conv.1), (conv.4) and (conv.7) in one call each.
 
-On a GPU and a TPU XLA hands these to the vendor's library or the matrix unit, without windows put
-side by side in memory; that this is faster there was not measured yet. The products of the chapter
-stay the CPU's way.
+On a GPU or TPU, XLA maps these to the vendor's library or the matrix unit, without building P in
+memory; whether this is faster there has not been measured yet. CPUs keep the chapter's matrix
+products.
 
-Each is (conv.1) again with other arrays in its places, as the chapter shows. For the gradient of
-the kernels the sum of (conv.4) over n, i, j,
+Each is (conv.1) again applied to other arrays, as the chapter shows. For the gradient of the
+kernels the sum of (conv.4) over n, i, j,
 
     dw[u,v,c,k] = sum_{n,i,j} x~[n, s i + u, s j + v, c] dz[n,i,j,k]            (conv.4)
 
-is a convolution whose batch is c, whose channels are n, and whose kernel is dz with its entries s
-apart. For the gradient of the images dz gets s - 1 zeros between neighbours, as in (conv.7).
+is a convolution whose batch is c, whose channels are n, and whose kernel is dz dilated by s. For
+the gradient of the images dz gets s - 1 zeros between neighbours, as in (conv.7).
 """
 
 from typing import Any
@@ -41,9 +41,9 @@ def native_conv2d_backward(
     stride: int,
 ) -> tuple[Float[Array, "N H W C_in"], Float[Array, "KH KW C_in C_out"]]:
     """Returns (dx, dw), in the accumulation dtype."""
-    used = _used(x.shape, w.shape, dz.shape, pads, stride)
+    exact_pads = _exact_pads(x.shape, w.shape, dz.shape, pads, stride)
     dw = _convolution(
-        x, dz, used, "CHWN", "IHWO", "HWNC", rhs_dilation=(stride, stride)
+        x, dz, exact_pads, "CHWN", "IHWO", "HWNC", rhs_dilation=(stride, stride)
     )  # (conv.4)
     dz_pads = pads_of_dz(dz.shape, x.shape, w.shape, pads, stride)
     dx = _convolution(
@@ -52,14 +52,14 @@ def native_conv2d_backward(
     return dx, dw
 
 
-def _used(x: Shape, w: Shape, dz: Shape, pads: Pads, stride: int) -> Pads:
-    """The zeros before x, and after it so many that the last window ends there."""
+def _exact_pads(x: Shape, w: Shape, dz: Shape, pads: Pads, stride: int) -> Pads:
+    """The pads of x, with the zeros after it changed so that the last window ends there."""
 
-    def of(axis: int) -> tuple[int, int]:
+    def along(axis: int) -> tuple[int, int]:
         before, end = pads[axis - 1][0], stride * (dz[axis] - 1) + w[axis - 1]
         return before, end - x[axis] - before
 
-    return of(1), of(2)
+    return along(1), along(2)
 
 
 def _convolution(

