@@ -94,7 +94,7 @@ def section(result: dict[str, Any]) -> str:
 {class_table(result["confusion"], names, MNIST)}
 (i) Is 7 read as 2 the commonest error? {claim_i(result)}
 
-Table 2, generated from the parameters:
+Table 2, generated from the parameters; the report also counts the input, as layer 1:
 
 {network.summary().to_markdown()}
 Figures 1, 2 and 3 for seed {result["best_seed"]}, the best by validation, and the curves of all \

@@ -60,8 +60,7 @@ def run_and_print(state: SignalState, settings: Settings, options: RunOptions) -
         settings: the settings of the run.
         options: everything else.
     """
-    result, folder = _new_run(state, settings, options)
-    print_run_footer(plain_console(), result, folder)
+    print_run_footer(plain_console(), *_new_run(state, settings, options))
 
 
 def dry_run_and_print(state: SignalState, settings: Settings, options: RunOptions) -> None:
@@ -127,7 +126,8 @@ def _debugging(folder: Path, options: RunOptions) -> str:
     """How to find out more about a run that diverged."""
     if options.debug_nans:
         return ""
-    return f"; to find the operation: ffnn-jax train --resume {shlex.quote(str(folder))} --debug-nans"
+    command = f"ffnn-jax train --resume {shlex.quote(str(folder))} --debug-nans"
+    return f"; to find the operation: {command}"
 
 
 def _splits(settings: Settings) -> Splits:

@@ -24,6 +24,7 @@ from ffnn_jax.verify._subject import Function, Subject, value_and_cotangents
 NAMES = ("sharded", "shard_map")
 _DEVICES = 4
 _AXIS = "devices"
+_IN_SUBPROCESS = "FFNN_JAX_VERIFY_SUBPROCESS"  # an imported module may itself check a rule
 
 
 def import_path(function: Function) -> dict[str, Any] | None:
@@ -43,7 +44,7 @@ def import_path(function: Function) -> dict[str, Any] | None:
 def build_request(subject: Subject, sizes: Sizes, seed: int) -> dict[str, Any] | None:
     """The request to the subprocess, or None if it cannot run the checks."""
     op, reference = import_path(subject.op), import_path(subject.reference)
-    if subject.batch is None or op is None or reference is None:
+    if None in (subject.batch, op, reference) or _IN_SUBPROCESS in os.environ:
         return None
     return {
         "op": op,
@@ -70,6 +71,7 @@ class ShardedChecks:
                 "XLA_FLAGS": flags,
                 "JAX_PLATFORMS": "cpu",
                 "PYTHONPATH": paths,
+                _IN_SUBPROCESS: "1",
             }
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "ffnn_jax.verify._sharded", json.dumps(requests)],

@@ -1,4 +1,5 @@
 import dataclasses
+import importlib
 from typing import Any
 
 import jax
@@ -156,6 +157,25 @@ def test_examples_that_depend_on_one_another_skip_shard_map():
     result = check_vjp(toys.centred, toys.centred, "NxD", batch="N", reduces="mixed", only=NAMES)
     assert [row.name for row in result.checks] == ["sharded"]
     assert result
+
+
+def test_a_module_that_checks_a_rule_on_import_does_not_start_subprocesses_of_subprocesses(
+    tmp_path, monkeypatch
+):
+    (tmp_path / "checks_on_import.py").write_text(
+        "import pathlib\n"
+        "from ffnn_jax.verify import check_vjp\n"
+        "def double(x):\n    return 2 * x\n"
+        "imported = pathlib.Path(__file__).with_name('imported')\n"
+        "imported.write_text((imported.read_text() if imported.exists() else '') + 'x')\n"
+        "assert len(imported.read_text()) < 5\n"
+        "check_vjp(double, double, 'NxD', batch='N', only=['sharded'])\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    module = importlib.import_module("checks_on_import")
+    assert check_vjp(module.double, module.double, "NxD", batch="N", only=["sharded"])
+    # This process, then a subprocess for the check on import and one for the check above.
+    assert (tmp_path / "imported").read_text() == "xxx"
 
 
 WEIGHTED: dict[str, Any] = {
