@@ -144,7 +144,7 @@ def _install() -> str:
             for row in read_result(RESULTS / "install.json")["rows"]
         ),
         "",
-        "On 2 CPU cores, from a nearby package mirror. Other pairs were not tested.",
+        "On 2 CPU cores, from a nearby package mirror. Other combinations were not tested.",
         "",
         "",
     ]
@@ -159,14 +159,15 @@ def _speed() -> str:
 <img src="../../experiments/results/{path.stem}.png" width="75%" alt="Training step by library">
 
 *A training step (forward, backward, update) in float32 on {result["cores"]} CPU cores \
-({path.stem.removeprefix("speed-cpu-")}): ours in milliseconds; each library's fastest variant \
-relative to ours in the same run, below 1 where it is faster than ours. For comparison, numpy \
-multiplies two matrices of 2,048 by 2,048 at {result["peak_gflops"]:.0f} GFLOP/s.*
+({path.stem.removeprefix("speed-cpu-")}): ours in milliseconds; the other columns are the time of \
+each library's fastest variant divided by ours, in the same run: below 1 it is faster. `wide` has \
+convolutions of 64, 128 and 256 filters of 3 × 3. For comparison, numpy multiplies two matrices \
+of 2,048 by 2,048 at {result["peak_gflops"]:.0f} GFLOP/s.*
 
 {speed_table(result["rows"])}
 *The report's model 0, 5,000 steps, from process start to the test accuracy: median of \
-{whole["rounds"]} interleaved runs. Afterwards ours also classifies the training images and writes \
-its page and figures.*
+{whole["rounds"]} interleaved runs; ratios are medians over the rounds. Afterwards ours also \
+classifies the training images and writes its page and figures.*
 
 {whole_run_table(whole["rows"])}
 """

@@ -13,12 +13,12 @@ from ffnn_jax.config import UserError
 
 @dataclasses.dataclass(frozen=True)
 class Predict:
-    """Say what pictures show, with the model of a run.
+    """Classify images with the model of a run.
 
-    Pictures may have any size and mode, and lie in a folder. It is said how each was made to fit.
-    For a model of the ten digits they are treated as MNIST's were: a dark digit on light is
-    inverted, cropped to its ink, scaled to 20 pixels and centred by its mass. A file that cannot
-    be read is named, the others are still done, and the exit code is 1.
+    Images may be in colour or grey, of up to 50 million pixels, and lie in folders. Prints how each
+    was adapted. For a model of the ten digits they are treated as MNIST's were: inverted if dark on
+    light, cropped to the ink, scaled to 20 pixels, centred by their centre of mass. A file that
+    cannot be read is reported, the others are still classified, and the exit code is 1.
 
     Example: ffnn-jax predict runs/mnist-1 three.png photos/ --top 5 --json -
     """
@@ -26,27 +26,27 @@ class Predict:
     run: RunFolder
 
     images: Annotated[tyro.conf.Positional[tuple[Path, ...]], shown("IMAGE...", "(required)")]
-    """Picture files, or folders of them."""
+    """Image files, or folders of them."""
 
     top: Annotated[int, tyro.conf.arg(metavar="N")] = 3
-    """Classes to print for each picture, at least 1."""
+    """Classes to print per image, at least 1."""
 
     style: Literal["auto", "digits", "plain"] = "auto"
-    """Treat pictures as MNIST's digits were, or scale them alone; auto looks at the classes."""
+    """Treat images as MNIST's digits were, or only scale them; auto decides by the classes."""
 
     json: Annotated[str | None, FILE] = None
-    """Write a list of {file, label, top, error} there; - for standard output."""
+    """Write a list of {file, label, top, error} to FILE; - for standard output."""
 
     csv: Annotated[str | None, FILE] = None
-    """Write a line a picture there: file, error, each label with its probability; - as above."""
+    """Write one row per image to FILE: file, error, labels with probabilities; - as above."""
 
     picture: Annotated[Path | None, FILE] = None
-    """Draw the pictures as the network sees them, with their labels."""
+    """Draw the images as the network sees them, with their labels."""
 
     model: ModelIndex = None
 
     def __call__(self) -> int:
-        """Runs the command; jax is imported once the arguments are found good."""
+        """Runs the command; jax is imported only once the arguments are known to be valid."""
         if not self.images:
             raise UserError(
                 "predict needs at least one IMAGE, as in ffnn-jax predict runs/mnist-1 a.png"

@@ -135,19 +135,19 @@ class Train:
         return 0
 
     def _run(self, settings: Settings) -> None:
-        from ffnn_jax.cli import _train_run
+        import ffnn_jax.cli._train_run as train_run
         from ffnn_jax.runs import enable_compilation_cache
 
         if not self.no_cache:
             enable_compilation_cache()
         explicit = [name for name, value in vars(self).items() if value is not None]
-        options = _train_run.RunOptions(
+        options = train_run.RunOptions(
             self.streaming or None, self.checkpoint_every, self.debug_nans,
             explicit=explicit, run_dir=self.resume or self.run_dir,
         )  # fmt: skip
-        do = _train_run.dry_run_and_print if self.dry_run else _train_run.run_and_print
+        do = train_run.dry_run_and_print if self.dry_run else train_run.run_and_print
         if self.resume is not None:
-            run_with_signals(options.stop, _train_run.resume_and_print, self.steps, options)
+            run_with_signals(options.stop, train_run.resume_and_print, self.steps, options)
         else:
             run_with_signals(options.stop, do, settings, options)
 
