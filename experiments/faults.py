@@ -57,7 +57,7 @@ def count_trials(report: str) -> list[dict[str, Any]]:
 
 def faults_table(result: Mapping[str, Any]) -> str:
     """A Markdown table with one line per fault."""
-    lines = ["| fault | tried | held |", "| --- | ---: | ---: |"]
+    lines = ["| fault | trials | held |", "| --- | ---: | ---: |"]
     lines += [f"| {row['fault']} | {row['trials']} | {row['held']} |" for row in result["rows"]]
     return "\n".join(lines) + "\n"
 

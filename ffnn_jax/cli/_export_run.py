@@ -7,7 +7,7 @@ from ffnn_jax.models import PLATFORMS, load, save_exported
 
 def export_and_print(file: Path, out: Path, index: int | None) -> int:
     """Writes the program and prints how much its probabilities differ from the model's."""
-    error = save_exported(out, load(file, index))
-    platforms, size = ", ".join(PLATFORMS), out.stat().st_size / 1024
-    print(f"{out}: {size:,.0f} kB for {platforms}; probabilities differ by at most {error:.1e}")
+    error, platforms = save_exported(out, load(file, index)), ", ".join(PLATFORMS)
+    print(f"{out}: {out.stat().st_size / 1024:,.0f} kB for {platforms}")
+    print(f"probabilities differ from the model's by at most {error:.1e}")
     return 0

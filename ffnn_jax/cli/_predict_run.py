@@ -1,4 +1,4 @@
-"""What pictures show, by the model of a run."""
+"""Classifies images with the model of a run."""
 
 import sys
 from collections.abc import Sequence

@@ -159,7 +159,7 @@ class Train:
                 dashed = name.replace("_", "-")
                 raise UserError(f"{dashed}: a resumed run keeps its own; only --steps may change")
         if not (folder / "checkpoints").is_dir():
-            raise UserError(f"{folder}: no run that can be resumed (it has no checkpoints)")
+            raise UserError(f"{folder}: not a run that can be resumed (it has no checkpoints)")
 
     def settings(self) -> Settings:
         """The preset's settings, overridden by the options given."""

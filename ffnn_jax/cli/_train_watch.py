@@ -35,7 +35,7 @@ def print_run_header(console: Console, planned: Plan) -> None:
             f"weight decay {settings.weight_decay}"
         ),
         "validation": _validation(planned),
-        "progress": "loss (with weight decay) and accuracy: moving averages over training batches",
+        "progress": "moving averages over batches, loss with weight decay; validation +- std error",
         "inputs": ", ".join([settings.normalisation, *map(str, settings.augmentations)]),
         "seeds": f"{first}" if first == last else f"{first} to {last}",
         "parameters": f"{summary.parameters:,}",
@@ -47,12 +47,12 @@ def print_run_header(console: Console, planned: Plan) -> None:
 
 def _validation(planned: Plan) -> str:
     """The validation images and how many of them each validation pass draws."""
-    settings, own = planned.settings, planned.splits.validation
-    name = f"{settings.validation} of the training images" if own is None else own.name
     if not planned.validation_size:
         return "none"
-    drawn = f"{planned.images_per_validation:,} random images"
-    return f"{name}: {drawn} every {settings.validation_interval} steps, all after training"
+    settings, own = planned.settings, planned.splits.validation
+    name = settings.validation if own is None else f"{own.name} (in place of {settings.validation})"
+    drawn = f"{planned.images_per_validation:,} random images every {settings.validation_interval}"
+    return f"{name}: {drawn} steps, all of them at the end"
 
 
 def print_run_footer(console: Console, result: RunResult, folder: Path) -> None:
@@ -72,7 +72,7 @@ class ProgressDisplay(Callbacks):
     """A live line on a terminal, at most 30 plain lines elsewhere; keeps ``state`` up to date."""
 
     def __init__(self, state: SignalState, planned: Plan, console: Console, hint: str) -> None:
-        """Takes the hint that holds as soon as something is saved."""
+        """Takes the hint to print once a checkpoint exists."""
         settings = planned.settings
         self._state, self._hint, self._first_seed = state, hint, settings.seed
         self._validated = settings.seeds * planned.images_per_validation
@@ -89,7 +89,7 @@ class ProgressDisplay(Callbacks):
         self._bar.stop()
 
     def on_compile(self) -> None:
-        """The beginning is saved by now."""
+        """The initial state is saved by now."""
         self._state.makes_steps, self._state.hint = False, self._hint
         self._say("compiling the training step ...")
 
@@ -122,7 +122,7 @@ class ProgressDisplay(Callbacks):
 
 
 def _line(progress: Progress, validated: int) -> str:
-    """The progress line; the validation accuracy with its standard error over so many images."""
+    """The progress line; validation accuracy with its standard error, from ``validated`` images."""
     accuracy, validation = progress.validation_accuracy, ""
     if accuracy is not None:
         error = math.sqrt(accuracy * (1 - accuracy) / validated)

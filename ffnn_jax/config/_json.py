@@ -95,7 +95,10 @@ def _with_nested(layers: Iterable[Layer]) -> Iterable[Layer]:
 
 
 def _to_value(value: Any) -> Any:
-    return _to_json(value) if _are_layers(value) else value
+    """A field's value in JSON's own types, so that it compares equal to one read from a file."""
+    if _are_layers(value):
+        return _to_json(value)
+    return [_to_value(item) for item in value] if isinstance(value, tuple) else value
 
 
 def _are_layers(value: Any) -> bool:

@@ -95,7 +95,7 @@ def _read(path: Path) -> dict[str, Any]:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(
-            f"{path} cannot be read, so {path.parent} is no finished run ({error})"
+            f"{path} cannot be read, so {path.parent} is not a finished run ({error})"
         ) from None
 
 

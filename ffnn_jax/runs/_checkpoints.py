@@ -176,11 +176,11 @@ def last_checkpoint(folder: Path) -> Checkpoint:
     best = folder / "checkpoints" / "best.npz"
     if best.exists():
         candidates.append((None, best))
-    for step, path in candidates:
+    for left, (step, path) in zip(reversed(range(len(candidates))), candidates, strict=True):
         try:
             return _read(path, step)
         except UserError as error:
-            _log.warning("%s; using the one before it", error)
+            _log.warning("%s%s", error, "; using the one before it" if left else "")
     if candidates:
         raise UserError(f"{folder} has no readable checkpoint: nothing to resume")
     raise UserError(f"{folder} ended before its first checkpoint: remove it and start again")

@@ -34,7 +34,7 @@ def new_run_folder(preset: str, folder: Path | None = None) -> Path:
     except OSError as error:
         if folder is not None and os.path.lexists(folder):
             raise UserError(f"run-dir must not exist yet, {folder} does") from None
-        raise UserError(f"run-dir cannot be made: {error}") from None
+        raise UserError(f"run-dir cannot be created: {error}") from None
 
 
 @contextlib.contextmanager

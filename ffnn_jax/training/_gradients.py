@@ -40,7 +40,7 @@ def make_loss(network: Network, precision: str) -> Loss:
     ) -> tuple[Array, tuple[Array, State]]:
         x, labels, keys = batch
         params = combine(trained, frozen)
-        x = cast_to_compute(x, precision)
+        x = cast_inputs(x, precision)
         logits, after = network.apply(params, state, x, training=True, key=keys)
         if jnp.finfo(logits.dtype).bits < 32:
             logits = logits.astype(jnp.float32)
@@ -49,7 +49,7 @@ def make_loss(network: Network, precision: str) -> Loss:
     return loss_of
 
 
-def cast_to_compute(x: Num[Array, "N ..."], precision: str) -> Num[Array, "N ..."]:
+def cast_inputs(x: Num[Array, "N ..."], precision: str) -> Num[Array, "N ..."]:
     """Casts inputs to the dtype that the layers compute in; tokens are left unchanged."""
     narrow = precision == "bf16" and jnp.issubdtype(x.dtype, jnp.floating)
     return x.astype(jnp.bfloat16) if narrow else x

@@ -18,7 +18,7 @@ from jaxtyping import Array
 from ffnn_jax.config import DivergedError, Settings
 from ffnn_jax.network import Network, by_path, partition
 from ffnn_jax.optim import decay_loss
-from ffnn_jax.training._gradients import Batch, cast_to_compute, loss_and_gradients, make_loss
+from ffnn_jax.training._gradients import Batch, cast_inputs, loss_and_gradients, make_loss
 from ffnn_jax.training._loader import Loader
 from ffnn_jax.training._sampling import Sampling, SeedData
 from ffnn_jax.training._step import ChunkMetrics, TrainState, inputs_at
@@ -102,7 +102,7 @@ class NanCheck:
     def _arrays(self, state: TrainState, batch: Batch) -> Iterator[tuple[str, Array]]:
         x, _, keys = batch
         yield "the batch of images", x
-        x = cast_to_compute(x, self.settings.precision)
+        x = cast_inputs(x, self.settings.precision)
         outputs = self.network.outputs(state.params, state.state, x, training=True, key=keys)
         for layer, z in outputs.items():
             yield f"the output of {layer}", z

@@ -108,7 +108,9 @@ def check_vjp(
         "only": list(result.failures),
     }  # fmt: skip
     changed = [f"{name}={value!r}" for name, value in settings.items() if value != _DEFAULTS[name]]
-    parts = [_name_of(op), _name_of(reference), *(repr(str(spec)) for spec in specs), *changed]
+    plain = getattr(op, "fun", None) is reference  # the function under a custom_vjp
+    other = f"{_name_of(op)}.fun" if plain else _name_of(reference)
+    parts = [_name_of(op), other, *(repr(str(spec)) for spec in specs), *changed]
     return dataclasses.replace(result, again=f"check_vjp({', '.join(parts)})")
 
 

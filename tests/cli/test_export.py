@@ -8,7 +8,7 @@ def test_export_writes_a_program_beside_the_model_and_prints_its_error(model_alo
     assert code_of("export", folder) == 0
     output = capsys.readouterr().out
     assert output.startswith(f"{folder / 'model.stablehlo'}: ")
-    assert "for cpu, cuda, tpu; probabilities differ by at most" in output
+    assert "for cpu, cuda, tpu\nprobabilities differ from the model's by at most" in output
     assert code_of("export", folder, "--out", folder / "no" / "x") == 2
 
 

@@ -91,10 +91,11 @@ def test_a_run_ends_by_naming_its_page_and_two_commands_that_work(
 
 
 def test_a_run_says_what_its_progress_line_shows(first: Ran, second: Ran):
-    line = "mnist_5k/validation: 320 random images every 100 steps, all after training"
-    assert f"validation {line}\n" in first.said
-    assert "last:500" not in second.said and "mnist_5k/validation: 80 random images" in second.said
-    assert "progress   loss (with weight decay) and accuracy: moving averages over" in first.said
+    name = "mnist_5k/validation (in place of drawn:2001)"
+    drawn = "320 random images every 100 steps, all of them at the end"
+    assert f"validation {name}: {drawn}\n" in first.said
+    assert "mnist_5k/validation (in place of last:500): 80 random images" in second.said
+    assert "progress   moving averages over batches, loss with weight decay; valid" in first.said
     accuracy, error = re.findall(r"validation (0\.\d+) \+- (0\.\d+)  ", first.said)[-1]
     assert float(error) == pytest.approx(
         (float(accuracy) * (1 - float(accuracy)) / 320) ** 0.5, abs=6e-4

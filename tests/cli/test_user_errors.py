@@ -196,7 +196,7 @@ def test_a_run_folder_that_exists_is_rejected_and_left_as_it_is(rejected: Reject
 
 def test_a_run_folder_below_a_file_is_rejected(rejected: Rejected, tmp_path: Path):
     (tmp_path / "file").write_text("")
-    assert rejected("train", "--run-dir", "file/run").startswith("run-dir cannot be made: ")
+    assert rejected("train", "--run-dir", "file/run").startswith("run-dir cannot be created: ")
 
 
 def test_help_version_and_rejected_settings_do_not_import_jax(tmp_path: Path):

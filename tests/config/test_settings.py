@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ffnn_jax.config import PRESETS, Crop, Flip, Settings, UserError, Validation, preset
-from ffnn_jax.nn import Dense, LeakyReLU
+from ffnn_jax.nn import Dense, LeakyReLU, ReLU, Residual, Sequential
 
 MNIST = PRESETS["mnist"]
 COUNTS = ("steps", "batch_size", "validation_interval", "validation_batches")
@@ -122,6 +122,13 @@ def test_settings_that_no_preset_has_survive_a_json_round_trip():
         layers=(LeakyReLU(0.2), Dense(10)), schedule="triangular",
     )  # fmt: skip
     assert Settings.from_json(json.loads(json.dumps(settings.to_json()))) == settings
+
+
+def test_settings_as_json_are_what_a_file_gives_back():
+    """A resumed run compares the two: a tuple would differ from the list that JSON reads."""
+    layers = (Residual((Dense(3),)), Sequential((Residual((ReLU(),), (Dense(2),)),)))
+    fields = dataclasses.replace(MNIST, layers=layers).to_json()
+    assert json.loads(json.dumps(fields)) == fields
 
 
 def test_json_from_before_augmentations_keeps_its_meaning():

@@ -38,7 +38,7 @@ BAD = {
     "--checkpoint-every 0": "checkpoint-every must be ",
     "--lerning-rate 1": "lerning-rate",
     "mnits": "mnits",
-    "--resume nowhere": "nowhere: no run that can be resumed",
+    "--resume nowhere": "nowhere: not a run that can be resumed",
 }
 
 

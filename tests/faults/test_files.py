@@ -166,7 +166,7 @@ class Malicious:
 KINDS = [name for name in vars(Malicious) if not name.startswith("_")]
 
 
-@pytest.mark.faults("a model file made to harm")
+@pytest.mark.faults("a malicious model file")
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_malicious_model_is_rejected_without_writes_and_with_little_memory(
     written: Path, tmp_path: Path, kind: str
@@ -193,7 +193,7 @@ def test_a_malicious_model_is_rejected_without_writes_and_with_little_memory(
     assert peak < 20_000_000 + 20 * path.stat().st_size
 
 
-@pytest.mark.faults("a model file made to harm")
+@pytest.mark.faults("a malicious model file")
 def test_a_model_that_claims_more_bytes_than_its_file_is_rejected(written: Path, tmp_path: Path):
     content = bytearray((written / "model.npz").read_bytes())
     entry = content.rindex(b"PK\x01\x02")
@@ -204,14 +204,14 @@ def test_a_model_that_claims_more_bytes_than_its_file_is_rejected(written: Path,
         load(path)
 
 
-@pytest.mark.faults("a checkpoint missing, renamed or of another run")
+@pytest.mark.faults("a checkpoint missing, renamed or from another run")
 @pytest.mark.parametrize("step", [0, 10, 20])
 def test_a_run_resumes_without_a_missing_checkpoint(folder: Path, step: int):
     (folder / "checkpoints" / f"step-{step:010}.npz").unlink()
     assert last_checkpoint(folder).about["step"] == (10 if step == 20 else 20)
 
 
-@pytest.mark.faults("a checkpoint missing, renamed or of another run")
+@pytest.mark.faults("a checkpoint missing, renamed or from another run")
 def test_a_renamed_checkpoint_is_named_and_the_one_before_it_used(
     folder: Path, caplog: pytest.LogCaptureFixture
 ):
@@ -222,7 +222,7 @@ def test_a_renamed_checkpoint_is_named_and_the_one_before_it_used(
     assert "step-0000000020.npz: it contains step 0; using the one before it" in caplog.text
 
 
-@pytest.mark.faults("a checkpoint missing, renamed or of another run")
+@pytest.mark.faults("a checkpoint missing, renamed or from another run")
 def test_a_checkpoint_of_another_run_is_rejected_by_the_setting(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ):

@@ -24,7 +24,7 @@ def assert_finite(folder: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.faults("numbers that are not finite")
+@pytest.mark.faults("non-finite numbers")
 def test_a_learning_rate_that_is_too_high(place: Place):
     words = ("--learning-rate", "1e6", "--run-dir", "diverged", "--checkpoint-every", "1")
     code, _, errors = place.finished(*TRAIN, *words)
@@ -46,7 +46,7 @@ def test_a_learning_rate_that_is_too_high(place: Place):
     assert_finite(place.folder / "diverged")
 
 
-@pytest.mark.faults("numbers that are not finite")
+@pytest.mark.faults("non-finite numbers")
 @pytest.mark.parametrize(
     ("layer", "array"), [(Root(), "output of root_2"), (FaultyRule(), "gradient of conv_1/b")]
 )

@@ -28,7 +28,7 @@ def run(folder: Path, *words: str, **environment: str | None) -> subprocess.Comp
     )  # fmt: skip
 
 
-@pytest.mark.faults("a folder or a terminal that is odd")
+@pytest.mark.faults("an unusual folder or terminal")
 @pytest.mark.parametrize("name", trials(ODD, 0))
 def test_a_folder_may_have_any_name(tmp_path: Path, name: str):
     assert run(tmp_path, *SHORT, f"--run-dir={name}").returncode == 0
@@ -36,7 +36,7 @@ def test_a_folder_may_have_any_name(tmp_path: Path, name: str):
     assert run(tmp_path, "train", f"--resume={name}", "--steps", "5").returncode == 0
 
 
-@pytest.mark.faults("a folder or a terminal that is odd")
+@pytest.mark.faults("an unusual folder or terminal")
 @pytest.mark.parametrize("name", trials(["file", "file/below", "x" * 300, "/proc/run"]))
 def test_a_path_that_cannot_be_a_folder_is_rejected(tmp_path: Path, name: str):
     (tmp_path / "file").write_text("mine")
@@ -46,7 +46,7 @@ def test_a_path_that_cannot_be_a_folder_is_rejected(tmp_path: Path, name: str):
     assert (tmp_path / "file").read_text() == "mine"
 
 
-@pytest.mark.faults("a folder or a terminal that is odd")
+@pytest.mark.faults("an unusual folder or terminal")
 def test_a_closed_pipe_gives_no_traceback(tmp_path: Path):
     started = subprocess.Popen(
         [sys.executable, "-u", "-m", "ffnn_jax", *SHORT], cwd=tmp_path, text=True,
@@ -64,7 +64,7 @@ def test_a_closed_pipe_gives_no_traceback(tmp_path: Path):
 
 
 @pytest.mark.slow
-@pytest.mark.faults("a folder or a terminal that is odd")
+@pytest.mark.faults("an unusual folder or terminal")
 @pytest.mark.parametrize(
     "environment",
     [{"NO_COLOR": "1"}, {"HOME": None}, {"HOME": "/nonexistent"}, {"TERM": "dumb"},

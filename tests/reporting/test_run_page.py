@@ -108,7 +108,7 @@ def test_a_run_without_a_network_table_still_has_a_page(folder: Path):
 @pytest.mark.parametrize("name", ["result.json", "config.json"])
 def test_an_unfinished_run_is_rejected(folder: Path, name: str):
     (folder / name).unlink()
-    with pytest.raises(UserError, match=rf"{name} cannot be read, so .* is no finished run"):
+    with pytest.raises(UserError, match=rf"{name} cannot be read, so .* is not a finished run"):
         run_page(folder)
 
 

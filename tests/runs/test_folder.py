@@ -61,6 +61,6 @@ def test_an_explicit_folder_that_exists_is_rejected(here: Path):
 @pytest.mark.parametrize("explicit", [None, Path("runs/mine")])
 def test_a_file_in_the_way_is_rejected(here: Path, explicit: Path | None):
     (here / "runs").write_text("mine")
-    with pytest.raises(UserError, match=r"^run-dir cannot be made: .*'runs[^\n]*$"):
+    with pytest.raises(UserError, match=r"^run-dir cannot be created: .*'runs[^\n]*$"):
         new_run_folder("mnist", explicit)
     assert (here / "runs").read_text() == "mine"

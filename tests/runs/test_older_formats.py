@@ -4,16 +4,14 @@ The files are from runs of six steps and two seeds on mnist_5k, with jax 0.10 on
 from before layers had state, format 2 from when the input counted as layer 1.
 """
 
-import json
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ffnn_jax.config import Settings
 from ffnn_jax.models import load, load_arrays
-from ffnn_jax.runs import CheckpointManager, compute, last_checkpoint
+from ffnn_jax.runs import CheckpointManager, compute, last_checkpoint, resumed_settings
 
 RUNS, MODELS = Path(__file__).parent, Path(__file__).parents[1] / "models"
 SHA256 = {
@@ -58,9 +56,8 @@ def test_a_run_is_resumed(number: int, tmp_path: Path):
     """It is resumed to more steps, with its parameters and momentum."""
     folder = RUNS / f"format_{number}"
     shutil.copytree(folder, tmp_path / "run")
-    settings = Settings.from_json(json.loads((folder / "config.json").read_text()))
     start = last_checkpoint(tmp_path / "run")
-    settings = Settings.from_json(start.about["settings"] | {"steps": 12})
+    settings = resumed_settings(tmp_path / "run", start, 12)
     resumed = compute(settings, callbacks=CheckpointManager(tmp_path / "run", start=start))
     uninterrupted = compute(settings)
     assert resumed.trained.history[0].step == 3

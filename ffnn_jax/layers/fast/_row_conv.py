@@ -31,7 +31,7 @@ and every entry of R is one pixel:
 The product is KW times as wide as that of (conv.3), which fills a processor's vector units even
 with few output channels, and R and Y together hold KH C + KW K numbers per pixel where P holds
 KH KW C. A layer uses this form where that is no more (``rows_are_lighter``); a first layer from 1
-or 3 channels to 16 does not. ``experiments/speed.py`` times both forms over the whole step.
+or 3 channels to 16 does not qualify. ``experiments/speed.py`` times both forms over the whole step.
 """
 
 import jax
