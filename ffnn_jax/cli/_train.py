@@ -94,7 +94,7 @@ class Train:
 
     streaming: Annotated[
         tyro.conf.FlagCreatePairsOff[bool],
-        shown(None, "(default: if they need half the device's memory)"),
+        shown(None, "(default: if over half the device's memory)"),
     ] = False
     """Keep the images on the host and prefetch each batch; needs the extra "streaming"."""
 

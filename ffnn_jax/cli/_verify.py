@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import tyro
 
 from ffnn_jax.cli._files import require_writable
-from ffnn_jax.cli._options import shown
+from ffnn_jax.cli._options import Flag, shown
 from ffnn_jax.config import UserError
 
 
@@ -52,10 +52,10 @@ class Verify:
     layer: Annotated[str | None, shown("NAME", "(default: all)")] = None
     """Check only this layer of the package."""
 
-    list_faults: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    list_faults: Flag = False
     """List the planted faults without checking anything."""
 
-    thorough: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    thorough: Flag = False
     """Check more sizes and values."""
 
     seed: Annotated[int, tyro.conf.arg(metavar="N")] = 0

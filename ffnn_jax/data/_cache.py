@@ -1,7 +1,7 @@
 """A cache of decoded images in memory-mapped files, so that the next start is quick.
 
-A split is decoded once, into a folder beside the data set; its name is a key of the source files.
-An entry is used only if its SHA-256 is the one it was written with; a damaged or outdated entry is
+A split is decoded once, into a folder beside the data set; named by a key of its source files.
+An entry is used only if its SHA-256 is the one recorded; a damaged or outdated entry is
 decoded again. Reading the cache needs neither tensorflow-datasets nor TensorFlow.
 """
 

@@ -97,7 +97,7 @@ class CheckpointManager(Callbacks):
     def on_begin(self, fresh: Snapshot) -> Snapshot:
         """Resumes from the checkpoint, or saves the initial state.
 
-        Newer files could not be read and are set aside; a new number of steps is saved at once.
+        Sets aside newer, unreadable files; saves at once if the number of steps has changed.
         """
         if self._start is None:
             self._save(dataclasses.replace(fresh, states=jax.device_get(list(fresh.states))))

@@ -34,7 +34,7 @@ def compute(
 
     Raises:
         UserError: settings and data do not match, the data set is not prepared, streaming
-            requires Grain, which is not installed, or the resumed run was another.
+            requires Grain, which is not installed, or the checkpoint is of a different run.
         RunInterruptedError: the callbacks ended the run on request.
         DivergedError: a number became infinite or NaN; the message names seed, step and array.
         TypeError: the settings are not a Settings object.

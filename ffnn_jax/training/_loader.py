@@ -127,7 +127,7 @@ class Stream:
         self._last = -1
 
     def chunk_at(self, step: int) -> Chunk:
-        """Returns the chunk with a step's batch; steps are requested in order, and may be skipped.
+        """The chunk with a step's batch; request steps in increasing order, gaps are allowed.
 
         Raises:
             ValueError: the stream has passed this chunk.

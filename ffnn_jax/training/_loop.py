@@ -53,7 +53,7 @@ def train(
 
     Args:
         network: maps images to logits.
-        optimizer: ours or any of optax's; it receives only the trained parameters.
+        optimizer: ours or any optax optimiser; it receives only the trained parameters.
         settings: steps, batch size, augmentations, validation, and the first seed.
         images: training and validation images together; ``seeds_data`` holds the indices of each.
         seeds_data: one entry per seed.

@@ -63,7 +63,7 @@ def initial_state(
 
     Args:
         network: network to initialise.
-        optimizer: ours or any of optax's.
+        optimizer: ours or any optax optimiser.
         key: the seed's key, which determines every draw.
         images: normalised training images, for parameters that are computed from them.
     """
@@ -85,7 +85,7 @@ def make_train_chunk(
 
     Args:
         network: maps images to logits.
-        optimizer: ours or any of optax's; it receives only the trained parameters.
+        optimizer: ours or any optax optimiser; it receives only the trained parameters.
         batch_size: images per step.
         weight_decay: for the weight-decay loss in the metrics; the optimiser applies the decay.
         augmentations: applied to each normalised batch, drawn from (seed, step).

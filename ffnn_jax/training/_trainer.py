@@ -61,11 +61,11 @@ def make_trainer(
 
     Args:
         network: maps images to logits.
-        optimizer: ours or any of optax's.
+        optimizer: ours or any optax optimiser.
         settings: batch size, augmentations, precision and validation.
         loader: supplies each step's images.
         seeds_data: one entry per seed, on the device.
-        start: each seed's state to start from.
+        start: initial state of each seed.
     """
     states = jax.device_put(list(start))
     batch_size, decay = settings.batch_size, settings.weight_decay

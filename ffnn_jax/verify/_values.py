@@ -21,7 +21,7 @@ _DIFFERENCE_TOLERANCE = 1e-7
 
 
 def check_value(subject: Subject, sizes: Sizes, seed: int) -> Check:
-    """The value equals the reference's, both undifferentiated and from the rule's forward.
+    """The value equals the reference's, both when called directly and through the forward rule.
 
     Detects a wrong forward; does not test the backward.
     """

@@ -49,7 +49,7 @@ def write_set(
         on_progress: progress callback.
 
     Raises:
-        OSError: the disk is too full, or fails.
+        OSError: the disk is full or failing.
     """
     need = sum(part.images.nbytes for part in parts.values())
     if shutil.disk_usage(folder).free < need:
