@@ -317,9 +317,9 @@ for step in range(20):
 
 # %% [markdown]
 # Now look at one batch of 100 digits that these 20 steps have not used. By (15), data point $l$
-# adds the outer product $dz^{(l)} x^{(l)T}$ to $dW$. In that product, the row for class "3" is the
-# digit itself multiplied by one number, $dz_3^{(l)}$. Without the factor $1/N$, this number is
-# $p_3 - 1$ for a digit that is a 3, and $p_3$ for one that is not.
+# adds the outer product $dz^{(l)} x^{(l)T}$ to $dW$. In that product, the row for class "3", which
+# belongs to column 3 of `w`, is the digit itself multiplied by one number, $dz_3^{(l)}$. Without
+# the factor $1/N$, this number is $p_3 - 1$ for a digit that is a 3, and $p_3$ for one that is not.
 
 # %%
 sample, sample_labels = images[2000:2100], labels[2000:2100]

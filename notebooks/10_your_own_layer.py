@@ -97,8 +97,8 @@ BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "0.5"
 # A layer consists of three functions. The *forward function* computes the output, and the values
 # that the backward function will need, the *residuals*. Here they are the slopes, one number for
 # each input. The *backward function* takes the residuals and $dz$, and returns a tuple with one
-# cotangent for each argument. The layer itself is the first output of the forward function, so that
-# the two cannot drift apart. `defvjp` connects the three.
+# cotangent for each argument. The layer itself calls the forward function and returns its
+# first output, so the two always agree. `defvjp` connects the three.
 
 
 # %%

@@ -181,7 +181,10 @@ def _settings(settings: Mapping[str, Any], result: Result) -> list[tuple[str, st
 
 def _facts(result: Result) -> list[tuple[str, str]]:
     facts = {
-        "device": ", ".join(f"{key} {value}" for key, value in result["device"].items()),
+        "device": ", ".join(
+            f"{key.replace('_', ' ')} {'default' if value is None else value}"
+            for key, value in result["device"].items()
+        ),
         "versions": ", ".join(f"{key} {value}" for key, value in result["versions"].items()),
         "compilation time": f"{result['compile_seconds']:.1f} s",
         **{f"SHA-256 of {name}": digest for name, digest in result["data_sha256"].items()},
@@ -196,7 +199,8 @@ def _facts(result: Result) -> list[tuple[str, str]]:
 def _to_text(value: Any) -> str:
     """A setting's value as text; configurations as in "Conv(filters=16, size=5)"."""
     if isinstance(value, dict):
-        fields = ", ".join(f"{key}={_field(v)}" for key, v in value.items() if key != "type")
+        known = {key: v for key, v in value.items() if key != "type" and v is not None}
+        fields = ", ".join(f"{key}={_field(v)}" for key, v in known.items())
         return f"{value['type']}({fields})" if "type" in value else fields or "none"
     if isinstance(value, list):
         return ", ".join(map(_to_text, value)) or "none"
