@@ -81,30 +81,37 @@ def main() -> None:
 
 
 def _results() -> str:
-    rows = {row: read_result(RESULTS / "table_3.json")["rows"][row] for row in table_3.ROWS}
-    mnist_row = read_result(RESULTS / "mnist.json")
-    seeds = min(len(row["seeds"]) for row in rows.values())
-    digits = len(mnist_row["seeds"])
+    digits = read_result(RESULTS / "mnist.json")["test_accuracy"]
+    cifar10 = read_result(RESULTS / "table_3.json")["rows"]
+    seeds = min(len(cifar10[row]["seeds"]) for row in table_3.ROWS)
     lines = [
-        f"| MNIST | {legend(preset('mnist'))} | {100 * MNIST.test_accuracy:.1f} "
-        f"| {percent(mnist_row['test_accuracy'])} |",
+        _model_line("MNIST", "mnist", f"{100 * MNIST.test_accuracy:.1f}", digits),
         *(
-            f"| {row} | {legend(preset(f'cifar10-{row}'))} | {100 * table_3.REPORT[row]:.0f} "
-            f"| {percent(found['test_accuracy'])} |"
-            for row, found in rows.items()
+            _model_line(
+                row,
+                f"cifar10-{row}",
+                f"{100 * table_3.REPORT[row]:.0f}",
+                cifar10[row]["test_accuracy"],
+            )
+            for row in table_3.ROWS
         ),
     ]
     return f"""
 <img src="experiments/results/table_3_forest.png" width="75%" alt="Table 3 as a forest plot">
 
-*The report's models: one run each in the report, here the mean ± sd of {digits} seeds on MNIST \
-and {seeds} on CIFAR-10. Convolutions have 16 filters of 5 × 5, max pooling has windows of 2 × 2.*
+*The report's models: one run each in the report, here the mean ± sd of {len(digits)} seeds on \
+MNIST and {seeds} on CIFAR-10. Convolutions have 16 filters of 5 × 5, max pooling has \
+windows of 2 × 2.*
 
 | model | network | report, % | ours, % |
 | --- | --- | ---: | ---: |
 {chr(10).join(lines)}
 
 """
+
+
+def _model_line(model: str, name: str, report: str, accuracies: list[float]) -> str:
+    return f"| {model} | {legend(preset(name))} | {report} | {percent(accuracies)} |"
 
 
 def _dense() -> str:

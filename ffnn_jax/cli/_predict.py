@@ -38,7 +38,7 @@ class Predict:
     """Write a list of {file, label, top, error} to FILE; - for standard output."""
 
     csv: Annotated[str | None, FILE] = None
-    """Write one row per image to FILE: file, error, labels with probabilities; - as above."""
+    """Write one row per image to FILE, as CSV: labels with probabilities; - for standard output."""
 
     picture: Annotated[Path | None, FILE] = None
     """Draw the images as the network sees them, with their labels."""

@@ -143,13 +143,14 @@ class Train:
         explicit = [name for name, value in vars(self).items() if value is not None]
         options = train_run.RunOptions(
             self.streaming or None, self.checkpoint_every, self.debug_nans,
-            explicit=explicit, run_dir=self.resume or self.run_dir,
+            explicit=explicit, run_dir=self.run_dir,
         )  # fmt: skip
+        stop = options.stop
         do = train_run.dry_run_and_print if self.dry_run else train_run.run_and_print
         if self.resume is not None:
-            run_with_signals(options.stop, train_run.resume_and_print, self.steps, options)
+            run_with_signals(stop, train_run.resume_and_print, self.resume, self.steps, options)
         else:
-            run_with_signals(options.stop, do, settings, options)
+            run_with_signals(stop, do, settings, options)
 
     def _require_resumable(self, folder: Path) -> None:
         """Rejects options that cannot change on resume, and folders without checkpoints."""

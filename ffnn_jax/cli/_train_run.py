@@ -41,7 +41,7 @@ class RunOptions:
         debug_nans: whether to find the operation that produced a non-finite number.
         stop: asks the run to stop before its last step.
         explicit: settings that keep their value on a data set other than the preset's.
-        run_dir: the run's folder; None for a numbered one.
+        run_dir: folder of a new run; None for a numbered one.
     """
 
     streaming: bool | None = None
@@ -60,24 +60,25 @@ def run_and_print(state: SignalState, settings: Settings, options: RunOptions) -
         settings: the settings of the run.
         options: everything else.
     """
-    print_run_footer(plain_console(), *_new_run(state, settings, options))
+    print_run_footer(plain_console(), *_start(state, settings, options))
 
 
 def dry_run_and_print(state: SignalState, settings: Settings, options: RunOptions) -> None:
     """Runs one step of one seed and everything after it, in a temporary folder."""
     one = dataclasses.replace(settings, steps=1, seeds=1)
     with tempfile.TemporaryDirectory() as folder:
-        _new_run(state, one, dataclasses.replace(options, run_dir=Path(folder) / "run"))
+        _start(state, one, dataclasses.replace(options, run_dir=Path(folder) / "run"))
     print("dry run: everything works; the folder was removed")
 
 
-def resume_and_print(state: SignalState, steps: int | None, options: RunOptions) -> None:
-    """Resumes the run in ``options.run_dir``.
+def resume_and_print(
+    state: SignalState, folder: Path, steps: int | None, options: RunOptions
+) -> None:
+    """Resumes the run in a folder.
 
     Raises:
         UserError: there is nothing to resume, or the number of steps does not fit.
     """
-    folder = options.run_dir or Path()
     with locked(folder):
         checkpoint = last_checkpoint(folder)
         settings = resumed_settings(folder, checkpoint, steps)
@@ -85,7 +86,7 @@ def resume_and_print(state: SignalState, steps: int | None, options: RunOptions)
     print_run_footer(plain_console(), result, folder)
 
 
-def _new_run(state: SignalState, settings: Settings, options: RunOptions) -> tuple[RunResult, Path]:
+def _start(state: SignalState, settings: Settings, options: RunOptions) -> tuple[RunResult, Path]:
     splits = _splits(settings)
     if settings.dataset != preset(settings.preset).dataset:
         settings = adapt_to_dataset(settings, splits, options.explicit)

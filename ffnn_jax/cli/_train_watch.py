@@ -60,10 +60,8 @@ def print_run_footer(console: Console, result: RunResult, folder: Path) -> None:
     spent, compiled = result.trained.train_seconds, result.trained.compile_seconds
     console.print(f"trained in {spent:.1f} s (compiled in {compiled:.1f} s)")
     console.print(f"results in {folder}: open {folder / 'page.html'}")
-    run, sample = shlex.quote(str(folder)), sample_digit()
-    if sample.is_relative_to(Path.cwd()):
-        sample = sample.relative_to(Path.cwd())
-    image = shlex.quote(str(sample)) if classifies_digits(result.models[0]) else "IMAGE"
+    run = shlex.quote(str(folder))
+    image = shlex.quote(str(sample_digit())) if classifies_digits(result.models[0]) else "IMAGE"
     console.print(f"next:      ffnn-jax predict {run} {image}")
     console.print(f"           ffnn-jax evaluate {run} --split train")
 

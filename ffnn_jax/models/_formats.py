@@ -19,7 +19,7 @@ _PATHS = (
     (re.compile(r"^member_(\d+)/"), r"model_\1/"),
 )
 _KEYS = {"members": "models", "shown": "running_metrics"}
-_LAYER = re.compile(r"^(\w+_\d+/(?:.*?/)??)([a-z]\w*_)(\d+)(?=/)")
+_LAYER = re.compile(r"^(\w+_\d+/(?:.*?/)??)(\w+_)(\d+)(?=/)")
 
 
 def renamed_arrays(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

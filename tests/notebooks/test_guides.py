@@ -75,6 +75,7 @@ def test_the_whole_run_in_python_leaves_a_folder_and_predicts(tmp_path, monkeypa
 def test_the_loop_of_ones_own_prints_what_the_guide_says():
     _, code = python_of("python")
     (promised,) = re.findall(r"prints `(.*?)`", GUIDES["python"])
+    assert len([line for line in code.splitlines() if line.strip()]) <= 18
     printed, names = io.StringIO(), {}
     with redirect_stdout(printed), jax.numpy_dtype_promotion("standard"):
         exec(code, names)
