@@ -214,3 +214,27 @@ def test_a_waiting_preparation_takes_over_from_a_killed_one(folder: Path):
     assert second.communicate()[0].startswith("mnist_5k: verified, 2.2 MB in ")
     assert second.returncode == 0
     require_prepared(folder)
+
+
+def test_a_signal_during_the_final_cleanup_does_not_leave_the_temporary_folder(tmp_path: Path):
+    slow_removal = """
+import shutil, sys, time
+from pathlib import Path
+from ffnn_jax.data.preparation import _prepare
+remove = shutil.rmtree
+def slow_rmtree(folder, ignore_errors):
+    print("removing", flush=True)
+    time.sleep(0.3)
+    remove(folder, ignore_errors)
+_prepare.shutil.rmtree = slow_rmtree
+_prepare._remove(Path(sys.argv[1]))
+"""
+    folder = tmp_path / "mnist_5k.preparing"
+    folder.mkdir()
+    removing = start(slow_removal, str(folder))
+    assert removing.stdout is not None
+    assert removing.stdout.readline() == "removing\n"
+    removing.send_signal(signal.SIGINT)
+    _, errors = removing.communicate()
+    assert errors.endswith("KeyboardInterrupt\n")
+    assert not folder.exists()

@@ -5,6 +5,7 @@ renamed. However this ends early, the destination is complete or unchanged.
 """
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from filelock import AcquireReturnProxy, FileLock, Timeout
@@ -126,5 +127,11 @@ def _install(name: str, source: Source, work_dir: Path, on_progress: OnProgress)
         keep_entries(cache_dir(temporary), work_dir)
         written.folder.rename(destination)
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        _remove(temporary)
     return written._replace(folder=destination)
+
+
+def _remove(folder: Path) -> None:
+    """Removes a folder, even if a signal arrives meanwhile: threads do not receive signals."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(shutil.rmtree, folder, ignore_errors=True).result()
