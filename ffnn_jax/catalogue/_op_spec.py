@@ -10,7 +10,7 @@ import numpy as np
 
 from ffnn_jax.catalogue._faults import Fault, Function
 from ffnn_jax.catalogue._generic import generic_faults
-from ffnn_jax.verify import Argument, Sizes, Subject, Traits
+from ffnn_jax.verify import Argument, Rule, Sizes, Traits
 
 ELEMENTWISE: Sequence[Sizes] = (
     {"N": 3, "D": 4},
@@ -65,7 +65,7 @@ class OpSpec(Traits):
         generic = generic_faults(self, self._arguments, self.op, self.op.bwd, self._residuals())
         return (*(fault for fault in generic if fault.name not in specific), *self.faults)
 
-    def subjects(self, more: int = 0, seed: int = 0) -> list[tuple[Subject, Sequence[Sizes]]]:
+    def rules(self, more: int = 0, seed: int = 0) -> list[tuple[Rule, Sequence[Sizes]]]:
         """The operation in every case; only the first has kinks.
 
         Args:
@@ -73,11 +73,11 @@ class OpSpec(Traits):
             seed: seed of the random sizes.
         """
         return [
-            (self._subject(_bind(self.op, case), index), self._sizes(case, more, seed + index))
+            (self._rule(_bind(self.op, case), index), self._sizes(case, more, seed + index))
             for index, case in enumerate(self.cases)
         ]
 
-    def planted(self, fault: Fault) -> tuple[Subject, Sequence[Sizes]]:
+    def planted(self, fault: Fault) -> tuple[Rule, Sequence[Sizes]]:
         """The operation with a planted fault, and the sizes to check it with."""
         case = self.cases[fault.case]
         forward = _bind(fault.forward or self.op.fwd, case)
@@ -85,7 +85,7 @@ class OpSpec(Traits):
         wrong = jax.custom_vjp(lambda *args: forward(*args)[0])
         wrong.defvjp(forward, backward)
         sizes = (case.sizes[0], case.sizes[-1]) if fault.many else case.sizes[:1]
-        return self._subject(wrong, fault.case), sizes
+        return self._rule(wrong, fault.case), sizes
 
     @property
     def _arguments(self) -> tuple[Argument, ...]:
@@ -115,9 +115,9 @@ class OpSpec(Traits):
             return False
         return True
 
-    def _subject(self, op: Function, index: int) -> Subject:
-        subject = Subject(op, self._reference(index), self._arguments, **self.traits)
-        return subject if index == 0 else dataclasses.replace(subject, kinks=())
+    def _rule(self, op: Function, index: int) -> Rule:
+        traits = self.traits | ({} if index == 0 else {"kinks": ()})
+        return Rule(op, self._reference(index), self._arguments, **traits)
 
     @functools.cache  # noqa: B019  entries live as long as the process
     def _reference(self, index: int) -> Function:

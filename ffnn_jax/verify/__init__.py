@@ -36,22 +36,26 @@ index, and ends with the call that reproduces it. JAX's global settings are left
 """
 
 from ffnn_jax.verify._arguments import Argument, Sizes, sample_sizes
-from ffnn_jax.verify._result import Check, VerificationResult
-from ffnn_jax.verify._run import CHECKS, assert_vjp, check_subjects, check_vjp
-from ffnn_jax.verify._subject import Kink, Subject, Traits, argument_names
+from ffnn_jax.verify._result import CHECKS, Check, VerificationResult
+from ffnn_jax.verify._rule import DTYPES, Kink, Rule, Static, Traits, argument_names
+from ffnn_jax.verify._run import assert_vjp, check_rules, check_vjp
+from ffnn_jax.verify._subject import Subject
 
 __all__ = [
     "CHECKS",
+    "DTYPES",
     "Argument",
     "Check",
     "Kink",
+    "Rule",
     "Sizes",
+    "Static",
     "Subject",
     "Traits",
     "VerificationResult",
     "argument_names",
     "assert_vjp",
-    "check_subjects",
+    "check_rules",
     "check_vjp",
     "sample_sizes",
 ]

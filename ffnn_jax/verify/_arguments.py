@@ -1,21 +1,27 @@
 """Text descriptions of arguments, sizes for their axis names, and random values.
 
-"NxDxK" describes an argument of real numbers with three axes, each a name or a number; "N:int<K"
-integers from 0 to K - 1; and "C:>0" positive real numbers, such as variances, drawn from 0.5
-upwards over an order of magnitude. A name stands for the same size wherever it occurs.
+"NxDxK" describes an argument of real numbers with three axes, each a name or a number; after a
+colon may follow what the numbers are: "N:int<K" integers from 0 to K - 1, "C:>0" positive numbers,
+"N:(0,1)" numbers in an interval, "NxN:spd" symmetric positive definite matrices, "N:perm"
+permutations, "N:simplex" probabilities, "N:sorted" increasing numbers, "N:bool", "N:complex";
+"key" is a random key. A name stands for the same size wherever it occurs.
 """
 
 import dataclasses
+import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
+from ffnn_jax.verify._domains import WITHOUT_COTANGENT, WORDS, find_domain, real
+
 Sizes = Mapping[str, int]
-_SPEC = re.compile(r"(?P<axes>[^:]*)(?::int<(?P<below>[A-Z]\w*|\d+)|(?P<positive>:>0))?")
-_AXIS = re.compile(r"[A-Z][A-Za-wyz0-9_]*|\d+")
+_INTEGERS = re.compile(r"int<([A-Z]\w*|\d+)")
+_AXIS = re.compile(r"[A-Z][A-WYZa-wyz0-9_]*|\d+")
+_SCALARS = ("key", "bool", "complex")
 _SMALL = (3, 4, 5, 2, 7, 6)
-_MINIMUM = 0.5  # of positive numbers, so that no difference quotient leaves the domain
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,57 +30,73 @@ class Argument:
 
     Attributes:
         axes: the axes, as names or numbers.
-        below: the exclusive upper bound of integers, a name or number; None for real numbers.
-        positive: whether the real numbers are positive.
+        domain: what the numbers are, as written after the colon; "" for real numbers.
     """
 
     axes: tuple[str, ...]
-    below: str | None = None
-    positive: bool = False
+    domain: str = ""
 
     @classmethod
     def parse(cls, text: str) -> "Argument":
-        """Parses "NxD", "N:int<K" or "N:>0"; "" is a scalar.
+        """Parses "NxD", "N:int<K", "N:>0" and the like; "" is a scalar.
 
         Raises:
             ValueError: the text has a different form.
         """
-        match = _SPEC.fullmatch(text)
-        axes = tuple(match["axes"].split("x")) if match and match["axes"] else ()
-        if match is None or not all(map(_AXIS.fullmatch, axes)):
-            forms = '"4x7", "NxD", "4:int<10" or "4:>0", with capitalised names'
-            raise ValueError(f"an argument must look like {forms}, got {text!r}")
-        if match["below"] and int(match["below"] if match["below"].isdecimal() else 1) < 1:
+        shape, _, domain = (f":{text}" if text in _SCALARS else text).partition(":")
+        axes = tuple(shape.split("x")) if shape else ()
+        if not all(map(_AXIS.fullmatch, axes)):
+            form = 'axes such as "NxD" or "4x7", with capitalised names and a small x between them'
+            raise ValueError(f"an argument must have {form}, got {text!r}")
+        integers = _INTEGERS.fullmatch(domain)
+        if not integers and find_domain(domain) is None:
+            near = difflib.get_close_matches(domain, WORDS, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            known = f"known: {', '.join(WORDS)}, with any bounds"
+            raise ValueError(f"unknown domain {domain!r} in {text!r} ({known}){hint}")
+        if integers and int(integers[1] if integers[1].isdecimal() else 1) < 1:
             raise ValueError(f"the upper bound of integers must be at least 1, got {text!r}")
-        return cls(axes, match["below"], bool(match["positive"]))
+        if domain == "spd" and (len(axes) < 2 or axes[-1] != axes[-2]):
+            raise ValueError(f'a matrix "spd" must be square, as in "NxN:spd", got {text!r}')
+        if domain in ("perm", "simplex", "sorted") and not axes:
+            raise ValueError(f"{domain!r} needs an axis, as in {'N:' + domain!r}, got {text!r}")
+        return cls(axes, domain)
 
     def __str__(self) -> str:
         """The text that parses to this argument."""
-        integers = f":int<{self.below}" if self.below else ""
-        return "x".join(self.axes) + integers + (":>0" if self.positive else "")
+        return "x".join(self.axes) + (f":{self.domain}" if self.domain else "")
+
+    @property
+    def below(self) -> str | None:
+        """The exclusive upper bound of integers, a name or number; None for other numbers."""
+        integers = _INTEGERS.fullmatch(self.domain)
+        return integers[1] if integers else None
 
     @property
     def is_real(self) -> bool:
         """Whether the argument has a cotangent."""
-        return self.below is None
+        return self.below is None and self.domain not in WITHOUT_COTANGENT
 
     def shape(self, sizes: Sizes) -> tuple[int, ...]:
         """The shape, given the sizes of the axis names."""
         return tuple(size_of(axis, sizes) for axis in self.axes)
 
-    def draw(self, generator: np.random.Generator, sizes: Sizes) -> np.ndarray:
-        """Random values: standard normal in float64; 0.5 + normal^2 for positive ones."""
+    def draw(self, generator: np.random.Generator, sizes: Sizes, scale: Any = 1.0) -> np.ndarray:
+        """Random values in float64, complex128, integers or bits, moved by ``scale``.
+
+        A key is drawn as its two words of data.
+        """
         if self.below is not None:
-            below = size_of(self.below, sizes)
-            return generator.integers(0, below, self.shape(sizes), np.int32)
-        normal = generator.normal(size=self.shape(sizes))
-        return _MINIMUM + normal**2 if self.positive else normal
+            bound = size_of(self.below, sizes)
+            return generator.integers(0, bound, self.shape(sizes), np.int32)
+        domain = find_domain(self.domain) or real
+        return domain(generator, self.shape(sizes), scale)
 
     def draw_integers(self, generator: np.random.Generator, sizes: Sizes) -> np.ndarray:
         """Random integers from -3 (or 1) to 3, as float64: their sums do not round."""
-        if self.below is not None:
+        if self.domain not in ("", ">0"):
             return self.draw(generator, sizes)
-        minimum = 1 if self.positive else -3
+        minimum = 1 if self.domain else -3
         return generator.integers(minimum, 4, self.shape(sizes)).astype(np.float64)
 
 

@@ -1,7 +1,33 @@
 """The results of the checks, one row per check."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+CHECKS = (
+    "value", "primal", "cotangents", "differences", "adjoint", "exact", "linearity", "zero",
+    "kinks", "magnitudes", "empty batch", "jit", "vmap", "scan", "remat", "jvp", "grad of grad",
+    "float32", "bfloat16", "float16", "sharded", "shard_map",
+)  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Part:
+    """One array that differs from what was expected.
+
+    Attributes:
+        name: its name, such as "dx" or "z.loss".
+        got: the operation's array.
+        expected: the expected one.
+        wrong: where they differ by more than is allowed.
+    """
+
+    name: str
+    got: np.ndarray
+    expected: np.ndarray
+    wrong: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True)
@@ -11,10 +37,13 @@ class Check:
     Attributes:
         name: the name of the check.
         passed: whether it passed.
-        worst: the largest error, relative to 1 + the magnitude of the expected value.
+        worst: the largest error, relative to the expected entry plus the typical size of its
+            array; in units of rounding for the dtypes.
         allowed: the largest error that passes.
         where: argument, index and sizes of the largest error.
         note: further information: a reason, or another rule's error for comparison.
+        parts: each array that differs, with what was expected.
+        example: (arguments, cotangent) as arrays, where the check failed; None if it does not say.
     """
 
     name: str
@@ -23,6 +52,8 @@ class Check:
     allowed: float = 0.0
     where: str = ""
     note: str = ""
+    parts: tuple[Part, ...] = dataclasses.field(default=(), compare=False, repr=False)
+    example: Any = dataclasses.field(default=None, compare=False, repr=False)
 
     @property
     def badness(self) -> float:
@@ -39,17 +70,29 @@ class VerificationResult:
     Attributes:
         subject: the name of the operation.
         checks: one row per check.
+        not_asked: each check that did not run, with the reason.
+        conventions: what differs from the reference at special points and was not declared.
+        remarks: what a reader should know about the operation or the reference.
+        details: for each array that differs: where, got, expected, ratio and pattern.
+        failing_input: a program that shows the failure at a small input, or "".
         again: the call or command that reruns the failed checks.
+        stated: whether the gradient was compared with a stated backward, not with a derivative.
     """
 
     subject: str
     checks: tuple[Check, ...]
+    not_asked: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    conventions: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+    details: tuple[str, ...] = ()
+    failing_input: str = ""
     again: str = ""
+    stated: bool = False
 
     @property
     def passed(self) -> bool:
-        """Whether every check passed."""
-        return all(check.passed for check in self.checks)
+        """Whether every check passed, and there was one."""
+        return bool(self.checks) and all(check.passed for check in self.checks)
 
     def __bool__(self) -> bool:
         """Whether every check passed."""
@@ -64,18 +107,36 @@ class VerificationResult:
         """The names of the checks that failed."""
         return tuple(check.name for check in self.checks if not check.passed)
 
+    @property
+    def verdict(self) -> str:
+        """The result in a few words."""
+        if self.failures:
+            return f"fails {', '.join(self.failures)}"
+        if not self.checks:
+            return "nothing was checked"
+        return "agrees with the stated backward" if self.stated else "all checks hold"
+
     def __str__(self) -> str:
-        """A table with one row per check, followed by the call that reruns the failures."""
-        head = ("check", "", "worst", "allowed", "where", "note")
-        rows = [head, *(_cells(check) for check in self.checks)]
-        widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
-        lines = [
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in rows
-        ]
-        footer = [] if self.passed or not self.again else [f"again: {self.again}"]
-        verdict = "all checks hold" if self.passed else f"fails {', '.join(self.failures)}"
-        return "\n".join([f"{self.subject}: {verdict}", *lines, *footer])
+        """The table, then what failed and how, what was not asked, and how to run it again."""
+        sections = [f"{self.subject}: {self.verdict}", _table(self.checks)]
+        sections += self.details
+        sections += ["smallest failing input:\n" + _indented(self.failing_input)] * bool(
+            self.failing_input
+        )
+        sections += [f"convention not declared: {text}" for text in self.conventions]
+        sections += [f"note: {remark}" for remark in self.remarks]
+        sections += [f"not asked: {_reasons(self.not_asked)}"] if self.not_asked else []
+        sections += [f"again: {self.again}"] if self.again and not self.passed else []
+        return "\n".join(section for section in sections if section)
+
+    def as_json(self) -> dict[str, Any]:
+        """The result as JSON can hold it; an infinite error becomes null."""
+        rows = {check.name: _row_json(check) for check in self.checks}
+        texts = ("conventions", "remarks", "details", "failing_input", "again")
+        return {
+            "verdict": self.verdict, "passed": self.passed, "checks": rows,
+            "not_asked": dict(self.not_asked), **{name: getattr(self, name) for name in texts},
+        }  # fmt: skip
 
 
 def worst_of(checks: Iterable[Check]) -> Check:
@@ -83,6 +144,34 @@ def worst_of(checks: Iterable[Check]) -> Check:
     return max(checks, key=lambda check: (not check.passed, check.badness))
 
 
+def _table(checks: Iterable[Check]) -> str:
+    head = ("check", "", "worst", "allowed", "where", "note")
+    rows = [head, *(_cells(check) for check in checks)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+    return "\n".join(lines)
+
+
 def _cells(check: Check) -> tuple[str, ...]:
     numbers = (f"{check.worst:.1e}", f"{check.allowed:.0e}" if check.allowed else "exact")
     return check.name, "ok" if check.passed else "FAILS", *numbers, check.where, check.note
+
+
+def _row_json(check: Check) -> dict[str, Any]:
+    worst = check.worst if np.isfinite(check.worst) else None
+    return {"passed": check.passed, "worst": worst, "where": check.where, "note": check.note}
+
+
+def _reasons(not_asked: Mapping[str, str]) -> str:
+    """The checks that did not run, those with the same reason together."""
+    by_reason: dict[str, list[str]] = {}
+    for name, reason in not_asked.items():
+        by_reason.setdefault(reason, []).append(name)
+    return "; ".join(f"{', '.join(names)} ({reason})" for reason, names in by_reason.items())
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    {line}" for line in text.splitlines())

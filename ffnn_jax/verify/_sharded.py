@@ -1,15 +1,18 @@
 """Checks over four devices, in a subprocess, because a process cannot change its device count.
 
-The subprocess imports operation and reference by name; functions it cannot import are skipped.
+The subprocess imports operation and reference by name; functions it cannot import are skipped. It
+writes its result to a file, since what it imports may print, and ends when this process does.
 """
 
-import dataclasses
 import functools
 import importlib
 import json
 import os
 import subprocess
 import sys
+import tempfile
+import threading
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -17,14 +20,17 @@ import numpy as np
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from ffnn_jax.verify._arguments import Argument, Sizes
-from ffnn_jax.verify._compare import allowed_error, compare
+from ffnn_jax.verify._compare import allowed_error, compare, largest
 from ffnn_jax.verify._result import Check
-from ffnn_jax.verify._subject import Function, Subject, value_and_cotangents
+from ffnn_jax.verify._rule import Function, Rule
+from ffnn_jax.verify._subject import Subject, value_and_cotangents
 
 NAMES = ("sharded", "shard_map")
 _DEVICES = 4
 _AXIS = "devices"
 _IN_SUBPROCESS = "FFNN_JAX_VERIFY_SUBPROCESS"  # an imported module may itself check a rule
+_LIMIT_SECONDS = 300.0
+_ROUNDINGS = 256 * float(np.finfo(np.float64).eps)
 
 
 def import_path(function: Function) -> dict[str, Any] | None:
@@ -41,29 +47,43 @@ def import_path(function: Function) -> dict[str, Any] | None:
     return {"module": module, "name": name, "settings": settings}
 
 
-def build_request(subject: Subject, sizes: Sizes, seed: int) -> dict[str, Any] | None:
-    """The request to the subprocess, or None if it cannot run the checks."""
-    op, reference = import_path(subject.op), import_path(subject.reference)
-    if None in (subject.batch, op, reference) or _IN_SUBPROCESS in os.environ:
-        return None
+def reason_not_asked(rule: Rule) -> str:
+    """Why the checks cannot run, or ""."""
+    if rule.batch is None:
+        return "no batch="
+    if not all(isinstance(argument, Argument) for argument in rule.arguments) or rule.draw:
+        return "only where each argument is described by text"
+    if rule.backward is not None or rule.reference is None:
+        return "only with a reference"
+    if None in (import_path(rule.op), import_path(rule.reference)):
+        return "only for functions that can be imported"
+    return "already in a subprocess" if _IN_SUBPROCESS in os.environ else ""
+
+
+def build_request(rule: Rule, sizes: Sizes, seed: int) -> dict[str, Any]:
+    """The request to the subprocess."""
     return {
-        "op": op,
-        "reference": reference,
-        "arguments": list(map(str, subject.arguments)),
-        "batch": subject.batch,
-        "reduces": subject.reduces,
-        "sizes": {**sizes, subject.batch: 2 * _DEVICES},
+        "op": import_path(rule.op),
+        "reference": import_path(rule.reference or rule.op),
+        "arguments": list(map(str, rule.arguments)),
+        "batch": rule.batch,
+        "reduces": rule.reduces,
+        "dtypes": list(rule.dtypes),
+        "rtol": rule.rtol,
+        "sizes": {**sizes, str(rule.batch): 2 * _DEVICES},
         "seed": seed,
     }
 
 
 class ShardedChecks:
-    """Checks of several subjects, started immediately and collected when they finish."""
+    """Checks of one rule, started immediately and collected when they finish."""
 
-    def __init__(self, requests: list[dict[str, Any]]) -> None:
-        """Starts the subprocess, unless there are no requests."""
+    def __init__(self, request: dict[str, Any] | None) -> None:
+        """Starts the subprocess, unless there is no request."""
         self._process = None
-        if requests:
+        if request:
+            self._folder = tempfile.TemporaryDirectory()
+            self._file = Path(self._folder.name) / "checks.json"
             flags = f"{os.environ.get('XLA_FLAGS', '')} "
             flags += f"--xla_force_host_platform_device_count={_DEVICES}"
             paths = os.pathsep.join(path or "." for path in sys.path)
@@ -73,49 +93,84 @@ class ShardedChecks:
                 "PYTHONPATH": paths,
                 _IN_SUBPROCESS: "1",
             }
+            command = [sys.executable, "-m", "ffnn_jax.verify._sharded", json.dumps(request)]
+            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL}
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "ffnn_jax.verify._sharded", json.dumps(requests)],
-                env=environment,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
+                [*command, str(self._file)],
+                env=environment, stderr=subprocess.PIPE, text=True, **pipes,
+            )  # fmt: skip
 
-    def results(self) -> list[list[Check]]:
-        """Waits for the subprocess; returns the checks of each subject, in order."""
+    def results(self) -> list[Check]:
+        """Waits for the subprocess and returns its checks."""
         if self._process is None:
             return []
-        stdout, stderr = self._process.communicate()
-        if self._process.returncode:
-            raise RuntimeError(f"the subprocess with {_DEVICES} devices failed:\n{stderr}")
-        return [[Check(**row) for row in rows] for rows in json.loads(stdout)]
+        try:
+            with self._folder:
+                _, errors = _wait(self._process)
+                if self._process.returncode:
+                    reason = (errors.strip().splitlines() or ["it ended early"])[-1]
+                    note = f"the subprocess with {_DEVICES} devices failed: {reason}"
+                    return [Check(name, False, float("inf"), note=note) for name in NAMES]
+                return [Check(**row) for row in json.loads(self._file.read_text())]
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            note = f"did not finish in {_LIMIT_SECONDS:.0f} s"
+            return [Check(name, False, float("inf"), note=note) for name in NAMES]
+
+
+def _wait(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """Reads what the process prints; its input stays open, as a sign that this process lives."""
+    assert process.stderr is not None
+    errors: list[str] = []
+    reader = threading.Thread(target=lambda: errors.append(process.stderr.read()), daemon=True)  # type: ignore[union-attr]
+    reader.start()
+    process.wait(_LIMIT_SECONDS)
+    reader.join()
+    return "", "".join(errors)
+
+
+def end_with_parent() -> None:
+    """Ends this process as soon as its standard input is closed, as it is when its parent ends."""
+
+    def watch() -> None:
+        sys.stdin.read()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def check_on_devices(request: dict[str, Any]) -> list[Check]:
-    """Runs both checks of one subject, in the subprocess."""
-    subject = Subject(
+    """Runs both checks of one rule, in the subprocess."""
+    rule = Rule(
         _import(request["op"]),
         _import(request["reference"]),
-        tuple(map(Argument.parse, request["arguments"])),
+        tuple(request["arguments"]),
         batch=request["batch"],
         reduces=request["reduces"],
+        dtypes=tuple(request["dtypes"]),
+        rtol=request["rtol"],
     )
+    sizes = request["sizes"]
+    subject = Subject.of(rule, sizes)
     generator = np.random.default_rng(request["seed"])
-    args = subject.draw(generator, request["sizes"])
+    args = subject.draw(generator, sizes)
     dz = subject.draw_cotangent(generator, args)
-    expected = subject.pull(args, dz)
-    has_batch = _outputs_with_batch(subject, request["sizes"])
-    names, allowed = ("z", "cotangents"), allowed_error(args)
+    with jax.enable_x64(subject.wide):
+        expected = subject.pull(args, dz)
+    has_batch = _outputs_with_batch(subject, sizes)
+    names, allowed = ("z", "cotangents"), allowed_error(subject, args)
     checks = []
     runs = dict(zip(NAMES, (_with_shardings, _with_shard_map), strict=True))
-    if subject.reduces == "mixed":
+    if rule.reduces == "mixed":
         del runs["shard_map"]
     for name, run in runs.items():
         try:
-            actual = run(subject, args, dz, has_batch)
-            checks.append(compare(name, names, actual, expected, allowed))
+            with jax.enable_x64(subject.wide):
+                actual = run(subject, args, dz, has_batch)
+            slack = _ROUNDINGS * largest(expected)
+            checks.append(compare(name, names, actual, expected, allowed, slack=slack))
         except Exception as error:
-            note = f"{type(error).__name__}: {str(error).splitlines()[0]}"
+            note = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
             checks.append(Check(name, False, float("inf"), allowed, note=note))
     return checks
 
@@ -130,8 +185,8 @@ def _outputs_with_batch(subject: Subject, sizes: Sizes) -> Any:
     generator = np.random.default_rng(0)
 
     def outputs(batch: int) -> Any:
-        args = subject.draw(generator, {**sizes, str(subject.batch): batch})
-        return jax.eval_shape(subject.reference, *args)
+        args = subject.draw(generator, {**sizes, str(subject.rule.batch): batch})
+        return jax.eval_shape(subject.truth, *args)
 
     small, large = outputs(_DEVICES), outputs(2 * _DEVICES)
     return jax.tree.map(lambda a, b: a.shape[:1] != b.shape[:1], small, large)
@@ -142,7 +197,7 @@ def _spec(has_batch: bool) -> PartitionSpec:
 
 
 def _specs(subject: Subject) -> list[PartitionSpec]:
-    return [_spec(argument.axes[:1] == (subject.batch,)) for argument in subject.arguments]
+    return [_spec(bool(word and word.axes[:1] == (subject.rule.batch,))) for word in subject.words]
 
 
 def _mesh() -> jax.sharding.Mesh:
@@ -162,7 +217,7 @@ def _with_shard_map(subject: Subject, args: Any, dz: Any, has_batch: Any) -> Any
     """Runs the rule on each device's shard; cotangents of replicated arguments are summed."""
     specs = _specs(subject)
     replicated = [spec == PartitionSpec() for spec in specs]
-    weight = 1.0 if subject.reduces == "sum" else 1.0 / _DEVICES
+    weight = 1.0 if subject.rule.reduces == "sum" else 1.0 / _DEVICES
     output = jax.tree.map(_spec, has_batch)
 
     def varying(array: Any) -> Any:
@@ -191,6 +246,7 @@ def _with_shard_map(subject: Subject, args: Any, dz: Any, has_batch: Any) -> Any
 
 
 if __name__ == "__main__":
-    with jax.enable_x64(True):
-        results = [check_on_devices(request) for request in json.loads(sys.argv[1])]
-    print(json.dumps([[dataclasses.asdict(check) for check in checks] for checks in results]))
+    end_with_parent()
+    rows = check_on_devices(json.loads(sys.argv[1]))
+    fields = ("name", "passed", "worst", "allowed", "where", "note")
+    Path(sys.argv[2]).write_text(json.dumps([{f: getattr(row, f) for f in fields} for row in rows]))

@@ -1,102 +1,84 @@
-"""The subject of the checks: an operation, its reference implementation and its traits."""
+"""The subject of the checks: a rule whose arguments are a flat list of arrays."""
 
 import dataclasses
 import functools
-import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from ffnn_jax.verify._arguments import Argument, Sizes
+from ffnn_jax.verify._layout import Layout, arrays_of, flat_function, is_inexact, lay_out
+from ffnn_jax.verify._rule import Function, Rule
+from ffnn_jax.verify._stated import stated_function
 
-Function = Callable[..., Any]
 Arrays = Sequence[np.ndarray]
-REDUCES = ("sum", "mean", "mixed")
-
-
-@dataclasses.dataclass(frozen=True)
-class Kink:
-    """A point where the derivative is a convention.
-
-    ``Kink("zero", (np.zeros(3),), dz, (0 * dz,))`` states that the derivative at 0 is 0.
-
-    Attributes:
-        name: a description of the point.
-        args: the arguments at the point.
-        cotangent: the cotangent of the output.
-        expected: the cotangents of the real arguments under the convention; None for one that it
-            leaves open.
-    """
-
-    name: str
-    args: tuple[Any, ...]
-    cotangent: Any
-    expected: tuple[Any, ...]
-
-
-@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
-class Traits:
-    """The known properties of an operation, which decide the checks that apply to it.
-
-    Attributes:
-        batch: the name of the batch axis, which comes first in every argument that has it.
-        reduces: how an output without the batch axis reduces over it: "sum" or "mean"; or "mixed"
-            if examples of the batch depend on one another, so that the results of shards
-            cannot be combined and "shard_map" is not checked.
-        linear: indices of arguments in which the operation is affine with the others fixed.
-        exact: whether the operation consists of sums and products only, so that integers
-            give integers and nothing rounds.
-        empty_batch: whether a batch of size 0 is defined.
-        kinks: points where the derivative is a convention.
-    """
-
-    batch: str | None = None
-    reduces: str = "sum"
-    linear: tuple[int, ...] = ()
-    exact: bool = False
-    empty_batch: bool = False
-    kinks: tuple[Kink, ...] = ()
-
-    @property
-    def traits(self) -> dict[str, Any]:
-        """The traits by name, as keyword arguments."""
-        return {field.name: getattr(self, field.name) for field in dataclasses.fields(Traits)}
+SCALES = (1e-6, 1e-3, 10.0, 30.0, 100.0, 300.0, 1e3, 1e4)
+_DRAWS_PER_SCALE = 2
+_WIDE_DRAWS = 3
+_AROUND = 0.01
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Subject(Traits):
-    """An operation and its reference implementation.
+class Subject:
+    """A rule with the layout of its arguments, and its compiled functions.
+
+    The operation runs in float64, or in float32 where it does not support float64; the reference
+    always runs in float64.
 
     Attributes:
-        op: the differentiable function.
-        reference: its reference implementation, differentiated by autodiff.
-        arguments: the arguments of both.
+        rule: the rule.
+        layout: how its arguments are built from arrays.
+        names: a name for each array.
+        reals: positions of the arrays that have cotangents.
     """
 
-    op: Function
-    reference: Function
-    arguments: tuple[Argument, ...]
+    rule: Rule
+    layout: Layout
+    names: tuple[str, ...]
+    reals: tuple[int, ...]
+
+    @classmethod
+    def of(cls, rule: Rule, sizes: Sizes) -> "Subject":
+        """The subject, laid out by a draw at these sizes."""
+        args = rule.draw_args(np.random.default_rng(0), sizes)
+        layout, names = lay_out(rule, args)
+        reals = tuple(i for i, array in enumerate(arrays_of(args)) if is_inexact(array))
+        if not reals:
+            raise ValueError("no argument has a cotangent: none is real or complex")
+        return cls(rule, layout, names, reals)
 
     @property
-    def reals(self) -> tuple[int, ...]:
-        """Indices of the arguments that have cotangents."""
-        return tuple(i for i, argument in enumerate(self.arguments) if argument.is_real)
-
-    @functools.cached_property
-    def names(self) -> tuple[str, ...]:
-        """Names of the arguments, from the operation's signature or else the reference's."""
-        for function in (self.op, self.reference):
-            names = argument_names(function)
-            if len(names) >= len(self.arguments):
-                return names[: len(self.arguments)]
-        return tuple(f"arg{i}" for i in range(len(self.arguments)))
+    def wide(self) -> bool:
+        """Whether the operation runs in float64."""
+        return "float64" in self.rule.dtypes
 
     @property
     def cotangent_names(self) -> tuple[str, ...]:
         """Names of the cotangents."""
         return tuple(f"d{self.names[i]}" for i in self.reals)
+
+    @functools.cached_property
+    def op(self) -> Function:
+        """The operation on arrays; it returns its differentiable outputs."""
+        return first_of(flat_function(self.rule.op, self.layout))
+
+    @functools.cached_property
+    def reference(self) -> Function | None:
+        """The reference on arrays, with the stated backward if there is one; None without."""
+        rule = self.rule
+        if rule.backward is None:
+            plain = rule.reference and flat_function(rule.reference, self.layout)
+        else:
+            plain = stated_function(rule.reference or rule.op, rule.backward, self.layout)
+        return plain and first_of(plain)
+
+    @functools.cached_property
+    def truth(self) -> Function:
+        """The reference, or the operation itself where there is none."""
+        return self.reference or self.op
 
     @functools.cached_property
     def pull(self) -> Function:
@@ -105,33 +87,107 @@ class Subject(Traits):
 
     @functools.cached_property
     def reference_pull(self) -> Function:
-        """The same for the reference, by autodiff; compiled once for all subjects that share it."""
-        return _compiled_pull(self.reference, self.reals)
+        """The same for the reference, in float64; compiled once for all subjects that share it."""
+        return in_float64(_compiled_pull(self.truth, self.reals))
 
     @functools.cached_property
-    def value(self) -> Function:
-        """The compiled operation, without its derivative."""
-        return jax.jit(self.op)
+    def narrow_reference_pull(self) -> Function:
+        """The same in the dtype of its arguments."""
+        return _compiled_pull(self.truth, self.reals)
 
-    def draw(self, generator: np.random.Generator, sizes: Sizes) -> list[np.ndarray]:
-        """Random arguments."""
-        return [argument.draw(generator, sizes) for argument in self.arguments]
+    @functools.cached_property
+    def outputs(self) -> Function:
+        """The compiled operation as (differentiable outputs, other outputs)."""
+        return jax.jit(flat_function(self.rule.op, self.layout))
+
+    def value(self, *args: Any) -> Any:
+        """The differentiable outputs, not differentiated."""
+        return self.outputs(*args)[0]
+
+    @functools.cached_property
+    def reference_outputs(self) -> Function:
+        """The reference as (differentiable outputs, other outputs)."""
+        return flat_function(self.rule.reference or self.rule.op, self.layout)
+
+    def reference_others(self, *args: Any) -> Any:
+        """The reference's integer and boolean outputs."""
+        with jax.enable_x64(True):
+            others = jax.eval_shape(self.reference_outputs, *args)[1]
+            return self.reference_outputs(*args)[1] if jax.tree.leaves(others) else others
+
+    @functools.cached_property
+    def words(self) -> list[Argument | None]:
+        """The description of each array by text, if it has one."""
+        described = jax.tree.leaves(self.rule.arguments) if self.rule.draw is None else []
+        static = {position for position, _, _ in self.layout.statics}
+        leaves = [leaf for i, leaf in enumerate(described) if i not in static]
+        words = [leaf if isinstance(leaf, Argument) else None for leaf in leaves]
+        return words or [None] * len(self.names)
+
+    def draw(self, generator: np.random.Generator, sizes: Sizes, scales: Any = ()) -> list[Any]:
+        """Random arrays; those given as they are change slightly in every other draw."""
+        arrays = arrays_of(self.rule.draw_args(generator, sizes, scales))
+        if len(arrays) != len(self.names):
+            raise ValueError("draw= must return the same structure in every draw")
+        concrete = self.rule.draw is None and generator.random() < 0.5
+        return [
+            self._rounded(_around(generator, array) if concrete and word is None else array)
+            for array, word in zip(arrays, self.words, strict=True)
+        ]
+
+    def scaled_draws(self, sizes: Sizes, seed: int) -> Iterator[tuple[str, list[Any]]]:
+        """Draws at many magnitudes, with a name each: all words, each alone, mixed, one huge."""
+        generator, words = np.random.default_rng(seed), self.rule.words
+        count = sum(word.is_real for word in words)
+        for scale in SCALES * _DRAWS_PER_SCALE if count else ():
+            yield f"scale {scale:g}", self.draw(generator, sizes, [scale] * len(words))
+        for _ in range(_WIDE_DRAWS if count else 0):
+            mixed = [10 ** generator.uniform(-6, 4, w.shape(sizes)) for w in words]
+            yield "mixed scales", self.draw(generator, sizes, mixed)
+        for i, word in enumerate(words if count else ()):
+            if word.is_real:
+                for scale in (1e-6, 1e4) if count > 1 else ():
+                    alone = [scale if i == j else 1.0 for j in range(len(words))]
+                    yield f"one argument at {scale:g}", self.draw(generator, sizes, alone)
+                huge = [_huge_entry(generator, w.shape(sizes), i == j) for j, w in enumerate(words)]
+                yield "one huge entry", self.draw(generator, sizes, huge)
 
     def draw_cotangent(self, generator: np.random.Generator, args: Arrays) -> Any:
-        """A random cotangent for the output."""
-        output = jax.eval_shape(self.reference, *args)
-        return jax.tree.map(lambda leaf: generator.normal(size=leaf.shape), output)
+        """A random cotangent for the differentiable outputs."""
+        output = jax.eval_shape(self.truth, *args)
+
+        def normal(leaf: Any) -> np.ndarray:
+            drawn = generator.normal(size=leaf.shape)
+            if np.issubdtype(leaf.dtype, np.complexfloating):
+                drawn = drawn + 1j * generator.normal(size=leaf.shape)
+            return self._rounded(drawn)
+
+        return jax.tree.map(normal, output)
+
+    def _rounded(self, array: np.ndarray) -> np.ndarray:
+        """The array in float64; with values that float32 holds, if the operation needs that."""
+        if not is_inexact(array):
+            return array
+        kind = np.complex128 if np.iscomplexobj(array) else np.float64
+        narrow = np.complex64 if np.iscomplexobj(array) else np.float32
+        return np.asarray(array if self.wide else array.astype(narrow), kind)
 
 
-def argument_names(function: Function) -> tuple[str, ...]:
-    """Names of a function's positional arguments, without ``*args``."""
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):
-        return ()
-    return tuple(
-        p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
-    )
+def in_float64(function: Function) -> Function:
+    """The function, called in float64 on the CPU."""
+
+    @functools.wraps(function)
+    def call(*args: Any) -> Any:
+        with jax.enable_x64(True), jax.default_device(jax.devices("cpu")[0]):
+            return function(*args)
+
+    return call
+
+
+@functools.lru_cache(maxsize=256)
+def first_of(function: Function) -> Function:
+    """The function without its second output."""
+    return lambda *args: function(*args)[0]
 
 
 @functools.lru_cache(maxsize=256)
@@ -146,10 +202,28 @@ def value_and_cotangents(f: Function, reals: tuple[int, ...], args: Any, dz: Any
         return f(*with_reals(args, reals, chosen))
 
     z, pull = jax.vjp(of_reals, *(args[i] for i in reals))
-    return z, pull(dz)
+    return z, pull(jax.tree.map(lambda d, leaf: jnp.asarray(d, leaf.dtype), dz, z))
 
 
 def with_reals(args: Any, reals: tuple[int, ...], chosen: Any) -> list[Any]:
     """The arguments with the real ones replaced."""
     replaced = dict(zip(reals, chosen, strict=True))
     return [replaced.get(i, arg) for i, arg in enumerate(args)]
+
+
+def _huge_entry(generator: np.random.Generator, shape: tuple[int, ...], huge: bool) -> Any:
+    scale = np.ones(shape)
+    if huge and scale.size:
+        scale.flat[int(generator.integers(scale.size))] = 1e4
+    return scale
+
+
+def _around(generator: np.random.Generator, array: np.ndarray) -> np.ndarray:
+    """Values within about 1 % of the given ones; a symmetric matrix stays symmetric."""
+    if not is_inexact(array):
+        return array
+    factor = 1 + _AROUND * generator.normal(size=array.shape)
+    square = array.ndim >= 2 and array.shape[-1] == array.shape[-2]
+    if square and np.array_equal(array, np.swapaxes(array, -1, -2)):
+        factor = (factor + np.swapaxes(factor, -1, -2)) / 2
+    return array * factor

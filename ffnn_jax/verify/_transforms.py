@@ -3,6 +3,7 @@
 The transformed rule is compared with the compiled operation, called once per example.
 """
 
+import dataclasses
 import functools
 import itertools
 from collections.abc import Sequence
@@ -13,12 +14,25 @@ import jax.numpy as jnp
 import numpy as np
 
 from ffnn_jax.verify._arguments import Sizes
-from ffnn_jax.verify._compare import allowed_error, compare
-from ffnn_jax.verify._result import Check
-from ffnn_jax.verify._subject import Function, Subject, value_and_cotangents, with_reals
+from ffnn_jax.verify._compare import allowed_error, compare, largest, share_finite, typical_size
+from ffnn_jax.verify._referee import sides_with_the_rule
+from ffnn_jax.verify._result import Check, worst_of
+from ffnn_jax.verify._subject import (
+    Function,
+    Subject,
+    in_float64,
+    value_and_cotangents,
+    with_reals,
+)
+from ffnn_jax.verify._values import UNUSABLE, dot
 
 _BATCH_SIZE = 2
 _ALL_CHOICES_UP_TO = 3
+_CHOICES = 9
+_SECOND_ORDER = 10.0  # times the tolerance of a first derivative
+_ROUNDINGS = 256 * float(np.finfo(np.float64).eps)
+_CONDITIONING = 1000.0
+_NUDGE = 4 * float(np.finfo(np.float64).eps)
 
 
 def check_jit(subject: Subject, sizes: Sizes, seed: int) -> Check:
@@ -28,13 +42,17 @@ def check_jit(subject: Subject, sizes: Sizes, seed: int) -> Check:
     args = [jnp.asarray(arg) for arg in drawn]
     dz = jax.tree.map(jnp.asarray, subject.draw_cotangent(generator, drawn))
     eager = value_and_cotangents(subject.op, subject.reals, args, dz)
-    return _compare_pulls(subject, "jit", eager, subject.pull(args, dz), args)
+    plain = subject.op(*args), eager[1]  # the value of an operation that is not differentiated
+    compiled = subject.pull(args, dz)
+    return worst_of(
+        _compare_pulls(subject, "jit", result, compiled, args) for result in (eager, plain)
+    )
 
 
 def check_vmap(subject: Subject, sizes: Sizes, seed: int) -> Check:
     """Mapped over any choice of its arguments, the rule gives the same results as one by one.
 
-    With up to three arguments, every choice is tried; with more, all, all but one, and only one.
+    With up to three arguments, every choice is tried; with more, all, only one, and all but one.
     """
     stacks, dz = _examples(subject, sizes, seed)
     choices = _axis_choices(len(stacks))
@@ -60,10 +78,11 @@ def check_vmap(subject: Subject, sizes: Sizes, seed: int) -> Check:
 
 def _axis_choices(count: int) -> Sequence[tuple[int | None, ...]]:
     """The choices of arguments to map, as ``in_axes``."""
-    all_choices = list(itertools.product((0, None), repeat=count))[:-1]
     if count <= _ALL_CHOICES_UP_TO:
-        return all_choices
-    return [axes for axes in all_choices if axes.count(0) in (1, count - 1, count)]
+        return list(itertools.product((0, None), repeat=count))[:-1]
+    only = [tuple(0 if i == j else None for j in range(count)) for i in range(count)]
+    but = [tuple(None if i == j else 0 for j in range(count)) for i in range(count)]
+    return [(0,) * count, *only, *but][:_CHOICES]
 
 
 def check_scan(subject: Subject, sizes: Sizes, seed: int) -> Check:
@@ -73,10 +92,10 @@ def check_scan(subject: Subject, sizes: Sizes, seed: int) -> Check:
     def total(*reals: Any) -> Any:
         def add(carry: Any, example: Any) -> tuple[Any, None]:
             args, dz = example
-            return carry + _inner(subject.op(*args), dz), None
+            return carry + _inner(subject.op(*args), dz).astype(carry.dtype), None
 
         args = with_reals(stacks, subject.reals, reals)
-        return jax.lax.scan(add, jnp.zeros((), jnp.float64), (args, dz))[0]
+        return jax.lax.scan(add, jnp.zeros(()), (args, dz))[0]
 
     reals = [stacks[i] for i in subject.reals]
     cotangents = jax.jit(jax.grad(total, argnums=tuple(range(len(reals)))))(*reals)
@@ -84,7 +103,9 @@ def check_scan(subject: Subject, sizes: Sizes, seed: int) -> Check:
         subject.pull([s[m] for s in stacks], _example(dz, m))[1] for m in range(_BATCH_SIZE)
     ]
     expected = _stacked(one_by_one)
-    return compare("scan", subject.cotangent_names, cotangents, expected, allowed_error(stacks))
+    names, allowed = subject.cotangent_names, allowed_error(subject, stacks)
+    slack = _ROUNDINGS * largest((expected, dz))
+    return compare("scan", names, cotangents, expected, allowed, slack=slack)
 
 
 def check_remat(subject: Subject, sizes: Sizes, seed: int) -> Check:
@@ -98,20 +119,89 @@ def check_remat(subject: Subject, sizes: Sizes, seed: int) -> Check:
     return _compare_pulls(subject, "remat", remat(args, dz), subject.pull(args, dz), args)
 
 
-def check_second_order(subject: Subject, sizes: Sizes, seed: int) -> Check:
+def check_second_order(subject: Subject, sizes: Sizes, seed: int) -> Check | None:
     """The gradient of a gradient, which differentiates the backward, equals the reference's.
 
-    Detects residuals detached from the arguments that they depend on.
+    Detects residuals detached from the arguments that they depend on, also at many magnitudes.
+    Without a reference, it is compared with differences of the rule's own cotangents.
     """
+    if subject.rule.order == 1:
+        return None
     generator = np.random.default_rng(seed)
-    args = subject.draw(generator, sizes)
-    dz = subject.draw_cotangent(generator, args)
-    direction = [generator.normal(size=args[i].shape) for i in subject.reals]
-    run = functools.partial(_gradient_of_slope, subject.reals)
-    ours = jax.jit(functools.partial(run, subject.op))(args, dz, direction)
-    theirs = _reference_gradient_of_slope(subject)(args, dz, direction)
+    ordinary = subject.draw(generator, sizes)
+    if subject.reference is None:
+        return _second_differences(subject, ordinary, generator)
+    rows, base = [], None
+    for name, args in [("", ordinary), *subject.scaled_draws(sizes, seed)]:
+        dz = subject.draw_cotangent(generator, args)
+        row, base = _second_order(subject, args, dz, generator, name and f" at {name}", base)
+        rows += [row] if row else []
+    return worst_of(rows) if rows else None
+
+
+def _second_order(
+    subject: Subject, args: Any, dz: Any, generator: np.random.Generator, where: str, base: Any
+) -> tuple[Check | None, list[float]]:
+    """Compares at one draw, if the reference is finite; also returns the first typical sizes."""
+    direction = [_like(generator, args[i]) for i in subject.reals]
+    ours = _compiled_slope(subject.op, subject.reals)(args, dz, direction)
+    compiled = in_float64(_compiled_slope(subject.truth, subject.reals))
+    theirs = compiled(args, dz, direction)
+    if where and share_finite(theirs) < 1:
+        return None, base
+    nearby = with_reals(args, subject.reals, [args[i] * (1 + _NUDGE) for i in subject.reals])
+    moved = jax.tree.leaves(compiled(nearby, dz, direction))
+    leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(theirs)]
+    sizes = [typical_size(leaf) for leaf in leaves]
+    floors = [_ROUNDINGS * largest((dz, direction))] * len(jax.tree.leaves(dz))
+    slope = largest(theirs[0]) * largest(dz)  # what rounds before it is differentiated once more
+    floors += [_ROUNDINGS * (1 + slope / _away_from_zero(args[i])) for i in subject.reals]
+    with np.errstate(invalid="ignore", over="ignore"):
+        slack = [
+            np.nan_to_num(_CONDITIONING * np.abs(np.asarray(m) - leaf)) + _ROUNDINGS * b + floor
+            for m, leaf, b, floor in zip(moved, leaves, base or sizes, floors, strict=True)
+        ]
     names = ("d(dz)", *(f"d(d{subject.names[i]})" for i in subject.reals))
-    return compare("grad of grad", names, ours, theirs, 10 * allowed_error(args))
+    allowed = _SECOND_ORDER * allowed_error(subject, args)
+    row = compare("grad of grad", names, ours, theirs, allowed, where, slack)
+    if where and not row.passed and _reference_is_wrong(subject, args, dz, direction, row):
+        row = dataclasses.replace(row, passed=True, worst=0.0, note=UNUSABLE, parts=())
+    return dataclasses.replace(row, example=(args, dz)), base or sizes
+
+
+def _reference_is_wrong(
+    subject: Subject, args: Any, dz: Any, direction: Any, row: Check
+) -> bool:
+    """Whether differences of the reference's slope side with the rule in every argument."""
+    places = {f"d(d{subject.names[i]})": i for i in subject.reals}
+
+    def slope(arrays: list[Any]) -> float:
+        return dot(tuple(direction), subject.reference_pull(arrays, dz)[1])
+
+    return all(
+        part.name in places and sides_with_the_rule(slope, args, places[part.name], part)
+        for part in row.parts
+    )
+
+
+def _second_differences(subject: Subject, args: Any, generator: np.random.Generator) -> Check:
+    """The derivative of a slope along one direction, against a difference of two slopes."""
+    dz = subject.draw_cotangent(generator, args)
+    direction = [_like(generator, args[i]) for i in subject.reals]
+    way = [_like(generator, args[i]) for i in subject.reals]
+    gradients = _compiled_slope(subject.op, subject.reals)(args, dz, direction)
+    step = max(float(np.finfo(np.float64).eps), subject.rule.rtol or 0.0) ** (1 / 3)
+
+    def slope(sign: float) -> float:
+        moved = [args[i] + sign * step * w for i, w in zip(subject.reals, way, strict=True)]
+        _, cotangents = subject.pull(with_reals(args, subject.reals, moved), dz)
+        return dot(tuple(direction), cotangents)
+
+    quotient = (slope(1.0) - slope(-1.0)) / (2 * step)
+    derivative = dot(tuple(way), gradients[1:])
+    allowed = 1e3 * step**2
+    slack = allowed * largest((dz, direction))
+    return compare("grad of grad", ("d(dx)",), (derivative,), (quotient,), allowed, slack=slack)
 
 
 def _gradient_of_slope(
@@ -132,10 +222,6 @@ def _compiled_slope(reference: Function, reals: tuple[int, ...]) -> Function:
     return jax.jit(functools.partial(_gradient_of_slope, reals, reference))
 
 
-def _reference_gradient_of_slope(subject: Subject) -> Function:
-    return _compiled_slope(subject.reference, subject.reals)
-
-
 def _examples(subject: Subject, sizes: Sizes, seed: int) -> tuple[list[np.ndarray], Any]:
     """Arguments and cotangents of several examples, stacked along a leading axis."""
     generator = np.random.default_rng(seed)
@@ -154,7 +240,17 @@ def _example(tree: Any, index: int) -> Any:
 
 def _inner(a: Any, b: Any) -> Any:
     pairs = zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
-    return sum(jnp.sum(p * q) for p, q in pairs)
+    return jnp.asarray(sum(jnp.sum(p * q).real for p, q in pairs))
+
+
+def _away_from_zero(array: Any) -> np.ndarray:
+    size = np.abs(np.asarray(array))
+    return np.where(size > 0, size, 1.0)
+
+
+def _like(generator: np.random.Generator, array: np.ndarray) -> np.ndarray:
+    normal = generator.normal(size=array.shape)
+    return normal + 1j * generator.normal(size=array.shape) if np.iscomplexobj(array) else normal
 
 
 def _compare_pulls(
@@ -170,4 +266,5 @@ def _compare_pulls(
     ]
     flat_actual = [part for z, cotangents in actual for part in (z, *cotangents)]
     flat_expected = [part for z, cotangents in expected for part in (z, *cotangents)]
-    return compare(name, names, flat_actual, flat_expected, allowed_error(args))
+    allowed, slack = allowed_error(subject, args), _ROUNDINGS * largest(flat_expected)
+    return compare(name, names, flat_actual, flat_expected, allowed, slack=slack)

@@ -1,0 +1,104 @@
+"""What a failure looks like: which entries, what was got, and a pattern where there is one."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from ffnn_jax.verify._result import Check, Part
+
+_SAME = 1e-3  # relative, of ratios and transposed arrays
+_SHOWN = 6
+
+
+def explain(checks: Sequence[Check]) -> list[str]:
+    """One line for each array that differs, from the first check in which it does."""
+    lines: dict[str, str] = {}
+    failed = [check for check in checks if not check.passed]
+    if any(check.name == "cotangents" for check in failed):  # then its derivatives are wrong, too
+        failed = [check for check in failed if check.name != "grad of grad"]
+    for check in failed:
+        for part in check.parts:
+            lines.setdefault(part.name, f"{check.name}: {_line(part)}")
+    shown = list(lines.values())[:_SHOWN]
+    return shown + ([f"and {len(lines) - _SHOWN} more arrays"] if len(lines) > _SHOWN else [])
+
+
+def _line(part: Part) -> str:
+    index = _worst_index(part)
+    got, expected = part.got[index], part.expected[index]
+    ratio = f", ratio {_text(got / expected)}" if expected and got and np.isfinite(got) else ""
+    at = str(list(map(int, index))) if index else ""
+    wrong, size = int(part.wrong.sum()), part.got.size
+    count = f" ({wrong} of {size} entries differ)" if size > 1 else ""
+    pattern = next(patterns(part), "")
+    seen = f"; {pattern}" if pattern else ""
+    return f"{part.name}{at} is {_text(got)}, expected {_text(expected)}{ratio}{count}{seen}"
+
+
+def patterns(part: Part) -> Iterator[str]:
+    """What the wrong array looks like, the most specific description first."""
+    got, expected = part.got, part.expected
+    finite = np.isfinite(got) & np.isfinite(expected)
+    if not finite.any() or got.size < 2:
+        return
+    if np.isnan(got).all():
+        yield "NaN everywhere"
+    if not got.any() and expected.any():
+        yield "zero everywhere"
+    if finite.all() and _close(got, -expected):
+        yield "the sign is reversed"
+    if finite.all() and (ratio := _constant_ratio(got, expected)) is not None:
+        yield f"the ratio is {_text(ratio)} everywhere{_meaning(ratio, got.shape)}"
+    if got.ndim == 2 and got.shape[0] == got.shape[1] and _close(got, expected.T):
+        yield "the matrix is transposed"
+    if finite.all() and _close(got - expected, np.full_like(got, (got - expected).flat[0])):
+        yield f"a constant {_text((got - expected).flat[0])} is added everywhere"
+    if (axis := _single_slice(part.wrong)) is not None:
+        yield f"only index {axis[1]} of axis {axis[0]} differs"
+
+
+def _close(a: np.ndarray, b: np.ndarray) -> bool:
+    return bool(np.all(np.abs(a - b) <= _SAME * (np.abs(b) + 1e-30)))
+
+
+def _constant_ratio(got: np.ndarray, expected: np.ndarray) -> float | None:
+    nonzero = expected != 0
+    if nonzero.sum() < 2 or got[~nonzero].any():
+        return None
+    ratios = got[nonzero] / expected[nonzero]
+    ratio = np.median(ratios.real)
+    return float(ratio) if ratio and np.all(np.abs(ratios - ratio) <= _SAME * abs(ratio)) else None
+
+
+def _meaning(ratio: float, shape: tuple[int, ...]) -> str:
+    """Which size of the array the ratio is, if it is one."""
+    for axis, size in enumerate(shape):
+        if size > 1 and abs(ratio - size) <= _SAME * size:
+            return f", the size of axis {axis}"
+        if size > 1 and abs(ratio * size - 1) <= _SAME:
+            return f", 1 over the size of axis {axis}"
+    return ""
+
+
+def _single_slice(wrong: np.ndarray) -> tuple[int, int] | None:
+    """(axis, index) if all differences are in one slice of an axis."""
+    for axis in range(wrong.ndim):
+        others = tuple(a for a in range(wrong.ndim) if a != axis)
+        hit = np.flatnonzero(wrong.any(axis=others))
+        if len(hit) == 1 and wrong.shape[axis] > 1:
+            return axis, int(hit[0])
+    return None
+
+
+def _worst_index(part: Part) -> tuple[Any, ...]:
+    """The entry with the largest difference; one that is not finite first."""
+    with np.errstate(invalid="ignore"):
+        error = np.abs(part.got - part.expected)
+    error = np.where(part.wrong, np.where(np.isfinite(error), error, np.inf), -1.0)
+    return np.unravel_index(int(np.argmax(error)), error.shape)
+
+
+def _text(value: Any) -> str:
+    """Enough digits to tell it from what was expected."""
+    return f"{value + 0:.6g}"

@@ -1,0 +1,197 @@
+"""What a user states about an operation: its reference, its arguments and its properties."""
+
+import dataclasses
+import difflib
+import functools
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from ffnn_jax.verify._arguments import Argument, Sizes, sample_sizes
+from ffnn_jax.verify._result import CHECKS
+
+Function = Callable[..., Any]
+REDUCES = ("sum", "mean", "mixed")
+DTYPES = ("float64", "float32", "bfloat16", "float16")
+
+
+@dataclasses.dataclass(frozen=True)
+class Static:
+    """A static argument, passed to the function as it is.
+
+    Only strings need it: numbers, functions and other objects without a dtype are static anyway.
+    """
+
+    value: Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Kink:
+    """A point where the derivative is a convention.
+
+    ``Kink("zero", (np.zeros(3),), dz, (0 * dz,))`` states that the derivative at 0 is 0.
+
+    Attributes:
+        name: a description of the point.
+        args: the arguments at the point.
+        cotangent: the cotangent of the output.
+        expected: for each argument, or each that has a cotangent, the cotangent under the
+            convention; None for one that it leaves open.
+        value: the value at the point, where that is a convention too; by default the reference's.
+        rtol: the largest relative error; 0 requires equality.
+    """
+
+    name: str
+    args: tuple[Any, ...]
+    cotangent: Any
+    expected: tuple[Any, ...]
+    value: Any = None
+    rtol: float = 1e-12
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Traits:
+    """The known properties of an operation, which decide the checks that apply to it.
+
+    Attributes:
+        batch: the name of the batch axis, which comes first in every argument that has it.
+        reduces: how an output without the batch axis reduces over it: "sum" or "mean"; or "mixed"
+            if examples of the batch depend on one another, so that the results of shards
+            cannot be combined and "shard_map" is not checked.
+        linear: indices of arguments in which the operation is affine with the others fixed.
+        exact: whether the operation consists of sums and products only, so that integers
+            give integers and nothing rounds.
+        empty_batch: whether a batch of size 0 is defined.
+        kinks: points where the derivative is a convention.
+        backward: for an operation whose backward is not the derivative on purpose, the intended
+            one, ``backward(args, dz)``: one cotangent for each argument, None for those without.
+        order: 1 if the operation is meant to be differentiated once only.
+        dtypes: the dtypes that the operation supports.
+        rtol: the relative tolerance in float64, if not that of rounding.
+        skip: names of checks that are not asked, each with the reason.
+    """
+
+    batch: str | None = None
+    reduces: str = "sum"
+    linear: tuple[int, ...] = ()
+    exact: bool = False
+    empty_batch: bool = False
+    kinks: tuple[Kink, ...] = ()
+    backward: Function | None = None
+    order: int = 2
+    dtypes: tuple[str, ...] = DTYPES
+    rtol: float | None = None
+    skip: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def traits(self) -> dict[str, Any]:
+        """The traits by name, as keyword arguments."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(Traits)}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Rule(Traits):
+    """An operation with a gradient of its own, and everything that is stated about it.
+
+    Attributes:
+        op: the differentiable function.
+        reference: the same function in ordinary operations, differentiated by autodiff; or None.
+        arguments: one description for each argument: text such as "NxD" (see ``Argument``); an
+            array, which is used as it is; a pytree of these; or a static value.
+        draw: draws all arguments instead: ``draw(generator, sizes)``, a ``numpy.random.Generator``
+            and the sizes of the axis names.
+        sizes: sets of sizes for the axis names, smallest first, instead of sampled ones.
+        name: a name for reports; by default the operation's.
+
+    Raises:
+        ValueError: a field has an invalid value.
+    """
+
+    op: Function
+    reference: Function | None = None
+    arguments: tuple[Any, ...] = ()
+    draw: Function | None = None
+    sizes: Sequence[Sizes] | None = None
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        """Parses the descriptions, and rejects invalid fields."""
+        given = (self.arguments,) if isinstance(self.arguments, str) else tuple(self.arguments)
+        parsed = jax.tree.map(lambda leaf: Argument.parse(leaf) if isinstance(leaf, str) else leaf,
+                              given)  # fmt: skip
+        object.__setattr__(self, "arguments", parsed)
+        _require_choice("reduces", self.reduces, REDUCES)
+        for dtype in self.dtypes:
+            _require_choice("dtypes", dtype, DTYPES)
+        for name in self.skip:
+            _require_choice("skip", name, CHECKS)
+        if self.order not in (1, 2):
+            raise ValueError(f"order must be 1 or 2, got {self.order!r}")
+        if self.rtol is not None and not 0 < self.rtol < 1:
+            raise ValueError(f"rtol must be between 0 and 1, got {self.rtol!r}")
+        if not self.dtypes:
+            raise ValueError("dtypes must name at least one dtype")
+        if not self.arguments and self.draw is None:
+            raise ValueError("a rule needs the shape of at least one argument, or draw=")
+        if self.batch is not None and self.batch not in {a.axes[0] for a in self.words if a.axes}:
+            raise ValueError(f"no argument begins with the batch axis {self.batch!r}")
+
+    @property
+    def title(self) -> str:
+        """The name for reports."""
+        return self.name or name_of(self.op)
+
+    @property
+    def words(self) -> list[Argument]:
+        """The arguments that are described by text."""
+        return [leaf for leaf in jax.tree.leaves(self.arguments) if isinstance(leaf, Argument)]
+
+    def sample_sizes(self, seed: int, count: int) -> list[Sizes]:
+        """The sizes stated, or else sampled ones."""
+        if self.sizes is not None:
+            return list(self.sizes)
+        return list(sample_sizes(self.words, self.batch, seed, count if self.words else 1))
+
+    def draw_args(self, generator: np.random.Generator, sizes: Sizes, scales: Any = ()) -> Any:
+        """All arguments, drawn at random; ``scales`` has one scale for each described argument."""
+        if self.draw is not None:
+            takes_sizes = len(inspect.signature(self.draw).parameters) > 1
+            drawn = self.draw(generator, sizes) if takes_sizes else self.draw(generator)
+            return tuple(drawn)
+        remaining = list(scales) or [1.0] * len(self.words)
+
+        def value(leaf: Any) -> Any:
+            if isinstance(leaf, Argument):
+                return leaf.draw(generator, sizes, remaining.pop(0))
+            return leaf
+
+        return jax.tree.map(value, self.arguments)
+
+
+def name_of(function: Any) -> str:
+    """The name of a function, also inside a ``functools.partial``."""
+    function = function.func if isinstance(function, functools.partial) else function
+    return getattr(function, "__name__", type(function).__name__)
+
+
+def argument_names(function: Function | None) -> tuple[str, ...]:
+    """Names of a function's positional arguments, without ``*args``."""
+    if function is None:
+        return ()
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return ()
+    return tuple(
+        p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+    )
+
+
+def _require_choice(field: str, value: str, known: Sequence[str]) -> None:
+    if value not in known:
+        near = difflib.get_close_matches(str(value), known, 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"{field}: unknown {value!r} (known: {', '.join(known)}){hint}")
