@@ -22,6 +22,7 @@ from experiments._report import MNIST
 from experiments._results import RESULTS, read_result, run_command
 from experiments._speed_table import speed_table, whole_run_table
 from experiments.faults import faults_table
+from experiments.wrong_gradients import checkers_table
 from ffnn_jax.config import UserError, preset
 from ffnn_jax.layers import dense_backward
 
@@ -122,21 +123,8 @@ def dense_backward(residuals, dz):{body}
 """
 
 
-def _check_styles() -> str:
-    result = read_result(RESULTS / "check_styles.json")
-    lines = [
-        "",
-        f"| check | finds, of {result['planted']} planted faults "
-        f"| rejects, of {result['rules']} correct rules |",
-        "| --- | --- | --- |",
-        *(
-            f"| {name} | {count} | {result['rejected'][name]} |"
-            for name, count in result["found"].items()
-        ),
-        "",
-        "",
-    ]
-    return "\n".join(lines)
+def _wrong_gradients() -> str:
+    return f"\n{checkers_table(read_result(RESULTS / 'wrong_gradients.json'))}\n"
 
 
 def _install() -> str:
@@ -191,8 +179,8 @@ Saving takes {min(saving):.1f} to {max(saving):.1f} % of a run's time by default
 
 
 _BLOCKS = {
-    "results": _results, "dense": _dense, "check_styles": _check_styles, "chapters": chapters_table,
-    "speed": _speed, "faults": _faults, "install": _install,
+    "results": _results, "dense": _dense, "wrong_gradients": _wrong_gradients,
+    "chapters": chapters_table, "speed": _speed, "faults": _faults, "install": _install,
 }  # fmt: skip
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@
 #
 # This package has many layers, and sooner or later you will need another. This notebook goes all
 # the way from a formula to a verified layer in a trained network: derive it on paper, write it,
-# verify it, see the verification fail once, and put it into a network.
+# verify it, mend what the verification finds, and put it into a network.
 #
 # The layer is *swish*, which multiplies each number by its own sigmoid. It looks like a ReLU with
 # its corner rounded off. You need the chain rule, the product rule, and the notation $dv$ for the
@@ -46,7 +46,7 @@ from ffnn_jax.network import Network
 from ffnn_jax.nn import Constant, Dense, Layer, Param, ReLU
 from ffnn_jax.optim import momentum
 from ffnn_jax.runs import compute
-from ffnn_jax.verify import check_vjp
+from ffnn_jax.verify import Kink, Rule, check_vjp
 
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "0.5"
 
@@ -98,11 +98,12 @@ BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "0.5"
 # that the backward function will need, the *residuals*. Here they are the slopes, one number for
 # each input. The *backward function* takes the residuals and $dz$, and returns a tuple with one
 # cotangent for each argument. The layer itself calls the forward function and returns its
-# first output, so the two always agree. `defvjp` connects the three.
+# first output, so the two always agree. `defvjp` connects the three. This first version types the
+# equations as they stand.
 
 
 # %%
-def swish_forward(x):
+def direct_forward(x):
     s = 1 / (1 + jnp.exp(-x))  # (own.1)
     z = x * s  # (own.2)
     slope = s + z * (1 - s)  # (own.6)
@@ -110,15 +111,15 @@ def swish_forward(x):
 
 
 @jax.custom_vjp
-def swish(x):
-    return swish_forward(x)[0]
+def direct_swish(x):
+    return direct_forward(x)[0]
 
 
 def swish_backward(slope, dz):
     return (dz * slope,)  # (own.7)
 
 
-swish.defvjp(swish_forward, swish_backward)
+direct_swish.defvjp(direct_forward, swish_backward)
 
 # %% [markdown]
 # Does it reproduce the values found by hand? Let $dz = (1, 2)$. Then $dx$ is the slope at 0, and
@@ -126,7 +127,7 @@ swish.defvjp(swish_forward, swish_backward)
 
 # %%
 x = jnp.array([0.0, math.log(3)])
-z, pull = jax.vjp(swish, x)
+z, pull = jax.vjp(direct_swish, x)
 (dx,) = pull(jnp.array([1.0, 2.0]))
 print("z  =", z)
 print("dx =", dx)
@@ -141,9 +142,9 @@ assert np.allclose(dx, [1 / 2, 2 * (3 / 4 + 3 / 16 * math.log(3))])  # (own.6), 
 points = jnp.linspace(-6, 6, 241)
 figure, (left, right) = plt.subplots(1, 2, figsize=(6.8, 2.8), layout="constrained")
 left.plot(points, relu(points), "--", color=GREY, label="ReLU")
-left.plot(points, swish(points), color=BLUE, label="swish")
+left.plot(points, direct_swish(points), color=BLUE, label="swish")
 right.plot(points, jnp.where(points > 0, 1.0, 0.0), "--", color=GREY)
-right.plot(points, swish_forward(points)[1], color=BLUE)
+right.plot(points, direct_forward(points)[1], color=BLUE)
 left.set(xlabel="$x$", title="$z$")
 right.set(xlabel="$x$", title="slope")
 left.legend(frameon=False)
@@ -163,8 +164,9 @@ plt.show()
 # automatically. Write it as a textbook would, and share no code with the layer: a mistake in shared
 # code would be on both sides of the comparison.
 #
-# We also describe the argument: `"NxD"` is an array of real numbers with two axes, whose sizes
-# `check_vjp` draws at random. `batch="N"` marks the first of them as the batch axis.
+# A `Rule` holds all that we say about the layer. It also describes the argument: `"NxD"` is an
+# array of real numbers with two axes, whose sizes `check_vjp` draws at random. `batch="N"` marks
+# the first of them as the batch axis, and `empty_batch=True` says that it may have size 0.
 
 
 # %%
@@ -172,29 +174,110 @@ def reference_swish(x):
     return x * jax.nn.sigmoid(x)
 
 
-swish_result = check_vjp(swish, reference_swish, "NxD", batch="N", empty_batch=True)
-print(swish_result)
-assert swish_result
+about = {"batch": "N", "empty_batch": True}
+direct_result = check_vjp(Rule(direct_swish, reference_swish, ("NxD",), **about))
+print(direct_result)
+assert direct_result.failures == ("grad of grad",)
+assert "scale 1000" in direct_result["grad of grad"].where
 
 # %% [markdown]
 # Each row is one way in which a rule can be wrong, with the worst error found, the tolerance, and
 # where the error occurred. The most important rows:
 #
+# - *primal*: the layer returns the same value whether or not somebody asks for its gradient.
 # - *cotangents*: $dx$ against autodiff of the reference implementation, for a random $dz$, in
 #   float64, entry by entry.
 # - *differences*: the same against difference quotients of the layer itself. This row relies
 #   neither on autodiff nor on the reference implementation.
 # - *linearity* and *zero*: doubling $dz$ must double $dx$, and if $dz$ is 0, so is $dx$.
+# - *magnitudes*: values and cotangents again, for numbers from a millionth to ten thousand.
 # - *jit*, *vmap*, *scan*, *remat*: the rule must give the same result under these transformations
 #   of JAX.
-# - *grad of grad*: the backward function can itself be differentiated.
+# - *grad of grad*: the backward function can itself be differentiated, and correctly.
 # - *float32* and the half precisions: the error is given in units of the machine epsilon, next to
 #   that of autodiff.
 #
-# Checks that do not apply to the layer have no row. Swish is not linear in $x$, and it has no
-# kinks. The check that splits a batch across devices imports the layer by name, so it needs a layer
-# that is defined in a file.
+# The last lines say what was *not* asked, and why. Swish is not linear in $x$, and it has no kinks.
+# The checks that split a batch across devices import the layer by name, so they need a layer that
+# is defined in a file.
 #
+# ## Far from 0
+#
+# All rows hold but one. The gradient is right, everywhere. But whoever differentiates it once more
+# gets NaN where numbers are of the order of a thousand. In float32 it takes less:
+
+# %%
+for value in (-5.0, -50.0, -90.0):
+    with jax.enable_x64(True):
+        right = float(jax.grad(jax.grad(reference_swish))(value))
+    second = jax.grad(jax.grad(direct_swish))(value)
+    print(f"x = {value:5}   second derivative {second:10.3g}   in float64 {right:10.3g}")
+assert jnp.isnan(second) and right < 0
+
+# %% [markdown]
+# At $-90$ the result is NaN, and at $-50$ the sign is wrong. JAX gets a second derivative by
+# differentiating our code, so look at what it meets there. In $\sigma = 1/u$ it needs $1/u^2$ and
+# $e^{-x}$, as we did in (own.3). In float32, where no number is above $3.4 \cdot 10^{38}$, $e^{90}$
+# is infinite: the product is $0 \cdot \infty$, which is not a number. At $-50$ it is $u^2$ that
+# overflows. Then $\sigma'$ becomes 0, and the terms that would make the sum negative are lost.
+#
+# So we want a form in which nothing overflows. Multiply numerator and denominator of (own.4) by
+# $e^x$:
+#
+# $$1 - \sigma(x) = \frac{1}{e^x + 1} = \sigma(-x) \tag{own.8}$$
+#
+# When $x$ changes sign, $\sigma$ and $1 - \sigma$ swap. So it is enough to know both for
+# $x \ge 0$. There $e^{-x}$ is at most 1. With
+#
+# $$e_i = e^{-|x_i|} \tag{own.9}$$
+#
+# $$\sigma(x_i) = \begin{cases} 1 / (1 + e_i) & x_i \ge 0 \\ e_i / (1 + e_i) & x_i < 0 \end{cases}
+# \tag{own.10}$$
+#
+# and $1 - \sigma(x_i)$ is the other of the two. The denominator lies between 1 and 2, and no
+# subtraction cancels digits.
+#
+# One thing needs care. $|x|$ has a corner at 0, and swish has none. We write $-|x|$ with the
+# condition `x < 0` and use the same condition in (own.10). Then everything at 0 comes from the
+# formula for $x \ge 0$, which is smooth, and JAX can differentiate it as often as it likes.
+
+
+# %%
+def sigmoid_and_rest(x):
+    """The sigmoid, and 1 minus the sigmoid."""
+    e = jnp.exp(jnp.where(x < 0, x, -x))  # (own.9)
+    larger, smaller = 1 / (1 + e), e / (1 + e)
+    return jnp.where(x < 0, smaller, larger), jnp.where(x < 0, larger, smaller)  # (own.10)
+
+
+def swish_forward(x):
+    s, rest = sigmoid_and_rest(x)
+    z = x * s  # (own.2)
+    return z, s + z * rest  # (own.6)
+
+
+@jax.custom_vjp
+def swish(x):
+    return swish_forward(x)[0]
+
+
+swish.defvjp(swish_forward, swish_backward)
+
+swish_result = check_vjp(Rule(swish, reference_swish, ("NxD",), **about))
+print(swish_result)
+assert swish_result
+
+# %% [markdown]
+# Now all checks hold. The second derivative at 0 can be found by hand: (own.6) has the derivative
+# $2\sigma' + x\sigma''$, which is $2 \cdot \frac14$ at 0. At $-90$ the result is 0, because
+# $e^{-90}$ is too small for float32.
+
+# %%
+second = jax.grad(jax.grad(swish))
+print([float(second(value)) for value in (0.0, -5.0, -50.0, -90.0)])
+assert second(0.0) == 0.5 and -1e-20 < second(-50.0) < -9e-21 and not jnp.isnan(second(-90.0))
+
+# %% [markdown]
 # ## A check that cannot fail is worthless
 #
 # So we plant a fault, and a likely one: in (own.6) we forget the factor $x_i$ of the second term.
@@ -202,8 +285,8 @@ assert swish_result
 
 # %%
 def wrong_forward(x):
-    s = 1 / (1 + jnp.exp(-x))
-    return x * s, s + s * (1 - s)  # (own.6) is s + x s (1 - s)
+    s, rest = sigmoid_and_rest(x)
+    return x * s, s + s * rest  # (own.6) is s + x s (1 - s)
 
 
 @jax.custom_vjp
@@ -213,7 +296,7 @@ def wrong_swish(x):
 
 wrong_swish.defvjp(wrong_forward, swish_backward)
 
-wrong_result = check_vjp(wrong_swish, reference_swish, "NxD", batch="N", empty_batch=True)
+wrong_result = check_vjp(Rule(wrong_swish, reference_swish, ("NxD",), **about))
 print(wrong_result)
 assert {"cotangents", "differences"} <= set(wrong_result.failures)
 assert wrong_result["value"].passed and wrong_result["linearity"].passed
@@ -222,8 +305,9 @@ assert wrong_result["value"].passed and wrong_result["linearity"].passed
 # Note which rows fail, and which do not. *value* passes: the forward function is correct, so no
 # test of outputs would ever notice. *linearity* passes, and so do *jit* and *vmap*: the rule is
 # well behaved, but it is not the derivative of this function. *cotangents* and *differences* detect
-# the fault and name the worst entry of $dx$, and the last line is a call that repeats the failed
-# checks.
+# the fault and name the worst entry of $dx$. Below the table follow an entry, with what was got and
+# what was expected; a short program that shows the failure at the simplest input found; what was
+# not asked; and a call that repeats the failed checks.
 #
 # How small a fault can be detected? Suppose that somebody was afraid of dividing by 0, and added a
 # millionth. (There is no need: the denominator is never below 1.)
@@ -231,8 +315,10 @@ assert wrong_result["value"].passed and wrong_result["linearity"].passed
 
 # %%
 def guarded_forward(x):
-    s = 1 / (1 + jnp.exp(-x) + 1e-6)
-    return swish_forward(x)[0], s + x * s * (1 - s)
+    e = jnp.exp(jnp.where(x < 0, x, -x))
+    larger, smaller = 1 / (1 + e + 1e-6), e / (1 + e + 1e-6)
+    s, rest = jnp.where(x < 0, smaller, larger), jnp.where(x < 0, larger, smaller)
+    return swish_forward(x)[0], s + x * s * rest
 
 
 @jax.custom_vjp
@@ -402,22 +488,22 @@ plt.show()
 # and learns this slope:
 #
 # $$z_{ij} = \begin{cases} x_{ij} & x_{ij} > 0 \\ a_j\, x_{ij} & \text{else} \end{cases}
-# \tag{own.8}$$
+# \tag{own.11}$$
 #
 # The factor in front of $x_{ij}$ is the derivative, 1 or $a_j$:
 #
 # $$dx_{ij} = dz_{ij} \cdot \begin{cases} 1 & x_{ij} > 0 \\ a_j & \text{else} \end{cases}
-# \tag{own.9}$$
+# \tag{own.12}$$
 #
 # Every image $i$ whose $x_{ij}$ is not positive uses the same $a_j$, and the factor in front of
 # $a_j$ is $x_{ij}$. A value that is used several times receives the sum of the cotangents:
 #
-# $$da_j = \sum_{i:\, x_{ij} \le 0} x_{ij}\, dz_{ij} \tag{own.10}$$
+# $$da_j = \sum_{i:\, x_{ij} \le 0} x_{ij}\, dz_{ij} \tag{own.13}$$
 
 
 # %%
 def prelu_forward(x, a):
-    return jnp.where(x > 0, x, a[None, :] * x), (x, a)  # (own.8)
+    return jnp.where(x > 0, x, a[None, :] * x), (x, a)  # (own.11)
 
 
 @jax.custom_vjp
@@ -427,8 +513,8 @@ def prelu(x, a):
 
 def prelu_backward(residuals, dz):
     x, a = residuals
-    dx = jnp.where(x > 0, dz, a[None, :] * dz)  # (own.9)
-    da = jnp.sum(jnp.where(x > 0, 0, x * dz), axis=0)  # (own.10)
+    dx = jnp.where(x > 0, dz, a[None, :] * dz)  # (own.12)
+    da = jnp.sum(jnp.where(x > 0, 0, x * dz), axis=0)  # (own.13)
     return dx, da
 
 
@@ -439,9 +525,29 @@ def reference_prelu(x, a):
     return jax.nn.leaky_relu(x, a)
 
 
-prelu_result = check_vjp(prelu, reference_prelu, "NxD", "D", batch="N", empty_batch=True)
+prelu_result = check_vjp(Rule(prelu, reference_prelu, ("NxD", "D"), **about))
 print(prelu_result)
 assert prelu_result
+assert prelu_result.conventions[0].startswith("x = 0 gives dx")
+
+# %% [markdown]
+# All checks hold, and below the table are some points at which the layer differs from the reference
+# implementation. The infinities need not bother us: there, autodiff multiplies them by 0. But 0 is
+# a kink. We count it among the inputs that are not positive, and `jax.nn.leaky_relu` among those
+# that are. Both are conventions, so the checker does not say who is right. A `Kink` states ours: a
+# point, a $dz$ and the expected cotangents. From then on it is checked.
+
+# %%
+kink = Kink(
+    name="x = 0",
+    args=(np.zeros((1, 2)), np.array([0.5, 3.0])),
+    cotangent=np.array([[1.0, 10.0]]),
+    expected=(np.array([[0.5, 30.0]]), np.zeros(2)),  # (own.12), (own.13)
+)
+prelu_rule = Rule(prelu, reference_prelu, ("NxD", "D"), kinks=(kink,), **about)
+prelu_result = check_vjp(prelu_rule, only=("cotangents", "kinks"))
+print(prelu_result)
+assert prelu_result and not any("x = 0" in line for line in prelu_result.conventions)
 
 # %% [markdown]
 # In a network, the layer now has to declare its parameters. Its method `params` receives the shape
@@ -613,8 +719,10 @@ assert np.allclose(swish_forward(jnp.array([30.0, -30.0]))[1], [1, 0])
 #
 # `ffnn_jax/layers/_sigmoid.py` shows how the package writes a layer of this kind: the derivation in
 # the docstring, one tagged line for each equation, and a form that stays accurate far from 0. The
-# dataclasses of the package are in `ffnn_jax/nn`. In your own tests, `assert_vjp` takes the same
-# arguments as `check_vjp`. And with your layer in a file,
+# dataclasses of the package are in `ffnn_jax/nn`. `notebooks/guides/verify.md` lists all checks,
+# and says how to describe other arguments, how to state a gradient that is not the derivative on
+# purpose, and how to use your rule in Equinox and Flax. In your own tests, `assert_vjp` takes the
+# same arguments as `check_vjp`. And with your layer in a file,
 #
 # ```sh
 # ffnn-jax verify my_module:swish --reference my_module:reference_swish --shapes NxD --batch N

@@ -54,7 +54,7 @@ from ffnn_jax.layers import (
 from ffnn_jax.network import Network, normalise
 from ffnn_jax.nn import BatchNorm, Dense, Dropout, ReLU, Residual
 from ffnn_jax.runs import compute
-from ffnn_jax.verify import check_vjp
+from ffnn_jax.verify import Rule, check_vjp
 
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "0.5"
 
@@ -402,11 +402,12 @@ assert errors["correct"][1] < 1e-5 and errors["mean term dropped"][0] > 0.1
 # %%
 rows = ("value", "cotangents", "differences", "linearity", "zero")
 shapes, mixed = ("MxC", "C", "C"), {"batch": "M", "reduces": "mixed"}
-correct_result = check_vjp(batch_norm, reference, *shapes, **mixed, only=(*rows, "float32"))
+rule = Rule(batch_norm, reference, shapes, **mixed)
+correct_result = check_vjp(rule, only=(*rows, "float32"))
 print(correct_result)
 assert correct_result.passed
 
-wrong_result = check_vjp(without_variance, reference, *shapes, **mixed, only=rows)
+wrong_result = check_vjp(Rule(without_variance, reference, shapes, **mixed), only=rows)
 print(str(wrong_result).rpartition("\n")[0])  # the last line repeats the failed checks
 assert wrong_result.failures == ("cotangents", "differences")
 assert wrong_result["cotangents"].where.startswith("dx")

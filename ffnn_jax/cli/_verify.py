@@ -1,53 +1,46 @@
 """``ffnn-jax verify``."""
 
-import ast
 import dataclasses
 import shlex
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated
 
 import tyro
 
 from ffnn_jax.cli._files import require_writable
-from ffnn_jax.cli._options import Flag, shown
-from ffnn_jax.config import UserError
+from ffnn_jax.cli._options import FILE, Flag, shown
+from ffnn_jax.config import UserError, suggestion
 
 
 @dataclasses.dataclass(frozen=True)
 class Verify:
-    """Check hand-derived gradients: this package's layers, or your own function.
+    """Check hand-derived gradients: this package's layers, or your own functions.
 
     Without MODULE:OP, every layer must pass every check, and every planted fault must be caught.
+    RULES.py is a Python file that holds ffnn_jax.verify.Rule objects; each is checked.
 
     Example: ffnn-jax verify --layer conv2d
 
     Example: ffnn-jax verify my_module:my_dense --reference my_module:reference --shapes "NxD DxK K"
 
-    Exit codes: 0 everything passes, 1 something fails, 2 the options are invalid.
+    Exit codes: 0 everything passes, 1 something fails, 2 the options or the rules are invalid.
     """
 
-    op: Annotated[tyro.conf.Positional[str | None], shown("MODULE:OP", "(default: all layers)")] = (
-        None
-    )
-    """Your function, importable from the current folder."""
+    op: Annotated[
+        tyro.conf.Positional[str | None], shown("MODULE:OP|RULES.py", "(default: all layers)")
+    ] = None
+    """Your function, importable from the current folder, or your file of rules."""
 
-    reference: Annotated[str | None, shown("MODULE:REFERENCE", "(required with MODULE:OP)")] = None
-    """Its reference implementation, differentiated by autodiff."""
+    reference: Annotated[str | None, shown("MODULE:REFERENCE", "(optional)")] = None
+    """A reference implementation of MODULE:OP, differentiated by autodiff."""
 
     shapes: Annotated[str | None, shown("SHAPES", "(required with MODULE:OP)")] = None
-    """Shape of each argument, as in "4x7 7x3 3"; "NxD DxK K" for random sizes; "4:int<10" for
-    integers, "4:>0" for positive numbers."""
-
-    static: Annotated[tuple[str, ...], shown("NAME=VALUE", "(default: none)")] = ()
-    """Static (non-array) arguments, such as padding=1."""
-
-    kink: Annotated[tuple[str, ...], shown("ARGUMENT=VALUE:SLOPE", "(default: none)")] = ()
-    """A convention at a kink, such as x=0:0: where every entry of x is 0, dx is 0 times dz."""
+    """Shape of each argument, as in "4x7 7x3 3"; "NxD DxK K" for random sizes; "N:int<K" for
+    integers, "N:>0", "N:(0,1)", "NxN:spd", "N:perm", "N:simplex", "N:sorted", "N:bool",
+    "N:complex" for such numbers; "key" for a random key."""
 
     batch: Annotated[str | None, shown("NAME", "(default: none)")] = None
     """The batch axis in SHAPES, to also check the function sharded over four devices."""
-
-    reduces: Annotated[str, tyro.conf.arg(metavar="sum|mean|mixed")] = "sum"
-    """How outputs without the batch axis reduce over it; mixed: examples depend on one another."""
 
     layer: Annotated[str | None, shown("NAME", "(default: all)")] = None
     """Check only this layer of the package."""
@@ -61,28 +54,25 @@ class Verify:
     seed: Annotated[int, tyro.conf.arg(metavar="N")] = 0
     """Seed of all sizes and values."""
 
+    timeout: Annotated[float, tyro.conf.arg(metavar="SECONDS")] = 600.0
+    """Time limit for each of your rules; no check begins after 80 % of it, and what hangs fails."""
+
     json: Annotated[str | None, shown("FILE", "(default: none)")] = None
     """Also write the result as JSON; - for standard output."""
+
+    figure: Annotated[str | None, FILE] = None
+    """PNG file for a figure of the error, if one of your rules fails."""
 
     def __call__(self) -> int:
         """Runs the command; returns the exit code."""
         self._validate()
-        static = dict(_setting(text) for text in self.static)
-        kinks = [_kink(text) for text in self.kink]
         require_writable(self.json)
+        require_writable(self.figure)
+        if self.op is not None and not self.list_faults:
+            from ffnn_jax.cli._verify_run import verify_rules
 
-        if self.list_faults or self.op is None:
-            return self._layers()
+            return verify_rules(dataclasses.asdict(self) | {"again": self._again()})
 
-        from ffnn_jax.cli._verify_run import verify_function
-
-        return verify_function(
-            self.op, str(self.reference), str(self.shapes), static=static, kinks=kinks,
-            again=self._again(), json=self.json, seed=self.seed, batch=self.batch,
-            reduces=self.reduces, shapes=8 if self.thorough else 4,
-        )  # fmt: skip
-
-    def _layers(self) -> int:
         from ffnn_jax.cli._verify_layers_run import list_faults, verify_layers
 
         if self.list_faults:
@@ -93,43 +83,28 @@ class Verify:
         """The command line that repeats the checks."""
         words = ["ffnn-jax", "verify", str(self.op)]
         for field in dataclasses.fields(self)[1:]:
-            value, name = getattr(self, field.name), f"--{field.name.replace('_', '-')}"
+            value = getattr(self, field.name)
             if value != field.default:
-                values = value if isinstance(value, tuple) else () if value is True else (value,)
-                words += [name, *map(str, values)]
+                words += [f"--{field.name}"] + [str(value)] * (value is not True)
         return shlex.join(words)
 
     def _validate(self) -> None:
-        required = {"--reference": self.reference, "--shapes": self.shapes}
-        for option, value in required.items():
-            if self.op is not None and value is None:
-                raise UserError(f"verify {self.op} needs {option}")
-            if self.op is None and value is not None:
-                raise UserError(f"{option} needs the function to check, as in verify MODULE:OP")
-        if self.op is not None and self.layer is not None:
+        op, is_file = self.op or "", str(self.op).endswith(".py")
+        if op and self.layer is not None:
             raise UserError("verify takes a function or --layer, not both")
-        if self.reduces not in ("sum", "mean", "mixed"):
-            raise UserError(f"reduces must be sum, mean or mixed, got {self.reduces!r}")
+        for name in ("reference", "shapes", "batch", "figure"):
+            if getattr(self, name) is not None and not op:
+                raise UserError(f"--{name} needs the function to check, as in verify MODULE:OP")
+            if getattr(self, name) is not None and is_file and name != "figure":
+                raise UserError(f"--{name} belongs to MODULE:OP; a Rule in {op} states its own")
+        if is_file and not Path(op).is_file():
+            near = suggestion(op, map(str, Path(op).parent.glob("*.py")))
+            raise UserError(f"{op}: no such file of rules{near}")
+        if op and not is_file and (":" not in op or self.shapes is None):
+            raise UserError(f"verify needs MODULE:OP and --shapes, or a file RULES.py, got {op!r}")
+        if self.figure is not None and not self.figure.endswith(".png"):
+            raise UserError(f"figure must end in .png, got {self.figure!r}")
+        if not self.timeout > 0:
+            raise UserError(f"timeout must be above 0, got {self.timeout}")
         if not 0 <= self.seed < 2**31:
             raise UserError(f"seed must be from 0 to {2**31 - 1}, got {self.seed}")
-
-
-def _setting(text: str) -> tuple[str, Any]:
-    """Parses NAME=VALUE; a value that is not a Python literal is a string."""
-    name, equals, value = text.partition("=")
-    if not (equals and name.isidentifier()):
-        raise UserError(f"static must be NAME=VALUE, as in padding=1, got {text!r}")
-    try:
-        return name, ast.literal_eval(value)
-    except (ValueError, SyntaxError):
-        return name, value
-
-
-def _kink(text: str) -> tuple[str, float, float]:
-    """Parses ARGUMENT=VALUE:SLOPE."""
-    name, _, numbers = text.partition("=")
-    value, _, slope = numbers.partition(":")
-    try:
-        return name, float(value), float(slope)
-    except ValueError:
-        raise UserError(f"kink must be ARGUMENT=VALUE:SLOPE, as in x=0:0, got {text!r}") from None

@@ -19,6 +19,7 @@ from ffnn_jax.reporting._metrics import (
 )
 from ffnn_jax.reporting._run_page import run_fragment, run_page
 from ffnn_jax.reporting._tables import precision_recall_table
+from ffnn_jax.reporting._verification import draw_verification, verification_table
 
 __all__ = [
     "accuracy",
@@ -30,6 +31,7 @@ __all__ = [
     "draw_misclassified",
     "draw_precision_recall",
     "draw_predictions",
+    "draw_verification",
     "f1",
     "precision",
     "precision_recall_table",
@@ -37,4 +39,5 @@ __all__ = [
     "run_fragment",
     "run_page",
     "save_figure",
+    "verification_table",
 ]

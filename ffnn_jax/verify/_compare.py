@@ -15,7 +15,7 @@ import numpy as np
 
 from ffnn_jax.verify._layout import is_inexact
 from ffnn_jax.verify._result import Check, Part
-from ffnn_jax.verify._subject import Subject
+from ffnn_jax.verify._subject import Function, Subject
 
 TOLERANCE = 1e-9
 _EPSILON = float(np.finfo(np.float64).eps)
@@ -85,14 +85,15 @@ def compare(
     return Check(name, worst <= allowed, worst, allowed, where, parts=tuple(parts))
 
 
-def movement(subject: Subject, args: Any, dz: Any, expected: Any, epsilon: float) -> list[Any]:
-    """How far the reference moves, leaf by leaf, if each argument changes by a rounding error."""
-    generator, leaves = np.random.default_rng(0), jax.tree.leaves(expected)
+def movement(pull: Function, args: Any, dz: Any, expected: Any, epsilon: float) -> list[Any]:
+    """How far the results of ``pull`` move, leaf by leaf, if each input changes by a rounding."""
+    generator = np.random.default_rng(0)
+    leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(expected)]
     moved = [np.zeros(np.shape(leaf)) for leaf in leaves]
     for _ in range(_MOVEMENTS):
         nearby = [_nudged(generator, array, epsilon) for array in args]
         nearby_dz = jax.tree.map(lambda leaf: _nudged(generator, leaf, epsilon), dz)
-        again = jax.tree.leaves(subject.reference_pull(nearby, nearby_dz))
+        again = jax.tree.leaves(pull(nearby, nearby_dz))
         with np.errstate(invalid="ignore", over="ignore"):
             changes = [np.abs(np.asarray(a) - b) for a, b in zip(again, leaves, strict=True)]
         moved = [np.fmax(m, np.nan_to_num(c, nan=0.0)) for m, c in zip(moved, changes, strict=True)]
@@ -112,7 +113,7 @@ def rounding_slack(
         base: typical sizes of the leaves at ordinary arguments, for arguments far from them.
     """
     epsilon = _EPSILON if subject.wide else float(np.finfo(np.float32).eps)
-    moved = movement(subject, args, dz, expected, epsilon)
+    moved = movement(subject.reference_pull, args, dz, expected, epsilon)
     zeros = cancelled(subject, args, dz, expected)
     bases = [0.0] * len(moved) if base is None else base
     return [
@@ -132,7 +133,9 @@ def cancelled(subject: Subject, args: Any, dz: Any, expected: Any) -> list[float
     for i, leaf in zip(subject.reals, cotangents, strict=True):
         small = size_z <= _CANCELLATION * size_dz or not largest(args[i])
         natural = size_dz * (1.0 if small else size_z / largest(args[i]))
-        scales.append(natural if typical_size(leaf) < _CANCELLATION * natural else 0.0)
+        nearest = 1.0 if small else largest(args[i]) / smallest(args[i])
+        is_zero = typical_size(leaf) < _CANCELLATION * natural
+        scales.append(natural * nearest if is_zero else 0.0)
     return scales
 
 
@@ -150,6 +153,12 @@ def largest(tree: Any) -> float:
     """The largest finite magnitude in a pytree; 0 if it is empty."""
     sizes = (np.abs(np.asarray(leaf)).astype(np.float64) for leaf in jax.tree.leaves(tree))
     return max((float(s[np.isfinite(s)].max(initial=0.0)) for s in sizes), default=0.0)
+
+
+def smallest(array: Any) -> float:
+    """The smallest magnitude that is not 0; 1 if there is none."""
+    sizes = np.abs(np.asarray(array)).astype(np.float64)
+    return float(sizes[sizes > 0].min(initial=np.inf)) if (sizes > 0).any() else 1.0
 
 
 def share_finite(tree: Any) -> float:
@@ -194,7 +203,8 @@ def _nudged(generator: np.random.Generator, array: Any, epsilon: float) -> Any:
     array = np.asarray(array)
     if not is_inexact(array):
         return array
-    return array * (1 + epsilon * generator.choice([-1.0, 1.0], array.shape))
+    factor = 1 + epsilon * generator.choice([-1.0, 1.0], array.shape)
+    return (array * factor).astype(array.dtype)
 
 
 def _spread(moved: np.ndarray) -> np.ndarray:

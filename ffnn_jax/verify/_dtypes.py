@@ -1,6 +1,7 @@
 """Checks in the dtypes used for training, on the default device, at many magnitudes."""
 
 import dataclasses
+import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -31,9 +32,12 @@ DTYPES = tuple(ALLOWED)
 _AUTODIFF = 2.0  # times plain autodiff's error passes as well,
 _USABLE = 1e-2  # if that error is below this one
 _UNUSABLE = ", unusable"
+_FAR = 1e4
+_EPSILON = float(np.finfo(np.float32).eps)
+_HALF = ("bfloat16", "float16")
 
 
-class UnsupportedDtype(Exception):
+class UnsupportedDtypeError(Exception):
     """The operation does not accept arguments of a dtype."""
 
 
@@ -65,7 +69,7 @@ def check_dtype(subject: Subject, dtype: str, sizes: Sizes, seed: int, scaled: b
         scaled: whether to go to other magnitudes as well.
 
     Raises:
-        UnsupportedDtype: the operation rejects the dtype.
+        UnsupportedDtypeError: the operation rejects the dtype.
     """
     generator = np.random.default_rng(seed)
     draws = [(at_sizes(sizes), subject.draw(generator, sizes))]
@@ -87,13 +91,14 @@ def check_dtype(subject: Subject, dtype: str, sizes: Sizes, seed: int, scaled: b
             beyond.append(where.removeprefix(" at "))
             continue
         row = _judge(subject, run, dtype, where, base if i else None)
-        if i and dtype == "float16" and not row.passed and row.note.endswith(_UNUSABLE):
+        if i and dtype in _HALF and not row.passed and row.note.endswith(_UNUSABLE):
             beyond.append(where.removeprefix(" at "))
             continue
         rows.append(row)
     row = worst_of(rows)
-    note = "; ".join([row.note] + [f"cannot hold {name}" for name in dict.fromkeys(beyond)])
-    return dataclasses.replace(row, note=note)
+    scales = dict.fromkeys(name.removeprefix("scale ") for name in beyond if "scale " in name)
+    beyond_range = f"; cannot hold scale {', '.join(scales)}" if scales else ""
+    return dataclasses.replace(row, note=row.note + beyond_range)
 
 
 def _run(subject: Subject, dtype: str, args: Any, generator: np.random.Generator) -> _Run:
@@ -103,13 +108,14 @@ def _run(subject: Subject, dtype: str, args: Any, generator: np.random.Generator
     with jax.enable_x64(False), jax.default_matmul_precision("highest"):
         outputs = _supported_outputs(subject, args)
         dz = jax.tree.map(lambda d, leaf: jnp.asarray(d, leaf.dtype), cotangent, outputs)
-        ours = subject.pull(args, dz)
+        ours = _own_results(subject, args, dz)
         theirs = _autodiff(subject, args, dz)
-    if _samples(subject):  # another dtype draws other numbers
-        return _Run(args, dz, ours, theirs, jax.tree.map(_to_float64, theirs))
     exact = jax.tree.map(_to_float64, (args, dz))
-    expected = jax.tree.map(np.asarray, subject.reference_pull(*exact))
-    return _Run(*exact, ours, theirs, expected)
+    if _samples(subject):
+        expected = jax.tree.map(_to_float64, theirs)
+    else:
+        expected = jax.tree.map(np.asarray, subject.reference_pull(*exact))
+    return _Run(exact[0], exact[1], ours, theirs, expected)
 
 
 def _supported_outputs(subject: Subject, args: Any) -> Any:
@@ -117,7 +123,24 @@ def _supported_outputs(subject: Subject, args: Any) -> Any:
     try:
         return jax.eval_shape(subject.op, *args)
     except Exception as error:
-        raise UnsupportedDtype(f"{type(error).__name__}: {str(error).splitlines()[0]}") from error
+        raise _unsupported(error) from error
+
+
+def _own_results(subject: Subject, args: Any, dz: Any) -> Any:
+    """The operation's results; one that cannot even be evaluated does not support the dtype."""
+    try:
+        return subject.pull(args, dz)
+    except Exception:
+        try:
+            subject.value(*args)
+        except Exception as error:
+            raise _unsupported(error) from error
+        raise
+
+
+def _unsupported(error: Exception) -> UnsupportedDtypeError:
+    reason = (str(error).splitlines() or [""])[0]
+    return UnsupportedDtypeError(f"{type(error).__name__}: {reason}")
 
 
 def _autodiff(subject: Subject, args: Any, dz: Any) -> Any:
@@ -130,7 +153,9 @@ def _autodiff(subject: Subject, args: Any, dz: Any) -> Any:
 
 
 def _samples(subject: Subject) -> bool:
-    return any(word is not None and word.domain == "key" for word in subject.words)
+    """Whether an argument is a random key, with which another dtype draws other numbers."""
+    keys = (jax.random.wrap_key_data,)
+    return any(r in keys or getattr(r, "func", None) in keys for r in subject.layout.restores)
 
 
 def _cast(array: Any, dtype: str) -> np.ndarray:
@@ -156,8 +181,11 @@ def _flatten(subject: Subject, result: Any) -> Iterator[tuple[str, Any]]:
 
 def _type_mismatch(subject: Subject, run: _Run, dtype: str) -> str:
     """A description of the first array with a wrong dtype or a weak type, or ""."""
+    args = [_cast(array, dtype) for array in run.args]
+    promoted = _promoted(subject, args)
+    if promoted:
+        return promoted
     with jax.enable_x64(False):
-        args = [_cast(array, dtype) for array in run.args]
         try:
             outputs = jax.tree.leaves(jax.eval_shape(subject.truth, *args))
         except Exception:
@@ -171,6 +199,19 @@ def _type_mismatch(subject: Subject, run: _Run, dtype: str) -> str:
             getattr(other, "weak_type", False) and other.dtype == leaf.dtype for other in outputs
         ):
             return f"{name} is weakly typed"
+    return ""
+
+
+def _promoted(subject: Subject, args: Any) -> str:
+    """A description of an output that becomes float64 as soon as x64 is enabled, or ""."""
+    with jax.enable_x64(True):
+        try:
+            ours, theirs = (jax.eval_shape(f, *args) for f in (subject.op, subject.truth))
+        except Exception:  # the row itself will say what is wrong
+            return ""
+    for (name, leaf), other in zip(named_leaves("z", ours), jax.tree.leaves(theirs), strict=True):
+        if leaf.dtype != other.dtype and leaf.dtype in (np.float64, np.complex128):
+            return f"{name} is {leaf.dtype} where x64 is enabled"
     return ""
 
 
@@ -209,19 +250,33 @@ def _judge(subject: Subject, run: _Run, dtype: str, where: str, base: Any) -> Ch
 
 
 def _scale(subject: Subject, run: _Run, dtype: str, base: Any) -> list[Any]:
-    """What rounding explains in each leaf, beyond an epsilon of the expected entries."""
+    """What rounding explains in each leaf, beyond an epsilon of the expected entries.
+
+    Far from ordinary arguments, the exponential of a number of size m errs by m epsilons of
+    float32, in which it is computed at least.
+    """
     info = jnp.finfo(dtype)
     epsilon = float(info.eps)
+    pull = subject.reference_pull
     if _samples(subject):
-        moved: list[Any] = [0.0] * len(jax.tree.leaves(run.expected))
-    else:
-        moved = movement(subject, run.args, run.dz, run.expected, epsilon)
+        pull = functools.partial(_sampled, subject, dtype)
+    moved = movement(pull, run.args, run.dz, run.expected, epsilon)
     zeros = cancelled(subject, run.args, run.dz, run.expected)
     bases = base or [0.0] * len(moved)
+    far = min(largest([run.args[i] for i in subject.reals]), _FAR) if base else 0.0
+    leaves = [np.abs(np.asarray(leaf)) for leaf in jax.tree.leaves(run.expected)]
     return [
-        m + epsilon * (z + b) + float(info.tiny)
-        for m, z, b in zip(moved, zeros, bases, strict=True)
+        m + epsilon * (z + b) + _EPSILON * far * (leaf + typical_size(leaf)) + float(info.tiny)
+        for m, z, b, leaf in zip(moved, zeros, bases, leaves, strict=True)
     ]
+
+
+def _sampled(subject: Subject, dtype: str, args: Any, dz: Any) -> Any:
+    """The reference's results in the dtype, from arguments in float64."""
+    with jax.enable_x64(False):
+        narrow = [_cast(array, dtype) for array in args]
+        results = _autodiff(subject, narrow, jax.tree.map(lambda d: _cast(d, dtype), dz))
+    return jax.tree.map(_to_float64, results)
 
 
 def _in_epsilons(
@@ -231,7 +286,7 @@ def _in_epsilons(
     rows = []
     pairs = zip(_flatten(subject, actual), _flatten(subject, run.expected), scale, strict=True)
     for (name, leaf), (_, expected), moved in pairs:
-        stored = {"complex64": "float32"}.get(leaf.dtype.name, leaf.dtype.name)
+        stored = leaf.dtype.name.replace("complex64", "float32")
         unit = float(jnp.finfo(stored).eps) * ALLOWED.get(stored, 16.0) / ALLOWED[dtype]
         allowed = ALLOWED[dtype] * unit
         own = unit * (np.abs(expected) + typical_size(expected))

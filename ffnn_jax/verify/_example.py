@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from ffnn_jax.verify._arguments import names_in
@@ -18,6 +19,7 @@ from ffnn_jax.verify._subject import Subject
 from ffnn_jax.verify._values import compare_results
 
 _TRIALS = 60
+_LARGEST_PRINTED = 60
 _SMALL_SIZES = (1, 2)
 _LITERALS = (bool, int, float, complex, str, type(None))
 Example = tuple[Subject, list[Any], Any]
@@ -25,13 +27,14 @@ Example = tuple[Subject, list[Any], Any]
 
 def failing_program(subject: Subject, checks: Sequence[Check]) -> str:
     """A program with the smallest input found at which value or cotangents are wrong, or ""."""
-    examples = [check.example for check in checks if not check.passed and check.example]
+    failed = [check for check in checks if not check.passed and check.name != "kinks"]
+    if not failed:  # only a convention, with which the reference need not agree
+        return ""
+    examples = [check.example for check in failed if check.example]
     found = _smallest(subject, examples)
     if found is None:
         return ""
-    subject, args, dz = found
-    lines = list(_lines(subject, _simplified(found)))
-    return "\n".join(lines)
+    return "\n".join(_lines(found[0], _simplified(found)))
 
 
 def _smallest(subject: Subject, examples: Sequence[Any]) -> Example | None:
@@ -96,18 +99,19 @@ def _simplified(example: Example) -> Example:
 
 def _lines(subject: Subject, example: Example) -> Iterator[str]:
     _, args, dz = example
+    if sum(np.size(leaf) for leaf in jax.tree.leaves((args, dz))) > _LARGEST_PRINTED:
+        return
     row = _comparison(subject, args, dz)
     call = _call(subject, args)
-    if call is None or row is None or jax.tree.structure(dz) != jax.tree.structure(
-        jax.eval_shape(subject.rule.op, *_arguments(subject, args))
-    ):
+    others = jax.tree.leaves(jax.eval_shape(subject.outputs, *args)[1])
+    if call is None or row is None or others:
         return
     imports, expression = call
     yield "import jax\nimport numpy as np"
     yield from imports
     yield 'jax.config.update("jax_enable_x64", True)' if subject.wide else ""
     yield f"z, pull = jax.vjp({expression})"
-    yield f"print(z, pull({_code(dz)}))"
+    yield f"print(z, pull({code_of(dz)}))"
     yield from (f"# {line.partition(': ')[2]}" for line in explain([row]))
 
 
@@ -115,7 +119,7 @@ def _call(subject: Subject, args: list[Any]) -> tuple[list[str], str] | None:
     """The imports and the arguments of ``jax.vjp``."""
     imported = _import_line(subject.rule.op)
     full = _arguments(subject, args)
-    codes = [_code(arg) for arg in full]
+    codes = [code_of(arg) for arg in full]
     if None in codes:
         return None
     lines, name = imported
@@ -135,7 +139,7 @@ def _import_line(op: Callable[..., Any]) -> tuple[list[str], str]:
     path, name = import_path(op), name_of(op)
     if path is None:
         alias = name if name.isidentifier() else "op"
-        return [f"# {alias} is {name}, as it was given to the check"], alias
+        return [f"# {alias}: the function that was checked"], alias
     lines = [f"from {path['module']} import {path['name']}"]
     if isinstance(op, functools.partial):
         settings = ", ".join(f"{key}={value!r}" for key, value in path["settings"].items())
@@ -147,27 +151,29 @@ def _arguments(subject: Subject, args: list[Any]) -> Any:
     """The arguments as the operation receives them, with arrays of numpy."""
     args_tree = subject.layout.arguments(args)
     return jax.tree.map(
-        lambda leaf: np.asarray(leaf)
-        if is_array(leaf) and not jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-        else leaf,
+        lambda leaf: (
+            np.asarray(leaf)
+            if is_array(leaf) and not jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+            else leaf
+        ),
         args_tree,
     )
 
 
-def _code(tree: Any) -> str | None:
+def code_of(tree: Any) -> str | None:
     """An expression for a pytree of arrays and literals; None for anything else."""
     if isinstance(tree, dict):
-        items = [(repr(key), _code(value)) for key, value in tree.items()]
+        items = [(repr(key), code_of(value)) for key, value in tree.items()]
         return None if None in [c for _, c in items] else _braced(items)
     if type(tree) in (list, tuple):
-        codes = [_code(value) for value in tree]
+        codes = [code_of(value) for value in tree]
         if None in codes:
             return None
         inside = ", ".join(map(str, codes))
         return f"[{inside}]" if isinstance(tree, list) else f"({inside}{',' * (len(codes) == 1)})"
     if is_array(tree):
-        if jax.dtypes.issubdtype(tree.dtype, jax.dtypes.prng_key):
-            return f"jax.random.wrap_key_data({_code(arrays_of(tree)[0])})"
+        if jnp.issubdtype(tree.dtype, jax.dtypes.prng_key):
+            return f"jax.random.wrap_key_data({code_of(arrays_of(tree)[0])})"
         dtype = "" if tree.dtype in (np.float64, np.complex128) else f", np.{tree.dtype}"
         return f"np.array({np.asarray(tree).tolist()!r}{dtype})"
     return repr(tree) if isinstance(tree, _LITERALS) else None

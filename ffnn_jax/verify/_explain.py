@@ -24,26 +24,38 @@ def explain(checks: Sequence[Check]) -> list[str]:
     return shown + ([f"and {len(lines) - _SHOWN} more arrays"] if len(lines) > _SHOWN else [])
 
 
+def looks_deliberate(checks: Sequence[Check]) -> bool:
+    """Whether the cotangents are those of a scaled, reversed or straight-through gradient."""
+    failed = {check.name: check.parts for check in checks if not check.passed}
+    if "value" in failed or "cotangents" not in failed or "differences" not in failed:
+        return False
+    return any(
+        not part.expected.any() or _close(part.got, -part.expected)
+        for part in failed["differences"]
+    )
+
+
 def _line(part: Part) -> str:
     index = _worst_index(part)
     got, expected = part.got[index], part.expected[index]
+    got_text, expected_text = _distinct(got, expected)
     ratio = f", ratio {_text(got / expected)}" if expected and got and np.isfinite(got) else ""
     at = str(list(map(int, index))) if index else ""
     wrong, size = int(part.wrong.sum()), part.got.size
     count = f" ({wrong} of {size} entries differ)" if size > 1 else ""
     pattern = next(patterns(part), "")
     seen = f"; {pattern}" if pattern else ""
-    return f"{part.name}{at} is {_text(got)}, expected {_text(expected)}{ratio}{count}{seen}"
+    return f"{part.name}{at} is {got_text}, expected {expected_text}{ratio}{count}{seen}"
 
 
 def patterns(part: Part) -> Iterator[str]:
     """What the wrong array looks like, the most specific description first."""
     got, expected = part.got, part.expected
     finite = np.isfinite(got) & np.isfinite(expected)
-    if not finite.any() or got.size < 2:
-        return
     if np.isnan(got).all():
         yield "NaN everywhere"
+    if not finite.any() or got.size < 2:
+        return
     if not got.any() and expected.any():
         yield "zero everywhere"
     if finite.all() and _close(got, -expected):
@@ -52,8 +64,9 @@ def patterns(part: Part) -> Iterator[str]:
         yield f"the ratio is {_text(ratio)} everywhere{_meaning(ratio, got.shape)}"
     if got.ndim == 2 and got.shape[0] == got.shape[1] and _close(got, expected.T):
         yield "the matrix is transposed"
-    if finite.all() and _close(got - expected, np.full_like(got, (got - expected).flat[0])):
-        yield f"a constant {_text((got - expected).flat[0])} is added everywhere"
+    added = got - expected if finite.all() and expected.any() else np.zeros(1)
+    if added.all() and _close(added, np.full_like(added, added.flat[0])):
+        yield f"a constant {_text(added.flat[0])} is added everywhere"
     if (axis := _single_slice(part.wrong)) is not None:
         yield f"only index {axis[1]} of axis {axis[0]} differs"
 
@@ -68,7 +81,8 @@ def _constant_ratio(got: np.ndarray, expected: np.ndarray) -> float | None:
         return None
     ratios = got[nonzero] / expected[nonzero]
     ratio = np.median(ratios.real)
-    return float(ratio) if ratio and np.all(np.abs(ratios - ratio) <= _SAME * abs(ratio)) else None
+    constant = ratio and np.all(np.abs(ratios - ratio) <= _SAME * abs(ratio))
+    return float(ratio) if constant and f"{ratio:.6g}" != "1" else None
 
 
 def _meaning(ratio: float, shape: tuple[int, ...]) -> str:
@@ -99,6 +113,11 @@ def _worst_index(part: Part) -> tuple[Any, ...]:
     return np.unravel_index(int(np.argmax(error)), error.shape)
 
 
+def _distinct(got: Any, expected: Any) -> tuple[str, str]:
+    """Both numbers, with enough digits to tell one from the other."""
+    short = _text(got), _text(expected)
+    return short if short[0] != short[1] else (f"{got + 0:.17g}", f"{expected + 0:.17g}")
+
+
 def _text(value: Any) -> str:
-    """Enough digits to tell it from what was expected."""
     return f"{value + 0:.6g}"

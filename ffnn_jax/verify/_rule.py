@@ -136,7 +136,8 @@ class Rule(Traits):
             raise ValueError("dtypes must name at least one dtype")
         if not self.arguments and self.draw is None:
             raise ValueError("a rule needs the shape of at least one argument, or draw=")
-        if self.batch is not None and self.batch not in {a.axes[0] for a in self.words if a.axes}:
+        leading = {word.axes[0] for word in self.words if word.axes}
+        if self.batch is not None and self.draw is None and self.batch not in leading:
             raise ValueError(f"no argument begins with the batch axis {self.batch!r}")
 
     @property
@@ -158,9 +159,7 @@ class Rule(Traits):
     def draw_args(self, generator: np.random.Generator, sizes: Sizes, scales: Any = ()) -> Any:
         """All arguments, drawn at random; ``scales`` has one scale for each described argument."""
         if self.draw is not None:
-            takes_sizes = len(inspect.signature(self.draw).parameters) > 1
-            drawn = self.draw(generator, sizes) if takes_sizes else self.draw(generator)
-            return tuple(drawn)
+            return _drawn(self.draw, generator, sizes)
         remaining = list(scales) or [1.0] * len(self.words)
 
         def value(leaf: Any) -> Any:
@@ -169,6 +168,19 @@ class Rule(Traits):
             return leaf
 
         return jax.tree.map(value, self.arguments)
+
+
+def _drawn(draw: Function, generator: np.random.Generator, sizes: Sizes) -> tuple[Any, ...]:
+    """The arguments from a user's function, which may or may not take the sizes."""
+    takes_sizes = len(inspect.signature(draw).parameters) > 1
+    try:
+        drawn = draw(generator, sizes) if takes_sizes else draw(generator)
+    except Exception as error:
+        raise ValueError(f"draw= raised {type(error).__name__}: {error}") from error
+    if not isinstance(drawn, (tuple, list)):
+        kind = type(drawn).__name__
+        raise ValueError(f"draw= must return a tuple with all arguments, got a {kind}")
+    return tuple(drawn)
 
 
 def name_of(function: Any) -> str:

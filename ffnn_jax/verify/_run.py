@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import inspect
+import textwrap
 import time
 import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -11,13 +12,20 @@ from typing import Any
 import jax
 import numpy as np
 
-from ffnn_jax.verify import _differences, _dtypes, _forward, _magnitudes, _sharded, _transforms
-from ffnn_jax.verify import _values
-from ffnn_jax.verify._arguments import Sizes
+from ffnn_jax.verify import (
+    _differences,
+    _dtypes,
+    _forward,
+    _magnitudes,
+    _sharded,
+    _transforms,
+    _values,
+)
+from ffnn_jax.verify._arguments import Argument, Sizes
 from ffnn_jax.verify._compare import share_finite
 from ffnn_jax.verify._conventions import undeclared_conventions
-from ffnn_jax.verify._example import failing_program
-from ffnn_jax.verify._explain import explain
+from ffnn_jax.verify._example import code_of, failing_program
+from ffnn_jax.verify._explain import explain, looks_deliberate
 from ffnn_jax.verify._result import CHECKS, Check, VerificationResult, worst_of
 from ffnn_jax.verify._rule import DTYPES, Function, Kink, Rule, _require_choice, name_of
 from ffnn_jax.verify._stated import calls_backward_of
@@ -37,14 +45,25 @@ _CHECKS_AT_FIRST_SIZES = {
     "magnitudes": _magnitudes.check_magnitudes,
     "empty batch": _values.check_empty_batch,
     "jit": _transforms.check_jit,
+    "partial": _transforms.check_partial,
     "vmap": _transforms.check_vmap,
     "scan": _transforms.check_scan,
     "remat": _transforms.check_remat,
     "jvp": _forward.check_jvp,
     "grad of grad": _transforms.check_second_order,
 }
+_SCALED = ("jvp", "grad of grad")
 _FIRST_SETTING_ONLY = {"jit", *_dtypes.DTYPES}
+_NOT_APPLICABLE = {
+    "linearity": "the stated backward is not linear",
+    "zero": "the stated backward does not map 0 to 0",
+    "partial": "one argument, one output",
+    "magnitudes": "the reference is not finite at other magnitudes",
+    "empty batch": "no reference",
+}
 _BASIC = ("value", "cotangents", "differences")
+_FAR = ("jvp", "grad of grad", *_dtypes.DTYPES)  # these go to other magnitudes with "magnitudes"
+_TIME_LIMIT = "the time limit was reached"
 _SIZES = 4
 _DOMAIN_DRAWS = 20
 
@@ -88,7 +107,8 @@ def check_vjp(
         skip: names of checks not to run, each with the reason.
         sizes: sets of sizes for the names, smallest first, instead of sampled ones.
         seed: seed of all sizes and values.
-        only: names of the checks to run, from ``CHECKS``.
+        only: names of the checks to run, from ``CHECKS``; without "magnitudes", the others stay at
+            ordinary arguments, too.
         timeout: seconds after which no further check is started.
 
     Returns:
@@ -107,7 +127,11 @@ def check_vjp(
         order=order, dtypes=tuple(dtypes), rtol=rtol, skip=skip or {}, sizes=sizes,
     )  # fmt: skip
     result = check_rules(rule.title, [(rule, rule.sample_sizes(seed, _SIZES))], seed, only, timeout)
-    return dataclasses.replace(result, again=_again(op, rule, seed, result.failures))
+    failed = set(result.failures)
+    if "magnitudes" in only and failed & set(_FAR):  # they may have failed at other magnitudes
+        failed.add("magnitudes")
+    chosen = [name for name in CHECKS if name in failed]
+    return dataclasses.replace(result, again=_again(op, rule, seed, chosen))
 
 
 def assert_vjp(
@@ -157,9 +181,11 @@ def check_rules(
     for i, (setting, its_sizes) in enumerate(rules):
         chosen = set(asked) if i == 0 else set(asked) - _FIRST_SETTING_ONLY
         run.all(_subject(setting, tuple(its_sizes[0].items())), its_sizes, seed, chosen)
-    rows = [*run.rows, *(row for row in sharded.results() if row.name in only)]
+    remaining = {} if run.deadline is None else {"seconds": max(run.deadline - time.monotonic(), 1)}
+    rows = [*run.rows, *(row for row in sharded.results(**remaining) if row.name in only)]
     by_name = {name: [row for row in rows if row.name == name] for name in CHECKS}
     checks = tuple(worst_of(rows) for rows in by_name.values() if rows)
+    not_asked = {name: _NOT_APPLICABLE.get(name, "does not apply") for name in asked} | not_asked
     not_asked |= run.not_asked
     right = all(row.passed for row in checks if row.name in _BASIC)
     return VerificationResult(
@@ -167,10 +193,11 @@ def check_rules(
         checks,
         {name: not_asked[name] for name in CHECKS if name in not_asked and not by_name[name]},
         conventions=tuple(_conventions(subject, sizes[0], seed)) if explained and right else (),
-        remarks=tuple(_remarks(subject)) if explained else (),
+        remarks=tuple(_remarks(subject, checks)) if explained else (),
         details=tuple(explain(checks)),
         failing_input=_failing_program(subject, checks) if explained else "",
         stated=rule.backward is not None,
+        timed_out=run.timed_out,
     )
 
 
@@ -180,18 +207,19 @@ class _Run:
     def __init__(self, deadline: float | None) -> None:
         self.rows: list[Check] = []
         self.not_asked: dict[str, str] = {}
-        self._deadline = deadline
+        self.timed_out = False
+        self.deadline = deadline
         self._raised: dict[str, str] = {}
 
     def all(
         self, subject: Subject, sizes: Sequence[Sizes], seed: int, chosen: Collection[str]
     ) -> None:
         """Runs the chosen checks of one setting."""
-        for name, check in _tasks(subject, sizes, seed):
+        for name, check in _tasks(subject, sizes, seed, "magnitudes" in chosen):
             if name not in chosen:
                 continue
-            if self._deadline is not None and time.monotonic() > self._deadline:
-                self.not_asked[name] = "the time limit was reached"
+            if self.deadline is not None and time.monotonic() > self.deadline:
+                self.not_asked[name], self.timed_out = _TIME_LIMIT, True
                 continue
             row = self._one(subject, name, check)
             if row is not None:
@@ -201,7 +229,7 @@ class _Run:
         try:
             with jax.enable_x64(subject.wide), jax.default_device(jax.devices("cpu")[0]):
                 return check()
-        except _dtypes.UnsupportedDtype as error:
+        except _dtypes.UnsupportedDtypeError as error:
             self.not_asked[name] = f"not supported: {error}"
             return None
         except Exception as error:
@@ -218,7 +246,7 @@ def _subject(rule: Rule, sizes: tuple[tuple[str, int], ...]) -> Subject:
 
 
 def _tasks(
-    subject: Subject, sizes: Sequence[Sizes], seed: int
+    subject: Subject, sizes: Sequence[Sizes], seed: int, scaled: bool
 ) -> Iterator[tuple[str, Callable[[], Check | None]]]:
     """The checks of one setting, as functions without arguments."""
     independent = 2 if subject.reference is not None else len(sizes)
@@ -227,12 +255,13 @@ def _tasks(
             yield name, functools.partial(check, subject, selected, seed)
     yield "kinks", functools.partial(_values.check_kinks, subject)
     for name, check in _CHECKS_AT_FIRST_SIZES.items():
-        yield name, functools.partial(check, subject, sizes[0], seed)
+        options = {"scaled": scaled} if name in _SCALED else {}
+        yield name, functools.partial(check, subject, sizes[0], seed, **options)
     for dtype in _dtypes.DTYPES:
         both = (sizes[0], sizes[-1])[: 1 if dtype == "float16" else len(sizes)]
         for i, selected in enumerate(both):
             run = _dtypes.check_dtype
-            yield dtype, functools.partial(run, subject, dtype, selected, seed, i == 0)
+            yield dtype, functools.partial(run, subject, dtype, selected, seed, scaled and i == 0)
 
 
 def _unusable(subject: Subject, sizes: Sizes, seed: int) -> Check | None:
@@ -289,7 +318,7 @@ def _output_shapes(who: str, subject: Subject, function: Function, args: Any) ->
         with jax.enable_x64(subject.wide):
             outputs = jax.eval_shape(function, *args)
     except Exception as error:
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        reason = f"{type(error).__name__}: {_shortened(str(error))}"
         passed = ", ".join(str(arg.shape) for arg in args)
         hint = _tracer_hint(error)
         message = f"check_vjp: the {who} cannot be called with shapes {passed} ({reason}){hint}"
@@ -298,10 +327,14 @@ def _output_shapes(who: str, subject: Subject, function: Function, args: Any) ->
     return str(shapes[0] if not jax.tree.leaves(outputs[1]) else tuple(shapes))
 
 
+def _shortened(text: str) -> str:
+    return textwrap.shorten(text, 200, placeholder=" ...")
+
+
 def _tracer_hint(error: Exception) -> str:
     """What the error that everybody meets means."""
     text = f"{type(error).__name__} {error}"
-    if "Tracer" in text and ("nondiff_arg" in text or "hash" in text or "Unexpected" in text):
+    if "Tracer" in text and "nondiff_arg" in text:
         return (
             "; an array must not be in nondiff_argnums: pass it as an ordinary argument, and "
             "return None as its cotangent"
@@ -345,12 +378,14 @@ def _not_asked(subject: Subject, sizes: Sizes, only: Sequence[str]) -> dict[str,
     return reasons | dict(rule.skip)
 
 
-def _remarks(subject: Subject) -> Iterator[str]:
+def _remarks(subject: Subject, checks: Sequence[Check]) -> Iterator[str]:
     """What makes a comparison say less than it seems to."""
     rule = subject.rule
     args = subject.draw(np.random.default_rng(0), rule.sample_sizes(0, 1)[0])
     if rule.reference is rule.op and rule.backward is None:
         yield "the reference is the operation itself, so only differences are independent"
+    if rule.backward is None and looks_deliberate(checks):
+        yield "if the backward is not meant to be the derivative, state the intended one: backward="
     try:
         with jax.enable_x64(subject.wide):
             jaxpr = str(jax.make_jaxpr(subject.op)(*args))
@@ -371,8 +406,11 @@ def _conventions(subject: Subject, sizes: Sizes, seed: int) -> list[str]:
 def _failing_program(subject: Subject, checks: Sequence[Check]) -> str:
     if all(check.passed for check in checks):
         return ""
-    with jax.enable_x64(subject.wide):
-        return failing_program(subject, checks)
+    try:
+        with jax.enable_x64(subject.wide):
+            return failing_program(subject, checks)
+    except Exception:  # the failure itself has been reported
+        return ""
 
 
 def _raiser(error: Exception) -> str:
@@ -387,17 +425,18 @@ def _raiser(error: Exception) -> str:
 _LIBRARIES = ("/jax/", "/jaxlib/", "/ffnn_jax/verify/", "/numpy/", "<frozen")
 
 
-def _again(op: Any, rule: Rule, seed: int, failures: Sequence[str]) -> str:
-    """The call that reruns what failed."""
+def _again(op: Any, rule: Rule, seed: int, chosen: Sequence[str]) -> str:
+    """The call that runs the chosen checks again."""
     if isinstance(op, Rule):
-        return f"check_vjp({rule.title}, seed={seed}, only={list(failures)})"
+        return f"check_vjp({rule.title}, seed={seed}, only={list(chosen)})"
     settings = {
         "batch": rule.batch, "kinks": rule.kinks, "order": rule.order, "dtypes": rule.dtypes,
-        "rtol": rule.rtol, "sizes": rule.sizes, "seed": seed, "only": list(failures),
+        "rtol": rule.rtol, "sizes": rule.sizes, "seed": seed, "only": list(chosen),
     }  # fmt: skip
     defaults = inspect.signature(check_vjp).parameters
     changed = [f"{k}={v!r}" for k, v in settings.items() if v != defaults[k].default]
     plain = getattr(op, "fun", None) is rule.reference  # the function under a custom_vjp
     other = f"{name_of(op)}.fun" if plain else name_of(rule.reference)
-    described = [repr(str(a)) if hasattr(a, "axes") else repr(a) for a in rule.arguments]
+    texts = jax.tree.map(lambda a: str(a) if isinstance(a, Argument) else a, rule.arguments)
+    described = [code_of(text) or repr(text) for text in texts]
     return f"check_vjp({', '.join([name_of(op), other, *described, *changed])})"

@@ -4,6 +4,7 @@ The subprocess imports operation and reference by name; functions it cannot impo
 writes its result to a file, since what it imports may print, and ends when this process does.
 """
 
+import contextlib
 import functools
 import importlib
 import json
@@ -94,39 +95,44 @@ class ShardedChecks:
                 _IN_SUBPROCESS: "1",
             }
             command = [sys.executable, "-m", "ffnn_jax.verify._sharded", json.dumps(request)]
-            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL}
             self._process = subprocess.Popen(
-                [*command, str(self._file)],
-                env=environment, stderr=subprocess.PIPE, text=True, **pipes,
+                [*command, str(self._file)], env=environment, text=True,
+                stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
             )  # fmt: skip
 
-    def results(self) -> list[Check]:
-        """Waits for the subprocess and returns its checks."""
+    def results(self, seconds: float = _LIMIT_SECONDS) -> list[Check]:
+        """Waits for the subprocess, at most so long, and returns its checks."""
         if self._process is None:
             return []
         try:
             with self._folder:
-                _, errors = _wait(self._process)
+                errors = _wait(self._process, seconds)
                 if self._process.returncode:
                     reason = (errors.strip().splitlines() or ["it ended early"])[-1]
                     note = f"the subprocess with {_DEVICES} devices failed: {reason}"
                     return [Check(name, False, float("inf"), note=note) for name in NAMES]
                 return [Check(**row) for row in json.loads(self._file.read_text())]
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            note = f"did not finish in {_LIMIT_SECONDS:.0f} s"
+            note = f"did not finish in {seconds:.0f} s"
             return [Check(name, False, float("inf"), note=note) for name in NAMES]
 
 
-def _wait(process: subprocess.Popen[str]) -> tuple[str, str]:
-    """Reads what the process prints; its input stays open, as a sign that this process lives."""
+def _wait(process: subprocess.Popen[str], seconds: float) -> str:
+    """What the process printed as errors; its input stays open, a sign that this process lives."""
     assert process.stderr is not None
     errors: list[str] = []
-    reader = threading.Thread(target=lambda: errors.append(process.stderr.read()), daemon=True)  # type: ignore[union-attr]
-    reader.start()
-    process.wait(_LIMIT_SECONDS)
-    reader.join()
-    return "", "".join(errors)
+    with process.stdin or contextlib.nullcontext(), process.stderr as pipe:
+        reader = threading.Thread(target=lambda: errors.append(pipe.read()), daemon=True)
+        reader.start()
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise
+        finally:
+            reader.join()
+    return "".join(errors)
 
 
 def end_with_parent() -> None:

@@ -34,13 +34,12 @@ def stated_function(value: Function, backward: Function, layout: Layout) -> Func
 
 def calls_backward_of(backward: Function, op: Any, args: Any, dz: Any) -> bool:
     """Whether a stated backward is, or calls, the backward of the operation itself."""
-    own = getattr(getattr(op, "bwd", None), "__code__", None)
-    if own is None:
-        return False
+    codes = (getattr(getattr(op, name, None), "__code__", None) for name in ("bwd", "jvp"))
+    own = set(codes) - {None}
     called = []
 
     def profile(frame: FrameType, event: str, argument: Any) -> None:
-        called.append(frame.f_code is own)
+        called.append(frame.f_code in own)
 
     before = sys.getprofile()
     sys.setprofile(profile)

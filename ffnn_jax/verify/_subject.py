@@ -124,14 +124,16 @@ class Subject:
         words = [leaf if isinstance(leaf, Argument) else None for leaf in leaves]
         return words or [None] * len(self.names)
 
-    def draw(self, generator: np.random.Generator, sizes: Sizes, scales: Any = ()) -> list[Any]:
-        """Random arrays; those given as they are change slightly in every other draw."""
+    def draw(
+        self, generator: np.random.Generator, sizes: Sizes, scales: Any = (), around: bool = False
+    ) -> list[Any]:
+        """Random arrays; those given as they are, or numbers around them."""
+        moved = around and self.rule.draw is None
         arrays = arrays_of(self.rule.draw_args(generator, sizes, scales))
         if len(arrays) != len(self.names):
             raise ValueError("draw= must return the same structure in every draw")
-        concrete = self.rule.draw is None and generator.random() < 0.5
         return [
-            self._rounded(_around(generator, array) if concrete and word is None else array)
+            self._rounded(_around(generator, array) if moved and word is None else array)
             for array, word in zip(arrays, self.words, strict=True)
         ]
 

@@ -29,6 +29,7 @@ from ffnn_jax.verify._values import UNUSABLE, dot
 _BATCH_SIZE = 2
 _ALL_CHOICES_UP_TO = 3
 _CHOICES = 9
+_PARTIALS = 8
 _SECOND_ORDER = 10.0  # times the tolerance of a first derivative
 _ROUNDINGS = 256 * float(np.finfo(np.float64).eps)
 _CONDITIONING = 1000.0
@@ -36,17 +37,73 @@ _NUDGE = 4 * float(np.finfo(np.float64).eps)
 
 
 def check_jit(subject: Subject, sizes: Sizes, seed: int) -> Check:
-    """Uncompiled, operation by operation, the rule gives the same results as compiled."""
+    """Uncompiled, operation by operation, the rule gives the same results as compiled.
+
+    Between forward and backward pass the operation is called once more, as code that keeps its
+    residuals outside of the rule would notice.
+    """
     generator = np.random.default_rng(seed)
     drawn = subject.draw(generator, sizes)
     args = [jnp.asarray(arg) for arg in drawn]
     dz = jax.tree.map(jnp.asarray, subject.draw_cotangent(generator, drawn))
-    eager = value_and_cotangents(subject.op, subject.reals, args, dz)
+    others = [jnp.asarray(arg) for arg in subject.draw(generator, sizes)]
+
+    z, pull = _vjp(subject, args)
+    _vjp(subject, others)
+    eager = z, pull(jax.tree.map(lambda d, leaf: jnp.asarray(d, leaf.dtype), dz, z))
     plain = subject.op(*args), eager[1]  # the value of an operation that is not differentiated
     compiled = subject.pull(args, dz)
     return worst_of(
         _compare_pulls(subject, "jit", result, compiled, args) for result in (eager, plain)
     )
+
+
+def _vjp(subject: Subject, args: Any) -> tuple[Any, Any]:
+    """``jax.vjp`` in the real arguments."""
+
+    def of_reals(*chosen: Any) -> Any:
+        return subject.op(*with_reals(args, subject.reals, chosen))
+
+    return jax.vjp(of_reals, *(args[i] for i in subject.reals))
+
+
+def check_partial(subject: Subject, sizes: Sizes, seed: int) -> Check | None:
+    """One argument's cotangent alone, or those of one output alone, are those found together.
+
+    Detects rules that treat a missing tangent or cotangent (a symbolic zero) as a missing term.
+    """
+    generator = np.random.default_rng(seed)
+    args = subject.draw(generator, sizes)
+    dz = subject.draw_cotangent(generator, args)
+    leaves, tree = jax.tree.flatten(dz)
+    if len(subject.reals) == len(leaves) == 1:
+        return None
+    inputs = subject.reals[:_PARTIALS]
+    outputs = range(len(leaves) if len(leaves) > 1 else 0)[:_PARTIALS]
+
+    @jax.jit
+    def alone(args: Any, dz: Any) -> Any:
+        by_input = [value_and_cotangents(subject.op, (i,), args, dz)[1][0] for i in inputs]
+        return by_input, [_from_output(subject, j, args, jax.tree.leaves(dz)[j]) for j in outputs]
+
+    by_input, by_output = alone(args, dz)
+    together = dict(zip(subject.reals, subject.pull(args, dz)[1], strict=True))
+    expected = [together[i] for i in inputs]
+    names = [f"d{subject.names[i]} alone" for i in inputs]
+    for j in outputs:
+        only = [leaf * (i == j) for i, leaf in enumerate(leaves)]
+        expected += subject.pull(args, tree.unflatten(only))[1]
+        names += [f"{name} from output {j} alone" for name in subject.cotangent_names]
+    actual = [*by_input, *(cotangent for cotangents in by_output for cotangent in cotangents)]
+    allowed, slack = allowed_error(subject, args), _ROUNDINGS * largest((expected, dz))
+    return compare("partial", names, actual, expected, allowed, slack=slack)
+
+
+def _from_output(subject: Subject, index: int, args: Any, dz: Any) -> Any:
+    def one_output(*arrays: Any) -> Any:
+        return jax.tree.leaves(subject.op(*arrays))[index]
+
+    return value_and_cotangents(one_output, subject.reals, args, dz)[1]
 
 
 def check_vmap(subject: Subject, sizes: Sizes, seed: int) -> Check:
@@ -119,7 +176,9 @@ def check_remat(subject: Subject, sizes: Sizes, seed: int) -> Check:
     return _compare_pulls(subject, "remat", remat(args, dz), subject.pull(args, dz), args)
 
 
-def check_second_order(subject: Subject, sizes: Sizes, seed: int) -> Check | None:
+def check_second_order(
+    subject: Subject, sizes: Sizes, seed: int, scaled: bool = True
+) -> Check | None:
     """The gradient of a gradient, which differentiates the backward, equals the reference's.
 
     Detects residuals detached from the arguments that they depend on, also at many magnitudes.
@@ -132,7 +191,7 @@ def check_second_order(subject: Subject, sizes: Sizes, seed: int) -> Check | Non
     if subject.reference is None:
         return _second_differences(subject, ordinary, generator)
     rows, base = [], None
-    for name, args in [("", ordinary), *subject.scaled_draws(sizes, seed)]:
+    for name, args in [("", ordinary), *(subject.scaled_draws(sizes, seed) if scaled else ())]:
         dz = subject.draw_cotangent(generator, args)
         row, base = _second_order(subject, args, dz, generator, name and f" at {name}", base)
         rows += [row] if row else []
@@ -169,9 +228,7 @@ def _second_order(
     return dataclasses.replace(row, example=(args, dz)), base or sizes
 
 
-def _reference_is_wrong(
-    subject: Subject, args: Any, dz: Any, direction: Any, row: Check
-) -> bool:
+def _reference_is_wrong(subject: Subject, args: Any, dz: Any, direction: Any, row: Check) -> bool:
     """Whether differences of the reference's slope side with the rule in every argument."""
     places = {f"d(d{subject.names[i]})": i for i in subject.reals}
 

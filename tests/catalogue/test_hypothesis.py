@@ -11,6 +11,7 @@ from ffnn_jax.catalogue import OP_SPECS
 from ffnn_jax.verify import Argument
 from ffnn_jax.verify._arguments import size_of
 from ffnn_jax.verify._compare import allowed_error, compare
+from ffnn_jax.verify._subject import Subject
 
 SETTINGS = settings(
     deadline=None,
@@ -25,24 +26,24 @@ ABOVE_ZERO = st.floats(0.5, 5)
 def draws(draw, spec):
     """A case, valid sizes, arguments without ties or zeros, and a cotangent."""
     case = draw(st.integers(0, len(spec.cases) - 1))
-    subject = spec.subjects()[case][0]
+    rule = spec.rules()[case][0]
     sizes = {axis: draw(st.integers(1, 4)) for axis in spec.cases[0].sizes[0]}
-    args = [draw(value(argument, sizes)) for argument in subject.arguments]
+    args = [draw(value(argument, sizes)) for argument in rule.words]
     try:
-        output = jax.eval_shape(subject.op, *args)
+        output = jax.eval_shape(rule.op, *args)
     except ValueError:
         assume(False)
         raise
     leaves, structure = jax.tree.flatten(output)
     cotangents = [draw(hnp.arrays(float, leaf.shape, elements=st.floats(-3, 3))) for leaf in leaves]
-    return subject, args, jax.tree.unflatten(structure, cotangents)
+    return Subject.of(rule, sizes), args, jax.tree.unflatten(structure, cotangents)
 
 
 def value(argument: Argument, sizes):
     if not argument.is_real:
         below = size_of(str(argument.below), sizes)
         return hnp.arrays(np.int32, argument.shape(sizes), elements=st.integers(0, below - 1))
-    elements = ABOVE_ZERO if argument.positive else AWAY_FROM_ZERO
+    elements = ABOVE_ZERO if argument.domain == ">0" else AWAY_FROM_ZERO
     return hnp.arrays(np.float64, argument.shape(sizes), elements=elements, unique=True)
 
 
@@ -62,7 +63,9 @@ def test_value_and_cotangents_equal_the_references(spec):
     def check(drawn):
         subject, args, dz = drawn
         ours, theirs = subject.pull(args, dz), subject.reference_pull(args, dz)
-        result = compare("hypothesis", ("z", "cotangents"), ours, theirs, allowed_error(args))
+        result = compare(
+            "hypothesis", ("z", "cotangents"), ours, theirs, allowed_error(subject, args)
+        )
         assert result.passed, result.where
 
     with jax.enable_x64(True):

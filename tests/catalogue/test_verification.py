@@ -22,6 +22,7 @@ from ffnn_jax.catalogue import (
 )
 from ffnn_jax.verify import CHECKS
 from ffnn_jax.verify._compare import allowed_error, compare
+from ffnn_jax.verify._subject import Subject
 
 each_spec = pytest.mark.parametrize("spec", OP_SPECS, ids=lambda spec: spec.name)
 FAULTS = [(spec, fault) for spec in OP_SPECS for fault in spec.all_faults]
@@ -36,6 +37,14 @@ def generic(spec):
 def fault_id(spec_and_fault):
     spec, fault = spec_and_fault
     return f"{spec.name}: {fault.name}"
+
+
+def has_parts(spec):
+    """Whether there is more than one cotangent, of arguments or outputs."""
+    rule, sizes = spec.rules()[0]
+    subject = Subject.of(rule, sizes[0])
+    args = subject.draw(np.random.default_rng(0), sizes[0])
+    return len(subject.reals) + len(jax.tree.leaves(jax.eval_shape(subject.op, *args))) > 2
 
 
 def test_every_custom_vjp_of_the_package_is_in_the_catalogue():
@@ -75,9 +84,10 @@ def test_every_check_passes(spec):
     assert result.passed, str(result)
     optional = {"adjoint": spec.linear, "exact": spec.exact, "kinks": spec.kinks}
     optional |= {"sharded": spec.batch, "shard_map": spec.batch and spec.reduces != "mixed"}
-    optional["empty batch"] = spec.empty_batch
+    optional |= {"empty batch": spec.empty_batch, "jvp": False, "partial": has_parts(spec)}
     expected = [check for check in CHECKS if optional.get(check, True)]
     assert [row.name for row in result.checks] == expected
+    assert set(result.not_asked) == set(CHECKS) - set(expected)
 
 
 @each_spec
@@ -139,7 +149,8 @@ def test_a_fault_that_no_check_catches_is_reported():
 @each_spec
 def test_forward_over_reverse_equals_the_references(spec):
     """As in ``jax.hessian``: the jvp of the cotangents, away from kinks."""
-    subject, sizes = spec.subjects()[0]
+    rule, sizes = spec.rules()[0]
+    subject = Subject.of(rule, sizes[0])
     with jax.enable_x64(True):
         generator = np.random.default_rng(3)
         args = subject.draw(generator, sizes[0])
@@ -155,5 +166,5 @@ def test_forward_over_reverse_equals_the_references(spec):
 
         ours = change_of_cotangents(subject.pull)
         theirs = change_of_cotangents(subject.reference_pull)
-    names, allowed = subject.cotangent_names, 10 * allowed_error(args)
+    names, allowed = subject.cotangent_names, 10 * allowed_error(subject, args)
     assert compare("hessian", names, ours, theirs, allowed).passed

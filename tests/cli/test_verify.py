@@ -1,59 +1,114 @@
+import contextlib
+import dataclasses
 import json
 import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from PIL import Image
 from rich.console import Console
 
 from ffnn_jax.catalogue import OP_SPECS, Verification
 from ffnn_jax.cli import _verify_layers_run
-from ffnn_jax.verify import CHECKS, VerificationResult
-from tests.cli.conftest import code_of
+from ffnn_jax.cli._verify_child import events
+from ffnn_jax.verify import CHECKS, Check, VerificationResult, check_vjp
+from tests.cli.conftest import code_of, in_a_process
 
 MODULE = """
-import jax, jax.numpy as jnp
-from ffnn_jax.layers import dense_backward, dense_forward
+import jax
 
-def reference_dense(x, w, b):
-    return x @ w + b[None, :]
+print("{")  # no result may be lost in what a module prints
 
-def custom_vjp_of(forward, backward):
-    op = jax.custom_vjp(lambda *args: forward(*args)[0])
-    op.defvjp(forward, backward)
+def reference(x):
+    return 3 * x
+
+def custom_vjp_with(slope):
+    op = jax.custom_vjp(reference)
+    op.defvjp(lambda x: (3 * x, None), lambda _, dz: (slope * dz,))
     return op
 
-def halved(residuals, dz):
-    dx, dw, db = dense_backward(residuals, dz)
-    return dx, dw / 2, db
+right, wrong = custom_vjp_with(3), custom_vjp_with(2)
+number = 3
 
-correct_dense = custom_vjp_of(dense_forward, dense_backward)
-wrong_dense = custom_vjp_of(dense_forward, halved)
+def fails_to_draw(generator):
+    return {}["no such argument"]
 
-def reference_relu(x):
-    return jnp.maximum(x, 0)
-
-def slope_at_zero(slope):
-    def backward(x, dz):
-        return (jnp.where(x > 0, dz, jnp.where(x == 0, slope * dz, 0 * dz)),)
-    return custom_vjp_of(lambda x: (jnp.maximum(x, 0), x), backward)
-
-relu_0, relu_half = slope_at_zero(0.0), slope_at_zero(0.5)
-
-def scaled(x, by=1.0):
-    return by * x
+def shows_its_shape(x):
+    print(x.shape)
+    return x
 """
-DENSE = ["--reference", "mine:reference_dense", "--shapes", "NxD DxK K"]
-RELU = ["--reference", "mine:reference_relu", "--shapes", "4x7", "--kink", "x=0:0"]
+RULES = """
+import mine
+from ffnn_jax.verify import CHECKS, Rule
+
+few = dict.fromkeys(CHECKS[3:], "to be quick")
+right = Rule(mine.right, mine.reference, ("3x4",), skip=few, name="the :two:")
+table = {
+    "first": Rule(mine.wrong, mine.reference, ("3x4",), skip=few, name="wrong"),
+    "again": right,
+    "not a rule": 3,
+}
+"""
+HANGS = """
+import os
+from pathlib import Path
+
+import rules
+from ffnn_jax.verify import Rule
+
+def hangs(x):
+    Path("process").write_text(str(os.getpid()))
+    while True:
+        pass
+
+def crashes(x):
+    os._exit(5)
+
+every = [Rule(hangs, None, ("N",)), Rule(crashes, None, ("N",)), rules.right]
+"""
+WRONG = ["mine:wrong", "--shapes", "NxD"]
+OPTIONS = {
+    "reference": None, "shapes": "NxD", "batch": None, "thorough": False, "seed": 0,
+    "timeout": 600.0, "figure": None, "again": "the command", "first": 0,
+}  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    (tmp_path / "mine.py").write_text(MODULE)
-    (tmp_path / "broken.py").write_text("def op(:")
-    (tmp_path / "quits.py").write_text("raise SystemExit(7)")
+def write_modules(folder: Path) -> None:
+    (folder / "mine.py").write_text(MODULE)
+    (folder / "rules.py").write_text(RULES)
+    (folder / "hangs.py").write_text(HANGS)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A working folder with modules that can be imported, here and in other processes."""
+    write_modules(tmp_path)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    return tmp_path
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    yield tmp_path
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", None)).startswith(str(tmp_path)):
+            del sys.modules[name]
+
+
+@pytest.fixture(scope="module")
+def checked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
+    """A folder, and what the command printed on its rules: one is right, one is wrong."""
+    folder = tmp_path_factory.mktemp("rules")
+    write_modules(folder)
+    options = ["--json", "all.json", "--figure", "error.png"]
+    return folder, in_a_process(folder, "verify", "rules.py", *options)
+
+
+def result_of(op: str, **options: Any) -> dict[str, Any]:
+    """The last event of a child process, in this process."""
+    return list(events(OPTIONS | {"op": op} | options))[-1]
 
 
 def test_a_layer_of_the_package_passes_and_writes_json(folder: Path, capsys: pytest.CaptureFixture):
@@ -68,40 +123,101 @@ def test_a_layer_of_the_package_passes_and_writes_json(folder: Path, capsys: pyt
     assert "15 of 15 planted faults caught" in printed
 
 
-@pytest.mark.parametrize(
-    ("op", "options", "code"),
-    [
-        ("correct_dense", DENSE, 0),
-        ("wrong_dense", DENSE, 1),
-        ("relu_0", RELU, 0),
-        ("relu_half", RELU, 1),
-    ],
-)
-def test_a_users_correct_rule_passes_and_a_wrong_one_fails(op, options, code, capsys):
-    assert code_of("verify", f"mine:{op}", *options) == code
-    printed = capsys.readouterr().out
-    if op == "wrong_dense":
-        assert re.search(r"cotangents +FAILS .* d(w|arg1)\[\d+, \d+\] at N=3 D=4 K=5", printed)
-    if op == "relu_half":
-        assert re.search(r"kinks +FAILS .* d(x|arg0)\[\d, \d\] at x=0", printed)
-    again = re.findall(r"^again: (.*)$", printed, re.M)
-    assert again == ([] if code == 0 else [f"ffnn-jax verify mine:{op} {shell_quoted(options)}"])
+def test_every_rule_of_a_file_is_checked_in_order(checked):
+    folder, run = checked
+    assert run.returncode == 1
+    titles = re.findall(r"^(.*): (?:all checks hold|fails cotangents)$", run.stdout, re.M)
+    assert titles == ["the :two:", "wrong"]
+    assert run.stdout.endswith("\n2 rules: 1 pass, 1 FAILS (wrong)\n")
+    layers = json.loads((folder / "all.json").read_text())["layers"]
+    assert {name: layer["passed"] for name, layer in layers.items()} == {
+        "the :two:": True, "wrong": False,
+    }  # fmt: skip
+    again = "again: ffnn-jax verify rules.py --json all.json --figure error.png"
+    assert again in run.stdout.splitlines()
 
 
-def shell_quoted(arguments: list[str]) -> str:
-    return " ".join(f"'{word}'" if " " in word else word for word in arguments)
+def test_what_a_module_prints_goes_to_standard_error(checked):
+    _, run = checked
+    assert run.stderr == "{\n"
 
 
-def test_static_arguments_reach_both_functions(capsys):
-    options = ["--reference", "mine:scaled", "--shapes", "3x2", "--static", "by=2.5"]
-    assert code_of("verify", "mine:scaled", *options) == 0
+def test_the_error_of_a_rule_that_fails_is_drawn(checked):
+    folder, run = checked
+    assert "figure of the error: error-2.png" in run.stdout.splitlines()
+    assert [path.name for path in folder.glob("*.png")] == ["error-2.png"]
+    with Image.open(folder / "error-2.png") as image:
+        assert image.format == "PNG"
 
 
-def test_json_on_standard_output_stands_alone(capsys: pytest.CaptureFixture):
-    assert code_of("verify", "mine:wrong_dense", *DENSE, "--json", "-") == 1
-    checks = json.loads(capsys.readouterr().out)["layers"]["mine:wrong_dense"]["checks"]
-    assert not checks["cotangents"]["passed"]
-    assert checks["value"]["passed"]
+def test_a_function_is_checked_against_its_reference(folder: Path, capsys):
+    options = ["--reference", "mine:reference", "--seed", "2", "--json", "-"]
+    assert code_of("verify", *WRONG, *options) == 1
+    output = capsys.readouterr()
+    result = json.loads(output.out)["layers"]["mine:wrong"]
+    assert not result["checks"]["cotangents"]["passed"]
+    assert result["checks"]["value"]["passed"]
+    again = "ffnn-jax verify mine:wrong --reference mine:reference --shapes NxD --seed 2 --json -"
+    assert f"again: {again}" in output.err.splitlines()
+
+
+def test_a_function_is_checked_without_a_reference(folder: Path):
+    result = result_of("mine:wrong")["result"]
+    assert "cotangents" in result["not_asked"]
+    assert not result["checks"]["differences"]["passed"]
+
+
+def test_the_json_is_that_of_the_checker(folder: Path):
+    event = result_of("mine:wrong", reference="mine:reference", batch="N", seed=1)
+    from mine import reference, wrong  # type: ignore[import-not-found]
+
+    result = check_vjp(wrong, reference, "NxD", batch="N", seed=1)
+    assert event["result"] == dataclasses.replace(result, again="the command").as_json()
+
+
+def test_thorough_asks_more_sizes(folder: Path, capsys: pytest.CaptureFixture):
+    shapes = []
+    for thorough in (False, True):
+        assert result_of("mine:shows_its_shape", thorough=thorough)["result"]["passed"]
+        shapes.append(set(re.findall(r"^\(\d+, \d+\)$", capsys.readouterr().out, re.M)))
+    assert shapes[0] < shapes[1]
+
+
+def test_a_rule_that_hangs_or_crashes_fails_and_the_next_is_checked(folder, capsys):
+    assert code_of("verify", "hangs.py", "--timeout", "6") == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "hangs: FAILS, its process ended early (not done in 6 s)"
+    assert lines[1] == "crashes: FAILS, its process ended early (exit code 5)"
+    assert lines[2] == "the :two:: all checks hold"
+    assert lines[-1] == "3 rules: 1 pass, 2 FAIL (hangs, crashes)"
+    assert not is_running(int((folder / "process").read_text()))
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
+def test_the_process_that_checks_ends_with_its_parent(folder: Path, number: int, code: int):
+    command = [sys.executable, "-m", "ffnn_jax", "verify", "hangs.py"]
+    parent = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    file = folder / "process"
+    wait_until(lambda: file.exists() and file.read_text() != "")
+    parent.send_signal(number)
+    _, errors = parent.communicate(timeout=20)
+    assert parent.returncode == code
+    assert errors == "{\n" + ("ffnn-jax: interrupted\n" if code == 130 else "")
+    wait_until(lambda: not is_running(int(file.read_text())))
+
+
+def wait_until(condition: Any, seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def is_running(process: int) -> bool:
+    with contextlib.suppress(OSError):
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2][0]
+        return state != "Z"
+    return False
 
 
 def test_faults_are_listed_without_checking(capsys: pytest.CaptureFixture):
@@ -115,45 +231,102 @@ def test_faults_are_listed_without_checking(capsys: pytest.CaptureFixture):
     ("arguments", "message"),
     [
         (["--layer", "desne"], "unknown layer 'desne'.*did you mean dense"),
-        (["mine:correct_dense", "--shapes", "3"], "verify mine:correct_dense needs --reference"),
-        (["--reference", "mine:reference_dense"], "--reference needs the function to check"),
-        (["mine:nothing", *DENSE], "module mine has no function 'nothing'"),
-        (
-            ["nowhere:op", *DENSE],
-            "nowhere:op cannot be imported: ModuleNotFoundError: No module named 'nowhere'",
-        ),
-        (["correct_dense", *DENSE], "a function must be given as MODULE:NAME, got 'correct_dense'"),
-        (["mine:correct_dense", *DENSE[:3], "3*4"], "an argument must look like .* got '3\\*4'"),
-        (["mine:correct_dense", *DENSE[:3], "3x4"], r"cannot be called with shapes \(3, 4\)"),
-        (["mine:relu_0", *RELU[:-1], "x=0"], "kink must be ARGUMENT=VALUE:SLOPE"),
-        (["mine:relu_0", *RELU[:-1], "y=0:0"], "kink: no argument 'y'"),
-        (["mine:scaled", *DENSE, "--static", "by"], "static must be NAME=VALUE"),
-        (["mine:scaled", *DENSE, "--static", "bye=2"], "static: no argument 'bye'"),
-        (["mine:scaled", *RELU[:4], "--batch", "N"], "no argument begins with the batch axis 'N'"),
-        (["broken:op", *DENSE], "broken:op cannot be imported: SyntaxError"),
-        (["quits:op", *DENSE], "quits:op cannot be imported: SystemExit: 7"),
-        (["mine:relu_0", *DENSE[:3], "4:int<0"], "the upper bound of integers must be at least 1"),
-        (
-            ["mine:relu_0", *RELU[:4], "--json", "no/where.json"],
-            "cannot be written: no folder",
-        ),
+        ([*WRONG, "--layer", "dense"], "a function or --layer, not both"),
+        (["mine:wrong"], "needs MODULE:OP and --shapes, .* got 'mine:wrong'"),
+        (["wrong", *WRONG[1:]], "needs MODULE:OP and --shapes, .* got 'wrong'"),
+        (["--reference", "mine:reference"], "--reference needs the function to check"),
+        (["--figure", "a.png"], "--figure needs the function to check"),
+        (["rule.py"], r"rule.py: no such file of rules; did you mean rules.py\?"),
+        (["rules.py", "--shapes", "N"], "--shapes belongs to MODULE:OP; a Rule in rules.py"),
+        (["rules.py", "--figure", "a.pdf"], "figure must end in .png, got 'a.pdf'"),
+        (["rules.py", "--timeout", "0"], "timeout must be above 0, got 0"),
+        (["rules.py", "--json", "no/where.json"], "cannot be written: no folder"),
+        (["rules.py", "--figure", "no/where.png"], "cannot be written: no folder"),
         (["--seed", "-1"], "seed must be from 0 to"),
-        (["mine:correct_dense", *DENSE, "--reduces", "max"], "reduces must be sum, mean or mixed"),
+        ([*WRONG, "--static", "by=2"], "Unrecognized options: --static"),
+        ([*WRONG, "--kink", "x=0:0"], "Unrecognized options: --kink"),
+        (["nowhere:op", *WRONG[1:]], "nowhere:op: ModuleNotFoundError: No module named 'nowhere'"),
     ],
 )
-def test_invalid_options_are_rejected_in_one_line(arguments, message, capsys):
+def test_invalid_options_are_rejected_in_one_line(arguments, message, folder, capsys):
     assert code_of("verify", *arguments) == 2
-    lines = capsys.readouterr().err.splitlines()
-    assert len(lines) == 1
-    assert re.search(message, lines[0])
+    output = capsys.readouterr()
+    assert len(output.err.splitlines()) == 1
+    assert re.search(message, output.err)
+    assert output.out == ""
 
 
-def test_the_table_of_all_layers_fits_80_columns(capsys: pytest.CaptureFixture):
-    results = [
+@pytest.mark.parametrize(
+    ("op", "options", "message"),
+    [
+        ("mine:wrng", {}, r"mine:wrng: module mine has no function 'wrng'; did you mean wrong\?"),
+        ("mine:number", {}, "mine:number: module mine has no function 'number'"),
+        ("mine:right", {"reference": "mine:plain"}, "module mine has no function 'plain'"),
+        ("mine:right", {"shapes": "3*4"}, "mine:right: an argument must have axes .* got '3\\*4'"),
+        ("mine:right", {"shapes": "3 4"}, r"cannot be called with shapes \(3,\), \(4,\)"),
+        ("mine:right", {"shapes": "4:int<0"}, "the upper bound of integers must be at least 1"),
+        ("mine:right", {"batch": "B"}, "no argument begins with the batch axis 'B'"),
+        ("broken:op", {}, r"broken:op: SyntaxError: .*\(broken.py, line 1\)"),
+        ("quits:op", {}, r"quits:op: SystemExit: 7 \(quits.py:2\)"),
+        ("bad_rule.py", {}, r"bad_rule.py: order must be 1 or 2, got 3 \(bad_rule.py:3\)"),
+        ("bad_draw.py", {}, "its name: KeyError: 'no such argument'"),
+        ("mine.py", {}, "mine.py: no Rule at its top level, in a variable, list, tuple or dict"),
+        ("jax.py", {}, "jax.py: rename the file, since jax is the name of another module"),
+    ],
+)
+def test_invalid_rules_are_rejected_in_one_line(op, options, message, folder: Path):
+    begin = "from mine import *\nfrom ffnn_jax.verify import *\n"
+    for name, text in {
+        "broken": "def op(:",
+        "quits": "\nraise SystemExit(7)",
+        "jax": "",
+        "bad_rule": begin + "a = Rule(right, None, ('N',), order=3)",
+        "bad_draw": begin + "a = Rule(right, draw=fails_to_draw, name='its name')",
+    }.items():
+        (folder / f"{name}.py").write_text(text)
+    error = result_of(op, **options)["error"]
+    assert "\n" not in error
+    assert re.search(message, error)
+
+
+def test_rules_are_found_once_and_named_apart(folder: Path):
+    (folder / "several.py").write_text(
+        "from ffnn_jax.verify import Rule\n"
+        "a = Rule(abs, None, ('N',))\nb = (a, Rule(abs, None, ('NxD',)))\nc = {'a': [a]}\n"
+    )
+    _, names, *_ = events(OPTIONS | {"op": "several.py", "first": 2})
+    assert names == {"names": ["abs", "abs (2)"]}
+
+
+def test_where_nothing_fails_there_is_no_figure(folder: Path, capsys):
+    (folder / "good.py").write_text("import rules\na = rules.right")
+    assert code_of("verify", "good.py", "--figure", "error.png") == 0
+    assert capsys.readouterr().err == "no figure: no array failed, so there is no error to draw\n"
+    assert not (folder / "error.png").exists()
+
+
+@pytest.fixture
+def empty_results() -> list[Verification]:
+    return [
         Verification(spec.name, VerificationResult(spec.name, ()), {}, 0, 200) for spec in OP_SPECS
     ]
-    _verify_layers_run._print_table(Console(width=80), results, 0)
+
+
+def test_the_table_of_all_layers_fits_80_columns(empty_results, capsys: pytest.CaptureFixture):
+    _verify_layers_run._print_table(Console(width=80), empty_results, 0)
     printed = capsys.readouterr().out
     assert printed.count(" 0/200") == len(OP_SPECS)
     assert all(f" {check} " in printed for check in CHECKS)
     assert max(map(len, printed.splitlines())) <= 80
+
+
+def test_a_layer_that_fails_shows_its_result_and_how_to_repeat_it(capsys: pytest.CaptureFixture):
+    result = VerificationResult("relu", (Check("zero", False, 0.5, where="dx[1]"),))
+    found = [Verification("relu", result, {"half": (), "sign": ("zero",)}, 0, 200)]
+    _verify_layers_run._print_table(Console(width=80), found, 3)
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.split() == ["zero", "FAILS", "5.0e-01"] for line in lines)
+    assert "relu: fails zero" in lines
+    assert "again: ffnn-jax verify --layer relu --seed 3" in lines
+    assert "relu: no check catches the fault 'half'" in lines
+    assert lines[-1] == "something FAILS; 1 of 2 planted faults caught"

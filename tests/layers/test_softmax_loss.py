@@ -12,7 +12,7 @@ from ffnn_jax.layers import (
     softmax_cross_entropy_forward,
     softmax_forward,
 )
-from ffnn_jax.verify import check_vjp
+from ffnn_jax.verify import Rule, check_vjp
 from tests.layers.checking import (
     assert_close,
     assert_same_bits,
@@ -167,10 +167,13 @@ def test_softmax_rejects_inputs_without_scores(x):
 
 def test_with_one_class_the_gradient_cancels_and_the_checker_allows_for_it():
     """The loss is 0: in float64 the reference implementation's gradient is only rounding error."""
-    reference, dtypes = SOFTMAX_CROSS_ENTROPY.reference, ["float32", "bfloat16", "float16"]
-    sizes = [{"N": n, "K": 1} for n in (5, 9)]
-    report = check_vjp(
-        softmax_cross_entropy, reference, "NxK", "N:int<K", batch="N", reduces="mean",
-        sizes=sizes, only=dtypes,
-    )  # fmt: skip
-    assert report.passed
+    rule = Rule(
+        softmax_cross_entropy,
+        SOFTMAX_CROSS_ENTROPY.reference,
+        ("NxK", "N:int<K"),
+        batch="N",
+        reduces="mean",
+        sizes=[{"N": n, "K": 1} for n in (5, 9)],
+    )
+    report = check_vjp(rule, only=["float32", "bfloat16", "float16"])
+    assert report.passed, str(report)

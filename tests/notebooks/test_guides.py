@@ -6,6 +6,7 @@ import io
 import json
 import re
 import shlex
+import sys
 import tomllib
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -17,6 +18,7 @@ from PIL import Image
 from experiments._chapters import chapters
 from ffnn_jax.cli import main
 from ffnn_jax.data import load
+from ffnn_jax.verify import CHECKS, Argument, check_vjp
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "notebooks" / "guides"
@@ -27,6 +29,11 @@ LINKS = [(name, "".join(link)) for name, text in GUIDES.items() for link in LINK
 
 def python_of(name: str) -> list[str]:
     return re.findall(r"```python\n(.*?)```", GUIDES[name], re.DOTALL)
+
+
+def block_of(name: str, word: str) -> str:
+    (code,) = (code for code in python_of(name) if word in code)
+    return code
 
 
 def commands_of(name: str) -> list[str]:
@@ -84,19 +91,89 @@ def test_the_loop_of_ones_own_prints_what_the_guide_says():
     assert names["state"] == {}
 
 
-def test_a_rule_is_verified_on_the_command_line_and_in_python(tmp_path, monkeypatch, capsys):
-    (code,) = python_of("verify")
-    exec(code, {})
-    (tmp_path / "my_module.py").write_text(f"{code}\n\nmy_dense = dense\n", encoding="utf-8")
+@pytest.fixture
+def my_module(tmp_path, monkeypatch) -> str:
+    """A module with the dense layer of the guide, importable from the current folder."""
+    code = block_of("verify", "assert_vjp(dense,")
+    functions = code.partition("assert_vjp(dense,")[0] + "my_dense = dense\n"
+    (tmp_path / "my_module.py").write_text(functions, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    layers, own, faults = commands_of("verify")
+    monkeypatch.delitem(sys.modules, "my_module", raising=False)
+    return code
+
+
+@pytest.mark.usefixtures("quick_compilation")
+def test_a_rule_is_verified_on_the_command_line_and_in_python(my_module, capfd):
+    exec(my_module, {})
+    layers, own, _, faults = commands_of("verify")
     assert layers == "ffnn-jax verify"  # tests/cli/test_verify.py runs it
     for command in (own, faults):
         main(shlex.split(command)[1:])
-    printed = capsys.readouterr().out
+    printed = capfd.readouterr().out
     assert "my_module:my_dense: all checks" in printed
     assert "dense" in printed.split("my_module:my_dense")[-1]
+
+
+@pytest.mark.usefixtures("quick_compilation")
+def test_a_file_of_rules_states_a_domain_a_convention_and_a_design(tmp_path, monkeypatch, capfd):
+    code, names = block_of("verify", "rules = ["), {}
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rules.py").write_text(code, encoding="utf-8")
+    main(shlex.split(commands_of("verify")[2])[1:])
+    root, relu, rounded = json.loads(Path("rules.json").read_text())["layers"].values()
+    assert root["passed"] and relu["passed"] and relu["checks"]["kinks"]["passed"]
+    assert rounded["verdict"] == "agrees with the stated backward"
+    assert "there is no error to draw" in capfd.readouterr().err
+    exec(code, names)
+    undescribed = check_vjp(names["root"], names["jnp"].sqrt, "N")
+    assert "not finite in 80 % of draws" in undescribed["value"].note
+    undeclared = check_vjp(names["relu"], names["rules"][1].reference, "NxD", only=("value",))
+    assert undeclared.conventions == ("x = 0 gives dx[0, 0] 0, reference 0.5",)
+
+
+@pytest.mark.usefixtures("quick_compilation")
+def test_the_report_says_what_the_guide_shows(capsys):
+    exec(block_of("verify", "mean_square"), {})
+    printed = capsys.readouterr().out
+    (shown,) = re.findall(r"```text\n(.*?)```", GUIDES["verify"], re.DOTALL)
+    for line in shown.splitlines():
+        assert line.split("...")[0] in printed
+
+
+@pytest.mark.usefixtures("quick_compilation")
+def test_an_array_in_nondiff_argnums_is_explained():
+    wrong, right = (code for code in python_of("verify") if "def keep(" in code)
+    names = {}
+    exec(wrong, names)
+    arguments = names["reference_keep"], "N", "N:bool"
+    x = jax.numpy.ones(3)
+    assert jax.grad(lambda x: names["keep"](x, x > 0).sum())(x).tolist() == [1, 1, 1]
+    with pytest.raises(jax.errors.UnexpectedTracerError):
+        jax.jit(names["keep"])(x, x > 0)
+    (promised,) = re.findall(r'ends in "(.*?)"', GUIDES["verify"])
+    with pytest.raises(ValueError, match=re.escape(promised) + "$"):
+        check_vjp(names["keep"], *arguments)
+    exec(right, names)
+    assert check_vjp(names["keep"], *arguments, only=("value", "cotangents", "jit"))
+
+
+@pytest.mark.parametrize("package", ["equinox", "flax"])
+@pytest.mark.usefixtures("my_module", "quick_compilation")
+def test_a_module_of_another_package_is_verified(package: str):
+    pytest.importorskip(package)  # of the extra "bench"
+    names = {}
+    exec(block_of("verify", package), names)
+    shapes = [leaf.shape for leaf in jax.tree.leaves(names["gradient"])]
+    assert sorted(shapes) == [(2,), (4, 2)]
+
+
+def test_all_checks_and_only_known_words_are_listed():
+    words, checks = re.findall(r"\| --- \| --- \|\n(.*?)\n\n", GUIDES["verify"], re.DOTALL)
+    listed = re.findall(r"^\| (.*?) \|", checks, re.MULTILINE)
+    assert {name for names in listed for name in names.split(", ")} == set(CHECKS)
+    for word in re.findall(r'`"(.*?)"`', words):
+        assert str(Argument.parse(word)).endswith(word)
 
 
 def test_the_commands_for_data_do_what_the_guide_says(tmp_path, monkeypatch, capsys):

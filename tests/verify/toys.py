@@ -24,6 +24,13 @@ def custom_vjp_of(backward, forward=forward):
     return op
 
 
+def unary(value, slope, forward_value=None):
+    """An element-wise operation with the rule dx = slope(x) dz."""
+    op = jax.custom_vjp(value)
+    op.defvjp(lambda x: ((forward_value or value)(x), x), lambda x, dz: (slope(x) * dz,))
+    return op
+
+
 @jax.custom_vjp
 def product(x, w):
     """A correct rule, importable by name."""
@@ -83,10 +90,6 @@ def absolute(x):
     return jnp.abs(x)
 
 
-def two_outputs(x):
-    return {"double": 2.0 * x, "square": (x * x,)}
-
-
 @jax.custom_vjp
 def ignores_its_cotangent(x, w):
     """A wrong rule, importable by name."""
@@ -94,6 +97,26 @@ def ignores_its_cotangent(x, w):
 
 
 ignores_its_cotangent.defvjp(forward, drops_the_cotangent)
+
+
+def reference_overflowing(x):
+    return jax.nn.logsumexp(x)
+
+
+def reference_overflowing_too(x):
+    return jnp.log(jnp.sum(jnp.exp(x)))
+
+
+@jax.custom_vjp
+def overflowing(x):
+    """A wrong rule, importable by name: it overflows in float32."""
+    return jnp.log(jnp.sum(jnp.exp(x)))
+
+
+overflowing.defvjp(
+    lambda x: (jnp.log(jnp.sum(jnp.exp(x))), x),
+    lambda x, dz: (dz * jnp.exp(x) / jnp.sum(jnp.exp(x)),),
+)
 
 
 def sine_times(x, y):
@@ -108,21 +131,6 @@ def calls_itself(x, y):
 calls_itself.defvjp(
     lambda x, y: (calls_itself(x, y), (jnp.cos(x), jnp.sin(x), y)),
     lambda residuals, dz: (residuals[0] * dz * residuals[2], residuals[1] * dz),
-)
-
-
-def reference_look_up(table, rows):
-    return table[rows]
-
-
-@jax.custom_vjp
-def look_up(table, rows):
-    return table[rows]
-
-
-look_up.defvjp(
-    lambda table, rows: (table[rows], (table, rows)),
-    lambda residuals, dz: (jnp.zeros_like(residuals[0]).at[residuals[1]].add(dz), None),
 )
 
 
@@ -170,6 +178,10 @@ def squares_summed_in_half_precision(x, w):
 def logarithm(x):
     """NaN everywhere below 0."""
     return jnp.log(x)
+
+
+def tanh_slope(x):
+    return 1 - jnp.tanh(x) ** 2
 
 
 def affine_where_positive(x):

@@ -1,0 +1,105 @@
+"""The process that imports and checks a user's rules, as ``_verify_run`` starts it.
+
+Adds a line of JSON to a file at each event; ends with its parent, which holds its standard input.
+"""
+
+import dataclasses
+import importlib
+import json
+import os
+import sys
+import threading
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ffnn_jax.config import suggestion
+from ffnn_jax.verify import Rule, check_vjp
+
+_SHARE = 0.8  # of the time limit, after which no further check is started
+_THOROUGH_SIZES = 8
+
+
+def events(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The names of the rules, the beginning and the result of each; or an error."""
+    name = request["op"]
+    try:
+        yield {}
+        rules = _rules(request)
+        yield {"names": list(rules)}
+        for name in list(rules)[request["first"] :]:
+            yield {"begins": name}
+            yield _check(name, rules, request)
+    except (Exception, SystemExit) as error:
+        yield {"error": f"{name}: {_one_line(error)}"}
+
+
+def _check(name: str, rules: dict[str, Rule], request: dict[str, Any]) -> dict[str, Any]:
+    """The result; its error is drawn if a figure is requested, numbered if there are more rules."""
+    rule, seed, path = rules[name], request["seed"], Path(request["figure"] or "")
+    if request["thorough"] and rule.sizes is None:
+        rule = dataclasses.replace(rule, sizes=rule.sample_sizes(seed, _THOROUGH_SIZES))
+    result = check_vjp(rule, seed=seed, timeout=_SHARE * request["timeout"])
+    result = dataclasses.replace(result, subject=name, again=request["again"])
+    drawn = bool(request["figure"]) and any(check.parts for check in result.checks)
+    if drawn:
+        from ffnn_jax.reporting import draw_verification, save_figure
+
+        number = f"-{[*rules].index(name) + 1}" if len(rules) > 1 else ""
+        path = path.with_stem(path.stem + number)
+        save_figure(draw_verification(result), path)
+    text = f"{result}\nfigure of the error: {path}" if drawn else str(result)
+    return {"text": text, "result": result.as_json(), "drawn": drawn}
+
+
+def _rules(request: dict[str, Any]) -> dict[str, Rule]:
+    op, reference = request["op"], request["reference"]
+    if op.endswith(".py"):
+        return _rules_in(op)
+    functions = _function(op), _function(reference) if reference else None
+    return {op: Rule(*functions, tuple(request["shapes"].split()), batch=request["batch"])}
+
+
+def _rules_in(file: str) -> dict[str, Rule]:
+    """The rules at the top level of a file by title, numbered where several have the same."""
+    path = Path(file).resolve()
+    sys.path.insert(0, str(path.parent))
+    module = importlib.import_module(path.stem)
+    if getattr(module, "__file__", None) != str(path):
+        raise ValueError(f"rename the file, since {path.stem} is the name of another module")
+    values = (list(v.values()) if isinstance(v, dict) else v for v in vars(module).values())
+    groups = (v if isinstance(v, list | tuple) else [v] for v in values)
+    rules = list(dict.fromkeys(r for group in groups for r in group if isinstance(r, Rule)))
+    if not rules:
+        raise ValueError("no Rule at its top level, in a variable, list, tuple or dict")
+    counts = [sum(r.title == rule.title for r in rules[:i]) for i, rule in enumerate(rules)]
+    names = [r.title + f" ({n + 1})" * (n > 0) for r, n in zip(rules, counts, strict=True)]
+    return dict(zip(names, rules, strict=True))
+
+
+def _function(location: str) -> Any:
+    module_name, _, name = location.partition(":")
+    module = importlib.import_module(module_name)
+    if not callable(getattr(module, name, None)):
+        hint = suggestion(name, [key for key, value in vars(module).items() if callable(value)])
+        raise ValueError(f"module {module_name} has no function {name!r}{hint}")
+    return getattr(module, name)
+
+
+def _one_line(error: BaseException) -> str:
+    """The message, with the kind of error if that is not plain, and the user's line."""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [f" ({Path(f.filename).name}:{f.lineno})" for f in frames if f.name == "<module>"]
+    kind = "" if type(error) is ValueError else f"{type(error).__name__}: "
+    return "".join([kind, " ".join(str(error).split()), *lines[-1:]])
+
+
+if __name__ == "__main__":
+    lifeline = os.dup(0)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # the user's code finds it empty
+    threading.Thread(target=lambda: (os.read(lifeline, 1), os._exit(1)), daemon=True).start()
+    with Path(sys.argv[2]).open("a", encoding="utf-8") as stream:
+        for event in events(json.loads(sys.argv[1])):
+            print(json.dumps(event), file=stream, flush=True)
+    os._exit(0)  # without waiting for the user's threads

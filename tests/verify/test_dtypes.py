@@ -1,0 +1,163 @@
+"""The dtypes used for training: unsupported ones, precision, and an ill-conditioned problem."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ffnn_jax.verify import Rule, check_vjp
+from tests.verify import toys
+from tests.verify.running import IN_PROCESS
+
+FLOATS = ("float32", "bfloat16", "float16")
+
+
+def test_the_error_of_autodiff_is_noted_for_each_dtype():
+    result = check_vjp(toys.unary(jnp.sin, jnp.cos), jnp.sin, "N", only=FLOATS)
+    for name in FLOATS:
+        assert result[name].note.startswith("autodiff ")
+        assert " eps" in result[name].note
+
+
+def refusing(*dtypes):
+    def value(x):
+        if x.dtype.name in dtypes:
+            raise TypeError(f"no kernel for {x.dtype}")
+        return jnp.sin(x)
+
+    return value
+
+
+def test_a_dtype_that_the_operation_refuses_is_not_supported_and_not_a_failure():
+    op = toys.unary(refusing("bfloat16", "float16"), jnp.cos)
+    result = check_vjp(op, jnp.sin, "N", only=FLOATS)
+    assert result
+    assert [row.name for row in result.checks] == ["float32"]
+    assert result.not_asked["float16"] == "not supported: TypeError: no kernel for float16"
+
+
+def test_a_matrix_function_without_half_precision_passes():
+    """As LAPACK has none."""
+
+    def value(a):
+        return jnp.linalg.inv(a)
+
+    op = jax.custom_vjp(value)
+    op.defvjp(lambda a: (y := value(a), y), lambda y, dz: (-y.T @ dz @ y.T,))
+    result = check_vjp(op, value, "NxN:spd", only=["cotangents", "differences", *FLOATS])
+    assert result, str(result)
+    assert result.not_asked["float16"].startswith("not supported: ")
+
+
+def test_an_error_in_the_backward_of_one_dtype_is_a_failure():
+    def slope(x):
+        return jnp.cos(x).astype(jnp.float32) if x.dtype.itemsize < 4 else jnp.cos(x)
+
+    result = check_vjp(toys.unary(jnp.sin, slope), jnp.sin, "N", only=FLOATS)
+    assert set(result.failures) == {"bfloat16", "float16"}
+
+
+@pytest.mark.parametrize(("factor", "failures"), [(1.0, ()), (1.001, ("cotangents",))])
+def test_an_operation_for_float32_alone_is_checked_in_float32(factor, failures):
+    op = toys.unary(refusing("float64", "bfloat16", "float16"), lambda x: factor * jnp.cos(x))
+    asked = IN_PROCESS if factor == 1 else ["value", "cotangents"]
+    result = check_vjp(op, jnp.sin, "N", dtypes=("float32",), only=asked)
+    assert result.failures == failures, str(result)
+    if factor == 1:
+        assert {result.not_asked[d] for d in FLOATS[1:]} == {"not among dtypes="}
+
+
+def rounded_to(bits):
+    """The identity; in float32, rounded to fewer bits than its 23."""
+
+    def value(x):
+        return x if x.dtype.itemsize > 4 else jax.lax.reduce_precision(x, 8, bits)
+
+    return value
+
+
+@pytest.mark.parametrize(
+    ("bits", "references", "passed"),
+    [(13, 13, True), (13, 16, False), (4, 4, False)],
+    ids=["no worse than twice autodiff", "worse than autodiff", "autodiff unusable"],
+)
+def test_twice_the_error_of_autodiff_passes_if_it_is_usable(bits, references, passed):
+    op = toys.unary(rounded_to(bits), jnp.ones_like)
+    row = check_vjp(op, rounded_to(references), "N", only=["float32"])["float32"]
+    assert row.passed is passed, row
+    assert row.worst > 16
+    assert ("unusable" in row.note) is (references == 4)
+
+
+def hilbert(generator, sizes):
+    n = 8
+    scale = 1 / (np.arange(n)[:, None] + np.arange(n)[None, :] + 1)
+    return scale * (1 + 1e-3 * generator.random((n, n))), generator.normal(size=n)
+
+
+@pytest.mark.parametrize(("factor", "failures"), [(1.0, ()), (1.01, ("cotangents",))])
+def test_a_right_rule_of_an_ill_conditioned_problem_passes(factor, failures):
+    """The condition number is about 1e7: two right algorithms differ by far more than 1e-9."""
+
+    def forward(a, b):
+        x = jnp.linalg.solve(a, b)
+        return x, (a, x)
+
+    def backward(residuals, dz):
+        a, x = residuals
+        db = jnp.linalg.solve(a.T, dz)
+        return -factor * db[:, None] * x[None, :], db
+
+    op = jax.custom_vjp(lambda a, b: forward(a, b)[0])
+    op.defvjp(forward, backward)
+
+    def reference(a, b):
+        return jnp.linalg.inv(a) @ b
+
+    asked = ["value", "primal", "cotangents"]
+    result = check_vjp(op, reference, draw=hilbert, only=asked)
+    assert result.failures == failures, str(result)
+
+
+def root(x):
+    """The square root by Newton's method, to about 1e-6."""
+    y = jnp.ones_like(x)
+    for _ in range(5):
+        y = (y + x / y) / 2
+    return y * (1 + 1e-6 * jnp.sin(100 * jax.lax.stop_gradient(x)))
+
+
+@pytest.mark.parametrize(
+    ("factor", "rtol", "failures"),
+    [
+        (0.5, None, ("value", "cotangents")),
+        (0.5, 1e-4, ()),
+        (0.51, 1e-4, ("cotangents",)),
+    ],
+)
+def test_an_iterative_solver_states_its_tolerance(factor, rtol, failures):
+    op = toys.unary(root, lambda x: factor / root(x))
+    result = check_vjp(op, jnp.sqrt, "N:(0.5,4)", rtol=rtol, only=["value", "cotangents"])
+    assert result.failures == failures, str(result)
+
+
+@pytest.mark.parametrize(
+    ("forward", "backward", "failures"),
+    [
+        pytest.param(
+            toys.weighted_forward,
+            toys.forgets_the_second_output,
+            {"cotangents", "differences", "grad of grad", "float32", "bfloat16", "magnitudes"},
+            marks=pytest.mark.slow,
+        ),
+        (toys.squares_summed_in_half_precision, toys.weighted_backward, {"bfloat16"}),
+    ],
+)
+def test_a_fault_in_one_of_several_outputs_is_detected(forward, backward, failures):
+    wrong = toys.custom_vjp_of(backward, forward)
+    rule = Rule(
+        wrong, toys.reference_weighted, ("NxD", "D"), batch="N", reduces="mean", linear=(1,),
+        sizes=[{"N": 3, "D": 4}, {"N": 3000, "D": 2}],
+    )  # fmt: skip
+    asked = ["value", "cotangents", "differences", "magnitudes", "grad of grad", *FLOATS[:2]]
+    assert set(check_vjp(rule, only=asked).failures) == failures
