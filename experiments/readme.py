@@ -1,4 +1,4 @@
-"""Writes every number quoted from the results: README, guides, experiments/README.md, headers.
+"""Writes every number quoted from the results: README, guides, pages, headers.
 
 Command: python -m experiments.readme
 
@@ -22,6 +22,7 @@ from experiments._report import MNIST
 from experiments._results import RESULTS, read_result, run_command
 from experiments._speed_table import speed_table, whole_run_table
 from experiments.faults import faults_table
+from experiments.public_rules import public_rules_page
 from experiments.wrong_gradients import checkers_table
 from ffnn_jax.config import UserError, preset
 from ffnn_jax.layers import dense_backward
@@ -42,7 +43,9 @@ _HEADERS: dict[str, Callable[[dict[str, Any]], str]] = {
 def written() -> dict[Path, str]:
     """Every file that quotes results, with the text that it should have."""
     found = results()
+    public_rules = read_result(RESULTS / "public_rules.json")
     files = {HERE / "README.md": page(found)}
+    files[RESULTS / "public_rules.md"] = public_rules_page(public_rules)
     for path in (README, *sorted(GUIDES.glob("*.md"))):
         files[path] = with_blocks(path.read_text(encoding="utf-8"))
     for name, header in _HEADERS.items():

@@ -1,7 +1,7 @@
 """Rules of released packages: right, by design or defective, and what the checker says of them.
 
 Ours: results/public_rules.md, from results/public_rules.json.
-Time: about 20 minutes of one core.
+Time: about 10 minutes of one core.
 Command: python -m experiments.public_rules
 Quick: python -m experiments.public_rules --quick, the 5 rules of the default tests, to runs/quick.
 
@@ -32,7 +32,8 @@ def main(names: tuple[str, ...] = (), quick: bool = False) -> None:
     """Rules of released packages, and what the checker says of them.
 
     Args:
-        names: parts of names of rules to check again; without any, those that are not stored.
+        names: parts of names of rules to check again (a dot is in every name); without any, those
+            that are not stored.
         quick: only the rules of the default tests.
     """
     path = folder_for(quick) / "public_rules.json"

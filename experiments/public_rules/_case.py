@@ -23,7 +23,7 @@ class PublicRule:
             derivative on purpose states the documented intention.
         expected: what the rule is, by checks that know nothing of this package.
         seen: what was seen, in a sentence.
-        known: whether the checker's authors had seen the rule while they wrote it.
+        known: whether an earlier review of the checker names the rule.
         sample: whether the default tests check it.
     """
 

@@ -54,8 +54,8 @@ def _introduction(rules: Rules) -> str:
     packages = {rule["package"] for rule in rules.values()}
     new = sum(not rule["known"] for rule in rules.values())
     return f"""{len(rules)} rules of \
-{len(packages)} packages, {new} of which were not known while the checker was written. What a rule \
-is was found out without the checker: *right*; *by design* not the derivative, as its \
+{len(packages)} packages, {new} of which an earlier review of the checker does not name. What a \
+rule is was found out without the checker: *right*; *by design* not the derivative, as its \
 documentation says; or *defective* in some point. The checker was given each rule as a user would \
 describe it. A right rule that is rejected is a false alarm; a defective one that is neither \
 rejected nor among the conventions listed is missed."""

@@ -13,7 +13,9 @@ from jax.test_util import check_grads
 
 from experiments.wrong_gradients._case import Case
 from experiments.wrong_gradients._example import Example, examples
-from ffnn_jax.verify import VerificationResult, check_rules, check_vjp
+from experiments.wrong_gradients._table import OURS
+from ffnn_jax.catalogue import FAULT_CHECKS
+from ffnn_jax.verify import CHECKS, VerificationResult, check_rules, check_vjp
 
 Checker = Callable[[Case], str]
 TORCH = "`torch.autograd.gradcheck`"
@@ -21,7 +23,11 @@ _STEP, _RTOL, _ATOL = 1e-6, 1e-4, 1e-6
 
 
 def ours(case: Case) -> str:
-    """``check_vjp`` with its defaults; remarks on conventions that were not declared."""
+    """``check_vjp``; remarks on conventions that were not declared.
+
+    A planted fault is checked as by ``ffnn-jax verify``: without what only compares a rule with
+    itself, and at ordinary magnitudes.
+    """
     result = _verified(case)
     if not result:
         raise AssertionError(result.verdict)
@@ -29,9 +35,10 @@ def ours(case: Case) -> str:
 
 
 def _verified(case: Case) -> VerificationResult:
-    if case.sizes:
-        return check_rules(case.name, [(case.rule, case.sizes)])
-    return check_vjp(case.rule)
+    if not case.sizes:
+        return check_vjp(case.rule)
+    checks = FAULT_CHECKS if case.wrong else CHECKS
+    return check_rules(case.name, [(case.rule, case.sizes)], only=checks, explained=False)
 
 
 def jax_check_grads(example: Example) -> None:
@@ -101,7 +108,7 @@ def on_examples(check: Callable[[Example], None]) -> Checker:
 
 
 CHECKERS: dict[str, Checker] = {
-    "ours, `check_vjp`": ours,
+    OURS: ours,
     "`jax.test_util.check_grads`": on_examples(jax_check_grads),
     "finite differences": on_examples(finite_differences),
 }

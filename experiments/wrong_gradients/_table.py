@@ -5,6 +5,7 @@ from typing import Any
 
 from scipy import stats
 
+OURS = "ours, `check_vjp`"
 _LEVEL = 0.95
 
 
@@ -26,15 +27,21 @@ def checkers_table(result: Mapping[str, Any]) -> str:
         f"| --- |{' ---: |' * (len(heads) + 1)}",
     ]
     for checker, parts in result["rows"].items():
-        found = [_found(parts[name]) if name in parts else "–" for name in cases]
+        first = result.get("first_run", {}) if checker == OURS else {}
+        found = [_found(parts[name], first.get(name)) if name in parts else "–" for name in cases]
         complete = all(name in parts for name in cases)
         rejected = str(sum(part["rejected"] for part in parts.values())) if complete else "–"
+        if first:
+            rejected += f"; {sum(part['rejected'] for part in first.values())} at first"
         lines.append(f"| {checker} | {' | '.join([*found, rejected])} |")
     return "\n".join(lines) + "\n"
 
 
-def _found(part: Mapping[str, Any]) -> str:
-    if "found_interval" not in part:
+def _found(part: Mapping[str, Any], first: Mapping[str, Any] | None = None) -> str:
+    """The count, with its interval where there is one; a first run counts before later ones."""
+    measured = first or part
+    if "found_interval" not in measured:
         return str(part["found"])
-    low, high = (f"{100 * bound:.0f}" for bound in part["found_interval"])
-    return f"{part['found']} ({low} to {high} %)"
+    low, high = (f"{100 * bound:.0f}" for bound in measured["found_interval"])
+    since = f"; {part['found']} since" if first else ""
+    return f"{measured['found']} ({low} to {high} %){since}"

@@ -1,10 +1,9 @@
 """Text descriptions of arguments, sizes for their axis names, and random values.
 
-"NxDxK" describes an argument of real numbers with three axes, each a name or a number; after a
-colon may follow what the numbers are: "N:int<K" integers from 0 to K - 1, "C:>0" positive numbers,
-"N:(0,1)" numbers in an interval, "NxN:spd" symmetric positive definite matrices, "N:perm"
-permutations, "N:simplex" probabilities, "N:sorted" increasing numbers, "N:bool", "N:complex";
-"key" is a random key. A name stands for the same size wherever it occurs.
+"NxDxK" describes real numbers with three axes, each a number, or a name that stands for the same
+size everywhere. After a colon may follow what they are: "N:int<K" integers from 0 to K - 1, "C:>0"
+positive numbers, "N:(0,1)" an interval, "NxN:spd" symmetric positive definite matrices, "N:perm"
+permutations, "N:simplex" probabilities, "N:sorted", "N:bool", "N:complex"; "key" is a random key.
 """
 
 import dataclasses
@@ -26,12 +25,7 @@ _SMALL = (3, 4, 5, 2, 7, 6)
 
 @dataclasses.dataclass(frozen=True)
 class Argument:
-    """One argument of an operation.
-
-    Attributes:
-        axes: the axes, as names or numbers.
-        domain: what the numbers are, as written after the colon; "" for real numbers.
-    """
+    """One argument: its axes, as names or numbers, and its domain, as written after the colon."""
 
     axes: tuple[str, ...]
     domain: str = ""
@@ -50,10 +44,8 @@ class Argument:
             raise ValueError(f"an argument must have {form}, got {text!r}")
         integers = _INTEGERS.fullmatch(domain)
         if not integers and find_domain(domain) is None:
-            near = difflib.get_close_matches(domain, WORDS, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            known = f"known: {', '.join(WORDS)}, with any bounds"
-            raise ValueError(f"unknown domain {domain!r} in {text!r} ({known}){hint}")
+            end = f"(known: {', '.join(WORDS)}, with any bounds){hint(domain, WORDS)}"
+            raise ValueError(f"unknown domain {domain!r} in {text!r} {end}")
         if integers and int(integers[1] if integers[1].isdecimal() else 1) < 1:
             raise ValueError(f"the upper bound of integers must be at least 1, got {text!r}")
         if domain == "spd" and (len(axes) < 2 or axes[-1] != axes[-2]):
@@ -69,8 +61,7 @@ class Argument:
     @property
     def below(self) -> str | None:
         """The exclusive upper bound of integers, a name or number; None for other numbers."""
-        integers = _INTEGERS.fullmatch(self.domain)
-        return integers[1] if integers else None
+        return integers[1] if (integers := _INTEGERS.fullmatch(self.domain)) else None
 
     @property
     def is_real(self) -> bool:
@@ -82,22 +73,23 @@ class Argument:
         return tuple(size_of(axis, sizes) for axis in self.axes)
 
     def draw(self, generator: np.random.Generator, sizes: Sizes, scale: Any = 1.0) -> np.ndarray:
-        """Random values in float64, complex128, integers or bits, moved by ``scale``.
-
-        A key is drawn as its two words of data.
-        """
+        """Random values in float64, complex128, integers or bits, such as a key's two words."""
+        shape = self.shape(sizes)
         if self.below is not None:
-            bound = size_of(self.below, sizes)
-            return generator.integers(0, bound, self.shape(sizes), np.int32)
-        domain = find_domain(self.domain) or real
-        return domain(generator, self.shape(sizes), scale)
+            return generator.integers(0, size_of(self.below, sizes), shape, np.int32)
+        return (find_domain(self.domain) or real)(generator, shape, scale)
 
     def draw_integers(self, generator: np.random.Generator, sizes: Sizes) -> np.ndarray:
         """Random integers from -3 (or 1) to 3, as float64: their sums do not round."""
         if self.domain not in ("", ">0"):
             return self.draw(generator, sizes)
-        minimum = 1 if self.domain else -3
-        return generator.integers(minimum, 4, self.shape(sizes)).astype(np.float64)
+        return generator.integers(1 if self.domain else -3, 4, self.shape(sizes)).astype(float)
+
+
+def hint(word: str, known: Sequence[str]) -> str:
+    """The known word that was probably meant, as the end of a message; or ""."""
+    near = difflib.get_close_matches(word, known, 1)
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def size_of(axis: str, sizes: Sizes) -> int:
@@ -119,18 +111,11 @@ def names_in(arguments: Sequence[Argument]) -> tuple[str, ...]:
 def sample_sizes(
     arguments: Sequence[Argument], batch: str | None, seed: int, count: int
 ) -> Iterator[dict[str, int]]:
-    """Samples sizes for the axis names: small and all different, a batch of one, then others.
-
-    Args:
-        arguments: the arguments whose axis names need sizes.
-        batch: the name of the batch axis, if any.
-        seed: seed of the sizes.
-        count: number of sets of sizes; a single one if there are no names.
-    """
+    """Sizes for the axis names: small and different, a batch of one, then others; {} if none."""
     names, generator = names_in(arguments), np.random.default_rng(seed)
     small = [_SMALL[i % len(_SMALL)] + 6 * (i // len(_SMALL)) for i in range(len(names))]
     yield dict(zip(names, small, strict=True))
     for i in range(1, count if names else 1):
-        sampled = generator.permutation(np.arange(1, 2 * len(names) + 6))[: len(names)]
-        sizes = dict(zip(names, map(int, sampled), strict=True))
+        sampled = generator.permutation(np.arange(1, 2 * len(names) + 6))
+        sizes = dict(zip(names, map(int, sampled), strict=False))
         yield sizes | ({batch: 1} if batch and i == 1 else {})

@@ -1,7 +1,7 @@
 """Special points that random numbers never hit, where a derivative is often a convention.
 
-Zeros, ties, a zero row, tiny, huge and infinite numbers: what differs there from the reference is
-listed with the values of both sides, but is not a failure; a kink can declare it.
+What differs from the reference at zeros, ties, tiny, huge and infinite numbers is listed with both
+values, but is not a failure; a kink can declare it.
 """
 
 from collections.abc import Iterator
@@ -11,15 +11,19 @@ import jax
 import numpy as np
 
 from ffnn_jax.verify._arguments import Sizes
-from ffnn_jax.verify._compare import cancelled, named_leaves, typical_size
+from ffnn_jax.verify._compare import cancelled, largest, named_leaves, typical_size
+from ffnn_jax.verify._domains import bounds_of
 from ffnn_jax.verify._layout import arrays_of
-from ffnn_jax.verify._subject import Subject
+from ffnn_jax.verify._subject import Subject, in_float64, with_reals
+from ffnn_jax.verify._transforms import compiled_slope
 
 _TOLERANCE = 1e-6
 _ROUNDING = 1e-6  # of what cancels to a rounding error of 0
 _LISTED = 8
-_LARGEST, _SMALLEST = 1e300, 1e-300
+_SECOND_TOLERANCE, _SQUARED = 1e-3, 1e100
 _ORDINARY = ("", ">0", "complex")
+_FINITE = "0 1 -1 1e-8 -1e-8"
+_EXTREME = " 1e300 -1e300 1e-300"  # in float64
 
 
 def undeclared_conventions(subject: Subject, sizes: Sizes, seed: int) -> list[str]:
@@ -28,12 +32,9 @@ def undeclared_conventions(subject: Subject, sizes: Sizes, seed: int) -> list[st
         return []
     found: dict[str, str] = {}
     generator = np.random.default_rng(seed)
-    ordinary = subject.draw(generator, sizes)
-    for point, args in _points(subject, ordinary, generator):
-        dz = subject.draw_cotangent(generator, args)
-        dz = jax.tree.map(np.ones_like, dz)
-        ours = subject.pull(args, dz)
-        difference = _difference(subject, args, dz, ours, subject.reference_pull(args, dz))
+    for point, args in _points(subject, subject.draw(generator, sizes)):
+        dz = jax.tree.map(np.ones_like, subject.draw_cotangent(generator, args))
+        difference = _difference(subject, args, dz)
         if difference:
             found.setdefault(difference, point)
     lines = [f"{point} gives {difference}" for difference, point in found.items()]
@@ -41,86 +42,83 @@ def undeclared_conventions(subject: Subject, sizes: Sizes, seed: int) -> list[st
     return lines[:_LISTED] + ([f"and {more} more"] if more > 0 else [])
 
 
-def _points(
-    subject: Subject, ordinary: list[Any], generator: np.random.Generator
-) -> Iterator[tuple[str, list[Any]]]:
+def _points(subject: Subject, ordinary: list[Any]) -> Iterator[tuple[str, list[Any]]]:
     """Each special point, with a description."""
-    for i in subject.reals:
-        word, array = subject.words[i], ordinary[i]
-        if subject.rule.draw is not None or not array.size:
-            continue
-        for text, value in _special_values(word.domain if word else "", subject.wide):
-            changed = np.full_like(array, value)
-            if not _is_declared(subject, i, changed.reshape(-1)[:1]):
-                yield f"{subject.names[i]} = {text}", _replaced(ordinary, i, changed)
-        if array.ndim and (word is None or word.domain in _ORDINARY) and len(array) > 1:
-            for text, value in (("a row of 0", 0.0), ("a first entry of 0", 0.0)):
-                changed = array.copy()
-                changed[(0,) * (1 if text.startswith("a row") else array.ndim)] = value
-                if not _is_declared(subject, i, np.zeros(1)):
-                    yield f"{text} in {subject.names[i]}", _replaced(ordinary, i, changed)
+    for i in subject.reals if subject.rule.draw is None else ():
+        for text, value, array in _special(subject, i, ordinary[i]) if ordinary[i].size else ():
+            if not _is_declared(subject, i, value):
+                yield text, with_reals(ordinary, (i,), (array,))
     for i, j in zip(subject.reals, subject.reals[1:], strict=False):
-        if ordinary[i].shape == ordinary[j].shape and not _ties(subject):
+        same = ordinary[i].shape == ordinary[j].shape and subject.words[i] == subject.words[j]
+        if same and subject.rule.draw is None and not subject.rule.kinks:
             names = f"{subject.names[i]} = {subject.names[j]}"
-            yield names, _replaced(ordinary, j, ordinary[i])
+            yield names, with_reals(ordinary, (j,), (ordinary[i],))
+
+
+def _special(subject: Subject, i: int, array: Any) -> Iterator[tuple[str, float, np.ndarray]]:
+    """Special values of an argument: a description, the value, and the array that has it."""
+    name, word = subject.names[i], subject.words[i]
+    domain = word.domain if word else ""
+    for text, value in _special_values(domain, subject.wide):
+        yield f"{name} = {text}", value, np.full_like(array, value)
+    if array.ndim and domain in _ORDINARY and len(array) > 1:
+        for text, depth in (("a row of 0", 1), ("a first entry of 0", array.ndim)):
+            changed = array.copy()
+            changed[(0,) * depth] = 0.0
+            yield f"{text} in {name}", 0.0, changed
 
 
 def _special_values(domain: str, wide: bool) -> Iterator[tuple[str, float]]:
     """Values of every entry, those in or at the end of the domain."""
-    if domain in ("", "complex"):
-        yield from (("0", 0.0), ("1", 1.0), ("-1", -1.0), ("1e-8", 1e-8), ("-1e-8", -1e-8))
-    if domain in ("", "complex") and wide:
-        yield from (("1e300", _LARGEST), ("-1e300", -_LARGEST), ("1e-300", _SMALLEST))
-    if domain == "":
-        yield from (("inf", np.inf), ("-inf", -np.inf), ("nan", np.nan))
-    if domain == ">0":
-        yield from (("0", 0.0), ("1", 1.0), ("1e-8", 1e-8), ("inf", np.inf))
-    if domain.startswith("("):
-        low, high = map(float, domain[1:-1].split(","))
-        yield from ((f"{bound:g}", bound) for bound in (low, (low + high) / 2, high))
+    finite = _FINITE + _EXTREME * wide
+    texts = {"": f"{finite} inf -inf nan", "complex": finite, ">0": "0 1 1e-8 inf"}
+    yield from ((text, float(text)) for text in texts.get(domain, "").split())
+    if bounds := bounds_of(domain):
+        yield from ((f"{value:g}", value) for value in (bounds[0], sum(bounds) / 2, bounds[1]))
 
 
-def _replaced(args: list[Any], index: int, array: Any) -> list[Any]:
-    return [array if i == index else arg for i, arg in enumerate(args)]
-
-
-def _is_declared(subject: Subject, index: int, values: np.ndarray) -> bool:
-    """Whether a declared kink has this value in this argument."""
+def _is_declared(subject: Subject, index: int, value: float) -> bool:
+    """Whether a kink has this value in this argument, or ties, as every special point has."""
     for kink in subject.rule.kinks:
         declared = np.asarray(arrays_of(kink.args)[index])
-        if any(np.any((declared == v) | (np.isnan(declared) & np.isnan(v))) for v in values):
+        if np.any((declared == value) | (np.isnan(declared) & np.isnan(value))):
             return True
-        if len(np.unique(declared)) < declared.size and np.isfinite(values).all():
-            return True  # ties: every entry of a special point is equal
+        if len(np.unique(declared)) < declared.size and np.isfinite(value):
+            return True
     return False
 
 
-def _ties(subject: Subject) -> bool:
-    return bool(subject.rule.kinks)
-
-
-def _difference(subject: Subject, args: Any, dz: Any, ours: Any, theirs: Any) -> str:
+def _difference(subject: Subject, args: Any, dz: Any) -> str:
     """The first entry that differs, as "dx 0, reference 0.5", or ""."""
+    (z, cotangents), theirs = subject.pull(args, dz), subject.reference_pull(args, dz)
+    parts = zip(("z", *subject.cotangent_names), (z, *cotangents), strict=True)
+    ours = [leaf for name, part in parts for leaf in named_leaves(name, part)]
     zeros = cancelled(subject, args, dz, theirs)
-    names = ("z", *subject.cotangent_names)
-    pairs = zip(names, (ours[0], *ours[1]), (theirs[0], *theirs[1]), strict=True)
-    leaves = [
-        (name, np.asarray(a), np.asarray(b))
-        for part, ours_part, theirs_part in pairs
-        for (name, a), b in zip(
-            named_leaves(part, ours_part), jax.tree.leaves(theirs_part), strict=True
-        )
-    ]
-    for (name, a, b), zero in zip(leaves, zeros, strict=True):
+    for (name, a), b, zero in zip(ours, jax.tree.leaves(theirs), zeros, strict=True):
+        a, b = np.asarray(a), np.asarray(b)
         with np.errstate(invalid="ignore", over="ignore"):
             close = np.abs(a - b) <= _TOLERANCE * (np.abs(b) + typical_size(b) + _ROUNDING * zero)
         wrong = ~(close | (a == b) | (np.isnan(a) & np.isnan(b)))
         if wrong.any():
-            index = tuple(int(i) for i in np.argwhere(wrong)[0])
+            index = tuple(map(int, np.argwhere(wrong)[0]))
             at = str(list(index)) if index else ""
-            return f"{name}{at} {_text(a[index])}, reference {_text(b[index])}"
+            return f"{name}{at} {a[index]:.4g}, reference {b[index]:.4g}"
+    return _second_difference(subject, args, dz) if subject.rule.order > 1 else ""
+
+
+def _second_difference(subject: Subject, args: Any, dz: Any) -> str:
+    """The same of the derivative of a slope, where both are finite and small enough to square."""
+    if not 0 < 1 + largest([args[i] for i in subject.reals]) < _SQUARED:
+        return ""
+    direction = [np.ones_like(args[i]) for i in subject.reals]
+    ours = compiled_slope(subject.op, subject.reals)(args, dz, direction)[1:]
+    theirs = in_float64(compiled_slope(subject.truth, subject.reals))(args, dz, direction)[1:]
+    for i, a, b in zip(subject.reals, map(np.asarray, ours), map(np.asarray, theirs), strict=True):
+        with np.errstate(invalid="ignore"):
+            close = np.abs(a - b) <= _SECOND_TOLERANCE * (1 + np.abs(b))
+        wrong = ~close & np.isfinite(a) & np.isfinite(b)
+        if wrong.any():
+            index = tuple(map(int, np.argwhere(wrong)[0]))
+            at = str(list(index)) if index else ""
+            return f"d(d{subject.names[i]}){at} {a[index]:.4g}, reference {b[index]:.4g}"
     return ""
-
-
-def _text(value: Any) -> str:
-    return f"{value:.4g}"

@@ -8,10 +8,10 @@ import jax
 import numpy as np
 
 from ffnn_jax.verify._arguments import Sizes, at_sizes
-from ffnn_jax.verify._compare import compare, largest, typical_size
+from ffnn_jax.verify._compare import compare, epsilon_of, largest, typical_size
 from ffnn_jax.verify._result import Check, worst_of
 from ffnn_jax.verify._subject import Subject, with_reals
-from ffnn_jax.verify._values import dot
+from ffnn_jax.verify._values import dot, draw_pair
 
 _ALL_COORDINATES_UP_TO = 400
 _DIRECTIONS = 8
@@ -24,15 +24,11 @@ _ESTIMATES = 10.0  # times the difference between two steps
 
 
 def check_differences(subject: Subject, sizes: Sizes, seed: int) -> Check | None:
-    """Every cotangent equals central differences of the operation's own value.
-
-    Small arguments are moved one coordinate at a time, large ones in random directions.
-    """
+    """Every cotangent equals central differences of the operation's own value."""
     if subject.rule.backward is not None:
         return None
     generator = np.random.default_rng(seed)
-    args = subject.draw(generator, sizes)
-    dz = subject.draw_cotangent(generator, args)
+    args, dz = draw_pair(subject, generator, sizes)
     return compare_differences("differences", subject, args, dz, generator, at_sizes(sizes))
 
 
@@ -41,48 +37,42 @@ def compare_differences(
 ) -> Check:
     """Compares the cotangents at these arguments with difference quotients."""
     _, cotangents = subject.pull(args, dz)
-    rows = [
-        _argument(name, subject, index, args, dz, np.asarray(cotangent), generator, sizes)
-        for index, cotangent in zip(subject.reals, cotangents, strict=True)
-    ]
+    rows = []
+    for index, cotangent in zip(subject.reals, cotangents, strict=True):
+        directions = _directions(args[index], generator)
+        rows.append(_argument(name, subject, index, args, dz, cotangent, directions, sizes))
     return dataclasses.replace(worst_of(rows), example=(args, dz))
 
 
 def _argument(
-    name: str, subject: Subject, index: int, args: Any, dz: Any, cotangent: np.ndarray,
-    generator: np.random.Generator, sizes: str,
+    name: str, subject: Subject, index: int, args: Any, dz: Any, cotangent: Any,
+    directions: np.ndarray, sizes: str,
 ) -> Check:  # fmt: skip
     """One argument; a quotient that depends on the step is trusted only as far."""
     step, tolerance = _step_and_tolerance(subject)
     step *= typical_size(args[index]) or 1.0
-    directions = _directions(args[index], generator)
     expected = np.array([dot(d, cotangent) for d in directions])
-    noise = _noise(subject, args, dz) / step
     quotients = _quotients(subject, index, args, dz, directions, step)
+    slack = np.full(len(directions), _noise(subject, args, dz) / step)
     part = (f"d{subject.names[index]}",)
-    row = compare(name, part, (expected,), (quotients,), tolerance, sizes, noise)
-    slack: Any = np.full(len(directions), noise)
-    if not row.passed:
+    if not compare(name, part, (expected,), (quotients,), tolerance, slack=slack).passed:
         half = _quotients(subject, index, args, dz, directions, step / 2)
         with np.errstate(invalid="ignore"):
-            slack = noise + np.nan_to_num(_ESTIMATES * np.abs(quotients - half))
-    if directions.shape[0] == args[index].size:  # one per entry
+            slack += np.nan_to_num(_ESTIMATES * np.abs(quotients - half))
+    if len(directions) == args[index].size:  # one per entry
         shape = args[index].shape
         expected, quotients, slack = (a.reshape(shape) for a in (expected, quotients, slack))
-    return compare(name, part, (expected,), (quotients,), tolerance, sizes, [slack])
+    return compare(name, part, (expected,), (quotients,), tolerance, sizes, slack)
 
 
 def _noise(subject: Subject, args: Any, dz: Any) -> float:
     """The rounding error of <f, dz>, if each output errs by a few epsilons of the largest."""
-    z = subject.value(*args)
-    epsilon = float(np.finfo(np.float64 if subject.wide else np.float32).eps)
     weights = sum(float(np.abs(np.asarray(leaf)).sum()) for leaf in jax.tree.leaves(dz))
-    return _ROUNDINGS * epsilon * largest(z) * weights
+    return _ROUNDINGS * epsilon_of(subject) * largest(subject.value(*args)) * weights
 
 
 def _step_and_tolerance(subject: Subject) -> tuple[float, float]:
-    rounding = float(np.finfo(np.float64 if subject.wide else np.float32).eps)
-    epsilon = max(rounding, subject.rule.rtol or 0.0)
+    epsilon = max(epsilon_of(subject), subject.rule.rtol or 0.0)
     step = epsilon ** (1 / 3)
     is_double = epsilon == np.finfo(np.float64).eps
     return step, _TOLERANCE if is_double else _ROOM * step**2
@@ -105,7 +95,6 @@ def _quotients(
         return subject.value(*with_reals(args, (index,), (args[index] + change,)))
 
     with np.errstate(invalid="ignore"):
-        changes = [
-            jax.tree.map(np.subtract, moved(step * d), moved(-step * d)) for d in directions
-        ]  # before the sum over outputs, so that its rounding is not divided by the step
+        # Before the sum over outputs, so that its rounding is not divided by the step.
+        changes = [jax.tree.map(np.subtract, moved(step * d), moved(-step * d)) for d in directions]
         return np.array([dot(change, dz) for change in changes]) / (2 * step)

@@ -1,5 +1,6 @@
 """Checks in the dtypes used for training, on the default device, at many magnitudes."""
 
+import contextlib
 import dataclasses
 import functools
 from collections.abc import Iterator
@@ -9,20 +10,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ffnn_jax.verify import _compare
 from ffnn_jax.verify._arguments import Sizes, at_sizes
-from ffnn_jax.verify._compare import (
-    cancelled,
-    compare,
-    largest,
-    movement,
-    named_leaves,
-    share_finite,
-    typical_size,
-)
+from ffnn_jax.verify._compare import largest, named_leaves, share_finite, typical_size
 from ffnn_jax.verify._layout import is_inexact
 from ffnn_jax.verify._magnitudes import typical_results
-from ffnn_jax.verify._result import Check, worst_of
-from ffnn_jax.verify._subject import Subject
+from ffnn_jax.verify._result import Check, failure, one_line, worst_of
+from ffnn_jax.verify._subject import Function, Subject
 from ffnn_jax.verify._values import UNUSABLE, reference_is_wrong
 
 # Allowed error in epsilons, relative to the expected value plus the typical size of its array: a
@@ -32,7 +26,7 @@ DTYPES = tuple(ALLOWED)
 _AUTODIFF = 2.0  # times plain autodiff's error passes as well,
 _USABLE = 1e-2  # if that error is below this one
 _UNUSABLE = ", unusable"
-_FAR = 1e4
+_ORDINARY, _FAR = 10.0, 1e4
 _EPSILON = float(np.finfo(np.float32).eps)
 _HALF = ("bfloat16", "float16")
 
@@ -45,6 +39,8 @@ class UnsupportedDtypeError(Exception):
 class _Run:
     """The results at one draw: the operation's, autodiff's in the same dtype, and the truth."""
 
+    subject: Subject
+    dtype: str
     args: Any
     dz: Any
     ours: Any
@@ -55,50 +51,35 @@ class _Run:
 def check_dtype(subject: Subject, dtype: str, sizes: Sizes, seed: int, scaled: bool) -> Check:
     """Value and cotangents have the correct dtypes, and errors of only a few epsilons.
 
-    A cotangent has its argument's dtype; an output has ``dtype``, or the dtype that the reference
-    returns for the same arguments, such as statistics in float32. Both are compared with the
-    reference in float64 on the same numbers. The worst error is in units of the dtype's epsilon;
-    the error of autodiff in the same dtype is noted beside it, and twice that passes if it is
-    below 1e-2. Detects sums in half precision, overflow, promoted results and weak types.
-
-    Args:
-        subject: the subject.
-        dtype: the dtype of all real arguments.
-        sizes: the sizes of the arguments.
-        seed: seed of the values.
-        scaled: whether to go to other magnitudes as well.
+    A cotangent has its argument's dtype; an output has ``dtype``, or the reference's dtype, such
+    as statistics in float32. Both are compared with the reference in float64 on the same numbers,
+    in epsilons, if ``scaled`` at other magnitudes as well. Twice autodiff's error passes, if that
+    is below 1e-2. Detects sums in half precision, overflow, promoted results and weak types.
 
     Raises:
         UnsupportedDtypeError: the operation rejects the dtype.
     """
     generator = np.random.default_rng(seed)
-    draws = [(at_sizes(sizes), subject.draw(generator, sizes))]
-    base = None
+    run = _run(subject, dtype, subject.draw(generator, sizes), generator)
+    mismatch = next(_mismatches(run), "")
+    if mismatch:
+        return failure(dtype, "wrong type", ALLOWED[dtype], mismatch + at_sizes(sizes))
+    rows, beyond = [_judge(run, at_sizes(sizes), None)], []
     if scaled:
         with jax.enable_x64(subject.wide):
             base = typical_results(subject, sizes, seed)
-        draws += [(f" at {name}", args) for name, args in subject.scaled_draws(sizes, seed)]
-    rows, beyond = [], []
-    for i, (where, args) in enumerate(draws):
-        run = _run(subject, dtype, args, generator)
-        mismatch = _type_mismatch(subject, run, dtype)
-        if mismatch:
-            place = mismatch + at_sizes(sizes)
-            return Check(dtype, False, float("inf"), ALLOWED[dtype], place, "wrong type")
-        if i and share_finite(run.expected) < 1:
-            continue
-        if i and not _holds(run, args, dtype):
-            beyond.append(where.removeprefix(" at "))
-            continue
-        row = _judge(subject, run, dtype, where, base if i else None)
-        if i and dtype in _HALF and not row.passed and row.note.endswith(_UNUSABLE):
-            beyond.append(where.removeprefix(" at "))
-            continue
-        rows.append(row)
+        for name, args in subject.scaled_draws(sizes, seed):
+            run = _run(subject, dtype, args, generator)
+            if share_finite(run.expected) < 1:
+                continue
+            row = _judge_far(run, args, f" at {name}", base)
+            if row is not None:
+                rows.append(row)
+            elif name.startswith("scale "):
+                beyond.append(name.removeprefix("scale "))
     row = worst_of(rows)
-    scales = dict.fromkeys(name.removeprefix("scale ") for name in beyond if "scale " in name)
-    beyond_range = f"; cannot hold scale {', '.join(scales)}" if scales else ""
-    return dataclasses.replace(row, note=row.note + beyond_range)
+    limits = f"; cannot hold scale {', '.join(dict.fromkeys(beyond))}" if beyond else ""
+    return dataclasses.replace(row, note=row.note + limits)
 
 
 def _run(subject: Subject, dtype: str, args: Any, generator: np.random.Generator) -> _Run:
@@ -106,50 +87,32 @@ def _run(subject: Subject, dtype: str, args: Any, generator: np.random.Generator
         cotangent = subject.draw_cotangent(generator, args)
     args = [_cast(array, dtype) for array in args]
     with jax.enable_x64(False), jax.default_matmul_precision("highest"):
-        outputs = _supported_outputs(subject, args)
+        outputs = _supported(jax.eval_shape, subject.narrow.op, *args)
         dz = jax.tree.map(lambda d, leaf: jnp.asarray(d, leaf.dtype), cotangent, outputs)
-        ours = _own_results(subject, args, dz)
-        theirs = _autodiff(subject, args, dz)
-    exact = jax.tree.map(_to_float64, (args, dz))
-    if _samples(subject):
-        expected = jax.tree.map(_to_float64, theirs)
-    else:
-        expected = jax.tree.map(np.asarray, subject.reference_pull(*exact))
-    return _Run(exact[0], exact[1], ours, theirs, expected)
-
-
-def _supported_outputs(subject: Subject, args: Any) -> Any:
-    """Shapes and dtypes of the outputs; an operation that raises does not support the dtype."""
-    try:
-        return jax.eval_shape(subject.op, *args)
-    except Exception as error:
-        raise _unsupported(error) from error
-
-
-def _own_results(subject: Subject, args: Any, dz: Any) -> Any:
-    """The operation's results; one that cannot even be evaluated does not support the dtype."""
-    try:
-        return subject.pull(args, dz)
-    except Exception:
         try:
-            subject.value(*args)
-        except Exception as error:
-            raise _unsupported(error) from error
-        raise
+            ours = subject.narrow.pull(args, dz)
+        except Exception:
+            _supported(subject.value, *args)
+            raise
+        theirs = _autodiff(subject, args, dz)
+    args, dz = jax.tree.map(_cast, (args, dz))
+    expected = theirs if _samples(subject) else subject.reference_pull(args, dz)
+    return _Run(subject, dtype, args, dz, ours, theirs, jax.tree.map(_cast, expected))
 
 
-def _unsupported(error: Exception) -> UnsupportedDtypeError:
-    reason = (str(error).splitlines() or [""])[0]
-    return UnsupportedDtypeError(f"{type(error).__name__}: {reason}")
+def _supported(function: Function, *args: Any) -> Any:
+    """The result; an operation that cannot be evaluated does not support the dtype."""
+    try:
+        return function(*args)
+    except Exception as error:
+        raise UnsupportedDtypeError(one_line(error)) from error
 
 
 def _autodiff(subject: Subject, args: Any, dz: Any) -> Any:
     """The reference's results in the same dtype; None where it does not support it."""
-    from_reference = subject.narrow_reference_pull
-    try:
-        return from_reference(args, dz)
-    except Exception:
-        return None
+    with contextlib.suppress(Exception):
+        return subject.narrow.compiled_reference(args, dz)
+    return None
 
 
 def _samples(subject: Subject) -> bool:
@@ -158,19 +121,13 @@ def _samples(subject: Subject) -> bool:
     return any(r in keys or getattr(r, "func", None) in keys for r in subject.layout.restores)
 
 
-def _cast(array: Any, dtype: str) -> np.ndarray:
+def _cast(array: Any, dtype: str = "float64") -> np.ndarray:
+    """An array with real or complex entries in this dtype, or the complex one around it."""
     array = np.asarray(array)
     if np.iscomplexobj(array):
-        return array.astype(np.complex64)
+        return array.astype(np.complex128 if dtype == "float64" else np.complex64)
     with np.errstate(over="ignore"):
         return array.astype(jnp.dtype(dtype)) if is_inexact(array) else array
-
-
-def _to_float64(array: Any) -> np.ndarray:
-    array = np.asarray(array)
-    if not is_inexact(array):
-        return array
-    return array.astype(np.complex128 if np.iscomplexobj(array) else np.float64)
 
 
 def _flatten(subject: Subject, result: Any) -> Iterator[tuple[str, Any]]:
@@ -179,119 +136,114 @@ def _flatten(subject: Subject, result: Any) -> Iterator[tuple[str, Any]]:
         yield from named_leaves(name, part)
 
 
-def _type_mismatch(subject: Subject, run: _Run, dtype: str) -> str:
-    """A description of the first array with a wrong dtype or a weak type, or ""."""
-    args = [_cast(array, dtype) for array in run.args]
-    promoted = _promoted(subject, args)
-    if promoted:
-        return promoted
+def _mismatches(run: _Run) -> Iterator[str]:
+    """Descriptions of the arrays with a wrong dtype or a weak type."""
+    subject, args = run.subject, [_cast(array, run.dtype) for array in run.args]
+    yield from _promoted(subject, args)
     with jax.enable_x64(False):
         try:
-            outputs = jax.tree.leaves(jax.eval_shape(subject.truth, *args))
+            outputs = jax.tree.leaves(jax.eval_shape(subject.narrow.truth, *args))
         except Exception:
-            outputs = jax.tree.leaves(jax.eval_shape(subject.op, *args))
-    expected = [{jnp.dtype(dtype), leaf.dtype} for leaf in outputs]
+            outputs = jax.tree.leaves(jax.eval_shape(subject.narrow.op, *args))
+    weak = [leaf.dtype for leaf in outputs if getattr(leaf, "weak_type", False)]
+    expected = [{jnp.dtype(run.dtype), leaf.dtype} for leaf in outputs]
     expected += [{args[i].dtype} for i in subject.reals]
     for (name, leaf), dtypes in zip(_flatten(subject, run.ours), expected, strict=True):
         if leaf.dtype not in dtypes:
-            return f"{name} is {leaf.dtype}"
-        if leaf.aval.weak_type and not any(
-            getattr(other, "weak_type", False) and other.dtype == leaf.dtype for other in outputs
-        ):
-            return f"{name} is weakly typed"
-    return ""
+            yield f"{name} is {leaf.dtype}"
+        elif leaf.aval.weak_type and leaf.dtype not in weak:
+            yield f"{name} is weakly typed"
 
 
-def _promoted(subject: Subject, args: Any) -> str:
-    """A description of an output that becomes float64 as soon as x64 is enabled, or ""."""
-    with jax.enable_x64(True):
-        try:
+def _promoted(subject: Subject, args: Any) -> Iterator[str]:
+    """Descriptions of the outputs that become float64 as soon as x64 is enabled."""
+    try:
+        with jax.enable_x64(True):
             ours, theirs = (jax.eval_shape(f, *args) for f in (subject.op, subject.truth))
-        except Exception:  # the row itself will say what is wrong
-            return ""
+    except Exception:  # the row itself will say what is wrong
+        return
     for (name, leaf), other in zip(named_leaves("z", ours), jax.tree.leaves(theirs), strict=True):
         if leaf.dtype != other.dtype and leaf.dtype in (np.float64, np.complex128):
-            return f"{name} is {leaf.dtype} where x64 is enabled"
-    return ""
+            yield f"{name} is {leaf.dtype} where x64 is enabled"
 
 
-def _holds(run: _Run, drawn: Any, dtype: str) -> bool:
+def _holds(run: _Run, drawn: Any) -> bool:
     """Whether the dtype can hold the inputs and the results, and what float16 computes between.
 
     Float16 has few exponents: where plain autodiff overflows in it, so may any correct rule.
     """
-    limit = float(jnp.finfo(dtype).max)
+    info = jnp.finfo(run.dtype)
     real = [array for array in run.args if is_inexact(array)]
-    smallest = float(jnp.finfo(dtype).tiny)
-    normal = all(np.all((a == 0) | (np.abs(a) >= smallest)) for a in real)
+    normal = all(np.all((a == 0) | (np.abs(a) >= float(info.tiny))) for a in real)
     kept = all(np.array_equal(a == 0, b == 0) for a, b in zip(run.args, drawn, strict=True))
-    inputs = kept and normal and share_finite((real, run.dz)) == 1.0
-    between = dtype != "float16" or run.theirs is None or share_finite(run.theirs) == 1.0
-    return inputs and between and largest((real, run.dz, run.expected)) < limit
+    between = run.theirs if run.dtype == "float16" else None
+    finite = share_finite((real, run.dz, between)) == 1
+    return normal and kept and finite and largest((real, run.dz, run.expected)) < float(info.max)
 
 
-def _judge(subject: Subject, run: _Run, dtype: str, where: str, base: Any) -> Check:
+def _judge_far(run: _Run, drawn: Any, where: str, base: list[float]) -> Check | None:
+    """The same far from ordinary arguments; None where the dtype cannot hold such numbers."""
+    if not _holds(run, drawn):
+        return None
+    row = _judge(run, where, base)
+    return None if run.dtype in _HALF and row.note.endswith(_UNUSABLE) else row
+
+
+def _judge(run: _Run, where: str, base: list[float] | None) -> Check:
     """Compares one draw, in epsilons; twice autodiff's error passes where that is usable."""
-    scale = _scale(subject, run, dtype, base)
-    ours = _in_epsilons(subject, run.ours, run, dtype, scale, where)
+    scale = _scale(run, base)
+    ours = _in_epsilons(run, run.ours, scale, where)
     if run.theirs is None:
         return dataclasses.replace(ours, note="autodiff does not support it")
-    theirs = _in_epsilons(subject, run.theirs, run, dtype, scale, where).worst
-    note = f"autodiff {theirs:.1f} eps"
-    if not ours.passed and base and reference_is_wrong(subject, run.args, run.dz, ours):
-        return dataclasses.replace(ours, passed=True, worst=0.0, note=UNUSABLE, parts=())
+    theirs = _in_epsilons(run, run.theirs, scale, where).worst
+    note, limit = f"autodiff {theirs:.1f} eps", _AUTODIFF * theirs
     if not ours.passed:
-        usable = theirs * float(jnp.finfo(dtype).eps) < _USABLE
-        if usable and ours.worst <= _AUTODIFF * theirs:
-            limit = _AUTODIFF * theirs
+        if base and reference_is_wrong(run.subject, run.args, run.dz, ours):
+            return dataclasses.replace(ours, passed=True, worst=0.0, note=UNUSABLE, parts=())
+        if theirs * float(jnp.finfo(run.dtype).eps) >= _USABLE:
+            note += _UNUSABLE
+        elif ours.worst <= limit:
             return dataclasses.replace(ours, passed=True, allowed=limit, note=note, parts=())
-        note += "" if usable else _UNUSABLE
     return dataclasses.replace(ours, note=note, example=(run.args, run.dz))
 
 
-def _scale(subject: Subject, run: _Run, dtype: str, base: Any) -> list[Any]:
+def _scale(run: _Run, base: list[float] | None) -> list[Any]:
     """What rounding explains in each leaf, beyond an epsilon of the expected entries.
 
     Far from ordinary arguments, the exponential of a number of size m errs by m epsilons of
     float32, in which it is computed at least.
     """
-    info = jnp.finfo(dtype)
-    epsilon = float(info.eps)
-    pull = subject.reference_pull
-    if _samples(subject):
-        pull = functools.partial(_sampled, subject, dtype)
-    moved = movement(pull, run.args, run.dz, run.expected, epsilon)
-    zeros = cancelled(subject, run.args, run.dz, run.expected)
-    bases = base or [0.0] * len(moved)
-    far = min(largest([run.args[i] for i in subject.reals]), _FAR) if base else 0.0
-    leaves = [np.abs(np.asarray(leaf)) for leaf in jax.tree.leaves(run.expected)]
+    subject, inputs, info = run.subject, (run.args, run.dz, run.expected), jnp.finfo(run.dtype)
+    sampled = functools.partial(_sampled, subject, run.dtype)
+    pull, epsilon = sampled if _samples(subject) else subject.reference_pull, float(info.eps)
+    moved = _compare.movement(pull, *inputs, epsilon)
+    zeros = _compare.cancelled(subject, *inputs)
+    far = min(largest([run.args[i] for i in subject.reals]), _FAR)
+    far = far if far > _ORDINARY else 0.0
+    leaves = [np.abs(leaf) for leaf in jax.tree.leaves(run.expected)]
     return [
         m + epsilon * (z + b) + _EPSILON * far * (leaf + typical_size(leaf)) + float(info.tiny)
-        for m, z, b, leaf in zip(moved, zeros, bases, leaves, strict=True)
+        for m, z, b, leaf in zip(moved, zeros, base or [0.0] * len(moved), leaves, strict=True)
     ]
 
 
 def _sampled(subject: Subject, dtype: str, args: Any, dz: Any) -> Any:
     """The reference's results in the dtype, from arguments in float64."""
     with jax.enable_x64(False):
-        narrow = [_cast(array, dtype) for array in args]
-        results = _autodiff(subject, narrow, jax.tree.map(lambda d: _cast(d, dtype), dz))
-    return jax.tree.map(_to_float64, results)
+        narrow, dz = jax.tree.map(lambda array: _cast(array, dtype), (args, dz))
+        return jax.tree.map(_cast, _autodiff(subject, narrow, dz))
 
 
-def _in_epsilons(
-    subject: Subject, actual: Any, run: _Run, dtype: str, scale: list[Any], where: str
-) -> Check:
+def _in_epsilons(run: _Run, actual: Any, scale: list[Any], where: str) -> Check:
     """The worst error; an output stored in another dtype is measured with its epsilon."""
-    rows = []
-    pairs = zip(_flatten(subject, actual), _flatten(subject, run.expected), scale, strict=True)
-    for (name, leaf), (_, expected), moved in pairs:
+    limit, rows = ALLOWED[run.dtype], []
+    pairs = zip(_flatten(run.subject, actual), jax.tree.leaves(run.expected), scale, strict=True)
+    for (name, leaf), expected, moved in pairs:
         stored = leaf.dtype.name.replace("complex64", "float32")
-        unit = float(jnp.finfo(stored).eps) * ALLOWED.get(stored, 16.0) / ALLOWED[dtype]
-        allowed = ALLOWED[dtype] * unit
+        unit = float(jnp.finfo(stored).eps) * ALLOWED.get(stored, 16.0) / limit
         own = unit * (np.abs(expected) + typical_size(expected))
-        slack = ALLOWED[dtype] * np.maximum(moved - own, 0.0)
-        row = compare(dtype, (name,), (leaf,), (expected,), allowed, where, [slack])
-        rows.append(dataclasses.replace(row, worst=row.worst / unit, allowed=ALLOWED[dtype]))
-    merged = worst_of(rows)
-    return dataclasses.replace(merged, parts=tuple(part for row in rows for part in row.parts))
+        slack = [limit * np.maximum(moved - own, 0.0)]
+        row = _compare.compare(run.dtype, (name,), (leaf,), (expected,), limit * unit, where, slack)
+        rows.append(dataclasses.replace(row, worst=row.worst / unit, allowed=limit))
+    parts = tuple(part for row in rows for part in row.parts)
+    return dataclasses.replace(worst_of(rows), parts=parts)

@@ -1,5 +1,6 @@
 """What a failure looks like: which entries, what was got, and a pattern where there is one."""
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -20,8 +21,8 @@ def explain(checks: Sequence[Check]) -> list[str]:
     for check in failed:
         for part in check.parts:
             lines.setdefault(part.name, f"{check.name}: {_line(part)}")
-    shown = list(lines.values())[:_SHOWN]
-    return shown + ([f"and {len(lines) - _SHOWN} more arrays"] if len(lines) > _SHOWN else [])
+    more = [f"and {len(lines) - _SHOWN} more arrays"] if len(lines) > _SHOWN else []
+    return list(lines.values())[:_SHOWN] + more
 
 
 def looks_deliberate(checks: Sequence[Check]) -> bool:
@@ -29,23 +30,22 @@ def looks_deliberate(checks: Sequence[Check]) -> bool:
     failed = {check.name: check.parts for check in checks if not check.passed}
     if "value" in failed or "cotangents" not in failed or "differences" not in failed:
         return False
-    return any(
-        not part.expected.any() or _close(part.got, -part.expected)
-        for part in failed["differences"]
-    )
+    parts = failed["differences"]
+    return any(not part.expected.any() or _close(part.got, -part.expected) for part in parts)
 
 
 def _line(part: Part) -> str:
     index = _worst_index(part)
     got, expected = part.got[index], part.expected[index]
-    got_text, expected_text = _distinct(got, expected)
-    ratio = f", ratio {_text(got / expected)}" if expected and got and np.isfinite(got) else ""
+    texts = _text(got), _text(expected)
+    if texts[0] == texts[1]:
+        texts = f"{got + 0:.17g}", f"{expected + 0:.17g}"
     at = str(list(map(int, index))) if index else ""
+    ratio = f", ratio {_text(got / expected)}" if expected and got and np.isfinite(got) else ""
     wrong, size = int(part.wrong.sum()), part.got.size
     count = f" ({wrong} of {size} entries differ)" if size > 1 else ""
-    pattern = next(patterns(part), "")
-    seen = f"; {pattern}" if pattern else ""
-    return f"{part.name}{at} is {got_text}, expected {expected_text}{ratio}{count}{seen}"
+    pattern = next((f"; {text}" for text in patterns(part)), "")
+    return f"{part.name}{at} is {texts[0]}, expected {texts[1]}{ratio}{count}{pattern}"
 
 
 def patterns(part: Part) -> Iterator[str]:
@@ -67,8 +67,11 @@ def patterns(part: Part) -> Iterator[str]:
     added = got - expected if finite.all() and expected.any() else np.zeros(1)
     if added.all() and _close(added, np.full_like(added, added.flat[0])):
         yield f"a constant {_text(added.flat[0])} is added everywhere"
-    if (axis := _single_slice(part.wrong)) is not None:
-        yield f"only index {axis[1]} of axis {axis[0]} differs"
+    for axis in range(got.ndim):
+        hit = np.flatnonzero(part.wrong.any(axis=tuple({*range(got.ndim)} - {axis})))
+        if len(hit) == 1 < got.shape[axis]:
+            yield f"only index {hit[0]} of axis {axis} differs"
+            return
 
 
 def _close(a: np.ndarray, b: np.ndarray) -> bool:
@@ -92,17 +95,8 @@ def _meaning(ratio: float, shape: tuple[int, ...]) -> str:
             return f", the size of axis {axis}"
         if size > 1 and abs(ratio * size - 1) <= _SAME:
             return f", 1 over the size of axis {axis}"
-    return ""
-
-
-def _single_slice(wrong: np.ndarray) -> tuple[int, int] | None:
-    """(axis, index) if all differences are in one slice of an axis."""
-    for axis in range(wrong.ndim):
-        others = tuple(a for a in range(wrong.ndim) if a != axis)
-        hit = np.flatnonzero(wrong.any(axis=others))
-        if len(hit) == 1 and wrong.shape[axis] > 1:
-            return axis, int(hit[0])
-    return None
+    is_count = len(shape) > 1 and abs(ratio - math.prod(shape)) <= _SAME * ratio
+    return ", the number of entries" if is_count else ""
 
 
 def _worst_index(part: Part) -> tuple[Any, ...]:
@@ -111,12 +105,6 @@ def _worst_index(part: Part) -> tuple[Any, ...]:
         error = np.abs(part.got - part.expected)
     error = np.where(part.wrong, np.where(np.isfinite(error), error, np.inf), -1.0)
     return np.unravel_index(int(np.argmax(error)), error.shape)
-
-
-def _distinct(got: Any, expected: Any) -> tuple[str, str]:
-    """Both numbers, with enough digits to tell one from the other."""
-    short = _text(got), _text(expected)
-    return short if short[0] != short[1] else (f"{got + 0:.17g}", f"{expected + 0:.17g}")
 
 
 def _text(value: Any) -> str:

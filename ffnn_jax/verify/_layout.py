@@ -1,8 +1,7 @@
 """How arguments of any structure become a flat list of arrays, and back.
 
-A pytree's arrays are the leaves that have a dtype; every other leaf is static and stays in place.
-A typed random key is carried as its data, and a matrix declared symmetric is made symmetric again,
-so that finite differences stay among symmetric matrices.
+A pytree's arrays are the leaves that have a dtype; every other leaf is static. A typed random key
+is carried as its data; what is declared symmetric is made so again, for differences to stay so.
 """
 
 import dataclasses
@@ -22,55 +21,49 @@ Restore = Callable[[Any], Any]
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """The structure of the arguments around their arrays.
-
-    Attributes:
-        tree: the structure of the tuple of all arguments.
-        statics: (position, type, value) of each static leaf.
-        restores: for each array, what makes the leaf of it that the function receives.
-        owners: for each array, the position of its argument.
-    """
+    """The structure of the tuple of all arguments around their arrays."""
 
     tree: Any
-    statics: tuple[tuple[int, type, Any], ...]
-    restores: tuple[Restore, ...]
-    owners: tuple[int, ...]
+    statics: tuple[tuple[int, type, Any], ...]  # position, type and value of each static leaf
+    restores: tuple[Restore, ...]  # what makes the leaf that the function receives of each array
+    owners: tuple[int, ...]  # the position of each array's argument
 
     def arguments(self, arrays: Sequence[Any]) -> Any:
         """The arguments of the function, from their arrays."""
-        restored = iter([f(array) for f, array in zip(self.restores, arrays, strict=True)])
-        statics = {position: value for position, _, value in self.statics}
-        count = self.tree.num_leaves
-        leaves = [statics[i] if i in statics else next(restored) for i in range(count)]
+        leaves = [f(array) for f, array in zip(self.restores, arrays, strict=True)]
+        for position, _, value in self.statics:
+            leaves.insert(position, value)
         return jax.tree.unflatten(self.tree, leaves)
+
+    def without_statics(self, leaves: Sequence[Any]) -> list[Any]:
+        """What belongs to the arrays, of something that belongs to each leaf."""
+        static = {position for position, _, _ in self.statics}
+        return [leaf for i, leaf in enumerate(leaves) if i not in static]
 
 
 def lay_out(rule: Rule, args: Any) -> tuple[Layout, tuple[str, ...]]:
     """The layout of drawn arguments, and a name for each array."""
-    described = jax.tree.leaves(rule.arguments) if rule.draw is None else []
-    names = argument_names(rule.op)
-    names = names if len(names) >= len(args) else argument_names(rule.reference)
-    names = names if len(names) >= len(args) else [f"arg{i}" for i in range(len(args))]
-    statics, restores, owners, array_names = [], [], [], []
+    described = jax.tree.leaves(args if rule.draw else rule.arguments)
+    candidates = argument_names(rule.op), argument_names(rule.reference)
+    enough = (names for names in candidates if len(names) >= len(args))
+    names = next(enough, [f"arg{i}" for i in range(len(args))])
+    statics, arrays = [], []
     paths, tree = jax.tree_util.tree_flatten_with_path(args)
     for i, (path, leaf) in enumerate(paths):
+        owner, name = path[0].idx, names[path[0].idx]
         if is_array(leaf):
-            restores.append(_restore(leaf, described[i] if described else None))
-            owners.append(path[0].idx)
-            array_names.append(names[path[0].idx] + jax.tree_util.keystr(path[1:]))
+            restore = _restore(leaf, described[i])
+            arrays.append((restore, owner, name + jax.tree_util.keystr(path[1:])))
         else:
-            value = _static(leaf, names[path[0].idx])
+            value = _static(leaf, name)
             statics.append((i, type(value), value))
-    return Layout(tree, tuple(statics), tuple(restores), tuple(owners)), tuple(array_names)
+    restores, owners, array_names = zip(*arrays, strict=True) if arrays else ((), (), ())
+    return Layout(tree, tuple(statics), restores, owners), array_names
 
 
 def arrays_of(args: Any) -> list[np.ndarray]:
     """The arrays among the leaves, with the data of keys."""
-    return [
-        np.asarray(jax.random.key_data(leaf) if _is_key(leaf) else leaf)
-        for leaf in jax.tree.leaves(args)
-        if is_array(leaf)
-    ]
+    return [np.asarray(_plain(leaf)) for leaf in jax.tree.leaves(args) if is_array(leaf)]
 
 
 def is_array(leaf: Any) -> bool:
@@ -81,26 +74,14 @@ def is_array(leaf: Any) -> bool:
 @functools.lru_cache(maxsize=256)
 def flat_function(function: Function, layout: Layout) -> Function:
     """The function of the arrays, which returns (differentiable outputs, other outputs)."""
-
-    def flat(*arrays: Any) -> tuple[Any, Any]:
-        return split_outputs(function(*layout.arguments(arrays)))
-
-    return flat
+    return lambda *arrays: split_outputs(function(*layout.arguments(arrays)))
 
 
 def split_outputs(output: Any) -> tuple[Any, Any]:
     """The tree with its differentiable leaves, and the one with the others; None elsewhere."""
-
-    def as_array(leaf: Any) -> Any:
-        leaf = jnp.asarray(leaf)
-        is_key = jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-        return jax.random.key_data(leaf) if is_key else leaf
-
-    output = jax.tree.map(as_array, output)
-    return (
-        jax.tree.map(lambda leaf: leaf if is_inexact(leaf) else None, output),
-        jax.tree.map(lambda leaf: None if is_inexact(leaf) else leaf, output),
-    )
+    output = jax.tree.map(lambda leaf: _plain(jnp.asarray(leaf)), output)
+    differentiable = jax.tree.map(lambda leaf: leaf if is_inexact(leaf) else None, output)
+    return differentiable, jax.tree.map(lambda leaf: None if is_inexact(leaf) else leaf, output)
 
 
 def is_inexact(array: Any) -> bool:
@@ -108,19 +89,20 @@ def is_inexact(array: Any) -> bool:
     return jnp.issubdtype(array.dtype, jnp.inexact)
 
 
-def _is_key(leaf: Any) -> bool:
+def is_key(leaf: Any) -> bool:
+    """Whether an array is one of typed random keys."""
     return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
+
+def _plain(array: Any) -> Any:
+    return jax.random.key_data(array) if is_key(array) else array
 
 
 def _restore(leaf: Any, description: Any) -> Restore:
     domain = description.domain if isinstance(description, Argument) else ""
-    if domain == "key":
-        return jax.random.wrap_key_data
-    if domain == "spd":
-        return _symmetric
-    if _is_key(leaf):
+    if is_key(leaf):
         return functools.partial(jax.random.wrap_key_data, impl=jax.random.key_impl(leaf))
-    return jnp.asarray
+    return {"key": jax.random.wrap_key_data, "spd": _symmetric}.get(domain, jnp.asarray)
 
 
 def _symmetric(array: Any) -> Any:
@@ -133,7 +115,6 @@ def _static(leaf: Any, name: str) -> Any:
         hash(value)
     except TypeError:
         kinds = "text, an array, a static value that can be hashed, or a pytree of these"
-        raise ValueError(
-            f"argument {name} holds a {type(value).__name__}; it must be {kinds}"
-        ) from None
+        message = f"argument {name} holds a {type(value).__name__}; it must be {kinds}"
+        raise ValueError(message) from None
     return value

@@ -1,7 +1,7 @@
 """Checks at arguments that ordinary draws never reach: from 1e-6 to 1e4, and huge entries."""
 
+import functools
 from collections.abc import Iterator
-from typing import Any
 
 import jax
 import numpy as np
@@ -11,41 +11,32 @@ from ffnn_jax.verify._compare import share_finite, typical_size
 from ffnn_jax.verify._differences import compare_differences
 from ffnn_jax.verify._result import Check, worst_of
 from ffnn_jax.verify._subject import Subject
-from ffnn_jax.verify._values import compare_results
+from ffnn_jax.verify._values import both_results, compare_results, draw_pair
 
 _BASE_DRAWS = 3
+_compared = functools.partial(compare_results, "magnitudes", with_value=True)
 
 
 def check_magnitudes(subject: Subject, sizes: Sizes, seed: int) -> Check | None:
-    """Value and cotangents are right at many magnitudes of the arguments, in float64.
-
-    Detects overflow, cancellation and branches far from 0. Where the reference itself is not
-    finite, nothing is compared. Without a reference, the cotangents are compared with differences.
-    """
-    if subject.reference is None and subject.rule.backward is not None:
-        return None
-    base = typical_results(subject, sizes, seed)
-    generator = np.random.default_rng(seed)
-    rows = []
-    for name, args in subject.scaled_draws(sizes, seed):
-        dz = subject.draw_cotangent(generator, args)
-        where = f" at {name}"
-        if subject.reference is None:
-            if name.startswith("scale "):
-                row = compare_differences("magnitudes", subject, args, dz, generator, where)
-                rows.append(row)
-            continue
-        theirs = subject.reference_pull(args, dz)
-        if share_finite(theirs) == 1:
-            ours = subject.pull(args, dz)
-            rows.append(
-                compare_results(
-                    "magnitudes", subject, args, dz, ours, theirs, where, base, with_value=True
-                )
-            )
+    """Value and cotangents are right at many magnitudes of the arguments, in float64."""
+    rows = list(_at_scales(subject, sizes, seed))
     if subject.reference is not None:
         rows += _at_zero(subject, sizes, seed)
     return worst_of(rows) if rows else None
+
+
+def _at_scales(subject: Subject, sizes: Sizes, seed: int) -> Iterator[Check]:
+    """Wherever the reference is finite; without one, against differences."""
+    base = typical_results(subject, sizes, seed)
+    generator = np.random.default_rng(seed)
+    for name, args in subject.scaled_draws(sizes, seed):
+        dz, where = subject.draw_cotangent(generator, args), f" at {name}"
+        if subject.reference is not None:
+            results = both_results(subject, args, dz)
+            if share_finite(results[1]) == 1:
+                yield _compared(subject, args, dz, *results, where, base)
+        elif name.startswith("scale "):
+            yield compare_differences("magnitudes", subject, args, dz, generator, where)
 
 
 def _at_zero(subject: Subject, sizes: Sizes, seed: int) -> Iterator[Check]:
@@ -59,13 +50,9 @@ def _at_zero(subject: Subject, sizes: Sizes, seed: int) -> Iterator[Check]:
             args = [np.array(array, copy=True) for array in ordinary]
             args[i].reshape(-1)[entries] = 0.0
             dz = subject.draw_cotangent(generator, args)
-            ours, theirs = subject.pull(args, dz), subject.reference_pull(args, dz)
-            if share_finite(theirs) == 1 > share_finite(ours):
-                where = f" at zeros in {subject.names[i]}"
-                row = compare_results(
-                    "magnitudes", subject, args, dz, ours, theirs, where, with_value=True
-                )
-                yield row
+            results = both_results(subject, args, dz)
+            if share_finite(results[1]) == 1 > share_finite(results[0]):
+                yield _compared(subject, args, dz, *results, f" at zeros in {subject.names[i]}")
 
 
 def _contains_zero(word: Argument | None) -> bool:
@@ -78,9 +65,6 @@ def _contains_zero(word: Argument | None) -> bool:
 def typical_results(subject: Subject, sizes: Sizes, seed: int) -> list[float]:
     """The typical size of each leaf of the reference's (value, cotangents) at ordinary draws."""
     generator = np.random.default_rng(seed)
-    results: list[Any] = []
-    for _ in range(_BASE_DRAWS):
-        args = subject.draw(generator, sizes)
-        dz = subject.draw_cotangent(generator, args)
-        results.append(jax.tree.leaves(subject.reference_pull(args, dz)))
+    draws = (draw_pair(subject, generator, sizes) for _ in range(_BASE_DRAWS))
+    results = [jax.tree.leaves(subject.reference_pull(args, dz)) for args, dz in draws]
     return [max(map(typical_size, leaves)) for leaves in zip(*results, strict=True)]

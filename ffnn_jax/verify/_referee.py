@@ -6,28 +6,30 @@ reference's own, less differentiated value decides; where it sides with the rule
 unusable at that point, and the point does not count.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
-from ffnn_jax.verify._result import Part
+from ffnn_jax.verify._result import Check, Part
+from ffnn_jax.verify._subject import with_reals
 
 _STEP = float(np.finfo(np.float64).eps) ** (1 / 3)
 _CLEARLY = 0.5  # the rule must be closer to the quotient by this factor
 
 
 def sides_with_the_rule(
-    value: Callable[[list[Any]], float], args: list[Any], index: int, part: Part
+    value: Callable[[list[Any]], float], args: list[Any], places: Mapping[str, int], row: Check
 ) -> bool:
-    """Whether a difference quotient of ``value`` is closer to what the rule got.
+    """Whether difference quotients of ``value`` are closer to what the rule got in every part.
 
-    Args:
-        value: a function of all arrays, whose derivative was compared.
-        args: the arrays.
-        index: the position of the array with respect to which it was differentiated.
-        part: got and expected derivative, in the shape of this array.
+    ``places`` has the position of the array that each part is the derivative of ``value`` in.
     """
+    return all(p.name in places and _sides(value, args, places[p.name], p) for p in row.parts)
+
+
+def _sides(value: Callable[[list[Any]], float], args: list[Any], index: int, part: Part) -> bool:
+    """One part, at its most wrong entry."""
     with np.errstate(invalid="ignore"):
         error = np.where(part.wrong, np.abs(part.got - part.expected), -1.0)
     entry = np.unravel_index(int(np.argmax(error)), error.shape)
@@ -37,7 +39,7 @@ def sides_with_the_rule(
     def at(change: float) -> float:
         moved = np.array(args[index], copy=True)
         moved[entry] += change
-        return value([moved if i == index else array for i, array in enumerate(args)])
+        return value(with_reals(args, (index,), (moved,)))
 
     with np.errstate(invalid="ignore", over="ignore"):
         quotient = (at(step) - at(-step)) / (2 * step)

@@ -1,6 +1,8 @@
 """The results of the checks, one row per check."""
 
 import dataclasses
+import math
+import textwrap
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -8,51 +10,36 @@ import numpy as np
 
 CHECKS = (
     "value", "primal", "cotangents", "differences", "adjoint", "exact", "linearity", "zero",
-    "kinks", "magnitudes", "empty batch", "jit", "partial", "vmap", "scan", "remat",
-    "jvp", "grad of grad",
-    "float32", "bfloat16", "float16", "sharded", "shard_map",
+    "kinks", "magnitudes", "empty batch", "jit", "partial", "vmap", "scan", "remat", "jvp",
+    "grad of grad", "float32", "bfloat16", "float16", "sharded", "shard_map",
 )  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Part:
-    """One array that differs from what was expected.
+    """One array that differs from what was expected."""
 
-    Attributes:
-        name: its name, such as "dx" or "z.loss".
-        got: the operation's array.
-        expected: the expected one.
-        wrong: where they differ by more than is allowed.
-    """
-
-    name: str
+    name: str  # such as "dx" or "z.loss"
     got: np.ndarray
     expected: np.ndarray
-    wrong: np.ndarray
+    wrong: np.ndarray  # where they differ by more than is allowed
 
 
 @dataclasses.dataclass(frozen=True)
 class Check:
     """One check's result.
 
-    Attributes:
-        name: the name of the check.
-        passed: whether it passed.
-        worst: the largest error, relative to the expected entry plus the typical size of its
-            array; in units of rounding for the dtypes.
-        allowed: the largest error that passes.
-        where: argument, index and sizes of the largest error.
-        note: further information: a reason, or another rule's error for comparison.
-        parts: each array that differs, with what was expected.
-        example: (arguments, cotangent) as arrays, where the check failed; None if it does not say.
+    The error is relative to the expected entry plus the typical size of its array; in units of
+    rounding for the dtypes. The note is a reason, or another rule's error for comparison.
     """
 
     name: str
     passed: bool
-    worst: float = 0.0
-    allowed: float = 0.0
-    where: str = ""
+    worst: float = 0.0  # the largest error
+    allowed: float = 0.0  # the largest that passes
+    where: str = ""  # argument, index and sizes of the largest error
     note: str = ""
+    # Each array that differs, and (arguments, cotangent) where the check failed, if it says so:
     parts: tuple[Part, ...] = dataclasses.field(default=(), compare=False, repr=False)
     example: Any = dataclasses.field(default=None, compare=False, repr=False)
 
@@ -61,7 +48,7 @@ class Check:
         """The error relative to the allowed one; infinite for failures that have no error."""
         if self.allowed > 0:
             return self.worst / self.allowed
-        return float("inf") if self.worst > 0 or not self.passed else 0.0
+        return math.inf if self.worst > 0 or not self.passed else 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,11 +110,9 @@ class VerificationResult:
 
     def __str__(self) -> str:
         """The table, then what failed and how, what was not asked, and how to run it again."""
-        sections = [f"{self.subject}: {self.verdict}", _table(self.checks)]
-        sections += self.details
-        sections += ["smallest failing input:\n" + _indented(self.failing_input)] * bool(
-            self.failing_input
-        )
+        sections = [f"{self.subject}: {self.verdict}", _table(self.checks), *self.details]
+        program = textwrap.indent(self.failing_input, "    ", lambda line: True)
+        sections += [f"smallest failing input:\n{program}"] if program else []
         sections += [f"convention not declared: {text}" for text in self.conventions]
         sections += [f"note: {remark}" for remark in self.remarks]
         sections += [f"not asked: {_reasons(self.not_asked)}"] if self.not_asked else []
@@ -144,29 +129,34 @@ class VerificationResult:
         }  # fmt: skip
 
 
+def failure(name: str, note: str, allowed: float = 0.0, where: str = "") -> Check:
+    """A failed check for which no error can be measured."""
+    return Check(name, False, math.inf, allowed, where, note)
+
+
+def one_line(error: Exception) -> str:
+    """The type of an error, and the first line of its message."""
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+
+
 def worst_of(checks: Iterable[Check]) -> Check:
     """The worst of several results of one check: failures first, then the largest error."""
     return max(checks, key=lambda check: (not check.passed, check.badness))
 
 
 def _table(checks: Iterable[Check]) -> str:
-    head = ("check", "", "worst", "allowed", "where", "note")
-    rows = [head, *(_cells(check) for check in checks)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
-    return "\n".join(lines)
-
-
-def _cells(check: Check) -> tuple[str, ...]:
-    numbers = (f"{check.worst:.1e}", f"{check.allowed:.0e}" if check.allowed else "exact")
-    return check.name, "ok" if check.passed else "FAILS", *numbers, check.where, check.note
+    rows = [("check", "", "worst", "allowed", "where", "note")]
+    for check in checks:
+        state, allowed = "ok" if check.passed else "FAILS", check.allowed
+        numbers = f"{check.worst:.1e}", f"{allowed:.0e}" if allowed else "exact"
+        rows.append((check.name, state, *numbers, check.where, check.note))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    padded = [map(str.ljust, row, widths) for row in rows]
+    return "\n".join("  ".join(cells).rstrip() for cells in padded)
 
 
 def _row_json(check: Check) -> dict[str, Any]:
-    worst = check.worst if np.isfinite(check.worst) else None
+    worst = check.worst if math.isfinite(check.worst) else None
     return {"passed": check.passed, "worst": worst, "where": check.where, "note": check.note}
 
 
@@ -176,7 +166,3 @@ def _reasons(not_asked: Mapping[str, str]) -> str:
     for name, reason in not_asked.items():
         by_reason.setdefault(reason, []).append(name)
     return "; ".join(f"{', '.join(names)} ({reason})" for reason, names in by_reason.items())
-
-
-def _indented(text: str) -> str:
-    return "\n".join(f"    {line}" for line in text.splitlines())

@@ -1,7 +1,6 @@
 """What a user states about an operation: its reference, its arguments and its properties."""
 
 import dataclasses
-import difflib
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from ffnn_jax.verify._arguments import Argument, Sizes, sample_sizes
+from ffnn_jax.verify._arguments import Argument, Sizes, hint, sample_sizes
 from ffnn_jax.verify._result import CHECKS
 
 Function = Callable[..., Any]
@@ -20,10 +19,7 @@ DTYPES = ("float64", "float32", "bfloat16", "float16")
 
 @dataclasses.dataclass(frozen=True)
 class Static:
-    """A static argument, passed to the function as it is.
-
-    Only strings need it: numbers, functions and other objects without a dtype are static anyway.
-    """
+    """A static argument; only strings need it, other objects without a dtype are static anyway."""
 
     value: Any
 
@@ -38,8 +34,7 @@ class Kink:
         name: a description of the point.
         args: the arguments at the point.
         cotangent: the cotangent of the output.
-        expected: for each argument, or each that has a cotangent, the cotangent under the
-            convention; None for one that it leaves open.
+        expected: the cotangent of each argument, or each that has one; None where it is left open.
         value: the value at the point, where that is a convention too; by default the reference's.
         rtol: the largest relative error; 0 requires equality.
     """
@@ -56,22 +51,13 @@ class Kink:
 class Traits:
     """The known properties of an operation, which decide the checks that apply to it.
 
-    Attributes:
-        batch: the name of the batch axis, which comes first in every argument that has it.
+    Attributes that ``check_vjp`` does not describe:
         reduces: how an output without the batch axis reduces over it: "sum" or "mean"; or "mixed"
-            if examples of the batch depend on one another, so that the results of shards
-            cannot be combined and "shard_map" is not checked.
+            if examples depend on one another, so that the results of shards cannot be combined.
         linear: indices of arguments in which the operation is affine with the others fixed.
-        exact: whether the operation consists of sums and products only, so that integers
-            give integers and nothing rounds.
+        exact: whether it consists of sums and products only, so that integers do not round.
         empty_batch: whether a batch of size 0 is defined.
-        kinks: points where the derivative is a convention.
-        backward: for an operation whose backward is not the derivative on purpose, the intended
-            one, ``backward(args, dz)``: one cotangent for each argument, None for those without.
-        order: 1 if the operation is meant to be differentiated once only.
-        dtypes: the dtypes that the operation supports.
-        rtol: the relative tolerance in float64, if not that of rounding.
-        skip: names of checks that are not asked, each with the reason.
+        backward: the intended ``(args, dz) -> cotangents``, None for an argument without one.
     """
 
     batch: str | None = None
@@ -96,14 +82,10 @@ class Traits:
 class Rule(Traits):
     """An operation with a gradient of its own, and everything that is stated about it.
 
-    Attributes:
-        op: the differentiable function.
-        reference: the same function in ordinary operations, differentiated by autodiff; or None.
-        arguments: one description for each argument: text such as "NxD" (see ``Argument``); an
-            array, which is used as it is; a pytree of these; or a static value.
+    Attributes that ``check_vjp`` does not describe:
+        arguments: one description for each argument, as a tuple.
         draw: draws all arguments instead: ``draw(generator, sizes)``, a ``numpy.random.Generator``
-            and the sizes of the axis names.
-        sizes: sets of sizes for the axis names, smallest first, instead of sampled ones.
+            and the sizes of the axis names; it may leave out the sizes.
         name: a name for reports; by default the operation's.
 
     Raises:
@@ -120,14 +102,11 @@ class Rule(Traits):
     def __post_init__(self) -> None:
         """Parses the descriptions, and rejects invalid fields."""
         given = (self.arguments,) if isinstance(self.arguments, str) else tuple(self.arguments)
-        parsed = jax.tree.map(lambda leaf: Argument.parse(leaf) if isinstance(leaf, str) else leaf,
-                              given)  # fmt: skip
-        object.__setattr__(self, "arguments", parsed)
-        _require_choice("reduces", self.reduces, REDUCES)
-        for dtype in self.dtypes:
-            _require_choice("dtypes", dtype, DTYPES)
-        for name in self.skip:
-            _require_choice("skip", name, CHECKS)
+        object.__setattr__(self, "arguments", jax.tree.map(_parsed, given))
+        choices = ("reduces", (self.reduces,), REDUCES), ("dtypes", self.dtypes, DTYPES)
+        for field, values, known in (*choices, ("skip", self.skip, CHECKS)):
+            for value in values:
+                _require_choice(field, value, known)
         if self.order not in (1, 2):
             raise ValueError(f"order must be 1 or 2, got {self.order!r}")
         if self.rtol is not None and not 0 < self.rtol < 1:
@@ -152,35 +131,32 @@ class Rule(Traits):
 
     def sample_sizes(self, seed: int, count: int) -> list[Sizes]:
         """The sizes stated, or else sampled ones."""
-        if self.sizes is not None:
-            return list(self.sizes)
-        return list(sample_sizes(self.words, self.batch, seed, count if self.words else 1))
+        sampled = sample_sizes(self.words, self.batch, seed, count)
+        return list(sampled if self.sizes is None else self.sizes)
 
     def draw_args(self, generator: np.random.Generator, sizes: Sizes, scales: Any = ()) -> Any:
         """All arguments, drawn at random; ``scales`` has one scale for each described argument."""
         if self.draw is not None:
             return _drawn(self.draw, generator, sizes)
-        remaining = list(scales) or [1.0] * len(self.words)
+        remaining = iter(scales or [1.0] * len(self.words))
 
         def value(leaf: Any) -> Any:
-            if isinstance(leaf, Argument):
-                return leaf.draw(generator, sizes, remaining.pop(0))
-            return leaf
+            is_word = isinstance(leaf, Argument)
+            return leaf.draw(generator, sizes, next(remaining)) if is_word else leaf
 
         return jax.tree.map(value, self.arguments)
 
 
 def _drawn(draw: Function, generator: np.random.Generator, sizes: Sizes) -> tuple[Any, ...]:
     """The arguments from a user's function, which may or may not take the sizes."""
-    takes_sizes = len(inspect.signature(draw).parameters) > 1
+    given = (generator, sizes)[: 2 if len(inspect.signature(draw).parameters) > 1 else 1]
     try:
-        drawn = draw(generator, sizes) if takes_sizes else draw(generator)
+        drawn = draw(*given)
     except Exception as error:
         raise ValueError(f"draw= raised {type(error).__name__}: {error}") from error
-    if not isinstance(drawn, (tuple, list)):
-        kind = type(drawn).__name__
-        raise ValueError(f"draw= must return a tuple with all arguments, got a {kind}")
-    return tuple(drawn)
+    if isinstance(drawn, (tuple, list)):
+        return tuple(drawn)
+    raise ValueError(f"draw= must return a tuple with all arguments, got a {type(drawn).__name__}")
 
 
 def name_of(function: Any) -> str:
@@ -189,21 +165,21 @@ def name_of(function: Any) -> str:
     return getattr(function, "__name__", type(function).__name__)
 
 
-def argument_names(function: Function | None) -> tuple[str, ...]:
-    """Names of a function's positional arguments, without ``*args``."""
-    if function is None:
-        return ()
+def argument_names(function: Any) -> tuple[str, ...]:
+    """Names of a function's positional arguments, without ``*args``; () if it has no signature."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
         return ()
-    return tuple(
-        p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
-    )
+    positional = inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return tuple(p.name for p in parameters if p.kind in positional)
+
+
+def _parsed(leaf: Any) -> Any:
+    return Argument.parse(leaf) if isinstance(leaf, str) else leaf
 
 
 def _require_choice(field: str, value: str, known: Sequence[str]) -> None:
     if value not in known:
-        near = difflib.get_close_matches(str(value), known, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"{field}: unknown {value!r} (known: {', '.join(known)}){hint}")
+        end = f"(known: {', '.join(known)}){hint(str(value), known)}"
+        raise ValueError(f"{field}: unknown {value!r} {end}")

@@ -4,7 +4,6 @@ The subprocess imports operation and reference by name; functions it cannot impo
 writes its result to a file, since what it imports may print, and ends when this process does.
 """
 
-import contextlib
 import functools
 import importlib
 import json
@@ -22,13 +21,16 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from ffnn_jax.verify._arguments import Argument, Sizes
 from ffnn_jax.verify._compare import allowed_error, compare, largest
-from ffnn_jax.verify._result import Check
+from ffnn_jax.verify._result import Check, failure, one_line
 from ffnn_jax.verify._rule import Function, Rule
 from ffnn_jax.verify._subject import Subject, value_and_cotangents
+from ffnn_jax.verify._values import draw_pair
 
 NAMES = ("sharded", "shard_map")
 _DEVICES = 4
 _AXIS = "devices"
+_SPLIT, _WHOLE = PartitionSpec(_AXIS), PartitionSpec()
+_TRAITS = ("batch", "reduces", "dtypes", "rtol")
 _IN_SUBPROCESS = "FFNN_JAX_VERIFY_SUBPROCESS"  # an imported module may itself check a rule
 _LIMIT_SECONDS = 300.0
 _ROUNDINGS = 256 * float(np.finfo(np.float64).eps)
@@ -61,78 +63,46 @@ def reason_not_asked(rule: Rule) -> str:
     return "already in a subprocess" if _IN_SUBPROCESS in os.environ else ""
 
 
-def build_request(rule: Rule, sizes: Sizes, seed: int) -> dict[str, Any]:
-    """The request to the subprocess."""
-    return {
-        "op": import_path(rule.op),
-        "reference": import_path(rule.reference or rule.op),
-        "arguments": list(map(str, rule.arguments)),
-        "batch": rule.batch,
-        "reduces": rule.reduces,
-        "dtypes": list(rule.dtypes),
-        "rtol": rule.rtol,
-        "sizes": {**sizes, str(rule.batch): 2 * _DEVICES},
-        "seed": seed,
-    }
-
-
 class ShardedChecks:
     """Checks of one rule, started immediately and collected when they finish."""
 
-    def __init__(self, request: dict[str, Any] | None) -> None:
-        """Starts the subprocess, unless there is no request."""
-        self._process = None
-        if request:
-            self._folder = tempfile.TemporaryDirectory()
-            self._file = Path(self._folder.name) / "checks.json"
-            flags = f"{os.environ.get('XLA_FLAGS', '')} "
-            flags += f"--xla_force_host_platform_device_count={_DEVICES}"
-            paths = os.pathsep.join(path or "." for path in sys.path)
-            environment = os.environ | {
-                "XLA_FLAGS": flags,
-                "JAX_PLATFORMS": "cpu",
-                "PYTHONPATH": paths,
-                _IN_SUBPROCESS: "1",
-            }
-            command = [sys.executable, "-m", "ffnn_jax.verify._sharded", json.dumps(request)]
+    def __init__(self, rule: Rule, sizes: Sizes, seed: int) -> None:
+        """Starts the subprocess."""
+        self._folder = tempfile.TemporaryDirectory()
+        self._rows, self._errors = (Path(self._folder.name) / name for name in ("rows", "errors"))
+        request = {
+            "op": import_path(rule.op), "reference": import_path(rule.reference or rule.op),
+            "arguments": list(map(str, rule.arguments)), "seed": seed,
+            "sizes": {**sizes, str(rule.batch): 2 * _DEVICES},
+            "traits": {name: getattr(rule, name) for name in _TRAITS},
+        }  # fmt: skip
+        flag = f"--xla_force_host_platform_device_count={_DEVICES}"
+        environment = os.environ | {
+            "XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} {flag}", "JAX_PLATFORMS": "cpu",
+            "PYTHONPATH": os.pathsep.join(path or "." for path in sys.path), _IN_SUBPROCESS: "1",
+        }  # fmt: skip
+        module = [sys.executable, "-m", "ffnn_jax.verify._sharded"]
+        with self._errors.open("wb") as errors:
             self._process = subprocess.Popen(
-                [*command, str(self._file)], env=environment, text=True,
-                stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                [*module, json.dumps(request), str(self._rows)], env=environment,
+                stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=errors,
             )  # fmt: skip
 
-    def results(self, seconds: float = _LIMIT_SECONDS) -> list[Check]:
+    def results(self, seconds: float | None = None) -> list[Check]:
         """Waits for the subprocess, at most so long, and returns its checks."""
-        if self._process is None:
-            return []
-        try:
-            with self._folder:
-                errors = _wait(self._process, seconds)
-                if self._process.returncode:
-                    reason = (errors.strip().splitlines() or ["it ended early"])[-1]
-                    note = f"the subprocess with {_DEVICES} devices failed: {reason}"
-                    return [Check(name, False, float("inf"), note=note) for name in NAMES]
-                return [Check(**row) for row in json.loads(self._file.read_text())]
-        except subprocess.TimeoutExpired:
-            note = f"did not finish in {seconds:.0f} s"
-            return [Check(name, False, float("inf"), note=note) for name in NAMES]
-
-
-def _wait(process: subprocess.Popen[str], seconds: float) -> str:
-    """What the process printed as errors; its input stays open, a sign that this process lives."""
-    assert process.stderr is not None
-    errors: list[str] = []
-    with process.stdin or contextlib.nullcontext(), process.stderr as pipe:
-        reader = threading.Thread(target=lambda: errors.append(pipe.read()), daemon=True)
-        reader.start()
-        try:
-            process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            raise
-        finally:
-            reader.join()
-    return "".join(errors)
+        seconds = _LIMIT_SECONDS if seconds is None else seconds
+        with self._folder, self._process:  # its input is open until here: this process lives
+            try:
+                self._process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                return [failure(name, f"did not finish in {seconds:.0f} s") for name in NAMES]
+            if self._process.returncode:
+                lines = self._errors.read_text(errors="replace").strip().splitlines()
+                reason = (lines or ["it ended early"])[-1]
+                note = f"the subprocess with {_DEVICES} devices failed: {reason}"
+                return [failure(name, note) for name in NAMES]
+            return [Check(**row) for row in json.loads(self._rows.read_text())]
 
 
 def end_with_parent() -> None:
@@ -147,38 +117,29 @@ def end_with_parent() -> None:
 
 def check_on_devices(request: dict[str, Any]) -> list[Check]:
     """Runs both checks of one rule, in the subprocess."""
-    rule = Rule(
-        _import(request["op"]),
-        _import(request["reference"]),
-        tuple(request["arguments"]),
-        batch=request["batch"],
-        reduces=request["reduces"],
-        dtypes=tuple(request["dtypes"]),
-        rtol=request["rtol"],
-    )
-    sizes = request["sizes"]
+    op, reference = _import(request["op"]), _import(request["reference"])
+    rule, sizes = Rule(op, reference, request["arguments"], **request["traits"]), request["sizes"]
     subject = Subject.of(rule, sizes)
-    generator = np.random.default_rng(request["seed"])
-    args = subject.draw(generator, sizes)
-    dz = subject.draw_cotangent(generator, args)
+    args, dz = draw_pair(subject, np.random.default_rng(request["seed"]), sizes)
+    words = [word and word.axes[:1] == (rule.batch,) for word in subject.words]
+    specs = [_SPLIT if split else _WHOLE for split in words], _output_specs(subject, sizes)
+    runs = [("sharded", _with_shardings), ("shard_map", _with_shard_map)]
+    return [
+        _check(name, functools.partial(run, subject, args, dz, *specs), subject, args, dz)
+        for name, run in runs[: 1 if rule.reduces == "mixed" else 2]
+    ]
+
+
+def _check(name: str, run: Function, subject: Subject, args: Any, dz: Any) -> Check:
+    """Compares (value, cotangents) over several devices with those of one."""
+    allowed = allowed_error(subject, args)
     with jax.enable_x64(subject.wide):
         expected = subject.pull(args, dz)
-    has_batch = _outputs_with_batch(subject, sizes)
-    names, allowed = ("z", "cotangents"), allowed_error(subject, args)
-    checks = []
-    runs = dict(zip(NAMES, (_with_shardings, _with_shard_map), strict=True))
-    if rule.reduces == "mixed":
-        del runs["shard_map"]
-    for name, run in runs.items():
         try:
-            with jax.enable_x64(subject.wide):
-                actual = run(subject, args, dz, has_batch)
-            slack = _ROUNDINGS * largest(expected)
-            checks.append(compare(name, names, actual, expected, allowed, slack=slack))
+            actual, slack = run(), _ROUNDINGS * largest(expected)
+            return compare(name, ("z", "cotangents"), actual, expected, allowed, slack=slack)
         except Exception as error:
-            note = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
-            checks.append(Check(name, False, float("inf"), allowed, note=note))
-    return checks
+            return failure(name, one_line(error), allowed)
 
 
 def _import(location: dict[str, Any]) -> Function:
@@ -186,69 +147,53 @@ def _import(location: dict[str, Any]) -> Function:
     return functools.partial(function, **location["settings"]) if location["settings"] else function
 
 
-def _outputs_with_batch(subject: Subject, sizes: Sizes) -> Any:
-    """Whether each output has a leading batch axis: whether its size changes with the batch."""
+def _output_specs(subject: Subject, sizes: Sizes) -> Any:
+    """How each output is split: along its first axis if that changes with the batch."""
     generator = np.random.default_rng(0)
 
     def outputs(batch: int) -> Any:
         args = subject.draw(generator, {**sizes, str(subject.rule.batch): batch})
         return jax.eval_shape(subject.truth, *args)
 
-    small, large = outputs(_DEVICES), outputs(2 * _DEVICES)
-    return jax.tree.map(lambda a, b: a.shape[:1] != b.shape[:1], small, large)
+    def spec(small: Any, large: Any) -> PartitionSpec:
+        return _WHOLE if small.shape[:1] == large.shape[:1] else _SPLIT
 
-
-def _spec(has_batch: bool) -> PartitionSpec:
-    return PartitionSpec(_AXIS) if has_batch else PartitionSpec()
-
-
-def _specs(subject: Subject) -> list[PartitionSpec]:
-    return [_spec(bool(word and word.axes[:1] == (subject.rule.batch,))) for word in subject.words]
+    return jax.tree.map(spec, outputs(_DEVICES), outputs(2 * _DEVICES))
 
 
 def _mesh() -> jax.sharding.Mesh:
     return jax.make_mesh((_DEVICES,), (_AXIS,), axis_types=(AxisType.Auto,))
 
 
-def _with_shardings(subject: Subject, args: Any, dz: Any, has_batch: Any) -> Any:
+def _with_shardings(subject: Subject, args: Any, dz: Any, inputs: Any, outputs: Any) -> Any:
     """Compiles for the mesh with jit; XLA inserts the communication it needs."""
-    mesh = _mesh()
-    shardings = [NamedSharding(mesh, spec) for spec in _specs(subject)]
-    placed = [jax.device_put(arg, sharding) for arg, sharding in zip(args, shardings, strict=True)]
-    outputs = jax.tree.map(lambda batched: NamedSharding(mesh, _spec(batched)), has_batch)
-    return subject.pull(placed, jax.device_put(dz, outputs))
+    shardings = jax.tree.map(functools.partial(NamedSharding, _mesh()), (inputs, outputs))
+    return subject.pull(*jax.device_put((args, dz), shardings))
 
 
-def _with_shard_map(subject: Subject, args: Any, dz: Any, has_batch: Any) -> Any:
+def _with_shard_map(subject: Subject, args: Any, dz: Any, inputs: Any, outputs: Any) -> Any:
     """Runs the rule on each device's shard; cotangents of replicated arguments are summed."""
-    specs = _specs(subject)
-    replicated = [spec == PartitionSpec() for spec in specs]
     weight = 1.0 if subject.rule.reduces == "sum" else 1.0 / _DEVICES
-    output = jax.tree.map(_spec, has_batch)
+    of_reals = tuple(inputs[i] for i in subject.reals)
 
-    def varying(array: Any) -> Any:
-        return jax.lax.pcast(array, _AXIS, to="varying")
+    def weighted(leaf: Any, spec: PartitionSpec) -> Any:
+        return leaf if spec == _SPLIT else weight * leaf
 
-    def local_cotangent(leaf: Any, batched: bool) -> Any:
-        return leaf if batched else varying(weight * leaf)
+    def varying(leaf: Any, spec: PartitionSpec) -> Any:
+        return leaf if spec == _SPLIT else jax.lax.pcast(leaf, _AXIS, to="varying")
 
-    def total(leaf: Any, batched: bool) -> Any:
-        return leaf if batched else jax.lax.psum(weight * leaf, _AXIS)
+    def total(leaf: Any, spec: PartitionSpec) -> Any:
+        return leaf if spec == _SPLIT else jax.lax.psum(leaf, _AXIS)
 
     def local(args: Any, dz: Any) -> Any:
-        args = [varying(arg) if r else arg for arg, r in zip(args, replicated, strict=True)]
-        dz = jax.tree.map(local_cotangent, dz, has_batch)
+        args, dz = list(map(varying, args, inputs)), jax.tree.map(weighted, dz, outputs)
+        dz = jax.tree.map(varying, dz, outputs)
         z, cotangents = value_and_cotangents(subject.op, subject.reals, args, dz)
-        return jax.tree.map(total, z, has_batch), tuple(
-            jax.lax.psum(cotangent, _AXIS) if replicated[index] else cotangent
-            for index, cotangent in zip(subject.reals, cotangents, strict=True)
-        )
+        z = jax.tree.map(total, jax.tree.map(weighted, z, outputs), outputs)
+        return z, tuple(map(total, cotangents, of_reals))
 
-    cotangent_specs = tuple(specs[index] for index in subject.reals)
-    run = jax.shard_map(
-        local, mesh=_mesh(), in_specs=(specs, output), out_specs=(output, cotangent_specs)
-    )
-    return jax.jit(run)(args, dz)
+    specs = {"in_specs": (inputs, outputs), "out_specs": (outputs, of_reals)}
+    return jax.jit(jax.shard_map(local, mesh=_mesh(), **specs))(args, dz)
 
 
 if __name__ == "__main__":

@@ -2,13 +2,12 @@
 
 import functools
 import sys
-from types import FrameType
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from ffnn_jax.verify._layout import Layout, Restore, flat_function, is_inexact
+from ffnn_jax.verify._layout import Layout, Restore, flat_function, is_array, is_inexact
 from ffnn_jax.verify._rule import Function
 
 
@@ -23,10 +22,8 @@ def stated_function(value: Function, backward: Function, layout: Layout) -> Func
 
     def pullback(arrays: Any, cotangents: Any) -> Any:
         args = layout.arguments(arrays)
-        given = backward(args, cotangents[0])
-        flat_given = flat_cotangents(args, given, layout)
-        parts = zip(arrays, flat_given, layout.restores, strict=True)
-        return tuple(_cotangent(array, cotangent, restore) for array, cotangent, restore in parts)
+        given = flat_cotangents(args, backward(args, cotangents[0]), layout)
+        return tuple(map(_cotangent, arrays, given, layout.restores))
 
     stated.defvjp(lambda *arrays: (flat(*arrays), arrays), pullback)
     return stated
@@ -34,15 +31,11 @@ def stated_function(value: Function, backward: Function, layout: Layout) -> Func
 
 def calls_backward_of(backward: Function, op: Any, args: Any, dz: Any) -> bool:
     """Whether a stated backward is, or calls, the backward of the operation itself."""
-    codes = (getattr(getattr(op, name, None), "__code__", None) for name in ("bwd", "jvp"))
-    own = set(codes) - {None}
-    called = []
-
-    def profile(frame: FrameType, event: str, argument: Any) -> None:
-        called.append(frame.f_code in own)
-
+    rules = (getattr(op, name, None) for name in ("bwd", "jvp"))
+    own = {getattr(rule, "__code__", None) for rule in rules} - {None}
+    called: list[bool] = []
     before = sys.getprofile()
-    sys.setprofile(profile)
+    sys.setprofile(lambda frame, event, argument: called.append(frame.f_code in own))
     try:
         jax.eval_shape(lambda dz: backward(args, dz), dz)
     finally:
@@ -53,19 +46,18 @@ def calls_backward_of(backward: Function, op: Any, args: Any, dz: Any) -> bool:
 def flat_cotangents(args: Any, given: Any, layout: Layout) -> list[Any]:
     """One cotangent, or None, for each array of the arguments."""
     given = given if isinstance(given, (tuple, list)) else (given,)
-    has_cotangent = [any(map(_is_differentiable, jax.tree.leaves(arg))) for arg in args]
-    if len(given) == sum(has_cotangent) != len(args):
+    arrays = [filter(is_array, jax.tree.leaves(arg)) for arg in args]
+    with_cotangent = [any(map(is_inexact, of_one)) for of_one in arrays]
+    if len(given) == sum(with_cotangent) != len(args):
         remaining = iter(given)
-        given = tuple(next(remaining) if has else None for has in has_cotangent)
+        given = [next(remaining) if has else None for has in with_cotangent]
     if len(given) != len(args):
         raise ValueError(f"backward= returned {len(given)} cotangents for {len(args)} arguments")
     leaves: list[Any] = []
-    for arg, cotangent in zip(args, given, strict=True):
-        tree = jax.tree.structure(arg)
+    for tree, cotangent in zip(map(jax.tree.structure, args), given, strict=True):
         none = [None] * tree.num_leaves
         leaves += none if cotangent is None else tree.flatten_up_to(cotangent)
-    static = {position for position, _, _ in layout.statics}
-    return [leaf for i, leaf in enumerate(leaves) if i not in static]
+    return layout.without_statics(leaves)
 
 
 def _cotangent(array: Any, cotangent: Any, restore: Restore) -> Any:
@@ -75,7 +67,3 @@ def _cotangent(array: Any, cotangent: Any, restore: Restore) -> Any:
     if cotangent is None:
         return jnp.zeros_like(array)
     return restore(jnp.asarray(cotangent, array.dtype))
-
-
-def _is_differentiable(leaf: Any) -> bool:
-    return hasattr(leaf, "dtype") and is_inexact(leaf)

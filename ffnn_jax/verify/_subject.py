@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ffnn_jax.verify._arguments import Argument, Sizes
+from ffnn_jax.verify._domains import Random, normal
 from ffnn_jax.verify._layout import Layout, arrays_of, flat_function, is_inexact, lay_out
 from ffnn_jax.verify._rule import Function, Rule
 from ffnn_jax.verify._stated import stated_function
@@ -23,22 +24,12 @@ _AROUND = 0.01
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Subject:
-    """A rule with the layout of its arguments, and its compiled functions.
-
-    The operation runs in float64, or in float32 where it does not support float64; the reference
-    always runs in float64.
-
-    Attributes:
-        rule: the rule.
-        layout: how its arguments are built from arrays.
-        names: a name for each array.
-        reals: positions of the arrays that have cotangents.
-    """
+    """A rule, the layout of its arguments, and its compiled functions; the reference in float64."""
 
     rule: Rule
     layout: Layout
-    names: tuple[str, ...]
-    reals: tuple[int, ...]
+    names: tuple[str, ...]  # of the arrays
+    reals: tuple[int, ...]  # positions of the arrays that have cotangents
 
     @classmethod
     def of(cls, rule: Rule, sizes: Sizes) -> "Subject":
@@ -52,7 +43,7 @@ class Subject:
 
     @property
     def wide(self) -> bool:
-        """Whether the operation runs in float64."""
+        """Whether the operation runs in float64; in float32 where it does not support that."""
         return "float64" in self.rule.dtypes
 
     @property
@@ -69,11 +60,10 @@ class Subject:
     def reference(self) -> Function | None:
         """The reference on arrays, with the stated backward if there is one; None without."""
         rule = self.rule
-        if rule.backward is None:
-            plain = rule.reference and flat_function(rule.reference, self.layout)
-        else:
-            plain = stated_function(rule.reference or rule.op, rule.backward, self.layout)
-        return plain and first_of(plain)
+        if rule.backward is not None:
+            value = rule.reference or rule.op
+            return first_of(stated_function(value, rule.backward, self.layout))
+        return rule.reference and first_of(flat_function(rule.reference, self.layout))
 
     @functools.cached_property
     def truth(self) -> Function:
@@ -88,11 +78,18 @@ class Subject:
     @functools.cached_property
     def reference_pull(self) -> Function:
         """The same for the reference, in float64; compiled once for all subjects that share it."""
-        return in_float64(_compiled_pull(self.truth, self.reals))
+        return in_float64(self.compiled_reference)
 
     @functools.cached_property
-    def narrow_reference_pull(self) -> Function:
-        """The same in the dtype of its arguments."""
+    def narrow(self) -> "Subject":
+        """The subject for narrower dtypes: jax must not meet a function it traced in float64."""
+        narrow = dataclasses.replace(self)
+        narrow.__dict__.update(op=_copy_of(self.op), reference=_copy_of(self.truth))
+        return narrow
+
+    @functools.cached_property
+    def compiled_reference(self) -> Function:
+        """The reference's pull in the dtype of its arguments."""
         return _compiled_pull(self.truth, self.reals)
 
     @functools.cached_property
@@ -118,61 +115,52 @@ class Subject:
     @functools.cached_property
     def words(self) -> list[Argument | None]:
         """The description of each array by text, if it has one."""
-        described = jax.tree.leaves(self.rule.arguments) if self.rule.draw is None else []
-        static = {position for position, _, _ in self.layout.statics}
-        leaves = [leaf for i, leaf in enumerate(described) if i not in static]
-        words = [leaf if isinstance(leaf, Argument) else None for leaf in leaves]
-        return words or [None] * len(self.names)
+        if self.rule.draw is not None:
+            return [None] * len(self.names)
+        leaves = self.layout.without_statics(jax.tree.leaves(self.rule.arguments))
+        return [leaf if isinstance(leaf, Argument) else None for leaf in leaves]
 
     def draw(
-        self, generator: np.random.Generator, sizes: Sizes, scales: Any = (), around: bool = False
+        self, generator: Random, sizes: Sizes, scales: Any = (), around: bool = False
     ) -> list[Any]:
         """Random arrays; those given as they are, or numbers around them."""
-        moved = around and self.rule.draw is None
         arrays = arrays_of(self.rule.draw_args(generator, sizes, scales))
         if len(arrays) != len(self.names):
             raise ValueError("draw= must return the same structure in every draw")
-        return [
-            self._rounded(_around(generator, array) if moved and word is None else array)
-            for array, word in zip(arrays, self.words, strict=True)
-        ]
+        if around and self.rule.draw is None:
+            pairs = zip(arrays, self.words, strict=True)
+            arrays = [array if word else _around(generator, array) for array, word in pairs]
+        return list(map(self._rounded, arrays))
 
     def scaled_draws(self, sizes: Sizes, seed: int) -> Iterator[tuple[str, list[Any]]]:
         """Draws at many magnitudes, with a name each: all words, each alone, mixed, one huge."""
         generator, words = np.random.default_rng(seed), self.rule.words
-        count = sum(word.is_real for word in words)
-        for scale in SCALES * _DRAWS_PER_SCALE if count else ():
+        real = [i for i, word in enumerate(words) if word.is_real]
+        shapes = [word.shape(sizes) for word in words]
+        for scale in SCALES * _DRAWS_PER_SCALE if real else ():
             yield f"scale {scale:g}", self.draw(generator, sizes, [scale] * len(words))
-        for _ in range(_WIDE_DRAWS if count else 0):
-            mixed = [10 ** generator.uniform(-6, 4, w.shape(sizes)) for w in words]
+        for _ in range(_WIDE_DRAWS if real else 0):
+            mixed = [10 ** generator.uniform(-6, 4, shape) for shape in shapes]
             yield "mixed scales", self.draw(generator, sizes, mixed)
-        for i, word in enumerate(words if count else ()):
-            if word.is_real:
-                for scale in (1e-6, 1e4) if count > 1 else ():
-                    alone = [scale if i == j else 1.0 for j in range(len(words))]
-                    yield f"one argument at {scale:g}", self.draw(generator, sizes, alone)
-                huge = [_huge_entry(generator, w.shape(sizes), i == j) for j, w in enumerate(words)]
-                yield "one huge entry", self.draw(generator, sizes, huge)
+        for i in real:
+            for scale in (1e-6, 1e4) if len(real) > 1 else ():
+                alone = [scale if i == j else 1.0 for j in range(len(words))]
+                yield f"one argument at {scale:g}", self.draw(generator, sizes, alone)
+            yield "one huge entry", self.draw(generator, sizes, _huge_entry(generator, shapes, i))
 
-    def draw_cotangent(self, generator: np.random.Generator, args: Arrays) -> Any:
+    def draw_cotangent(self, generator: Random, args: Arrays) -> Any:
         """A random cotangent for the differentiable outputs."""
         output = jax.eval_shape(self.truth, *args)
-
-        def normal(leaf: Any) -> np.ndarray:
-            drawn = generator.normal(size=leaf.shape)
-            if np.issubdtype(leaf.dtype, np.complexfloating):
-                drawn = drawn + 1j * generator.normal(size=leaf.shape)
-            return self._rounded(drawn)
-
-        return jax.tree.map(normal, output)
+        drawn = jax.tree.map(lambda leaf: normal(generator, leaf.shape, leaf.dtype), output)
+        return jax.tree.map(self._rounded, drawn)
 
     def _rounded(self, array: np.ndarray) -> np.ndarray:
         """The array in float64; with values that float32 holds, if the operation needs that."""
         if not is_inexact(array):
             return array
-        kind = np.complex128 if np.iscomplexobj(array) else np.float64
-        narrow = np.complex64 if np.iscomplexobj(array) else np.float32
-        return np.asarray(array if self.wide else array.astype(narrow), kind)
+        is_complex = np.iscomplexobj(array)
+        narrow, wide = ("complex64", "complex128") if is_complex else ("float32", "float64")
+        return np.asarray(array if self.wide else array.astype(narrow), wide)
 
 
 def in_float64(function: Function) -> Function:
@@ -184,6 +172,11 @@ def in_float64(function: Function) -> Function:
             return function(*args)
 
     return call
+
+
+@functools.lru_cache(maxsize=256)
+def _copy_of(function: Function) -> Function:
+    return lambda *args: function(*args)
 
 
 @functools.lru_cache(maxsize=256)
@@ -213,14 +206,14 @@ def with_reals(args: Any, reals: tuple[int, ...], chosen: Any) -> list[Any]:
     return [replaced.get(i, arg) for i, arg in enumerate(args)]
 
 
-def _huge_entry(generator: np.random.Generator, shape: tuple[int, ...], huge: bool) -> Any:
-    scale = np.ones(shape)
-    if huge and scale.size:
-        scale.flat[int(generator.integers(scale.size))] = 1e4
-    return scale
+def _huge_entry(generator: Random, shapes: Sequence[Any], index: int) -> list[Any]:
+    scales = [np.ones(shape) for shape in shapes]
+    if size := scales[index].size:
+        scales[index].flat[int(generator.integers(size))] = 1e4
+    return scales
 
 
-def _around(generator: np.random.Generator, array: np.ndarray) -> np.ndarray:
+def _around(generator: Random, array: np.ndarray) -> np.ndarray:
     """Values within about 1 % of the given ones; a symmetric matrix stays symmetric."""
     if not is_inexact(array):
         return array
