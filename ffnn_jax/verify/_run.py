@@ -222,7 +222,7 @@ def _tasks(subject: Subject, sizes: Sequence[Sizes], seed: int, scaled: bool) ->
     for dtype in _dtypes.DTYPES:
         both = (sizes[0], sizes[-1])[: 1 if dtype == "float16" else len(sizes)]
         for i, selected in enumerate(both):
-            options = subject, dtype, selected, seed, scaled and i == 0
+            options = subject, dtype, selected, seed, scaled and i == 0, i == 0
             yield dtype, functools.partial(_dtypes.check_dtype, *options)
 
 
