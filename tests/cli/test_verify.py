@@ -269,7 +269,7 @@ def test_invalid_options_are_rejected_in_one_line(arguments, message, folder, ca
         ("broken:op", {}, r"broken:op: SyntaxError: .*\(broken.py, line 1\)"),
         ("quits:op", {}, r"quits:op: SystemExit: 7 \(quits.py:2\)"),
         ("bad_rule.py", {}, r"bad_rule.py: order must be 1 or 2, got 3 \(bad_rule.py:3\)"),
-        ("bad_draw.py", {}, "its name: KeyError: 'no such argument'"),
+        ("bad_draw.py", {}, "its name: draw= raised KeyError: 'no such argument'"),
         ("mine.py", {}, "mine.py: no Rule at its top level, in a variable, list, tuple or dict"),
         ("jax.py", {}, "jax.py: rename the file, since jax is the name of another module"),
     ],
