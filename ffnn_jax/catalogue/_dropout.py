@@ -57,10 +57,7 @@ DROPOUT = OpSpec(
     reference=reference_dropout,
     arguments=("NxD", "NxD:int<2"),
     cases=(
-        Case(
-            sizes=ELEMENTWISE,
-            static={"rate": 0.25},
-        ),
+        Case(sizes=ELEMENTWISE, static={"rate": 0.25}),
         Case(sizes=({"N": 4, "D": 3},), static={"rate": 0.0}),
         Case(sizes=({"N": 4, "D": 3},), static={"rate": 1.0}),
     ),

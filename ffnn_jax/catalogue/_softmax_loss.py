@@ -99,14 +99,7 @@ SOFTMAX_CROSS_ENTROPY = OpSpec(
     reference=reference_softmax_cross_entropy,
     arguments=("NxK", "N:int<K"),
     cases=(
-        Case(
-            sizes=(
-                {"N": 3, "K": 5},
-                {"N": 1, "K": 4},
-                {"N": 7, "K": 1},
-                {"N": 512, "K": 600},
-            )
-        ),
+        Case(sizes=({"N": 3, "K": 5}, {"N": 1, "K": 4}, {"N": 7, "K": 1}, {"N": 512, "K": 600})),
     ),
     batch="N",
     reduces="mean",

@@ -14,13 +14,7 @@ import jax.numpy as jnp
 
 from ffnn_jax.cli._results import console_beside, write_json
 from ffnn_jax.config import UserError
-from ffnn_jax.data import (
-    data_dir,
-    find_prepared,
-    local_folder,
-    prepared_names,
-    require_intact,
-)
+from ffnn_jax.data import data_dir, find_prepared, local_folder, prepared_names, require_intact
 from ffnn_jax.layers import dense
 from ffnn_jax.runs import device, enable_compilation_cache, versions
 

@@ -22,8 +22,7 @@ RunFolder = Annotated[
     tyro.conf.arg(metavar="RUN", help="Run folder written by train, or its model.npz."),
 ]
 ModelIndex = Annotated[
-    int | None,
-    shown("K", "(default: the best by validation)", "Index of the run's model, from 0."),
+    int | None, shown("K", "(default: the best by validation)", "Index of the run's model, from 0.")
 ]
 DataDir = Annotated[Path | None, shown("DIR", _TFDS_FOLDER, "Folder of the prepared data sets.")]
 

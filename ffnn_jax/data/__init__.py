@@ -16,19 +16,7 @@ from ffnn_jax.data._shapes import image_shape
 from ffnn_jax.data._splits import Splits, load_splits
 
 __all__ = [
-    "Dataset",
-    "NotPreparedError",
-    "PreparedSet",
-    "Splits",
-    "data_dir",
-    "find_prepared",
-    "image_shape",
-    "is_cached",
-    "load",
-    "load_splits",
-    "local_folder",
-    "prepared_names",
-    "require_intact",
-    "sample_digit",
-    "split_names",
-]
+    "Dataset", "NotPreparedError", "PreparedSet", "Splits", "data_dir", "find_prepared",
+    "image_shape", "is_cached", "load", "load_splits", "local_folder", "prepared_names",
+    "require_intact", "sample_digit", "split_names",
+]  # fmt: skip

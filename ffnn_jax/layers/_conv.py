@@ -54,14 +54,7 @@ from ffnn_jax.layers._arguments import (
     require_parameters,
     upcast,
 )
-from ffnn_jax.layers._geometry import (
-    NO_PADS,
-    Padding,
-    Pads,
-    pads_of,
-    pads_of_dz,
-    require_windows,
-)
+from ffnn_jax.layers._geometry import NO_PADS, Padding, Pads, pads_of, pads_of_dz, require_windows
 from ffnn_jax.layers._patches import as_matrix, padded, patches, rotated_180
 from ffnn_jax.layers.fast import ConvForm, convolve, convolve_backward
 
@@ -114,10 +107,7 @@ def conv2d(
 
 
 def conv2d_backward(
-    padding: Padding,
-    stride: int,
-    residuals: ConvResiduals,
-    dz: Float[Array, "N H_out W_out C_out"],
+    padding: Padding, stride: int, residuals: ConvResiduals, dz: Float[Array, "N H_out W_out C_out"]
 ) -> tuple[Float[Array, "N H W C_in"], Float[Array, "KH KW C_in C_out"], Float[Array, " C_out"]]:
     """Returns (dx, dw, db), equations (conv.8), (conv.4) and (conv.5)."""
     x, w = residuals

@@ -8,20 +8,7 @@ from ffnn_jax.models._predict import Prediction, classifies_digits, predict_file
 from ffnn_jax.models._probabilities import predict_probabilities
 
 __all__ = [
-    "PLATFORMS",
-    "Model",
-    "Prediction",
-    "PreparedPicture",
-    "Stored",
-    "classifies_digits",
-    "export_model",
-    "load",
-    "load_arrays",
-    "picture_files",
-    "predict_files",
-    "predict_probabilities",
-    "prepare_picture",
-    "save",
-    "save_arrays",
-    "save_exported",
-]
+    "PLATFORMS", "Model", "Prediction", "PreparedPicture", "Stored", "classifies_digits",
+    "export_model", "load", "load_arrays", "picture_files", "predict_files",
+    "predict_probabilities", "prepare_picture", "save", "save_arrays", "save_exported",
+]  # fmt: skip

@@ -7,16 +7,6 @@ from ffnn_jax.network._summary import Summary, SummaryRow
 from ffnn_jax.network._trees import by_path, combine, partition
 
 __all__ = [
-    "Network",
-    "Normalisation",
-    "Params",
-    "State",
-    "Summary",
-    "SummaryRow",
-    "by_path",
-    "combine",
-    "compute_normalisation",
-    "normalise",
-    "partition",
-    "require_kept_contract",
-]
+    "Network", "Normalisation", "Params", "State", "Summary", "SummaryRow", "by_path", "combine",
+    "compute_normalisation", "normalise", "partition", "require_kept_contract",
+]  # fmt: skip

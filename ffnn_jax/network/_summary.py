@@ -11,15 +11,7 @@ from rich.console import Console, ConsoleOptions
 from rich.table import Table
 
 from ffnn_jax.network._initialisation import leaves
-from ffnn_jax.nn import (
-    Conv,
-    Dense,
-    Layer,
-    Shape,
-    Tree,
-    numbered,
-    shapes_through,
-)
+from ffnn_jax.nn import Conv, Dense, Layer, Shape, Tree, numbered, shapes_through
 
 _HEADINGS = (
     "Layer", "Layer type", "Inputs", "Outputs", "Filter", "Bias", "Number of parameters",

@@ -75,13 +75,7 @@ def apply(layers: Layers, params: Tree, state: Tree, x: Any, **mode: Any) -> tup
 
 
 def outputs(
-    layers: Layers,
-    params: Tree,
-    state: Tree,
-    x: Any,
-    *,
-    training: bool = False,
-    key: Any = None,
+    layers: Layers, params: Tree, state: Tree, x: Any, *, training: bool = False, key: Any = None
 ) -> Iterator[tuple[str, Any, Tree]]:
     """Yields (name, output, state after the batch) for each layer in turn.
 

@@ -10,34 +10,14 @@ from ffnn_jax.reporting._figures import (
     draw_predictions,
     save_figure,
 )
-from ffnn_jax.reporting._metrics import (
-    accuracy,
-    confusion_matrix,
-    f1,
-    precision,
-    recall,
-)
+from ffnn_jax.reporting._metrics import accuracy, confusion_matrix, f1, precision, recall
 from ffnn_jax.reporting._run_page import run_fragment, run_page
 from ffnn_jax.reporting._tables import precision_recall_table
 from ffnn_jax.reporting._verification import draw_verification, verification_table
 
 __all__ = [
-    "accuracy",
-    "confusion_matrix",
-    "draw_confusion",
-    "draw_contact_sheet",
-    "draw_curves",
-    "draw_filters",
-    "draw_misclassified",
-    "draw_precision_recall",
-    "draw_predictions",
-    "draw_verification",
-    "f1",
-    "precision",
-    "precision_recall_table",
-    "recall",
-    "run_fragment",
-    "run_page",
-    "save_figure",
-    "verification_table",
-]
+    "accuracy", "confusion_matrix", "draw_confusion", "draw_contact_sheet", "draw_curves",
+    "draw_filters", "draw_misclassified", "draw_precision_recall", "draw_predictions",
+    "draw_verification", "f1", "precision", "precision_recall_table", "recall", "run_fragment",
+    "run_page", "save_figure", "verification_table",
+]  # fmt: skip

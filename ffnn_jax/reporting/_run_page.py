@@ -159,11 +159,7 @@ def _classes(confusion: Confusion, names: Sequence[str]) -> list[dict[str, Any]]
 def _figures(folder: Path) -> list[dict[str, str]]:
     paths = {name: folder / f"{name}.png" for name in _FIGURES}
     return [
-        {
-            "name": name,
-            "caption": _FIGURES[name],
-            "data": _base64(path.read_bytes()),
-        }
+        {"name": name, "caption": _FIGURES[name], "data": _base64(path.read_bytes())}
         for name, path in paths.items()
         if path.exists()
     ]

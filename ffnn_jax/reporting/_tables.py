@@ -7,11 +7,7 @@ from ffnn_jax.reporting._metrics import Confusion, f1, precision, recall
 
 def precision_recall_table(confusion: Confusion, class_names: Sequence[str]) -> str:
     """The report's Table 1, with F1 added: one column per class, a dash for an undefined value."""
-    rows = {
-        "Precision": precision(confusion),
-        "Recall": recall(confusion),
-        "F1": f1(confusion),
-    }
+    rows = {"Precision": precision(confusion), "Recall": recall(confusion), "F1": f1(confusion)}
     lines = [
         _line("", class_names),
         _line("---", ["---:"] * len(class_names)),

@@ -19,12 +19,7 @@ _ARRAYS = 3
 
 
 def verification_table(checks: Iterable[str], verifications: Sequence[Any]) -> Table:
-    """A table with a row for each check and a column for each verified operation.
-
-    Args:
-        checks: names of the checks.
-        verifications: ``Verification`` objects of ``ffnn_jax.catalogue``.
-    """
+    """A row for each check, a column for each ``Verification`` of ``ffnn_jax.catalogue``."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, collapse_padding=True)
     table.add_column("worst error", no_wrap=True)
     for v in verifications:
@@ -68,9 +63,8 @@ def draw_verification(result: Any) -> Figure:
     rows = list(parts.values())[:_ARRAYS]
     figure = Drawing(figsize=(8.6, 0.4 + 3.2 * len(rows)), layout="constrained")
     figure.suptitle(*escape([str(result.subject)]), fontsize=11)
-    for (check, part), panels in zip(
-        rows, figure.subplots(len(rows), 2, squeeze=False), strict=True
-    ):
+    all_panels = figure.subplots(len(rows), 2, squeeze=False)
+    for (check, part), panels in zip(rows, all_panels, strict=True):
         _draw_scatter(panels[0], check, part)
         _draw_error(figure, panels[1], part)
     return figure

@@ -17,26 +17,8 @@ from ffnn_jax.runs._resumed import resumed_settings
 from ffnn_jax.runs._write import write_config, write_page, write_run
 
 __all__ = [
-    "CHECKPOINT_INTERVAL",
-    "Checkpoint",
-    "CheckpointManager",
-    "Plan",
-    "RunResult",
-    "StopRequest",
-    "adapt_to_dataset",
-    "compute",
-    "device",
-    "enable_compilation_cache",
-    "last_checkpoint",
-    "locked",
-    "most_confident_errors",
-    "new_run_folder",
-    "plan",
-    "result_to_json",
-    "resumed_settings",
-    "run_plan",
-    "versions",
-    "write_config",
-    "write_page",
-    "write_run",
-]
+    "CHECKPOINT_INTERVAL", "Checkpoint", "CheckpointManager", "Plan", "RunResult", "StopRequest",
+    "adapt_to_dataset", "compute", "device", "enable_compilation_cache", "last_checkpoint",
+    "locked", "most_confident_errors", "new_run_folder", "plan", "result_to_json",
+    "resumed_settings", "run_plan", "versions", "write_config", "write_page", "write_run",
+]  # fmt: skip

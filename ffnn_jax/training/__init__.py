@@ -10,41 +10,12 @@ from ffnn_jax.training._loader import Stream, fits_on_device
 from ffnn_jax.training._loop import TrainingResult, train
 from ffnn_jax.training._sampling import Sampling, SeedData, Split, split_validation
 from ffnn_jax.training._snapshot import Record, Snapshot, snapshot_from
-from ffnn_jax.training._step import (
-    ChunkMetrics,
-    TrainState,
-    initial_state,
-    make_train_chunk,
-)
+from ffnn_jax.training._step import ChunkMetrics, TrainState, initial_state, make_train_chunk
 
 __all__ = [
-    "Callbacks",
-    "Chunk",
-    "ChunkMetrics",
-    "HostImages",
-    "Images",
-    "Progress",
-    "Record",
-    "Sampling",
-    "SeedData",
-    "Snapshot",
-    "Split",
-    "Stream",
-    "TrainState",
-    "TrainingResult",
-    "augment",
-    "crop",
-    "cutout",
-    "fits_on_device",
-    "flip",
-    "initial_state",
-    "loss_and_gradients",
-    "make_loss",
-    "make_train_chunk",
-    "make_validation",
-    "permute",
-    "sample_without_replacement",
-    "snapshot_from",
-    "split_validation",
-    "train",
-]
+    "Callbacks", "Chunk", "ChunkMetrics", "HostImages", "Images", "Progress", "Record", "Sampling",
+    "SeedData", "Snapshot", "Split", "Stream", "TrainState", "TrainingResult", "augment", "crop",
+    "cutout", "fits_on_device", "flip", "initial_state", "loss_and_gradients", "make_loss",
+    "make_train_chunk", "make_validation", "permute", "sample_without_replacement", "snapshot_from",
+    "split_validation", "train",
+]  # fmt: skip

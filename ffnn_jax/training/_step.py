@@ -143,10 +143,7 @@ def inputs_at(
 
 
 def _make_update(
-    network: Network,
-    optimizer: optax.GradientTransformation,
-    weight_decay: float,
-    precision: str,
+    network: Network, optimizer: optax.GradientTransformation, weight_decay: float, precision: str
 ) -> Callable[[TrainState, Batch], tuple[TrainState, ChunkMetrics]]:
     """Returns a function that runs one step on a batch: forward, backward, update."""
     loss_of = make_loss(network, precision)

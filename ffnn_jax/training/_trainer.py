@@ -22,11 +22,7 @@ from ffnn_jax.network import Network
 from ffnn_jax.training._accuracy import make_validation
 from ffnn_jax.training._loader import InMemoryLoader, Loader
 from ffnn_jax.training._sampling import SeedData
-from ffnn_jax.training._step import (
-    ChunkMetrics,
-    TrainState,
-    make_train_chunk,
-)
+from ffnn_jax.training._step import ChunkMetrics, TrainState, make_train_chunk
 
 
 class Trainer(Protocol):

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from ffnn_jax.verify._domains import WITHOUT_COTANGENT, WORDS, find_domain, real
+from ffnn_jax.verify._domains import WITHOUT_COTANGENT, WORDS, find_domain
 
 Sizes = Mapping[str, int]
-_INTEGERS = re.compile(r"int<([A-Z]\w*|\d+)")
 _AXIS = re.compile(r"[A-Z][A-WYZa-wyz0-9_]*|\d+")
+_INTEGERS = re.compile(f"int<({_AXIS.pattern})")
 _SCALARS = ("key", "bool", "complex")
 _SMALL = (3, 4, 5, 2, 7, 6)
 
@@ -74,10 +74,11 @@ class Argument:
 
     def draw(self, generator: np.random.Generator, sizes: Sizes, scale: Any = 1.0) -> np.ndarray:
         """Random values in float64, complex128, integers or bits, such as a key's two words."""
-        shape = self.shape(sizes)
+        shape, domain = self.shape(sizes), find_domain(self.domain)
         if self.below is not None:
             return generator.integers(0, size_of(self.below, sizes), shape, np.int32)
-        return (find_domain(self.domain) or real)(generator, shape, scale)
+        assert domain is not None, f"{self.domain!r} was not parsed"
+        return domain(generator, shape, scale)
 
     def draw_integers(self, generator: np.random.Generator, sizes: Sizes) -> np.ndarray:
         """Random integers from -3 (or 1) to 3, as float64: their sums do not round."""

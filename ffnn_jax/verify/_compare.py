@@ -113,9 +113,10 @@ def cancelled(subject: Subject, args: Any, dz: Any, expected: Any) -> list[float
     tiny = _CANCELLATION * min(inputs, 1.0)
     scales = [inputs if typical_size(leaf) < tiny else 0.0 for leaf in jax.tree.leaves(z)]
     for i, leaf in zip(subject.reals, cotangents, strict=True):
-        size = largest(args[i])
-        small = size_z <= _CANCELLATION * size_dz or not size
-        natural = size_dz * (1.0 if small else size_z / smallest(args[i]))
+        sizes = _sizes(args[i])
+        nearest = sizes[sizes > 0].min(initial=np.inf)  # to 0, where slopes are steepest
+        small = size_z <= _CANCELLATION * size_dz or not np.isfinite(nearest)
+        natural = size_dz * (1.0 if small else size_z / nearest)
         scales.append(natural if typical_size(leaf) < _CANCELLATION * natural else 0.0)
     return scales
 
@@ -132,12 +133,6 @@ def largest(tree: Any) -> float:
     """The largest finite magnitude in a pytree; 0 if it is empty."""
     sizes = map(_sizes, jax.tree.leaves(tree))
     return max((float(s[np.isfinite(s)].max(initial=0.0)) for s in sizes), default=0.0)
-
-
-def smallest(array: Any) -> float:
-    """The smallest magnitude that is not 0; 1 if there is none."""
-    sizes = _sizes(array)
-    return float(sizes[sizes > 0].min()) if (sizes > 0).any() else 1.0
 
 
 def share_finite(tree: Any) -> float:

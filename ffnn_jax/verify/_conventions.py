@@ -100,15 +100,13 @@ def _difference(subject: Subject, args: Any, dz: Any) -> str:
             close = np.abs(a - b) <= _TOLERANCE * (np.abs(b) + typical_size(b) + _ROUNDING * zero)
         wrong = ~(close | (a == b) | (np.isnan(a) & np.isnan(b)))
         if wrong.any():
-            index = tuple(map(int, np.argwhere(wrong)[0]))
-            at = str(list(index)) if index else ""
-            return f"{name}{at} {a[index]:.4g}, reference {b[index]:.4g}"
+            return _first(name, a, b, wrong)
     return _second_difference(subject, args, dz) if subject.rule.order > 1 else ""
 
 
 def _second_difference(subject: Subject, args: Any, dz: Any) -> str:
     """The same of the derivative of a slope, where both are finite and small enough to square."""
-    if not 0 < 1 + largest([args[i] for i in subject.reals]) < _SQUARED:
+    if largest([args[i] for i in subject.reals]) > _SQUARED:
         return ""
     direction = [np.ones_like(args[i]) for i in subject.reals]
     ours = compiled_slope(subject.op, subject.reals)(args, dz, direction)[1:]
@@ -118,7 +116,11 @@ def _second_difference(subject: Subject, args: Any, dz: Any) -> str:
             close = np.abs(a - b) <= _SECOND_TOLERANCE * (1 + np.abs(b))
         wrong = ~close & np.isfinite(a) & np.isfinite(b)
         if wrong.any():
-            index = tuple(map(int, np.argwhere(wrong)[0]))
-            at = str(list(index)) if index else ""
-            return f"d(d{subject.names[i]}){at} {a[index]:.4g}, reference {b[index]:.4g}"
+            return _first(f"d(d{subject.names[i]})", a, b, wrong)
     return ""
+
+
+def _first(name: str, a: np.ndarray, b: np.ndarray, wrong: np.ndarray) -> str:
+    """The first wrong entry, with both values."""
+    index = tuple(map(int, np.argwhere(wrong)[0]))
+    return f"{name}{list(index) or ''} {a[index]:.4g}, reference {b[index]:.4g}"

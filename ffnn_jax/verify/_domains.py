@@ -19,11 +19,6 @@ _GAP = 0.1  # between sorted numbers
 _INTERVAL = re.compile(r"\(([-+.\w]+),([-+.\w]+)\)")
 
 
-def real(generator: Random, shape: Shape, scale: Any) -> np.ndarray:
-    """Standard normal numbers."""
-    return generator.normal(size=shape) * scale
-
-
 def normal(generator: Random, shape: Shape, dtype: Any) -> np.ndarray:
     """Standard normal numbers, complex if the dtype is."""
     drawn = generator.normal(size=shape)
@@ -55,7 +50,7 @@ def _interval(low: float, high: float, generator: Random, shape: Shape, scale: A
 
 
 _DOMAINS: dict[str, Draw] = {
-    "": real,
+    "": lambda generator, shape, scale: normal(generator, shape, float) * scale,
     ">0": lambda generator, shape, scale: (_MINIMUM + generator.normal(size=shape) ** 2) * scale,
     "complex": lambda generator, shape, scale: normal(generator, shape, complex) * scale,
     "spd": _spd,

@@ -69,12 +69,10 @@ def _compare_tangents(subject: Subject, args: Any, tangents: Any, where: str) ->
     return compare("jvp", ("dz",), (ours,), (theirs,), allowed, where, slack)
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=32)
 def _compiled_tangents(f: Function, reals: tuple[int, ...]) -> Function:
     def tangents_of(args: Any, tangents: Any) -> Any:
-        def of_reals(*chosen: Any) -> Any:
-            return f(*with_reals(args, reals, chosen))
-
-        return jax.jvp(of_reals, [args[i] for i in reals], tangents)[1]
+        chosen = [args[i] for i in reals]
+        return jax.jvp(lambda *moved: f(*with_reals(args, reals, moved)), chosen, tangents)[1]
 
     return jax.jit(tangents_of)

@@ -71,7 +71,7 @@ def is_array(leaf: Any) -> bool:
     return hasattr(leaf, "dtype") and hasattr(leaf, "shape")
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=32)
 def flat_function(function: Function, layout: Layout) -> Function:
     """The function of the arrays, which returns (differentiable outputs, other outputs)."""
     return lambda *arrays: split_outputs(function(*layout.arguments(arrays)))

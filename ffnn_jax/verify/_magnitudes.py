@@ -9,6 +9,7 @@ import numpy as np
 from ffnn_jax.verify._arguments import Argument, Sizes
 from ffnn_jax.verify._compare import share_finite, typical_size
 from ffnn_jax.verify._differences import compare_differences
+from ffnn_jax.verify._domains import bounds_of
 from ffnn_jax.verify._result import Check, worst_of
 from ffnn_jax.verify._subject import Subject
 from ffnn_jax.verify._values import both_results, compare_results, draw_pair
@@ -56,10 +57,8 @@ def _at_zero(subject: Subject, sizes: Sizes, seed: int) -> Iterator[Check]:
 
 
 def _contains_zero(word: Argument | None) -> bool:
-    if word is None or not word.domain.startswith("("):
-        return word is not None and word.domain in ("", "complex")
-    low, high = map(float, word.domain[1:-1].split(","))
-    return low < 0 < high
+    low, high = (word and bounds_of(word.domain)) or (0.0, 0.0)
+    return word is not None and (word.domain in ("", "complex") or low < 0 < high)
 
 
 def typical_results(subject: Subject, sizes: Sizes, seed: int) -> list[float]:

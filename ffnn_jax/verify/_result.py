@@ -53,31 +53,18 @@ class Check:
 
 @dataclasses.dataclass(frozen=True)
 class VerificationResult:
-    """The checks of one operation; true if all passed, printed as a table.
+    """The checks of one operation; true if all passed, printed as a table."""
 
-    Attributes:
-        subject: the name of the operation.
-        checks: one row per check.
-        not_asked: each check that did not run, with the reason.
-        conventions: what differs from the reference at special points and was not declared.
-        remarks: what a reader should know about the operation or the reference.
-        details: for each array that differs: where, got, expected, ratio and pattern.
-        failing_input: a program that shows the failure at a small input, or "".
-        again: the call or command that reruns the failed checks.
-        stated: whether the gradient was compared with a stated backward, not with a derivative.
-        timed_out: whether the time limit was reached before every check had run.
-    """
-
-    subject: str
-    checks: tuple[Check, ...]
-    not_asked: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    conventions: tuple[str, ...] = ()
-    remarks: tuple[str, ...] = ()
-    details: tuple[str, ...] = ()
-    failing_input: str = ""
-    again: str = ""
-    stated: bool = False
-    timed_out: bool = False
+    subject: str  # the name of the operation
+    checks: tuple[Check, ...]  # one row per check
+    not_asked: Mapping[str, str] = dataclasses.field(default_factory=dict)  # with the reasons
+    conventions: tuple[str, ...] = ()  # undeclared differences at special points
+    remarks: tuple[str, ...] = ()  # what to know about the operation or the reference
+    details: tuple[str, ...] = ()  # of each array that differs: got, expected, ratio, pattern
+    failing_input: str = ""  # a program that shows the failure at a small input
+    again: str = ""  # the call or command that reruns the failed checks
+    stated: bool = False  # whether compared with a stated backward, not with a derivative
+    timed_out: bool = False  # whether the time limit was reached before every check had run
 
     @property
     def passed(self) -> bool:

@@ -3,13 +3,13 @@
 import dataclasses
 import functools
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
-from ffnn_jax.verify._arguments import Argument, Sizes, hint, sample_sizes
+from ffnn_jax.verify._arguments import Argument, Sizes, hint, names_in, sample_sizes
 from ffnn_jax.verify._result import CHECKS
 
 Function = Callable[..., Any]
@@ -106,18 +106,28 @@ class Rule(Traits):
         choices = ("reduces", (self.reduces,), REDUCES), ("dtypes", self.dtypes, DTYPES)
         for field, values, known in (*choices, ("skip", self.skip, CHECKS)):
             for value in values:
-                _require_choice(field, value, known)
+                require_choice(field, value, known)
+        for complaint in self._complaints():
+            raise ValueError(complaint)
+
+    def _complaints(self) -> Iterator[str]:
+        names, described = names_in(self.words), self.draw is None
+        leading = {None, *(word.axes[0] for word in self.words if word.axes)}
         if self.order not in (1, 2):
-            raise ValueError(f"order must be 1 or 2, got {self.order!r}")
+            yield f"order must be 1 or 2, got {self.order!r}"
         if self.rtol is not None and not 0 < self.rtol < 1:
-            raise ValueError(f"rtol must be between 0 and 1, got {self.rtol!r}")
-        if not self.dtypes:
-            raise ValueError("dtypes must name at least one dtype")
-        if not self.arguments and self.draw is None:
-            raise ValueError("a rule needs the shape of at least one argument, or draw=")
-        leading = {word.axes[0] for word in self.words if word.axes}
-        if self.batch is not None and self.draw is None and self.batch not in leading:
-            raise ValueError(f"no argument begins with the batch axis {self.batch!r}")
+            yield f"rtol must be between 0 and 1, got {self.rtol!r}"
+        if not self.dtypes or self.sizes in ((), []):
+            yield "dtypes must name at least one dtype, and sizes at least one set"
+        if described and not self.arguments:
+            yield "a rule needs the shape of at least one argument, or draw="
+        if described and not set(self.linear) <= {*range(len(self.arguments))}:
+            yield f"linear has the indices of arguments, got {self.linear}"
+        if described and self.batch not in leading:
+            yield f"no argument begins with the batch axis {self.batch!r}"
+        for sizes in self.sizes or ():
+            if missing := [name for name in names if name not in sizes]:
+                yield f"sizes: {dict(sizes)} lacks {', '.join(missing)}"
 
     @property
     def title(self) -> str:
@@ -179,7 +189,8 @@ def _parsed(leaf: Any) -> Any:
     return Argument.parse(leaf) if isinstance(leaf, str) else leaf
 
 
-def _require_choice(field: str, value: str, known: Sequence[str]) -> None:
+def require_choice(field: str, value: str, known: Sequence[str]) -> None:
+    """Rejects a value that is not known, with the nearest one that is."""
     if value not in known:
         end = f"(known: {', '.join(known)}){hint(str(value), known)}"
         raise ValueError(f"{field}: unknown {value!r} {end}")

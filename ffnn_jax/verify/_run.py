@@ -14,7 +14,7 @@ import jax
 import numpy as np
 
 from ffnn_jax.verify import _dtypes, _forward, _sharded, _transforms, _values
-from ffnn_jax.verify._arguments import Argument, Sizes
+from ffnn_jax.verify._arguments import Argument, Sizes, at_sizes
 from ffnn_jax.verify._compare import share_finite
 from ffnn_jax.verify._conventions import undeclared_conventions
 from ffnn_jax.verify._differences import check_differences
@@ -22,7 +22,7 @@ from ffnn_jax.verify._example import code_of, failing_program
 from ffnn_jax.verify._explain import explain, looks_deliberate
 from ffnn_jax.verify._magnitudes import check_magnitudes
 from ffnn_jax.verify._result import CHECKS, Check, VerificationResult, failure, one_line, worst_of
-from ffnn_jax.verify._rule import DTYPES, Function, Kink, Rule, _require_choice, name_of
+from ffnn_jax.verify._rule import DTYPES, Function, Kink, Rule, name_of, require_choice
 from ffnn_jax.verify._stated import calls_backward_of
 from ffnn_jax.verify._subject import Subject
 
@@ -98,7 +98,7 @@ def check_vjp(
             functions cannot be called with such arguments.
     """
     for name in only:
-        _require_choice("only", name, CHECKS)
+        require_choice("only", name, CHECKS)
     if not only:
         raise ValueError(f"only: names no check (known: {', '.join(CHECKS)})")
     rule = op if isinstance(op, Rule) else Rule(
@@ -142,15 +142,16 @@ def check_rules(
     """
     rule, sizes = rules[0]
     subject = _subject(rule, tuple(sizes[0].items()))
-    with jax.enable_x64(subject.wide):
+    with subject.on_cpu():
         refusal = _unusable(subject, sizes[0], seed) if explained else None
     if refusal is not None:
         rest = {name: f"{refusal.name} fails" for name in CHECKS if name != refusal.name}
         return VerificationResult(title, (refusal,), rest)
+    outside = [s for s in sizes[1:] if explained and _is_outside(subject, s, seed)]
+    rules = [(rule, [s for s in its_sizes if s not in outside]) for rule, its_sizes in rules]
     not_asked = _not_asked(subject, sizes[0], only)
     asked = {name for name in only if name not in not_asked}
-    on_devices = asked.intersection(_sharded.NAMES)
-    sharded = _sharded.ShardedChecks(rule, sizes[0], seed) if on_devices else None
+    sharded = _sharded.ShardedChecks(rule, sizes[0], seed) if asked & {*_sharded.NAMES} else None
     run = _Run(None if timeout is None else time.monotonic() + timeout)
     for i, (setting, its_sizes) in enumerate(rules):
         chosen = asked - _FIRST_SETTING_ONLY if i else asked
@@ -166,6 +167,8 @@ def check_rules(
         title, checks, reasons, details=tuple(explain(checks)), timed_out=run.timed_out,
         stated=rule.backward is not None,
     )  # fmt: skip
+    remarks = [f"the reference is not finite{at_sizes(s)}: not compared there" for s in outside]
+    result = dataclasses.replace(result, remarks=tuple(remarks))
     return _explained(result, subject, sizes[0], seed) if explained else result
 
 
@@ -191,7 +194,8 @@ class _Run:
 
     def _one(self, subject: Subject, name: str, check: Callable[[], _Row]) -> _Row:
         try:
-            with jax.enable_x64(subject.wide), jax.default_device(jax.devices("cpu")[0]):
+            # The dtypes of training are checked where one trains, on the default device.
+            with contextlib.nullcontext() if name in _dtypes.DTYPES else subject.on_cpu():
                 return check()
         except _dtypes.UnsupportedDtypeError as error:
             self.not_asked[name] = f"not supported: {error}"
@@ -229,13 +233,11 @@ def _tasks(subject: Subject, sizes: Sequence[Sizes], seed: int, scaled: bool) ->
 def _unusable(subject: Subject, sizes: Sizes, seed: int) -> Check | None:
     """A failed row if the outputs differ in shape, or if the draws leave the domain."""
     _require_own_backward(subject, sizes)
-    mismatch = _shape_mismatch(subject, sizes)
-    if mismatch:
+    if mismatch := _shape_mismatch(subject, sizes):
         return failure("value", mismatch)
-    generator, outside = np.random.default_rng(seed), 0
-    for _ in range(_DOMAIN_DRAWS):
-        drawn = _values.draw_pair(subject, generator, sizes)
-        outside += share_finite(subject.reference_pull(*drawn)) < 1
+    generator = np.random.default_rng(seed)
+    drawn = [_values.draw_pair(subject, generator, sizes) for _ in range(_DOMAIN_DRAWS)]
+    outside = sum(share_finite(subject.reference_pull(*pair)) < 1 for pair in drawn)
     names = ("reference", "value") if subject.reference else ("operation", "differences")
     note = (
         f"outside the domain: the {names[0]} is not finite in "
@@ -243,6 +245,14 @@ def _unusable(subject: Subject, sizes: Sizes, seed: int) -> Check | None:
         'as in "N:>0" or "N:(0,1)", or give draw='
     )
     return failure(names[1], note) if outside else None
+
+
+def _is_outside(subject: Subject, sizes: Sizes, seed: int) -> bool:
+    """Whether the reference is not finite at these sizes, as a deviation of one number may be."""
+    drawn = _values.draw_pair(subject, np.random.default_rng(seed), sizes)
+    with contextlib.suppress(Exception):  # the rows will say what is wrong
+        return share_finite(subject.reference_pull(*drawn)) < 1
+    return False
 
 
 def _require_own_backward(subject: Subject, sizes: Sizes) -> None:
@@ -269,8 +279,7 @@ def _shape_mismatch(subject: Subject, sizes: Sizes) -> str:
 
 def _output_shapes(who: str, subject: Subject, function: Function, args: Any) -> str:
     try:
-        with jax.enable_x64(subject.wide):
-            outputs = jax.eval_shape(function, *args)
+        outputs = jax.eval_shape(function, *args)
     except Exception as error:
         reason = textwrap.shorten(str(error), 200, placeholder=" ...")
         passed = ", ".join(str(arg.shape) for arg in args)
@@ -323,7 +332,7 @@ def _explained(
 ) -> VerificationResult:
     """The result with conventions, remarks and the smallest failing input."""
     conventions, program = [], ""
-    with jax.enable_x64(subject.wide):
+    with subject.on_cpu():
         if not _BASIC & set(result.failures):
             try:
                 conventions = undeclared_conventions(subject, sizes, seed)
@@ -332,7 +341,7 @@ def _explained(
         if result.failures:
             with contextlib.suppress(Exception):  # the failure itself has been reported
                 program = failing_program(subject, result.checks)
-        remarks = tuple(_remarks(subject, result.checks))
+        remarks = (*result.remarks, *_remarks(subject, result.checks))
     return dataclasses.replace(
         result, conventions=tuple(conventions), remarks=remarks, failing_input=program
     )

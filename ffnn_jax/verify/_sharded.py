@@ -105,16 +105,6 @@ class ShardedChecks:
             return [Check(**row) for row in json.loads(self._rows.read_text())]
 
 
-def end_with_parent() -> None:
-    """Ends this process as soon as its standard input is closed, as it is when its parent ends."""
-
-    def watch() -> None:
-        sys.stdin.read()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
 def check_on_devices(request: dict[str, Any]) -> list[Check]:
     """Runs both checks of one rule, in the subprocess."""
     op, reference = _import(request["op"]), _import(request["reference"])
@@ -197,7 +187,8 @@ def _with_shard_map(subject: Subject, args: Any, dz: Any, inputs: Any, outputs: 
 
 
 if __name__ == "__main__":
-    end_with_parent()
+    # Its standard input is closed when its parent ends.
+    threading.Thread(target=lambda: (sys.stdin.read(), os._exit(1)), daemon=True).start()
     rows = check_on_devices(json.loads(sys.argv[1]))
     fields = ("name", "passed", "worst", "allowed", "where", "note")
     Path(sys.argv[2]).write_text(json.dumps([{f: getattr(row, f) for f in fields} for row in rows]))

@@ -11,7 +11,7 @@ from ffnn_jax.verify._layout import Layout, Restore, flat_function, is_array, is
 from ffnn_jax.verify._rule import Function
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=32)
 def stated_function(value: Function, backward: Function, layout: Layout) -> Function:
     """The value as a function of arrays, whose pullback is the stated one."""
     flat = flat_function(value, layout)
@@ -62,8 +62,5 @@ def flat_cotangents(args: Any, given: Any, layout: Layout) -> list[Any]:
 
 def _cotangent(array: Any, cotangent: Any, restore: Restore) -> Any:
     """The cotangent of an array; what restores an argument from it is its own transpose."""
-    if not is_inexact(array):
-        return None
-    if cotangent is None:
-        return jnp.zeros_like(array)
-    return restore(jnp.asarray(cotangent, array.dtype))
+    given = jnp.zeros_like(array) if cotangent is None else jnp.asarray(cotangent, array.dtype)
+    return restore(given) if is_inexact(array) else None

@@ -1,5 +1,6 @@
 """The subject of the checks: a rule whose arguments are a flat list of arrays."""
 
+import contextlib
 import dataclasses
 import functools
 from collections.abc import Iterator, Sequence
@@ -45,6 +46,12 @@ class Subject:
     def wide(self) -> bool:
         """Whether the operation runs in float64; in float32 where it does not support that."""
         return "float64" in self.rule.dtypes
+
+    @contextlib.contextmanager
+    def on_cpu(self) -> Iterator[None]:
+        """Computes on the CPU, in float64 where the operation supports it."""
+        with jax.enable_x64(self.wide), jax.default_device(jax.devices("cpu")[0]):
+            yield
 
     @property
     def cotangent_names(self) -> tuple[str, ...]:
@@ -174,30 +181,32 @@ def in_float64(function: Function) -> Function:
     return call
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=32)
 def _copy_of(function: Function) -> Function:
     return lambda *args: function(*args)
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=32)
 def first_of(function: Function) -> Function:
     """The function without its second output."""
     return lambda *args: function(*args)[0]
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=32)
 def _compiled_pull(f: Function, reals: tuple[int, ...]) -> Function:
     return jax.jit(functools.partial(value_and_cotangents, f, reals))
 
 
 def value_and_cotangents(f: Function, reals: tuple[int, ...], args: Any, dz: Any) -> Any:
     """The value of f, and the cotangents of its real arguments given the cotangent dz."""
-
-    def of_reals(*chosen: Any) -> Any:
-        return f(*with_reals(args, reals, chosen))
-
-    z, pull = jax.vjp(of_reals, *(args[i] for i in reals))
+    z, pull = vjp_of_reals(f, reals, args)
     return z, pull(jax.tree.map(lambda d, leaf: jnp.asarray(d, leaf.dtype), dz, z))
+
+
+def vjp_of_reals(f: Function, reals: tuple[int, ...], args: Any) -> tuple[Any, Function]:
+    """``jax.vjp`` of f in its real arguments."""
+    chosen = [args[i] for i in reals]
+    return jax.vjp(lambda *moved: f(*with_reals(args, reals, moved)), *chosen)
 
 
 def with_reals(args: Any, reals: tuple[int, ...], chosen: Any) -> list[Any]:

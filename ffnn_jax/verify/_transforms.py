@@ -12,18 +12,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ffnn_jax.verify import _compare, _subject
 from ffnn_jax.verify._arguments import Sizes
-from ffnn_jax.verify._compare import (
-    allowed_error,
-    compare,
-    conditioning,
-    largest,
-    share_finite,
-    typical_size,
-)
+from ffnn_jax.verify._compare import allowed_error, compare, largest
 from ffnn_jax.verify._referee import sides_with_the_rule
 from ffnn_jax.verify._result import Check, worst_of
-from ffnn_jax.verify._subject import Function, Subject, in_float64, value_and_cotangents, with_reals
+from ffnn_jax.verify._rule import Function
+from ffnn_jax.verify._subject import Subject, in_float64, value_and_cotangents, with_reals
 from ffnn_jax.verify._values import dot, draw_direction, draw_pair, excused, inner
 
 _BATCH_SIZE = 2
@@ -40,14 +35,10 @@ def check_jit(subject: Subject, sizes: Sizes, seed: int) -> Check:
     generator = np.random.default_rng(seed)
     args, dz = draw_pair(subject, generator, sizes)
     args, others = jax.tree.map(jnp.asarray, (args, subject.draw(generator, sizes)))
-
-    def vjp(args: Any) -> tuple[Any, Any]:
-        op, reals = subject.op, subject.reals
-        chosen = [args[i] for i in reals]
-        return jax.vjp(lambda *moved: op(*with_reals(args, reals, moved)), *chosen)
-
-    z, pull = vjp(args)
-    vjp(others)  # as code that keeps its residuals outside of the rule would notice
+    z, pull = _subject.vjp_of_reals(subject.op, subject.reals, args)
+    _subject.vjp_of_reals(
+        subject.op, subject.reals, others
+    )  # as code that keeps its residuals outside of the rule would notice
     eager = z, pull(jax.tree.map(lambda d, leaf: jnp.asarray(d, leaf.dtype), dz, z))
     plain = subject.op(*args), eager[1]  # the value of an operation that is not differentiated
     compiled = [subject.pull(args, dz)]
@@ -164,10 +155,10 @@ def _second_order(
     ours = compiled_slope(subject.op, subject.reals)(args, dz, direction)
     compiled = in_float64(compiled_slope(subject.truth, subject.reals))
     theirs = compiled(args, dz, direction)
-    if where and share_finite(theirs) < 1:
+    if where and _compare.share_finite(theirs) < 1:
         return None, base
-    base = base or [typical_size(leaf) for leaf in jax.tree.leaves(theirs)]
-    explained = conditioning(lambda a: compiled(a, dz, direction), subject, args, theirs)
+    base = base or [_compare.typical_size(leaf) for leaf in jax.tree.leaves(theirs)]
+    explained = _compare.conditioning(lambda a: compiled(a, dz, direction), subject, args, theirs)
     floors = [largest((dz, direction))] * len(jax.tree.leaves(dz))
     slope = largest(theirs[0]) * largest(dz)  # what rounds before it is differentiated once more
     floors += [1 + slope / np.where(args[i] == 0, 1.0, np.abs(args[i])) for i in subject.reals]
@@ -200,7 +191,7 @@ def _second_differences(subject: Subject, args: Any, generator: np.random.Genera
     return compare("grad of grad", ("d(dx)",), (derivative,), (quotient,), allowed, slack=slack)
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=32)
 def compiled_slope(f: Function, reals: tuple[int, ...]) -> Function:
     """Gradient, in dz and every real argument, of the slope of <f, dz> in one direction."""
 
@@ -219,8 +210,7 @@ def compiled_slope(f: Function, reals: tuple[int, ...]) -> Function:
 def _examples(subject: Subject, sizes: Sizes, seed: int) -> tuple[list[np.ndarray], Any]:
     """Arguments and cotangents of several examples, stacked along a leading axis."""
     generator = np.random.default_rng(seed)
-    drawn = [subject.draw(generator, sizes) for _ in range(_BATCH_SIZE)]
-    return _stacked((args, subject.draw_cotangent(generator, args)) for args in drawn)
+    return _stacked(draw_pair(subject, generator, sizes) for _ in range(_BATCH_SIZE))
 
 
 def _stacked(examples: Any) -> Any:
@@ -235,7 +225,10 @@ def _same(
     subject: Subject, name: str, names: Any, actual: Any, expected: Any, args: Any, dz: Any = ()
 ) -> Check:
     """Compares with room for rounding at the size of the results, and of the cotangent."""
-    allowed, slack = allowed_error(subject, args), _ROUNDINGS * largest((expected, dz))
+    allowed, slack = (
+        allowed_error(subject, args),
+        _ROUNDINGS * largest((expected, dz)),
+    )
     return compare(name, names, actual, expected, allowed, slack=slack)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from ffnn_jax.verify._arguments import Sizes, at_sizes
 from ffnn_jax.verify._compare import allowed_error, cancelled, compare, rounding_slack, share_finite
+from ffnn_jax.verify._domains import normal
 from ffnn_jax.verify._layout import arrays_of, split_outputs
 from ffnn_jax.verify._referee import sides_with_the_rule
 from ffnn_jax.verify._result import Check, worst_of
@@ -123,12 +124,7 @@ def draw_pair(
 
 def draw_direction(subject: Subject, generator: np.random.Generator, args: Any) -> list[Any]:
     """Normal numbers in the shapes of the real arguments."""
-
-    def normal(array: Any) -> np.ndarray:
-        drawn = generator.normal(size=array.shape)
-        return drawn + 1j * generator.normal(size=array.shape) if np.iscomplexobj(array) else drawn
-
-    return [normal(args[i]) for i in subject.reals]
+    return [normal(generator, args[i].shape, args[i].dtype) for i in subject.reals]
 
 
 def both_results(subject: Subject, args: Any, dz: Any) -> tuple[Any, Any]:
@@ -203,13 +199,10 @@ def _kink(subject: Subject, kink: Kink) -> Check:
         value = split_outputs(kink.value)[0]
     elif subject.reference is not None:
         value = subject.reference_pull(arrays, dz)[0]
-    rows = [
-        compare("kinks", names, cotangents, stated, kink.rtol, where, equal_nan=True),
-        compare(
-            "kinks", ("z",), (z,), (value,), kink.rtol, where, equal_nan=kink.value is not None
-        ),
-    ]
-    return dataclasses.replace(worst_of(rows), example=(arrays, dz))
+    slope = compare("kinks", names, cotangents, stated, kink.rtol, where, equal_nan=True)
+    nan = kink.value is not None
+    level = compare("kinks", ("z",), (z,), (value,), kink.rtol, where, equal_nan=nan)
+    return dataclasses.replace(worst_of([slope, level]), example=(arrays, dz))
 
 
 def _linearity(subject: Subject, pull: Any, args: Any, u: Any, v: Any) -> Check:

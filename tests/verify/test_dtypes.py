@@ -161,3 +161,16 @@ def test_a_fault_in_one_of_several_outputs_is_detected(forward, backward, failur
     )  # fmt: skip
     asked = ["value", "cotangents", "differences", "magnitudes", "grad of grad", *FLOATS[:2]]
     assert set(check_vjp(rule, only=asked).failures) == failures
+
+
+def test_only_the_dtypes_of_training_run_on_the_default_device():
+    """Float64 belongs to the CPU; where one trains is the device that jax takes by default."""
+    devices = {}
+
+    def sine(x):
+        devices.setdefault(jnp.result_type(x).name, jax.config.jax_default_device)
+        return jnp.sin(x)
+
+    check_vjp(sine, None, "N", only=["linearity", "float32"])
+    assert devices["float64"] == jax.devices("cpu")[0]
+    assert devices["float32"] is None

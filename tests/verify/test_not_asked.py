@@ -106,3 +106,16 @@ def test_a_generous_time_limit_changes_nothing():
     asked = ["value", "cotangents", "zero"]
     result = check_vjp(*SINE, "N", timeout=1e6, only=asked)
     assert [row.name for row in result.checks] == asked
+
+
+def test_sizes_at_which_the_reference_is_not_finite_are_named_and_not_compared():
+    """The sample deviation of one number is 0 / 0."""
+
+    def deviation(x):
+        centred = x - jnp.mean(x)
+        return jnp.sqrt(jnp.sum(centred * centred) / (x.size - 1))
+
+    sizes = [{"N": 3}, {"N": 1}, {"N": 6}]
+    result = check_vjp(deviation, deviation, "N", sizes=sizes, only=["value", "cotangents"])
+    assert result
+    assert "the reference is not finite at N=1: not compared there" in result.remarks

@@ -3,6 +3,7 @@
 import inspect
 
 import jax
+import jax.numpy as jnp
 import pytest
 
 from ffnn_jax.verify import Rule, check_vjp
@@ -52,3 +53,16 @@ def test_a_function_without_real_outputs_is_rejected():
 def test_check_vjp_has_at_most_twelve_keywords():
     parameters = inspect.signature(check_vjp).parameters.values()
     assert sum(p.kind is p.KEYWORD_ONLY for p in parameters) <= 12
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"sizes": [{"N": 3}]}, "sizes: {'N': 3} lacks D"),
+        ({"sizes": []}, "sizes at least one set"),
+        ({"linear": (1,)}, r"linear has the indices of arguments, got \(1,\)"),
+    ],
+)
+def test_a_rule_rejects_what_does_not_belong_to_its_arguments(settings, message):
+    with pytest.raises(ValueError, match=message):
+        Rule(jnp.sin, jnp.sin, ("NxD",), **settings)

@@ -11,11 +11,7 @@ import tensorflow_datasets as tfds
 from ffnn_jax.data.preparation._parts import Part
 
 # Which of the 500 digits of each class, in a fixed random order, go into each split.
-_SHARES = {
-    "train": slice(0, 360),
-    "validation": slice(360, 400),
-    "test": slice(400, 500),
-}
+_SHARES = {"train": slice(0, 360), "validation": slice(360, 400), "test": slice(400, 500)}
 
 
 class Mnist5k(tfds.core.GeneratorBasedBuilder):

@@ -24,10 +24,7 @@ from ffnn_jax.layers._patches import rotated_180
 
 
 def native_conv2d(
-    x: Float[Array, "N H W C_in"],
-    w: Float[Array, "KH KW C_in C_out"],
-    pads: Pads,
-    stride: int,
+    x: Float[Array, "N H W C_in"], w: Float[Array, "KH KW C_in C_out"], pads: Pads, stride: int
 ) -> Float[Array, "N H_out W_out C_out"]:
     """The sum of (conv.1), without b, in the accumulation dtype."""
     return _convolution(x, w, pads, "NHWC", "HWIO", "NHWC", window_strides=(stride, stride))

@@ -49,10 +49,7 @@ def rows_are_lighter(kernel: tuple[int, ...]) -> bool:
 
 
 def row_conv2d(
-    x: Float[Array, "N H W C_in"],
-    w: Float[Array, "KH KW C_in C_out"],
-    pads: Pads,
-    stride: int,
+    x: Float[Array, "N H W C_in"], w: Float[Array, "KH KW C_in C_out"], pads: Pads, stride: int
 ) -> Float[Array, "N H_out W_out C_out"]:
     """The sum of (conv.1), without b, in the accumulation dtype."""
     rows = _rows(x, w.shape, pads[0], stride)
