@@ -21,6 +21,11 @@ def log_uniform(low, high):
     return lambda generator, shape: np.exp(generator.uniform(np.log(low), np.log(high), shape))
 
 
+def of_one_order(generator, sizes):
+    """Five large numbers, of one order so that none hides another."""
+    return (log_uniform(1e2, 1e4)(generator, 5),)
+
+
 def erfcx_reference(x):
     """exp(x^2) erfc(x), by the continued fraction for x > 2 (derivatives without cancellation)."""
     small = jnp.where(x > 2, 1.0, x).astype(x.dtype)

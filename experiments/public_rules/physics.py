@@ -95,7 +95,8 @@ def transform() -> Rule:
     "jax-md",
     "jax_md.rigid_body._quaternion_rotate",
     "by design",
-    "A rotation, with the cotangent of a unit quaternion projected onto the tangent space.",
+    "A rotation, with the cotangent of a unit quaternion projected onto the tangent space. Half "
+    "precision gives float32.",
 )
 def quaternion_rotate() -> Rule:
     from jax_md.rigid_body import _quaternion_rotate
@@ -113,7 +114,7 @@ def quaternion_rotate() -> Rule:
         q = generator.normal(size=4)
         return q / np.linalg.norm(q), generator.normal(size=3)
 
-    return Rule(_quaternion_rotate, reference, draw=draw, backward=backward)
+    return Rule(_quaternion_rotate, reference, draw=draw, backward=backward, dtypes=WIDE)
 
 
 @public(

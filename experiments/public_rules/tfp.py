@@ -14,7 +14,7 @@ from experiments.public_rules._references import (
     erfcx_reference,
     integral,
     lambertw_reference,
-    log_uniform,
+    of_one_order,
 )
 from ffnn_jax.verify import Rule
 
@@ -62,10 +62,7 @@ def betainc() -> Rule:
     "1e4, though the value is right to rounding.",
 )
 def erfcx() -> Rule:
-    def draw(g, sizes):  # entries of one order, so that none hides another
-        return (log_uniform(1e2, 1e4)(g, 5),)
-
-    return Rule(_tfp().erfcx, erfcx_reference, draw=draw, dtypes=WIDE)
+    return Rule(_tfp().erfcx, erfcx_reference, draw=of_one_order, dtypes=WIDE)
 
 
 @public(

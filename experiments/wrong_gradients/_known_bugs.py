@@ -1,7 +1,7 @@
 """Bugs known from public reports, rebuilt as small functions, each beside a mended rule.
 
 "jax 3213" is issue 3213 of the JAX project. "public rule" is a bug of a published function, and
-"review" one that an earlier version of our checker did not see. The code is our own.
+"this project" one that an earlier version of our checker did not see. The code is our own.
 """
 
 import dataclasses
@@ -486,49 +486,49 @@ KNOWN_BUGS: tuple[Case, ...] = (
         (np.full(3, 1e-9),),
     ),
     *_pair(
-        "swish with offset", "review", "the value changes when a gradient is taken",
+        "swish with offset", "this project", "the value changes when a gradient is taken",
         _vjp(_swish_forward, _swish_backward),
         Rule(_swish_with_offset, _swish, ("N",)),
         (_X,), "primal",
     ),
     *_pair(
-        "forward mode of x log x", "review", "a tangent is NaN at x < 0, where the cotangent is 0",
+        "forward mode of x log x", "this project", "a tangent is NaN at x < 0, where the cotangent is 0",
         _slope(_positive_xlogx, _positive_xlogx_slope),
         Rule(_jvp(_positive_xlogx, _positive_xlogx_masked_tangent), _positive_xlogx, ("N",)),
         (_X,), "jvp",
     ),
     *_pair(
-        "softplus beyond 30", "review", "the slope beyond 30 is near 0, not 1",
+        "softplus beyond 30", "this project", "the slope beyond 30 is near 0, not 1",
         _slope(_softplus, jax.nn.sigmoid),
         Rule(_slope(_softplus, _softplus_slope_beyond_30), _softplus, ("N",)),
         (np.full(3, 40.0),),
     ),
     *_pair(
-        "logsumexp without shift", "review", "infinite where x is large",
+        "logsumexp without shift", "this project", "infinite where x is large",
         _vjp(_logsumexp_forward, _logsumexp_backward),
         Rule(_vjp(_logsumexp_unshifted_forward, _logsumexp_unshifted_backward), _logsumexp, ("N",)),
         (np.full(3, 1000.0),), "value",
     ),
     *_pair(
-        "tanh beyond 6", "review", "the slope beyond 6 is 0.01",
+        "tanh beyond 6", "this project", "the slope beyond 6 is 0.01",
         _slope(jnp.tanh, _tanh_slope),
         Rule(_slope(jnp.tanh, _tanh_slope_beyond_6), jnp.tanh, ("N",)),
         (np.full(3, 7.0),),
     ),
     *_pair(
-        "swish by exp", "review", "the second derivative is NaN at -800",
+        "swish by exp", "this project", "the second derivative is NaN at -800",
         _vjp(_swish_forward, _swish_backward),
         Rule(_vjp(_swish_forward, _swish_by_exp), _swish, ("N",)),
         (np.full(3, -800.0),), "second",
     ),
     *_pair(
-        "small sine", "review", "a slope of size 1e-10 is doubled",
+        "small sine", "this project", "a slope of size 1e-10 is doubled",
         _slope(_small_sine, lambda x: 1e-10 * jnp.cos(x)),
         Rule(_slope(_small_sine, lambda x: 2e-10 * jnp.cos(x)), _small_sine, ("N",)),
         (_X,),
     ),
     *_pair(
-        "maximum, ties", "review", "where two entries tie, both are kept, not the first",
+        "maximum, ties", "this project", "where two entries tie, both are kept, not the first",
         _vjp(_first_maximum_forward, _maximum_backward),
         Rule(_vjp(_all_maxima_forward, _maximum_backward), _first_maximum, ("N",)),
         (np.ones(3),), "value",
