@@ -1,4 +1,4 @@
-"""Handles SIGTERM and SIGINT before there is anything to save, and during a run.
+"""Handles SIGTERM, SIGINT and SIGHUP before there is anything to save, and during a run.
 
 jax compiles and computes outside of Python, where no signal is handled. So the run is in a worker
 thread, while the main thread waits and handles signals. During training steps a signal asks the
@@ -18,17 +18,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn
 
+from ffnn_jax.config import StopRequest
+
+_ENDING = ("SIGTERM", "SIGINT", "SIGHUP", "SIGBREAK")  # as far as the system has them
 _PATIENCE_SECONDS = 30.0
 _POLL_SECONDS = 0.1
 _DUPLICATE_SECONDS = 0.5
-
-
-class StopRequest(Protocol):
-    """Asks a run to end: holds the number of the signal once one has been received."""
-
-    signal: int | None
 
 
 @dataclasses.dataclass
@@ -83,12 +80,17 @@ def run_with_signals(stop: StopRequest, function: Callable[..., None], *args: An
 
 @contextlib.contextmanager
 def _handler(handler: Callable[[int, FrameType | None], Any]) -> Iterator[None]:
-    before = {number: signal.signal(number, handler) for number in (signal.SIGTERM, signal.SIGINT)}
+    numbers = [n for n in signal.Signals if n.name in _ENDING and not _ignored_by_nohup(n)]
+    before = {number: signal.signal(number, handler) for number in numbers}
     try:
         yield
     finally:
         for number, previous in before.items():
             signal.signal(number, previous)
+
+
+def _ignored_by_nohup(number: signal.Signals) -> bool:
+    return number.name == "SIGHUP" and signal.getsignal(number) == signal.SIG_IGN
 
 
 def _wait(thread: threading.Thread, state: SignalState, stop: StopRequest) -> None:

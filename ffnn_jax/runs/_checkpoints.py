@@ -5,6 +5,7 @@ of ``models.save_arrays``. The last few are kept, and the best by validation. An
 reported and set aside, and the one before it is used; a run never silently starts from scratch.
 """
 
+import contextlib
 import dataclasses
 import json
 import logging
@@ -17,7 +18,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from ffnn_jax.config import RunInterruptedError, Settings, UserError
+from ffnn_jax._files import patiently
+from ffnn_jax.config import RunInterruptedError, Settings, StopRequest, UserError
 from ffnn_jax.models import load_arrays, save_arrays
 from ffnn_jax.runs._environment import arithmetic
 from ffnn_jax.runs._folder import writing
@@ -27,13 +29,6 @@ CHECKPOINT_INTERVAL = 1000
 _LAST = 3
 _NAME = re.compile(r"step-(\d{10})\.npz")
 _log = logging.getLogger(__name__)
-
-
-@dataclasses.dataclass
-class StopRequest:
-    """A request to end a run before its last step: the number of the signal received, if any."""
-
-    signal: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,7 +103,7 @@ class CheckpointManager(Callbacks):
             raise UserError(f"{self._start.path}: {error}") from None
         for step, path in _numbered(self._folder):
             if step > snapshot.step:
-                path.replace(path.with_suffix(".npz.damaged"))
+                patiently(path.replace, path.with_suffix(".npz.damaged"))
         if self._start.about["settings"] != self._run["settings"]:
             self._save(dataclasses.replace(snapshot, states=jax.device_get(list(snapshot.states))))
         return snapshot
@@ -149,21 +144,26 @@ class CheckpointManager(Callbacks):
         path = self._folder / f"step-{snapshot.step:010}.npz"
         with writing(path):
             save_arrays(path, snapshot.to_arrays(), about)
-            self._update_best(path, validation)
+        self._update_best(path, validation)
         self._prune()
 
     def _update_best(self, path: Path, validation: float | None) -> None:
         """Copies the checkpoint to ``best.npz`` if it is the best so far."""
         if validation is None or (self._best is not None and validation <= self._best):
             return
-        part = self._folder / ".best.npz.part"
-        shutil.copyfile(path, part)
-        part.replace(self._folder / "best.npz")
+        best, part = self._folder / "best.npz", self._folder / ".best.npz.part"
+        try:
+            with writing(best):
+                shutil.copyfile(path, part)
+                patiently(part.replace, best)
+        finally:
+            part.unlink(missing_ok=True)
         self._best = validation
 
     def _prune(self) -> None:
         for _, path in _numbered(self._folder)[_LAST:]:
-            path.unlink()
+            with contextlib.suppress(PermissionError):  # on Windows, if it is being read
+                path.unlink()
 
 
 def last_checkpoint(folder: Path) -> Checkpoint:

@@ -4,7 +4,6 @@ The indices of a streamed batch are drawn from (seed, step) by the same function
 with images in memory, so both see the same batches. They are sent in chunks of several batches.
 """
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
@@ -13,6 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int32
 
+from ffnn_jax._device import device_in_use
+from ffnn_jax._memory import usable_memory
 from ffnn_jax.config import Settings, require_grain
 from ffnn_jax.training._images import Chunk, HostImages, Images
 from ffnn_jax.training._sampling import Sampling, SeedData, batch_indices, validation_indices
@@ -149,7 +150,7 @@ class Stream:
         ahead = grain.ReadOptions(num_threads=1, prefetch_buffer_size=1)
         indices = grain.MapDataset.range(first, self._count)
         chunks = indices.map(self._make_chunk).to_iter_dataset(ahead)
-        device = jax.devices()[0]
+        device = device_in_use()
         return iter(
             grain.experimental.device_put(chunks, device, cpu_buffer_size=1, device_buffer_size=1)
         )
@@ -157,8 +158,8 @@ class Stream:
 
 def fits_on_device(images: HostImages) -> bool:
     """Whether the images take at most half of the device's memory."""
-    stats = jax.local_devices()[0].memory_stats() or {}
-    memory = stats.get("bytes_limit") or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    stats = device_in_use().memory_stats() or {}
+    memory = stats.get("bytes_limit") or usable_memory()
     return len(images) * images.image_bytes <= _SHARE * memory
 
 

@@ -55,8 +55,15 @@ def test_a_cache_that_is_a_file_is_a_finding(tmp_path, monkeypatch):
 def test_a_missing_platform_is_a_finding(tmp_path):
     ran = in_a_process(tmp_path, "doctor", JAX_PLATFORMS="abacus")
     assert ran.returncode == 1
-    assert "JAX_PLATFORMS is 'abacus': unset it" in ran.stdout
+    (line,) = (line for line in ran.stdout.splitlines() if line.startswith("!! devices"))
+    assert "JAX_PLATFORMS is 'abacus', available here: " in line and "; unset JAX_PLATFORMS" in line
     assert ran.stderr == ""
+
+
+def test_several_devices_are_listed_and_one_is_used(tmp_path):
+    flags = "--xla_force_host_platform_device_count=3"
+    ran = in_a_process(tmp_path, "doctor", JAX_PLATFORMS="cpu", XLA_FLAGS=flags)
+    assert "ok devices    cpu 0, cpu 1, cpu 2, 1 used: " in ran.stdout
 
 
 def test_a_wrong_gradient_is_a_finding(monkeypatch):
