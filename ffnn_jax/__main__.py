@@ -1,6 +1,28 @@
-"""``python -m ffnn_jax`` runs ``ffnn-jax``."""
+"""``python -m ffnn_jax`` runs ``ffnn-jax``; an interrupt ends even its imports quietly."""
 
-from ffnn_jax.cli import main
+import os
+import signal
+from types import FrameType
+
+
+def main() -> None:
+    """Runs ``ffnn-jax``."""
+    before = signal.getsignal(signal.SIGINT)
+    if before == signal.default_int_handler:
+        signal.signal(signal.SIGINT, _end)
+    from ffnn_jax.cli import main as run
+
+    try:
+        signal.signal(signal.SIGINT, before)
+        run()
+    except KeyboardInterrupt:
+        _end(signal.SIGINT, None)
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    os.write(2, b"ffnn-jax: ended by SIGINT\n")
+    os._exit(128 + number)
+
 
 if __name__ == "__main__":
     main()

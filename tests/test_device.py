@@ -58,5 +58,5 @@ def test_jax_says_nothing_where_a_plugin_is_not_installed(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(jax, "devices", fail)
     monkeypatch.setattr(_device, "_available", lambda wanted: "cpu")
-    with pytest.raises(UserError, match="^JAX_PLATFORMS is .*, available here: cpu$"):
+    with pytest.raises(UserError, match=r"^JAX_PLATFORMS is .*, available here: cpu$"):
         _device.require_platform()

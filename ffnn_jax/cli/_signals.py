@@ -65,6 +65,7 @@ def run_with_signals(stop: StopRequest, function: Callable[..., None], *args: An
             failures.append(failure)
 
     def handle(number: int, frame: FrameType | None) -> None:
+        _leave_closed_terminal()
         times.append(time.monotonic())
         if times[-1] - times[0] > _DUPLICATE_SECONDS:
             os._exit(128 + number)
@@ -91,6 +92,15 @@ def _handler(handler: Callable[[int, FrameType | None], Any]) -> Iterator[None]:
 
 def _ignored_by_nohup(number: signal.Signals) -> bool:
     return number.name == "SIGHUP" and signal.getsignal(number) == signal.SIG_IGN
+
+
+def _leave_closed_terminal() -> None:
+    """Prints nowhere from now on, rather than fail, if SIGHUP came because the terminal closed."""
+    for stream in (1, 2):
+        try:
+            os.write(stream, b"")
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
 
 
 def _wait(thread: threading.Thread, state: SignalState, stop: StopRequest) -> None:

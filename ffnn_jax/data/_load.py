@@ -1,5 +1,11 @@
 """Data sets by name: found, read from the cache, sliced."""
 
+import atexit
+import contextlib
+import functools
+import logging
+import shutil
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +22,8 @@ from ffnn_jax.data._folders import (
     prepared_names,
 )
 from ffnn_jax.data._slices import Slice, parse_split
+
+_log = logging.getLogger(__name__)
 
 
 class NotPreparedError(UserError):
@@ -128,13 +136,22 @@ def _find(name: str, folder: str | Path | None) -> PreparedSet:
 
 
 def _prepare_digits(name: str, folder: Path) -> PreparedSet:
-    """Prepares the digits in the folder, or in the user's cache folder if that fails."""
+    """Prepares the digits in the folder, in the user's cache folder, or for this process alone."""
     from ffnn_jax.data.preparation import prepare
 
-    try:
-        return prepare(name, folder=folder)
-    except UserError:
-        return prepare(name, folder=user_cache_path("ffnn_jax") / "tensorflow_datasets")
+    for place in (folder, user_cache_path("ffnn_jax") / "tensorflow_datasets"):
+        with contextlib.suppress(UserError):
+            return prepare(name, folder=place)
+    return prepare(name, folder=_temporary_folder(folder))
+
+
+@functools.cache
+def _temporary_folder(folder: Path) -> Path:
+    """A folder in place of one that cannot be written to; it is removed with this process."""
+    temporary = tempfile.mkdtemp(prefix="ffnn_jax-")
+    atexit.register(shutil.rmtree, temporary, ignore_errors=True)
+    _log.warning("%s cannot be written to; TFDS_DATA_DIR can name a lasting folder", folder)
+    return Path(temporary)
 
 
 def not_prepared(name: str, folder: Path) -> UserError:

@@ -22,7 +22,7 @@ from ffnn_jax.runs import CheckpointManager
 
 
 def killed(*_: object, **__: object) -> NoReturn:
-    os.kill(os.getpid(), signal.SIGKILL)
+    os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
     raise AssertionError("a killed process continues")
 
 
@@ -60,6 +60,12 @@ def full(*_: object, **__: object) -> NoReturn:
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
+def full_half_way(source: Path, target: Path) -> NoReturn:
+    content = Path(source).read_bytes()
+    Path(target).write_bytes(content[: len(content) // 2])
+    full()
+
+
 FAULTS: dict[str, tuple[Any, str, Callable[[Any], Callable[..., Any]]]] = {
     "killed with nothing written": (np, "savez", lambda real: killed),
     "killed half way": (np, "savez", killed_half_way),
@@ -68,6 +74,7 @@ FAULTS: dict[str, tuple[Any, str, Callable[[Any], Callable[..., Any]]]] = {
     "killed before an old one is removed": (CheckpointManager, "_prune", lambda real: killed),
     "paused": (np, "savez", paused),
     "full at a checkpoint": (np, "savez", lambda real: full),
+    "full while the best is copied": (shutil, "copyfile", lambda real: full_half_way),
     "full at the metrics": (Path, "write_text", lambda real: full),
     "full at a figure": (Figure, "savefig", lambda real: full),
 }
