@@ -1,7 +1,6 @@
 """``ffnn-jax doctor``."""
 
 import json
-from pathlib import Path
 
 from ffnn_jax.cli import _doctor_run
 from ffnn_jax.data.preparation import prepare
@@ -23,12 +22,12 @@ def test_findings_are_written_as_json(capsys):
     assert all(finding["remedy"] == "" for finding in findings.values())
 
 
-def test_a_problem_is_marked_with_its_remedy(monkeypatch, capsys):
-    finding = _doctor_run._writable("runs", Path("/proc/none"))
+def test_a_problem_is_marked_with_its_remedy(tmp_path, monkeypatch, capsys):
+    finding = _doctor_run._writable("runs", tmp_path / "none")
     assert finding.remedy == "choose another folder"
     monkeypatch.setattr(_doctor_run, "examine", lambda folder: [finding])
     assert code_of("doctor") == 1
-    assert capsys.readouterr().out.startswith("!! runs       /proc/none: ")
+    assert capsys.readouterr().out.startswith(f"!! runs       {tmp_path / 'none'}: ")
 
 
 def test_a_full_disk_is_a_finding(tmp_path, monkeypatch):

@@ -20,9 +20,11 @@ from matplotlib.figure import Figure
 from ffnn_jax.cli import main
 from ffnn_jax.runs import CheckpointManager
 
+KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # on Windows SIGTERM is no milder
+
 
 def killed(*_: object, **__: object) -> NoReturn:
-    os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
+    os.kill(os.getpid(), KILL)
     raise AssertionError("a killed process continues")
 
 

@@ -46,11 +46,14 @@ def test_a_folder_already_configured_is_kept(monkeypatch: pytest.MonkeyPatch):
     assert str(enable_compilation_cache()) == os.environ["JAX_COMPILATION_CACHE_DIR"]
 
 
-def test_there_is_no_cache_where_nothing_can_be_written(monkeypatch: pytest.MonkeyPatch):
+def test_there_is_no_cache_where_nothing_can_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr(
         _compiled.jax, "config", type("Config", (), {"jax_compilation_cache_dir": None})
     )
-    monkeypatch.setattr(_compiled, "user_cache_path", lambda name: Path("/proc/none") / name)
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(_compiled, "user_cache_path", lambda name: tmp_path / "file" / name)
     assert enable_compilation_cache() is None
 
 
