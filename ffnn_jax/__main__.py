@@ -12,11 +12,8 @@ def main() -> None:
         signal.signal(signal.SIGINT, _end)
     from ffnn_jax.cli import main as run
 
-    try:
-        signal.signal(signal.SIGINT, before)
-        run()
-    except KeyboardInterrupt:
-        _end(signal.SIGINT, None)
+    signal.signal(signal.SIGINT, before)
+    run()
 
 
 def _end(number: int, frame: FrameType | None) -> None:

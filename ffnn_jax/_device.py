@@ -15,27 +15,23 @@ def device_in_use() -> Any:
 
 
 def require_platform() -> None:
-    """Rejects a ``JAX_PLATFORMS`` that jax does not have here.
-
-    Raises:
-        UserError: jax finds no device; the message names the platforms that are available.
-    """
+    """Raises a UserError with the platforms that are there if ``JAX_PLATFORMS`` names another."""
+    wanted: str | None = jax.config.jax_platforms  # type: ignore[attr-defined]
     try:
         jax.devices()
     except (AssertionError, RuntimeError) as error:  # jax asserts that a known plugin is installed
-        wanted: str | None = jax.config.jax_platforms  # type: ignore[attr-defined]
         reason = f" ({str(error).partition(' (set JAX_PLATFORMS')[0]})" if str(error) else ""
-        raise UserError(
-            f"JAX_PLATFORMS is {wanted!r}, available here: {_available(wanted)}{reason}"
-        ) from None
+        problem = f"JAX_PLATFORMS is {wanted!r}, available here: {_available()}{reason}"
+        raise UserError(problem) from None
+    finally:
+        jax.config.update("jax_platforms", wanted)
 
 
-def _available(wanted: str | None) -> str:
+def _available() -> str:
     jax.config.update("jax_platforms", "")
     try:
         return ", ".join(backend.backends())
     except RuntimeError:
         return "none, reinstall jax"
     finally:
-        jax.config.update("jax_platforms", wanted)
         backend.clear_backends()

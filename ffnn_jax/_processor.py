@@ -19,14 +19,14 @@ _SYSCTL = ("sysctl", "machdep.cpu.brand_string", *_FEATURES[-2:], _SWITCHES)
 
 
 class Processor(NamedTuple):
-    """A processor's name and its features, sorted; empty where the system names none."""
+    """A processor's name and its features, sorted; none where the system names none."""
 
     name: str
     features: tuple[str, ...]
 
     @property
     def digest(self) -> str:
-        """A digest by which processors differ whose compiled programs may differ."""
+        """What differs where compiled programs may differ."""
         text = " ".join([platform.machine(), self.name, *self.features])
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -40,10 +40,14 @@ def usable_cores() -> int:
 
 @functools.cache
 def processor() -> Processor:
-    """The processor of this machine."""
+    """The processor of this machine; on Windows as Python names it, by family and model."""
+    text = ""
     with contextlib.suppress(OSError):
-        return parse_processor(_description())
-    return parse_processor("")
+        if sys.platform == "darwin":  # each chip lacks some of the keys: no error
+            text = subprocess.run(_SYSCTL, capture_output=True, text=True, check=False).stdout
+        else:
+            text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    return parse_processor(text)
 
 
 def parse_processor(text: str) -> Processor:
@@ -58,17 +62,3 @@ def parse_processor(text: str) -> Processor:
     words = " ".join(value for key in _FEATURES for value in fields.get(key, ())).split()
     words += [key for key, value in values.items() if key.startswith(_SWITCHES) and value == "1"]
     return Processor(", ".join(names) or platform.processor(), tuple(sorted({*words})))
-
-
-def _description() -> str:
-    """What the system says of the processor; on Windows in the words of /proc/cpuinfo."""
-    if sys.platform == "darwin":  # one chip or another lacks some of the keys: no error
-        return subprocess.run(_SYSCTL, capture_output=True, text=True, check=False).stdout
-    if sys.platform == "win32":
-        import winreg
-
-        place = r"HARDWARE\DESCRIPTION\System\CentralProcessor\0"
-        with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, place) as key:
-            name, _ = winreg.QueryValueEx(key, "ProcessorNameString")
-        return f"model name: {name}\nflags: {platform.processor()}"
-    return Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")

@@ -57,6 +57,6 @@ def test_jax_says_nothing_where_a_plugin_is_not_installed(monkeypatch: pytest.Mo
         raise AssertionError
 
     monkeypatch.setattr(jax, "devices", fail)
-    monkeypatch.setattr(_device, "_available", lambda wanted: "cpu")
+    monkeypatch.setattr(_device, "_available", lambda: "cpu")
     with pytest.raises(UserError, match=r"^JAX_PLATFORMS is .*, available here: cpu$"):
         _device.require_platform()

@@ -147,24 +147,11 @@ def test_without_sysctl_python_is_asked(monkeypatch):
     assert asked(monkeypatch, "darwin") == parse_processor("")
 
 
-def test_windows_is_asked_through_its_registry(monkeypatch):
-    class Key:
-        def __enter__(self) -> str:
-            return "key"
-
-        def __exit__(self, *_: object) -> None:
-            pass
-
-    winreg = types.ModuleType("winreg")
-    vars(winreg).update(
-        HKEY_LOCAL_MACHINE=0,
-        OpenKey=lambda root, place: Key(),
-        QueryValueEx=lambda key, name: (f"Chip {name[:9]}", 1),
-    )
-    monkeypatch.setitem(sys.modules, "winreg", winreg)
-    monkeypatch.setattr(_processor.platform, "processor", lambda: "AMD64 Family 25")
-    found = asked(monkeypatch, "win32")
-    assert found == Processor("Chip Processor", ("25", "AMD64", "Family"))
+def test_windows_has_no_such_file_and_python_is_asked(monkeypatch):
+    identifier = "Intel64 Family 6 Model 85 Stepping 7, GenuineIntel"
+    monkeypatch.setattr(_processor, "Path", lambda place: Path("no such folder") / "cpuinfo")
+    monkeypatch.setattr(_processor.platform, "processor", lambda: identifier)
+    assert asked(monkeypatch, "win32") == Processor(identifier, ())
 
 
 def test_cores_are_those_of_the_affinity_where_there_is_one(monkeypatch):

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any, NoReturn
 
-from ffnn_jax.config import StopRequest
+from ffnn_jax._errors import StopRequest
 
 _ENDING = ("SIGTERM", "SIGINT", "SIGHUP", "SIGBREAK")  # as far as the system has them
 _PATIENCE_SECONDS = 30.0

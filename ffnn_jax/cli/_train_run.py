@@ -10,7 +10,7 @@ from ffnn_jax.cli._progress import show_progress
 from ffnn_jax.cli._results import plain_console
 from ffnn_jax.cli._signals import SignalState
 from ffnn_jax.cli._train_watch import ProgressDisplay, print_run_footer, print_run_header
-from ffnn_jax.config import DivergedError, RunInterruptedError, Settings, StopRequest, preset
+from ffnn_jax.config import DivergedError, RunInterruptedError, Settings, preset
 from ffnn_jax.data import NotPreparedError, Splits, load_splits
 from ffnn_jax.data.preparation import prepare
 from ffnn_jax.runs import (
@@ -18,6 +18,7 @@ from ffnn_jax.runs import (
     CheckpointManager,
     Plan,
     RunResult,
+    StopRequest,
     adapt_to_dataset,
     last_checkpoint,
     locked,

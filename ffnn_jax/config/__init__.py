@@ -1,12 +1,6 @@
 """Configuration that needs no jax: settings, augmentations and presets."""
 
-from ffnn_jax._errors import (
-    DivergedError,
-    RunInterruptedError,
-    StopRequest,
-    UserError,
-    suggestion,
-)  # fmt: skip
+from ffnn_jax._errors import DivergedError, RunInterruptedError, UserError, suggestion
 from ffnn_jax.config._augmentation_words import parse_augment
 from ffnn_jax.config._augmentations import AUGMENTATIONS, Augmentation, Crop, Cutout, Flip
 from ffnn_jax.config._extras import require_grain
@@ -22,7 +16,7 @@ from ffnn_jax.config._validation import Validation
 
 __all__ = [
     "AUGMENTATIONS", "NORMALISATIONS", "PRESETS", "Augmentation", "Crop", "Cutout", "DivergedError",
-    "Flip", "RunInterruptedError", "Settings", "StopRequest", "UserError", "Validation",
-    "augmentations_from_json", "augmentations_to_json", "layers_from_json", "layers_to_json",
-    "parse_augment", "preset", "require_grain", "suggestion",
+    "Flip", "RunInterruptedError", "Settings", "UserError", "Validation", "augmentations_from_json",
+    "augmentations_to_json", "layers_from_json", "layers_to_json", "parse_augment", "preset",
+    "require_grain", "suggestion",
 ]  # fmt: skip

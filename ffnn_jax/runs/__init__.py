@@ -1,6 +1,6 @@
 """A complete run: from settings to trained and tested models, and to the folder of its results."""
 
-from ffnn_jax.config import StopRequest
+from ffnn_jax._errors import StopRequest
 from ffnn_jax.runs._checkpoints import (
     CHECKPOINT_INTERVAL,
     Checkpoint,

@@ -79,7 +79,7 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 TRAINS = """
 import os, time
 from ffnn_jax.cli._signals import run_with_signals
-from ffnn_jax.config import RunInterruptedError, StopRequest
+from ffnn_jax._errors import RunInterruptedError, StopRequest
 stop = StopRequest()
 def train(state):
     state.makes_steps = True
