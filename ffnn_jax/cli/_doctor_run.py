@@ -73,7 +73,7 @@ def examine(folder: Path | None = None) -> Iterator[Finding]:
 def _device() -> Finding:
     info, devices = device(), [f"{item.platform} {item.id}" for item in jax.devices()]
     name = info["processor"] if info["platform"] == "cpu" else info["kind"]
-    used = ", 1 used" if len(devices) > 1 else ""
+    used = ", 1 used" * (len(devices) > 1)
     return Finding("devices", f"{', '.join(devices)}{used}: {name}, {info['cpu_cores']} CPU cores")
 
 

@@ -147,7 +147,7 @@ def _write(entry: Path, prepared: PreparedSet, split: str) -> Decoded:
     try:
         _decode_into(temporary, prepared, split)
         for old in _stale_entries(entry):
-            patiently(shutil.rmtree, old)
+            shutil.rmtree(old, ignore_errors=True)  # on Windows some may be mapped elsewhere
         patiently(temporary.rename, entry)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

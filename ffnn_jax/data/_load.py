@@ -6,6 +6,7 @@ import functools
 import logging
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -81,13 +82,10 @@ def _load(prepared: PreparedSet, name: str, split: str, original_order: bool | N
     except UserError as error:
         raise UserError(f"{name}: {error}") from None
     parts = [_part(prepared, part, original_order) for part in slices]
-    return Dataset(
-        f"{name}/{split}",
-        _concatenate([images for images, _, _ in parts]),
-        _concatenate([labels for _, labels, _ in parts]),
-        parts[0][2],
-        f"{prepared.name}/{prepared.version}",
-    )
+    images, labels, names = zip(*parts, strict=True)
+    source = f"{prepared.name}/{prepared.version}"
+    arrays = _concatenate(images), _concatenate(labels)
+    return Dataset(f"{name}/{split}", *arrays, names[0], source)
 
 
 def _part(
@@ -107,7 +105,7 @@ def _part(
     return decoded.images[indices], decoded.labels[indices], decoded.class_names
 
 
-def _concatenate(arrays: list[np.ndarray]) -> np.ndarray:
+def _concatenate(arrays: Sequence[np.ndarray]) -> np.ndarray:
     return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
 
@@ -115,9 +113,7 @@ def _require_recorded(prepared: PreparedSet, split: str, decoded: Decoded) -> No
     """Rejects a set whose SHA-256 differs from the recorded one."""
     from ffnn_jax.data.preparation import recorded_of
 
-    recorded = recorded_of(prepared).get(split)
-    if recorded is None:
-        return
+    recorded = recorded_of(prepared).get(split, decoded.sha256)
     if decoded.sha256 != recorded:
         mismatch = f"has SHA-256 {decoded.sha256}, expected {recorded}"
         problem = f"{prepared.folder}: {split} {mismatch}"

@@ -118,7 +118,7 @@ def load(path: str | Path, model: int | None = None, layers: Iterable[type[Layer
 
     Raises:
         UserError: the file is missing or damaged, or has no such model, or an unknown layer; or
-            ``JAX_PLATFORMS`` names a platform that jax does not have here.
+            jax has no device.
     """
     require_platform()
     arrays, about, _ = load_arrays(Path(path))

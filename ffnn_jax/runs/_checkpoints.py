@@ -11,7 +11,7 @@ import json
 import logging
 import re
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from ffnn_jax.config import RunInterruptedError, Settings, UserError
 from ffnn_jax.models import load_arrays, save_arrays
 from ffnn_jax.runs._environment import arithmetic
 from ffnn_jax.runs._folder import writing
-from ffnn_jax.training import Callbacks, Progress, Snapshot, snapshot_from
+from ffnn_jax.training import Callbacks, Snapshot, snapshot_from
 
 CHECKPOINT_INTERVAL = 1000
 _LAST = 3
@@ -70,7 +70,9 @@ class CheckpointManager(Callbacks):
         """Creates the folder of checkpoints."""
         self._folder, self._start = folder / "checkpoints", start
         self._every = every or (start.about.get("every") if start else None) or CHECKPOINT_INTERVAL
-        self._stop, self._listener = stop or StopRequest(), listener or Callbacks()
+        self._stop, other = stop or StopRequest(), listener or Callbacks()
+        self.on_compile, self.on_progress = other.on_compile, other.on_progress
+        self.on_evaluate, self.on_test = other.on_evaluate, other.on_test
         self._run: Mapping[str, Any] = {}
         self._folder.mkdir(parents=True, exist_ok=True)
         for part in self._folder.glob(".*.part"):
@@ -120,22 +122,6 @@ class CheckpointManager(Callbacks):
             self._save(snapshot())
         if signal is not None and step < steps:
             raise RunInterruptedError(signal, f"saved at step {step:,}")
-
-    def on_compile(self) -> None:
-        """Forwards to the listener."""
-        self._listener.on_compile()
-
-    def on_progress(self, progress: Progress) -> None:
-        """Forwards to the listener."""
-        self._listener.on_progress(progress)
-
-    def on_evaluate(self) -> None:
-        """Forwards to the listener."""
-        self._listener.on_evaluate()
-
-    def on_test(self, accuracies: Sequence[float]) -> None:
-        """Forwards to the listener."""
-        self._listener.on_test(accuracies)
 
     def _save(self, snapshot: Snapshot) -> None:
         records = [record for record in snapshot.history if record.step == snapshot.step]

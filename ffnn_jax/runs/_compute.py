@@ -36,7 +36,7 @@ def compute(
     Raises:
         UserError: settings and data do not match, the data set is not prepared, streaming
             requires Grain, which is not installed, the checkpoint is of a different run, or jax
-            has no device or compiles nothing.
+            cannot compile here.
         RunInterruptedError: the callbacks ended the run on request.
         DivergedError: a number became infinite or NaN; the message names seed, step and array.
         TypeError: the settings are not a Settings object.
@@ -65,15 +65,9 @@ def run_plan(
     seeds_data = [_seed_data(settings, splits, images, seed) for seed in seeds]
     callbacks.on_metadata(_run_metadata(planned, seeds_data))
     trained = train(
-        network,
-        optimizer_of(settings, network),
-        settings,
-        images,
-        seeds_data,
-        callbacks,
-        streaming,
-        debug_nans,
-    )
+        network, optimizer_of(settings, network), settings, images, seeds_data,
+        callbacks, streaming, debug_nans,
+    )  # fmt: skip
     callbacks.on_evaluate()
     names = splits.train.class_names
     models = [

@@ -5,7 +5,7 @@ with images in memory, so both see the same batches. They are sent in chunks of 
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -23,20 +23,6 @@ _SHARE = 0.5  # of the device's memory that images may take
 _CHUNK_BYTES = 32 << 20
 
 
-class Loader(Protocol):
-    """Supplies the images for training and validation."""
-
-    chunk_steps: int
-
-    def training(self, index: int, step: int) -> Images | Chunk:
-        """Returns the source of a seed's steps from ``step`` on."""
-        ...
-
-    def validation(self, index: int, step: int) -> Images | Chunk:
-        """Returns the source of a seed's validation at ``step``."""
-        ...
-
-
 class InMemoryLoader:
     """All images on the device, where each step gathers its batch."""
 
@@ -50,9 +36,7 @@ class InMemoryLoader:
         """All images."""
         return self._images
 
-    def validation(self, index: int, step: int) -> Images:
-        """All images."""
-        return self._images
+    validation = training
 
 
 class StreamingLoader:
@@ -86,6 +70,9 @@ class StreamingLoader:
         """The batches for validation."""
         indices = np.asarray(self._draw(self._seeds_data[index], jnp.asarray(step, "int32")))
         return jax.device_put(self._images.chunk(step, indices))
+
+
+Loader = InMemoryLoader | StreamingLoader
 
 
 class Stream:
@@ -150,10 +137,8 @@ class Stream:
         ahead = grain.ReadOptions(num_threads=1, prefetch_buffer_size=1)
         indices = grain.MapDataset.range(first, self._count)
         chunks = indices.map(self._make_chunk).to_iter_dataset(ahead)
-        device = device_in_use()
-        return iter(
-            grain.experimental.device_put(chunks, device, cpu_buffer_size=1, device_buffer_size=1)
-        )
+        put = grain.experimental.device_put
+        return iter(put(chunks, device_in_use(), cpu_buffer_size=1, device_buffer_size=1))
 
 
 def fits_on_device(images: HostImages) -> bool:
