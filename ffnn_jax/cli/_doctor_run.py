@@ -83,9 +83,8 @@ def _gradient() -> Finding:
     dw = jax.jit(jax.grad(lambda w: dense(x, w, b).sum()))(w)
     if dw.ravel().tolist() == [1.0, 2.0]:
         return Finding("gradient", "a dense layer's gradient is correct on this device")
-    return Finding(
-        "gradient", f"dw is {dw.tolist()}, expected [[1], [2]]", "reinstall jax for the device"
-    )
+    found = f"dw is {dw.tolist()}, expected [[1], [2]]"
+    return Finding("gradient", found, "reinstall jax for the device")
 
 
 def _data_sets(folder: Path | None) -> Iterator[Finding]:
