@@ -81,17 +81,15 @@ def run_with_signals(stop: StopRequest, function: Callable[..., None], *args: An
 
 @contextlib.contextmanager
 def _handler(handler: Callable[[int, FrameType | None], Any]) -> Iterator[None]:
-    numbers = [n for n in signal.Signals if n.name in _ENDING and not _ignored_by_nohup(n)]
-    before = {number: signal.signal(number, handler) for number in numbers}
+    before = {n: signal.getsignal(n) for n in signal.Signals if n.name in _ENDING}
+    for number, previous in before.items():
+        if (number.name, previous) != ("SIGHUP", signal.SIG_IGN):  # by nohup
+            signal.signal(number, handler)
     try:
         yield
     finally:
         for number, previous in before.items():
             signal.signal(number, previous)
-
-
-def _ignored_by_nohup(number: signal.Signals) -> bool:
-    return number.name == "SIGHUP" and signal.getsignal(number) == signal.SIG_IGN
 
 
 def _leave_closed_terminal() -> None:
