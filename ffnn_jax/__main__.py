@@ -1,8 +1,17 @@
 """``python -m ffnn_jax`` runs ``ffnn-jax``; an interrupt ends even its imports quietly."""
 
 import os
-import signal
-from types import FrameType
+
+
+def _end(number: int, frame: object) -> None:
+    os.write(2, b"ffnn-jax: ended by SIGINT\n")
+    os._exit(128 + number)
+
+
+try:
+    import signal
+except KeyboardInterrupt:  # that takes some milliseconds
+    _end(2, None)
 
 
 def main() -> None:
@@ -14,11 +23,6 @@ def main() -> None:
 
     signal.signal(signal.SIGINT, before)
     run()
-
-
-def _end(number: int, frame: FrameType | None) -> None:
-    os.write(2, b"ffnn-jax: ended by SIGINT\n")
-    os._exit(128 + number)
 
 
 if __name__ == "__main__":
