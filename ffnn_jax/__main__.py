@@ -11,7 +11,7 @@ def _end(number: int, frame: object) -> None:
 try:
     import signal
 except KeyboardInterrupt:  # that takes some milliseconds
-    _end(2, None)
+    raise SystemExit(_end(2, None)) from None
 
 
 def main() -> None:
