@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import subprocess
+import sys
 import time
 from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
 from ffnn_jax.config import UserError
 
@@ -87,12 +89,22 @@ def peak_gflops() -> float:
     return float(f"{2 * n**3 / min(seconds) / 1e9:.4g}")
 
 
+def peak_megabytes() -> float:
+    """The most memory that this process has had."""
+    if sys.platform == "win32":
+        return psutil.Process().memory_info().peak_wset / 2**20
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 2**10  # in bytes
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
+
+
 def require_quiet() -> None:
     """Requires that the machine is idle.
 
     Raises:
         UserError: the load average is too high.
     """
-    load = os.getloadavg()[0]
+    load = psutil.getloadavg()[0]
     if load > _LARGEST_LOAD:
         raise UserError(f"this machine is busy: load average {load:.1f}, at most {_LARGEST_LOAD}")

@@ -4,11 +4,11 @@ import dataclasses
 import importlib
 import multiprocessing
 import os
-import resource
 import time
 from multiprocessing.connection import Connection
 from typing import Any
 
+from experiments._machine import peak_megabytes
 from experiments.peers._workload import CHUNK, Workload
 
 
@@ -89,8 +89,7 @@ def _serve(pipe: Connection, module: str, variant: str, workload: Workload) -> N
             elif request == "lap":
                 answer = _lap(stepper, *arguments)
             else:
-                peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-                answer = costs | {"peak_megabytes": peak / 1024}
+                answer = costs | {"peak_megabytes": peak_megabytes()}
         except Exception as error:  # any exception of a peer is sent back
             answer = error if isinstance(error, ImportError) else RuntimeError(repr(error))
         pipe.send(answer)

@@ -15,12 +15,12 @@ stored network by network. ``--draw-only`` redraws from the stored results.
 import contextlib
 import functools
 import itertools
-import os
 import statistics
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import psutil
 from rich.console import Console
 
 from experiments._machine import (
@@ -81,7 +81,7 @@ def measurements(quick: bool) -> Iterator[dict[str, Any]]:
     rounds = 1 if quick else _ROUNDS
     if not quick:
         require_quiet()
-    load, peak = os.getloadavg()[0], peak_gflops()
+    load, peak = psutil.getloadavg()[0], peak_gflops()
     console = Console(highlight=False)
     result = {
         **provenance(quick),

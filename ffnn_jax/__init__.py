@@ -16,6 +16,10 @@
 Importing the package imports none of these, so it is cheap.
 """
 
-from importlib.metadata import version
 
-__version__ = version("ffnn-jax")
+def __getattr__(name: str) -> str:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("ffnn-jax")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

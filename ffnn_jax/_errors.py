@@ -1,5 +1,6 @@
 """Errors that end a run early; one-line messages state what, where, and what is allowed."""
 
+import dataclasses
 import difflib
 from collections.abc import Iterable
 
@@ -23,6 +24,13 @@ class RunInterruptedError(Exception):
         """Takes the signal's number and a one-line message for the user."""
         super().__init__(message)
         self.signal = signal
+
+
+@dataclasses.dataclass
+class StopRequest:
+    """A request to end a run before its last step: the number of the signal received, if any."""
+
+    signal: int | None = None
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:

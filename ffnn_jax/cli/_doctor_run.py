@@ -6,12 +6,13 @@ import os
 import platform
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 
+from ffnn_jax._device import require_platform
 from ffnn_jax.cli._results import console_beside, write_json
 from ffnn_jax.config import UserError
 from ffnn_jax.data import data_dir, find_prepared, local_folder, prepared_names, require_intact
@@ -55,8 +56,13 @@ def examine(folder: Path | None = None) -> Iterator[Finding]:
     """
     packages = (f"{name} {version}" for name, version in versions().items())
     yield Finding("versions", f"{', '.join(packages)}, {platform.platform()}")
-    yield _unless_jax_fails("devices", _device)
-    yield _unless_jax_fails("gradient", _gradient)
+    try:
+        require_platform()
+        yield _device()
+        yield _gradient()
+    except (UserError, RuntimeError) as error:
+        remedy = "unset JAX_PLATFORMS, or install jax for that platform"
+        yield Finding("devices", str(error).partition("\n")[0], remedy)
     yield from _data_sets(folder)
     yield _writable("runs", Path.cwd())
     yield _cache()
@@ -64,21 +70,11 @@ def examine(folder: Path | None = None) -> Iterator[Finding]:
     yield Finding("streaming", "Grain is installed" if grain else "no Grain: in-memory data only")
 
 
-def _unless_jax_fails(about: str, find: Callable[[], Finding]) -> Finding:
-    """The finding, or jax's error; if jax finds no device, the environment may be the cause."""
-    try:
-        return find()
-    except RuntimeError as error:
-        message = str(error).partition("\n")[0]
-        platforms = os.environ.get("JAX_PLATFORMS")
-        remedy = f"JAX_PLATFORMS is {platforms!r}: unset it" if platforms else "reinstall jax"
-        return Finding(about, message, remedy)
-
-
 def _device() -> Finding:
     info, devices = device(), [f"{item.platform} {item.id}" for item in jax.devices()]
     name = info["processor"] if info["platform"] == "cpu" else info["kind"]
-    return Finding("devices", f"{', '.join(devices)}: {name}, {info['cpu_cores']} CPU cores")
+    used = ", 1 used" * (len(devices) > 1)
+    return Finding("devices", f"{', '.join(devices)}{used}: {name}, {info['cpu_cores']} CPU cores")
 
 
 def _gradient() -> Finding:
@@ -87,9 +83,8 @@ def _gradient() -> Finding:
     dw = jax.jit(jax.grad(lambda w: dense(x, w, b).sum()))(w)
     if dw.ravel().tolist() == [1.0, 2.0]:
         return Finding("gradient", "a dense layer's gradient is correct on this device")
-    return Finding(
-        "gradient", f"dw is {dw.tolist()}, expected [[1], [2]]", "reinstall jax for the device"
-    )
+    found = f"dw is {dw.tolist()}, expected [[1], [2]]"
+    return Finding("gradient", found, "reinstall jax for the device")
 
 
 def _data_sets(folder: Path | None) -> Iterator[Finding]:

@@ -21,9 +21,8 @@ def evaluate_and_print(
     model, console = load_model(file, index), console_beside(json_file)
     images = load(dataset or _dataset_of(file), split)
     _require_match(model, images)
-    confusion = confusion_matrix(
-        images.labels, model.predict(images.images), len(images.class_names)
-    )
+    predicted = model.predict(images.images)
+    confusion = confusion_matrix(images.labels, predicted, len(images.class_names))
     correct = accuracy(confusion)
     console.print(f"{images.name}: {len(images):,} images, accuracy {correct:.4f}")
     console.print(precision_recall_table(confusion, images.class_names))
@@ -41,9 +40,8 @@ def _dataset_of(file: Path) -> str:
         config: dict[str, Any] = json.loads((file.parent / "config.json").read_text("utf-8"))
         return str(config["dataset"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        raise UserError(
-            f"{file.parent}: no config.json that names a data set; pass --dataset"
-        ) from None
+        problem = "no config.json that names a data set; pass --dataset"
+        raise UserError(f"{file.parent}: {problem}") from None
 
 
 def _require_match(model: Model, images: Dataset) -> None:

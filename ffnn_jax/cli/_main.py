@@ -3,6 +3,7 @@
 import contextlib
 import io
 import itertools
+import logging
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn
@@ -43,6 +44,7 @@ def main(args: Sequence[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError):
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it warns of folders of its own
     if words == ["--version"]:
         print(f"ffnn-jax {ffnn_jax.__version__}")
         return

@@ -42,9 +42,6 @@ def number(kind: type[int] | type[float], description: str, metavar: str) -> Any
 def option(nargs: Any, metavar: str, read: Callable[[list[str]], Any]) -> Any:
     """An option that takes its words literally: None is an ordinary word."""
     return PrimitiveConstructorSpec(
-        nargs=nargs,
-        metavar=metavar,
-        instance_from_str=read,
-        is_instance=lambda value: True,
+        nargs=nargs, metavar=metavar, instance_from_str=read, is_instance=lambda value: True,
         str_from_instance=lambda value: [str(value)],
-    )
+    )  # fmt: skip

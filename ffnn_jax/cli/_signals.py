@@ -1,4 +1,4 @@
-"""Handles SIGTERM and SIGINT before there is anything to save, and during a run.
+"""Handles SIGTERM, SIGINT and SIGHUP before there is anything to save, and during a run.
 
 jax compiles and computes outside of Python, where no signal is handled. So the run is in a worker
 thread, while the main thread waits and handles signals. During training steps a signal asks the
@@ -18,17 +18,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn
 
+from ffnn_jax._errors import StopRequest
+
+_ENDING = ("SIGTERM", "SIGINT", "SIGHUP", "SIGBREAK")  # as far as the system has them
 _PATIENCE_SECONDS = 30.0
 _POLL_SECONDS = 0.1
 _DUPLICATE_SECONDS = 0.5
-
-
-class StopRequest(Protocol):
-    """Asks a run to end: holds the number of the signal once one has been received."""
-
-    signal: int | None
 
 
 @dataclasses.dataclass
@@ -68,6 +65,7 @@ def run_with_signals(stop: StopRequest, function: Callable[..., None], *args: An
             failures.append(failure)
 
     def handle(number: int, frame: FrameType | None) -> None:
+        _leave_closed_terminal()
         times.append(time.monotonic())
         if times[-1] - times[0] > _DUPLICATE_SECONDS:
             os._exit(128 + number)
@@ -83,12 +81,24 @@ def run_with_signals(stop: StopRequest, function: Callable[..., None], *args: An
 
 @contextlib.contextmanager
 def _handler(handler: Callable[[int, FrameType | None], Any]) -> Iterator[None]:
-    before = {number: signal.signal(number, handler) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {n: signal.getsignal(n) for n in signal.Signals if n.name in _ENDING}
+    for number, previous in before.items():
+        if (number.name, previous) != ("SIGHUP", signal.SIG_IGN):  # by nohup
+            signal.signal(number, handler)
     try:
         yield
     finally:
         for number, previous in before.items():
             signal.signal(number, previous)
+
+
+def _leave_closed_terminal() -> None:
+    """Prints nowhere from now on, rather than fail, if SIGHUP came because the terminal closed."""
+    for stream in (1, 2):
+        try:
+            os.write(stream, b"")
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
 
 
 def _wait(thread: threading.Thread, state: SignalState, stop: StopRequest) -> None:

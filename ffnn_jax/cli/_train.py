@@ -136,8 +136,9 @@ class Train:
 
     def _run(self, settings: Settings) -> None:
         import ffnn_jax.cli._train_run as train_run
-        from ffnn_jax.runs import enable_compilation_cache
+        from ffnn_jax.runs import enable_compilation_cache, require_ready
 
+        require_ready()
         if not self.no_cache:
             enable_compilation_cache()
         explicit = [name for name, value in vars(self).items() if value is not None]

@@ -22,9 +22,10 @@ def print_run_header(console: Console, planned: Plan) -> None:
     """Prints the run's device, data, settings and network, and what its progress line shows."""
     settings, splits, network = planned
     where, summary = device(), network.summary()
+    several = f", {where['count']} devices, 1 used" if where["count"] != 1 else ""
     first, last = settings.seed, settings.seed + settings.seeds - 1
     facts = {
-        "device": f"{where['platform']} ({where['kind']}), {where['cpu_cores']} cores",
+        "device": f"{where['platform']} ({where['kind']}){several}, {where['cpu_cores']} cores",
         "versions": ", ".join(f"{name} {number}" for name, number in versions().items()),
         "data": ", ".join(
             f"{part.name} {len(part):,} (sha256 {part.sha256[:12]})" for part in splits if part

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ffnn_jax._device import require_platform
 from ffnn_jax.config import suggestion
 from ffnn_jax.verify import Rule, check_vjp
 
@@ -25,6 +26,7 @@ def events(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The names of the rules, the beginning and the result of each; or an error."""
     name = request["op"]
     try:
+        require_platform()
         yield {}
         rules = _rules(request)
         yield {"names": list(rules)}

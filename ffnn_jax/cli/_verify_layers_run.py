@@ -9,6 +9,7 @@ from typing import Any
 import jax
 from rich.console import Console
 
+from ffnn_jax._device import require_platform
 from ffnn_jax.catalogue import (
     OP_SPECS,
     OpSpec,
@@ -38,6 +39,7 @@ def list_faults(layer: str | None) -> int:
 
 def verify_layers(layer: str | None, seed: int, thorough: bool, file: str | None) -> int:
     """Verifies the layers and prints one column per layer; returns 1 if anything fails."""
+    require_platform()
     console = console_beside(file)
     verifications = _verify_specs(_select_specs(layer), seed, thorough)
     _print_table(console, verifications, seed)

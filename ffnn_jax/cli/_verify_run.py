@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import Any
 
 from ffnn_jax.cli._results import write_json
@@ -59,7 +60,10 @@ def _results(request: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 def _events(request: dict[str, Any]) -> Generator[dict[str, Any]]:
     """The events of a process as they come, and how it ended; it ends with this process."""
     limit, deadline, rest, code = request["timeout"], math.inf, "", None
-    with tempfile.NamedTemporaryFile("r", encoding="utf-8") as stream:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Path(folder, "events").open("w+", encoding="utf-8") as stream,
+    ):
         command = [*_CHILD, json.dumps(request), stream.name]
         # What it prints goes to our standard error; in its own session, Ctrl-C does not reach it.
         with subprocess.Popen(

@@ -20,6 +20,7 @@ import numpy as np
 from filelock import FileLock
 from platformdirs import user_cache_path
 
+from ffnn_jax._files import patiently
 from ffnn_jax.data._decode import Reader
 from ffnn_jax.data._folders import PreparedSet, cache_dir
 
@@ -146,8 +147,8 @@ def _write(entry: Path, prepared: PreparedSet, split: str) -> Decoded:
     try:
         _decode_into(temporary, prepared, split)
         for old in _stale_entries(entry):
-            shutil.rmtree(old)
-        temporary.rename(entry)
+            shutil.rmtree(old, ignore_errors=True)  # on Windows some may be mapped elsewhere
+        patiently(temporary.rename, entry)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     written = _read(entry)

@@ -11,6 +11,7 @@ from ffnn_jax.config import UserError
 
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 _DESCRIPTION = "dataset_info.json"
+_DAMAGE = OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RuntimeError
 
 
 class PreparedSet(NamedTuple):
@@ -115,14 +116,6 @@ def _read_description(name: str, folder: Path) -> PreparedSet:
             for split in about["splits"]
         }
         file_format = about.get("fileFormat") or "tfrecord"
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        OverflowError,
-        RecursionError,
-    ) as error:
+    except _DAMAGE as error:
         raise UserError(f"{folder / _DESCRIPTION}: damaged ({error!r})") from None
     return PreparedSet(name, folder.name, folder, file_format, lengths)

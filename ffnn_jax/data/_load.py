@@ -1,5 +1,12 @@
 """Data sets by name: found, read from the cache, sliced."""
 
+import atexit
+import contextlib
+import functools
+import logging
+import shutil
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +23,8 @@ from ffnn_jax.data._folders import (
     prepared_names,
 )
 from ffnn_jax.data._slices import Slice, parse_split
+
+_log = logging.getLogger(__name__)
 
 
 class NotPreparedError(UserError):
@@ -73,13 +82,10 @@ def _load(prepared: PreparedSet, name: str, split: str, original_order: bool | N
     except UserError as error:
         raise UserError(f"{name}: {error}") from None
     parts = [_part(prepared, part, original_order) for part in slices]
-    return Dataset(
-        f"{name}/{split}",
-        _concatenate([images for images, _, _ in parts]),
-        _concatenate([labels for _, labels, _ in parts]),
-        parts[0][2],
-        f"{prepared.name}/{prepared.version}",
-    )
+    images, labels, names = zip(*parts, strict=True)
+    source = f"{prepared.name}/{prepared.version}"
+    arrays = _concatenate(images), _concatenate(labels)
+    return Dataset(f"{name}/{split}", *arrays, names[0], source)
 
 
 def _part(
@@ -99,7 +105,7 @@ def _part(
     return decoded.images[indices], decoded.labels[indices], decoded.class_names
 
 
-def _concatenate(arrays: list[np.ndarray]) -> np.ndarray:
+def _concatenate(arrays: Sequence[np.ndarray]) -> np.ndarray:
     return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
 
@@ -107,9 +113,7 @@ def _require_recorded(prepared: PreparedSet, split: str, decoded: Decoded) -> No
     """Rejects a set whose SHA-256 differs from the recorded one."""
     from ffnn_jax.data.preparation import recorded_of
 
-    recorded = recorded_of(prepared).get(split)
-    if recorded is None:
-        return
+    recorded = recorded_of(prepared).get(split, decoded.sha256)
     if decoded.sha256 != recorded:
         mismatch = f"has SHA-256 {decoded.sha256}, expected {recorded}"
         problem = f"{prepared.folder}: {split} {mismatch}"
@@ -128,13 +132,22 @@ def _find(name: str, folder: str | Path | None) -> PreparedSet:
 
 
 def _prepare_digits(name: str, folder: Path) -> PreparedSet:
-    """Prepares the digits in the folder, or in the user's cache folder if that fails."""
+    """Prepares the digits in the folder, in the user's cache folder, or for this process alone."""
     from ffnn_jax.data.preparation import prepare
 
-    try:
-        return prepare(name, folder=folder)
-    except UserError:
-        return prepare(name, folder=user_cache_path("ffnn_jax") / "tensorflow_datasets")
+    for place in (folder, user_cache_path("ffnn_jax") / "tensorflow_datasets"):
+        with contextlib.suppress(UserError):
+            return prepare(name, folder=place)
+    return prepare(name, folder=_temporary_folder(folder))
+
+
+@functools.cache
+def _temporary_folder(folder: Path) -> Path:
+    """A folder in place of one that cannot be written to; it is removed with this process."""
+    temporary = tempfile.mkdtemp(prefix="ffnn_jax-")
+    atexit.register(shutil.rmtree, temporary, ignore_errors=True)
+    _log.warning("%s cannot be written to; TFDS_DATA_DIR can name a lasting folder", folder)
+    return Path(temporary)
 
 
 def not_prepared(name: str, folder: Path) -> UserError:

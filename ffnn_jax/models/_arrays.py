@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ffnn_jax._files import patiently
 from ffnn_jax.config import UserError
 from ffnn_jax.models._formats import FORMAT, renamed_arrays, renamed_keys
 
@@ -56,7 +57,7 @@ def save_arrays(path: Path, arrays: Mapping[str, np.ndarray], about: Mapping[str
             np.savez(file, allow_pickle=False, **{_MANIFEST: encoded}, **arrays)
             file.flush()
             os.fsync(file.fileno())
-        part.replace(path)
+        patiently(part.replace, path)
     finally:
         part.unlink(missing_ok=True)
 

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
+from ffnn_jax._device import require_platform
 from ffnn_jax.config import UserError, layers_from_json, layers_to_json
 from ffnn_jax.models._arrays import load_arrays, save_arrays
 from ffnn_jax.models._probabilities import predict_probabilities
@@ -116,8 +117,10 @@ def load(path: str | Path, model: int | None = None, layers: Iterable[type[Layer
         layers: types of the network's custom layers.
 
     Raises:
-        UserError: the file is missing or damaged, or has no such model, or an unknown layer.
+        UserError: the file is missing or damaged, or has no such model, or an unknown layer; or
+            jax has no device.
     """
+    require_platform()
     arrays, about, _ = load_arrays(Path(path))
     if not {"layers", "input_shape", "class_names", "models", "best"} <= set(about):
         raise UserError(f"{path}: contains arrays, but no model")

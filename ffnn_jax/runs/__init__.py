@@ -1,15 +1,15 @@
 """A complete run: from settings to trained and tested models, and to the folder of its results."""
 
+from ffnn_jax._errors import StopRequest
 from ffnn_jax.runs._checkpoints import (
     CHECKPOINT_INTERVAL,
     Checkpoint,
     CheckpointManager,
-    StopRequest,
     last_checkpoint,
 )
 from ffnn_jax.runs._compiled import enable_compilation_cache
 from ffnn_jax.runs._compute import compute, run_plan
-from ffnn_jax.runs._environment import device, versions
+from ffnn_jax.runs._environment import device, require_ready, versions
 from ffnn_jax.runs._folder import locked, new_run_folder
 from ffnn_jax.runs._plan import Plan, adapt_to_dataset, plan
 from ffnn_jax.runs._result import RunResult, most_confident_errors, result_to_json
@@ -19,6 +19,7 @@ from ffnn_jax.runs._write import write_config, write_page, write_run
 __all__ = [
     "CHECKPOINT_INTERVAL", "Checkpoint", "CheckpointManager", "Plan", "RunResult", "StopRequest",
     "adapt_to_dataset", "compute", "device", "enable_compilation_cache", "last_checkpoint",
-    "locked", "most_confident_errors", "new_run_folder", "plan", "result_to_json",
-    "resumed_settings", "run_plan", "versions", "write_config", "write_page", "write_run",
+    "locked", "most_confident_errors", "new_run_folder", "plan", "require_ready",
+    "result_to_json", "resumed_settings", "run_plan", "versions", "write_config", "write_page",
+    "write_run",
 ]  # fmt: skip

@@ -5,35 +5,31 @@ of ``models.save_arrays``. The last few are kept, and the best by validation. An
 reported and set aside, and the one before it is used; a run never silently starts from scratch.
 """
 
+import contextlib
 import dataclasses
 import json
 import logging
 import re
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
+from ffnn_jax._errors import StopRequest
+from ffnn_jax._files import patiently
 from ffnn_jax.config import RunInterruptedError, Settings, UserError
 from ffnn_jax.models import load_arrays, save_arrays
 from ffnn_jax.runs._environment import arithmetic
 from ffnn_jax.runs._folder import writing
-from ffnn_jax.training import Callbacks, Progress, Snapshot, snapshot_from
+from ffnn_jax.training import Callbacks, Snapshot, snapshot_from
 
 CHECKPOINT_INTERVAL = 1000
 _LAST = 3
 _NAME = re.compile(r"step-(\d{10})\.npz")
 _log = logging.getLogger(__name__)
-
-
-@dataclasses.dataclass
-class StopRequest:
-    """A request to end a run before its last step: the number of the signal received, if any."""
-
-    signal: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +70,9 @@ class CheckpointManager(Callbacks):
         """Creates the folder of checkpoints."""
         self._folder, self._start = folder / "checkpoints", start
         self._every = every or (start.about.get("every") if start else None) or CHECKPOINT_INTERVAL
-        self._stop, self._listener = stop or StopRequest(), listener or Callbacks()
+        self._stop, other = stop or StopRequest(), listener or Callbacks()
+        self.on_compile, self.on_progress = other.on_compile, other.on_progress
+        self.on_evaluate, self.on_test = other.on_evaluate, other.on_test
         self._run: Mapping[str, Any] = {}
         self._folder.mkdir(parents=True, exist_ok=True)
         for part in self._folder.glob(".*.part"):
@@ -108,7 +106,7 @@ class CheckpointManager(Callbacks):
             raise UserError(f"{self._start.path}: {error}") from None
         for step, path in _numbered(self._folder):
             if step > snapshot.step:
-                path.replace(path.with_suffix(".npz.damaged"))
+                patiently(path.replace, path.with_suffix(".npz.damaged"))
         if self._start.about["settings"] != self._run["settings"]:
             self._save(dataclasses.replace(snapshot, states=jax.device_get(list(snapshot.states))))
         return snapshot
@@ -125,22 +123,6 @@ class CheckpointManager(Callbacks):
         if signal is not None and step < steps:
             raise RunInterruptedError(signal, f"saved at step {step:,}")
 
-    def on_compile(self) -> None:
-        """Forwards to the listener."""
-        self._listener.on_compile()
-
-    def on_progress(self, progress: Progress) -> None:
-        """Forwards to the listener."""
-        self._listener.on_progress(progress)
-
-    def on_evaluate(self) -> None:
-        """Forwards to the listener."""
-        self._listener.on_evaluate()
-
-    def on_test(self, accuracies: Sequence[float]) -> None:
-        """Forwards to the listener."""
-        self._listener.on_test(accuracies)
-
     def _save(self, snapshot: Snapshot) -> None:
         records = [record for record in snapshot.history if record.step == snapshot.step]
         accuracies = [r.validation_accuracy for r in records if r.validation_accuracy is not None]
@@ -149,21 +131,26 @@ class CheckpointManager(Callbacks):
         path = self._folder / f"step-{snapshot.step:010}.npz"
         with writing(path):
             save_arrays(path, snapshot.to_arrays(), about)
-            self._update_best(path, validation)
+        self._update_best(path, validation)
         self._prune()
 
     def _update_best(self, path: Path, validation: float | None) -> None:
         """Copies the checkpoint to ``best.npz`` if it is the best so far."""
         if validation is None or (self._best is not None and validation <= self._best):
             return
-        part = self._folder / ".best.npz.part"
-        shutil.copyfile(path, part)
-        part.replace(self._folder / "best.npz")
+        best, part = self._folder / "best.npz", self._folder / ".best.npz.part"
+        try:
+            with writing(best):
+                shutil.copyfile(path, part)
+                patiently(part.replace, best)
+        finally:
+            part.unlink(missing_ok=True)
         self._best = validation
 
     def _prune(self) -> None:
         for _, path in _numbered(self._folder)[_LAST:]:
-            path.unlink()
+            with contextlib.suppress(PermissionError):  # on Windows, if it is being read
+                path.unlink()
 
 
 def last_checkpoint(folder: Path) -> Checkpoint:

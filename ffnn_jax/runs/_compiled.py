@@ -1,16 +1,21 @@
 """The cache of compiled programs, kept between runs: repeating a run compiles nothing."""
 
-import hashlib
+import logging
 import os
+import re
+import warnings
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import jax
 from platformdirs import user_cache_path
 
-from ffnn_jax.runs._environment import processor_features
+from ffnn_jax._processor import processor
 
 _MAX_BYTES = 1 << 30
+_JAX_WARNING = re.compile("Error (?:reading|writing) persistent compilation cache .*?: (.*)")
+_log = logging.getLogger(__name__)
 
 
 def enable_compilation_cache() -> Path | None:
@@ -22,6 +27,7 @@ def enable_compilation_cache() -> Path | None:
     Returns:
         The cache folder; None if it cannot be written to.
     """
+    _shorten_warnings()
     configured: str | None = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
     if configured:
         return Path(configured)
@@ -39,6 +45,20 @@ def enable_compilation_cache() -> Path | None:
     return folder
 
 
+def _shorten_warnings() -> None:
+    """Makes one line of jax's warnings, one a program, that a file of the cache has failed."""
+    show, said = warnings.showwarning, set[str]()
+
+    def show_once(message: Warning | str, *args: Any, **kwargs: Any) -> None:
+        failed = _JAX_WARNING.match(str(message))
+        if failed is None:
+            show(message, *args, **kwargs)
+        elif not said:
+            said.add(failed[1])
+            _log.warning("the cache of compiled programs failed: %s", failed[1])
+
+    warnings.showwarning = show_once
+
+
 def _folder_name() -> str:
-    features = hashlib.sha256(processor_features().encode()).hexdigest()[:12]
-    return f"jaxlib-{version('jaxlib')}-{features}"
+    return f"jaxlib-{version('jaxlib')}-{processor().digest}"

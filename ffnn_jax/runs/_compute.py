@@ -9,6 +9,7 @@ from ffnn_jax.config import Settings
 from ffnn_jax.data import Splits, load_splits
 from ffnn_jax.models import Model
 from ffnn_jax.network import compute_normalisation
+from ffnn_jax.runs._environment import require_ready
 from ffnn_jax.runs._plan import Plan, optimizer_of, plan, split
 from ffnn_jax.runs._result import RunResult, accuracies
 from ffnn_jax.training import Callbacks, HostImages, Images, SeedData, fits_on_device, train
@@ -34,7 +35,8 @@ def compute(
 
     Raises:
         UserError: settings and data do not match, the data set is not prepared, streaming
-            requires Grain, which is not installed, or the checkpoint is of a different run.
+            requires Grain, which is not installed, the checkpoint is of a different run, or jax
+            cannot compile here.
         RunInterruptedError: the callbacks ended the run on request.
         DivergedError: a number became infinite or NaN; the message names seed, step and array.
         TypeError: the settings are not a Settings object.
@@ -43,6 +45,7 @@ def compute(
         raise TypeError(
             f"compute: settings must be a Settings object, as from preset(), got {settings!r}"
         )
+    require_ready()
     if splits is None:
         splits = load_splits(settings.dataset, train_images=settings.train_images)
     return run_plan(plan(settings, splits), callbacks, streaming, debug_nans)
@@ -62,15 +65,9 @@ def run_plan(
     seeds_data = [_seed_data(settings, splits, images, seed) for seed in seeds]
     callbacks.on_metadata(_run_metadata(planned, seeds_data))
     trained = train(
-        network,
-        optimizer_of(settings, network),
-        settings,
-        images,
-        seeds_data,
-        callbacks,
-        streaming,
-        debug_nans,
-    )
+        network, optimizer_of(settings, network), settings, images, seeds_data,
+        callbacks, streaming, debug_nans,
+    )  # fmt: skip
     callbacks.on_evaluate()
     names = splits.train.class_names
     models = [

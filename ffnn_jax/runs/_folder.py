@@ -48,7 +48,8 @@ def locked(folder: Path) -> Iterator[None]:
     try:
         with FileLock(folder / ".lock", blocking=False):
             identity = {"process": os.getpid(), "host": socket.gethostname()}
-            owner.write_text(json.dumps(identity), encoding="utf-8")
+            with writing(owner):
+                owner.write_text(json.dumps(identity), encoding="utf-8")
             try:
                 yield
             finally:

@@ -78,13 +78,9 @@ def loss_and_gradients(
     if size == images:
         return _at_once(loss_of, trained, frozen, state, batch)
     return jax.lax.platform_dependent(
-        trained,
-        frozen,
-        state,
-        batch,
-        cpu=lambda *args: _accumulated(loss_of, size, *args),
+        trained, frozen, state, batch, cpu=lambda *args: _accumulated(loss_of, size, *args),
         default=lambda *args: _at_once(loss_of, *args),
-    )
+    )  # fmt: skip
 
 
 def _micro_batch_size(images: int) -> int:

@@ -4,15 +4,16 @@ The indices of a streamed batch are drawn from (seed, step) by the same function
 with images in memory, so both see the same batches. They are sent in chunks of several batches.
 """
 
-import os
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int32
 
+from ffnn_jax._device import device_in_use
+from ffnn_jax._memory import usable_memory
 from ffnn_jax.config import Settings, require_grain
 from ffnn_jax.training._images import Chunk, HostImages, Images
 from ffnn_jax.training._sampling import Sampling, SeedData, batch_indices, validation_indices
@@ -20,20 +21,6 @@ from ffnn_jax.training._step import CHUNK_STEPS
 
 _SHARE = 0.5  # of the device's memory that images may take
 _CHUNK_BYTES = 32 << 20
-
-
-class Loader(Protocol):
-    """Supplies the images for training and validation."""
-
-    chunk_steps: int
-
-    def training(self, index: int, step: int) -> Images | Chunk:
-        """Returns the source of a seed's steps from ``step`` on."""
-        ...
-
-    def validation(self, index: int, step: int) -> Images | Chunk:
-        """Returns the source of a seed's validation at ``step``."""
-        ...
 
 
 class InMemoryLoader:
@@ -49,9 +36,7 @@ class InMemoryLoader:
         """All images."""
         return self._images
 
-    def validation(self, index: int, step: int) -> Images:
-        """All images."""
-        return self._images
+    validation = training
 
 
 class StreamingLoader:
@@ -85,6 +70,9 @@ class StreamingLoader:
         """The batches for validation."""
         indices = np.asarray(self._draw(self._seeds_data[index], jnp.asarray(step, "int32")))
         return jax.device_put(self._images.chunk(step, indices))
+
+
+Loader = InMemoryLoader | StreamingLoader
 
 
 class Stream:
@@ -149,16 +137,14 @@ class Stream:
         ahead = grain.ReadOptions(num_threads=1, prefetch_buffer_size=1)
         indices = grain.MapDataset.range(first, self._count)
         chunks = indices.map(self._make_chunk).to_iter_dataset(ahead)
-        device = jax.devices()[0]
-        return iter(
-            grain.experimental.device_put(chunks, device, cpu_buffer_size=1, device_buffer_size=1)
-        )
+        put = grain.experimental.device_put
+        return iter(put(chunks, device_in_use(), cpu_buffer_size=1, device_buffer_size=1))
 
 
 def fits_on_device(images: HostImages) -> bool:
     """Whether the images take at most half of the device's memory."""
-    stats = jax.local_devices()[0].memory_stats() or {}
-    memory = stats.get("bytes_limit") or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    stats = device_in_use().memory_stats() or {}
+    memory = stats.get("bytes_limit") or usable_memory()
     return len(images) * images.image_bytes <= _SHARE * memory
 
 

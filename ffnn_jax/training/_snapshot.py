@@ -116,12 +116,9 @@ def snapshot_from(
         for state, seed in zip(template, names, strict=True)
     ]
     return Snapshot(
-        metadata["step"],
-        states,
-        [_running_metrics(one) for one in metadata["running_metrics"]],
-        [Record(*record) for record in metadata["history"]],
-        metadata["seconds"],
-    )
+        metadata["step"], states, [_running_metrics(one) for one in metadata["running_metrics"]],
+        [Record(*record) for record in metadata["history"]], metadata["seconds"],
+    )  # fmt: skip
 
 
 def _require_same_arrays(arrays: Mapping[str, np.ndarray], expected: Mapping[str, Any]) -> None:

@@ -66,14 +66,9 @@ def make_trainer(
     states = jax.device_put(list(start))
     batch_size, decay = settings.batch_size, settings.weight_decay
     chunk = make_train_chunk(
-        network,
-        optimizer,
-        batch_size,
-        decay,
-        settings.augmentations,
-        settings.precision,
+        network, optimizer, batch_size, decay, settings.augmentations, settings.precision,
         settings.sampling,
-    )
+    )  # fmt: skip
     validate = make_validation(network, batch_size, settings.validation_batches)
     trainer = _VmappedTrainer if _is_one_program(loader, seeds_data) else _ThreadedTrainer
     return trainer(states, seeds_data, loader, _Programs(chunk, validate))

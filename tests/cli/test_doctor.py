@@ -1,7 +1,6 @@
 """``ffnn-jax doctor``."""
 
 import json
-from pathlib import Path
 
 from ffnn_jax.cli import _doctor_run
 from ffnn_jax.data.preparation import prepare
@@ -23,12 +22,12 @@ def test_findings_are_written_as_json(capsys):
     assert all(finding["remedy"] == "" for finding in findings.values())
 
 
-def test_a_problem_is_marked_with_its_remedy(monkeypatch, capsys):
-    finding = _doctor_run._writable("runs", Path("/proc/none"))
+def test_a_problem_is_marked_with_its_remedy(tmp_path, monkeypatch, capsys):
+    finding = _doctor_run._writable("runs", tmp_path / "none")
     assert finding.remedy == "choose another folder"
     monkeypatch.setattr(_doctor_run, "examine", lambda folder: [finding])
     assert code_of("doctor") == 1
-    assert capsys.readouterr().out.startswith("!! runs       /proc/none: ")
+    assert capsys.readouterr().out.startswith(f"!! runs       {tmp_path / 'none'}: ")
 
 
 def test_a_full_disk_is_a_finding(tmp_path, monkeypatch):
@@ -55,8 +54,15 @@ def test_a_cache_that_is_a_file_is_a_finding(tmp_path, monkeypatch):
 def test_a_missing_platform_is_a_finding(tmp_path):
     ran = in_a_process(tmp_path, "doctor", JAX_PLATFORMS="abacus")
     assert ran.returncode == 1
-    assert "JAX_PLATFORMS is 'abacus': unset it" in ran.stdout
+    (line,) = (line for line in ran.stdout.splitlines() if line.startswith("!! devices"))
+    assert "JAX_PLATFORMS is 'abacus', available here: " in line and "; unset JAX_PLATFORMS" in line
     assert ran.stderr == ""
+
+
+def test_several_devices_are_listed_and_one_is_used(tmp_path):
+    flags = "--xla_force_host_platform_device_count=3"
+    ran = in_a_process(tmp_path, "doctor", JAX_PLATFORMS="cpu", XLA_FLAGS=flags)
+    assert "ok devices    cpu 0, cpu 1, cpu 2, 1 used: " in ran.stdout
 
 
 def test_a_wrong_gradient_is_a_finding(monkeypatch):

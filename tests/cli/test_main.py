@@ -1,6 +1,7 @@
 """What all commands share: error messages of tyro, and the structure of the command files."""
 
 import ast
+import logging
 import os
 import subprocess
 import sys
@@ -97,3 +98,9 @@ def test_files_that_parse_import_nothing_heavy_and_no_file_that_runs():
         [sys.executable, "-c", program], env=os.environ, capture_output=True, text=True, check=True
     )
     assert ran.stdout == "[]\n"
+
+
+def test_matplotlib_does_not_warn_of_its_own_folders(capsys: pytest.CaptureFixture[str]):
+    code_of("--version")
+    logging.getLogger("matplotlib.font_manager").warning("Could not save font_manager cache")
+    assert capsys.readouterr().err == ""

@@ -10,9 +10,12 @@ from typing import Any, NamedTuple, NoReturn
 
 import pytest
 
-from ffnn_jax.cli import _train_run, main
+from ffnn_jax.cli import _train_run, _train_watch, main
+from ffnn_jax.cli._results import plain_console
+from ffnn_jax.config import preset
+from ffnn_jax.data import load_splits
 from ffnn_jax.models import load
-from ffnn_jax.runs import versions
+from ffnn_jax.runs import plan, versions
 from tests.cli.conftest import code_of
 
 pytestmark = pytest.mark.usefixtures("quick_compilation_of_the_module")
@@ -213,3 +216,14 @@ def test_a_run_that_fails_ends_with_its_code_and_one_line(
     assert capsys.readouterr().err == f"ffnn-jax: {line}\n"
     with pytest.raises(failure if failure is ZeroDivisionError else SystemExit):
         main(["train", "--debug"])
+
+
+def test_several_devices_are_said_and_that_one_is_used(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    several = {**_train_watch.device(), "count": 4}
+    monkeypatch.setattr(_train_watch, "device", lambda: several)
+    planned = plan(preset("quickstart"), load_splits("mnist_5k"))
+    _train_watch.print_run_header(plain_console(), planned)
+    said = capsys.readouterr().out
+    assert re.search(r"^device +\w+ \(.+\), 4 devices, 1 used, \d+ cores$", said, re.MULTILINE)

@@ -8,11 +8,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import jax
 import pytest
 
 import ffnn_jax
 from ffnn_jax.cli import main
 from ffnn_jax.config import PRESETS
+from ffnn_jax.data import sample_digit
 
 Rejected = Callable[..., str]
 
@@ -282,3 +284,35 @@ def test_the_module_rejects_errors_with_code_2_in_any_encoding(tmp_path: Path, e
     )  # fmt: skip
     assert (ran.returncode, ran.stdout) == (2, "")
     assert re.fullmatch(r"ffnn-jax: .*--stepz.*--steps\?\n", ran.stderr)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("train", "--run-dir", "here"), ("predict", "RUN", "one.png"), ("evaluate", "RUN"),
+     ("export", "RUN"), ("verify",)],
+    ids=lambda words: words[0],
+)  # fmt: skip
+def test_a_platform_that_is_not_there_is_named_with_those_that_are(
+    rejected: Rejected, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words
+):
+    """As jax does for a platform that it knows, and whose plugin is not installed."""
+
+    def devices() -> None:
+        raise AssertionError
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "one.png").write_bytes(sample_digit().read_bytes())
+    monkeypatch.setattr("jax.devices", devices)
+    monkeypatch.setattr("ffnn_jax._device._available", lambda: "cpu, tpu")
+    line = rejected(*(str(run) if word == "RUN" else word for word in words))
+    assert re.search("JAX_PLATFORMS is .*, available here: cpu, tpu$", line)
+    assert not (tmp_path / "here").exists()
+
+
+def test_a_run_without_compilation_is_rejected_at_once(rejected: Rejected, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("ffnn_jax.cli._train_run.load_splits", None)
+    with jax.disable_jit():
+        line = rejected("train", "--run-dir", "here")
+    assert line.endswith("JAX_DISABLE_JIT is set, but a run consists of compiled steps: unset it")
+    assert not (tmp_path / "here").exists()

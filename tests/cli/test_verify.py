@@ -19,6 +19,7 @@ from ffnn_jax.cli import _verify_layers_run
 from ffnn_jax.cli._verify_child import events
 from ffnn_jax.verify import CHECKS, Check, VerificationResult, check_vjp
 from tests.cli.conftest import code_of, in_a_process
+from tests.systems import linux
 
 MODULE = """
 import jax
@@ -193,13 +194,14 @@ def test_a_rule_that_hangs_or_crashes_fails_and_the_next_is_checked(folder, caps
     assert not is_running(int((folder / "process").read_text()))
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
-def test_the_process_that_checks_ends_with_its_parent(folder: Path, number: int, code: int):
+@linux
+@pytest.mark.parametrize(("name", "code"), [("SIGKILL", -9), ("SIGINT", 130)])
+def test_the_process_that_checks_ends_with_its_parent(folder: Path, name: str, code: int):
     command = [sys.executable, "-m", "ffnn_jax", "verify", "hangs.py"]
     parent = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     file = folder / "process"
     wait_until(lambda: file.exists() and file.read_text() != "")
-    parent.send_signal(number)
+    parent.send_signal(signal.Signals[name])
     _, errors = parent.communicate(timeout=20)
     assert parent.returncode == code
     assert errors == "{\n" + ("ffnn-jax: interrupted\n" if code == 130 else "")

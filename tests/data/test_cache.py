@@ -6,7 +6,6 @@ import pickle
 import random
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ from ffnn_jax.config import UserError
 from ffnn_jax.data import find_prepared, load
 from ffnn_jax.data._cache import is_cached, read_decoded
 from tests.data.conftest import NAMES, noise, toys, write_set
+from tests.systems import posix
 
 FILES = ("about.json", "images.npy", "labels.npy", "original_order.npy")
 
@@ -253,6 +253,7 @@ print(train.sha256, type(train.images).__name__)
 """
 
 
+@posix
 @pytest.mark.parametrize("room", [0, 100, 420, 470])
 def test_a_full_disk_leaves_no_partial_files(folder: Path, tmp_path: Path, room: int):
     """The files have 448 bytes of images, 208 of labels, 128 of order and 116 of metadata."""
@@ -318,7 +319,7 @@ def test_after_a_killed_reader_the_next_one_succeeds(folder: Path, blocks: int):
     for _ in range(blocks):
         assert reader.stdout.readline() == "a block\n"
     time.sleep(random.random() * 0.005)
-    reader.send_signal(signal.SIGKILL)
+    reader.kill()
     reader.communicate()
     read(folder)
     only_entry(folder)

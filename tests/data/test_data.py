@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ffnn_jax.config import UserError
-from ffnn_jax.data import Dataset, NotPreparedError, data_dir, load, load_splits, split_names
+from ffnn_jax.data import Dataset, NotPreparedError, _load, data_dir, load, load_splits, split_names
 from ffnn_jax.data.preparation import RECIPES
 from ffnn_jax.data.preparation._mnist_5k import read_digits
 from tests.data.conftest import noise, toys, write_set
@@ -181,3 +181,18 @@ def test_the_digits_are_prepared_in_the_user_s_cache_if_the_folder_is_not_writab
     digits = load("mnist_5k", "test", folder=tmp_path / "sets")
     assert digits.sha256 == RECIPES["mnist_5k"].sha256["test"]
     assert (tmp_path / "user" / "ffnn_jax" / "tensorflow_datasets" / "mnist_5k").is_dir()
+
+
+def test_the_digits_are_prepared_for_one_process_if_nothing_is_writable(
+    tmp_path, monkeypatch, caplog
+):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))
+    monkeypatch.setattr(_load.tempfile, "tempdir", str(tmp_path))
+    for name in ("sets", "user"):
+        (tmp_path / name).write_text("a file is in the way")
+    for _ in range(2):
+        digits = load("mnist_5k", "test", folder=tmp_path / "sets")
+        assert digits.sha256 == RECIPES["mnist_5k"].sha256["test"]
+    assert len(list(tmp_path.glob("ffnn_jax-*/mnist_5k"))) == 1
+    (line,) = caplog.messages
+    assert line == f"{tmp_path}/sets cannot be written to; TFDS_DATA_DIR can name a lasting folder"

@@ -1,11 +1,13 @@
 """Measurements name their machine, with its cores and versions."""
 
+import sys
 from importlib.metadata import PackageNotFoundError
+from types import SimpleNamespace
 
 import pytest
 
 from experiments import _machine
-from experiments._machine import package_versions, processor, usable_cores
+from experiments._machine import package_versions, peak_megabytes, processor, usable_cores
 from experiments._sweep import run_alone
 from ffnn_jax.runs import versions
 
@@ -15,6 +17,17 @@ def test_a_device_is_named_with_its_cores():
     assert processor(cpu) == "2 cores of Acme 9"
     assert processor(cpu, 1) == "1 core of Acme 9"
     assert processor({**cpu, "platform": "gpu", "kind": "Acme G1"}, 1) == "1 core of Acme G1"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs the module resource")
+def test_peak_memory_is_in_megabytes_although_macos_counts_bytes(monkeypatch: pytest.MonkeyPatch):
+    import resource
+
+    usage = SimpleNamespace(ru_maxrss=3 << 20)
+    monkeypatch.setattr(resource, "getrusage", lambda who: usage)
+    for system, megabytes in (("linux", 3072.0), ("darwin", 3.0)):
+        monkeypatch.setattr(sys, "platform", system)
+        assert peak_megabytes() == megabytes
 
 
 def test_a_process_that_runs_alone_is_bound_to_the_first_core():

@@ -7,6 +7,7 @@ import pytest
 
 from experiments import _noisy_neighbours
 from experiments._noisy_neighbours import NoisyNeighbours
+from tests.systems import linux
 
 
 @pytest.fixture
@@ -23,6 +24,7 @@ def set_round_trips(neighbours: NoisyNeighbours, *round_trips: float) -> None:
     neighbours._round_trip = lambda: next(remaining)
 
 
+@linux
 def test_round_trips_between_two_cores_are_measured(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(_noisy_neighbours, "_CALIBRATION_SECONDS", 0.1)
     before = os.sched_getaffinity(0)

@@ -83,7 +83,7 @@ def test_a_variant_with_different_losses_is_rejected():
 
 
 def test_nothing_is_timed_while_others_load_the_machine(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(_machine.os, "getloadavg", lambda: (1.6, 0, 0))
+    monkeypatch.setattr(_machine.psutil, "getloadavg", lambda: (1.6, 0, 0))
     with pytest.raises(UserError, match=r"this machine is busy: load average 1\.6"):
         next(speed.measurements(quick=False))
 

@@ -46,6 +46,6 @@ def test_the_quick_setting_finds_time_in_every_layer(
 
 
 def test_nothing_is_timed_while_others_load_the_machine(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(_machine.os, "getloadavg", lambda: (1.6, 0, 0))
+    monkeypatch.setattr(_machine.psutil, "getloadavg", lambda: (1.6, 0, 0))
     with pytest.raises(UserError, match=r"this machine is busy: load average 1\.6"):
         step_profile.main()

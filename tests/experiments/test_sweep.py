@@ -18,6 +18,7 @@ from experiments._sweep import sweep
 from ffnn_jax.config import UserError
 from ffnn_jax.nn import Dense, MaxPool
 from tests.experiments.small import SMALL
+from tests.systems import linux, posix
 
 ENDLESS = """
 import time
@@ -33,7 +34,7 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs POSIX signals")
+@linux
 def test_workers_exit_with_a_killed_sweep(tmp_path: Path):
     (tmp_path / "endless.py").write_text(ENDLESS)
     root = str(Path(__file__).parents[2])
@@ -47,7 +48,7 @@ def test_workers_exit_with_a_killed_sweep(tmp_path: Path):
     assert sweep_process.stdout is not None
     with sweep_process.stdout as output:
         worker = int(output.readline())
-        sweep_process.send_signal(signal.SIGKILL)
+        sweep_process.kill()
         sweep_process.wait()
     deadline = time.monotonic() + 30
     while _is_running(worker) and time.monotonic() < deadline:
@@ -79,7 +80,7 @@ def test_a_sweep_without_seeds_is_rejected(tmp_path: Path):
         sweep({"a": SMALL}, range(0), tmp_path / "s.jsonl")
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs POSIX signals")
+@posix
 def test_an_interrupted_sweep_exits_at_once_with_one_line_and_keeps_stored_seeds(tmp_path: Path):
     (tmp_path / "interrupted.py").write_text(INTERRUPTED)
     sweep_process = subprocess.Popen(

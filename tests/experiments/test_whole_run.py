@@ -70,6 +70,6 @@ def test_timing_stops_when_the_test_accuracy_is_printed():
 
 
 def test_nothing_is_run_while_others_load_the_machine(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(_machine.os, "getloadavg", lambda: (1.6, 0, 0))
+    monkeypatch.setattr(_machine.psutil, "getloadavg", lambda: (1.6, 0, 0))
     with pytest.raises(UserError, match=r"this machine is busy: load average 1\.6"):
         whole_run.measure(quick=False)

@@ -20,9 +20,11 @@ from matplotlib.figure import Figure
 from ffnn_jax.cli import main
 from ffnn_jax.runs import CheckpointManager
 
+KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # on Windows SIGTERM is no milder
+
 
 def killed(*_: object, **__: object) -> NoReturn:
-    os.kill(os.getpid(), signal.SIGKILL)
+    os.kill(os.getpid(), KILL)
     raise AssertionError("a killed process continues")
 
 
@@ -60,6 +62,12 @@ def full(*_: object, **__: object) -> NoReturn:
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
+def full_half_way(source: Path, target: Path) -> NoReturn:
+    content = Path(source).read_bytes()
+    Path(target).write_bytes(content[: len(content) // 2])
+    full()
+
+
 FAULTS: dict[str, tuple[Any, str, Callable[[Any], Callable[..., Any]]]] = {
     "killed with nothing written": (np, "savez", lambda real: killed),
     "killed half way": (np, "savez", killed_half_way),
@@ -68,6 +76,7 @@ FAULTS: dict[str, tuple[Any, str, Callable[[Any], Callable[..., Any]]]] = {
     "killed before an old one is removed": (CheckpointManager, "_prune", lambda real: killed),
     "paused": (np, "savez", paused),
     "full at a checkpoint": (np, "savez", lambda real: full),
+    "full while the best is copied": (shutil, "copyfile", lambda real: full_half_way),
     "full at the metrics": (Path, "write_text", lambda real: full),
     "full at a figure": (Figure, "savefig", lambda real: full),
 }

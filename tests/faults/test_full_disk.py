@@ -6,6 +6,7 @@ from tests.faults.conftest import TRAIN, Place, trials
 
 FULL = [
     ("full at a checkpoint", "5", "checkpoints/step-0000000400.npz"),
+    ("full while the best is copied", "1", "checkpoints/best.npz"),
     ("full at the metrics", "4", "metrics.jsonl"),
     ("full at a figure", "2", ".png"),
 ]
@@ -20,4 +21,5 @@ def test_a_full_disk_gives_one_line_and_the_run_resumes(place: Place, fault, num
     assert errors.startswith(f"ffnn-jax: [Errno 28] {name}/")
     assert errors.endswith(f"{file} cannot be written: No space left on device\n")
     assert errors.count("\n") == 1
+    assert not list((place.folder / name / "checkpoints").glob(".*"))
     place.assert_resumes_to_the_same_bits(name)

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT save the run and end it within 30 seconds, in any phase."""
+"""SIGTERM, SIGINT and SIGHUP save the run and end it within 30 seconds, in any phase."""
 
 import signal
 import subprocess
@@ -16,7 +16,9 @@ PHASES = {
     "saving": ("saving slowly", SLOW_SAVE),
     "classifying": ("classifying all images", ()),
 }
-SIGNALS = [signal.SIGTERM, signal.SIGINT]
+SIGNALS = [
+    getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)
+]
 
 
 def ended(run: subprocess.Popen[str], number: int) -> str:

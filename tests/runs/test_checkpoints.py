@@ -204,16 +204,17 @@ def test_a_resumed_run_keeps_its_checkpoint_interval(tmp_path: Path):
     assert CheckpointManager(tmp_path, 4, last_checkpoint(tmp_path)).next_stop(7) == 8
 
 
+@pytest.mark.parametrize("name", ["cores", "devices", "device", "processor features"])
 def test_changes_that_may_give_other_bits_are_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, name: str
 ):
     interrupted_at(tmp_path, 7)
-    elsewhere = {**_environment.arithmetic(), "cores": 99}
+    elsewhere = {**_environment.arithmetic(), name: 99}
     monkeypatch.setattr(_checkpoints, "arithmetic", lambda: elsewhere)
     with caplog.at_level(logging.WARNING):
         resumed(tmp_path)
     (message,) = (record.getMessage() for record in caplog.records)
-    assert message.startswith("cores was ") and " and is now 99: results may differ" in message
+    assert message.startswith(f"{name} was ") and " and is now 99: results may differ" in message
 
 
 def test_a_run_without_readable_checkpoints_does_not_start_again(tmp_path: Path):

@@ -1,11 +1,12 @@
 """Run folders: numbered from 1, and never an existing one."""
 
+import errno
 from pathlib import Path
 
 import pytest
 
 from ffnn_jax.config import UserError
-from ffnn_jax.runs import new_run_folder
+from ffnn_jax.runs import locked, new_run_folder
 
 
 @pytest.fixture(autouse=True)
@@ -64,3 +65,13 @@ def test_a_file_in_the_way_is_rejected(here: Path, explicit: Path | None):
     with pytest.raises(UserError, match=r"^run-dir cannot be created: .*'runs[^\n]*$"):
         new_run_folder("mnist", explicit)
     assert (here / "runs").read_text() == "mine"
+
+
+def test_a_full_disk_is_named_with_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    line = r"owner\.json cannot be written: No space left on device"
+    with pytest.raises(OSError, match=line), locked(tmp_path):
+        pass

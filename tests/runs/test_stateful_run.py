@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -102,9 +101,9 @@ def test_a_killed_run_resumes_to_the_same_bits(tmp_path: Path):
     checkpoints, end = tmp_path / "killed" / "checkpoints", time.monotonic() + 120
     while not list(checkpoints.glob("step-*[1-9]0.npz")) and time.monotonic() < end:
         time.sleep(0.005)
-    killed.send_signal(signal.SIGKILL)
+    killed.kill()
     killed.communicate()
-    assert killed.returncode == -signal.SIGKILL
+    assert killed.returncode != 0
     expected, _ = uninterrupted.communicate()
     assert 0 < last_checkpoint(tmp_path / "killed").about["step"] < 400
     actual, _ = started(tmp_path / "killed", "resume", steps=400).communicate()

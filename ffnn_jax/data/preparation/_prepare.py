@@ -10,6 +10,7 @@ from pathlib import Path
 
 from filelock import AcquireReturnProxy, FileLock, Timeout
 
+from ffnn_jax._files import patiently
 from ffnn_jax.config import UserError, suggestion
 from ffnn_jax.data._cache import keep_entries, read_decoded
 from ffnn_jax.data._dataset import Dataset
@@ -56,7 +57,8 @@ def prepare(
             prepared = find_prepared(name, folder)
             return prepared or _install(name, source, work_dir, on_progress)
     except OSError as error:
-        raise UserError(f"{name} cannot be prepared in {folder}: {error}") from None
+        hint = "TFDS_DATA_DIR and --data-dir name another folder"
+        raise UserError(f"{name} cannot be prepared in {folder}: {error}; {hint}") from None
 
 
 def verify_prepared(
@@ -125,7 +127,7 @@ def _install(name: str, source: Source, work_dir: Path, on_progress: OnProgress)
         destination = work_dir.parent / name / written.version
         destination.parent.mkdir(exist_ok=True)
         keep_entries(cache_dir(temporary), work_dir)
-        written.folder.rename(destination)
+        patiently(written.folder.rename, destination)
     finally:
         _remove(temporary)
     return written._replace(folder=destination)

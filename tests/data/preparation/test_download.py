@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import resource
 import signal
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from ffnn_jax.data.preparation import RECIPES, _official, _sources, prepare
 from ffnn_jax.data.preparation._fetch import fetch
 from ffnn_jax.data.preparation._official import OfficialFile, download, official_files
 from tests.data.preparation.conftest import Tiny
+from tests.systems import posix
 
 CONTENT = b"hello" * 1000
 Answer = Callable[[BaseHTTPRequestHandler, threading.Event], None]
@@ -214,8 +214,11 @@ def test_an_unreachable_server_is_reported(server: Server, tmp_path: Path):
         download("mnist", [file], tmp_path, no_report)
 
 
+@posix
 def test_a_full_disk_is_reported_as_the_reason(server: Server, tmp_path: Path):
     """No file may exceed 1 MB during the download."""
+    import resource
+
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, hard))
     try:
