@@ -110,7 +110,7 @@ def draw_confusion(confusion: Confusion, class_names: Sequence[str]) -> Figure:
     """
     names, classes = class_labels(class_names), len(class_names)
     counted = classes <= MOST_SHOWN
-    inches = 0.52 * classes if counted else 0.13 * min(classes, MOST_NAMED)
+    inches = 0.52 * classes if counted else 0.13 * classes if classes <= MOST_NAMED else 6
     figure = Drawing(figsize=(2.2 + inches, 1.6 + inches), layout="constrained")
     axes = figure.subplots()
     errors = np.where(np.eye(classes, dtype=bool), np.nan, confusion)

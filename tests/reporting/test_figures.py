@@ -85,12 +85,12 @@ def test_up_to_25_classes_have_counts_and_up_to_100_have_names(
 def test_the_confusion_figure_of_more_classes_is_an_image_without_names():
     labels = [f"class {k}" for k in range(300)]
     figure = draw_confusion(np.ones((300, 300), int), labels)
-    limit = draw_confusion(np.ones((100, 100), int), labels[:100])
+    fewer = draw_confusion(np.ones((101, 101), int), labels[:101])
     axes = figure.axes[0]
     assert shown(axes).shape == (300, 300)
     assert len(axes.texts) == 0
     assert not any("class" in label.get_text() for label in axes.get_xticklabels())
-    assert figure.get_size_inches().tolist() == limit.get_size_inches().tolist()
+    assert figure.get_size_inches().tolist() == fewer.get_size_inches().tolist()
 
 
 def test_no_error_has_the_colour_of_the_page_and_the_diagonal_is_grey():
