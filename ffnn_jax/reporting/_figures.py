@@ -85,7 +85,7 @@ def draw_misclassified(
     probabilities: Float[np.ndarray, " N"] | None = None,
 ) -> Figure:
     """Up to 16 misclassified images (Figure 2): true class, predicted class and its probability."""
-    names, shown = class_labels(class_names, 10), min(len(images), 16)
+    names, shown = class_labels(class_names, 12), min(len(images), 16)
     pairs = [(names[true[k]], names[predicted[k]]) for k in range(shown)]
     arrow = " → " if max((len(t + p) for t, p in pairs), default=0) < 10 else "\n→ "
     shares = ["" if probabilities is None else f", {probabilities[k]:.0%}" for k in range(shown)]

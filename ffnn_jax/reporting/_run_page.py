@@ -36,7 +36,7 @@ def run_fragment(result: Result, figures: Mapping[str, Figure]) -> str:
         figures: figures by name.
     """
     shown = [
-        {"caption": caption, "data": _base64(png(figures[name]))}
+        {"caption": caption, "data": base64.b64encode(png(figures[name])).decode()}
         for name, caption in _FIGURES.items()
         if name in figures
     ]
@@ -95,10 +95,6 @@ def _seeds(result: Result) -> str:
     return f"{count} seed{'s' if count > 1 else ''}"
 
 
-def _base64(data: bytes) -> str:
-    return base64.b64encode(data).decode("ascii")
-
-
 def _read(path: Path) -> dict[str, Any]:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
@@ -138,7 +134,8 @@ def _figures(folder: Path) -> dict[str, list[Markup]]:
             figures[name] = _inline(drawing.read_text("utf-8"), label, 2 if name == "curves" else 1)
         elif picture.exists():
             image = Markup('<img alt="{}" src="data:image/png;base64,{}">')
-            figures[name] = [image.format(label, _base64(picture.read_bytes()))]
+            data = base64.b64encode(picture.read_bytes()).decode()
+            figures[name] = [image.format(label, data)]
     return figures
 
 
