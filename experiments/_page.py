@@ -8,6 +8,7 @@ from experiments import (
     ablations,
     budget,
     final,
+    many_classes,
     mixed_precision,
     mnist,
     table_3,
@@ -110,6 +111,15 @@ data point for dense, a patch for conv2d.
 {mixed_precision.table(result)}"""
 
 
+def _many_classes(result: Result) -> str:
+    return f"""What a run's folder costs beside training, on {result["images"]:,} test images, \
+measured by [`python -m experiments.many_classes`](many_classes.py): the processor's time, and by \
+how much writing raises the peak of the memory. "Before", every pair of classes had a number in \
+the figure and a cell in the page; a dash was not measured.
+
+{many_classes.table(result, read_result(many_classes.BEFORE))}"""
+
+
 def _item(
     item: str, report: float | None, ours: list[float], verdict: str, name: str, time: str
 ) -> str:
@@ -135,4 +145,5 @@ _SECTIONS: dict[str, tuple[str, Callable[[Result], str], Callable[[Result], list
     "budget": ("The best within the report's budget", budget.section, _budget_items),
     "text_claims": ("Claims in the report's text", text_claims.section, lambda result: []),
     "mixed_precision": ("Mixed precision", _mixed_precision, lambda result: []),
+    "many_classes": ("Many classes", _many_classes, lambda result: []),
 }  # fmt: skip

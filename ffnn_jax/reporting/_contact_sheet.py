@@ -6,7 +6,8 @@ import numpy as np
 from jaxtyping import Int, UInt8
 from matplotlib.figure import Figure
 
-from ffnn_jax.reporting._figures import Drawing, escape
+from ffnn_jax.reporting._figures import Drawing
+from ffnn_jax.reporting._labels import class_labels, escape
 
 _INCHES = 0.55
 _FEW, _MOST = 20, 200
@@ -23,7 +24,7 @@ def draw_contact_sheet(
     Up to 20 classes are shown with ten images each; of more, the first 200 with three each, in
     columns.
     """
-    names = escape(class_names)[:_MOST]
+    names = class_labels(class_names[:_MOST])
     classes = len(names)
     per_class, columns = (10, 1) if classes <= _FEW else (3, 4)
     rows = -(-classes // columns)

@@ -11,15 +11,24 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
-from matplotlib.colors import PowerNorm
+from matplotlib import rc_context
+from matplotlib.colors import LinearSegmentedColormap, PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
-from ffnn_jax.reporting._metrics import Confusion, f1, precision, recall
+from ffnn_jax.reporting import _metrics as metrics
+from ffnn_jax.reporting._labels import class_labels, escape
+from ffnn_jax.reporting._metrics import MOST_SHOWN, Confusion
 
-_PANEL_INCHES = 1.1
+MOST_NAMED = 100
 _FEWEST_SHADES = 10.0
 _BLUE, _ORANGE, _GREY = "#0072b2", "#d55e00", "0.45"
+# Zero is transparent, so that it has the colour of the page.
+_COUNTS = LinearSegmentedColormap.from_list("counts", [f"{_ORANGE}00", _ORANGE])
+_COUNTS = _COUNTS.with_extremes(bad="#80808060")
+_SIGNED = LinearSegmentedColormap.from_list(
+    "signed", [(0, _BLUE), (0.5, f"{_BLUE}00"), (0.5, f"{_ORANGE}00"), (1, _ORANGE)]
+)
 
 
 class Drawing(Figure):
@@ -37,14 +46,14 @@ def png(figure: Figure) -> bytes:
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Writes a figure as PNG, at 150 dots per inch, without a date."""
-    metadata = {"Software": None}
-    figure.savefig(path, dpi=150, bbox_inches="tight", pad_inches=0.1, metadata=metadata)
-
-
-def escape(names: Sequence[str]) -> list[str]:
-    """Escapes names for Matplotlib: a dollar sign must not start a formula."""
-    return [name.replace("$", r"\$") for name in names]
+    """Writes a figure without a date: as PNG at 150 dots per inch, or as SVG without background."""
+    if path.suffix == ".svg":
+        nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        with rc_context({"svg.fonttype": "none", "svg.hashsalt": "figure"}):
+            figure.savefig(path, dpi=150, transparent=True, metadata=nothing)
+    else:
+        metadata = {"Software": None}
+        figure.savefig(path, dpi=150, bbox_inches="tight", pad_inches=0.1, metadata=metadata)
 
 
 def draw_filters(kernels: Float[np.ndarray, "KH KW C K"]) -> Figure:
@@ -55,14 +64,15 @@ def draw_filters(kernels: Float[np.ndarray, "KH KW C K"]) -> Figure:
     """
     filters = np.moveaxis(kernels, -1, 0)
     largest = float(np.abs(filters).max()) or 1.0
-    figure, panels = _grid(len(filters), "Filters of the first convolution")
+    figure, panels = _grid(len(filters), "Filters of the first convolution", text=0)
     coloured = filters.shape[-1] == 3
     for panel, image in zip(panels, filters, strict=False):
         if coloured:
             panel.imshow(0.5 + image / (2 * largest))
         else:
-            panel.imshow(image[..., 0], "RdBu_r", vmin=-largest, vmax=largest)
+            panel.imshow(image[..., 0], _SIGNED, vmin=-largest, vmax=largest)
     if not coloured:
+        figure.set_figwidth(figure.get_figwidth() + 0.9)
         figure.colorbar(panels[0].images[0], ax=panels, label="weight", fraction=0.05)
     return figure
 
@@ -72,52 +82,58 @@ def draw_misclassified(
     true: Int[np.ndarray, " N"],
     predicted: Int[np.ndarray, " N"],
     class_names: Sequence[str],
+    probabilities: Float[np.ndarray, " N"] | None = None,
 ) -> Figure:
-    """Up to 16 misclassified images with their true and predicted class (Figure 2)."""
-    class_names, shown = escape(class_names), min(len(images), 16)
-    title = "Misclassified images: true class → predicted class"
+    """Up to 16 misclassified images (Figure 2): true class, predicted class and its probability."""
+    names, shown = class_labels(class_names, 12), min(len(images), 16)
+    pairs = [(names[true[k]], names[predicted[k]]) for k in range(shown)]
+    arrow = " → " if max((len(t + p) for t, p in pairs), default=0) < 10 else "\n→ "
+    shares = ["" if probabilities is None else f", {probabilities[k]:.0%}" for k in range(shown)]
+    texts = [arrow.join(pair) + share for pair, share in zip(pairs, shares, strict=True)]
+    title = "Misclassified images: true → predicted class"
     figure, panels = _grid(max(shown, 1), title if shown else "No image is misclassified")
-    for panel, image, t, p in zip(panels, images[:16], true, predicted, strict=False):
-        panel.imshow(image.squeeze(-1) if image.shape[-1] == 1 else image, "gray_r")
-        panel.set_title(f"{class_names[t]} → {class_names[p]}", fontsize=9)
+    _show(panels, images, texts)
     return figure
 
 
 def draw_predictions(images: UInt8[np.ndarray, "N H W C"], captions: Sequence[str]) -> Figure:
-    """Images as the network sees them, each with its caption."""
-    figure, panels = _grid(len(images), "Images as the network sees them")
-    width, height = figure.get_size_inches()
-    figure.set_size_inches(1.35 * width, 1.35 * height)
-    for panel, image, caption in zip(panels, images, escape(captions), strict=False):
-        panel.imshow(image.squeeze(-1) if image.shape[-1] == 1 else image, "gray_r", vmin=0)
-        panel.set_title(caption, fontsize=8)
+    """Images as the network sees them, each under its caption."""
+    figure, panels = _grid(len(images), "Images as the network sees them", 1.6)
+    _show(panels, images, escape(captions, 24))
     return figure
 
 
 def draw_confusion(confusion: Confusion, class_names: Sequence[str]) -> Figure:
-    """The confusion matrix with its counts (Figure 3); colours show errors only."""
-    class_names, classes = escape(class_names), len(class_names)
-    figure = Drawing(figsize=(2.2 + 0.52 * classes, 1.6 + 0.52 * classes), layout="constrained")
+    """The confusion matrix (Figure 3); colours show errors only.
+
+    Cells have their counts up to 25 classes, rows and columns their names up to 100.
+    """
+    names, classes = class_labels(class_names), len(class_names)
+    counted = classes <= MOST_SHOWN
+    inches = 0.52 * classes if counted else 0.13 * classes if classes <= MOST_NAMED else 6
+    figure = Drawing(figsize=(2.2 + inches, 1.6 + inches), layout="constrained")
     axes = figure.subplots()
     errors = np.where(np.eye(classes, dtype=bool), np.nan, confusion)
-    axes.set_facecolor("0.93")
     most = max(float(np.nan_to_num(errors).max()), _FEWEST_SHADES)
-    drawn = axes.imshow(errors, "Oranges", norm=PowerNorm(0.6, 0, most))
-    for t, p in np.ndindex(classes, classes):
-        count = confusion[t, p]
-        dark = t != p and count > 0.6 * most
-        axes.text(
-            p, t, str(count), ha="center", va="center", fontsize=9,
-            color="white" if dark else ("0.6" if count == 0 else "black"),
-            weight="bold" if t == p else "normal",
-        )  # fmt: skip
-    long = max(map(len, class_names)) > 2
-    axes.set_xticks(range(classes), class_names, rotation=45 if long else 0)
-    axes.set_yticks(range(classes), class_names)
+    drawn = axes.imshow(errors, _COUNTS, norm=PowerNorm(0.6, 0, most), interpolation="nearest")
+    if counted:
+        _write_counts(axes, confusion, 0.6 * most)
+    if classes <= MOST_NAMED:
+        rotation = 0 if max(map(len, names)) <= 2 else 45 if counted else 90
+        size = 10 if counted else 7
+        axes.set_xticks(range(classes), names, rotation=rotation, size=size)
+        axes.set_yticks(range(classes), names, size=size)
     axes.set(xlabel="predicted class", ylabel="true class", title="Confusion matrix, test images")
     ticks = MaxNLocator(6, integer=True)
     figure.colorbar(drawn, ax=axes, label="misclassified images", fraction=0.045, ticks=ticks)
     return figure
+
+
+def _write_counts(axes: Any, confusion: Confusion, dark: float) -> None:
+    for (t, p), count in np.ndenumerate(confusion):
+        ink = "white" if t != p and count > dark else "0.6" if count == 0 else "black"
+        weight = "bold" if t == p else "normal"
+        axes.text(p, t, count, ha="center", va="center", size=9, color=ink, weight=weight)
 
 
 def draw_curves(history: Sequence[dict[str, Any]]) -> Figure:
@@ -128,7 +144,8 @@ def draw_curves(history: Sequence[dict[str, Any]]) -> Figure:
             throughout for a run without validation images.
     """
     figure = Drawing(figsize=(9, 3.6), layout="constrained")
-    left, right = figure.subplots(1, 2)
+    halves: Any = figure.subfigures(1, 2)
+    left, right = (half.subplots() for half in halves)
     _draw_lines(left, history, "loss", _BLUE, "training, smoothed")
     _draw_lines(right, history, "accuracy", _BLUE, "training, smoothed")
     if any(record["validation_accuracy"] is not None for record in history):
@@ -146,37 +163,54 @@ def draw_curves(history: Sequence[dict[str, Any]]) -> Figure:
 
 
 def draw_precision_recall(confusion: Confusion, class_names: Sequence[str]) -> Figure:
-    """Precision, recall and F1 of each class (Table 1) as dots; undefined values have no dot."""
-    class_names, classes = escape(class_names), len(class_names)
-    figure = Drawing(figsize=(6.4, 1.3 + 0.34 * classes), layout="constrained")
+    """Precision, recall and F1 of each class (Table 1) as dots; undefined values have no dot.
+
+    Of more than 25 classes, the 25 with the lowest F1.
+    """
+    shown, names = metrics.weakest_classes(confusion), class_labels(class_names)
+    classes = len(shown)
+    figure = Drawing(figsize=(5.2, 1.3 + 0.34 * classes), layout="constrained")
     axes = figure.subplots()
     values = {
-        "precision": (precision(confusion), "o", _BLUE),
-        "recall": (recall(confusion), "D", _ORANGE),
-        "F1": (f1(confusion), "|", _GREY),
+        "precision": (metrics.precision(confusion), "o", _BLUE),
+        "recall": (metrics.recall(confusion), "D", _ORANGE),
+        "F1": (metrics.f1(confusion), "|", _GREY),
     }
     for name, (by_class, marker, colour) in values.items():
-        numbers = [math.nan if value is None else value for value in by_class]
+        numbers = np.array(by_class, float)[shown]
         hollow = {"markersize": 10, "fillstyle": "none"} if marker == "D" else {}
         axes.plot(numbers, range(classes), marker, color=colour, label=name, **hollow)
-    axes.set_yticks(range(classes), class_names)
+    axes.set_yticks(range(classes), [names[k] for k in shown])
     axes.set_ylim(classes - 0.4, -0.6)
     axes.grid(alpha=0.3)
-    axes.set(xlabel="share of images", ylabel="class", title="Precision and recall by class")
+    few = classes == len(names)
+    title = "Precision and recall by class" if few else f"The {classes} classes with the lowest F1"
+    axes.set(xlabel="share of images", ylabel="class", title=title)
     figure.legend(frameon=False, ncols=3, loc="outside lower center")
     return figure
 
 
-def _grid(count: int, title: str) -> tuple[Figure, list[Any]]:
+def _show(panels: Sequence[Any], images: np.ndarray, texts: Sequence[str]) -> None:
+    """Images in their panels, dark as 0, each under its text."""
+    for panel, image, text in zip(panels, images, texts, strict=False):
+        grey = image.squeeze(-1) if image.shape[-1] == 1 else image
+        panel.imshow(grey, "gray", vmin=0, vmax=255, interpolation="nearest")
+        panel.set_title(text, fontsize=8)
+
+
+def _grid(
+    count: int, title: str, inches: float = 1.1, text: float = 0.2
+) -> tuple[Figure, list[Any]]:
     """A near-square grid of panels without axes; panels past ``count`` stay empty."""
     columns = math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)
-    size = (columns * _PANEL_INCHES + 1.2, rows * (_PANEL_INCHES + 0.2) + 0.5)
+    size = (max(columns * inches, 4.4) + 0.2, rows * (inches + text) + 0.5)
     figure = Drawing(figsize=size, layout="constrained")
-    figure.suptitle(title, fontsize=11)
+    figure.suptitle(title, fontsize=10)
     panels = list(figure.subplots(rows, columns, squeeze=False).flat)
     for panel in panels:
         panel.set_axis_off()
+        panel.set(xticks=[], yticks=[])
     return figure, panels
 
 

@@ -11,12 +11,14 @@ predicted one:
 A quotient with denominator zero is None.
 """
 
-from collections.abc import Sequence
+import math
 
 import numpy as np
 from jaxtyping import Int
 
 Confusion = Int[np.ndarray, "K K"]
+# Of more classes, figures and tables show this many rows.
+MOST_SHOWN = 25
 
 
 def confusion_matrix(
@@ -59,8 +61,22 @@ def f1(confusion: Confusion) -> list[float | None]:
     return _quotients(2 * confusion.diagonal(), confusion.sum(axis=0) + confusion.sum(axis=1))
 
 
+def commonest_confusions(confusion: Confusion) -> list[tuple[int, int, int]]:
+    """The true class, predicted class and count of the commonest errors, the commonest first."""
+    errors = confusion - np.diag(confusion.diagonal())
+    first = np.argsort(-errors, axis=None, kind="stable")[:MOST_SHOWN]
+    pairs = zip(*np.unravel_index(first, errors.shape), strict=True)
+    return [(int(t), int(p), int(errors[t, p])) for t, p in pairs if errors[t, p]]
+
+
+def weakest_classes(confusion: Confusion) -> list[int]:
+    """The classes with the lowest F1, those without F1 last; all in their order if they are few."""
+    scores = [math.inf if score is None else score for score in f1(confusion)]
+    classes = range(len(scores))
+    few = len(scores) <= MOST_SHOWN
+    return [*classes] if few else sorted(classes, key=scores.__getitem__)[:MOST_SHOWN]
+
+
 def _quotients(numerators: np.ndarray, denominators: np.ndarray) -> list[float | None]:
-    pairs: Sequence[tuple[int, int]] = list(
-        zip(numerators.tolist(), denominators.tolist(), strict=True)
-    )
+    pairs = zip(numerators.tolist(), denominators.tolist(), strict=True)
     return [numerator / denominator if denominator else None for numerator, denominator in pairs]

@@ -2,26 +2,29 @@
 
 import base64
 import json
+import re
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template, UndefinedError
+from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from ffnn_jax.config import UserError
-from ffnn_jax.reporting._figures import png
-from ffnn_jax.reporting._metrics import Confusion, f1, precision, recall
+from ffnn_jax.reporting import _metrics
+from ffnn_jax.reporting._figures import MOST_NAMED, png
+from ffnn_jax.reporting._labels import class_labels, escape
 
 _FIGURES = {
     "curves": "Loss, including weight decay, and accuracy against the step",
     "filters": "Filters of the first convolution",
     "misclassified": "The misclassified images with the highest predicted probability",
-    "precision_recall": "Precision, recall and F1 of each class",
+    "precision_recall": "Precision, recall and F1 by class",
+    "confusion": "Confusion matrix",
 }
-_CAPTIONS = _FIGURES | {"confusion": "Confusion matrix"}
 Result = Mapping[str, Any]
 
 
@@ -33,8 +36,8 @@ def run_fragment(result: Result, figures: Mapping[str, Figure]) -> str:
         figures: figures by name.
     """
     shown = [
-        {"caption": caption, "data": _base64(png(figures[name]))}
-        for name, caption in _CAPTIONS.items()
+        {"caption": caption, "data": base64.b64encode(png(figures[name])).decode()}
+        for name, caption in _FIGURES.items()
         if name in figures
     ]
     headline = f"{result['preset']}, {_seeds(result)}"
@@ -53,7 +56,7 @@ def run_page(folder: Path) -> str:
     result, settings = _read(folder / "result.json"), _read(folder / "config.json")
     try:
         return _page(folder, result, settings)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, UndefinedError) as error:
         raise UserError(
             f"{folder}: result.json and config.json are not those of a run ({error!r})"
         ) from None
@@ -62,6 +65,7 @@ def run_page(folder: Path) -> str:
 def _page(folder: Path, result: Result, settings: dict[str, Any]) -> str:
     best = list(result["seeds"]).index(result["best_seed"])
     confusion, names = np.array(result["confusion"][best]), result["class_names"]
+    shown = (_metrics.precision, _metrics.recall, _metrics.f1)
     return _template("run.html").render(
         name=folder.resolve().name,
         seeds=_seeds(result),
@@ -69,10 +73,15 @@ def _page(folder: Path, result: Result, settings: dict[str, Any]) -> str:
         result={"network": None, **result},
         settings=_settings(settings, result),
         cards=_cards(result),
-        confusion=_confusion(confusion, names),
-        classes=_classes(confusion, names),
+        confusion=confusion.tolist(),
+        counted=len(names) <= _metrics.MOST_SHOWN,
+        named=len(names) <= MOST_NAMED,
+        commonest=_metrics.commonest_confusions(confusion),
+        classes=_metrics.weakest_classes(confusion),
+        images=confusion.sum(axis=1).tolist(),
+        metrics={metric.__name__: metric(confusion) for metric in shown},
+        labels=list(zip(class_labels(names), escape(names), names, strict=True)),
         figures=_figures(folder),
-        facts=_facts(result),
     )
 
 
@@ -84,10 +93,6 @@ def _template(name: str) -> Template:
 def _seeds(result: Result) -> str:
     count = len(result["seeds"])
     return f"{count} seed{'s' if count > 1 else ''}"
-
-
-def _base64(data: bytes) -> str:
-    return base64.b64encode(data).decode("ascii")
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -120,49 +125,27 @@ def _spread(values: Sequence[float | None]) -> str:
     return f"{100 * statistics.mean(known):.1f}{deviation} %"
 
 
-def _confusion(confusion: Confusion, names: Sequence[str]) -> list[dict[str, Any]]:
-    errors = confusion - np.diag(confusion.diagonal())
-    most = max(int(errors.max()), 1)
-    return [
-        {
-            "name": names[t],
-            "cells": [_cell(confusion, names, t, p, most) for p in range(len(names))],
-        }
-        for t in range(len(names))
-    ]
+def _figures(folder: Path) -> dict[str, list[Markup]]:
+    """Each saved figure as HTML; the curves as two halves, which a narrow screen stacks."""
+    figures: dict[str, list[Markup]] = {name: [] for name in _FIGURES}
+    for name, label in _FIGURES.items():
+        drawing, picture = folder / f"{name}.svg", folder / f"{name}.png"
+        if drawing.exists():
+            figures[name] = _inline(drawing.read_text("utf-8"), label, 2 if name == "curves" else 1)
+        elif picture.exists():
+            image = Markup('<img alt="{}" src="data:image/png;base64,{}">')
+            data = base64.b64encode(picture.read_bytes()).decode()
+            figures[name] = [image.format(label, data)]
+    return figures
 
 
-def _cell(confusion: Confusion, names: Sequence[str], t: int, p: int, most: int) -> dict[str, Any]:
-    count = int(confusion[t, p])
-    kind = "right" if t == p else "none" if count == 0 else "wrong"
-    outcome = "classified correctly" if t == p else f"classified as {names[p]}"
-    title = f"{count} of {int(confusion[t].sum())} images of {names[t]} {outcome}"
-    share = round(0.75 * count / most, 3) if t != p else 0
-    return {"count": count, "kind": kind, "title": title, "share": share}
-
-
-def _classes(confusion: Confusion, names: Sequence[str]) -> list[dict[str, Any]]:
-    values = zip(precision(confusion), recall(confusion), f1(confusion), strict=True)
-    return [
-        {
-            "name": name,
-            "images": f"{int(confusion[k].sum()):,}",
-            **{
-                key: "–" if value is None else f"{value:.4f}"
-                for key, value in zip(("precision", "recall", "f1"), scores, strict=True)
-            },
-        }
-        for k, (name, scores) in enumerate(zip(names, values, strict=True))
-    ]
-
-
-def _figures(folder: Path) -> list[dict[str, str]]:
-    paths = {name: folder / f"{name}.png" for name in _FIGURES}
-    return [
-        {"name": name, "caption": _FIGURES[name], "data": _base64(path.read_bytes())}
-        for name, path in paths.items()
-        if path.exists()
-    ]
+def _inline(drawing: str, label: str, parts: int) -> list[Markup]:
+    """An SVG in equal parts, from left to right."""
+    width, height = map(float, re.findall(r'viewBox="0 0 (\S+) (\S+)"', drawing)[0])
+    svg = Markup('<svg role="img" aria-label="{}" width="{}pt" viewBox="{} 0 {} {}">{}')
+    body = Markup(drawing[drawing.index("<defs") :].replace("#000000", "currentColor"))
+    part = width / parts
+    return [svg.format(label, part, k * part, part, height, body) for k in range(parts)]
 
 
 def _settings(settings: Mapping[str, Any], result: Result) -> list[tuple[str, str]]:
@@ -173,23 +156,6 @@ def _settings(settings: Mapping[str, Any], result: Result) -> list[tuple[str, st
     if len(result["data_sha256"]) > 2:
         shown["validation"] = "unused: the data set has a validation split"
     return list(shown.items())
-
-
-def _facts(result: Result) -> list[tuple[str, str]]:
-    facts = {
-        "device": ", ".join(
-            f"{key.replace('_', ' ')} {'default' if value is None else value}"
-            for key, value in result["device"].items()
-        ),
-        "versions": ", ".join(f"{key} {value}" for key, value in result["versions"].items()),
-        "compilation time": f"{result['compile_seconds']:.1f} s",
-        **{f"SHA-256 of {name}": digest for name, digest in result["data_sha256"].items()},
-        **{
-            f"SHA-256 of seed {seed}'s parameters": digest
-            for seed, digest in zip(result["seeds"], result["parameters_sha256"], strict=True)
-        },
-    }
-    return list(facts.items())
 
 
 def _to_text(value: Any) -> str:

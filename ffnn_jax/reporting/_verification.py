@@ -13,7 +13,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from ffnn_jax.reporting._figures import _BLUE, _GREY, _ORANGE, Drawing, escape
+from ffnn_jax.reporting._figures import _BLUE, _GREY, _ORANGE, Drawing
+from ffnn_jax.reporting._labels import escape
 
 _ARRAYS = 3
 

@@ -87,11 +87,15 @@ class RunResult:
 
         test, names = self.splits.test, self.splits.test.class_names
         indices = most_confident_errors(self, self.best)
-        predicted = self.test_predicted[self.best][indices]
+        probabilities = self.test_probabilities[self.best][indices]
         confusion, kernels = self.confusions[self.best], self.first_kernels
         figures = {
             "misclassified": reporting.draw_misclassified(
-                test.images[indices], test.labels[indices], predicted, names
+                test.images[indices],
+                test.labels[indices],
+                probabilities.argmax(axis=1),
+                names,
+                probabilities.max(axis=1),
             ),
             "confusion": reporting.draw_confusion(confusion, names),
             "precision_recall": reporting.draw_precision_recall(confusion, names),

@@ -31,8 +31,9 @@ def write_run(folder: str | Path, result: RunResult) -> Path:
     with writing(folder / "model.npz"):
         save(folder / "model.npz", result.models, result.best)
     for name, figure in result.figures().items():
-        with writing(folder / f"{name}.png"):
-            save_figure(figure, folder / f"{name}.png")
+        for path in (folder / f"{name}.png", folder / f"{name}.svg"):
+            with writing(path):
+                save_figure(figure, path)
     names = result.splits.test.class_names
     table = precision_recall_table(result.confusions[result.best], names)
     _write(folder / "table_1.md", table)
@@ -53,8 +54,10 @@ def write_page(folder: Path) -> Path:
     return folder / "page.html"
 
 
-def _write_json(path: Path, value: Any) -> None:
-    _write(path, json.dumps(value, indent=2) + "\n")
+def _write_json(path: Path, value: dict[str, Any]) -> None:
+    """One key a line, since a confusion matrix of many classes is long."""
+    lines = [f"  {json.dumps(key)}: {json.dumps(entry)}" for key, entry in value.items()]
+    _write(path, "{\n" + ",\n".join(lines) + "\n}\n")
 
 
 def _write(path: Path, text: str) -> None:

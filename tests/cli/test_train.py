@@ -23,6 +23,7 @@ pytestmark = pytest.mark.usefixtures("quick_compilation_of_the_module")
 FILES = {
     "config.json", "metrics.jsonl", "result.json", "model.npz", "table_1.md", "table_2.md",
     "confusion.png", "curves.png", "filters.png", "misclassified.png", "precision_recall.png",
+    "confusion.svg", "curves.svg", "filters.svg", "misclassified.svg", "precision_recall.svg",
     "page.html", "checkpoints", ".lock",
 }  # fmt: skip
 

@@ -69,12 +69,61 @@ def test_a_confusion_matrix_without_errors_is_drawn():
     assert sorted(text.get_text() for text in axes.texts) == ["0"] * 6 + ["4", "5", "6"]
 
 
+@pytest.mark.parametrize(
+    ("classes", "counts", "names"), [(25, 625, 25), (26, 0, 26), (100, 0, 100)]
+)
+def test_up_to_25_classes_have_counts_and_up_to_100_have_names(
+    classes: int, counts: int, names: int
+):
+    labels = [f"class {k}" for k in range(classes)]
+    axes = draw_confusion(np.ones((classes, classes), int), labels).axes[0]
+    assert len(axes.texts) == counts
+    assert [label.get_text() for label in axes.get_yticklabels()] == labels
+    assert len(axes.get_xticklabels()) == names
+
+
+def test_the_confusion_figure_of_more_classes_is_an_image_without_names():
+    labels = [f"class {k}" for k in range(300)]
+    figure = draw_confusion(np.ones((300, 300), int), labels)
+    fewer = draw_confusion(np.ones((101, 101), int), labels[:101])
+    axes = figure.axes[0]
+    assert shown(axes).shape == (300, 300)
+    assert len(axes.texts) == 0
+    assert not any("class" in label.get_text() for label in axes.get_xticklabels())
+    assert figure.get_size_inches().tolist() == fewer.get_size_inches().tolist()
+
+
+def test_no_error_has_the_colour_of_the_page_and_the_diagonal_is_grey():
+    drawn = draw_confusion(CONFUSION, NAMES).axes[0].images[0]
+    none, most, right = drawn.to_rgba(np.ma.masked_invalid([0.0, 40.0, math.nan]))
+    assert none[3] == 0
+    assert most.tolist() == pytest.approx([0xD5 / 255, 0x5E / 255, 0, 1], abs=0.01)
+    assert right[0] == right[1] == right[2]
+
+
 def test_misclassified_images_have_their_true_and_predicted_class():
     images = DRAW.integers(0, 256, (2, 4, 5, 1), dtype=np.uint8)
     figure = draw_misclassified(images, np.array([0, 2]), np.array([1, 0]), NAMES)
     panels = panels_with_images(figure)
     assert [axes.get_title() for axes in panels] == ["cat → dog", "eel → cat"]
     np.testing.assert_array_equal([shown(axes) for axes in panels], images[..., 0])
+
+
+def test_misclassified_images_have_the_probability_of_the_wrong_answer():
+    images = DRAW.integers(0, 256, (2, 4, 5, 1), dtype=np.uint8)
+    names, shares = ("cat", "albatross"), np.array([0.987, 0.5])
+    figure = draw_misclassified(images, np.array([0, 1]), np.array([1, 0]), names, shares)
+    titles = [axes.get_title() for axes in panels_with_images(figure)]
+    assert titles == ["cat\n→ albatross, 99%", "albatross\n→ cat, 50%"]
+
+
+def test_grey_images_are_drawn_with_0_as_black_and_255_as_white():
+    images = np.array([[[[100], [120]]]], np.uint8)
+    one = np.array([0])
+    for figure in (draw_predictions(images, ["a"]), draw_misclassified(images, one, one, NAMES)):
+        (axes,) = panels_with_images(figure)
+        black, white = axes.images[0].to_rgba(np.array([0, 255]))[:, :3]
+        assert (black.tolist(), white.tolist()) == ([0, 0, 0], [1, 1, 1])
 
 
 def test_misclassified_colour_images_keep_their_colours():
@@ -162,6 +211,39 @@ def test_precision_recall_and_f1_are_dots_at_their_values():
     for line in axes.lines:
         np.testing.assert_array_equal(line.get_ydata(), [0, 1, 2])
     assert axes.yaxis.get_inverted()
+
+
+def test_each_half_of_the_curves_holds_one_panel(tmp_path: Path):
+    """A page cuts them in the middle; the labels of the right axis must not be cut off."""
+    figure = draw_curves(history([0], [1, 1000, 2000]))
+    save_figure(figure, tmp_path / "curves.svg")
+    middle = figure.bbox.width / 2
+    left, right = (axes.get_tightbbox() for axes in figure.axes)
+    assert left is not None and right is not None
+    assert left.x1 < middle < right.x0
+
+
+def test_of_many_classes_the_25_with_the_lowest_f1_are_drawn():
+    confusion = np.diag(np.arange(30) + 1)
+    confusion[:, 0] += 5
+    names = [f"class {k}" for k in range(30)]
+    axes = draw_precision_recall(confusion, names).axes[0]
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert labels == ["class 0", *(f"class {k}" for k in range(1, 25))]
+    assert axes.get_title() == "The 25 classes with the lowest F1"
+    recall = next(line for line in axes.lines if line.get_label() == "recall")
+    assert np.asarray(recall.get_xdata())[24] == 25 / 30
+
+
+def test_a_figure_as_svg_has_no_background_no_date_and_its_texts_as_text(tmp_path: Path):
+    paths = [tmp_path / name for name in ("once.svg", "twice.svg")]
+    for path in paths:
+        save_figure(draw_precision_recall(CONFUSION, NAMES), path)
+    text = paths[0].read_text(encoding="utf-8")
+    assert ">cat</text>" in text
+    assert "fill: #ffffff" not in text
+    assert "<metadata>" not in text
+    assert text == paths[1].read_text(encoding="utf-8")
 
 
 def test_a_saved_figure_is_the_same_file_each_time(tmp_path: Path):

@@ -16,6 +16,7 @@ from ffnn_jax.reporting import (
     precision_recall_table,
     recall,
 )
+from ffnn_jax.reporting._metrics import commonest_confusions, weakest_classes
 
 
 class Printed(NamedTuple):
@@ -158,6 +159,42 @@ def test_undefined_values_are_printed_as_dashes():
         "| Recall | 1.0000 | 0.0000 | – |",
         "| F1 | 0.8000 | 0.0000 | – |",
     ]
+
+
+def test_a_table_of_more_than_25_classes_has_a_row_for_each():
+    names = [f"class {k}" for k in range(26)]
+    confusion = np.diag([*range(1, 26), 0])
+    head, line, first, *_, last = precision_recall_table(confusion, names).splitlines()
+    assert head == "|  | Precision | Recall | F1 |"
+    assert line == "| --- | ---: | ---: | ---: |"
+    assert first == "| class 0 | 1.0000 | 1.0000 | 1.0000 |"
+    assert last == "| class 25 | – | – | – |"
+    assert precision_recall_table(np.eye(25, dtype=int), names[:25]).count("\n") == 5
+
+
+def test_names_cannot_break_a_markdown_table():
+    names = ["a|b", "two\nlines", "<i>", r"back\slash", "$x$", "*s* `c`"]
+    head = precision_recall_table(np.eye(6, dtype=int), names).splitlines()[0]
+    expected = r"|  | a\|b | two lines | \<i> | back\\slash | \$x\$ | \*s\* \`c\` |"
+    assert head == expected
+
+
+def test_the_commonest_confusions_are_errors_in_descending_order():
+    confusion = np.array([[90, 2, 0], [7, 80, 1], [0, 2, 70]])
+    assert commonest_confusions(confusion) == [(1, 0, 7), (0, 1, 2), (2, 1, 2), (1, 2, 1)]
+    assert commonest_confusions(np.diag([1, 2])) == []
+    many = commonest_confusions(np.ones((30, 30), int))
+    assert len(many) == 25
+    assert many[0] == (0, 1, 1)
+
+
+def test_few_classes_stay_in_order_and_of_many_the_weakest_come_first():
+    confusion = np.diag([*range(40, 11, -1), 0, 0])
+    confusion[29, 0] = 3  # never right
+    assert weakest_classes(confusion[:25, :25]) == list(range(25))
+    chosen = weakest_classes(confusion)
+    assert (chosen[:2], len(chosen)) == ([29, 0], 25)
+    assert 30 not in chosen  # never occurs
 
 
 @pytest.mark.parametrize(
