@@ -105,14 +105,9 @@ class Network:
         return _init(self, key, images)
 
     def apply(
-        self,
-        params: Params,
-        state: State,
-        x: Images,
-        *,
-        training: bool = False,
+        self, params: Params, state: State, x: Images, *, training: bool = False,
         key: Key[Array, "*N"] | None = None,
-    ) -> tuple[Float[Array, "N K"], State]:
+    ) -> tuple[Float[Array, "N K"], State]:  # fmt: skip
         """The logits of a batch, and the state after it.
 
         Args:
@@ -128,25 +123,13 @@ class Network:
         return nn.apply(self.layers, params, state, x, **_mode(training, key, x))
 
     def outputs(
-        self,
-        params: Params,
-        state: State,
-        x: Images,
-        *,
-        training: bool = False,
+        self, params: Params, state: State, x: Images, *, training: bool = False,
         key: Key[Array, "*N"] | None = None,
-    ) -> dict[str, Array]:
-        """The output of each layer for a batch, in the order in which the layers are applied.
-
-        Args:
-            params: as in ``apply``.
-            state: as in ``apply``.
-            x: as in ``apply``.
-            training: as in ``apply``.
-            key: as in ``apply``.
+    ) -> dict[str, Array]:  # fmt: skip
+        """The output of each layer for a batch, with the arguments of ``apply``.
 
         Returns:
-            ``{"conv_1": ..., "relu_2": ...}``, named as in ``summary``.
+            ``{"conv_1": ..., "relu_2": ...}``, in order, named as in ``summary``.
         """
         outputs = nn.outputs(self.layers, params, state, x, **_mode(training, key, x))
         return {name: z for name, z, _ in outputs}
@@ -177,6 +160,5 @@ def _init(
     network: Network, key: Key[Array, ""], images: Float[Array, "N H W C"] | None
 ) -> tuple[Params, State]:
     params = _initialisation.initialise(network.param_specs, key, images)
-    return params, _initialisation.initialise(
-        network.state_specs, jax.random.fold_in(key, _STATE), images
-    )
+    state_key = jax.random.fold_in(key, _STATE)
+    return params, _initialisation.initialise(network.state_specs, state_key, images)

@@ -69,10 +69,9 @@ def _totals(blocks: Iterable[UInt8[np.ndarray, "n H W C"]]) -> tuple[int, Sums, 
     count, sums, squares = 0, np.zeros(1, np.int64), np.zeros(1, np.int64)
     for block in blocks:
         if block.dtype != np.uint8 or block.ndim != 4:
+            form = "uint8 (n, H, W, C)"
             actual = f"{block.dtype} {block.shape}"
-            raise ValueError(
-                f"compute_normalisation: blocks must be uint8 (n, H, W, C), got {actual}"
-            )
+            raise ValueError(f"compute_normalisation: blocks must be {form}, got {actual}")
         count += block.size // block.shape[3]
         sums = sums + _channel_sums(block)
         squares = squares + _channel_sums(np.square(block, dtype=np.uint16))
