@@ -141,11 +141,9 @@ class Settings:
 
     @classmethod
     def from_json(
-        cls,
-        fields: dict[str, Any],
-        layers: Iterable[type[Layer]] = (),
+        cls, fields: dict[str, Any], layers: Iterable[type[Layer]] = (),
         augmentations: Iterable[type[Augmentation]] = (),
-    ) -> "Settings":
+    ) -> "Settings":  # fmt: skip
         """Reads what ``to_json`` wrote, in this version or in one before ``validation``.
 
         Args:
@@ -159,11 +157,10 @@ class Settings:
         fields = dict(fields)
         if "held_out" in fields:
             fields["validation"] = f"drawn:{fields.pop('held_out')}"
+        config = fields.get("augmentations", [])
         converted: dict[str, Any] = {
             "layers": layers_from_json(fields.get("layers", []), layers),
-            "augmentations": augmentations_from_json(
-                fields.get("augmentations", []), augmentations
-            ),
+            "augmentations": augmentations_from_json(config, augmentations),
         }
         if "validation" in fields:
             converted["validation"] = Validation.parse(fields["validation"])
@@ -172,19 +169,11 @@ class Settings:
         return from_fields(cls, "settings", fields | converted)
 
     def _has_group_rates(self) -> bool:
-        value = self.group_rates
-        return (
-            isinstance(value, tuple)
-            and all(
-                isinstance(pair, tuple)
-                and len(pair) == 2
-                and isinstance(pair[0], str)
-                and is_number(pair[1])
-                and 0 <= pair[1] < _LARGEST_FLOAT
-                for pair in value
-            )
-            and len({pair[0] for pair in value}) == len(value)
-        )
+        pairs = self.group_rates
+        if not self._is_tuple_of("group_rates", tuple) or any(len(pair) != 2 for pair in pairs):
+            return False
+        named = all(isinstance(name, str) for name, _ in pairs) and len(dict(pairs)) == len(pairs)
+        return named and all(is_number(rate) and 0 <= rate < _LARGEST_FLOAT for _, rate in pairs)
 
     def _require_type(self, field: str, kind: Any) -> None:
         if kind in _TYPES:
