@@ -50,7 +50,7 @@ class _Run:
 
 def check_dtype(
     subject: Subject, dtype: str, sizes: Sizes, seed: int, scaled: bool, first: bool = True
-) -> Check | None:
+) -> Iterator[Check]:
     """Value and cotangents have the correct dtypes, and errors of only a few epsilons.
 
     A cotangent has its argument's dtype; an output has ``dtype``, or the reference's dtype, such
@@ -63,9 +63,9 @@ def check_dtype(
     """
     generator = np.random.default_rng(seed)
     run = _run(subject, dtype, subject.draw(generator, sizes), generator)
-    mismatch = next(_mismatches(run), "")
-    if mismatch:
-        return failure(dtype, "wrong type", ALLOWED[dtype], mismatch + at_sizes(sizes))
+    if mismatch := next(_mismatches(run), ""):
+        yield failure(dtype, "wrong type", ALLOWED[dtype], mismatch + at_sizes(sizes))
+        return
     rows, beyond = [_judge(run, at_sizes(sizes), None)], []
     if scaled:
         with jax.enable_x64(subject.wide):
@@ -80,10 +80,10 @@ def check_dtype(
             elif name.startswith("scale "):
                 beyond.append(name.removeprefix("scale "))
     row = worst_of(rows)
-    if not first and dtype == "float32" and row.note.endswith(_AS_UNUSABLE):
-        return None  # the first sizes have been judged
     limits = f"; cannot hold scale {', '.join(dict.fromkeys(beyond))}" if beyond else ""
-    return dataclasses.replace(row, note=row.note + limits)
+    # As unusable as autodiff in float32: the first sizes have been judged.
+    if first or dtype != "float32" or not row.note.endswith(_AS_UNUSABLE):
+        yield dataclasses.replace(row, note=row.note + limits)
 
 
 def _run(subject: Subject, dtype: str, args: Any, generator: np.random.Generator) -> _Run:

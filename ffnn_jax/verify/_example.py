@@ -12,7 +12,7 @@ from ffnn_jax.verify._arguments import names_in
 from ffnn_jax.verify._differences import compare_differences
 from ffnn_jax.verify._explain import explain
 from ffnn_jax.verify._layout import arrays_of, is_array, is_inexact, is_key
-from ffnn_jax.verify._result import Check
+from ffnn_jax.verify._result import Check, worst_of
 from ffnn_jax.verify._rule import Rule, name_of
 from ffnn_jax.verify._sharded import import_path
 from ffnn_jax.verify._subject import Subject
@@ -57,7 +57,8 @@ def _comparison(subject: Subject, args: list[Any], dz: Any) -> Check | None:
     try:
         if subject.reference is None:
             generator = np.random.default_rng(0)
-            row = compare_differences("differences", subject, args, dz, generator, "")
+            found = compare_differences("differences", subject, args, dz, generator, "")
+            row = worst_of(found)
         else:
             ours, theirs = subject.pull(args, dz), subject.reference_pull(args, dz)
             row = compare_results("z", subject, args, dz, ours, theirs, "", with_value=True)

@@ -4,10 +4,11 @@ import contextlib
 import dataclasses
 import functools
 import inspect
+import math
 import textwrap
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -33,7 +34,7 @@ _CHECKS_AT_ALL_SIZES = {
     "zero": _values.check_zero,
 }  # fmt: skip
 _CHECKS_AT_FIRST_SIZES = {
-    "primal": _forward.check_primal, "magnitudes": check_magnitudes,
+    "kinks": _values.check_kinks, "primal": _forward.check_primal, "magnitudes": check_magnitudes,
     "empty batch": _values.check_empty_batch, "jit": _transforms.check_jit,
     "partial": _transforms.check_partial, "vmap": _transforms.check_vmap,
     "scan": _transforms.check_scan, "remat": _transforms.check_remat,
@@ -52,8 +53,7 @@ _BASIC = {"value", "cotangents", "differences"}
 _LIBRARIES = ("/jax/", "/jaxlib/", "/ffnn_jax/verify/", "/numpy/", "<frozen")
 _SIZES = 4
 _DOMAIN_DRAWS = 20
-_Row = Check | None
-_Task = tuple[str, Callable[[], _Row]]
+_Task = tuple[str, Callable[[], Iterable[Check]]]
 
 
 def check_vjp(
@@ -141,7 +141,7 @@ def check_rules(
         explained: whether to judge the domain, and to look for conventions and a failing input.
     """
     rule, sizes = rules[0]
-    subject = _subject(rule, tuple(sizes[0].items()))
+    subject = _subject(rule, *sizes[0].items())
     with subject.on_cpu():
         refusal = _unusable(subject, sizes[0], seed) if explained else None
     if refusal is not None:
@@ -152,23 +152,23 @@ def check_rules(
     not_asked = _not_asked(subject, sizes[0], only)
     asked = {name for name in only if name not in not_asked}
     sharded = _sharded.ShardedChecks(rule, sizes[0], seed) if asked & {*_sharded.NAMES} else None
-    run = _Run(None if timeout is None else time.monotonic() + timeout)
+    run = _Run(time.monotonic() + (math.inf if timeout is None else timeout))
     for i, (setting, its_sizes) in enumerate(rules):
-        chosen = asked - _FIRST_SETTING_ONLY if i else asked
-        run.all(_subject(setting, tuple(its_sizes[0].items())), its_sizes, seed, chosen)
+        of_one = _subject(setting, *its_sizes[0].items())
+        without = {*_FIRST_SETTING_ONLY, *_not_asked(of_one, its_sizes[0], only)} if i else ()
+        run.all(of_one, its_sizes, seed, asked.difference(without))
     if sharded is not None:
-        seconds = run.deadline and max(run.deadline - time.monotonic(), 1)
-        run.rows += [row for row in sharded.results(seconds) if row.name in asked]
+        found = sharded.results(max(run.deadline - time.monotonic(), 1))
+        run.rows += [row for row in found if row.name in asked]
     by_name = {name: [row for row in run.rows if row.name == name] for name in CHECKS}
     checks = tuple(worst_of(rows) for rows in by_name.values() if rows)
     reasons = dict.fromkeys(asked, "does not apply") | _NOT_APPLICABLE | not_asked | run.not_asked
     reasons = {name: reasons[name] for name, rows in by_name.items() if not rows}
-    result = VerificationResult(
-        title, checks, reasons, details=tuple(explain(checks)), timed_out=run.timed_out,
-        stated=rule.backward is not None,
-    )  # fmt: skip
     remarks = [f"the reference is not finite{at_sizes(s)}: not compared there" for s in outside]
-    result = dataclasses.replace(result, remarks=tuple(remarks))
+    result = VerificationResult(
+        title, checks, reasons, remarks=tuple(remarks), details=tuple(explain(checks)),
+        timed_out=run.timed_out, stated=rule.backward is not None,
+    )  # fmt: skip
     return _explained(result, subject, sizes[0], seed) if explained else result
 
 
@@ -176,7 +176,7 @@ def check_rules(
 class _Run:
     """Runs checks one after another; an exception becomes a failure with a one-line note."""
 
-    deadline: float | None
+    deadline: float
     rows: list[Check] = dataclasses.field(default_factory=list)
     not_asked: dict[str, str] = dataclasses.field(default_factory=dict)
     raised: dict[str, str] = dataclasses.field(default_factory=dict)
@@ -187,28 +187,30 @@ class _Run:
         for name, check in _tasks(subject, sizes, seed, "magnitudes" in chosen):
             if name not in chosen:
                 continue
-            if self.deadline is not None and time.monotonic() > self.deadline:
+            if time.monotonic() > self.deadline:
                 self.not_asked[name], self.timed_out = "the time limit was reached", True
-            elif (row := self._one(subject, name, check)) is not None:
-                self.rows.append(row)
+            else:
+                self.rows += self._one(subject, name, check)
 
-    def _one(self, subject: Subject, name: str, check: Callable[[], _Row]) -> _Row:
+    def _one(
+        self, subject: Subject, name: str, check: Callable[[], Iterable[Check]]
+    ) -> list[Check]:
         try:
             # The dtypes of training are checked where one trains, on the default device.
             with contextlib.nullcontext() if name in _dtypes.DTYPES else subject.on_cpu():
-                return check()
+                return list(check())
         except _dtypes.UnsupportedDtypeError as error:
             self.not_asked[name] = f"not supported: {error}"
-            return None
+            return []
         except Exception as error:
             text = one_line(error)
             first = self.raised.setdefault(text, name)
-            same = f"as in {first}"
-            return failure(name, same if first != name else f"{text} ({_raiser(error)})")
+            note = f"{text} ({_raiser(error)})" if first == name else f"as in {first}"
+            return [failure(name, note)]
 
 
 @functools.lru_cache(maxsize=16)
-def _subject(rule: Rule, sizes: tuple[tuple[str, int], ...]) -> Subject:
+def _subject(rule: Rule, *sizes: tuple[str, int]) -> Subject:
     """One subject for all seeds, so that its programs are compiled once."""
     return Subject.of(rule, dict(sizes))
 
@@ -219,7 +221,6 @@ def _tasks(subject: Subject, sizes: Sequence[Sizes], seed: int, scaled: bool) ->
     for name, check in _CHECKS_AT_ALL_SIZES.items():
         for selected in sizes[:independent] if name in ("value", "differences") else sizes:
             yield name, functools.partial(check, subject, selected, seed)
-    yield "kinks", functools.partial(_values.check_kinks, subject)
     for name, check in _CHECKS_AT_FIRST_SIZES.items():
         options = {"scaled": scaled} if name in _SCALED else {}
         yield name, functools.partial(check, subject, sizes[0], seed, **options)
@@ -373,10 +374,8 @@ def _again(op: Any, rule: Rule, seed: int, chosen: Sequence[str]) -> str:
     """The call that runs the chosen checks again."""
     if isinstance(op, Rule):
         return f"check_vjp({rule.title}, seed={seed}, only={list(chosen)})"
-    settings = {
-        "batch": rule.batch, "kinks": rule.kinks, "order": rule.order, "dtypes": rule.dtypes,
-        "rtol": rule.rtol, "sizes": rule.sizes, "seed": seed, "only": list(chosen),
-    }  # fmt: skip
+    stated = ("batch", "kinks", "order", "dtypes", "rtol", "sizes")
+    settings = {name: getattr(rule, name) for name in stated} | {"seed": seed, "only": [*chosen]}
     defaults = inspect.signature(check_vjp).parameters
     changed = [f"{k}={v!r}" for k, v in settings.items() if v != defaults[k].default]
     plain = rule.reference and getattr(op, "fun", None) is rule.reference  # under a custom_vjp

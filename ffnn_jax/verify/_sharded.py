@@ -7,6 +7,7 @@ writes its result to a file, since what it imports may print, and ends when this
 import functools
 import importlib
 import json
+import math
 import os
 import subprocess
 import sys
@@ -88,9 +89,9 @@ class ShardedChecks:
                 stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=errors,
             )  # fmt: skip
 
-    def results(self, seconds: float | None = None) -> list[Check]:
+    def results(self, seconds: float) -> list[Check]:
         """Waits for the subprocess, at most so long, and returns its checks."""
-        seconds = _LIMIT_SECONDS if seconds is None else seconds
+        seconds = _LIMIT_SECONDS if seconds == math.inf else seconds
         with self._folder, self._process:  # its input is open until here: this process lives
             try:
                 self._process.wait(seconds)
