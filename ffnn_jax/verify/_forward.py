@@ -10,8 +10,8 @@ import numpy as np
 from ffnn_jax.verify._arguments import Sizes, at_sizes
 from ffnn_jax.verify._compare import allowed_error, compare, conditioning, largest, rounding_slack
 from ffnn_jax.verify._result import Check
-from ffnn_jax.verify._subject import Function, Subject, in_float64, with_reals
-from ffnn_jax.verify._values import dot, draw_direction, draw_results
+from ffnn_jax.verify._subject import Function, Subject, dot, in_float64, with_reals
+from ffnn_jax.verify._values import draw_results
 
 _PRIMAL = 1e-12  # in float64; fusion moves bits
 _NARROW_PRIMAL = 1e-6
@@ -34,7 +34,7 @@ def check_jvp(subject: Subject, sizes: Sizes, seed: int, scaled: bool = True) ->
     for name, args in subject.scaled_draws(sizes, seed) if scaled else ():
         draws.append((f" at {name}", args))
     for where, args in draws:
-        tangents = draw_direction(subject, generator, args)
+        tangents = subject.draw_direction(generator, args)
         yield _compare_tangents(subject, args, tangents, where)
 
 
@@ -42,7 +42,7 @@ def has_forward_mode(subject: Subject, sizes: Sizes) -> bool:
     """Whether forward mode is defined; jax raises a TypeError for a ``custom_vjp``."""
     generator = np.random.default_rng(0)
     args = subject.draw(generator, sizes)
-    tangents = draw_direction(subject, generator, args)
+    tangents = subject.draw_direction(generator, args)
     try:
         with jax.enable_x64(subject.wide):
             _compiled_tangents(subject.op, subject.reals)(args, tangents)

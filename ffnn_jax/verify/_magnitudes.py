@@ -12,7 +12,7 @@ from ffnn_jax.verify._differences import compare_differences
 from ffnn_jax.verify._domains import bounds_of
 from ffnn_jax.verify._result import Check
 from ffnn_jax.verify._subject import Subject
-from ffnn_jax.verify._values import both_results, compare_results, draw_pair
+from ffnn_jax.verify._values import both_results, compare_results
 
 _BASE_DRAWS = 3
 _compared = functools.partial(compare_results, "magnitudes", with_value=True)
@@ -63,6 +63,6 @@ def _contains_zero(word: Argument | None) -> bool:
 def typical_results(subject: Subject, sizes: Sizes, seed: int) -> list[float]:
     """The typical size of each leaf of the reference's (value, cotangents) at ordinary draws."""
     generator = np.random.default_rng(seed)
-    draws = (draw_pair(subject, generator, sizes) for _ in range(_BASE_DRAWS))
+    draws = (subject.draw_pair(generator, sizes) for _ in range(_BASE_DRAWS))
     results = [jax.tree.leaves(subject.reference_pull(args, dz)) for args, dz in draws]
     return [max(map(typical_size, leaves)) for leaves in zip(*results, strict=True)]

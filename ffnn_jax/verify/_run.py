@@ -237,7 +237,7 @@ def _unusable(subject: Subject, sizes: Sizes, seed: int) -> Check | None:
     if mismatch := _shape_mismatch(subject, sizes):
         return failure("value", mismatch)
     generator = np.random.default_rng(seed)
-    drawn = [_values.draw_pair(subject, generator, sizes) for _ in range(_DOMAIN_DRAWS)]
+    drawn = [subject.draw_pair(generator, sizes) for _ in range(_DOMAIN_DRAWS)]
     outside = sum(share_finite(subject.reference_pull(*pair)) < 1 for pair in drawn)
     names = ("reference", "value") if subject.reference else ("operation", "differences")
     note = (
@@ -250,7 +250,7 @@ def _unusable(subject: Subject, sizes: Sizes, seed: int) -> Check | None:
 
 def _is_outside(subject: Subject, sizes: Sizes, seed: int) -> bool:
     """Whether the reference is not finite at these sizes, as a deviation of one number may be."""
-    drawn = _values.draw_pair(subject, np.random.default_rng(seed), sizes)
+    drawn = subject.draw_pair(np.random.default_rng(seed), sizes)
     with contextlib.suppress(Exception):  # the rows will say what is wrong
         return share_finite(subject.reference_pull(*drawn)) < 1
     return False
@@ -260,7 +260,7 @@ def _require_own_backward(subject: Subject, sizes: Sizes) -> None:
     """Rejects a stated backward that is the operation's own, and so could not disagree."""
     rule, wrong = subject.rule, "backward= calls the backward of the operation"
     if rule.backward is not None:
-        args, dz = _values.draw_pair(subject, np.random.default_rng(0), sizes)
+        args, dz = subject.draw_pair(np.random.default_rng(0), sizes)
         if calls_backward_of(rule.backward, rule.op, subject.layout.arguments(args), dz):
             raise ValueError(f"{wrong}; write the intended one independently")
 

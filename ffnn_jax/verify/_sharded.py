@@ -25,7 +25,6 @@ from ffnn_jax.verify._compare import allowed_error, compare, largest
 from ffnn_jax.verify._result import Check, failure, one_line
 from ffnn_jax.verify._rule import Function, Rule
 from ffnn_jax.verify._subject import Subject, value_and_cotangents
-from ffnn_jax.verify._values import draw_pair
 
 NAMES = ("sharded", "shard_map")
 _DEVICES = 4
@@ -111,7 +110,7 @@ def check_on_devices(request: dict[str, Any]) -> list[Check]:
     op, reference = _import(request["op"]), _import(request["reference"])
     rule, sizes = Rule(op, reference, request["arguments"], **request["traits"]), request["sizes"]
     subject = Subject.of(rule, sizes)
-    args, dz = draw_pair(subject, np.random.default_rng(request["seed"]), sizes)
+    args, dz = subject.draw_pair(np.random.default_rng(request["seed"]), sizes)
     words = [word and word.axes[:1] == (rule.batch,) for word in subject.words]
     specs = [_SPLIT if split else _WHOLE for split in words], _output_specs(subject, sizes)
     runs = [("sharded", _with_shardings), ("shard_map", _with_shard_map)]

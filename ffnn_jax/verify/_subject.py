@@ -161,6 +161,15 @@ class Subject:
         drawn = jax.tree.map(lambda leaf: normal(generator, leaf.shape, leaf.dtype), output)
         return jax.tree.map(self._rounded, drawn)
 
+    def draw_pair(self, generator: Random, sizes: Sizes, around: bool = False) -> tuple[Any, Any]:
+        """Random arguments, and a random cotangent for their results."""
+        args = self.draw(generator, sizes, around=around)
+        return args, self.draw_cotangent(generator, args)
+
+    def draw_direction(self, generator: Random, args: Arrays) -> list[Any]:
+        """Normal numbers in the shapes of the real arguments."""
+        return [normal(generator, args[i].shape, args[i].dtype) for i in self.reals]
+
     def _rounded(self, array: np.ndarray) -> np.ndarray:
         """The array in float64; with values that float32 holds, if the operation needs that."""
         if not is_inexact(array):
@@ -213,6 +222,17 @@ def with_reals(args: Any, reals: tuple[int, ...], chosen: Any) -> list[Any]:
     """The arguments with the real ones replaced."""
     replaced = dict(zip(reals, chosen, strict=True))
     return [replaced.get(i, arg) for i, arg in enumerate(args)]
+
+
+def inner(a: Any, b: Any) -> Any:
+    """The real part of the sum of products: how jax pairs a cotangent with a direction."""
+    pairs = zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
+    return sum((p * q).sum().real for p, q in pairs)
+
+
+def dot(a: Any, b: Any) -> float:
+    """The same of arrays of numpy."""
+    return float(inner(*jax.tree.map(np.asarray, (a, b))))
 
 
 def _huge_entry(generator: Random, shapes: Sequence[Any], index: int) -> list[Any]:

@@ -15,11 +15,11 @@ import numpy as np
 from ffnn_jax.verify import _compare, _subject
 from ffnn_jax.verify._arguments import Sizes
 from ffnn_jax.verify._compare import allowed_error, compare, largest
-from ffnn_jax.verify._referee import sides_with_the_rule
+from ffnn_jax.verify._differences import sides_with_the_rule
 from ffnn_jax.verify._result import Check
 from ffnn_jax.verify._rule import Function
-from ffnn_jax.verify._subject import Subject, in_float64, value_and_cotangents, with_reals
-from ffnn_jax.verify._values import dot, draw_direction, draw_pair, excused, inner
+from ffnn_jax.verify._subject import Subject, dot, in_float64, value_and_cotangents, with_reals
+from ffnn_jax.verify._values import excused
 
 _BATCH_SIZE = 2
 _ALL_CHOICES_UP_TO = 3
@@ -33,7 +33,7 @@ _ROUNDINGS = 256 * _EPSILON
 def check_jit(subject: Subject, sizes: Sizes, seed: int) -> Iterator[Check]:
     """Uncompiled, operation by operation, the rule gives the same results as compiled."""
     generator = np.random.default_rng(seed)
-    args, dz = draw_pair(subject, generator, sizes)
+    args, dz = subject.draw_pair(generator, sizes)
     args, others = jax.tree.map(jnp.asarray, (args, subject.draw(generator, sizes)))
     z, pull = _subject.vjp_of_reals(subject.op, subject.reals, args)
     # Code that keeps its residuals outside of the rule would notice a second call.
@@ -46,7 +46,7 @@ def check_jit(subject: Subject, sizes: Sizes, seed: int) -> Iterator[Check]:
 
 def check_partial(subject: Subject, sizes: Sizes, seed: int) -> Iterator[Check]:
     """With a symbolic zero for all arguments but one, or all outputs but one, nothing changes."""
-    args, dz = draw_pair(subject, np.random.default_rng(seed), sizes)
+    args, dz = subject.draw_pair(np.random.default_rng(seed), sizes)
     leaves, tree = jax.tree.flatten(dz)
     if len(subject.reals) == len(leaves) == 1:
         return
@@ -110,7 +110,7 @@ def check_scan(subject: Subject, sizes: Sizes, seed: int) -> Iterator[Check]:
     def total(reals: Any) -> Any:
         def add(carry: Any, example: Any) -> tuple[Any, None]:
             args, dz = example
-            return carry + inner(subject.op(*args), dz).astype(carry.dtype), None
+            return carry + _subject.inner(subject.op(*args), dz).astype(carry.dtype), None
 
         args = with_reals(stacks, subject.reals, reals)
         return jax.lax.scan(add, jnp.zeros(()), (args, dz))[0]
@@ -122,7 +122,7 @@ def check_scan(subject: Subject, sizes: Sizes, seed: int) -> Iterator[Check]:
 
 def check_remat(subject: Subject, sizes: Sizes, seed: int) -> Iterator[Check]:
     """Rematerialised with ``jax.checkpoint``, the rule gives the same results as without."""
-    args, dz = draw_pair(subject, np.random.default_rng(seed), sizes)
+    args, dz = subject.draw_pair(np.random.default_rng(seed), sizes)
     op = jax.checkpoint(subject.op)
     remat = jax.jit(functools.partial(value_and_cotangents, op, subject.reals))
     yield _same_pulls(subject, "remat", [remat(args, dz)], [subject.pull(args, dz)], args)
@@ -148,7 +148,7 @@ def _second_order(
     subject: Subject, args: Any, dz: Any, generator: np.random.Generator, where: str, base: Any
 ) -> tuple[Check | None, list[float]]:
     """Compares at one draw, if the reference is finite; also returns the first typical sizes."""
-    direction = draw_direction(subject, generator, args)
+    direction = subject.draw_direction(generator, args)
     ours = compiled_slope(subject.op, subject.reals)(args, dz, direction)
     compiled = in_float64(compiled_slope(subject.truth, subject.reals))
     theirs = compiled(args, dz, direction)
@@ -174,7 +174,7 @@ def _second_order(
 def _second_differences(subject: Subject, args: Any, generator: np.random.Generator) -> Check:
     """The derivative of a slope along one direction, against a difference of the rule's own."""
     dz = subject.draw_cotangent(generator, args)
-    direction, way = (draw_direction(subject, generator, args) for _ in range(2))
+    direction, way = (subject.draw_direction(generator, args) for _ in range(2))
     gradients = compiled_slope(subject.op, subject.reals)(args, dz, direction)
     step = max(_EPSILON, subject.rule.rtol or 0.0) ** (1 / 3)
 
@@ -196,7 +196,7 @@ def compiled_slope(f: Function, reals: tuple[int, ...]) -> Function:
     def gradient(args: Any, dz: Any, direction: Any) -> Any:
         def slope(dz: Any, *chosen: Any) -> Any:
             _, cotangents = value_and_cotangents(f, reals, with_reals(args, reals, chosen), dz)
-            return inner(cotangents, direction)
+            return _subject.inner(cotangents, direction)
 
         argnums = tuple(range(1 + len(reals)))
         return jax.grad(slope, argnums)(dz, *(args[i] for i in reals))
@@ -207,7 +207,7 @@ def compiled_slope(f: Function, reals: tuple[int, ...]) -> Function:
 def _examples(subject: Subject, sizes: Sizes, seed: int) -> tuple[list[np.ndarray], Any]:
     """Arguments and cotangents of several examples, stacked along a leading axis."""
     generator = np.random.default_rng(seed)
-    return _stacked(draw_pair(subject, generator, sizes) for _ in range(_BATCH_SIZE))
+    return _stacked(subject.draw_pair(generator, sizes) for _ in range(_BATCH_SIZE))
 
 
 def _stacked(examples: Any) -> Any:

@@ -12,13 +12,11 @@ import numpy as np
 
 from ffnn_jax.verify._arguments import Sizes, at_sizes
 from ffnn_jax.verify._compare import allowed_error, cancelled, compare, rounding_slack, share_finite
-from ffnn_jax.verify._domains import normal
+from ffnn_jax.verify._differences import sides_with_the_rule
 from ffnn_jax.verify._layout import arrays_of, split_outputs
-from ffnn_jax.verify._referee import sides_with_the_rule
 from ffnn_jax.verify._result import Check
-from ffnn_jax.verify._rule import Kink
 from ffnn_jax.verify._stated import flat_cotangents
-from ffnn_jax.verify._subject import Arrays, Subject
+from ffnn_jax.verify._subject import Arrays, Subject, dot
 
 DRAWS = 3
 _MORE_DRAWS = 12  # where there are no sizes to vary
@@ -73,7 +71,7 @@ def check_exact(subject: Subject, sizes: Sizes, seed: int) -> Iterator[Check]:
 def check_linearity(subject: Subject, sizes: Sizes, seed: int) -> Iterator[Check]:
     """The backward, unless stated not to be, is linear: B(a u + b v) = a B(u) + b B(v)."""
     generator = np.random.default_rng(seed)
-    args, u = draw_pair(subject, generator, sizes)
+    args, u = subject.draw_pair(generator, sizes)
     v = subject.draw_cotangent(generator, args)
     stated = subject.rule.backward and _linearity(subject, subject.reference_pull, args, u, v)
     if not stated or stated.passed:
@@ -83,7 +81,7 @@ def check_linearity(subject: Subject, sizes: Sizes, seed: int) -> Iterator[Check
 
 def check_zero(subject: Subject, sizes: Sizes, seed: int) -> Iterator[Check]:
     """A zero cotangent gives zero cotangents, exactly."""
-    args, dz = draw_pair(subject, np.random.default_rng(seed), sizes)
+    args, dz = subject.draw_pair(np.random.default_rng(seed), sizes)
     dz = jax.tree.map(np.zeros_like, dz)
     stated = subject.rule.backward and subject.reference_pull(args, dz)[1]
     if any(np.any(np.asarray(leaf) != 0) for leaf in jax.tree.leaves(stated)):
@@ -97,28 +95,26 @@ def check_zero(subject: Subject, sizes: Sizes, seed: int) -> Iterator[Check]:
 def check_kinks(subject: Subject, sizes: Sizes, seed: int) -> Iterator[Check]:
     """At each declared kink, value and cotangents are those of the convention."""
     for kink in subject.rule.kinks:
-        yield from _kink(subject, kink)
+        arrays, dz = arrays_of(kink.args), split_outputs(kink.cotangent)[0]
+        z, cotangents = subject.pull(arrays, dz)
+        expected = flat_cotangents(kink.args, kink.expected, subject.layout)
+        names, stated, value = subject.cotangent_names, [expected[i] for i in subject.reals], None
+        if kink.value is not None:
+            value = split_outputs(kink.value)[0]
+        elif subject.reference is not None:
+            value = subject.reference_pull(arrays, dz)[0]
+        found: dict[str, Any] = {"sizes": f" at {kink.name}", "example": (arrays, dz)}
+        nan = kink.value is not None
+        yield compare("kinks", names, cotangents, stated, kink.rtol, equal_nan=True, **found)
+        yield compare("kinks", ("z",), (z,), (value,), kink.rtol, equal_nan=nan, **found)
 
 
 def check_empty_batch(subject: Subject, sizes: Sizes, seed: int) -> Iterator[Check]:
     """A batch of size 0 gives the same results as the reference, including shapes and NaN."""
     sizes = {**sizes, str(subject.rule.batch): 0}
-    args, dz = draw_pair(subject, np.random.default_rng(seed), sizes)
+    args, dz = subject.draw_pair(np.random.default_rng(seed), sizes)
     values, names = both_results(subject, args, dz), ("z", "cotangents")
     yield compare("empty batch", names, *values, 0.0, at_sizes(sizes), equal_nan=True)
-
-
-def draw_pair(
-    subject: Subject, generator: np.random.Generator, sizes: Sizes, around: bool = False
-) -> tuple[list[Any], Any]:
-    """Random arguments, and a random cotangent for their results."""
-    args = subject.draw(generator, sizes, around=around)
-    return args, subject.draw_cotangent(generator, args)
-
-
-def draw_direction(subject: Subject, generator: np.random.Generator, args: Any) -> list[Any]:
-    """Normal numbers in the shapes of the real arguments."""
-    return [normal(generator, args[i].shape, args[i].dtype) for i in subject.reals]
 
 
 def both_results(subject: Subject, args: Any, dz: Any) -> tuple[Any, Any]:
@@ -130,7 +126,7 @@ def draw_results(subject: Subject, sizes: Sizes, seed: int) -> list[tuple[Arrays
     """(args, dz, the operation's results, the reference's results) for a few random draws."""
     generator = np.random.default_rng(seed)
     count = DRAWS if subject.rule.words else _MORE_DRAWS
-    draws = [draw_pair(subject, generator, sizes, around=i > 0) for i in range(count)]
+    draws = [subject.draw_pair(generator, sizes, around=i > 0) for i in range(count)]
     return [(args, dz, *both_results(subject, args, dz)) for args, dz in draws]
 
 
@@ -159,33 +155,6 @@ def reference_is_wrong(subject: Subject, args: Any, dz: Any, row: Check) -> bool
     places = dict(zip(subject.cotangent_names, subject.reals, strict=True))
     pull = subject.reference_pull
     return sides_with_the_rule(lambda arrays: dot(pull(arrays, dz)[0], dz), args, places, row)
-
-
-def inner(a: Any, b: Any) -> Any:
-    """The real part of the sum of products: how jax pairs a cotangent with a direction."""
-    pairs = zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
-    return sum((p * q).sum().real for p, q in pairs)
-
-
-def dot(a: Any, b: Any) -> float:
-    """The same of arrays of numpy."""
-    return float(inner(*jax.tree.map(np.asarray, (a, b))))
-
-
-def _kink(subject: Subject, kink: Kink) -> Iterator[Check]:
-    """The stated cotangents, and the stated value or else the reference's where it is finite."""
-    arrays, dz = arrays_of(kink.args), split_outputs(kink.cotangent)[0]
-    z, cotangents = subject.pull(arrays, dz)
-    expected = flat_cotangents(kink.args, kink.expected, subject.layout)
-    names, stated, value = subject.cotangent_names, [expected[i] for i in subject.reals], None
-    if kink.value is not None:
-        value = split_outputs(kink.value)[0]
-    elif subject.reference is not None:
-        value = subject.reference_pull(arrays, dz)[0]
-    found: dict[str, Any] = {"sizes": f" at {kink.name}", "example": (arrays, dz)}
-    nan = kink.value is not None
-    yield compare("kinks", names, cotangents, stated, kink.rtol, equal_nan=True, **found)
-    yield compare("kinks", ("z",), (z,), (value,), kink.rtol, equal_nan=nan, **found)
 
 
 def _linearity(subject: Subject, pull: Any, args: Any, u: Any, v: Any) -> Check:
