@@ -9,14 +9,8 @@ from typing import Any
 import jax
 from rich.console import Console
 
-from ffnn_jax.catalogue import (
-    OP_SPECS,
-    OpSpec,
-    Verification,
-    catch_faults,
-    check_rule,
-    count_false_alarms,
-)
+from ffnn_jax import catalogue
+from ffnn_jax.catalogue import OP_SPECS, OpSpec, Verification
 from ffnn_jax.cli._progress import show_progress
 from ffnn_jax.cli._results import console_beside, write_json
 from ffnn_jax.config import UserError, suggestion
@@ -68,10 +62,10 @@ def _part(name: str, part: str, seed: int, thorough: bool) -> Any:
     # Half of the time is compilation, and the compiled code of a fault runs only a few times.
     jax.config.update("jax_disable_most_optimizations", part == "faults")
     if part == "rule":
-        return check_rule(spec, seed, thorough)
+        return catalogue.check_rule(spec, seed, thorough)
     if part == "faults":
-        return catch_faults(spec, seed)
-    return count_false_alarms(spec, seed, _DRAWS)
+        return catalogue.catch_faults(spec, seed)
+    return catalogue.count_false_alarms(spec, seed, _DRAWS)
 
 
 def _select_specs(layer: str | None) -> list[OpSpec]:

@@ -7,13 +7,8 @@ from typing import Any
 
 from ffnn_jax._base_config import from_fields, is_number
 from ffnn_jax._errors import UserError, suggestion
+from ffnn_jax.config import _json
 from ffnn_jax.config._augmentations import Augmentation
-from ffnn_jax.config._json import (
-    augmentations_from_json,
-    augmentations_to_json,
-    layers_from_json,
-    layers_to_json,
-)
 from ffnn_jax.config._validation import DRAWN_2001, Validation
 from ffnn_jax.nn import Layer
 
@@ -133,8 +128,8 @@ class Settings:
         """Converts the settings to JSON types; the inverse is ``from_json``."""
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return fields | {
-            "layers": layers_to_json(self.layers),
-            "augmentations": augmentations_to_json(self.augmentations),
+            "layers": _json.layers_to_json(self.layers),
+            "augmentations": _json.augmentations_to_json(self.augmentations),
             "validation": str(self.validation),
             "group_rates": dict(self.group_rates),
         }
@@ -146,10 +141,7 @@ class Settings:
     ) -> "Settings":  # fmt: skip
         """Reads what ``to_json`` wrote, in this version or in one before ``validation``.
 
-        Args:
-            fields: output of ``to_json``.
-            layers: types of custom layers.
-            augmentations: types of custom augmentations.
+        ``layers`` and ``augmentations`` are the types of custom ones.
 
         Raises:
             UserError: a key or a type is unknown, one is missing, or a value is rejected.
@@ -159,8 +151,8 @@ class Settings:
             fields["validation"] = f"drawn:{fields.pop('held_out')}"
         config = fields.get("augmentations", [])
         converted: dict[str, Any] = {
-            "layers": layers_from_json(fields.get("layers", []), layers),
-            "augmentations": augmentations_from_json(config, augmentations),
+            "layers": _json.layers_from_json(fields.get("layers", []), layers),
+            "augmentations": _json.augmentations_from_json(config, augmentations),
         }
         if "validation" in fields:
             converted["validation"] = Validation.parse(fields["validation"])

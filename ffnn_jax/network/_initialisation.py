@@ -17,14 +17,9 @@ Path = tuple[str, ...]
 def initialise(
     specs: Tree, key: Key[Array, ""], images: Float[Array, "N H W C"] | None = None
 ) -> Tree:
-    """Initial arrays, in float32.
+    """Initial arrays, in float32, for nested dictionaries of ``Param``.
 
     All normal draws are slices of one flat draw, so that only one is compiled.
-
-    Args:
-        specs: nested dictionaries of ``Param``.
-        key: random key that determines every draw.
-        images: normalised training images, for arrays that are computed from them.
 
     Raises:
         TypeError: a custom initialiser does not return a floating-point array.

@@ -76,9 +76,8 @@ class ShardedChecks:
             "sizes": {**sizes, str(rule.batch): 2 * _DEVICES},
             "traits": {name: getattr(rule, name) for name in _TRAITS},
         }  # fmt: skip
-        flag = f"--xla_force_host_platform_device_count={_DEVICES}"
         environment = os.environ | {
-            "XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} {flag}", "JAX_PLATFORMS": "cpu",
+            "JAX_NUM_CPU_DEVICES": str(_DEVICES), "JAX_PLATFORMS": "cpu",
             "PYTHONPATH": os.pathsep.join(path or "." for path in sys.path), _IN_SUBPROCESS: "1",
         }  # fmt: skip
         module = [sys.executable, "-m", "ffnn_jax.verify._sharded"]
@@ -166,14 +165,12 @@ def _with_shard_map(subject: Subject, args: Any, dz: Any, inputs: Any, outputs: 
     weight = 1.0 if subject.rule.reduces == "sum" else 1.0 / _DEVICES
     of_reals = tuple(inputs[i] for i in subject.reals)
 
-    def weighted(leaf: Any, spec: PartitionSpec) -> Any:
-        return leaf if spec == _SPLIT else weight * leaf
+    def of_whole(change: Function) -> Function:
+        return lambda leaf, spec: leaf if spec == _SPLIT else change(leaf)
 
-    def varying(leaf: Any, spec: PartitionSpec) -> Any:
-        return leaf if spec == _SPLIT else jax.lax.pcast(leaf, _AXIS, to="varying")
-
-    def total(leaf: Any, spec: PartitionSpec) -> Any:
-        return leaf if spec == _SPLIT else jax.lax.psum(leaf, _AXIS)
+    weighted = of_whole(lambda leaf: weight * leaf)
+    varying = of_whole(lambda leaf: jax.lax.pcast(leaf, _AXIS, to="varying"))
+    total = of_whole(lambda leaf: jax.lax.psum(leaf, _AXIS))
 
     def local(args: Any, dz: Any) -> Any:
         args, dz = list(map(varying, args, inputs)), jax.tree.map(weighted, dz, outputs)
