@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-from typing import Any
 
 import jax
 from jaxtyping import Array, Float, Key, Num
@@ -120,7 +119,7 @@ class Network:
         Raises:
             ValueError: inputs or parameters do not fit the network, or a key is missing.
         """
-        return nn.apply(self.layers, params, state, x, **_mode(training, key, x))
+        return nn.apply(self.layers, params, state, x, training=training, key=_keys(key, x))
 
     def outputs(
         self, params: Params, state: State, x: Images, *, training: bool = False,
@@ -131,8 +130,8 @@ class Network:
         Returns:
             ``{"conv_1": ..., "relu_2": ...}``, in order, named as in ``summary``.
         """
-        outputs = nn.outputs(self.layers, params, state, x, **_mode(training, key, x))
-        return {name: z for name, z, _ in outputs}
+        mode = {"training": training, "key": _keys(key, x)}
+        return {name: z for name, z, _ in nn.outputs(self.layers, params, state, x, **mode)}
 
     @property
     def layer_names(self) -> list[str]:
@@ -149,10 +148,8 @@ class Network:
         return summarise(self.layers, self.param_specs, self.input_shape)
 
 
-def _mode(training: bool, key: Key[Array, "*N"] | None, x: Images) -> dict[str, Any]:
-    """The keyword arguments with which layers are applied to a batch."""
-    keys = None if key is None else nn.image_keys(key, len(x))
-    return {"training": training, "key": keys}
+def _keys(key: Key[Array, "*N"] | None, x: Images) -> Key[Array, " N"] | None:
+    return None if key is None else nn.image_keys(key, len(x))
 
 
 @functools.partial(jax.jit, static_argnums=0)

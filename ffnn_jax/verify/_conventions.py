@@ -11,9 +11,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from ffnn_jax.verify._arguments import Sizes
+from ffnn_jax.verify._arguments import Sizes, bounds_of
 from ffnn_jax.verify._compare import cancelled, largest, named_results, typical_size
-from ffnn_jax.verify._domains import bounds_of
 from ffnn_jax.verify._layout import arrays_of
 from ffnn_jax.verify._subject import Subject, in_float64, with_reals
 from ffnn_jax.verify._transforms import compiled_slope

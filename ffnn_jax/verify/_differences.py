@@ -53,7 +53,9 @@ def _argument(
     directions: np.ndarray, sizes: str,
 ) -> Check:  # fmt: skip
     """One argument; a quotient that depends on the step is trusted only as far."""
-    step, tolerance = _step_and_tolerance(subject)
+    epsilon = max(epsilon_of(subject), subject.rule.rtol or 0.0)
+    step = epsilon ** (1 / 3)
+    tolerance = _TOLERANCE if epsilon == _EPSILON else _ROOM * step**2
     step *= typical_size(args[index]) or 1.0
     expected = np.array([dot(d, cotangent) for d in directions])
     quotients = _quotients(subject, index, args, dz, directions, step)
@@ -74,12 +76,6 @@ def _noise(subject: Subject, args: Any, dz: Any) -> float:
     """The rounding error of <f, dz>, if each output errs by a few epsilons of the largest."""
     weights = sum(float(np.abs(np.asarray(leaf)).sum()) for leaf in jax.tree.leaves(dz))
     return _ROUNDINGS * epsilon_of(subject) * largest(subject.value(*args)) * weights
-
-
-def _step_and_tolerance(subject: Subject) -> tuple[float, float]:
-    epsilon = max(epsilon_of(subject), subject.rule.rtol or 0.0)
-    step = epsilon ** (1 / 3)
-    return step, _TOLERANCE if epsilon == _EPSILON else _ROOM * step**2
 
 
 def _directions(array: np.ndarray, generator: np.random.Generator) -> np.ndarray:

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 import jax
 import numpy as np
 
-from ffnn_jax.verify._arguments import Argument, Sizes
+from ffnn_jax.verify._arguments import Argument, Sizes, bounds_of
 from ffnn_jax.verify._compare import share_finite, typical_size
 from ffnn_jax.verify._differences import compare_differences
-from ffnn_jax.verify._domains import bounds_of
 from ffnn_jax.verify._result import Check
 from ffnn_jax.verify._subject import Subject
 from ffnn_jax.verify._values import both_results, compare_results

@@ -21,10 +21,10 @@ from ffnn_jax.verify._conventions import undeclared_conventions
 from ffnn_jax.verify._differences import check_differences
 from ffnn_jax.verify._example import code_of, failing_program
 from ffnn_jax.verify._explain import explain, looks_deliberate
+from ffnn_jax.verify._layout import calls_backward_of
 from ffnn_jax.verify._magnitudes import check_magnitudes
 from ffnn_jax.verify._result import CHECKS, Check, VerificationResult, failure, one_line, worst_of
 from ffnn_jax.verify._rule import DTYPES, Function, Kink, Rule, name_of, require_choice
-from ffnn_jax.verify._stated import calls_backward_of
 from ffnn_jax.verify._subject import Subject
 
 _CHECKS_AT_ALL_SIZES = {
@@ -164,12 +164,11 @@ def check_rules(
     checks = tuple(worst_of(rows) for rows in by_name.values() if rows)
     reasons = dict.fromkeys(asked, "does not apply") | _NOT_APPLICABLE | not_asked | run.not_asked
     reasons = {name: reasons[name] for name, rows in by_name.items() if not rows}
-    remarks = [f"the reference is not finite{at_sizes(s)}: not compared there" for s in outside]
-    result = VerificationResult(
-        title, checks, reasons, remarks=tuple(remarks), details=tuple(explain(checks)),
-        timed_out=run.timed_out, stated=rule.backward is not None,
+    found = _explained(subject, checks, sizes[0], seed, outside) if explained else {}
+    return VerificationResult(
+        title, checks, reasons, details=tuple(explain(checks)), timed_out=run.timed_out,
+        stated=rule.backward is not None, **found,
     )  # fmt: skip
-    return _explained(result, subject, sizes[0], seed) if explained else result
 
 
 @dataclasses.dataclass
@@ -329,27 +328,25 @@ def _not_asked(subject: Subject, sizes: Sizes, only: Sequence[str]) -> dict[str,
 
 
 def _explained(
-    result: VerificationResult, subject: Subject, sizes: Sizes, seed: int
-) -> VerificationResult:
-    """The result with conventions, remarks and the smallest failing input."""
-    conventions, program = [], ""
+    subject: Subject, checks: Sequence[Check], sizes: Sizes, seed: int, outside: Sequence[Sizes]
+) -> dict[str, Any]:
+    """The conventions, the remarks and the smallest failing input of a result."""
+    failed, found = {check.name for check in checks if not check.passed}, {}
     with subject.on_cpu():
-        if not _BASIC & set(result.failures):
+        if not _BASIC & failed:
             try:
-                conventions = undeclared_conventions(subject, sizes, seed)
+                found["conventions"] = tuple(undeclared_conventions(subject, sizes, seed))
             except Exception as error:
-                conventions = [f"not found out ({type(error).__name__})"]
-        if result.failures:
+                found["conventions"] = (f"not found out ({type(error).__name__})",)
+        if failed:
             with contextlib.suppress(Exception):  # the failure itself has been reported
-                program = failing_program(subject, result.checks)
-        remarks = (*result.remarks, *_remarks(subject, result.checks))
-    return dataclasses.replace(
-        result, conventions=tuple(conventions), remarks=remarks, failing_input=program
-    )
+                found["failing_input"] = failing_program(subject, checks)
+        return found | {"remarks": tuple(_remarks(subject, checks, outside))}
 
 
-def _remarks(subject: Subject, checks: Sequence[Check]) -> Iterator[str]:
+def _remarks(subject: Subject, checks: Sequence[Check], outside: Sequence[Sizes]) -> Iterator[str]:
     """What makes a comparison say less than it seems to."""
+    yield from (f"the reference is not finite{at_sizes(s)}: not compared there" for s in outside)
     rule = subject.rule
     args = subject.draw(np.random.default_rng(0), rule.sample_sizes(0, 1)[0])
     if rule.reference is rule.op and rule.backward is None:

@@ -10,11 +10,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ffnn_jax.verify._arguments import Argument, Sizes
-from ffnn_jax.verify._domains import Random, normal
-from ffnn_jax.verify._layout import Layout, arrays_of, flat_function, is_inexact, lay_out
+from ffnn_jax.verify import _layout
+from ffnn_jax.verify._arguments import Argument, Random, Sizes, normal
+from ffnn_jax.verify._layout import Layout, arrays_of, is_inexact, lay_out
 from ffnn_jax.verify._rule import Function, Rule
-from ffnn_jax.verify._stated import stated_function
 
 Arrays = Sequence[np.ndarray]
 SCALES = (1e-6, 1e-3, 10.0, 30.0, 100.0, 300.0, 1e3, 1e4)
@@ -61,7 +60,7 @@ class Subject:
     @functools.cached_property
     def op(self) -> Function:
         """The operation on arrays; it returns its differentiable outputs."""
-        return first_of(flat_function(self.rule.op, self.layout))
+        return first_of(_layout.flat_function(self.rule.op, self.layout))
 
     @functools.cached_property
     def reference(self) -> Function | None:
@@ -69,8 +68,8 @@ class Subject:
         rule = self.rule
         if rule.backward is not None:
             value = rule.reference or rule.op
-            return first_of(stated_function(value, rule.backward, self.layout))
-        return rule.reference and first_of(flat_function(rule.reference, self.layout))
+            return first_of(_layout.stated_function(value, rule.backward, self.layout))
+        return rule.reference and first_of(_layout.flat_function(rule.reference, self.layout))
 
     @functools.cached_property
     def truth(self) -> Function:
@@ -102,7 +101,7 @@ class Subject:
     @functools.cached_property
     def outputs(self) -> Function:
         """The compiled operation as (differentiable outputs, other outputs)."""
-        return jax.jit(flat_function(self.rule.op, self.layout))
+        return jax.jit(_layout.flat_function(self.rule.op, self.layout))
 
     def value(self, *args: Any) -> Any:
         """The differentiable outputs, not differentiated."""
@@ -111,7 +110,7 @@ class Subject:
     @functools.cached_property
     def reference_outputs(self) -> Function:
         """The reference as (differentiable outputs, other outputs)."""
-        return flat_function(self.rule.reference or self.rule.op, self.layout)
+        return _layout.flat_function(self.rule.reference or self.rule.op, self.layout)
 
     def reference_others(self, *args: Any) -> Any:
         """The reference's integer and boolean outputs."""

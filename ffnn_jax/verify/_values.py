@@ -13,9 +13,8 @@ import numpy as np
 from ffnn_jax.verify._arguments import Sizes, at_sizes
 from ffnn_jax.verify._compare import allowed_error, cancelled, compare, rounding_slack, share_finite
 from ffnn_jax.verify._differences import sides_with_the_rule
-from ffnn_jax.verify._layout import arrays_of, split_outputs
+from ffnn_jax.verify._layout import arrays_of, flat_cotangents, split_outputs
 from ffnn_jax.verify._result import Check
-from ffnn_jax.verify._stated import flat_cotangents
 from ffnn_jax.verify._subject import Arrays, Subject, dot
 
 DRAWS = 3
