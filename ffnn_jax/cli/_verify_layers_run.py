@@ -35,7 +35,7 @@ def verify_layers(layer: str | None, seed: int, thorough: bool, file: str | None
     console = console_beside(file)
     verifications = _verify_specs(_select_specs(layer), seed, thorough)
     _print_table(console, verifications, seed)
-    write_json(file, {"layers": {v.name: _as_json(v) for v in verifications}})
+    write_json(file, {"layers": {v.name: v.as_json() for v in verifications}})
     return 0 if all(v.passed for v in verifications) else 1
 
 
@@ -91,13 +91,3 @@ def _print_table(console: Console, verifications: Sequence[Verification], seed: 
     planted = sum(len(v.caught) for v in verifications)
     verdict = "everything passes" if all(v.passed for v in verifications) else "something FAILS"
     console.print(f"{verdict}; {caught} of {planted} planted faults caught")
-
-
-def _as_json(v: Verification) -> dict[str, Any]:
-    return {
-        "checks": v.result.as_json()["checks"],
-        "faults": {"planted": len(v.caught), "caught": v.caught_count},
-        "caught_by": {fault: list(checks) for fault, checks in v.caught.items()},
-        "false_alarms": v.false_alarms,
-        "draws": v.draws,
-    }

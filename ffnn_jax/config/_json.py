@@ -30,11 +30,7 @@ def layers_to_json(layers: Iterable[Layer]) -> list[dict[str, Any]]:
 
 
 def layers_from_json(config: Any, own: Iterable[type[Layer]] = ()) -> tuple[Layer, ...]:
-    """The layers that ``layers_to_json`` wrote.
-
-    Args:
-        config: output of ``layers_to_json``.
-        own: types of custom layers.
+    """The layers that ``layers_to_json`` wrote; ``own`` has the types of custom ones.
 
     Raises:
         UserError: a type or a key is unknown, one is missing, or a value is rejected.

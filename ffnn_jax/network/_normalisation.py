@@ -52,12 +52,7 @@ def compute_normalisation(
 def normalise(
     values: Num[Any, "N ..."], normalisation: Normalisation | None
 ) -> Num[Array, "N ..."]:
-    """Returns pixels as float32 inputs: scale * pixels - mean.
-
-    Args:
-        values: uint8 pixels (N, H, W, C), or tokens.
-        normalisation: scale and mean; None for tokens, which are returned unchanged.
-    """
+    """Pixels (N, H, W, C) as float32 inputs: scale * pixels - mean; with None, tokens unchanged."""
     if normalisation is None:
         return values
     scale, mean = (array[None, None, None, :] for array in normalisation)

@@ -50,10 +50,8 @@ class SummaryRow:
         count = f"{formula}{self.parameters:,}"
         shape = "×".join(map(str, self.output_shape))
         flops = [f"{n:,}" if n else "" for n in (self.forward_flops, self.backward_flops)]
-        return (
-            self.number, self.title, self.inputs, self.outputs, self.filter, self.bias, count,
-            shape, *flops,
-        )  # fmt: skip
+        text = (self.number, self.title, self.inputs, self.outputs, self.filter, self.bias)
+        return *text, count, shape, *flops
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,12 +83,8 @@ class Summary:
 
     def _table(self, columns: Iterable[int]) -> Table:
         table = Table(box=box.SIMPLE_HEAD, show_edge=False, show_footer=True, collapse_padding=True)
-        totals = {
-            1: "Total",
-            6: f"{self.parameters:,}",
-            8: f"{self.forward_flops:,}",
-            9: f"{self.backward_flops:,}",
-        }
+        numbers = (self.parameters, self.forward_flops, self.backward_flops)
+        totals = dict(zip((1, 6, 8, 9), ("Total", *map("{:,}".format, numbers)), strict=True))
         for column in columns:
             heading = _HEADINGS[column].replace(" ", "\n")
             side = "left" if column in _TEXT else "right"

@@ -16,7 +16,7 @@ from ffnn_jax.verify._compare import largest, named_leaves, share_finite, typica
 from ffnn_jax.verify._layout import is_inexact
 from ffnn_jax.verify._magnitudes import typical_results
 from ffnn_jax.verify._result import Check, failure, one_line, worst_of
-from ffnn_jax.verify._subject import Function, Subject
+from ffnn_jax.verify._subject import Function, Subject, cast, compiled_pull
 from ffnn_jax.verify._values import UNUSABLE, reference_is_wrong
 
 # Allowed error in epsilons, relative to the expected value plus the typical size of its array: a
@@ -86,7 +86,7 @@ def check_dtype(
 def _run(subject: Subject, dtype: str, args: Any, generator: np.random.Generator) -> _Run:
     with jax.enable_x64(subject.wide):
         cotangent = subject.draw_cotangent(generator, args)
-    args = [_cast(array, dtype) for array in args]
+    args = [cast(array, dtype) for array in args]
     with jax.enable_x64(False), jax.default_matmul_precision("highest"):
         outputs = _supported(jax.eval_shape, subject.narrow.op, *args)
         dz = jax.tree.map(lambda d, leaf: jnp.asarray(d, leaf.dtype), cotangent, outputs)
@@ -96,9 +96,9 @@ def _run(subject: Subject, dtype: str, args: Any, generator: np.random.Generator
             _supported(subject.value, *args)
             raise
         theirs = _autodiff(subject, args, dz)
-    args, dz = jax.tree.map(_cast, (args, dz))
+    args, dz = jax.tree.map(cast, (args, dz))
     expected = theirs if _samples(subject) else subject.reference_pull(args, dz)
-    return _Run(subject, dtype, args, dz, ours, theirs, jax.tree.map(_cast, expected))
+    return _Run(subject, dtype, args, dz, ours, theirs, jax.tree.map(cast, expected))
 
 
 def _supported(function: Function, *args: Any) -> Any:
@@ -112,7 +112,7 @@ def _supported(function: Function, *args: Any) -> Any:
 def _autodiff(subject: Subject, args: Any, dz: Any) -> Any:
     """The reference's results in the same dtype; None where it does not support it."""
     with contextlib.suppress(Exception):
-        return subject.narrow.compiled_reference(args, dz)
+        return compiled_pull(subject.narrow.truth, subject.reals)(args, dz)
     return None
 
 
@@ -122,18 +122,9 @@ def _samples(subject: Subject) -> bool:
     return any(r in keys or getattr(r, "func", None) in keys for r in subject.layout.restores)
 
 
-def _cast(array: Any, dtype: str = "float64") -> np.ndarray:
-    """An array with real or complex entries in this dtype, or the complex one around it."""
-    array = np.asarray(array)
-    if np.iscomplexobj(array):
-        return array.astype(np.complex128 if dtype == "float64" else np.complex64)
-    with np.errstate(over="ignore"):
-        return array.astype(jnp.dtype(dtype)) if is_inexact(array) else array
-
-
 def _mismatches(run: _Run) -> Iterator[str]:
     """Descriptions of the arrays with a wrong dtype or a weak type."""
-    subject, args = run.subject, [_cast(array, run.dtype) for array in run.args]
+    subject, args = run.subject, [cast(array, run.dtype) for array in run.args]
     yield from _promoted(subject, args)
     with jax.enable_x64(False):
         function = subject.narrow.op if run.theirs is None else subject.narrow.truth
@@ -217,8 +208,8 @@ def _scale(run: _Run, base: list[float] | None) -> list[Any]:
 def _sampled(subject: Subject, dtype: str, args: Any, dz: Any) -> Any:
     """The reference's results in the dtype, from arguments in float64."""
     with jax.enable_x64(False):
-        narrow, dz = jax.tree.map(lambda array: _cast(array, dtype), (args, dz))
-        return jax.tree.map(_cast, _autodiff(subject, narrow, dz))
+        narrow, dz = jax.tree.map(lambda array: cast(array, dtype), (args, dz))
+        return jax.tree.map(cast, _autodiff(subject, narrow, dz))
 
 
 def _in_epsilons(run: _Run, actual: Any, scale: list[Any], where: str) -> Check:

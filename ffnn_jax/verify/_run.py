@@ -130,15 +130,8 @@ def check_rules(
     """Checks one operation in several settings, each with its own sizes, as a single result.
 
     The checks that cost most and depend least on the settings run in the first only: "jit", which
-    compiles operation by operation, the dtypes, and the multi-device checks.
-
-    Args:
-        title: name of the result.
-        rules: the operation in each setting, and its sizes, smallest first.
-        seed: seed of all values.
-        only: names of the checks to run.
-        timeout: seconds after which no further check is started.
-        explained: whether to judge the domain, and to look for conventions and a failing input.
+    compiles operation by operation, the dtypes, and the multi-device checks. ``explained`` is
+    whether to judge the domain, and to look for conventions and a failing input.
     """
     rule, sizes = rules[0]
     subject = _subject(rule, *sizes[0].items())

@@ -84,7 +84,7 @@ class Subject:
     @functools.cached_property
     def reference_pull(self) -> Function:
         """The same for the reference, in float64; compiled once for all subjects that share it."""
-        return in_float64(self.compiled_reference)
+        return in_float64(compiled_pull(self.truth, self.reals))
 
     @functools.cached_property
     def narrow(self) -> "Subject":
@@ -92,11 +92,6 @@ class Subject:
         narrow = dataclasses.replace(self)
         narrow.__dict__.update(op=_copy_of(self.op), reference=_copy_of(self.truth))
         return narrow
-
-    @functools.cached_property
-    def compiled_reference(self) -> Function:
-        """The reference's pull in the dtype of its arguments."""
-        return _compiled_pull(self.truth, self.reals)
 
     @functools.cached_property
     def outputs(self) -> Function:
@@ -171,11 +166,7 @@ class Subject:
 
     def _rounded(self, array: np.ndarray) -> np.ndarray:
         """The array in float64; with values that float32 holds, if the operation needs that."""
-        if not is_inexact(array):
-            return array
-        is_complex = np.iscomplexobj(array)
-        narrow, wide = ("complex64", "complex128") if is_complex else ("float32", "float64")
-        return np.asarray(array if self.wide else array.astype(narrow), wide)
+        return cast(array if self.wide else cast(array, "float32"))
 
 
 def in_float64(function: Function) -> Function:
@@ -187,6 +178,15 @@ def in_float64(function: Function) -> Function:
             return function(*args)
 
     return call
+
+
+def cast(array: Any, dtype: str = "float64") -> np.ndarray:
+    """An array with real or complex entries in this dtype, or the complex one around it."""
+    array = np.asarray(array)
+    if np.iscomplexobj(array):
+        return array.astype(np.complex128 if dtype == "float64" else np.complex64)
+    with np.errstate(over="ignore"):
+        return array.astype(jnp.dtype(dtype)) if is_inexact(array) else array
 
 
 @functools.lru_cache(maxsize=32)
@@ -201,7 +201,8 @@ def first_of(function: Function) -> Function:
 
 
 @functools.lru_cache(maxsize=32)
-def _compiled_pull(f: Function, reals: tuple[int, ...]) -> Function:
+def compiled_pull(f: Function, reals: tuple[int, ...]) -> Function:
+    """The compiled ``value_and_cotangents`` of f, as a function of (args, dz)."""
     return jax.jit(functools.partial(value_and_cotangents, f, reals))
 
 
