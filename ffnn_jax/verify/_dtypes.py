@@ -17,7 +17,7 @@ from ffnn_jax.verify._layout import is_inexact
 from ffnn_jax.verify._magnitudes import typical_results
 from ffnn_jax.verify._result import Check, failure, one_line, worst_of
 from ffnn_jax.verify._subject import Function, Subject, cast, compiled_pull
-from ffnn_jax.verify._values import UNUSABLE, reference_is_wrong
+from ffnn_jax.verify._values import excused, reference_is_wrong
 
 # Allowed error in epsilons, relative to the expected value plus the typical size of its array: a
 # float32 rule may sum thousands of terms, a half-precision one only rounds residuals and results.
@@ -177,7 +177,7 @@ def _judge(run: _Run, where: str, base: list[float] | None) -> Check:
     note, limit = f"autodiff {theirs:.1f} eps", _AUTODIFF * theirs
     if not ours.passed:
         if base and reference_is_wrong(run.subject, run.args, run.dz, ours):
-            return dataclasses.replace(ours, passed=True, worst=0.0, note=UNUSABLE, parts=())
+            return excused(ours)
         if theirs * float(jnp.finfo(run.dtype).eps) >= _USABLE:
             note += _AS_UNUSABLE if ours.worst <= limit else _UNUSABLE
         elif ours.worst <= limit:

@@ -5,6 +5,7 @@ import dataclasses
 import functools
 import inspect
 import math
+import os
 import textwrap
 import time
 import traceback
@@ -293,8 +294,10 @@ def _tracer_hint(error: Exception) -> str:
 
 def _not_asked(subject: Subject, sizes: Sizes, only: Sequence[str]) -> dict[str, str]:
     """The checks that do not apply, or were not chosen, with the reason."""
-    rule, sharded = subject.rule, _sharded.reason_not_asked(subject.rule)
+    rule, on_devices = subject.rule, _sharded.NAMES
     described = any(word.is_real for word in rule.words)
+    in_words = rule.draw is None and all(isinstance(a, Argument) for a in rule.arguments)
+    cannot_import = None in map(_sharded.import_path, (rule.op, rule.reference))
     has_complex = any(word.domain == "complex" for word in rule.words)
     rows = (  # the first reason counts
         (rule.reduces == "mixed", ["shard_map"], "examples depend on one another"),
@@ -310,7 +313,11 @@ def _not_asked(subject: Subject, sizes: Sizes, only: Sequence[str]) -> dict[str,
         (not (rule.empty_batch and rule.batch), ["empty batch"], "no empty_batch="),
         (rule.order == 1, ["grad of grad"], "order=1"),
         (not described, ["magnitudes"], "no argument is described by text"),
-        (sharded, _sharded.NAMES, sharded),
+        (rule.batch is None, on_devices, "no batch="),
+        (not in_words, on_devices, "only where each argument is described by text"),
+        (rule.backward is not None or rule.reference is None, on_devices, "only with a reference"),
+        (cannot_import, on_devices, "only for functions that can be imported"),
+        (_sharded.IN_SUBPROCESS in os.environ, on_devices, "already in a subprocess"),
     )
     reasons = dict(rule.skip)
     for applies, names, reason in rows:

@@ -20,7 +20,7 @@ import jax
 import numpy as np
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-from ffnn_jax.verify._arguments import Argument, Sizes
+from ffnn_jax.verify._arguments import Sizes
 from ffnn_jax.verify._compare import allowed_error, compare, largest
 from ffnn_jax.verify._result import Check, failure, one_line
 from ffnn_jax.verify._rule import Function, Rule
@@ -31,12 +31,12 @@ _DEVICES = 4
 _AXIS = "devices"
 _SPLIT, _WHOLE = PartitionSpec(_AXIS), PartitionSpec()
 _TRAITS = ("batch", "reduces", "dtypes", "rtol")
-_IN_SUBPROCESS = "FFNN_JAX_VERIFY_SUBPROCESS"  # an imported module may itself check a rule
+IN_SUBPROCESS = "FFNN_JAX_VERIFY_SUBPROCESS"  # an imported module may itself check a rule
 _LIMIT_SECONDS = 300.0
 _ROUNDINGS = 256 * float(np.finfo(np.float64).eps)
 
 
-def import_path(function: Function) -> dict[str, Any] | None:
+def import_path(function: Function | None) -> dict[str, Any] | None:
     """Where to import a function from, and its keywords; None if it cannot be imported."""
     settings: dict[str, Any] = {}
     if isinstance(function, functools.partial):
@@ -48,19 +48,6 @@ def import_path(function: Function) -> dict[str, Any] | None:
     if imported is not function or module == "__main__":
         return None
     return {"module": module, "name": name, "settings": settings}
-
-
-def reason_not_asked(rule: Rule) -> str:
-    """Why the checks cannot run, or ""."""
-    if rule.batch is None:
-        return "no batch="
-    if not all(isinstance(argument, Argument) for argument in rule.arguments) or rule.draw:
-        return "only where each argument is described by text"
-    if rule.backward is not None or rule.reference is None:
-        return "only with a reference"
-    if None in (import_path(rule.op), import_path(rule.reference)):
-        return "only for functions that can be imported"
-    return "already in a subprocess" if _IN_SUBPROCESS in os.environ else ""
 
 
 class ShardedChecks:
@@ -78,7 +65,7 @@ class ShardedChecks:
         }  # fmt: skip
         environment = os.environ | {
             "JAX_NUM_CPU_DEVICES": str(_DEVICES), "JAX_PLATFORMS": "cpu",
-            "PYTHONPATH": os.pathsep.join(path or "." for path in sys.path), _IN_SUBPROCESS: "1",
+            "PYTHONPATH": os.pathsep.join(path or "." for path in sys.path), IN_SUBPROCESS: "1",
         }  # fmt: skip
         module = [sys.executable, "-m", "ffnn_jax.verify._sharded"]
         with self._errors.open("wb") as errors:
