@@ -83,8 +83,8 @@ class Summary:
 
     def _table(self, columns: Iterable[int]) -> Table:
         table = Table(box=box.SIMPLE_HEAD, show_edge=False, show_footer=True, collapse_padding=True)
-        numbers = (self.parameters, self.forward_flops, self.backward_flops)
-        totals = dict(zip((1, 6, 8, 9), ("Total", *map("{:,}".format, numbers)), strict=True))
+        numbers = map("{:,}".format, (self.parameters, self.forward_flops, self.backward_flops))
+        totals: dict[int, str] = dict(zip((1, 6, 8, 9), ("Total", *numbers), strict=True))
         for column in columns:
             heading = _HEADINGS[column].replace(" ", "\n")
             side = "left" if column in _TEXT else "right"
