@@ -116,7 +116,8 @@ class OpSpec(Traits):
         return True
 
     def _rule(self, op: Function, index: int) -> Rule:
-        traits: dict[str, Any] = self.traits | ({} if index == 0 else {"kinks": ()})
+        traits = {field.name: getattr(self, field.name) for field in dataclasses.fields(Traits)}
+        traits |= {} if index == 0 else {"kinks": ()}
         return Rule(op, self._reference(index), self._arguments, **traits)
 
     @functools.cache  # noqa: B019  entries live as long as the process

@@ -1,6 +1,7 @@
 """Verifies rules, and tests the checks themselves with planted faults."""
 
 import dataclasses
+from typing import Any
 
 from ffnn_jax.catalogue._faults import Fault
 from ffnn_jax.catalogue._op_spec import OpSpec
@@ -43,6 +44,16 @@ class Verification:
     def caught_count(self) -> int:
         """The number of planted faults that were caught."""
         return sum(map(bool, self.caught.values()))
+
+    def as_json(self) -> dict[str, Any]:
+        """The verification as JSON can hold it."""
+        return {
+            "checks": self.result.as_json()["checks"],
+            "faults": {"planted": len(self.caught), "caught": self.caught_count},
+            "caught_by": {fault: list(checks) for fault, checks in self.caught.items()},
+            "false_alarms": self.false_alarms,
+            "draws": self.draws,
+        }
 
 
 def check_rule(spec: OpSpec, seed: int = 0, thorough: bool = False) -> VerificationResult:

@@ -9,15 +9,9 @@ from typing import Any
 import jax
 from rich.console import Console
 
+from ffnn_jax import catalogue
 from ffnn_jax._device import require_platform
-from ffnn_jax.catalogue import (
-    OP_SPECS,
-    OpSpec,
-    Verification,
-    catch_faults,
-    check_rule,
-    count_false_alarms,
-)
+from ffnn_jax.catalogue import OP_SPECS, OpSpec, Verification
 from ffnn_jax.cli._progress import show_progress
 from ffnn_jax.cli._results import console_beside, write_json
 from ffnn_jax.config import UserError, suggestion
@@ -43,7 +37,7 @@ def verify_layers(layer: str | None, seed: int, thorough: bool, file: str | None
     console = console_beside(file)
     verifications = _verify_specs(_select_specs(layer), seed, thorough)
     _print_table(console, verifications, seed)
-    write_json(file, {"layers": {v.name: _as_json(v) for v in verifications}})
+    write_json(file, {"layers": {v.name: v.as_json() for v in verifications}})
     return 0 if all(v.passed for v in verifications) else 1
 
 
@@ -70,10 +64,10 @@ def _part(name: str, part: str, seed: int, thorough: bool) -> Any:
     # Half of the time is compilation, and the compiled code of a fault runs only a few times.
     jax.config.update("jax_disable_most_optimizations", part == "faults")
     if part == "rule":
-        return check_rule(spec, seed, thorough)
+        return catalogue.check_rule(spec, seed, thorough)
     if part == "faults":
-        return catch_faults(spec, seed)
-    return count_false_alarms(spec, seed, _DRAWS)
+        return catalogue.catch_faults(spec, seed)
+    return catalogue.count_false_alarms(spec, seed, _DRAWS)
 
 
 def _select_specs(layer: str | None) -> list[OpSpec]:
@@ -99,13 +93,3 @@ def _print_table(console: Console, verifications: Sequence[Verification], seed: 
     planted = sum(len(v.caught) for v in verifications)
     verdict = "everything passes" if all(v.passed for v in verifications) else "something FAILS"
     console.print(f"{verdict}; {caught} of {planted} planted faults caught")
-
-
-def _as_json(v: Verification) -> dict[str, Any]:
-    return {
-        "checks": v.result.as_json()["checks"],
-        "faults": {"planted": len(v.caught), "caught": v.caught_count},
-        "caught_by": {fault: list(checks) for fault, checks in v.caught.items()},
-        "false_alarms": v.false_alarms,
-        "draws": v.draws,
-    }

@@ -1,8 +1,14 @@
 """Configuration that needs no jax: settings, augmentations and presets."""
 
 from ffnn_jax._errors import DivergedError, RunInterruptedError, UserError, suggestion
-from ffnn_jax.config._augmentation_words import parse_augment
-from ffnn_jax.config._augmentations import AUGMENTATIONS, Augmentation, Crop, Cutout, Flip
+from ffnn_jax.config._augmentations import (
+    AUGMENTATIONS,
+    Augmentation,
+    Crop,
+    Cutout,
+    Flip,
+    parse_augment,
+)
 from ffnn_jax.config._extras import require_grain
 from ffnn_jax.config._json import (
     augmentations_from_json,

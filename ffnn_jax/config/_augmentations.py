@@ -1,10 +1,11 @@
 """Augmentation configurations: random changes to a training image that keep its label."""
 
 import dataclasses
+from collections.abc import Iterable
 from typing import Any
 
 from ffnn_jax._base_config import BaseConfig, require_positive_integers
-from ffnn_jax._errors import UserError
+from ffnn_jax._errors import UserError, suggestion
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,6 +68,34 @@ class Cutout(Augmentation):
 AUGMENTATIONS: dict[str, type[Augmentation]] = {
     kind.__name__: kind for kind in (Flip, Crop, Cutout)
 }
+_BY_WORD: dict[str, Any] = {name.lower(): kind for name, kind in AUGMENTATIONS.items()}
+
+
+def parse_augment(words: Iterable[str]) -> tuple[Augmentation, ...]:
+    """Parses augmentations such as ``flip``, ``crop`` and ``crop:4``, keeping their order.
+
+    Raises:
+        UserError: an augmentation is unknown, or its number is invalid.
+    """
+    return tuple(_augmentation(word) for word in words)
+
+
+def _augmentation(word: str) -> Augmentation:
+    name, colon, number = word.partition(":")
+    if name not in _BY_WORD:
+        known = ", ".join(_BY_WORD)
+        hint = suggestion(name, _BY_WORD)
+        raise UserError(f"augment: unknown augmentation {name!r} (known: {known}){hint}")
+    kind = _BY_WORD[name]
+    if not colon:
+        return kind()
+    if not dataclasses.fields(kind):
+        raise UserError(f"augment: {name} takes no number, got {word!r}")
+    try:
+        value = int(number)
+    except ValueError:
+        raise UserError(f"augment: {name} takes an integer, got {word!r}") from None
+    return kind(value)
 
 
 def _require_at_most(

@@ -30,11 +30,7 @@ def layers_to_json(layers: Iterable[Layer]) -> list[dict[str, Any]]:
 
 
 def layers_from_json(config: Any, own: Iterable[type[Layer]] = ()) -> tuple[Layer, ...]:
-    """The layers that ``layers_to_json`` wrote.
-
-    Args:
-        config: output of ``layers_to_json``.
-        own: types of custom layers.
+    """The layers that ``layers_to_json`` wrote; ``own`` has the types of custom ones.
 
     Raises:
         UserError: a type or a key is unknown, one is missing, or a value is rejected.
@@ -50,21 +46,12 @@ def augmentations_to_json(augmentations: Iterable[Augmentation]) -> list[dict[st
 def augmentations_from_json(
     config: Any, own: Iterable[type[Augmentation]] = ()
 ) -> tuple[Augmentation, ...]:
-    """The augmentations that ``augmentations_to_json`` wrote.
-
-    Args:
-        config: output of ``augmentations_to_json``.
-        own: types of custom augmentations.
-
-    Raises:
-        UserError: a type or a key is unknown, one is missing, or a value is rejected.
-    """
+    """The augmentations that ``augmentations_to_json`` wrote, as ``layers_from_json``."""
     kinds = AUGMENTATIONS | {kind.__name__: kind for kind in own}
     return _from_json(config, "augmentation", kinds)
 
 
 def _to_json(config: Iterable[Any]) -> list[dict[str, Any]]:
-    """One object per configuration: its type and its fields; nested layers likewise."""
     return [
         {"type": type(item).__name__, **{name: _to_value(v) for name, v in vars(item).items()}}
         for item in config
@@ -72,16 +59,7 @@ def _to_json(config: Iterable[Any]) -> list[dict[str, Any]]:
 
 
 def _from_json(config: Any, noun: str, kinds: Kinds) -> tuple[Any, ...]:
-    """The configurations that ``_to_json`` wrote.
-
-    Args:
-        config: output of ``_to_json``.
-        noun: name for one configuration in error messages.
-        kinds: types by name.
-
-    Raises:
-        UserError: a type or a key is unknown, one is missing, or a value is rejected.
-    """
+    """The configurations that ``_to_json`` wrote; an error calls one of them ``noun``."""
     if not isinstance(config, list) or not all(isinstance(item, dict) for item in config):
         raise UserError(f"{noun}s must be a list of objects, got {config!r}")
     return tuple(_from_object(dict(fields), noun, kinds) for fields in config)
@@ -109,18 +87,16 @@ def _require_serialisable(layer: Layer) -> None:
     """Rejects a layer that could not be restored from JSON."""
     fields = {field.name for field in dataclasses.fields(layer)}
     if fields != set(vars(layer)):
-        raise UserError(
-            f"{layer}: a layer of your own must be a dataclass, with all it has as fields"
-        )
+        allowed = "a dataclass, with all it has as fields"
+        raise UserError(f"{layer}: a layer of your own must be {allowed}")
     if "type" in fields:
         raise UserError(f'{layer}: a field of a layer cannot be called "type"')
     try:
         json.dumps({name: value for name, value in vars(layer).items() if not _are_layers(value)})
         hash(layer)
     except (TypeError, ValueError):
-        raise UserError(
-            f"{layer}: its fields must be numbers, text, or tuples of them or of layers"
-        ) from None
+        allowed = "numbers, text, or tuples of them or of layers"
+        raise UserError(f"{layer}: its fields must be {allowed}") from None
 
 
 def _from_object(fields: dict[str, Any], noun: str, kinds: Kinds) -> Any:

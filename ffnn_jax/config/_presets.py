@@ -10,14 +10,10 @@ from ffnn_jax.nn import Conv, Dense, Layer, MaxPool, ReLU
 
 # The report's first convolution is initialised as if its grey images had three channels.
 _MNIST_LAYERS = (
-    Conv(16, 5, init_fan_in=5 * 5 * 3),
-    ReLU(),
-    MaxPool(2),
-    Conv(16, 5),
-    ReLU(),
-    MaxPool(2),
+    Conv(16, 5, init_fan_in=5 * 5 * 3), ReLU(), MaxPool(2),
+    Conv(16, 5), ReLU(), MaxPool(2),
     Dense(10),
-)
+)  # fmt: skip
 
 _MNIST = Settings(
     preset="mnist",
@@ -33,20 +29,16 @@ _MNIST = Settings(
     weight_decay=0.005,
 )
 
-
-def _conv() -> Conv:
-    return Conv(16, 5, init_scale=0.1)
-
-
-_DEEPER = (_conv(), ReLU(), MaxPool(2), _conv(), ReLU(), MaxPool(2), _conv(), ReLU())
+_CONV = Conv(16, 5, init_scale=0.1)
+_DEEPER = (_CONV, ReLU(), MaxPool(2), _CONV, ReLU(), MaxPool(2), _CONV, ReLU())
 _CIFAR10_LAYERS: dict[str, tuple[Layer, ...]] = {
-    "0": (_conv(), ReLU(), MaxPool(2), _conv(), ReLU(), Dense(10)),
-    "1": (_conv(), MaxPool(2), _conv(), ReLU(), Dense(10)),
-    "2": (_conv(), MaxPool(2), _conv(), Dense(10)),
+    "0": (_CONV, ReLU(), MaxPool(2), _CONV, ReLU(), Dense(10)),
+    "1": (_CONV, MaxPool(2), _CONV, ReLU(), Dense(10)),
+    "2": (_CONV, MaxPool(2), _CONV, Dense(10)),
     "3": (*_DEEPER, Dense(10)),
     "4": (*_DEEPER, Dense(64), Dense(10)),
     "5": (*_DEEPER, Dense(64), ReLU(), Dense(10)),
-    "6a": (*_DEEPER, MaxPool(2), _conv(), ReLU(), Dense(10)),
+    "6a": (*_DEEPER, MaxPool(2), _CONV, ReLU(), Dense(10)),
 }
 
 

@@ -7,13 +7,8 @@ from typing import Any
 
 from ffnn_jax._base_config import from_fields, is_number
 from ffnn_jax._errors import UserError, suggestion
+from ffnn_jax.config import _json
 from ffnn_jax.config._augmentations import Augmentation
-from ffnn_jax.config._json import (
-    augmentations_from_json,
-    augmentations_to_json,
-    layers_from_json,
-    layers_to_json,
-)
 from ffnn_jax.config._validation import DRAWN_2001, Validation
 from ffnn_jax.nn import Layer
 
@@ -133,25 +128,20 @@ class Settings:
         """Converts the settings to JSON types; the inverse is ``from_json``."""
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return fields | {
-            "layers": layers_to_json(self.layers),
-            "augmentations": augmentations_to_json(self.augmentations),
+            "layers": _json.layers_to_json(self.layers),
+            "augmentations": _json.augmentations_to_json(self.augmentations),
             "validation": str(self.validation),
             "group_rates": dict(self.group_rates),
         }
 
     @classmethod
     def from_json(
-        cls,
-        fields: dict[str, Any],
-        layers: Iterable[type[Layer]] = (),
+        cls, fields: dict[str, Any], layers: Iterable[type[Layer]] = (),
         augmentations: Iterable[type[Augmentation]] = (),
-    ) -> "Settings":
+    ) -> "Settings":  # fmt: skip
         """Reads what ``to_json`` wrote, in this version or in one before ``validation``.
 
-        Args:
-            fields: output of ``to_json``.
-            layers: types of custom layers.
-            augmentations: types of custom augmentations.
+        ``layers`` and ``augmentations`` are the types of custom ones.
 
         Raises:
             UserError: a key or a type is unknown, one is missing, or a value is rejected.
@@ -159,11 +149,10 @@ class Settings:
         fields = dict(fields)
         if "held_out" in fields:
             fields["validation"] = f"drawn:{fields.pop('held_out')}"
+        config = fields.get("augmentations", [])
         converted: dict[str, Any] = {
-            "layers": layers_from_json(fields.get("layers", []), layers),
-            "augmentations": augmentations_from_json(
-                fields.get("augmentations", []), augmentations
-            ),
+            "layers": _json.layers_from_json(fields.get("layers", []), layers),
+            "augmentations": _json.augmentations_from_json(config, augmentations),
         }
         if "validation" in fields:
             converted["validation"] = Validation.parse(fields["validation"])
@@ -172,19 +161,11 @@ class Settings:
         return from_fields(cls, "settings", fields | converted)
 
     def _has_group_rates(self) -> bool:
-        value = self.group_rates
-        return (
-            isinstance(value, tuple)
-            and all(
-                isinstance(pair, tuple)
-                and len(pair) == 2
-                and isinstance(pair[0], str)
-                and is_number(pair[1])
-                and 0 <= pair[1] < _LARGEST_FLOAT
-                for pair in value
-            )
-            and len({pair[0] for pair in value}) == len(value)
-        )
+        pairs = self.group_rates
+        if not self._is_tuple_of("group_rates", tuple) or any(len(pair) != 2 for pair in pairs):
+            return False
+        named = all(isinstance(name, str) for name, _ in pairs) and len(dict(pairs)) == len(pairs)
+        return named and all(is_number(rate) and 0 <= rate < _LARGEST_FLOAT for _, rate in pairs)
 
     def _require_type(self, field: str, kind: Any) -> None:
         if kind in _TYPES:

@@ -33,8 +33,7 @@ class Validation:
         if self.chosen not in CHOICES:
             known, near = ", ".join(CHOICES), suggestion(str(self.chosen), CHOICES)
             raise UserError(f"validation must be one of {known}, got {self.chosen!r}{near}")
-        least = 0 if self.chosen == "none" else 1
-        most = 0 if self.chosen == "none" else _LARGEST
+        least, most = (0, 0) if self.chosen == "none" else (1, _LARGEST)
         if not is_integer(self.images) or not least <= self.images <= most:
             allowed = f"from {least} to {most}" if most else "0 for none"
             raise UserError(f"validation: images must be {allowed}, got {self.images!r}")

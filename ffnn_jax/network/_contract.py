@@ -1,5 +1,6 @@
 """Validates custom layers: outputs and state must match what the layer declares."""
 
+import functools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -56,19 +57,12 @@ def _validate_layer(layer: Layer, shape: Shape, training: bool) -> None:
 
     returned = jax.eval_shape(apply, params, state, x)
     if not isinstance(returned, tuple) or len(returned) != 2:
-        raise UserError(
-            f"{layer}: apply must return (output, state), got {type(returned).__name__}"
-        )
-    z, after = returned
-    expected = (_BATCH, *layer.output_shape(shape))
-    if z.shape != expected:
-        raise UserError(
-            f"{layer}: output_shape declares {expected[1:]}, apply returns {z.shape[1:]}"
-        )
-    declared, actual = _dtypes_and_shapes(state), _dtypes_and_shapes(after)
+        kind = type(returned).__name__
+        raise UserError(f"{layer}: apply must return (output, state), got {kind}")
+    (z, after), expected = returned, layer.output_shape(shape)
+    if z.shape != (_BATCH, *expected):
+        raise UserError(f"{layer}: output_shape declares {expected}, apply returns {z.shape[1:]}")
+    described = functools.partial(jax.tree.map, lambda leaf: f"{leaf.dtype}{list(leaf.shape)}")
+    declared, actual = described(state), described(after)
     if actual != declared:
         raise UserError(f"{layer}: state declares {declared}, apply returns {actual}")
-
-
-def _dtypes_and_shapes(tree: Any) -> Any:
-    return jax.tree.map(lambda leaf: f"{leaf.dtype}{list(leaf.shape)}", tree)

@@ -17,30 +17,23 @@ Path = tuple[str, ...]
 def initialise(
     specs: Tree, key: Key[Array, ""], images: Float[Array, "N H W C"] | None = None
 ) -> Tree:
-    """Initial arrays, in float32.
+    """Initial arrays, in float32, for nested dictionaries of ``Param``.
 
     All normal draws are slices of one flat draw, so that only one is compiled.
-
-    Args:
-        specs: nested dictionaries of ``Param``.
-        key: random key that determines every draw.
-        images: normalised training images, for arrays that are computed from them.
 
     Raises:
         TypeError: a custom initialiser does not return a floating-point array.
         ValueError: an array has the wrong shape, or images are needed but not given.
     """
-    params = dict(leaves(specs))
-    sizes = [math.prod(param.shape) if _draws(param) else 0 for param in params.values()]
+    params = list(leaves(specs))
+    sizes = [math.prod(p.shape) * isinstance(p.init, Normal | Dirac) for _, p in params]
     draw = jax.random.normal(key, (sum(sizes),), jnp.float32) if any(sizes) else jnp.zeros(0)
-    start = 0
-    arrays = {}
-    for number, (path, param) in enumerate(params.items()):
-        size = sizes[number]
-        normal = draw[start : start + size].reshape(param.shape) if size else None
-        start += size
-        arrays[path] = _array("/".join(path), param, normal, (key, number), images)
-    return _nested(specs, arrays)
+    draws = jnp.split(draw, np.cumsum(sizes, dtype=int))
+    arrays = (
+        _array("/".join(path), param, draws[number], (key, number), images)
+        for number, (path, param) in enumerate(params)
+    )
+    return map_specs(lambda param: next(arrays), specs)
 
 
 def shapes(specs: Tree) -> Tree:
@@ -49,8 +42,12 @@ def shapes(specs: Tree) -> Tree:
 
 
 def map_specs(function: Any, specs: Tree) -> Tree:
-    """The same dictionaries, with the function applied to each ``Param``."""
-    return _nested(specs, {path: function(param) for path, param in leaves(specs)})
+    """The same dictionaries, with the function applied to each ``Param``, in the same order."""
+
+    def mapped(value: Any) -> Any:
+        return function(value) if isinstance(value, Param) else map_specs(function, value)
+
+    return {name: mapped(value) for name, value in specs.items()}
 
 
 def leaves(specs: Tree, prefix: Path = ()) -> Iterator[tuple[Path, Param]]:
@@ -62,39 +59,22 @@ def leaves(specs: Tree, prefix: Path = ()) -> Iterator[tuple[Path, Param]]:
             yield from leaves(value, (*prefix, name))
 
 
-def _nested(specs: Tree, arrays: dict[Path, Any], prefix: Path = ()) -> Tree:
-    return {
-        name: arrays[(*prefix, name)]
-        if isinstance(value, Param)
-        else _nested(value, arrays, (*prefix, name))
-        for name, value in specs.items()
-    }
-
-
-def _draws(param: Param) -> bool:
-    return isinstance(param.init, Normal | Dirac)
-
-
 def _array(
-    name: str, param: Param, draw: Array | None, key: tuple[Key[Array, ""], int], images: Any
+    name: str, param: Param, draw: Array, key: tuple[Key[Array, ""], int], images: Any
 ) -> Array:
     init = param.init
     if isinstance(init, Normal):
-        array = init.stddev * _draw_or_zeros(draw, param)
+        array = init.stddev * draw.reshape(param.shape)
         return init.mean + array if init.mean else array
     if isinstance(init, Constant):
         return jnp.full(param.shape, init.value, jnp.float32)
     if isinstance(init, Dirac):
-        return _dirac(init.stddev * _draw_or_zeros(draw, param))
+        return _dirac(init.stddev * draw.reshape(param.shape))
     if isinstance(init, FromImages):
         if images is None:
             raise ValueError(f"init: {name} is computed from training images: pass images")
         return _validated(name, param, init.compute(images[: init.images]))
     return _validated(name, param, init(jax.random.fold_in(*key), param.shape))
-
-
-def _draw_or_zeros(draw: Array | None, param: Param) -> Array:
-    return jnp.zeros(param.shape, jnp.float32) if draw is None else draw
 
 
 def _dirac(kernel: Float[Array, "KH KW C_in C_out"]) -> Float[Array, "KH KW C_in C_out"]:
@@ -110,11 +90,9 @@ def _validated(name: str, param: Param, array: Any) -> Array:
     """Validates the array that a custom initialiser returned."""
     is_array = isinstance(array, jax.Array | np.ndarray)
     if not is_array or not jnp.issubdtype(array.dtype, jnp.floating):
-        raise TypeError(
-            f"init: the initialiser of {name} must return an array of floating-point numbers"
-        )
+        returned = "an array of floating-point numbers"
+        raise TypeError(f"init: the initialiser of {name} must return {returned}")
     if array.shape != param.shape:
-        raise ValueError(
-            f"init: {name} must be initialised with shape {param.shape}, got {array.shape}"
-        )
+        expected = f"initialised with shape {param.shape}"
+        raise ValueError(f"init: {name} must be {expected}, got {array.shape}")
     return jnp.asarray(array, jnp.float32)

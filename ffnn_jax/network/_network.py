@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-from typing import Any
 
 import jax
 from jaxtyping import Array, Float, Key, Num
@@ -105,14 +104,9 @@ class Network:
         return _init(self, key, images)
 
     def apply(
-        self,
-        params: Params,
-        state: State,
-        x: Images,
-        *,
-        training: bool = False,
+        self, params: Params, state: State, x: Images, *, training: bool = False,
         key: Key[Array, "*N"] | None = None,
-    ) -> tuple[Float[Array, "N K"], State]:
+    ) -> tuple[Float[Array, "N K"], State]:  # fmt: skip
         """The logits of a batch, and the state after it.
 
         Args:
@@ -125,31 +119,19 @@ class Network:
         Raises:
             ValueError: inputs or parameters do not fit the network, or a key is missing.
         """
-        return nn.apply(self.layers, params, state, x, **_mode(training, key, x))
+        return nn.apply(self.layers, params, state, x, training=training, key=_keys(key, x))
 
     def outputs(
-        self,
-        params: Params,
-        state: State,
-        x: Images,
-        *,
-        training: bool = False,
+        self, params: Params, state: State, x: Images, *, training: bool = False,
         key: Key[Array, "*N"] | None = None,
-    ) -> dict[str, Array]:
-        """The output of each layer for a batch, in the order in which the layers are applied.
-
-        Args:
-            params: as in ``apply``.
-            state: as in ``apply``.
-            x: as in ``apply``.
-            training: as in ``apply``.
-            key: as in ``apply``.
+    ) -> dict[str, Array]:  # fmt: skip
+        """The output of each layer for a batch, with the arguments of ``apply``.
 
         Returns:
-            ``{"conv_1": ..., "relu_2": ...}``, named as in ``summary``.
+            ``{"conv_1": ..., "relu_2": ...}``, in order, named as in ``summary``.
         """
-        outputs = nn.outputs(self.layers, params, state, x, **_mode(training, key, x))
-        return {name: z for name, z, _ in outputs}
+        mode = {"training": training, "key": _keys(key, x)}
+        return {name: z for name, z, _ in nn.outputs(self.layers, params, state, x, **mode)}
 
     @property
     def layer_names(self) -> list[str]:
@@ -166,10 +148,8 @@ class Network:
         return summarise(self.layers, self.param_specs, self.input_shape)
 
 
-def _mode(training: bool, key: Key[Array, "*N"] | None, x: Images) -> dict[str, Any]:
-    """The keyword arguments with which layers are applied to a batch."""
-    keys = None if key is None else nn.image_keys(key, len(x))
-    return {"training": training, "key": keys}
+def _keys(key: Key[Array, "*N"] | None, x: Images) -> Key[Array, " N"] | None:
+    return None if key is None else nn.image_keys(key, len(x))
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -177,6 +157,5 @@ def _init(
     network: Network, key: Key[Array, ""], images: Float[Array, "N H W C"] | None
 ) -> tuple[Params, State]:
     params = _initialisation.initialise(network.param_specs, key, images)
-    return params, _initialisation.initialise(
-        network.state_specs, jax.random.fold_in(key, _STATE), images
-    )
+    state_key = jax.random.fold_in(key, _STATE)
+    return params, _initialisation.initialise(network.state_specs, state_key, images)

@@ -52,12 +52,7 @@ def compute_normalisation(
 def normalise(
     values: Num[Any, "N ..."], normalisation: Normalisation | None
 ) -> Num[Array, "N ..."]:
-    """Returns pixels as float32 inputs: scale * pixels - mean.
-
-    Args:
-        values: uint8 pixels (N, H, W, C), or tokens.
-        normalisation: scale and mean; None for tokens, which are returned unchanged.
-    """
+    """Pixels (N, H, W, C) as float32 inputs: scale * pixels - mean; with None, tokens unchanged."""
     if normalisation is None:
         return values
     scale, mean = (array[None, None, None, :] for array in normalisation)
@@ -69,10 +64,9 @@ def _totals(blocks: Iterable[UInt8[np.ndarray, "n H W C"]]) -> tuple[int, Sums, 
     count, sums, squares = 0, np.zeros(1, np.int64), np.zeros(1, np.int64)
     for block in blocks:
         if block.dtype != np.uint8 or block.ndim != 4:
+            form = "uint8 (n, H, W, C)"
             actual = f"{block.dtype} {block.shape}"
-            raise ValueError(
-                f"compute_normalisation: blocks must be uint8 (n, H, W, C), got {actual}"
-            )
+            raise ValueError(f"compute_normalisation: blocks must be {form}, got {actual}")
         count += block.size // block.shape[3]
         sums = sums + _channel_sums(block)
         squares = squares + _channel_sums(np.square(block, dtype=np.uint16))

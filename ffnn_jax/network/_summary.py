@@ -50,10 +50,8 @@ class SummaryRow:
         count = f"{formula}{self.parameters:,}"
         shape = "×".join(map(str, self.output_shape))
         flops = [f"{n:,}" if n else "" for n in (self.forward_flops, self.backward_flops)]
-        return (
-            self.number, self.title, self.inputs, self.outputs, self.filter, self.bias, count,
-            shape, *flops,
-        )  # fmt: skip
+        text = (self.number, self.title, self.inputs, self.outputs, self.filter, self.bias)
+        return *text, count, shape, *flops
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,12 +83,8 @@ class Summary:
 
     def _table(self, columns: Iterable[int]) -> Table:
         table = Table(box=box.SIMPLE_HEAD, show_edge=False, show_footer=True, collapse_padding=True)
-        totals = {
-            1: "Total",
-            6: f"{self.parameters:,}",
-            8: f"{self.forward_flops:,}",
-            9: f"{self.backward_flops:,}",
-        }
+        numbers = map("{:,}".format, (self.parameters, self.forward_flops, self.backward_flops))
+        totals: dict[int, str] = dict(zip((1, 6, 8, 9), ("Total", *numbers), strict=True))
         for column in columns:
             heading = _HEADINGS[column].replace(" ", "\n")
             side = "left" if column in _TEXT else "right"
@@ -117,60 +111,34 @@ class Summary:
 
 
 def summarise(layers: Sequence[Layer], params: Tree, input_shape: Shape) -> Summary:
-    """Returns the rows of a network.
-
-    Args:
-        layers: the layers, in the order in which they are applied.
-        params: the ``Param`` of each parameter, by layer name.
-        input_shape: shape of one input.
-    """
-    rows = [SummaryRow("", "Input", input_shape)]
-    rows += _rows(layers, params, input_shape, False)
-    return Summary((*rows, SummaryRow("", "Softmaxloss", ())))
+    """The rows of a network, given the ``Param`` of each parameter by layer name."""
+    first, last = SummaryRow("", "Input", input_shape), SummaryRow("", "Softmaxloss", ())
+    return Summary((first, *_rows(layers, params, input_shape, False), last))
 
 
 def _rows(
     layers: Sequence[Layer], params: Tree, shape: Shape, needs_dx: bool, prefix: str = ""
 ) -> Iterator[SummaryRow]:
-    """The rows of a chain.
-
-    Args:
-        layers: the layers of the chain.
-        params: their parameters, by layer name.
-        shape: shape of one input of the chain.
-        needs_dx: whether anything before the chain is trained, so its input needs a gradient.
-        prefix: text before the number of each layer.
-    """
+    """The rows of a chain; its input needs a gradient if anything before it is trained."""
     shapes = shapes_through(layers, shape)
     for (number, name, layer), input_shape in zip(numbered(layers), shapes, strict=False):
         layer_params = params.get(name, {})
-        row = _row(f"{prefix}{number}", layer, input_shape, layer_params, needs_dx)
-        yield row
+        number = f"{prefix}{number}"
+        yield _row(number, layer, input_shape, layer_params, needs_dx)
         for index, (part, inner) in enumerate(layer.parts().items()):
-            inner_prefix = f"{row.number}.{part[0] if index else ''}"
-            inner_params = layer_params.get(part, {})
-            yield from _rows(inner, inner_params, input_shape, needs_dx, inner_prefix)
+            inner_params, within = layer_params.get(part, {}), f"{number}.{part[0] * bool(index)}"
+            yield from _rows(inner, inner_params, input_shape, needs_dx, within)
         needs_dx = needs_dx or any(param.trained for _, param in leaves(layer_params))
 
 
 def _row(number: str, layer: Layer, shape: Shape, params: Tree, needs_dx: bool) -> SummaryRow:
-    output_shape = layer.output_shape(shape)
+    row = SummaryRow(number, layer.title or type(layer).__name__, layer.output_shape(shape))
     if layer.parts():
-        return SummaryRow(number, _title(layer), output_shape)
+        return row
     forward = 2 * layer.multiply_adds(shape)
     trained = any(param.trained for _, param in leaves(params))
-    row = SummaryRow(
-        number,
-        _title(layer),
-        output_shape,
-        forward_flops=forward,
-        backward_flops=forward * (trained + needs_dx),
-    )
-    return dataclasses.replace(row, **_parameter_cells(layer, params)) if params else row
-
-
-def _title(layer: Layer) -> str:
-    return layer.title or type(layer).__name__
+    flops = {"forward_flops": forward, "backward_flops": forward * (trained + needs_dx)}
+    return dataclasses.replace(row, **flops, **_parameter_cells(layer, params))
 
 
 def _parameter_cells(layer: Layer, params: Tree) -> dict[str, Any]:

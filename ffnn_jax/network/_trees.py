@@ -6,12 +6,7 @@ import jax
 
 
 def partition(tree: Any, trained: Any) -> tuple[Any, Any]:
-    """Splits a tree into trained and frozen leaves, each with None for the leaves of the other.
-
-    Args:
-        tree: parameters, or any tree with their structure.
-        trained: True or False for each leaf.
-    """
+    """Splits a tree, by True or False for each leaf, into two with None in place of the others."""
     return (
         jax.tree.map(lambda leaf, is_trained: leaf if is_trained else None, tree, trained),
         jax.tree.map(lambda leaf, is_trained: None if is_trained else leaf, tree, trained),
@@ -20,11 +15,8 @@ def partition(tree: Any, trained: Any) -> tuple[Any, Any]:
 
 def combine(trained: Any, frozen: Any) -> Any:
     """Inverse of ``partition``."""
-
-    def either(left: Any, right: Any) -> Any:
-        return right if left is None else left
-
-    return jax.tree.map(either, trained, frozen, is_leaf=lambda leaf: leaf is None)
+    pairs = trained, frozen
+    return jax.tree.map(lambda a, b: b if a is None else a, *pairs, is_leaf=lambda a: a is None)
 
 
 def by_path(tree: Any) -> dict[str, Any]:

@@ -4,23 +4,32 @@
 size everywhere. After a colon may follow what they are: "N:int<K" integers from 0 to K - 1, "C:>0"
 positive numbers, "N:(0,1)" an interval, "NxN:spd" symmetric positive definite matrices, "N:perm"
 permutations, "N:simplex" probabilities, "N:sorted", "N:bool", "N:complex"; "key" is a random key.
+
+One function of (generator, shape, scale) draws from each domain. ``scale`` broadcasts to the shape
+and moves a draw towards the ends of the domain: factors from 1e-6 to 1e4 for unbounded numbers,
+distances from the nearer end for an interval.
 """
 
 import dataclasses
 import difflib
+import functools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from ffnn_jax.verify._domains import WITHOUT_COTANGENT, WORDS, find_domain
-
 Sizes = Mapping[str, int]
+Random = np.random.Generator
+Shape = tuple[int, ...]
+Draw = Callable[[Random, Shape, Any], np.ndarray]
 _AXIS = re.compile(r"[A-Z][A-WYZa-wyz0-9_]*|\d+")
 _INTEGERS = re.compile(f"int<({_AXIS.pattern})")
 _SCALARS = ("key", "bool", "complex")
+_INTERVAL = re.compile(r"\(([-+.\w]+),([-+.\w]+)\)")
 _SMALL = (3, 4, 5, 2, 7, 6)
+_MINIMUM = 0.5  # of positive numbers, so that no difference quotient leaves the domain
+_GAP = 0.1  # between sorted numbers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,11 +77,11 @@ class Argument:
         """Whether the argument has a cotangent."""
         return self.below is None and self.domain not in WITHOUT_COTANGENT
 
-    def shape(self, sizes: Sizes) -> tuple[int, ...]:
+    def shape(self, sizes: Sizes) -> Shape:
         """The shape, given the sizes of the axis names."""
         return tuple(size_of(axis, sizes) for axis in self.axes)
 
-    def draw(self, generator: np.random.Generator, sizes: Sizes, scale: Any = 1.0) -> np.ndarray:
+    def draw(self, generator: Random, sizes: Sizes, scale: Any = 1.0) -> np.ndarray:
         """Random values in float64, complex128, integers or bits, such as a key's two words."""
         shape, domain = self.shape(sizes), find_domain(self.domain)
         if self.below is not None:
@@ -80,7 +89,7 @@ class Argument:
         assert domain is not None, f"{self.domain!r} was not parsed"
         return domain(generator, shape, scale)
 
-    def draw_integers(self, generator: np.random.Generator, sizes: Sizes) -> np.ndarray:
+    def draw_integers(self, generator: Random, sizes: Sizes) -> np.ndarray:
         """Random integers from -3 (or 1) to 3, as float64: their sums do not round."""
         if self.domain not in ("", ">0"):
             return self.draw(generator, sizes)
@@ -120,3 +129,64 @@ def sample_sizes(
         sampled = generator.permutation(np.arange(1, 2 * len(names) + 6))
         sizes = dict(zip(names, map(int, sampled), strict=False))
         yield sizes | ({batch: 1} if batch and i == 1 else {})
+
+
+def normal(generator: Random, shape: Shape, dtype: Any) -> np.ndarray:
+    """Standard normal numbers, complex if the dtype is."""
+    drawn = generator.normal(size=shape)
+    is_complex = np.issubdtype(dtype, np.complexfloating)
+    return drawn + 1j * generator.normal(size=shape) if is_complex else drawn
+
+
+def _spd(generator: Random, shape: Shape, scale: Any) -> np.ndarray:
+    factor = generator.normal(size=shape)
+    gram = factor @ np.swapaxes(factor, -1, -2) / max(shape[-1], 1)
+    return (gram + _MINIMUM * np.eye(shape[-1])) * np.max(scale)
+
+
+def _simplex(generator: Random, shape: Shape, scale: Any) -> np.ndarray:
+    logits = generator.normal(size=shape) * np.clip(np.max(scale), 0.1, 10)
+    weights = np.exp(logits - logits.max(-1, keepdims=True, initial=-np.inf))
+    return weights / weights.sum(-1, keepdims=True)
+
+
+def _sorted(generator: Random, shape: Shape, scale: Any) -> np.ndarray:
+    steps = _GAP + np.abs(generator.normal(size=shape))
+    return (np.cumsum(steps, -1) - steps.sum(-1, keepdims=True) / 2) * np.max(scale)
+
+
+def _interval(low: float, high: float, generator: Random, shape: Shape, scale: Any) -> np.ndarray:
+    """Numbers between the bounds; a scale below 1 draws close to either of them."""
+    distance = generator.uniform(0.05, 0.95, shape) * np.minimum(scale, 1.0) * (high - low)
+    return np.where(generator.random(shape) < 0.5, high - distance, low + distance)
+
+
+_DOMAINS: dict[str, Draw] = {
+    "": lambda generator, shape, scale: normal(generator, shape, float) * scale,
+    ">0": lambda generator, shape, scale: (_MINIMUM + generator.normal(size=shape) ** 2) * scale,
+    "complex": lambda generator, shape, scale: normal(generator, shape, complex) * scale,
+    "spd": _spd,
+    "perm": lambda generator, shape, _: np.argsort(generator.random(shape), -1).astype(np.int32),
+    "simplex": _simplex,
+    "sorted": _sorted,
+    "bool": lambda generator, shape, _: generator.random(shape) < 0.5,
+    "key": lambda generator, shape, _: generator.integers(0, 2**32, (*shape, 2), np.uint32),
+}
+WORDS = (*filter(None, _DOMAINS), "(0,1)", "int<10")
+WITHOUT_COTANGENT = ("perm", "bool", "key")
+
+
+def bounds_of(word: str) -> tuple[float, float] | None:
+    """The bounds of an interval such as "(0,1)"; None for another word."""
+    bounds = _INTERVAL.fullmatch(word)
+    try:
+        low, high = map(float, bounds.groups() if bounds else ())
+    except ValueError:
+        return None
+    return (low, high) if np.isfinite([low, high]).all() and low < high else None
+
+
+def find_domain(word: str) -> Draw | None:
+    """The function that draws from the domain, or None for an unknown word."""
+    bounds = bounds_of(word)
+    return functools.partial(_interval, *bounds) if bounds else _DOMAINS.get(word)

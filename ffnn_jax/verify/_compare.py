@@ -46,6 +46,13 @@ def named_leaves(name: str, tree: Any) -> Iterator[tuple[str, Any]]:
         yield f"{name}{jax.tree_util.keystr(keys)}", leaf
 
 
+def named_results(subject: Subject, results: Any) -> Iterator[tuple[str, Any]]:
+    """The arrays of (value, cotangents), each with its name."""
+    z, cotangents = results
+    for name, part in zip(("z", *subject.cotangent_names), (z, *cotangents), strict=True):
+        yield from named_leaves(name, part)
+
+
 def compare(
     name: str, names: Sequence[str], actual: Any, expected: Any, allowed: float, sizes: str = "",
     slack: Any = 0.0, equal_nan: bool = False, example: Any = None,

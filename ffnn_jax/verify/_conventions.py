@@ -4,15 +4,15 @@ What differs from the reference at zeros, ties, tiny, huge and infinite numbers 
 values, but is not a failure; a kink can declare it.
 """
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
 import jax
 import numpy as np
 
-from ffnn_jax.verify._arguments import Sizes
-from ffnn_jax.verify._compare import cancelled, largest, named_leaves, typical_size
-from ffnn_jax.verify._domains import bounds_of
+from ffnn_jax.verify._arguments import Sizes, bounds_of
+from ffnn_jax.verify._compare import cancelled, largest, named_results, typical_size
 from ffnn_jax.verify._layout import arrays_of
 from ffnn_jax.verify._subject import Subject, in_float64, with_reals
 from ffnn_jax.verify._transforms import compiled_slope
@@ -24,6 +24,7 @@ _SECOND_TOLERANCE, _SQUARED = 1e-3, 1e100
 _ORDINARY = ("", ">0", "complex")
 _FINITE = "0 1 -1 1e-8 -1e-8"
 _EXTREME = " 1e300 -1e300 1e-300"  # in float64
+Compared = tuple[str, np.ndarray, np.ndarray, np.ndarray]
 
 
 def undeclared_conventions(subject: Subject, sizes: Sizes, seed: int) -> list[str]:
@@ -90,37 +91,34 @@ def _is_declared(subject: Subject, index: int, value: float) -> bool:
 
 def _difference(subject: Subject, args: Any, dz: Any) -> str:
     """The first entry that differs, as "dx 0, reference 0.5", or ""."""
-    (z, cotangents), theirs = subject.pull(args, dz), subject.reference_pull(args, dz)
-    parts = zip(("z", *subject.cotangent_names), (z, *cotangents), strict=True)
-    ours = [leaf for name, part in parts for leaf in named_leaves(name, part)]
-    zeros = cancelled(subject, args, dz, theirs)
-    for (name, a), b, zero in zip(ours, jax.tree.leaves(theirs), zeros, strict=True):
-        a, b = np.asarray(a), np.asarray(b)
-        with np.errstate(invalid="ignore", over="ignore"):
-            close = np.abs(a - b) <= _TOLERANCE * (np.abs(b) + typical_size(b) + _ROUNDING * zero)
-        wrong = ~(close | (a == b) | (np.isnan(a) & np.isnan(b)))
-        if wrong.any():
-            return _first(name, a, b, wrong)
-    return _second_difference(subject, args, dz) if subject.rule.order > 1 else ""
-
-
-def _second_difference(subject: Subject, args: Any, dz: Any) -> str:
-    """The same of the derivative of a slope, where both are finite and small enough to square."""
-    if largest([args[i] for i in subject.reals]) > _SQUARED:
-        return ""
-    direction = [np.ones_like(args[i]) for i in subject.reals]
-    ours = compiled_slope(subject.op, subject.reals)(args, dz, direction)[1:]
-    theirs = in_float64(compiled_slope(subject.truth, subject.reals))(args, dz, direction)[1:]
-    for i, a, b in zip(subject.reals, map(np.asarray, ours), map(np.asarray, theirs), strict=True):
-        with np.errstate(invalid="ignore"):
-            close = np.abs(a - b) <= _SECOND_TOLERANCE * (1 + np.abs(b))
-        wrong = ~close & np.isfinite(a) & np.isfinite(b)
-        if wrong.any():
-            return _first(f"d(d{subject.names[i]})", a, b, wrong)
+    compared = itertools.chain(_results(subject, args, dz), _slopes(subject, args, dz))
+    with np.errstate(invalid="ignore", over="ignore"):
+        for name, a, b, wrong in compared:
+            if wrong.any():
+                index = tuple(map(int, np.argwhere(wrong)[0]))
+                return f"{name}{list(index) or ''} {a[index]:.4g}, reference {b[index]:.4g}"
     return ""
 
 
-def _first(name: str, a: np.ndarray, b: np.ndarray, wrong: np.ndarray) -> str:
-    """The first wrong entry, with both values."""
-    index = tuple(map(int, np.argwhere(wrong)[0]))
-    return f"{name}{list(index) or ''} {a[index]:.4g}, reference {b[index]:.4g}"
+def _results(subject: Subject, args: Any, dz: Any) -> Iterator[Compared]:
+    """Value and cotangents: a name, ours, the reference's, and where they differ."""
+    theirs = subject.reference_pull(args, dz)
+    ours, zeros = subject.pull(args, dz), cancelled(subject, args, dz, theirs)
+    named = named_results(subject, ours), jax.tree.leaves(theirs), zeros
+    for (name, a), b, zero in zip(*named, strict=True):
+        a, b = np.asarray(a), np.asarray(b)
+        close = np.abs(a - b) <= _TOLERANCE * (np.abs(b) + typical_size(b) + _ROUNDING * zero)
+        yield name, a, b, ~(close | (a == b) | (np.isnan(a) & np.isnan(b)))
+
+
+def _slopes(subject: Subject, args: Any, dz: Any) -> Iterator[Compared]:
+    """The same of the derivative of a slope, where both are finite and small enough to square."""
+    if subject.rule.order == 1 or largest([args[i] for i in subject.reals]) > _SQUARED:
+        return
+    direction = [np.ones_like(args[i]) for i in subject.reals]
+    ours = compiled_slope(subject.op, subject.reals)(args, dz, direction)[1:]
+    theirs = in_float64(compiled_slope(subject.truth, subject.reals))(args, dz, direction)[1:]
+    for name, *pair in zip(subject.cotangent_names, ours, theirs, strict=True):
+        a, b = map(np.asarray, pair)
+        close = np.abs(a - b) <= _SECOND_TOLERANCE * (1 + np.abs(b))
+        yield f"d({name})", a, b, ~close & np.isfinite(a) & np.isfinite(b)

@@ -16,8 +16,8 @@ from ffnn_jax.verify._compare import largest, named_leaves, share_finite, typica
 from ffnn_jax.verify._layout import is_inexact
 from ffnn_jax.verify._magnitudes import typical_results
 from ffnn_jax.verify._result import Check, failure, one_line, worst_of
-from ffnn_jax.verify._subject import Function, Subject
-from ffnn_jax.verify._values import UNUSABLE, reference_is_wrong
+from ffnn_jax.verify._subject import Function, Subject, cast, compiled_pull
+from ffnn_jax.verify._values import excused, reference_is_wrong
 
 # Allowed error in epsilons, relative to the expected value plus the typical size of its array: a
 # float32 rule may sum thousands of terms, a half-precision one only rounds residuals and results.
@@ -50,22 +50,19 @@ class _Run:
 
 def check_dtype(
     subject: Subject, dtype: str, sizes: Sizes, seed: int, scaled: bool, first: bool = True
-) -> Check | None:
+) -> Iterator[Check]:
     """Value and cotangents have the correct dtypes, and errors of only a few epsilons.
 
     A cotangent has its argument's dtype; an output has ``dtype``, or the reference's dtype, such
     as statistics in float32. Both are compared with the reference in float64 on the same numbers,
     in epsilons, if ``scaled`` at other magnitudes as well. Twice autodiff's error passes, if that
     is below 1e-2. Detects sums in half precision, overflow, promoted results and weak types.
-
-    Raises:
-        UnsupportedDtypeError: the operation rejects the dtype.
     """
     generator = np.random.default_rng(seed)
     run = _run(subject, dtype, subject.draw(generator, sizes), generator)
-    mismatch = next(_mismatches(run), "")
-    if mismatch:
-        return failure(dtype, "wrong type", ALLOWED[dtype], mismatch + at_sizes(sizes))
+    if mismatch := next(_mismatches(run), ""):
+        yield failure(dtype, "wrong type", ALLOWED[dtype], mismatch + at_sizes(sizes))
+        return
     rows, beyond = [_judge(run, at_sizes(sizes), None)], []
     if scaled:
         with jax.enable_x64(subject.wide):
@@ -74,22 +71,22 @@ def check_dtype(
             run = _run(subject, dtype, args, generator)
             if share_finite(run.expected) < 1:
                 continue
-            row = _judge_far(run, args, f" at {name}", base)
-            if row is not None:
+            row = _judge(run, f" at {name}", base) if _holds(run, args) else None
+            if row and not (dtype in _HALF and row.note.endswith("unusable")):
                 rows.append(row)
             elif name.startswith("scale "):
                 beyond.append(name.removeprefix("scale "))
     row = worst_of(rows)
-    if not first and dtype == "float32" and row.note.endswith(_AS_UNUSABLE):
-        return None  # the first sizes have been judged
     limits = f"; cannot hold scale {', '.join(dict.fromkeys(beyond))}" if beyond else ""
-    return dataclasses.replace(row, note=row.note + limits)
+    # As unusable as autodiff in float32: the first sizes have been judged.
+    if first or dtype != "float32" or not row.note.endswith(_AS_UNUSABLE):
+        yield dataclasses.replace(row, note=row.note + limits)
 
 
 def _run(subject: Subject, dtype: str, args: Any, generator: np.random.Generator) -> _Run:
     with jax.enable_x64(subject.wide):
         cotangent = subject.draw_cotangent(generator, args)
-    args = [_cast(array, dtype) for array in args]
+    args = [cast(array, dtype) for array in args]
     with jax.enable_x64(False), jax.default_matmul_precision("highest"):
         outputs = _supported(jax.eval_shape, subject.narrow.op, *args)
         dz = jax.tree.map(lambda d, leaf: jnp.asarray(d, leaf.dtype), cotangent, outputs)
@@ -99,9 +96,9 @@ def _run(subject: Subject, dtype: str, args: Any, generator: np.random.Generator
             _supported(subject.value, *args)
             raise
         theirs = _autodiff(subject, args, dz)
-    args, dz = jax.tree.map(_cast, (args, dz))
+    args, dz = jax.tree.map(cast, (args, dz))
     expected = theirs if _samples(subject) else subject.reference_pull(args, dz)
-    return _Run(subject, dtype, args, dz, ours, theirs, jax.tree.map(_cast, expected))
+    return _Run(subject, dtype, args, dz, ours, theirs, jax.tree.map(cast, expected))
 
 
 def _supported(function: Function, *args: Any) -> Any:
@@ -115,7 +112,7 @@ def _supported(function: Function, *args: Any) -> Any:
 def _autodiff(subject: Subject, args: Any, dz: Any) -> Any:
     """The reference's results in the same dtype; None where it does not support it."""
     with contextlib.suppress(Exception):
-        return subject.narrow.compiled_reference(args, dz)
+        return compiled_pull(subject.narrow.truth, subject.reals)(args, dz)
     return None
 
 
@@ -125,24 +122,9 @@ def _samples(subject: Subject) -> bool:
     return any(r in keys or getattr(r, "func", None) in keys for r in subject.layout.restores)
 
 
-def _cast(array: Any, dtype: str = "float64") -> np.ndarray:
-    """An array with real or complex entries in this dtype, or the complex one around it."""
-    array = np.asarray(array)
-    if np.iscomplexobj(array):
-        return array.astype(np.complex128 if dtype == "float64" else np.complex64)
-    with np.errstate(over="ignore"):
-        return array.astype(jnp.dtype(dtype)) if is_inexact(array) else array
-
-
-def _flatten(subject: Subject, result: Any) -> Iterator[tuple[str, Any]]:
-    z, cotangents = result
-    for name, part in zip(("z", *subject.cotangent_names), (z, *cotangents), strict=True):
-        yield from named_leaves(name, part)
-
-
 def _mismatches(run: _Run) -> Iterator[str]:
     """Descriptions of the arrays with a wrong dtype or a weak type."""
-    subject, args = run.subject, [_cast(array, run.dtype) for array in run.args]
+    subject, args = run.subject, [cast(array, run.dtype) for array in run.args]
     yield from _promoted(subject, args)
     with jax.enable_x64(False):
         function = subject.narrow.op if run.theirs is None else subject.narrow.truth
@@ -150,7 +132,8 @@ def _mismatches(run: _Run) -> Iterator[str]:
     weak = [leaf.dtype for leaf in outputs if getattr(leaf, "weak_type", False)]
     expected = [{jnp.dtype(run.dtype), leaf.dtype} for leaf in outputs]
     expected += [{args[i].dtype} for i in subject.reals]
-    for (name, leaf), dtypes in zip(_flatten(subject, run.ours), expected, strict=True):
+    ours = _compare.named_results(subject, run.ours)
+    for (name, leaf), dtypes in zip(ours, expected, strict=True):
         if leaf.dtype not in dtypes:
             yield f"{name} is {leaf.dtype}"
         elif leaf.aval.weak_type and leaf.dtype not in weak:
@@ -164,7 +147,8 @@ def _promoted(subject: Subject, args: Any) -> Iterator[str]:
             ours, theirs = (jax.eval_shape(f, *args) for f in (subject.op, subject.truth))
     except Exception:  # the row itself will say what is wrong
         return
-    for (name, leaf), other in zip(named_leaves("z", ours), jax.tree.leaves(theirs), strict=True):
+    outputs = named_leaves("z", ours), jax.tree.leaves(theirs)
+    for (name, leaf), other in zip(*outputs, strict=True):
         if leaf.dtype != other.dtype and leaf.dtype in (np.float64, np.complex128):
             yield f"{name} is {leaf.dtype} where x64 is enabled"
 
@@ -183,14 +167,6 @@ def _holds(run: _Run, drawn: Any) -> bool:
     return normal and kept and finite and largest((real, run.dz, run.expected)) < float(info.max)
 
 
-def _judge_far(run: _Run, drawn: Any, where: str, base: list[float]) -> Check | None:
-    """The same far from ordinary arguments; None where the dtype cannot hold such numbers."""
-    if not _holds(run, drawn):
-        return None
-    row = _judge(run, where, base)
-    return None if run.dtype in _HALF and row.note.endswith("unusable") else row
-
-
 def _judge(run: _Run, where: str, base: list[float] | None) -> Check:
     """Compares one draw, in epsilons; twice autodiff's error passes where that is usable."""
     scale = _scale(run, base)
@@ -201,7 +177,7 @@ def _judge(run: _Run, where: str, base: list[float] | None) -> Check:
     note, limit = f"autodiff {theirs:.1f} eps", _AUTODIFF * theirs
     if not ours.passed:
         if base and reference_is_wrong(run.subject, run.args, run.dz, ours):
-            return dataclasses.replace(ours, passed=True, worst=0.0, note=UNUSABLE, parts=())
+            return excused(ours)
         if theirs * float(jnp.finfo(run.dtype).eps) >= _USABLE:
             note += _AS_UNUSABLE if ours.worst <= limit else _UNUSABLE
         elif ours.worst <= limit:
@@ -232,15 +208,15 @@ def _scale(run: _Run, base: list[float] | None) -> list[Any]:
 def _sampled(subject: Subject, dtype: str, args: Any, dz: Any) -> Any:
     """The reference's results in the dtype, from arguments in float64."""
     with jax.enable_x64(False):
-        narrow, dz = jax.tree.map(lambda array: _cast(array, dtype), (args, dz))
-        return jax.tree.map(_cast, _autodiff(subject, narrow, dz))
+        narrow, dz = jax.tree.map(lambda array: cast(array, dtype), (args, dz))
+        return jax.tree.map(cast, _autodiff(subject, narrow, dz))
 
 
 def _in_epsilons(run: _Run, actual: Any, scale: list[Any], where: str) -> Check:
     """The worst error; an output stored in another dtype is measured with its epsilon."""
     limit, rows = ALLOWED[run.dtype], []
-    pairs = zip(_flatten(run.subject, actual), jax.tree.leaves(run.expected), scale, strict=True)
-    for (name, leaf), expected, moved in pairs:
+    named = _compare.named_results(run.subject, actual), jax.tree.leaves(run.expected), scale
+    for (name, leaf), expected, moved in zip(*named, strict=True):
         stored = leaf.dtype.name.replace("complex64", "float32")
         unit = float(jnp.finfo(stored).eps) * ALLOWED.get(stored, 16.0) / limit
         own = unit * (np.abs(expected) + typical_size(expected))

@@ -12,8 +12,8 @@ from ffnn_jax.verify._arguments import names_in
 from ffnn_jax.verify._differences import compare_differences
 from ffnn_jax.verify._explain import explain
 from ffnn_jax.verify._layout import arrays_of, is_array, is_inexact, is_key
-from ffnn_jax.verify._result import Check
-from ffnn_jax.verify._rule import Rule, name_of
+from ffnn_jax.verify._result import Check, worst_of
+from ffnn_jax.verify._rule import name_of
 from ffnn_jax.verify._sharded import import_path
 from ffnn_jax.verify._subject import Subject
 from ffnn_jax.verify._values import compare_results
@@ -39,17 +39,12 @@ def _examples(subject: Subject, failed: Sequence[Check]) -> Iterator[Example]:
     """A draw at each of the smallest sizes, then where the checks failed."""
     for size in _SMALL_SIZES if subject.rule.draw is None else ():
         with contextlib.suppress(Exception):  # the operation may not accept these sizes
-            yield _draw_at(subject.rule, size)
+            sizes = dict.fromkeys(names_in(subject.rule.words), size)
+            small = Subject.of(subject.rule, sizes)
+            yield small, *small.draw_pair(np.random.default_rng(0), sizes)
     for args, dz in (check.example for check in failed if check.example):
         if len(args) == len(subject.names):
             yield subject, list(args), dz
-
-
-def _draw_at(rule: Rule, size: int) -> Example:
-    sizes = dict.fromkeys(names_in(rule.words), size)
-    generator, subject = np.random.default_rng(0), Subject.of(rule, sizes)
-    args = subject.draw(generator, sizes)
-    return subject, args, subject.draw_cotangent(generator, args)
 
 
 def _comparison(subject: Subject, args: list[Any], dz: Any) -> Check | None:
@@ -57,7 +52,8 @@ def _comparison(subject: Subject, args: list[Any], dz: Any) -> Check | None:
     try:
         if subject.reference is None:
             generator = np.random.default_rng(0)
-            row = compare_differences("differences", subject, args, dz, generator, "")
+            found = compare_differences("differences", subject, args, dz, generator, "")
+            row = worst_of(found)
         else:
             ours, theirs = subject.pull(args, dz), subject.reference_pull(args, dz)
             row = compare_results("z", subject, args, dz, ours, theirs, "", with_value=True)

@@ -72,11 +72,6 @@ class Traits:
     rtol: float | None = None
     skip: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
-    @property
-    def traits(self) -> dict[str, Any]:
-        """The traits by name, as keyword arguments."""
-        return {field.name: getattr(self, field.name) for field in dataclasses.fields(Traits)}
-
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Rule(Traits):
@@ -102,7 +97,8 @@ class Rule(Traits):
     def __post_init__(self) -> None:
         """Parses the descriptions, and rejects invalid fields."""
         given = (self.arguments,) if isinstance(self.arguments, str) else tuple(self.arguments)
-        object.__setattr__(self, "arguments", jax.tree.map(_parsed, given))
+        parsed = jax.tree.map(lambda a: Argument.parse(a) if isinstance(a, str) else a, given)
+        object.__setattr__(self, "arguments", parsed)
         choices = ("reduces", (self.reduces,), REDUCES), ("dtypes", self.dtypes, DTYPES)
         for field, values, known in (*choices, ("skip", self.skip, CHECKS)):
             for value in values:
@@ -183,10 +179,6 @@ def argument_names(function: Any) -> tuple[str, ...]:
         return ()
     positional = inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
     return tuple(p.name for p in parameters if p.kind in positional)
-
-
-def _parsed(leaf: Any) -> Any:
-    return Argument.parse(leaf) if isinstance(leaf, str) else leaf
 
 
 def require_choice(field: str, value: str, known: Sequence[str]) -> None:

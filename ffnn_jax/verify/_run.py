@@ -4,10 +4,12 @@ import contextlib
 import dataclasses
 import functools
 import inspect
+import math
+import os
 import textwrap
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -20,10 +22,10 @@ from ffnn_jax.verify._conventions import undeclared_conventions
 from ffnn_jax.verify._differences import check_differences
 from ffnn_jax.verify._example import code_of, failing_program
 from ffnn_jax.verify._explain import explain, looks_deliberate
+from ffnn_jax.verify._layout import calls_backward_of
 from ffnn_jax.verify._magnitudes import check_magnitudes
 from ffnn_jax.verify._result import CHECKS, Check, VerificationResult, failure, one_line, worst_of
 from ffnn_jax.verify._rule import DTYPES, Function, Kink, Rule, name_of, require_choice
-from ffnn_jax.verify._stated import calls_backward_of
 from ffnn_jax.verify._subject import Subject
 
 _CHECKS_AT_ALL_SIZES = {
@@ -33,7 +35,7 @@ _CHECKS_AT_ALL_SIZES = {
     "zero": _values.check_zero,
 }  # fmt: skip
 _CHECKS_AT_FIRST_SIZES = {
-    "primal": _forward.check_primal, "magnitudes": check_magnitudes,
+    "kinks": _values.check_kinks, "primal": _forward.check_primal, "magnitudes": check_magnitudes,
     "empty batch": _values.check_empty_batch, "jit": _transforms.check_jit,
     "partial": _transforms.check_partial, "vmap": _transforms.check_vmap,
     "scan": _transforms.check_scan, "remat": _transforms.check_remat,
@@ -52,8 +54,7 @@ _BASIC = {"value", "cotangents", "differences"}
 _LIBRARIES = ("/jax/", "/jaxlib/", "/ffnn_jax/verify/", "/numpy/", "<frozen")
 _SIZES = 4
 _DOMAIN_DRAWS = 20
-_Row = Check | None
-_Task = tuple[str, Callable[[], _Row]]
+_Task = tuple[str, Callable[[], Iterable[Check]]]
 
 
 def check_vjp(
@@ -130,18 +131,11 @@ def check_rules(
     """Checks one operation in several settings, each with its own sizes, as a single result.
 
     The checks that cost most and depend least on the settings run in the first only: "jit", which
-    compiles operation by operation, the dtypes, and the multi-device checks.
-
-    Args:
-        title: name of the result.
-        rules: the operation in each setting, and its sizes, smallest first.
-        seed: seed of all values.
-        only: names of the checks to run.
-        timeout: seconds after which no further check is started.
-        explained: whether to judge the domain, and to look for conventions and a failing input.
+    compiles operation by operation, the dtypes, and the multi-device checks. ``explained`` is
+    whether to judge the domain, and to look for conventions and a failing input.
     """
     rule, sizes = rules[0]
-    subject = _subject(rule, tuple(sizes[0].items()))
+    subject = _subject(rule, *sizes[0].items())
     with subject.on_cpu():
         refusal = _unusable(subject, sizes[0], seed) if explained else None
     if refusal is not None:
@@ -152,31 +146,30 @@ def check_rules(
     not_asked = _not_asked(subject, sizes[0], only)
     asked = {name for name in only if name not in not_asked}
     sharded = _sharded.ShardedChecks(rule, sizes[0], seed) if asked & {*_sharded.NAMES} else None
-    run = _Run(None if timeout is None else time.monotonic() + timeout)
+    run = _Run(time.monotonic() + (math.inf if timeout is None else timeout))
     for i, (setting, its_sizes) in enumerate(rules):
-        chosen = asked - _FIRST_SETTING_ONLY if i else asked
-        run.all(_subject(setting, tuple(its_sizes[0].items())), its_sizes, seed, chosen)
+        of_one = _subject(setting, *its_sizes[0].items())
+        without = {*_FIRST_SETTING_ONLY, *_not_asked(of_one, its_sizes[0], only)} if i else ()
+        run.all(of_one, its_sizes, seed, asked.difference(without))
     if sharded is not None:
-        seconds = run.deadline and max(run.deadline - time.monotonic(), 1)
-        run.rows += [row for row in sharded.results(seconds) if row.name in asked]
+        found = sharded.results(max(run.deadline - time.monotonic(), 1))
+        run.rows += [row for row in found if row.name in asked]
     by_name = {name: [row for row in run.rows if row.name == name] for name in CHECKS}
     checks = tuple(worst_of(rows) for rows in by_name.values() if rows)
     reasons = dict.fromkeys(asked, "does not apply") | _NOT_APPLICABLE | not_asked | run.not_asked
     reasons = {name: reasons[name] for name, rows in by_name.items() if not rows}
-    result = VerificationResult(
+    found = _explained(subject, checks, sizes[0], seed, outside) if explained else {}
+    return VerificationResult(
         title, checks, reasons, details=tuple(explain(checks)), timed_out=run.timed_out,
-        stated=rule.backward is not None,
+        stated=rule.backward is not None, **found,
     )  # fmt: skip
-    remarks = [f"the reference is not finite{at_sizes(s)}: not compared there" for s in outside]
-    result = dataclasses.replace(result, remarks=tuple(remarks))
-    return _explained(result, subject, sizes[0], seed) if explained else result
 
 
 @dataclasses.dataclass
 class _Run:
     """Runs checks one after another; an exception becomes a failure with a one-line note."""
 
-    deadline: float | None
+    deadline: float
     rows: list[Check] = dataclasses.field(default_factory=list)
     not_asked: dict[str, str] = dataclasses.field(default_factory=dict)
     raised: dict[str, str] = dataclasses.field(default_factory=dict)
@@ -187,28 +180,30 @@ class _Run:
         for name, check in _tasks(subject, sizes, seed, "magnitudes" in chosen):
             if name not in chosen:
                 continue
-            if self.deadline is not None and time.monotonic() > self.deadline:
+            if time.monotonic() > self.deadline:
                 self.not_asked[name], self.timed_out = "the time limit was reached", True
-            elif (row := self._one(subject, name, check)) is not None:
-                self.rows.append(row)
+            else:
+                self.rows += self._one(subject, name, check)
 
-    def _one(self, subject: Subject, name: str, check: Callable[[], _Row]) -> _Row:
+    def _one(
+        self, subject: Subject, name: str, check: Callable[[], Iterable[Check]]
+    ) -> list[Check]:
         try:
             # The dtypes of training are checked where one trains, on the default device.
             with contextlib.nullcontext() if name in _dtypes.DTYPES else subject.on_cpu():
-                return check()
+                return list(check())
         except _dtypes.UnsupportedDtypeError as error:
             self.not_asked[name] = f"not supported: {error}"
-            return None
+            return []
         except Exception as error:
             text = one_line(error)
             first = self.raised.setdefault(text, name)
-            same = f"as in {first}"
-            return failure(name, same if first != name else f"{text} ({_raiser(error)})")
+            note = f"{text} ({_raiser(error)})" if first == name else f"as in {first}"
+            return [failure(name, note)]
 
 
 @functools.lru_cache(maxsize=16)
-def _subject(rule: Rule, sizes: tuple[tuple[str, int], ...]) -> Subject:
+def _subject(rule: Rule, *sizes: tuple[str, int]) -> Subject:
     """One subject for all seeds, so that its programs are compiled once."""
     return Subject.of(rule, dict(sizes))
 
@@ -219,7 +214,6 @@ def _tasks(subject: Subject, sizes: Sequence[Sizes], seed: int, scaled: bool) ->
     for name, check in _CHECKS_AT_ALL_SIZES.items():
         for selected in sizes[:independent] if name in ("value", "differences") else sizes:
             yield name, functools.partial(check, subject, selected, seed)
-    yield "kinks", functools.partial(_values.check_kinks, subject)
     for name, check in _CHECKS_AT_FIRST_SIZES.items():
         options = {"scaled": scaled} if name in _SCALED else {}
         yield name, functools.partial(check, subject, sizes[0], seed, **options)
@@ -236,7 +230,7 @@ def _unusable(subject: Subject, sizes: Sizes, seed: int) -> Check | None:
     if mismatch := _shape_mismatch(subject, sizes):
         return failure("value", mismatch)
     generator = np.random.default_rng(seed)
-    drawn = [_values.draw_pair(subject, generator, sizes) for _ in range(_DOMAIN_DRAWS)]
+    drawn = [subject.draw_pair(generator, sizes) for _ in range(_DOMAIN_DRAWS)]
     outside = sum(share_finite(subject.reference_pull(*pair)) < 1 for pair in drawn)
     names = ("reference", "value") if subject.reference else ("operation", "differences")
     note = (
@@ -249,7 +243,7 @@ def _unusable(subject: Subject, sizes: Sizes, seed: int) -> Check | None:
 
 def _is_outside(subject: Subject, sizes: Sizes, seed: int) -> bool:
     """Whether the reference is not finite at these sizes, as a deviation of one number may be."""
-    drawn = _values.draw_pair(subject, np.random.default_rng(seed), sizes)
+    drawn = subject.draw_pair(np.random.default_rng(seed), sizes)
     with contextlib.suppress(Exception):  # the rows will say what is wrong
         return share_finite(subject.reference_pull(*drawn)) < 1
     return False
@@ -259,7 +253,7 @@ def _require_own_backward(subject: Subject, sizes: Sizes) -> None:
     """Rejects a stated backward that is the operation's own, and so could not disagree."""
     rule, wrong = subject.rule, "backward= calls the backward of the operation"
     if rule.backward is not None:
-        args, dz = _values.draw_pair(subject, np.random.default_rng(0), sizes)
+        args, dz = subject.draw_pair(np.random.default_rng(0), sizes)
         if calls_backward_of(rule.backward, rule.op, subject.layout.arguments(args), dz):
             raise ValueError(f"{wrong}; write the intended one independently")
 
@@ -300,8 +294,10 @@ def _tracer_hint(error: Exception) -> str:
 
 def _not_asked(subject: Subject, sizes: Sizes, only: Sequence[str]) -> dict[str, str]:
     """The checks that do not apply, or were not chosen, with the reason."""
-    rule, sharded = subject.rule, _sharded.reason_not_asked(subject.rule)
+    rule, on_devices = subject.rule, _sharded.NAMES
     described = any(word.is_real for word in rule.words)
+    in_words = rule.draw is None and all(isinstance(a, Argument) for a in rule.arguments)
+    cannot_import = None in map(_sharded.import_path, (rule.op, rule.reference))
     has_complex = any(word.domain == "complex" for word in rule.words)
     rows = (  # the first reason counts
         (rule.reduces == "mixed", ["shard_map"], "examples depend on one another"),
@@ -317,7 +313,11 @@ def _not_asked(subject: Subject, sizes: Sizes, only: Sequence[str]) -> dict[str,
         (not (rule.empty_batch and rule.batch), ["empty batch"], "no empty_batch="),
         (rule.order == 1, ["grad of grad"], "order=1"),
         (not described, ["magnitudes"], "no argument is described by text"),
-        (sharded, _sharded.NAMES, sharded),
+        (rule.batch is None, on_devices, "no batch="),
+        (not in_words, on_devices, "only where each argument is described by text"),
+        (rule.backward is not None or rule.reference is None, on_devices, "only with a reference"),
+        (cannot_import, on_devices, "only for functions that can be imported"),
+        (_sharded.IN_SUBPROCESS in os.environ, on_devices, "already in a subprocess"),
     )
     reasons = dict(rule.skip)
     for applies, names, reason in rows:
@@ -328,27 +328,25 @@ def _not_asked(subject: Subject, sizes: Sizes, only: Sequence[str]) -> dict[str,
 
 
 def _explained(
-    result: VerificationResult, subject: Subject, sizes: Sizes, seed: int
-) -> VerificationResult:
-    """The result with conventions, remarks and the smallest failing input."""
-    conventions, program = [], ""
+    subject: Subject, checks: Sequence[Check], sizes: Sizes, seed: int, outside: Sequence[Sizes]
+) -> dict[str, Any]:
+    """The conventions, the remarks and the smallest failing input of a result."""
+    failed, found = {check.name for check in checks if not check.passed}, {}
     with subject.on_cpu():
-        if not _BASIC & set(result.failures):
+        if not _BASIC & failed:
             try:
-                conventions = undeclared_conventions(subject, sizes, seed)
+                found["conventions"] = tuple(undeclared_conventions(subject, sizes, seed))
             except Exception as error:
-                conventions = [f"not found out ({type(error).__name__})"]
-        if result.failures:
+                found["conventions"] = (f"not found out ({type(error).__name__})",)
+        if failed:
             with contextlib.suppress(Exception):  # the failure itself has been reported
-                program = failing_program(subject, result.checks)
-        remarks = (*result.remarks, *_remarks(subject, result.checks))
-    return dataclasses.replace(
-        result, conventions=tuple(conventions), remarks=remarks, failing_input=program
-    )
+                found["failing_input"] = failing_program(subject, checks)
+        return found | {"remarks": tuple(_remarks(subject, checks, outside))}
 
 
-def _remarks(subject: Subject, checks: Sequence[Check]) -> Iterator[str]:
+def _remarks(subject: Subject, checks: Sequence[Check], outside: Sequence[Sizes]) -> Iterator[str]:
     """What makes a comparison say less than it seems to."""
+    yield from (f"the reference is not finite{at_sizes(s)}: not compared there" for s in outside)
     rule = subject.rule
     args = subject.draw(np.random.default_rng(0), rule.sample_sizes(0, 1)[0])
     if rule.reference is rule.op and rule.backward is None:
@@ -373,10 +371,8 @@ def _again(op: Any, rule: Rule, seed: int, chosen: Sequence[str]) -> str:
     """The call that runs the chosen checks again."""
     if isinstance(op, Rule):
         return f"check_vjp({rule.title}, seed={seed}, only={list(chosen)})"
-    settings = {
-        "batch": rule.batch, "kinks": rule.kinks, "order": rule.order, "dtypes": rule.dtypes,
-        "rtol": rule.rtol, "sizes": rule.sizes, "seed": seed, "only": list(chosen),
-    }  # fmt: skip
+    stated = ("batch", "kinks", "order", "dtypes", "rtol", "sizes")
+    settings = {name: getattr(rule, name) for name in stated} | {"seed": seed, "only": [*chosen]}
     defaults = inspect.signature(check_vjp).parameters
     changed = [f"{k}={v!r}" for k, v in settings.items() if v != defaults[k].default]
     plain = rule.reference and getattr(op, "fun", None) is rule.reference  # under a custom_vjp

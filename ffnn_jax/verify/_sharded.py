@@ -7,6 +7,7 @@ writes its result to a file, since what it imports may print, and ends when this
 import functools
 import importlib
 import json
+import math
 import os
 import subprocess
 import sys
@@ -19,24 +20,23 @@ import jax
 import numpy as np
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-from ffnn_jax.verify._arguments import Argument, Sizes
+from ffnn_jax.verify._arguments import Sizes
 from ffnn_jax.verify._compare import allowed_error, compare, largest
 from ffnn_jax.verify._result import Check, failure, one_line
 from ffnn_jax.verify._rule import Function, Rule
 from ffnn_jax.verify._subject import Subject, value_and_cotangents
-from ffnn_jax.verify._values import draw_pair
 
 NAMES = ("sharded", "shard_map")
 _DEVICES = 4
 _AXIS = "devices"
 _SPLIT, _WHOLE = PartitionSpec(_AXIS), PartitionSpec()
 _TRAITS = ("batch", "reduces", "dtypes", "rtol")
-_IN_SUBPROCESS = "FFNN_JAX_VERIFY_SUBPROCESS"  # an imported module may itself check a rule
+IN_SUBPROCESS = "FFNN_JAX_VERIFY_SUBPROCESS"  # an imported module may itself check a rule
 _LIMIT_SECONDS = 300.0
 _ROUNDINGS = 256 * float(np.finfo(np.float64).eps)
 
 
-def import_path(function: Function) -> dict[str, Any] | None:
+def import_path(function: Function | None) -> dict[str, Any] | None:
     """Where to import a function from, and its keywords; None if it cannot be imported."""
     settings: dict[str, Any] = {}
     if isinstance(function, functools.partial):
@@ -48,19 +48,6 @@ def import_path(function: Function) -> dict[str, Any] | None:
     if imported is not function or module == "__main__":
         return None
     return {"module": module, "name": name, "settings": settings}
-
-
-def reason_not_asked(rule: Rule) -> str:
-    """Why the checks cannot run, or ""."""
-    if rule.batch is None:
-        return "no batch="
-    if not all(isinstance(argument, Argument) for argument in rule.arguments) or rule.draw:
-        return "only where each argument is described by text"
-    if rule.backward is not None or rule.reference is None:
-        return "only with a reference"
-    if None in (import_path(rule.op), import_path(rule.reference)):
-        return "only for functions that can be imported"
-    return "already in a subprocess" if _IN_SUBPROCESS in os.environ else ""
 
 
 class ShardedChecks:
@@ -76,10 +63,9 @@ class ShardedChecks:
             "sizes": {**sizes, str(rule.batch): 2 * _DEVICES},
             "traits": {name: getattr(rule, name) for name in _TRAITS},
         }  # fmt: skip
-        flag = f"--xla_force_host_platform_device_count={_DEVICES}"
         environment = os.environ | {
-            "XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} {flag}", "JAX_PLATFORMS": "cpu",
-            "PYTHONPATH": os.pathsep.join(path or "." for path in sys.path), _IN_SUBPROCESS: "1",
+            "JAX_NUM_CPU_DEVICES": str(_DEVICES), "JAX_PLATFORMS": "cpu",
+            "PYTHONPATH": os.pathsep.join(path or "." for path in sys.path), IN_SUBPROCESS: "1",
         }  # fmt: skip
         module = [sys.executable, "-m", "ffnn_jax.verify._sharded"]
         with self._errors.open("wb") as errors:
@@ -88,9 +74,9 @@ class ShardedChecks:
                 stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=errors,
             )  # fmt: skip
 
-    def results(self, seconds: float | None = None) -> list[Check]:
+    def results(self, seconds: float) -> list[Check]:
         """Waits for the subprocess, at most so long, and returns its checks."""
-        seconds = _LIMIT_SECONDS if seconds is None else seconds
+        seconds = _LIMIT_SECONDS if seconds == math.inf else seconds
         with self._folder, self._process:  # its input is open until here: this process lives
             try:
                 self._process.wait(seconds)
@@ -110,23 +96,21 @@ def check_on_devices(request: dict[str, Any]) -> list[Check]:
     op, reference = _import(request["op"]), _import(request["reference"])
     rule, sizes = Rule(op, reference, request["arguments"], **request["traits"]), request["sizes"]
     subject = Subject.of(rule, sizes)
-    args, dz = draw_pair(subject, np.random.default_rng(request["seed"]), sizes)
+    args, dz = subject.draw_pair(np.random.default_rng(request["seed"]), sizes)
     words = [word and word.axes[:1] == (rule.batch,) for word in subject.words]
     specs = [_SPLIT if split else _WHOLE for split in words], _output_specs(subject, sizes)
-    runs = [("sharded", _with_shardings), ("shard_map", _with_shard_map)]
-    return [
-        _check(name, functools.partial(run, subject, args, dz, *specs), subject, args, dz)
-        for name, run in runs[: 1 if rule.reduces == "mixed" else 2]
-    ]
+    runs = zip(NAMES, (_with_shardings, _with_shard_map), strict=True)
+    count = 1 if rule.reduces == "mixed" else 2
+    return [_check(name, run, subject, args, dz, specs) for name, run in [*runs][:count]]
 
 
-def _check(name: str, run: Function, subject: Subject, args: Any, dz: Any) -> Check:
+def _check(name: str, run: Function, subject: Subject, args: Any, dz: Any, specs: Any) -> Check:
     """Compares (value, cotangents) over several devices with those of one."""
     allowed = allowed_error(subject, args)
     with jax.enable_x64(subject.wide):
         expected = subject.pull(args, dz)
         try:
-            actual, slack = run(), _ROUNDINGS * largest(expected)
+            actual, slack = run(subject, args, dz, *specs), _ROUNDINGS * largest(expected)
             return compare(name, ("z", "cotangents"), actual, expected, allowed, slack=slack)
         except Exception as error:
             return failure(name, one_line(error), allowed)
@@ -166,14 +150,12 @@ def _with_shard_map(subject: Subject, args: Any, dz: Any, inputs: Any, outputs: 
     weight = 1.0 if subject.rule.reduces == "sum" else 1.0 / _DEVICES
     of_reals = tuple(inputs[i] for i in subject.reals)
 
-    def weighted(leaf: Any, spec: PartitionSpec) -> Any:
-        return leaf if spec == _SPLIT else weight * leaf
+    def of_whole(change: Function) -> Function:
+        return lambda leaf, spec: leaf if spec == _SPLIT else change(leaf)
 
-    def varying(leaf: Any, spec: PartitionSpec) -> Any:
-        return leaf if spec == _SPLIT else jax.lax.pcast(leaf, _AXIS, to="varying")
-
-    def total(leaf: Any, spec: PartitionSpec) -> Any:
-        return leaf if spec == _SPLIT else jax.lax.psum(leaf, _AXIS)
+    weighted = of_whole(lambda leaf: weight * leaf)
+    varying = of_whole(lambda leaf: jax.lax.pcast(leaf, _AXIS, to="varying"))
+    total = of_whole(lambda leaf: jax.lax.psum(leaf, _AXIS))
 
     def local(args: Any, dz: Any) -> Any:
         args, dz = list(map(varying, args, inputs)), jax.tree.map(weighted, dz, outputs)

@@ -10,11 +10,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ffnn_jax.verify._arguments import Argument, Sizes
-from ffnn_jax.verify._domains import Random, normal
-from ffnn_jax.verify._layout import Layout, arrays_of, flat_function, is_inexact, lay_out
+from ffnn_jax.verify import _layout
+from ffnn_jax.verify._arguments import Argument, Random, Sizes, normal
+from ffnn_jax.verify._layout import Layout, arrays_of, is_inexact, lay_out
 from ffnn_jax.verify._rule import Function, Rule
-from ffnn_jax.verify._stated import stated_function
 
 Arrays = Sequence[np.ndarray]
 SCALES = (1e-6, 1e-3, 10.0, 30.0, 100.0, 300.0, 1e3, 1e4)
@@ -61,7 +60,7 @@ class Subject:
     @functools.cached_property
     def op(self) -> Function:
         """The operation on arrays; it returns its differentiable outputs."""
-        return first_of(flat_function(self.rule.op, self.layout))
+        return first_of(_layout.flat_function(self.rule.op, self.layout))
 
     @functools.cached_property
     def reference(self) -> Function | None:
@@ -69,8 +68,8 @@ class Subject:
         rule = self.rule
         if rule.backward is not None:
             value = rule.reference or rule.op
-            return first_of(stated_function(value, rule.backward, self.layout))
-        return rule.reference and first_of(flat_function(rule.reference, self.layout))
+            return first_of(_layout.stated_function(value, rule.backward, self.layout))
+        return rule.reference and first_of(_layout.flat_function(rule.reference, self.layout))
 
     @functools.cached_property
     def truth(self) -> Function:
@@ -85,7 +84,7 @@ class Subject:
     @functools.cached_property
     def reference_pull(self) -> Function:
         """The same for the reference, in float64; compiled once for all subjects that share it."""
-        return in_float64(self.compiled_reference)
+        return in_float64(compiled_pull(self.truth, self.reals))
 
     @functools.cached_property
     def narrow(self) -> "Subject":
@@ -95,14 +94,9 @@ class Subject:
         return narrow
 
     @functools.cached_property
-    def compiled_reference(self) -> Function:
-        """The reference's pull in the dtype of its arguments."""
-        return _compiled_pull(self.truth, self.reals)
-
-    @functools.cached_property
     def outputs(self) -> Function:
         """The compiled operation as (differentiable outputs, other outputs)."""
-        return jax.jit(flat_function(self.rule.op, self.layout))
+        return jax.jit(_layout.flat_function(self.rule.op, self.layout))
 
     def value(self, *args: Any) -> Any:
         """The differentiable outputs, not differentiated."""
@@ -111,7 +105,7 @@ class Subject:
     @functools.cached_property
     def reference_outputs(self) -> Function:
         """The reference as (differentiable outputs, other outputs)."""
-        return flat_function(self.rule.reference or self.rule.op, self.layout)
+        return _layout.flat_function(self.rule.reference or self.rule.op, self.layout)
 
     def reference_others(self, *args: Any) -> Any:
         """The reference's integer and boolean outputs."""
@@ -161,13 +155,18 @@ class Subject:
         drawn = jax.tree.map(lambda leaf: normal(generator, leaf.shape, leaf.dtype), output)
         return jax.tree.map(self._rounded, drawn)
 
+    def draw_pair(self, generator: Random, sizes: Sizes, around: bool = False) -> tuple[Any, Any]:
+        """Random arguments, and a random cotangent for their results."""
+        args = self.draw(generator, sizes, around=around)
+        return args, self.draw_cotangent(generator, args)
+
+    def draw_direction(self, generator: Random, args: Arrays) -> list[Any]:
+        """Normal numbers in the shapes of the real arguments."""
+        return [normal(generator, args[i].shape, args[i].dtype) for i in self.reals]
+
     def _rounded(self, array: np.ndarray) -> np.ndarray:
         """The array in float64; with values that float32 holds, if the operation needs that."""
-        if not is_inexact(array):
-            return array
-        is_complex = np.iscomplexobj(array)
-        narrow, wide = ("complex64", "complex128") if is_complex else ("float32", "float64")
-        return np.asarray(array if self.wide else array.astype(narrow), wide)
+        return cast(array if self.wide else cast(array, "float32"))
 
 
 def in_float64(function: Function) -> Function:
@@ -179,6 +178,15 @@ def in_float64(function: Function) -> Function:
             return function(*args)
 
     return call
+
+
+def cast(array: Any, dtype: str = "float64") -> np.ndarray:
+    """An array with real or complex entries in this dtype, or the complex one around it."""
+    array = np.asarray(array)
+    if np.iscomplexobj(array):
+        return array.astype(np.complex128 if dtype == "float64" else np.complex64)
+    with np.errstate(over="ignore"):
+        return array.astype(jnp.dtype(dtype)) if is_inexact(array) else array
 
 
 @functools.lru_cache(maxsize=32)
@@ -193,7 +201,8 @@ def first_of(function: Function) -> Function:
 
 
 @functools.lru_cache(maxsize=32)
-def _compiled_pull(f: Function, reals: tuple[int, ...]) -> Function:
+def compiled_pull(f: Function, reals: tuple[int, ...]) -> Function:
+    """The compiled ``value_and_cotangents`` of f, as a function of (args, dz)."""
     return jax.jit(functools.partial(value_and_cotangents, f, reals))
 
 
@@ -213,6 +222,17 @@ def with_reals(args: Any, reals: tuple[int, ...], chosen: Any) -> list[Any]:
     """The arguments with the real ones replaced."""
     replaced = dict(zip(reals, chosen, strict=True))
     return [replaced.get(i, arg) for i, arg in enumerate(args)]
+
+
+def inner(a: Any, b: Any) -> Any:
+    """The real part of the sum of products: how jax pairs a cotangent with a direction."""
+    pairs = zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
+    return sum((p * q).sum().real for p, q in pairs)
+
+
+def dot(a: Any, b: Any) -> float:
+    """The same of arrays of numpy."""
+    return float(inner(*jax.tree.map(np.asarray, (a, b))))
 
 
 def _huge_entry(generator: Random, shapes: Sequence[Any], index: int) -> list[Any]:

@@ -5,7 +5,7 @@ The transformed rule is compared with the compiled operation, called once per ex
 
 import functools
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
@@ -15,11 +15,11 @@ import numpy as np
 from ffnn_jax.verify import _compare, _subject
 from ffnn_jax.verify._arguments import Sizes
 from ffnn_jax.verify._compare import allowed_error, compare, largest
-from ffnn_jax.verify._referee import sides_with_the_rule
-from ffnn_jax.verify._result import Check, worst_of
+from ffnn_jax.verify._differences import sides_with_the_rule
+from ffnn_jax.verify._result import Check
 from ffnn_jax.verify._rule import Function
-from ffnn_jax.verify._subject import Subject, in_float64, value_and_cotangents, with_reals
-from ffnn_jax.verify._values import dot, draw_direction, draw_pair, excused, inner
+from ffnn_jax.verify._subject import Subject, dot, in_float64, value_and_cotangents, with_reals
+from ffnn_jax.verify._values import excused
 
 _BATCH_SIZE = 2
 _ALL_CHOICES_UP_TO = 3
@@ -30,27 +30,26 @@ _EPSILON = float(np.finfo(np.float64).eps)
 _ROUNDINGS = 256 * _EPSILON
 
 
-def check_jit(subject: Subject, sizes: Sizes, seed: int) -> Check:
+def check_jit(subject: Subject, sizes: Sizes, seed: int) -> Iterator[Check]:
     """Uncompiled, operation by operation, the rule gives the same results as compiled."""
     generator = np.random.default_rng(seed)
-    args, dz = draw_pair(subject, generator, sizes)
+    args, dz = subject.draw_pair(generator, sizes)
     args, others = jax.tree.map(jnp.asarray, (args, subject.draw(generator, sizes)))
     z, pull = _subject.vjp_of_reals(subject.op, subject.reals, args)
-    _subject.vjp_of_reals(
-        subject.op, subject.reals, others
-    )  # as code that keeps its residuals outside of the rule would notice
+    # Code that keeps its residuals outside of the rule would notice a second call.
+    _subject.vjp_of_reals(subject.op, subject.reals, others)
     eager = z, pull(jax.tree.map(lambda d, leaf: jnp.asarray(d, leaf.dtype), dz, z))
     plain = subject.op(*args), eager[1]  # the value of an operation that is not differentiated
-    compiled = [subject.pull(args, dz)]
-    return worst_of(_same_pulls(subject, "jit", [r], compiled, args) for r in (eager, plain))
+    for uncompiled in (eager, plain):
+        yield _same_pulls(subject, "jit", [uncompiled], [subject.pull(args, dz)], args)
 
 
-def check_partial(subject: Subject, sizes: Sizes, seed: int) -> Check | None:
+def check_partial(subject: Subject, sizes: Sizes, seed: int) -> Iterator[Check]:
     """With a symbolic zero for all arguments but one, or all outputs but one, nothing changes."""
-    args, dz = draw_pair(subject, np.random.default_rng(seed), sizes)
+    args, dz = subject.draw_pair(np.random.default_rng(seed), sizes)
     leaves, tree = jax.tree.flatten(dz)
     if len(subject.reals) == len(leaves) == 1:
-        return None
+        return
     inputs = subject.reals[:_PARTIALS]
     outputs = range(len(leaves) if len(leaves) > 1 else 0)[:_PARTIALS]
 
@@ -70,10 +69,10 @@ def check_partial(subject: Subject, sizes: Sizes, seed: int) -> Check | None:
         only = [leaf * (i == j) for i, leaf in enumerate(leaves)]
         expected += subject.pull(args, tree.unflatten(only))[1]
         names += [f"{name} from output {j} alone" for name in subject.cotangent_names]
-    return _same(subject, "partial", names, alone(args, leaves), expected, args, dz)
+    yield _same(subject, "partial", names, alone(args, leaves), expected, args, dz)
 
 
-def check_vmap(subject: Subject, sizes: Sizes, seed: int) -> Check:
+def check_vmap(subject: Subject, sizes: Sizes, seed: int) -> Iterator[Check]:
     """Mapped over any choice of its arguments, the rule gives the same results as one by one."""
     stacks, dz = _examples(subject, sizes, seed)
     choices = _axis_choices(len(stacks))
@@ -92,7 +91,7 @@ def check_vmap(subject: Subject, sizes: Sizes, seed: int) -> Check:
 
     mapped = jax.jit(lambda stacks, dz: [at_once(axes, stacks, dz) for axes in choices])(stacks, dz)
     labels = [f" mapped {''.join('m' if a == 0 else '.' for a in axes)}" for axes in choices]
-    return _same_pulls(subject, "vmap", mapped, list(map(one_by_one, choices)), stacks, labels)
+    yield _same_pulls(subject, "vmap", mapped, list(map(one_by_one, choices)), stacks, labels)
 
 
 def _axis_choices(count: int) -> Sequence[tuple[int | None, ...]]:
@@ -104,60 +103,57 @@ def _axis_choices(count: int) -> Sequence[tuple[int | None, ...]]:
     return [(0,) * count, *only, *but][:_CHOICES]
 
 
-def check_scan(subject: Subject, sizes: Sizes, seed: int) -> Check:
+def check_scan(subject: Subject, sizes: Sizes, seed: int) -> Iterator[Check]:
     """Reverse mode through a scan over examples gives the cotangents of each example."""
     stacks, dz = _examples(subject, sizes, seed)
 
     def total(reals: Any) -> Any:
         def add(carry: Any, example: Any) -> tuple[Any, None]:
             args, dz = example
-            return carry + inner(subject.op(*args), dz).astype(carry.dtype), None
+            return carry + _subject.inner(subject.op(*args), dz).astype(carry.dtype), None
 
         args = with_reals(stacks, subject.reals, reals)
         return jax.lax.scan(add, jnp.zeros(()), (args, dz))[0]
 
     cotangents = jax.jit(jax.grad(total))([stacks[i] for i in subject.reals])
     expected = _stacked(subject.pull(*_example((stacks, dz), m))[1] for m in range(_BATCH_SIZE))
-    return _same(subject, "scan", subject.cotangent_names, cotangents, expected, stacks, dz)
+    yield _same(subject, "scan", subject.cotangent_names, cotangents, expected, stacks, dz)
 
 
-def check_remat(subject: Subject, sizes: Sizes, seed: int) -> Check:
+def check_remat(subject: Subject, sizes: Sizes, seed: int) -> Iterator[Check]:
     """Rematerialised with ``jax.checkpoint``, the rule gives the same results as without."""
-    args, dz = draw_pair(subject, np.random.default_rng(seed), sizes)
+    args, dz = subject.draw_pair(np.random.default_rng(seed), sizes)
     op = jax.checkpoint(subject.op)
     remat = jax.jit(functools.partial(value_and_cotangents, op, subject.reals))
-    return _same_pulls(subject, "remat", [remat(args, dz)], [subject.pull(args, dz)], args)
+    yield _same_pulls(subject, "remat", [remat(args, dz)], [subject.pull(args, dz)], args)
 
 
 def check_second_order(
     subject: Subject, sizes: Sizes, seed: int, scaled: bool = True
-) -> Check | None:
+) -> Iterator[Check]:
     """The gradient of a gradient, which differentiates the backward, equals the reference's."""
-    if subject.rule.order == 1:
-        return None
     generator = np.random.default_rng(seed)
-    ordinary = subject.draw(generator, sizes)
+    ordinary, base = subject.draw(generator, sizes), None
     if subject.reference is None:
-        return _second_differences(subject, ordinary, generator)
-    rows, base = [], None
+        yield _second_differences(subject, ordinary, generator)
+        return
+    compiled = in_float64(compiled_slope(subject.truth, subject.reals))
     for name, args in [("", ordinary), *(subject.scaled_draws(sizes, seed) if scaled else ())]:
         dz = subject.draw_cotangent(generator, args)
-        row, base = _second_order(subject, args, dz, generator, name and f" at {name}", base)
-        rows += [row] if row else []
-    return worst_of(rows) if rows else None
+        direction = subject.draw_direction(generator, args)
+        theirs = compiled(args, dz, direction)
+        if name and _compare.share_finite(theirs) < 1:
+            continue
+        base = base or [_compare.typical_size(leaf) for leaf in jax.tree.leaves(theirs)]
+        yield _second_order(subject, args, dz, direction, theirs, base, name and f" at {name}")
 
 
 def _second_order(
-    subject: Subject, args: Any, dz: Any, generator: np.random.Generator, where: str, base: Any
-) -> tuple[Check | None, list[float]]:
-    """Compares at one draw, if the reference is finite; also returns the first typical sizes."""
-    direction = draw_direction(subject, generator, args)
+    subject: Subject, args: Any, dz: Any, direction: Any, theirs: Any, base: Any, where: str
+) -> Check:
+    """Compares at one draw, with what rounding explains."""
     ours = compiled_slope(subject.op, subject.reals)(args, dz, direction)
     compiled = in_float64(compiled_slope(subject.truth, subject.reals))
-    theirs = compiled(args, dz, direction)
-    if where and _compare.share_finite(theirs) < 1:
-        return None, base
-    base = base or [_compare.typical_size(leaf) for leaf in jax.tree.leaves(theirs)]
     explained = _compare.conditioning(lambda a: compiled(a, dz, direction), subject, args, theirs)
     floors = [largest((dz, direction))] * len(jax.tree.leaves(dz))
     slope = largest(theirs[0]) * largest(dz)  # what rounds before it is differentiated once more
@@ -171,13 +167,13 @@ def _second_order(
         pull = subject.reference_pull
         wrong = sides_with_the_rule(lambda a: dot(direction, pull(a, dz)[1]), args, places, row)
         row = excused(row) if wrong else row
-    return row, base
+    return row
 
 
 def _second_differences(subject: Subject, args: Any, generator: np.random.Generator) -> Check:
     """The derivative of a slope along one direction, against a difference of the rule's own."""
     dz = subject.draw_cotangent(generator, args)
-    direction, way = (draw_direction(subject, generator, args) for _ in range(2))
+    direction, way = (subject.draw_direction(generator, args) for _ in range(2))
     gradients = compiled_slope(subject.op, subject.reals)(args, dz, direction)
     step = max(_EPSILON, subject.rule.rtol or 0.0) ** (1 / 3)
 
@@ -199,7 +195,7 @@ def compiled_slope(f: Function, reals: tuple[int, ...]) -> Function:
     def gradient(args: Any, dz: Any, direction: Any) -> Any:
         def slope(dz: Any, *chosen: Any) -> Any:
             _, cotangents = value_and_cotangents(f, reals, with_reals(args, reals, chosen), dz)
-            return inner(cotangents, direction)
+            return _subject.inner(cotangents, direction)
 
         argnums = tuple(range(1 + len(reals)))
         return jax.grad(slope, argnums)(dz, *(args[i] for i in reals))
@@ -210,7 +206,7 @@ def compiled_slope(f: Function, reals: tuple[int, ...]) -> Function:
 def _examples(subject: Subject, sizes: Sizes, seed: int) -> tuple[list[np.ndarray], Any]:
     """Arguments and cotangents of several examples, stacked along a leading axis."""
     generator = np.random.default_rng(seed)
-    return _stacked(draw_pair(subject, generator, sizes) for _ in range(_BATCH_SIZE))
+    return _stacked(subject.draw_pair(generator, sizes) for _ in range(_BATCH_SIZE))
 
 
 def _stacked(examples: Any) -> Any:
@@ -225,10 +221,7 @@ def _same(
     subject: Subject, name: str, names: Any, actual: Any, expected: Any, args: Any, dz: Any = ()
 ) -> Check:
     """Compares with room for rounding at the size of the results, and of the cotangent."""
-    allowed, slack = (
-        allowed_error(subject, args),
-        _ROUNDINGS * largest((expected, dz)),
-    )
+    allowed, slack = allowed_error(subject, args), _ROUNDINGS * largest((expected, dz))
     return compare(name, names, actual, expected, allowed, slack=slack)
 
 

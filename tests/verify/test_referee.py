@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ffnn_jax.verify._referee import sides_with_the_rule
+from ffnn_jax.verify._differences import sides_with_the_rule
 from ffnn_jax.verify._result import Check, Part
 
 X = np.array([3.0, 5.0])

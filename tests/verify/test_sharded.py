@@ -79,7 +79,7 @@ def test_a_module_that_checks_a_rule_on_import_does_not_start_subprocesses_of_su
 
 def in_subprocess(then):
     """Functions of a module that does something more where it is imported by the subprocess."""
-    return f"import os, time\n{DOUBLE}if '{_sharded._IN_SUBPROCESS}' in os.environ:\n    {then}\n"
+    return f"import os, time\n{DOUBLE}if '{_sharded.IN_SUBPROCESS}' in os.environ:\n    {then}\n"
 
 
 def test_what_a_module_prints_does_not_reach_the_result(tmp_path, monkeypatch):
