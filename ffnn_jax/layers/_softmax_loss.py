@@ -30,7 +30,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Integer
 
-from ffnn_jax.layers._arguments import require, require_floating, upcast
+from ffnn_jax.layers._arguments import require, require_arrays, require_floating, upcast
 
 __all__ = [
     "softmax",
@@ -145,6 +145,7 @@ def _deltas(labels: Array, like: Array) -> Array:
 
 def _require_arguments(logits: Array, labels: Array) -> None:
     function = "softmax_cross_entropy"
+    require_arrays(function, labels=labels)
     require(
         logits.ndim == 2 and logits.shape[1] > 0,
         function, "logits", "of shape (N, K), K > 0", logits.shape,
