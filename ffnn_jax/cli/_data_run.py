@@ -28,11 +28,13 @@ _WIDTH = 300  # in characters, where the output is not a terminal
 
 def prepare_sets(names: tuple[str, ...], source: Source, folder: Path | None) -> int:
     """Prepares the sets in order, and prints where each is."""
-    console = plain_console()
+    console, unread = plain_console(), "" if source == "official" else f" ({source} was not read)"
     for name in names:
+        before = find_prepared(name, local_folder(folder) if folder else data_dir())
         with show_progress() as on_progress:
             prepared = prepare(name, source, folder, on_progress)
-        console.print(f"{name}: {_verdict(prepared)}, {_size(prepared)} in {prepared.folder}")
+        state = f"{f'already prepared{unread}, ' if before else ''}{_verdict(prepared)}"
+        console.print(f"{name}: {state}, {_size(prepared)} in {prepared.folder}")
     return 0
 
 

@@ -2,7 +2,6 @@
 
 import dataclasses
 import shlex
-import tempfile
 from collections.abc import Collection
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from ffnn_jax.runs import (
     RunResult,
     StopRequest,
     adapt_to_dataset,
+    dry_run_folder,
     last_checkpoint,
     locked,
     new_run_folder,
@@ -64,9 +64,9 @@ def run_and_print(state: SignalState, settings: Settings, options: RunOptions) -
 
 
 def dry_run_and_print(state: SignalState, settings: Settings, options: RunOptions) -> None:
-    """Runs one step of one seed and everything after it, in a temporary folder."""
+    """Runs one step of one seed and everything after it, in a folder that is removed."""
     one = dataclasses.replace(settings, steps=1, seeds=1)
-    with tempfile.TemporaryDirectory() as folder:
+    with dry_run_folder(options.run_dir) as folder:
         _start(state, one, dataclasses.replace(options, run_dir=Path(folder) / "run"))
     print("dry run: everything works; the folder was removed")
 

@@ -59,6 +59,8 @@ def print_run_footer(console: Console, result: RunResult, folder: Path) -> None:
     """Prints how long the run took, where its page is, and the next two commands."""
     spent, compiled = result.trained.train_seconds, result.trained.compile_seconds
     console.print(f"trained in {spent:.1f} s (compiled in {compiled:.1f} s)")
+    for warning in result.warnings:
+        console.print(f"warning    {warning}")
     console.print(f"results in {folder}: open {folder / 'page.html'}")
     run = shlex.quote(str(folder))
     image = shlex.quote(str(sample_digit())) if classifies_digits(result.models[0]) else "IMAGE"

@@ -24,7 +24,7 @@ _RESULT = {
     "confusion": [[[COUNT]]], "class_names": [TEXT], "parameters": COUNT,
     "parameters_sha256": [TEXT], "compile_seconds": AMOUNT, "train_seconds": AMOUNT,
     "images_per_second": AMOUNT, "versions": {...: TEXT}, "device": {...: _FACT},
-    "network?": {"headings": [TEXT], "rows": [[TEXT]]},
+    "network?": {"headings": [TEXT], "rows": [[TEXT]]}, "warnings?": [TEXT],
 }  # fmt: skip
 _BY_SEED = ("test_accuracy", "validation_accuracy", "train_accuracy", "parameters_sha256")
 _MEAN = {"count": COUNT, "value": NUMBER}

@@ -243,7 +243,7 @@ def test_a_result_has_these_keys_and_no_others(pair: RunResult):
         "preset", "dataset", "data_sha256", "seeds", "test_accuracy", "validation_accuracy",
         "train_accuracy", "streaming", "best_seed", "confusion", "class_names", "parameters",
         "parameters_sha256", "compile_seconds", "train_seconds", "images_per_second", "versions",
-        "device", "network",
+        "device", "network", "warnings",
     }  # fmt: skip
 
 

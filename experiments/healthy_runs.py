@@ -1,0 +1,124 @@
+"""Whether a run that learnt nothing says so, and a healthy one does not.
+
+Command: python -m experiments.healthy_runs
+Quick: python -m experiments.healthy_runs --quick, 2 seeds of one preset, results to runs/quick.
+
+200 short runs of presets, which learn, should be without a warning; runs that were made sick in
+four ways should each have one. Every seed is a run of its own, on the first images of its data set.
+"""
+
+import dataclasses
+import functools
+from typing import Any
+
+import numpy as np
+
+from experiments._machine import provenance
+from experiments._results import folder_for, run_command, write_result
+from ffnn_jax.config import Settings, Validation, preset
+from ffnn_jax.data import Dataset, Splits, load
+from ffnn_jax.nn import Constant, Conv, Param, Shape, Tree
+from ffnn_jax.runs import RunResult, compute
+
+_HEALTHY = {
+    "quickstart": (50, 80), "cifar10-0": (150, 30), "cifar10-2": (150, 30), "cifar10-5": (150, 30),
+    "cifar10-7": (150, 30),
+}  # fmt: skip
+"""Steps and seeds of each preset."""
+_SICK_SEEDS, _SICK_STEPS = 5, 50
+
+
+@dataclasses.dataclass(frozen=True)
+class DeadConv(Conv):
+    """A convolution whose biases are so low that the ReLU after it is dead."""
+
+    def weights(self, shape: Shape) -> Tree:
+        """Biases of -100."""
+        return super().weights(shape) | {"b": Param(shape[-1:], Constant(-100.0))}
+
+
+def main(quick: bool = False) -> None:
+    """The warnings of healthy and of sick runs.
+
+    Args:
+        quick: smoke test: two seeds of one preset, one of each sickness.
+    """
+    presets, sick_seeds = (("quickstart",), 1) if quick else (tuple(_HEALTHY), _SICK_SEEDS)
+    result = provenance(quick) | {
+        "healthy": {name: _healthy(name, 2 if quick else _HEALTHY[name][1]) for name in presets},
+        "sick": {name: _row(run(sick_seeds)) for name, run in _SICK.items()},
+    }
+    write_result(folder_for(quick) / "healthy_runs.json", result)
+    print(healthy_line(result))
+
+
+def healthy_line(result: dict[str, Any]) -> str:
+    """How many runs of either kind had a warning."""
+
+    def counted(rows: dict[str, Any]) -> str:
+        warned = sum(len(row["warnings"]) for row in rows.values())
+        return f"{warned} of {sum(len(row['test_accuracy']) for row in rows.values())}"
+
+    healthy, sick = counted(result["healthy"]), counted(result["sick"])
+    names = ", ".join(result["sick"])
+    return f"{healthy} short healthy runs had such a line, and {sick} sick ones ({names})"
+
+
+def _healthy(name: str, seeds: int) -> dict[str, Any]:
+    settings = dataclasses.replace(preset(name), steps=_HEALTHY[name][0], seeds=seeds)
+    return _row(_computed(settings))
+
+
+def _sick(seeds: int, **changes: Any) -> RunResult:
+    quickstart = dataclasses.replace(preset("quickstart"), steps=_SICK_STEPS, seeds=seeds)
+    return _computed(dataclasses.replace(quickstart, **changes))
+
+
+def _shuffled(seeds: int) -> RunResult:
+    settings = dataclasses.replace(preset("quickstart"), steps=_SICK_STEPS, seeds=seeds)
+    splits = _splits(settings)
+    labels = np.random.default_rng(0).permutation(splits.train.labels)
+    train = dataclasses.replace(splits.train, labels=labels)
+    return _computed(settings, splits._replace(train=train))
+
+
+def _dead(seeds: int) -> RunResult:
+    layers = preset("quickstart").layers
+    return _sick(seeds, layers=(*layers[:3], DeadConv(16, 5), *layers[4:]))
+
+
+_SICK = {
+    "learning rate 20": functools.partial(_sick, learning_rate=20.0),
+    "learning rate 1e-30": functools.partial(_sick, learning_rate=1e-30),
+    "shuffled labels": _shuffled,
+    "dead ReLU": _dead,
+}
+
+
+def _computed(settings: Settings, splits: Splits | None = None) -> RunResult:
+    """The run, with validation at a quarter of its steps."""
+    every = dataclasses.replace(
+        settings, validation_interval=settings.steps // 4, validation=Validation("drawn", 400)
+    )
+    return compute(every, splits or _splits(settings))
+
+
+def _splits(settings: Settings) -> Splits:
+    """The first images of a data set: classifying all of CIFAR-10 takes longer than a short run."""
+
+    def first(split: str, count: int) -> Dataset:
+        return load(settings.dataset, f"{split}[:{count}]")
+
+    return Splits(first("train", 2400), None, first("test", 600))
+
+
+def _row(result: RunResult) -> dict[str, Any]:
+    return {
+        "steps": result.settings.steps,
+        "test_accuracy": result.test_accuracy,
+        "warnings": result.warnings,
+    }
+
+
+if __name__ == "__main__":
+    run_command(main)
