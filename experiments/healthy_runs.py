@@ -21,8 +21,7 @@ from ffnn_jax.nn import Constant, Conv, Param, Shape, Tree
 from ffnn_jax.runs import RunResult, compute
 
 _HEALTHY = {
-    "quickstart": (50, 80), "cifar10-0": (150, 30), "cifar10-2": (150, 30), "cifar10-5": (150, 30),
-    "cifar10-7": (150, 30),
+    "quickstart": (50, 140), "cifar10-0": (200, 20), "cifar10-3": (200, 20), "cifar10-7": (200, 20),
 }  # fmt: skip
 """Steps and seeds of each preset."""
 _SICK_SEEDS, _SICK_STEPS = 5, 50
@@ -109,7 +108,7 @@ def _splits(settings: Settings) -> Splits:
     def first(split: str, count: int) -> Dataset:
         return load(settings.dataset, f"{split}[:{count}]")
 
-    return Splits(first("train", 2400), None, first("test", 600))
+    return Splits(first("train", 2000), None, first("test", 500))
 
 
 def _row(result: RunResult) -> dict[str, Any]:

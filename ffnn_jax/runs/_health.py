@@ -21,27 +21,28 @@ def problem_of(
 ) -> str | None:
     """What is wrong with a seed that learnt nothing, and what to try next; None if it learnt.
 
-    Guessing is to answer the commonest class of the test images, with a loss of log K.
+    Guessing is to predict each class as often as the seed did, but of random images. A loss of
+    log K is that of equal probabilities.
 
     Args:
         confusion: confusion[true][predicted] over all test images.
         losses: the smoothed loss at each validation.
         dead: the name of a layer whose outputs are all 0, if there is one.
     """
-    images, classes = confusion.sum(), len(confusion)
-    share, accuracy = confusion.sum(axis=1).max() / images, confusion.trace() / images
-    if share == 1:
-        return None  # one class: nothing to learn
-    chance = share + _ERRORS * math.sqrt(share * (1 - share) / images)
+    images, true, predicted = confusion.sum(), confusion.sum(axis=1), confusion.sum(axis=0)
+    if np.count_nonzero(true) == 1:
+        return None  # there is nothing to tell apart
+    accuracy, chance = confusion.trace() / images, float(true @ predicted) / images**2
+    error = math.sqrt(chance * (1 - chance) / images)
     flat = len(losses) > 1 and losses[-1] > _FLAT * losses[0]
-    high = losses[-1] >= math.log(classes) and (flat or accuracy < _LITTLE * share)
+    high = losses[-1] >= math.log(len(true)) and (flat or accuracy < _LITTLE * chance)
     if dead:
         return f"every output of {dead} is 0; {_LOWER} or another --seed"
-    if np.count_nonzero(confusion.sum(axis=0)) == 1:
+    if np.count_nonzero(predicted) == 1:
         return f"one class is predicted for all test images; {_LOWER}"
     if high:
-        return f"the loss is not below that of guessing, log {classes}; {_OTHER}"
-    if accuracy <= chance:
+        return f"the loss is not below that of guessing, log {len(true)}; {_OTHER}"
+    if accuracy <= chance + _ERRORS * error:
         return f"the test accuracy is that of guessing; {_OTHER}"
     return None
 
