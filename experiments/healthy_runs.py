@@ -2,6 +2,7 @@
 
 Command: python -m experiments.healthy_runs
 Quick: python -m experiments.healthy_runs --quick, 2 seeds of one preset, results to runs/quick.
+It can be stopped at any time, and then goes on with the rows that are not stored.
 
 200 short runs of presets, which learn, should be without a warning; runs that were made sick in
 four ways should each have one. Every seed is a run of its own, on the first images of its data set.
@@ -9,19 +10,20 @@ four ways should each have one. Every seed is a run of its own, on the first ima
 
 import dataclasses
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from experiments._machine import provenance
-from experiments._results import folder_for, run_command, write_result
+from experiments._results import folder_for, read_result, run_command, write_result
 from ffnn_jax.config import Settings, Validation, preset
 from ffnn_jax.data import Dataset, Splits, load
 from ffnn_jax.nn import Constant, Conv, Param, Shape, Tree
 from ffnn_jax.runs import RunResult, compute
 
 _HEALTHY = {
-    "quickstart": (50, 140), "cifar10-0": (200, 20), "cifar10-3": (200, 20), "cifar10-7": (200, 20),
+    "quickstart": (40, 140), "cifar10-0": (200, 20), "cifar10-3": (200, 20), "cifar10-7": (200, 20),
 }  # fmt: skip
 """Steps and seeds of each preset."""
 _SICK_SEEDS, _SICK_STEPS = 5, 50
@@ -42,30 +44,39 @@ def main(quick: bool = False) -> None:
     Args:
         quick: smoke test: two seeds of one preset, one of each sickness.
     """
-    presets, sick_seeds = (("quickstart",), 1) if quick else (tuple(_HEALTHY), _SICK_SEEDS)
-    result = provenance(quick) | {
-        "healthy": {name: _healthy(name, 2 if quick else _HEALTHY[name][1]) for name in presets},
-        "sick": {name: _row(run(sick_seeds)) for name, run in _SICK.items()},
-    }
-    write_result(folder_for(quick) / "healthy_runs.json", result)
+    path = folder_for(quick) / "healthy_runs.json"
+    result = read_result(path) if path.exists() and not quick else provenance(quick) | {"rows": {}}
+    for name, make in _rows(quick).items():
+        if name not in result["rows"]:
+            result["rows"][name] = _row(make())
+            write_result(path, result)
     print(healthy_line(result))
 
 
 def healthy_line(result: dict[str, Any]) -> str:
     """How many runs of either kind had a warning."""
 
-    def counted(rows: dict[str, Any]) -> str:
-        warned = sum(len(row["warnings"]) for row in rows.values())
-        return f"{warned} of {sum(len(row['test_accuracy']) for row in rows.values())}"
-
-    healthy, sick = counted(result["healthy"]), counted(result["sick"])
-    names = ", ".join(result["sick"])
-    return f"{healthy} short healthy runs had such a line, and {sick} sick ones ({names})"
+    sick = {name: row for name, row in result["rows"].items() if name in _SICK}
+    healthy = {name: row for name, row in result["rows"].items() if name in _HEALTHY}
+    names = ", ".join(_SICK)
+    return f"{_warned(healthy)} short healthy runs had such a line, {_warned(sick)} sick ones ({names})"
 
 
-def _healthy(name: str, seeds: int) -> dict[str, Any]:
-    settings = dataclasses.replace(preset(name), steps=_HEALTHY[name][0], seeds=seeds)
-    return _row(_computed(settings))
+def _warned(rows: dict[str, Any]) -> str:
+    warned = sum(len(row["warnings"]) for row in rows.values())
+    return f"{warned} of {sum(len(row['test_accuracy']) for row in rows.values())}"
+
+
+def _rows(quick: bool) -> dict[str, Callable[[], RunResult]]:
+    """How each row of the result is made."""
+    presets, sick = (("quickstart",), 1) if quick else (tuple(_HEALTHY), _SICK_SEEDS)
+    healthy = {name: functools.partial(_healthy, name, 2 if quick else None) for name in presets}
+    return {name: functools.partial(run, sick) for name, run in _SICK.items()} | healthy
+
+
+def _healthy(name: str, seeds: int | None) -> RunResult:
+    steps, all_seeds = _HEALTHY[name]
+    return _computed(dataclasses.replace(preset(name), steps=steps, seeds=seeds or all_seeds))
 
 
 def _sick(seeds: int, **changes: Any) -> RunResult:
