@@ -55,11 +55,9 @@ def main(quick: bool = False) -> None:
 
 def healthy_line(result: dict[str, Any]) -> str:
     """How many runs of either kind had a warning."""
-
-    sick = {name: row for name, row in result["rows"].items() if name in _SICK}
-    healthy = {name: row for name, row in result["rows"].items() if name in _HEALTHY}
+    sick, healthy = ({n: row for n, row in result["rows"].items() if n in kind} for kind in _KINDS)
     names = ", ".join(_SICK)
-    return f"{_warned(healthy)} short healthy runs had such a line, {_warned(sick)} sick ones ({names})"
+    return f"{_warned(healthy)} short healthy runs had one, {_warned(sick)} sick runs ({names})"
 
 
 def _warned(rows: dict[str, Any]) -> str:
@@ -103,6 +101,7 @@ _SICK = {
     "shuffled labels": _shuffled,
     "dead ReLU": _dead,
 }
+_KINDS = _SICK, _HEALTHY
 
 
 def _computed(settings: Settings, splits: Splits | None = None) -> RunResult:

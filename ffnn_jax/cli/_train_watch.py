@@ -23,6 +23,8 @@ def print_run_header(console: Console, planned: Plan) -> None:
     settings, splits, network = planned
     where, summary = device(), network.summary()
     first, last = settings.seed, settings.seed + settings.seeds - 1
+    sizes = enumerate((getattr(one, "init_fan_in", None) for one in settings.layers), start=1)
+    stated = [f"layer {n} drawn as for {size} inputs (init_fan_in)" for n, size in sizes if size]
     facts = {
         "device": f"{where['platform']} ({where['kind']}), {where['cpu_cores']} cores",
         "versions": ", ".join(f"{name} {number}" for name, number in versions().items()),
@@ -35,6 +37,7 @@ def print_run_header(console: Console, planned: Plan) -> None:
             f"weight decay {settings.weight_decay}"
         ),
         "validation": _validation(planned),
+        "weights": "; ".join(stated) or "drawn as for each layer's number of inputs",
         "progress": "moving averages over batches, loss with weight decay; validation +- std error",
         "inputs": ", ".join([settings.normalisation, *map(str, settings.augmentations)]),
         "seeds": f"{first}" if first == last else f"{first} to {last}",
