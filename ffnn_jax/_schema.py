@@ -34,20 +34,21 @@ def require_schema(file: object, value: Any, schema: Any, key: str = "") -> None
     Args:
         file: the file that was read, for the message.
         value: its content, or the part of it at ``key``.
-        schema: a ``Kind``; ``[schema]`` for a list; ``{key: schema}`` for an object with these
-            keys ("key?" may be missing), or ``{...: schema}`` for one with any.
+        schema: a ``Kind``; ``[schema]`` for a list, a tuple of schemas for one of that length;
+            ``{key: schema}`` for an object with these keys ("key?" may be missing), or
+            ``{...: schema}`` for one with any.
         key: where in the file the value is, as in "confusion[0][3]".
 
     Raises:
         UserError: a key is missing, or a value is not of its kind; the message names file and key.
     """
-    kind: Any = {dict: OBJECT, list: LIST}.get(type(schema), schema)
+    kind = _kind_of(schema)
     if not kind.holds(value):
         got = repr(value) if len(repr(value)) < 60 else f"{repr(value)[:60]}..."
         raise UserError(f"{file}: {key or 'the content'} must be {kind.allowed}, got {got}")
-    if isinstance(schema, list):
+    if type(schema) in (list, tuple):
         for index, item in enumerate(value):
-            require_schema(file, item, schema[0], f"{key}[{index}]")
+            require_schema(file, item, schema[index % len(schema)], f"{key}[{index}]")
     elif isinstance(schema, dict):
         for name, part in (dict.fromkeys(value, schema[...]) if ... in schema else schema).items():
             known = name.removesuffix("?")
@@ -56,3 +57,10 @@ def require_schema(file: object, value: Any, schema: Any, key: str = "") -> None
                 require_schema(file, value[known], part, inner)
             elif known == name:
                 raise UserError(f"{file}: the key {inner!r} is missing")
+
+
+def _kind_of(schema: Any) -> Kind:
+    if type(schema) is tuple:
+        size = len(schema)
+        return Kind(f"a list of {size}", lambda v: isinstance(v, list) and len(v) == size)
+    return {dict: OBJECT, list: LIST}.get(type(schema), schema)

@@ -173,18 +173,10 @@ class Settings:
 
     def _has_group_rates(self) -> bool:
         value = self.group_rates
-        return (
-            isinstance(value, tuple)
-            and all(
-                isinstance(pair, tuple)
-                and len(pair) == 2
-                and isinstance(pair[0], str)
-                and is_number(pair[1])
-                and 0 <= pair[1] < _LARGEST_FLOAT
-                for pair in value
-            )
-            and len({pair[0] for pair in value}) == len(value)
-        )
+        if not self._is_tuple_of("group_rates", tuple) or not all(len(pair) == 2 for pair in value):
+            return False
+        named = all(isinstance(name, str) for name, _ in value) and len(dict(value)) == len(value)
+        return named and all(is_number(f) and 0 <= f < _LARGEST_FLOAT for _, f in value)
 
     def _require_type(self, field: str, kind: Any) -> None:
         if kind in _TYPES:

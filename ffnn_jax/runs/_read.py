@@ -14,30 +14,13 @@ from ffnn_jax._schema import (
     Kind,
     optional,
     require_schema,
-)  # fmt: skip
+)
 from ffnn_jax.config import Settings, UserError
 
 _FACT = Kind("text, an integer or null", lambda v: v is None or TEXT.holds(v) or COUNT.holds(v))
-_RESULT = {
-    "dataset": TEXT, "data_sha256": {...: TEXT}, "seeds": [COUNT], "test_accuracy": [SHARE],
-    "validation_accuracy": [optional(SHARE)], "train_accuracy": [SHARE], "best_seed": COUNT,
-    "confusion": [[[COUNT]]], "class_names": [TEXT], "parameters": COUNT,
-    "parameters_sha256": [TEXT], "compile_seconds": AMOUNT, "train_seconds": AMOUNT,
-    "images_per_second": AMOUNT, "versions": {...: TEXT}, "device": {...: _FACT},
-    "network?": {"headings": [TEXT], "rows": [[TEXT]]}, "warnings?": [TEXT],
-}  # fmt: skip
-_BY_SEED = ("test_accuracy", "validation_accuracy", "train_accuracy", "parameters_sha256")
 _MEAN = {"count": COUNT, "value": NUMBER}
 _METRICS = {"seed": COUNT, "loss": _MEAN, "accuracy": _MEAN, "validation_accuracy": optional(SHARE)}
-_RECORD = Kind(
-    "seed, step, loss, accuracy and validation accuracy",
-    lambda v: isinstance(v, list) and len(v) == 5 and all(map(optional(NUMBER).holds, v)),
-)
-_CHECKPOINT = {
-    "settings": OBJECT, "step": COUNT, "seconds": AMOUNT, "running_metrics": [_METRICS],
-    "history": [_RECORD], "every?": optional(COUNT), "arithmetic?": OBJECT,
-    "validation?": optional(SHARE),
-}  # fmt: skip
+_MOST_SEEDS = 10_000  # as in Settings
 _ANY_LAYERS = {"layers": [{"type": "Dense", "units": 1}], "augmentations": []}
 
 
@@ -48,14 +31,8 @@ def require_run(folder: Path) -> None:
         UserError: a file or a key is missing, or a value is impossible; the message names it.
     """
     path = folder / "result.json"
-    result = _read(path, _RESULT)
-    seeds, classes = len(result["seeds"]), len(result["class_names"])
-    _require_sizes(path, {name: result[name] for name in (*_BY_SEED, "confusion")}, seeds)
-    for seed, rows in enumerate(result["confusion"]):
-        lists = {f"[{true}]": row for true, row in enumerate(rows)} | {"": rows}
-        _require_sizes(path, {f"confusion[{seed}]{at}": row for at, row in lists.items()}, classes)
-    if result["best_seed"] not in result["seeds"]:
-        raise UserError(f"{path}: best_seed must be one of seeds, got {result['best_seed']}")
+    result = _read(path, {"seeds": [COUNT], "class_names": [TEXT]})
+    require_schema(path, result, _result(result["seeds"], len(result["class_names"])))
     path = folder / "config.json"
     settings = _read(path, {"layers": [OBJECT]})
     try:
@@ -66,9 +43,26 @@ def require_run(folder: Path) -> None:
 
 def require_checkpoint(path: Path, about: dict[str, Any]) -> None:
     """Checks what a checkpoint holds besides its arrays; raises UserError as ``require_run``."""
-    require_schema(path, about, _CHECKPOINT)
-    seeds = about["settings"].get("seeds", 1)
-    _require_sizes(path, {"running_metrics": about["running_metrics"]}, seeds)
+    require_schema(path, about, {"settings": {"seeds?": COUNT}})
+    require_schema(path, about, {
+        "step": COUNT, "seconds": AMOUNT, "every?": optional(COUNT), "validation?": optional(SHARE),
+        "history": [(COUNT, COUNT, NUMBER, SHARE, optional(SHARE))], "arithmetic?": OBJECT,
+        "running_metrics": (_METRICS,) * min(about["settings"].get("seeds", 1), _MOST_SEEDS),
+    })  # fmt: skip
+
+
+def _result(seeds: list[int], classes: int) -> dict[str, Any]:
+    """The schema of ``result.json``: lists have one item per seed, or per class."""
+    each, one_of = len(seeds), Kind(f"one of the seeds {seeds}", seeds.__contains__)
+    return {
+        "dataset": TEXT, "data_sha256": {...: TEXT}, "test_accuracy": (SHARE,) * each,
+        "validation_accuracy": (optional(SHARE),) * each, "train_accuracy": (SHARE,) * each,
+        "best_seed": one_of, "confusion": (((COUNT,) * classes,) * classes,) * each,
+        "parameters": COUNT, "parameters_sha256": (TEXT,) * each, "compile_seconds": AMOUNT,
+        "train_seconds": AMOUNT, "images_per_second": AMOUNT, "versions": {...: TEXT},
+        "device": {...: _FACT}, "network?": {"headings": [TEXT], "rows": [[TEXT]]},
+        "warnings?": [TEXT],
+    }  # fmt: skip
 
 
 def _read(path: Path, schema: dict[str, Any]) -> dict[str, Any]:
@@ -79,9 +73,3 @@ def _read(path: Path, schema: dict[str, Any]) -> dict[str, Any]:
         raise UserError(f"{path} cannot be read, {reason}") from None
     require_schema(path, value, schema)
     return value
-
-
-def _require_sizes(path: Path, lists: dict[str, list[Any]], size: int) -> None:
-    for name, values in lists.items():
-        if len(values) != size:
-            raise UserError(f"{path}: {name} must have {size} entries, got {len(values)}")

@@ -104,8 +104,8 @@ def test_an_edited_file_gives_a_sensible_page_or_one_line(folder: Path, tmp_path
     [
         ("test_accuracy", [0.5, 1.7], "test_accuracy[1] must be a number from 0 to 1, got 1.7"),
         ("train_seconds", float("inf"), "train_seconds must be a finite number of at least 0"),
-        ("test_accuracy", [0.5], "test_accuracy must have 2 entries, got 1"),
-        ("best_seed", 9, "best_seed must be one of seeds, got 9"),
+        ("test_accuracy", [0.5], "test_accuracy must be a list of 2, got [0.5]"),
+        ("best_seed", 9, "best_seed must be one of the seeds [0, 1], got 9"),
         ("class_names", "cat", "class_names must be a list, got 'cat'"),
         ("device", None, "device must be an object, got None"),
     ],
