@@ -63,4 +63,4 @@ def _kind_of(schema: Any) -> Kind:
     if type(schema) is tuple:
         size = len(schema)
         return Kind(f"a list of {size}", lambda v: isinstance(v, list) and len(v) == size)
-    return {dict: OBJECT, list: LIST}.get(type(schema), schema)
+    return OBJECT if isinstance(schema, dict) else LIST if isinstance(schema, list) else schema
