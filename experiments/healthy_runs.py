@@ -10,7 +10,7 @@ four ways should each have one. Every seed is a run of its own, on the first ima
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from ffnn_jax.data import Dataset, Splits, load
 from ffnn_jax.nn import Constant, Conv, Param, Shape, Tree
 from ffnn_jax.runs import RunResult, compute
 
-_HEALTHY = {
+HEALTHY = {
     "quickstart": (40, 140), "cifar10-0": (200, 20), "cifar10-3": (200, 20), "cifar10-7": (200, 20),
 }  # fmt: skip
 """Steps and seeds of each preset."""
@@ -55,25 +55,26 @@ def main(quick: bool = False) -> None:
 
 def healthy_line(result: dict[str, Any]) -> str:
     """How many runs of either kind had a warning."""
-    sick, healthy = ({n: row for n, row in result["rows"].items() if n in kind} for kind in _KINDS)
-    names = ", ".join(_SICK)
-    return f"{_warned(healthy)} short healthy runs had one, {_warned(sick)} sick runs ({names})"
+    (healthy, false), (sick, right) = _counted(result, HEALTHY), _counted(result, _SICK)
+    kinds = f"({', '.join(_SICK)})"
+    return f"{false} of {healthy} healthy short runs had one, {right} of {sick} sick runs {kinds}"
 
 
-def _warned(rows: dict[str, Any]) -> str:
-    warned = sum(len(row["warnings"]) for row in rows.values())
-    return f"{warned} of {sum(len(row['test_accuracy']) for row in rows.values())}"
+def _counted(result: dict[str, Any], names: Container[str]) -> tuple[int, int]:
+    """The numbers of runs and of warnings in these rows."""
+    rows = [row for name, row in result["rows"].items() if name in names]
+    return sum(len(row["test_accuracy"]) for row in rows), sum(len(row["warnings"]) for row in rows)
 
 
 def _rows(quick: bool) -> dict[str, Callable[[], RunResult]]:
     """How each row of the result is made."""
-    presets, sick = (("quickstart",), 1) if quick else (tuple(_HEALTHY), _SICK_SEEDS)
+    presets, sick = (("quickstart",), 1) if quick else (tuple(HEALTHY), _SICK_SEEDS)
     healthy = {name: functools.partial(_healthy, name, 2 if quick else None) for name in presets}
     return {name: functools.partial(run, sick) for name, run in _SICK.items()} | healthy
 
 
 def _healthy(name: str, seeds: int | None) -> RunResult:
-    steps, all_seeds = _HEALTHY[name]
+    steps, all_seeds = HEALTHY[name]
     return _computed(dataclasses.replace(preset(name), steps=steps, seeds=seeds or all_seeds))
 
 
@@ -101,7 +102,6 @@ _SICK = {
     "shuffled labels": _shuffled,
     "dead ReLU": _dead,
 }
-_KINDS = _SICK, _HEALTHY
 
 
 def _computed(settings: Settings, splits: Splits | None = None) -> RunResult:
