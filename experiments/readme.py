@@ -22,6 +22,7 @@ from experiments._report import MNIST
 from experiments._results import RESULTS, read_result, run_command
 from experiments._speed_table import speed_table, whole_run_table
 from experiments.faults import faults_table
+from experiments.healthy_runs import healthy_line
 from experiments.public_rules import public_rules_page
 from experiments.wrong_gradients import checkers_table
 from ffnn_jax.config import UserError, preset
@@ -181,9 +182,18 @@ Saving takes {min(saving):.1f} to {max(saving):.1f} % of a run's time by default
 """
 
 
+def _healthy() -> str:
+    return f"""
+{healthy_line(read_result(RESULTS / "healthy_runs.json"))} \
+([`healthy_runs.py`](../../experiments/healthy_runs.py)).
+
+"""
+
+
 _BLOCKS = {
     "results": _results, "dense": _dense, "wrong_gradients": _wrong_gradients,
-    "chapters": chapters_table, "speed": _speed, "faults": _faults, "install": _install,
+    "chapters": chapters_table, "speed": _speed, "faults": _faults, "healthy": _healthy,
+    "install": _install,
 }  # fmt: skip
 
 if __name__ == "__main__":

@@ -40,13 +40,13 @@ def from_fields(kind: Any, name: str, fields: dict[str, Any]) -> Any:
 
 
 def is_integer(value: object) -> bool:
-    """Whether value is an integer; True and False are not."""
-    return isinstance(value, int) and not isinstance(value, bool)
+    """Whether value is an integer of 64 bits; True and False are not."""
+    return isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63
 
 
 def is_number(value: object) -> bool:
-    """Whether value is an integer or a float; True and False are neither."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    """Whether value is a float or an integer of 64 bits; True and False are neither."""
+    return isinstance(value, float) or is_integer(value)
 
 
 def require_positive_integers(config: BaseConfig, *names: str) -> None:

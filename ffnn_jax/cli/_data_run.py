@@ -7,20 +7,11 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from ffnn_jax import data
 from ffnn_jax.cli._files import writing
 from ffnn_jax.cli._progress import show_progress
 from ffnn_jax.cli._results import plain_console
 from ffnn_jax.config import UserError
-from ffnn_jax.data import (
-    Dataset,
-    PreparedSet,
-    data_dir,
-    find_prepared,
-    is_cached,
-    load,
-    local_folder,
-    prepared_names,
-)
 from ffnn_jax.data.preparation import Source, prepare, verify_prepared
 
 _WIDTH = 300  # in characters, where the output is not a terminal
@@ -28,21 +19,23 @@ _WIDTH = 300  # in characters, where the output is not a terminal
 
 def prepare_sets(names: tuple[str, ...], source: Source, folder: Path | None) -> int:
     """Prepares the sets in order, and prints where each is."""
-    console = plain_console()
+    console, unread = plain_console(), "" if source == "official" else f" ({source} was not read)"
     for name in names:
+        before = data.find_prepared(name, data.local_folder(folder) if folder else data.data_dir())
         with show_progress() as on_progress:
             prepared = prepare(name, source, folder, on_progress)
-        console.print(f"{name}: {_verdict(prepared)}, {_size(prepared)} in {prepared.folder}")
+        state = f"{f'already prepared{unread}, ' if before else ''}{_verdict(prepared)}"
+        console.print(f"{name}: {state}, {_size(prepared)} in {prepared.folder}")
     return 0
 
 
 def list_sets(folder: Path | None, verify: bool = False) -> int:
     """Prints one row per prepared set; returns 1 if a set is damaged."""
-    folder = local_folder(folder) if folder else data_dir()
+    folder = data.local_folder(folder) if folder else data.data_dir()
     console, table, damaged = plain_console(), _table(str(folder)), 0
     if not console.is_terminal:
         console.width = _WIDTH
-    for name in prepared_names(folder):
+    for name in data.prepared_names(folder):
         try:
             table.add_row(*_row(name, folder, verify))
         except UserError as error:
@@ -61,27 +54,27 @@ def _table(title: str) -> Table:
 
 
 def _row(name: str, folder: Path, verify: bool) -> tuple[str, ...]:
-    prepared = find_prepared(name, folder)
+    prepared = data.find_prepared(name, folder)
     if prepared is None:
         raise UserError("is being moved away")
     counts = (f"{split} {sum(n):,}" for split, n in prepared.shard_lengths.items())
     return name, prepared.version, "\n".join(counts), _size(prepared), _state(prepared, verify)
 
 
-def _state(prepared: PreparedSet, verify: bool) -> str:
+def _state(prepared: data.PreparedSet, verify: bool) -> str:
     """The verdict on a set; one not yet cached is only read if asked, as that might take hours."""
-    if verify or all(is_cached(prepared, split) for split in prepared.shard_lengths):
+    if verify or all(data.is_cached(prepared, split) for split in prepared.shard_lengths):
         return _verdict(prepared)
     return "not read yet"
 
 
-def _verdict(prepared: PreparedSet) -> str:
+def _verdict(prepared: data.PreparedSet) -> str:
     with show_progress(lines=False) as on_progress:
         recorded = verify_prepared(prepared, on_progress)
     return "verified" if recorded else "readable; no SHA-256 recorded for comparison"
 
 
-def _size(prepared: PreparedSet) -> str:
+def _size(prepared: data.PreparedSet) -> str:
     return f"{prepared.size / 1e6:,.1f} MB"
 
 
@@ -89,7 +82,7 @@ def show_set(name: str, split: str, out: Path, folder: Path | None) -> int:
     """Writes a contact sheet of a split, and prints the number of images per class."""
     from ffnn_jax.reporting import draw_contact_sheet, save_figure
 
-    dataset = load(name, split, folder=folder)
+    dataset = data.load(name, split, folder=folder)
     height, width, channels = dataset.image_shape
     title = f"{dataset.name}: {len(dataset):,} images of {height} x {width} x {channels}"
     figure = draw_contact_sheet(dataset.images, dataset.labels, dataset.class_names, title)
@@ -100,7 +93,7 @@ def show_set(name: str, split: str, out: Path, folder: Path | None) -> int:
     return 0
 
 
-def _print_counts(dataset: Dataset, title: str) -> None:
+def _print_counts(dataset: data.Dataset, title: str) -> None:
     console = plain_console()
     console.print(f"{title}, from {dataset.source}, sha256 {dataset.sha256}")
     means = dataset.images.mean(axis=(0, 1, 2)) / 255

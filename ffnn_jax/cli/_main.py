@@ -31,6 +31,11 @@ _DATA_COMMANDS = {"prepare": Prepare, "list": List, "show": Show}
 _DEBUG = "--debug"
 _FRAME, _RULE = "╭╮╰╯│ ", "─-"
 _HELP = ("Argument helptext", "For full helptext")
+_TRAIN_ELSEWHERE = {  # other tools' names for train's options
+    "--lr": "--learning-rate", "--epochs": "--steps", "--iterations": "--steps",
+    "--wd": "--weight-decay", "--l2": "--weight-decay", "--bs": "--batch-size",
+    "--dtype": "--precision", "--output": "--run-dir", "--out": "--run-dir",
+}  # fmt: skip
 _DESCRIPTION = """Neural networks with every gradient derived by hand, trained with JAX.
 
 ffnn-jax --version prints the version. With --debug, an unexpected error shows its traceback."""
@@ -83,7 +88,8 @@ def _parse(words: list[str]) -> Callable[[], int]:
             return app.cli(prog="ffnn-jax", args=words, description=_DESCRIPTION)
     except SystemExit as end:
         if end.code:
-            raise UserError(_unboxed(errors.getvalue())) from None
+            message, hint = _unboxed(errors.getvalue()), _elsewhere(words)
+            raise UserError(message.partition("; did you")[0] + hint if hint else message) from None
         raise
 
 
@@ -120,6 +126,12 @@ def _hint(block: str) -> str:
     if title == "Perhaps you meant" or title.startswith("Arguments similar to"):
         return f"; did you mean {text.split()[0]}?"
     return "" if block.startswith(_HELP) else f" {block}"
+
+
+def _elsewhere(words: list[str]) -> str:
+    """A hint at train's own name for an option that other tools call otherwise."""
+    names = (_TRAIN_ELSEWHERE.get(word.partition("=")[0]) for word in words)
+    return next((f"; did you mean {name}?" for name in names if name and words[0] == "train"), "")
 
 
 def _exit(message: str, code: int) -> NoReturn:

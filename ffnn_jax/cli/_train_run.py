@@ -2,10 +2,10 @@
 
 import dataclasses
 import shlex
-import tempfile
 from collections.abc import Collection
 from pathlib import Path
 
+from ffnn_jax import runs
 from ffnn_jax.cli._progress import show_progress
 from ffnn_jax.cli._results import plain_console
 from ffnn_jax.cli._signals import SignalState
@@ -13,22 +13,6 @@ from ffnn_jax.cli._train_watch import ProgressDisplay, print_run_footer, print_r
 from ffnn_jax.config import DivergedError, RunInterruptedError, Settings, preset
 from ffnn_jax.data import NotPreparedError, Splits, load_splits
 from ffnn_jax.data.preparation import prepare
-from ffnn_jax.runs import (
-    Checkpoint,
-    CheckpointManager,
-    Plan,
-    RunResult,
-    StopRequest,
-    adapt_to_dataset,
-    last_checkpoint,
-    locked,
-    new_run_folder,
-    plan,
-    resumed_settings,
-    run_plan,
-    write_config,
-    write_run,
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +31,7 @@ class RunOptions:
     streaming: bool | None = None
     every: int | None = None
     debug_nans: bool = False
-    stop: StopRequest = dataclasses.field(default_factory=StopRequest)
+    stop: runs.StopRequest = dataclasses.field(default_factory=runs.StopRequest)
     explicit: Collection[str] = ()
     run_dir: Path | None = None
 
@@ -64,9 +48,9 @@ def run_and_print(state: SignalState, settings: Settings, options: RunOptions) -
 
 
 def dry_run_and_print(state: SignalState, settings: Settings, options: RunOptions) -> None:
-    """Runs one step of one seed and everything after it, in a temporary folder."""
+    """Runs one step of one seed and everything after it, in a folder that is removed."""
     one = dataclasses.replace(settings, steps=1, seeds=1)
-    with tempfile.TemporaryDirectory() as folder:
+    with runs.dry_run_folder(options.run_dir) as folder:
         _start(state, one, dataclasses.replace(options, run_dir=Path(folder) / "run"))
     print("dry run: everything works; the folder was removed")
 
@@ -79,33 +63,35 @@ def resume_and_print(
     Raises:
         UserError: there is nothing to resume, or the number of steps does not fit.
     """
-    with locked(folder):
-        checkpoint = last_checkpoint(folder)
-        settings = resumed_settings(folder, checkpoint, steps)
-        result = _run(state, plan(settings, _splits(settings)), folder, options, checkpoint)
+    with runs.locked(folder):
+        checkpoint = runs.last_checkpoint(folder)
+        settings = runs.resumed_settings(folder, checkpoint, steps)
+        result = _run(state, runs.plan(settings, _splits(settings)), folder, options, checkpoint)
     print_run_footer(plain_console(), result, folder)
 
 
-def _start(state: SignalState, settings: Settings, options: RunOptions) -> tuple[RunResult, Path]:
+def _start(
+    state: SignalState, settings: Settings, options: RunOptions
+) -> tuple[runs.RunResult, Path]:
     splits = _splits(settings)
     if settings.dataset != preset(settings.preset).dataset:
-        settings = adapt_to_dataset(settings, splits, options.explicit)
-    planned = plan(settings, splits)
-    folder = new_run_folder(settings.preset, options.run_dir)
-    with locked(folder):
+        settings = runs.adapt_to_dataset(settings, splits, options.explicit)
+    planned = runs.plan(settings, splits)
+    folder = runs.new_run_folder(settings.preset, options.run_dir)
+    with runs.locked(folder):
         return _run(state, planned, folder, options), folder
 
 
 def _run(
     state: SignalState,
-    planned: Plan,
+    planned: runs.Plan,
     folder: Path,
     options: RunOptions,
-    checkpoint: Checkpoint | None = None,
-) -> RunResult:
+    checkpoint: runs.Checkpoint | None = None,
+) -> runs.RunResult:
     console = plain_console()
     if checkpoint is None:
-        write_config(folder, planned.settings)
+        runs.write_config(folder, planned.settings)
     print_run_header(console, planned)
     if checkpoint is not None:
         console.print(f"resuming   after step {checkpoint.about['step']:,}, from {checkpoint.path}")
@@ -113,13 +99,14 @@ def _run(
     state.hint = "; nothing was saved yet" if checkpoint is None else hint
     try:
         with ProgressDisplay(state, planned, console, hint) as display:
-            callbacks = CheckpointManager(folder, options.every, checkpoint, options.stop, display)
-            result = run_plan(planned, callbacks, options.streaming, options.debug_nans)
+            saving = options.every, checkpoint, options.stop
+            callbacks = runs.CheckpointManager(folder, *saving, display)
+            result = runs.run_plan(planned, callbacks, options.streaming, options.debug_nans)
     except RunInterruptedError as interruption:
         raise RunInterruptedError(interruption.signal, f"{interruption}{hint}") from None
     except DivergedError as divergence:
         raise DivergedError(f"{divergence}{_debugging(folder, options)}") from None
-    write_run(folder, result)
+    runs.write_run(folder, result)
     return result
 
 

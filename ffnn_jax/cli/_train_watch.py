@@ -24,6 +24,8 @@ def print_run_header(console: Console, planned: Plan) -> None:
     where, summary = device(), network.summary()
     several = f", {where['count']} devices, 1 used" if where["count"] != 1 else ""
     first, last = settings.seed, settings.seed + settings.seeds - 1
+    sizes = enumerate((getattr(one, "init_fan_in", None) for one in settings.layers), start=1)
+    stated = [f"layer {n} drawn as for {size} inputs (init_fan_in)" for n, size in sizes if size]
     facts = {
         "device": f"{where['platform']} ({where['kind']}){several}, {where['cpu_cores']} cores",
         "versions": ", ".join(f"{name} {number}" for name, number in versions().items()),
@@ -36,6 +38,7 @@ def print_run_header(console: Console, planned: Plan) -> None:
             f"weight decay {settings.weight_decay}"
         ),
         "validation": _validation(planned),
+        "weights": "; ".join(stated) or "drawn as for each layer's number of inputs",
         "progress": "moving averages over batches, loss with weight decay; validation +- std error",
         "inputs": ", ".join([settings.normalisation, *map(str, settings.augmentations)]),
         "seeds": f"{first}" if first == last else f"{first} to {last}",
@@ -60,6 +63,8 @@ def print_run_footer(console: Console, result: RunResult, folder: Path) -> None:
     """Prints how long the run took, where its page is, and the next two commands."""
     spent, compiled = result.trained.train_seconds, result.trained.compile_seconds
     console.print(f"trained in {spent:.1f} s (compiled in {compiled:.1f} s)")
+    for warning in result.warnings:
+        console.print(f"warning    {warning}")
     console.print(f"results in {folder}: open {folder / 'page.html'}")
     run = shlex.quote(str(folder))
     image = shlex.quote(str(sample_digit())) if classifies_digits(result.models[0]) else "IMAGE"

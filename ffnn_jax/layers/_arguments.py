@@ -49,8 +49,16 @@ def require(holds: bool, function: str, argument: str, expected: str, got: objec
         raise ValueError(f"{function}: {argument} must be {expected}, got {got}")
 
 
+def require_arrays(function: str, **arguments: object) -> None:
+    """Raises TypeError, naming the argument, unless all are arrays, of jax or numpy."""
+    for name, value in arguments.items():
+        if not hasattr(value, "ndim"):
+            raise TypeError(f"{function}: {name} must be an array, not a list or a Python number")
+
+
 def require_floating(function: str, **arrays: Array) -> None:
     """Raises ValueError unless all arrays share one floating-point dtype."""
+    require_arrays(function, **arrays)
     (first, head), *rest = arrays.items()
     floating = jnp.issubdtype(head.dtype, jnp.floating)
     require(floating, function, first, "of a floating-point dtype", head.dtype)
@@ -62,6 +70,7 @@ def require_floating(function: str, **arrays: Array) -> None:
 def require_parameters(function: str, x: Array, **parameters: Array) -> None:
     """Raises ValueError unless parameters all have x's dtype, or all float32 if x is narrower."""
     require_floating(function, x=x)
+    require_arrays(function, **parameters)
     (first, head), *_ = parameters.items()
     wide = accumulation_dtype(x)
     allowed = f"of x's dtype {x.dtype}" + (f" or {wide}" if wide != x.dtype else "")

@@ -30,7 +30,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Integer
 
-from ffnn_jax.layers._arguments import require, require_floating, upcast
+from ffnn_jax.layers._arguments import require, require_arrays, require_floating, upcast
 
 __all__ = [
     "softmax",
@@ -135,15 +135,17 @@ def _shifted_exponentials(x: Array) -> tuple[Array, Array, Array]:
 
 
 def _deltas(labels: Array, like: Array) -> Array:
-    """delta_ci of (22), one row per label; a row of NaN for a label out of range."""
+    """delta_ci of (22), one row per label; a row of 0/0 = NaN for a label out of range."""
     classes = like.shape[1]
     c = labels.astype(jnp.int32)[:, None]
     delta = (c == jnp.arange(classes, dtype=jnp.int32)[None, :]).astype(like.dtype)
-    return jnp.where((c >= 0) & (c < classes), delta, jnp.full((), jnp.nan, like.dtype))
+    known = (c >= 0) & (c < classes)
+    return jnp.where(known, delta, delta / known.astype(like.dtype))
 
 
 def _require_arguments(logits: Array, labels: Array) -> None:
     function = "softmax_cross_entropy"
+    require_arrays(function, labels=labels)
     require(
         logits.ndim == 2 and logits.shape[1] > 0,
         function, "logits", "of shape (N, K), K > 0", logits.shape,

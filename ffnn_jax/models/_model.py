@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from ffnn_jax._device import require_platform
+from ffnn_jax._schema import COUNT, LIST, TEXT, require_schema
 from ffnn_jax.config import UserError, layers_from_json, layers_to_json
 from ffnn_jax.models._arrays import load_arrays, save_arrays
 from ffnn_jax.models._probabilities import predict_probabilities
@@ -18,6 +19,9 @@ from ffnn_jax.network import Network, Normalisation, Params, State, by_path
 from ffnn_jax.nn import Layer
 
 _MOST_NAMED = 10
+_ABOUT = {
+    "layers": LIST, "input_shape": [COUNT], "class_names": [TEXT], "models": COUNT, "best": COUNT,
+}  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -124,6 +128,7 @@ def load(path: str | Path, model: int | None = None, layers: Iterable[type[Layer
     arrays, about, _ = load_arrays(Path(path))
     if not {"layers", "input_shape", "class_names", "models", "best"} <= set(about):
         raise UserError(f"{path}: contains arrays, but no model")
+    require_schema(path, about, _ABOUT)
     chosen = about["best"] if model is None else model
     if not 0 <= chosen < about["models"]:
         raise UserError(f"{path}: model must be from 0 to {about['models'] - 1}, got {chosen}")

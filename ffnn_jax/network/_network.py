@@ -7,6 +7,7 @@ import jax
 from jaxtyping import Array, Float, Key, Num
 
 from ffnn_jax import nn
+from ffnn_jax._errors import UserError
 from ffnn_jax.network import _initialisation
 from ffnn_jax.network._summary import Summary, summarise
 from ffnn_jax.network._trees import partition
@@ -30,14 +31,19 @@ class Network:
         input_shape: shape of one input: (height, width, channels) for an image, (T,) for T tokens.
 
     Raises:
-        UserError: a layer does not accept its input shape.
+        UserError: these are not layers and integers, or a layer does not accept its input shape.
     """
 
     layers: tuple[Layer, ...]
     input_shape: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        """Rejects layers that do not fit the input or one another."""
+        """Takes lists for tuples; rejects layers that do not fit the input or one another."""
+        for field, kind, items in (("layers", Layer, "layers"), ("input_shape", int, "integers")):
+            value = getattr(self, field)
+            if not isinstance(value, list | tuple) or not all(isinstance(v, kind) for v in value):
+                raise UserError(f"Network: {field} must be a tuple of {items}, got {value!r}")
+            object.__setattr__(self, field, tuple(value))
         nn.shapes_through(self.layers, self.input_shape)
 
     @property

@@ -6,6 +6,8 @@ import jax
 import optax
 from jaxtyping import PyTree
 
+from ffnn_jax.optim._hyperparameters import scaled
+
 
 def scale_by_group(factors: PyTree[float]) -> optax.GradientTransformation:
     """Multiplies each parameter's update, and so its learning rate, by a factor.
@@ -18,6 +20,6 @@ def scale_by_group(factors: PyTree[float]) -> optax.GradientTransformation:
     """
 
     def update(updates: optax.Updates, state: Any, params: Any = None) -> tuple[Any, Any]:
-        return jax.tree.map(lambda u, factor: factor * u, updates, factors), state
+        return jax.tree.map(lambda u, factor: scaled(factor, u), updates, factors), state
 
     return optax.GradientTransformation(lambda params: optax.EmptyState(), update)

@@ -23,6 +23,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int32, PyTree
 
+from ffnn_jax.optim._hyperparameters import require, scaled
+
 
 class MomentumState(NamedTuple):
     """The number of updates so far, which a schedule reads, and the moving average m of (24)."""
@@ -55,12 +57,9 @@ def momentum(
     Raises:
         ValueError: mu or weight_decay is out of range, or ``update`` is called without params.
     """
-    if not 0 <= mu < 1:
-        raise ValueError(f"momentum: mu must be at least 0 and below 1, got {mu}")
-    if not 0 <= weight_decay < float("inf"):
-        raise ValueError(
-            f"momentum: weight_decay must be at least 0 and finite, got {weight_decay}"
-        )
+    require(mu, lambda mu: 0 <= mu < 1, "momentum: mu must be at least 0 and below 1")
+    finite = "momentum: weight_decay must be at least 0 and finite"
+    require(weight_decay, lambda decay: 0 <= decay < float("inf"), finite)
 
     def init(params: optax.Params) -> MomentumState:
         return MomentumState(jnp.zeros((), jnp.int32), jax.tree.map(jnp.zeros_like, params))
@@ -71,10 +70,10 @@ def momentum(
         if params is None:
             raise ValueError("momentum: update needs params, since weight decay reads them")
         alpha = learning_rate(state.step) if callable(learning_rate) else learning_rate
-        m = jax.tree.map(lambda m, g: mu * m + (1 - mu) * g, state.m, grads)  # (24)
+        m = jax.tree.map(lambda m, g: scaled(mu, m) + scaled(1 - mu, g), state.m, grads)  # (24)
 
         def change(m: Array, w: Array, decays: bool) -> Array:
-            return -jnp.asarray(alpha, m.dtype) * (m + weight_decay * w if decays else m)
+            return -scaled(alpha, m + scaled(weight_decay, w) if decays else m)
 
         updates = jax.tree.map(change, m, params, _decay_mask(params, decayed))  # (25)
         return updates, MomentumState(state.step + 1, m)
@@ -90,7 +89,7 @@ def decay_loss(
     squares = [jnp.sum(jnp.square(w)) for w, decays in pairs if decays]
     if not squares:
         return jnp.zeros((), jax.tree.leaves(params)[0].dtype)
-    return jnp.asarray(weight_decay / 2 * sum(squares))
+    return scaled(weight_decay / 2, jnp.asarray(sum(squares)))
 
 
 def _decay_mask(params: optax.Params, decayed: PyTree[bool] | None) -> PyTree[bool]:

@@ -70,7 +70,7 @@ def _page(folder: Path, result: Result, settings: dict[str, Any]) -> str:
         name=folder.resolve().name,
         seeds=_seeds(result),
         headline=f"test accuracy {_spread(result['test_accuracy'])}",
-        result={"network": None, **result},
+        result={"network": None, "warnings": [], **result},
         settings=_settings(settings, result),
         cards=_cards(result),
         confusion=confusion.tolist(),

@@ -24,6 +24,7 @@ from ffnn_jax.config import RunInterruptedError, Settings, UserError
 from ffnn_jax.models import load_arrays, save_arrays
 from ffnn_jax.runs._environment import arithmetic
 from ffnn_jax.runs._folder import writing
+from ffnn_jax.runs._read import require_checkpoint
 from ffnn_jax.training import Callbacks, Snapshot, snapshot_from
 
 CHECKPOINT_INTERVAL = 1000
@@ -176,8 +177,7 @@ def last_checkpoint(folder: Path) -> Checkpoint:
 def _read(path: Path, step: int | None) -> Checkpoint:
     """Reads a checkpoint, which must be of this step if one is given."""
     arrays, about, number = load_arrays(path)
-    if "settings" not in about or not isinstance(about.get("step"), int):
-        raise UserError(f"{path}: not a checkpoint of a run")
+    require_checkpoint(path, about)
     if step not in (None, about["step"]):
         raise UserError(f"{path}: it contains step {about['step']}")
     if number == 1:

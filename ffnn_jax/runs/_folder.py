@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import socket
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,6 +35,20 @@ def new_run_folder(preset: str, folder: Path | None = None) -> Path:
     except OSError as error:
         if folder is not None and os.path.lexists(folder):
             raise UserError(f"run-dir must not exist yet, {folder} does") from None
+        raise UserError(f"run-dir cannot be created: {error}") from None
+
+
+def dry_run_folder(folder: Path | None = None) -> tempfile.TemporaryDirectory[str]:
+    """A folder that is removed after use, where ``new_run_folder`` would make one.
+
+    Raises:
+        UserError: no folder can be made there.
+    """
+    place = (folder or _RUNS).absolute()
+    existing = next(path for path in (place, *place.parents) if path.exists())
+    try:
+        return tempfile.TemporaryDirectory(prefix=".dry-run-", dir=existing)
+    except OSError as error:
         raise UserError(f"run-dir cannot be created: {error}") from None
 
 

@@ -4,6 +4,7 @@ Matplotlib is imported only where something is drawn, so that runs start without
 """
 
 import dataclasses
+import functools
 import statistics
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from ffnn_jax.data import Splits
 from ffnn_jax.models import Model
 from ffnn_jax.nn import Conv
 from ffnn_jax.runs._environment import device, versions
+from ffnn_jax.runs._health import dead_layer, problem_of
 from ffnn_jax.training import TrainingResult
 
 if TYPE_CHECKING:
@@ -73,6 +75,18 @@ class RunResult:
 
         labels, classes = self.splits.test.labels, len(self.splits.test.class_names)
         return [confusion_matrix(labels, p, classes) for p in self.test_predicted]
+
+    @functools.cached_property
+    def warnings(self) -> list[str]:
+        """One line for each seed that learnt nothing, with what to try next."""
+        found = zip(self.seeds, map(self._problem, range(len(self.models))), strict=True)
+        return [f"seed {seed} learnt nothing: {problem}" for seed, problem in found if problem]
+
+    def _problem(self, index: int) -> str | None:
+        seed, confusion = self.seeds[index], self.confusions[index]
+        losses = [record.loss for record in self.trained.history if record.seed == seed]
+        problem, first = problem_of(confusion, losses), self.splits.test.images[:64]
+        return problem and problem_of(confusion, losses, dead_layer(self.models[index], first))
 
     @property
     def first_kernels(self) -> Float[np.ndarray, "KH KW C K"] | None:
@@ -155,6 +169,7 @@ def result_to_json(result: RunResult) -> dict[str, Any]:
         "images_per_second": images / trained.train_seconds,
         "versions": versions(),
         "device": device(),
+        "warnings": result.warnings,
     }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from ffnn_jax.config import Settings
 from ffnn_jax.models import save
 from ffnn_jax.runs._folder import writing
+from ffnn_jax.runs._read import require_run
 from ffnn_jax.runs._result import RunResult, result_to_json
 
 
@@ -46,10 +47,11 @@ def write_page(folder: Path) -> Path:
     """Writes a run's page from its saved files, and returns the page's path.
 
     Raises:
-        UserError: the folder is not that of a finished run.
+        UserError: the folder is not that of a finished run, or a value in its files is impossible.
     """
     from ffnn_jax.reporting import run_page
 
+    require_run(folder)
     _write(folder / "page.html", run_page(folder))
     return folder / "page.html"
 

@@ -43,7 +43,7 @@ class TrainState(NamedTuple):
 
 
 class ChunkMetrics(NamedTuple):
-    """Loss, accuracy and weight-decay loss of each batch; NaN for steps that were not run."""
+    """Loss, accuracy and weight-decay loss of each batch; 0 for steps that were not run."""
 
     loss: Float[Array, " CHUNK_STEPS"]
     accuracy: Float[Array, " CHUNK_STEPS"]
@@ -197,9 +197,9 @@ def _make_train_step(
 def _skip(
     state: TrainState, source: Images | Chunk, seed_data: SeedData
 ) -> tuple[TrainState, ChunkMetrics]:
-    """No-op step after ``stop``; its metrics are NaN."""
-    nan = jnp.full((), jnp.nan, jax.tree.leaves(state.params)[0].dtype)
-    return state, ChunkMetrics(nan, nan, nan)
+    """No-op step after ``stop``; its metrics are 0, since ``jax_debug_nans`` rejects NaN."""
+    zero = jnp.zeros((), jax.tree.leaves(state.params)[0].dtype)
+    return state, ChunkMetrics(zero, zero, zero)
 
 
 def _batch_at(

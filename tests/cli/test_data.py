@@ -262,11 +262,17 @@ def test_a_prepared_set_is_checked_and_left_alone(data: Data, digits: Path):
     files = {path: path.stat().st_mtime_ns for path in (digits / "mnist_5k").rglob("*")}
     result = data("prepare", "mnist_5k", "--data-dir", str(digits))
     place = digits / "mnist_5k" / "1.0.0"
-    assert result.output == f"mnist_5k: verified, 2.2 MB in {place}\n"
+    assert result.output == f"mnist_5k: already prepared, verified, 2.2 MB in {place}\n"
     assert set(result.errors.splitlines()) == {
         f"checking mnist_5k/{split} ..." for split in ("train", "validation", "test")
     }
     assert {path: path.stat().st_mtime_ns for path in (digits / "mnist_5k").rglob("*")} == files
+
+
+def test_a_folder_that_is_not_read_is_named(data: Data, digits: Path, tmp_path: Path):
+    result = data("prepare", "mnist_5k", "--from", str(tmp_path), "--data-dir", str(digits))
+    said = f"mnist_5k: already prepared ({tmp_path} was not read), verified, "
+    assert result.output.startswith(said)
 
 
 def test_a_set_is_prepared_and_progress_is_reported(data: Data, folder: Path):

@@ -158,6 +158,24 @@ def test_a_dry_run_goes_through_everything_and_leaves_nothing(tmp_path, monkeypa
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_run_that_learnt_nothing_says_so_and_another_does_not(first: Ran, second: Ran):
+    warnings = second.result()["warnings"]
+    assert warnings
+    for warning in warnings:
+        assert f"\nwarning    {warning}\n" in second.said
+        assert "learnt nothing: " in warning
+    assert first.result()["warnings"] == []
+    assert "warning" not in first.said
+
+
+def test_the_screen_says_what_its_numbers_mean(first: Ran, second: Ran):
+    """Which images a validation takes, what a loss holds, and how weights are drawn."""
+    own = "mnist_5k/validation (in place of last:500): 80 random images every 100 steps"
+    assert f"\nvalidation {own}, all of them at the end\n" in second.said
+    assert "moving averages over batches, loss with weight decay; validation +- std" in first.said
+    assert "\nweights    layer 1 drawn as for 75 inputs (init_fan_in)\n" in first.said
+
+
 def test_metrics_end_at_the_last_step(first: Ran, second: Ran):
     for run, steps, seeds in ((first, 30, [0]), (second, 3, [5, 6])):
         text = (run.folder / "metrics.jsonl").read_text()
@@ -212,7 +230,7 @@ def test_a_run_that_fails_ends_with_its_code_and_one_line(
         raise failure
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(_train_run, "run_plan", run_plan)
+    monkeypatch.setattr(_train_run.runs, "run_plan", run_plan)
     assert code_of("train") == code
     assert capsys.readouterr().err == f"ffnn-jax: {line}\n"
     with pytest.raises(failure if failure is ZeroDivisionError else SystemExit):

@@ -126,6 +126,31 @@ def test_an_unknown_option_is_rejected_with_the_nearest(rejected: Rejected):
     assert message.endswith("; did you mean --steps?")
 
 
+@pytest.mark.parametrize(
+    ("words", "ours"),
+    [
+        (["--lr", "0.1"], "--learning-rate"),
+        (["--lr=0.1"], "--learning-rate"),
+        (["quickstart", "--epochs", "3"], "--steps"),
+        (["--out", "folder"], "--run-dir"),
+        (["--wd", "0"], "--weight-decay"),
+    ],
+)
+def test_an_option_by_its_name_in_other_tools_is_rejected_with_ours(
+    rejected: Rejected, words: list[str], ours: str
+):
+    assert rejected("train", *words).endswith(f"; did you mean {ours}?")
+
+
+def test_a_dry_run_tries_whether_the_run_folder_can_be_made(rejected: Rejected, tmp_path: Path):
+    """In a folder that no user can write to."""
+    message = rejected("train", "--dry-run", "--run-dir", "/proc/run")
+    assert message.startswith("run-dir cannot be created: ")
+    (tmp_path / "file").write_text("")
+    message = rejected("train", "--dry-run", "--run-dir", str(tmp_path / "file" / "run"))
+    assert message.startswith("run-dir cannot be created: ")
+
+
 def test_an_unknown_command_is_rejected_with_the_known_ones(rejected: Rejected):
     assert re.search(r"trian; the commands are: .*\btrain\b", rejected("trian"))
 

@@ -325,3 +325,28 @@ def test_layers_outputs_and_parameters_share_names_and_order():
     assert [name for name in names if name in network.shapes()[0]] == list(network.param_specs)
     assert network.first(Conv) == "conv_2"
     assert network.first(Sigmoid) is None
+
+
+def test_lists_are_taken_for_tuples():
+    network = Network([Dense(3)], [4])  # type: ignore[arg-type]
+    assert network == Network((Dense(3),), (4,))
+    assert network.init(jax.random.key(0))[0]["dense_1"]["w"].shape == (4, 3)
+
+
+@pytest.mark.parametrize(
+    ("layers", "shape", "line"),
+    [
+        (Dense(3), (4,), "layers must be a tuple of layers, got Dense("),
+        ((3,), (4,), "layers must be a tuple of layers, got (3,)"),
+        ((Dense,), (4,), "layers must be a tuple of layers, got (<class"),
+        (((Dense(3),),), (4,), "layers must be a tuple of layers, got ((Dense("),
+        ((Dense(3),), 4, "input_shape must be a tuple of integers, got 4"),
+        ((Dense(3),), (4.0,), "input_shape must be a tuple of integers, got (4.0,)"),
+        ((Dense(3),), None, "input_shape must be a tuple of integers, got None"),
+    ],
+)
+def test_anything_else_is_rejected_in_one_line(layers, shape, line):
+    with pytest.raises(UserError) as error:
+        Network(layers, shape)
+    assert str(error.value).startswith(f"Network: {line}")
+    assert "\n" not in str(error.value)

@@ -11,7 +11,7 @@ import pytest
 
 from ffnn_jax import nn
 from ffnn_jax.config import UserError, layers_from_json, layers_to_json
-from ffnn_jax.layers import batch_norm, dense, relu
+from ffnn_jax.layers import batch_norm, dense, relu, softmax_cross_entropy
 from ffnn_jax.network import Network
 from ffnn_jax.nn import (
     LAYERS,
@@ -111,6 +111,21 @@ def test_needs_key_is_declared_correctly(name):
         for k in (2, 3)
     ]
     assert np.array_equal(*outputs) != nn.needs_key([layer])
+
+
+@each_layer
+def test_a_network_trains_under_debug_nans(name):
+    layer, shape = EXAMPLES[name]
+    network = Network((layer, Dense(3)), shape)
+    params, state = network.init(jax.random.key(0))
+    x, key = jax.random.normal(jax.random.key(1), (6, *shape)), jax.random.key(2)
+
+    def loss(params: Any) -> jax.Array:
+        logits, _ = network.apply(params, state, x, training=True, key=key)
+        return softmax_cross_entropy(logits, jnp.arange(6) % 3)
+
+    with jax.debug_nans(True), jax.debug_infs(True):
+        jax.jit(jax.grad(loss))(params)
 
 
 @each_layer

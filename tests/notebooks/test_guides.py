@@ -79,12 +79,13 @@ def test_the_whole_run_in_python_leaves_a_folder_and_predicts(tmp_path, monkeypa
     assert (tmp_path / "runs" / "quickstart-1" / "page.html").is_file()
 
 
-def test_the_loop_of_ones_own_prints_what_the_guide_says():
+@pytest.mark.parametrize("x64", [False, True])
+def test_the_loop_of_ones_own_prints_what_the_guide_says(x64: bool):
     _, code = python_of("python")
     (promised,) = re.findall(r"prints `(.*?)`", GUIDES["python"])
     assert len([line for line in code.splitlines() if line.strip()]) <= 18
     printed, names = io.StringIO(), {}
-    with redirect_stdout(printed), jax.numpy_dtype_promotion("standard"):
+    with redirect_stdout(printed), jax.numpy_dtype_promotion("standard"), jax.enable_x64(x64):
         exec(code, names)
     assert printed.getvalue().strip() == promised
     assert set(names["params"]) == {"conv_1", "dense_4"}

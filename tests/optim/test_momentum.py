@@ -161,3 +161,60 @@ def test_update_without_parameters_is_rejected():
     rule = momentum(0.1)
     with pytest.raises(ValueError, match="momentum: update needs params"):
         rule.update(params(), rule.init(params()))
+
+
+RULES: dict[str, tuple[Any, dict[str, float]]] = {
+    "momentum": (
+        lambda **given: momentum(given["learning_rate"], given["mu"], given["weight_decay"]),
+        {"learning_rate": 0.5, "mu": 0.75, "weight_decay": 0.25},
+    ),
+    "scale_by_group": (
+        lambda factor: optim.scale_by_group({"w": factor, "b": factor}),
+        {"factor": 0.5},
+    ),
+}
+"""Every optimiser, as a function of its numbers, and values for them."""
+
+
+def test_every_optimiser_is_known_here():
+    returned = {name: getattr(optim, name).__annotations__.get("return") for name in optim.__all__}
+    assert {n for n, kind in returned.items() if kind is optax.GradientTransformation} == set(RULES)
+
+
+@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_an_optimiser_takes_traced_hyperparameters(name, dtype):
+    """Under jit, vmap and grad, as arrays of their own dtype: the result keeps its dtype."""
+    make, numbers = RULES[name]
+    w = jax.tree.map(lambda a: a.astype(dtype), params())
+
+    def step(given: dict[str, Any]) -> Any:
+        rule = make(**given)
+        return rule.update(w, rule.init(w), w)
+
+    def total(given: dict[str, Any]) -> jax.Array:
+        return sum(map(jnp.sum, jax.tree.leaves(step(given)[0])), jnp.zeros((), dtype))
+
+    expected, traced = step(numbers), {k: jnp.float32(value) for k, value in numbers.items()}
+    actual = jax.jit(step)(traced)
+    assert jax.tree.map(lambda a: a.dtype, actual) == jax.tree.map(lambda a: a.dtype, expected)
+    assert max_difference(*jax.tree.map(jnp.float64, (actual, expected))) <= tolerance(dtype)
+    both = jax.vmap(step)(jax.tree.map(lambda value: jnp.stack([value, value]), traced))
+    one = jax.tree.map(lambda leaf: leaf[1], both)
+    assert max_difference(*jax.tree.map(jnp.float64, (one, actual))) <= tolerance(dtype)
+    assert all(map(jnp.isfinite, jax.tree.leaves(jax.grad(total)(traced))))
+
+
+def test_momentum_works_in_inject_hyperparams():
+    plain, w = momentum(0.5, 0.75, 0.25), params()
+    injected = optax.inject_hyperparams(optim.momentum)(0.5, mu=0.75, weight_decay=0.25)
+
+    def step(state: Any, _: None) -> Any:
+        updates, state = injected.update(w, state, w)
+        return state, updates
+
+    _, actual = jax.jit(lambda: jax.lax.scan(step, injected.init(w), None, length=2))()
+    _, state = plain.update(w, plain.init(w), w)
+    expected, _ = plain.update(w, state, w)
+    last = jax.tree.map(lambda updates: updates[1], actual)
+    assert max_difference(last, expected) <= SAME_ARITHMETIC

@@ -1,11 +1,22 @@
+import inspect
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
+from ffnn_jax import optim
 from ffnn_jax.optim import momentum, triangular
 from tests.tolerances import SAME_ARITHMETIC, tolerance
+
+SCHEDULES = {
+    name: make
+    for name, make in vars(optim).items()
+    if inspect.isfunction(make) and {"peak", "steps"} <= set(inspect.signature(make).parameters)
+}
+"""Every schedule of a number of steps."""
 
 
 def rates(peak: float, steps: int) -> np.ndarray:
@@ -43,3 +54,30 @@ def test_the_rate_scales_the_update():
 def test_zero_steps_are_rejected():
     with pytest.raises(ValueError, match="triangular: steps must be at least 1, got 0"):
         triangular(0.1, 0)
+
+
+def test_every_schedule_is_known_here():
+    returned = {name: getattr(optim, name).__annotations__.get("return") for name in optim.__all__}
+    assert {name for name, kind in returned.items() if kind == optax.Schedule} == set(SCHEDULES)
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+@pytest.mark.parametrize("steps", [1, 2, 5, 20])
+def test_outside_its_steps_a_schedule_stays_at_its_first_and_last_rate(name, steps):
+    alpha: Any = SCHEDULES[name](0.5, steps)
+    first, last = (float(alpha(jnp.int32(n))) for n in (0, steps - 1))
+    assert {float(alpha(jnp.int32(n))) for n in (-7, -1)} == {first}
+    assert {float(alpha(jnp.int32(n))) for n in (steps, steps + 5, 2**31 - 1)} == {last}
+    assert min(first, last) > 0
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_a_schedule_takes_traced_hyperparameters(name):
+    def summed(peak: Any, steps: Any) -> jax.Array:
+        alpha: Any = SCHEDULES[name](peak, steps)
+        return jnp.sum(jax.vmap(alpha)(jnp.arange(10)))
+
+    expected = [float(summed(peak, 10)) for peak in (0.25, 0.5)]
+    rtol, peaks, steps = tolerance("float32", 10), jnp.array([0.25, 0.5]), jnp.array([10, 10])
+    np.testing.assert_allclose(jax.jit(jax.vmap(summed))(peaks, steps), expected, rtol)
+    np.testing.assert_allclose(jax.grad(summed)(0.25, 10), expected[0] / 0.25, rtol)

@@ -274,3 +274,11 @@ def test_a_browser_renders_it_without_errors_and_nothing_off_screen(
     with Image.open(shot) as picture:
         reds = int((np.asarray(picture.convert("RGB")) == (255, 0, 0)).all(axis=2).sum())
     assert reds >= 2 * 30 * 20
+
+
+def test_a_run_that_learnt_nothing_says_so_first(folder: Path):
+    assert "Warning" not in run_page(folder)
+    warning = "seed 3 learnt nothing: every output of relu_2 is 0"
+    (folder / "result.json").write_text(json.dumps({**RESULT, "warnings": [warning]}))
+    text = run_page(folder)
+    assert text.index(f"Warning: {warning}.") < text.index("test accuracy</span>")

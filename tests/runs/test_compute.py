@@ -5,10 +5,11 @@ import dataclasses
 import io
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 from PIL import Image
@@ -17,7 +18,7 @@ from ffnn_jax.config import Crop, Cutout, Flip, Settings, UserError, Validation,
 from ffnn_jax.data import Dataset, Splits
 from ffnn_jax.models import Model, load
 from ffnn_jax.network import Normalisation
-from ffnn_jax.nn import Conv, Dense, Layer, MaxPool, Param, ReLU
+from ffnn_jax.nn import BatchNorm, Conv, Dense, Dropout, Layer, MaxPool, Param, ReLU
 from ffnn_jax.reporting import precision_recall_table
 from ffnn_jax.runs import (
     RunResult,
@@ -242,7 +243,7 @@ def test_a_result_has_these_keys_and_no_others(pair: RunResult):
         "preset", "dataset", "data_sha256", "seeds", "test_accuracy", "validation_accuracy",
         "train_accuracy", "streaming", "best_seed", "confusion", "class_names", "parameters",
         "parameters_sha256", "compile_seconds", "train_seconds", "images_per_second", "versions",
-        "device", "network",
+        "device", "network", "warnings",
     }  # fmt: skip
 
 
@@ -276,6 +277,30 @@ def test_a_notebook_shows_the_numbers_and_figures_of_a_result(pair: RunResult):
         with Image.open(io.BytesIO(base64.b64decode(data))) as image:
             image.load()
             assert min(image.size) > 80
+
+
+@pytest.fixture
+def debug_nans() -> Iterator[None]:
+    """For all threads: a context manager would enable it in one."""
+    names = ("jax_debug_nans", "jax_debug_infs")
+    for name in names:
+        jax.config.update(name, True)
+    yield
+    for name in names:
+        jax.config.update(name, False)
+
+
+@pytest.mark.usefixtures("debug_nans")
+@pytest.mark.parametrize("streaming", [False, True])
+def test_seeds_with_partial_batches_train_under_jax_debug_nans(streaming: bool):
+    if streaming:
+        pytest.importorskip("grain")
+    layers = (Conv(2, 3), BatchNorm(), ReLU(), MaxPool(2), Dropout(), Dense(3))
+    settings = dataclasses.replace(
+        SETTINGS, layers=layers, seeds=2, sampling="epochs-partial", augmentations=(Flip(),)
+    )
+    result = compute(dataclasses.replace(settings, steps=9), SPLITS, streaming=streaming)
+    assert len(result.models) == 2
 
 
 def test_the_data_set_of_the_settings_is_loaded_by_default():

@@ -17,13 +17,13 @@ _DAMAGE = (
 
 
 def read_gzip(path: Path, size: int) -> bytes:
-    """Reads a gzip file that must hold ``size`` bytes; at most one more is ever unpacked.
+    """Reads a file that must hold ``size`` bytes, packed if it ends in .gz; at most one more.
 
     Raises:
         UserError: the file is missing or damaged, or holds fewer or more bytes.
     """
     try:
-        with gzip.open(path) as file:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             content = file.read(size + 1)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None

@@ -1,5 +1,6 @@
 """Where the official files come from: the network, a folder, or the npm registry."""
 
+import re
 import tempfile
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -84,9 +85,23 @@ def _find_files(name: str, folder: Path) -> Files:
     """Finds the official files in a folder, or else the npm package."""
     if not folder.is_dir():
         raise UserError(f"--from must be a folder, got {folder}")
-    files = {file: folder / file for file in RECIPES[name].files}
+    files = {file: _found(name, folder, file) for file in RECIPES[name].files}
     missing = [file for file, path in files.items() if not path.is_file()]
     package = find_npm_package(folder) if name == "cifar10" else None
     if missing and package is None:
         raise UserError(f"{folder} lacks {', '.join(missing)}, which {name} needs")
     return Files(files, package if missing else None)
+
+
+def _found(name: str, folder: Path, file: str) -> Path:
+    """An official file under its own name, or as other sites and torchvision keep it.
+
+    Unpacked files are only read where the result has a recorded SHA-256 to compare with.
+    """
+    spellings = [file, re.sub(r"-(idx\d)", r".\1", file)]
+    if RECIPES[name].sha256 and "-idx" in file:
+        spellings += [spelling.removesuffix(".gz") for spelling in spellings]
+    own = (child for child in folder.iterdir() if child.name.lower() == name.replace("_", ""))
+    places = [folder, folder / "raw", *(child / "raw" for child in own)]
+    paths = (place / spelling for place in places for spelling in spellings)
+    return next((path for path in paths if path.is_file()), folder / file)

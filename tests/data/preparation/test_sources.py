@@ -1,5 +1,6 @@
 """The official files are read from the user's source, or the missing ones are listed."""
 
+import gzip
 import hashlib
 import shlex
 import sys
@@ -47,6 +48,40 @@ def require_same(actual: dict[str, Part], parts: dict[str, tuple[np.ndarray, np.
 
 def test_official_files_are_read_from_a_folder(read, tiny_mnist: Tiny):
     require_same(read("mnist", tiny_mnist.folder), tiny_mnist.parts)
+
+
+@pytest.mark.parametrize("unpacked", [False, True])
+@pytest.mark.parametrize("dotted", [False, True])
+@pytest.mark.parametrize("place", ["", "raw", "MNIST/raw"])
+def test_idx_files_are_read_as_other_sites_and_torchvision_keep_them(
+    read, tiny_mnist: Tiny, place: str, dotted: bool, unpacked: bool
+):
+    folder = tiny_mnist.folder
+    (folder / place).mkdir(parents=True, exist_ok=True)
+    for path in [folder / name for name in IDX_FILES]:
+        content = gzip.decompress(path.read_bytes()) if unpacked else path.read_bytes()
+        path.unlink()
+        name = path.name.replace("-idx", ".idx") if dotted else path.name
+        name = name.removesuffix(".gz") if unpacked else name
+        (folder / place / name).write_bytes(content)
+    require_same(read("mnist", folder), tiny_mnist.parts)
+
+
+def test_the_folder_of_another_set_is_not_taken(read, tiny_mnist: Tiny):
+    (tiny_mnist.folder / "FashionMNIST" / "raw").mkdir(parents=True)
+    for name in IDX_FILES:
+        path = tiny_mnist.folder / name
+        path.rename(tiny_mnist.folder / "FashionMNIST" / "raw" / name)
+    with pytest.raises(UserError, match=r"lacks train-images-idx3-ubyte\.gz"):
+        read("mnist", tiny_mnist.folder)
+
+
+def test_unpacked_files_of_a_set_without_recorded_sha256_are_not_read(read, tiny_mnist: Tiny):
+    for name in IDX_FILES:
+        path = tiny_mnist.folder / name
+        path.rename(path.with_suffix(""))
+    with pytest.raises(UserError, match=r"lacks train-images-idx3-ubyte\.gz"):
+        read("kmnist", tiny_mnist.folder)
 
 
 def test_other_files_in_the_folder_are_left_alone(read, tiny_cifar10: Tiny):

@@ -1,0 +1,66 @@
+"""JSON that was read, checked against a schema: the same structure, with a kind at each leaf."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from ffnn_jax._base_config import is_integer, is_number
+from ffnn_jax._errors import UserError
+
+
+class Kind(NamedTuple):
+    """What a value must be, in words and as a test."""
+
+    allowed: str
+    holds: Callable[[Any], bool]
+
+
+def optional(kind: Kind) -> Kind:
+    """The kind, or null."""
+    return Kind(f"{kind.allowed} or null", lambda value: value is None or kind.holds(value))
+
+
+TEXT = Kind("text", lambda value: isinstance(value, str))
+COUNT = Kind("an integer of at least 0", lambda value: is_integer(value) and value >= 0)
+SHARE = Kind("a number from 0 to 1", lambda value: is_number(value) and 0 <= value <= 1)
+NUMBER = Kind("a finite number", lambda value: is_number(value) and abs(value) < float("inf"))
+AMOUNT = Kind("a finite number of at least 0", lambda v: NUMBER.holds(v) and v >= 0)
+OBJECT = Kind("an object", lambda value: isinstance(value, dict))
+LIST = Kind("a list", lambda value: isinstance(value, list))
+
+
+def require_schema(file: object, value: Any, schema: Any, key: str = "") -> None:
+    """Rejects JSON of another structure; keys that the schema does not name are allowed.
+
+    Args:
+        file: the file that was read, for the message.
+        value: its content, or the part of it at ``key``.
+        schema: a ``Kind``; ``[schema]`` for a list, a tuple of schemas for one of that length;
+            ``{key: schema}`` for an object with these keys ("key?" may be missing), or
+            ``{...: schema}`` for one with any.
+        key: where in the file the value is, as in "confusion[0][3]".
+
+    Raises:
+        UserError: a key is missing, or a value is not of its kind; the message names file and key.
+    """
+    kind = _kind_of(schema)
+    if not kind.holds(value):
+        got = repr(value) if len(repr(value)) < 60 else f"{repr(value)[:60]}..."
+        raise UserError(f"{file}: {key or 'the content'} must be {kind.allowed}, got {got}")
+    if type(schema) in (list, tuple):
+        for index, item in enumerate(value):
+            require_schema(file, item, schema[index % len(schema)], f"{key}[{index}]")
+    elif isinstance(schema, dict):
+        for name, part in (dict.fromkeys(value, schema[...]) if ... in schema else schema).items():
+            known = name.removesuffix("?")
+            inner = f"{key}.{known}".lstrip(".")
+            if known in value:
+                require_schema(file, value[known], part, inner)
+            elif known == name:
+                raise UserError(f"{file}: the key {inner!r} is missing")
+
+
+def _kind_of(schema: Any) -> Kind:
+    if type(schema) is tuple:
+        size = len(schema)
+        return Kind(f"a list of {size}", lambda v: isinstance(v, list) and len(v) == size)
+    return OBJECT if isinstance(schema, dict) else LIST if isinstance(schema, list) else schema

@@ -1,0 +1,75 @@
+"""What a run left, read again: every value is checked before anything is made of it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ffnn_jax._schema import (
+    AMOUNT,
+    COUNT,
+    NUMBER,
+    OBJECT,
+    SHARE,
+    TEXT,
+    Kind,
+    optional,
+    require_schema,
+)
+from ffnn_jax.config import Settings, UserError
+
+_FACT = Kind("text, an integer or null", lambda v: v is None or TEXT.holds(v) or COUNT.holds(v))
+_MEAN = {"count": COUNT, "value": NUMBER}
+_METRICS = {"seed": COUNT, "loss": _MEAN, "accuracy": _MEAN, "validation_accuracy": optional(SHARE)}
+_MOST_SEEDS = 10_000  # as in Settings
+_ANY_LAYERS = {"layers": [{"type": "Dense", "units": 1}], "augmentations": []}
+
+
+def require_run(folder: Path) -> None:
+    """Checks the result and the settings that a run left; its layers may be the user's own.
+
+    Raises:
+        UserError: a file or a key is missing, or a value is impossible; the message names it.
+    """
+    path = folder / "result.json"
+    result = _read(path, {"seeds": [COUNT], "class_names": [TEXT]})
+    require_schema(path, result, _result(result["seeds"], len(result["class_names"])))
+    path = folder / "config.json"
+    settings = _read(path, {"layers": [OBJECT]})
+    try:
+        Settings.from_json(settings | _ANY_LAYERS)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+
+
+def require_checkpoint(path: Path, about: dict[str, Any]) -> None:
+    """Checks what a checkpoint holds besides its arrays; raises UserError as ``require_run``."""
+    require_schema(path, about, {"settings": {"seeds?": COUNT}})
+    require_schema(path, about, {
+        "step": COUNT, "seconds": AMOUNT, "every?": optional(COUNT), "validation?": optional(SHARE),
+        "history": [(COUNT, COUNT, NUMBER, SHARE, optional(SHARE))], "arithmetic?": OBJECT,
+        "running_metrics": (_METRICS,) * min(about["settings"].get("seeds", 1), _MOST_SEEDS),
+    })  # fmt: skip
+
+
+def _result(seeds: list[int], classes: int) -> dict[str, Any]:
+    """The schema of ``result.json``: lists have one item per seed, or per class."""
+    each, one_of = len(seeds), Kind(f"one of the seeds {seeds}", seeds.__contains__)
+    return {
+        "dataset": TEXT, "data_sha256": {...: TEXT}, "test_accuracy": (SHARE,) * each,
+        "validation_accuracy": (optional(SHARE),) * each, "train_accuracy": (SHARE,) * each,
+        "best_seed": one_of, "confusion": (((COUNT,) * classes,) * classes,) * each,
+        "parameters": COUNT, "parameters_sha256": (TEXT,) * each, "compile_seconds": AMOUNT,
+        "train_seconds": AMOUNT, "images_per_second": AMOUNT, "versions": {...: TEXT},
+        "device": {...: _FACT}, "network?": {"headings": [TEXT], "rows": [[TEXT]]},
+        "warnings?": [TEXT],
+    }  # fmt: skip
+
+
+def _read(path: Path, schema: dict[str, Any]) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        reason = f"so {path.parent} is not a finished run ({error})"
+        raise UserError(f"{path} cannot be read, {reason}") from None
+    require_schema(path, value, schema)
+    return value

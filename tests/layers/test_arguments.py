@@ -1,0 +1,47 @@
+"""What every operation says of arguments that are not arrays, and of static ones that are."""
+
+import inspect
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ffnn_jax.catalogue import OP_SPECS, OpSpec
+from ffnn_jax.verify import Argument
+
+each_op = pytest.mark.parametrize("spec", OP_SPECS, ids=lambda spec: spec.name)
+
+
+def example(spec: OpSpec) -> dict[str, Any]:
+    """Every argument of an operation by name, as numpy arrays and static values."""
+    case = spec.cases[0]
+    arguments = map(Argument.parse, spec.arguments)
+    drawn = [one.draw(np.random.default_rng(0), case.sizes[0]) for one in arguments]
+    names = list(inspect.signature(spec.op).parameters)
+    return dict(zip(names, drawn, strict=False)) | dict(case.static)
+
+
+@each_op
+def test_numpy_arrays_are_taken(spec: OpSpec):
+    spec.op(*example(spec).values())
+
+
+@each_op
+@pytest.mark.parametrize("forward", [False, True], ids=["op", "forward"])
+def test_a_list_or_a_number_in_place_of_an_array_is_named(spec: OpSpec, forward: bool):
+    given = example(spec)
+    for name, value in given.items():
+        if isinstance(value, np.ndarray):
+            message = f"^{spec.name}: {name} must be an array, not a list or a Python number"
+            for wrong in (value.tolist(), 1.0):
+                with pytest.raises(TypeError, match=message):
+                    (spec.op.fwd if forward else spec.op)(*(given | {name: wrong}).values())
+
+
+@each_op
+def test_an_array_in_place_of_a_setting_is_named(spec: OpSpec):
+    given = example(spec)
+    for name in spec.cases[0].static:
+        with pytest.raises(ValueError, match=f"^{spec.name}: {name} must be .*, got Array"):
+            spec.op(*(given | {name: jnp.float32(0.5)}).values())
