@@ -1,8 +1,25 @@
-"""Packages that only some runs need."""
+"""Packages that only some uses need."""
 
 import importlib.util
 
 from ffnn_jax._errors import UserError
+
+RUN = (
+    "filelock", "flatbuffers", "jinja2", "matplotlib", "mlxtend", "PIL", "platformdirs",
+    "tensorflow_datasets",
+)  # fmt: skip
+
+
+def require_run(what: str) -> None:
+    """Rejects what needs the packages of the extra ``run`` if they are not installed.
+
+    Raises:
+        UserError: a package is not installed; the message says how to install it.
+    """
+    for name in RUN:
+        if importlib.util.find_spec(name) is None:
+            command = 'python -m pip install "ffnn-jax[run]"'
+            raise UserError(f"{what} needs {name}, which is not installed: {command}")
 
 
 def require_grain() -> None:
