@@ -60,10 +60,10 @@ def test_the_installed_wheel_runs_outside_the_repository(wheel: zipfile.ZipFile,
 
 def test_an_index_shows_readme_with_absolute_links_and_without_tex(wheel: zipfile.ZipFile):
     (name,) = (name for name in wheel.namelist() if name.endswith("METADATA"))
-    metadata = email.message_from_bytes(wheel.read(name))
+    metadata = email.message_from_string(wheel.read(name).decode("utf-8"))
     assert metadata["Description-Content-Type"] == "text/markdown"
     assert metadata["Author"] == "the ffnn_jax developers"
-    text = metadata.get_payload(decode=True).decode("utf-8")
+    text = str(metadata.get_payload())
     links = re.findall(r"\]\(([^)]+)\)|src=\"([^\"]+)\"", text)
     addresses = ["".join(link) for link in links]
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
