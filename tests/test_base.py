@@ -22,7 +22,8 @@ from ffnn_jax.config import UserError, require_run
 from ffnn_jax.config._extras import RUN
 
 ROOT = Path(__file__).parents[1]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT = PYPROJECT["project"]
 BASE, EXTRAS = PROJECT["dependencies"], PROJECT["optional-dependencies"]
 OWNERS = packages_distributions()  # the distributions of each importable name
 MOST = 8
@@ -114,6 +115,13 @@ def test_what_a_run_needs_is_in_its_extra():
     assert {canonicalize_name(OWNERS[name][0]) for name in RUN} <= listed
 
 
+def test_the_contract_of_the_base_forbids_every_package_of_the_extra():
+    contracts = {one["name"]: one for one in PYPROJECT["tool"]["importlinter"]["contracts"]}
+    forbidden = contracts["The base needs no package of the extra run"]["forbidden_modules"]
+    extra = {canonicalize_name(Requirement(word).name) for word in EXTRAS["run"]}
+    assert {canonicalize_name(OWNERS[name][0]) for name in forbidden} == extra
+
+
 def test_layers_networks_and_training_steps_work(base: Path):
     code = """
 import jax, jax.numpy as jnp, optax
@@ -180,6 +188,15 @@ def test_one_missing_package_is_named(monkeypatch: pytest.MonkeyPatch):
     require_run("train")
     monkeypatch.setitem(sys.modules, "jinja2", None)
     with pytest.raises(UserError, match=r"^train needs jinja2, which is not installed: "):
+        require_run("train")
+
+
+def test_windows_is_told_of_the_package_that_has_no_build(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "array_record", None)
+    with pytest.raises(UserError, match="pip install"):
+        require_run("train")
+    monkeypatch.setattr(sys, "platform", "win32")
+    with pytest.raises(UserError, match=r"^train needs array_record, which has no build for Win"):
         require_run("train")
 
 
