@@ -85,7 +85,7 @@ def main(interpreters: Annotated[list[str], tyro.conf.Positional], tests: bool =
 
 
 def install_tables(result: dict[str, Any]) -> str:
-    """The two tables in Markdown."""
+    """The two tables in Markdown; the second once tests were run."""
     rows = [
         f"| {row['python']} | {row['jax']} | {_cell(row['base'])} | {_cell(row['run'])} |"
         for row in result["rows"]
@@ -95,8 +95,8 @@ def install_tables(result: dict[str, Any]) -> str:
         for row in result["sdist"]
     ]
     sizes = ["| Python | jax | base | with `run` |", "| --- | --- | --- | --- |", *rows]
-    tests = ["| Python | jax | the sdist's tests passed | time |", "| --- | --- | --- | --- |"]
-    return "\n".join([*sizes, "", *tests, *sdist])
+    tests = ["", "| Python | jax | the sdist's tests passed | time |", "| --- | --- | --- | --- |"]
+    return "\n".join([*sizes, *(tests + sdist if sdist else [])])
 
 
 def _cell(size: dict[str, Any]) -> str:

@@ -26,6 +26,10 @@ def test_base_and_run_stand_side_by_side():
     ]
 
 
+def test_the_table_of_tests_begins_with_the_first_of_them():
+    assert "tests" not in install.install_tables({"rows": [row("3.11.7")], "sdist": []})
+
+
 def test_a_new_measurement_replaces_that_of_the_same_python(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
