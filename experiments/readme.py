@@ -23,6 +23,7 @@ from experiments._results import RESULTS, read_result, run_command
 from experiments._speed_table import speed_table, whole_run_table
 from experiments.faults import faults_table
 from experiments.healthy_runs import healthy_line
+from experiments.install import install_tables
 from experiments.public_rules import public_rules_page
 from experiments.wrong_gradients import checkers_table
 from ffnn_jax.config import UserError, preset
@@ -132,22 +133,12 @@ def _wrong_gradients() -> str:
 
 
 def _install() -> str:
-    lines = [
-        "",
-        "| Python | jax | installed | install time | tests passed | test time |",
-        "| --- | --- | --- | --- | --- | --- |",
-        *(
-            f"| {row['python']} | {row['jax']} | {row['megabytes'] / 1000:.1f} GB "
-            f"| {row['install_seconds']:.0f} s | {row['tests_passed']} "
-            f"| {row['test_seconds']:.0f} s |"
-            for row in read_result(RESULTS / "install.json")["rows"]
-        ),
-        "",
-        "On 2 CPU cores, from a nearby package mirror. Other combinations were not tested.",
-        "",
-        "",
-    ]
-    return "\n".join(lines)
+    return f"""
+{install_tables(read_result(RESULTS / "install.json"))}
+
+On 2 CPU cores under Linux; times include all downloads, from a nearby package mirror.
+
+"""
 
 
 def _speed() -> str:

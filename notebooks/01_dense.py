@@ -14,6 +14,8 @@
 # %% [markdown]
 # # Chapter 1: the dense layer
 #
+# [Open in Colab](https://colab.research.google.com/github/ffnn-jax/ffnn-jax/blob/main/notebooks/01_dense.ipynb)
+#
 # A dense layer maps $m$ numbers to $n$ numbers. Each output is a weighted sum of all inputs, plus
 # a constant. This chapter derives its gradient, equations (1) to (16), and repeats every step with
 # numbers small enough to work out by hand.
@@ -22,6 +24,18 @@
 # to know back-propagation: by the end of this chapter you will have done it.
 #
 # The layer itself is in `ffnn_jax/layers/_dense.py`. This notebook imports it.
+
+# %%
+import importlib.util
+import os
+import subprocess
+import sys
+
+if importlib.util.find_spec("ffnn_jax") is None:  # on Colab: install the repository
+    address = "https://github.com/ffnn-jax/ffnn-jax"
+    subprocess.run(["git", "clone", "-q", "--depth=1", address], check=True)
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "./ffnn-jax[run]"], check=True)
+    os.chdir("ffnn-jax/notebooks")
 
 # %%
 import jax

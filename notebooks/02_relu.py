@@ -14,6 +14,8 @@
 # %% [markdown]
 # # Chapter 2: the rectified linear unit
 #
+# [Open in Colab](https://colab.research.google.com/github/ffnn-jax/ffnn-jax/blob/main/notebooks/02_relu.ipynb)
+#
 # The rectified linear unit, ReLU, keeps positive numbers and replaces negative ones by 0. It has
 # no weights, and its gradient is one line. This chapter derives that gradient, equations (17) to
 # (19), and then dwells on the one point where calculus gives no answer: the kink at 0.
@@ -23,6 +25,18 @@
 # its output, and computes $dx$, the cotangent of its input.
 #
 # The layer itself is in `ffnn_jax/layers/_relu.py`. This notebook imports it.
+
+# %%
+import importlib.util
+import os
+import subprocess
+import sys
+
+if importlib.util.find_spec("ffnn_jax") is None:  # on Colab: install the repository
+    address = "https://github.com/ffnn-jax/ffnn-jax"
+    subprocess.run(["git", "clone", "-q", "--depth=1", address], check=True)
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "./ffnn-jax[run]"], check=True)
+    os.chdir("ffnn-jax/notebooks")
 
 # %%
 import re

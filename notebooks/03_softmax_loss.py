@@ -14,6 +14,8 @@
 # %% [markdown]
 # # Chapter 3: softmax and its loss
 #
+# [Open in Colab](https://colab.research.google.com/github/ffnn-jax/ffnn-jax/blob/main/notebooks/03_softmax_loss.ipynb)
+#
 # A classification network ends in scores, one number per class. The softmax turns scores into
 # probabilities. The softmax loss measures how far these are from the truth. This chapter derives
 # its gradient, equations (20) to (23), and arrives at the shortest formula of all: probability
@@ -23,6 +25,18 @@
 # with respect to each entry of $v$.
 #
 # The layer itself is in `ffnn_jax/layers/_softmax_loss.py`. This notebook imports it.
+
+# %%
+import importlib.util
+import os
+import subprocess
+import sys
+
+if importlib.util.find_spec("ffnn_jax") is None:  # on Colab: install the repository
+    address = "https://github.com/ffnn-jax/ffnn-jax"
+    subprocess.run(["git", "clone", "-q", "--depth=1", address], check=True)
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "./ffnn-jax[run]"], check=True)
+    os.chdir("ffnn-jax/notebooks")
 
 # %%
 import jax

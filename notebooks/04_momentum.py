@@ -14,6 +14,8 @@
 # %% [markdown]
 # # Chapter 4: momentum
 #
+# [Open in Colab](https://colab.research.google.com/github/ffnn-jax/ffnn-jax/blob/main/notebooks/04_momentum.ipynb)
+#
 # The previous chapters gave us gradients. This one takes steps with them. Training uses a small
 # batch at a time, so each gradient is only an estimate, and a noisy one. Momentum averages the
 # estimates over time. This chapter takes equations (24) and (25) apart: what the average is made
@@ -23,6 +25,18 @@
 # sum.
 #
 # The update rule itself is in `ffnn_jax/optim/_momentum.py`. This notebook imports it.
+
+# %%
+import importlib.util
+import os
+import subprocess
+import sys
+
+if importlib.util.find_spec("ffnn_jax") is None:  # on Colab: install the repository
+    address = "https://github.com/ffnn-jax/ffnn-jax"
+    subprocess.run(["git", "clone", "-q", "--depth=1", address], check=True)
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "./ffnn-jax[run]"], check=True)
+    os.chdir("ffnn-jax/notebooks")
 
 # %%
 import jax

@@ -14,6 +14,8 @@
 # %% [markdown]
 # # Chapter 5: convolution
 #
+# [Open in Colab](https://colab.research.google.com/github/ffnn-jax/ffnn-jax/blob/main/notebooks/05_convolution.ipynb)
+#
 # To a dense layer an image is a list of pixels. It has a weight for every pixel and every output,
 # so what it learns about a stroke in one corner does not carry over to the same stroke in another.
 # A convolution has one small table of weights, the *kernel*. It lays the kernel on every position
@@ -24,6 +26,18 @@
 # layer. So you need chapter 1, mainly (12), (15) and (16).
 #
 # The layer itself is in `ffnn_jax/layers/_conv.py`. This notebook imports it.
+
+# %%
+import importlib.util
+import os
+import subprocess
+import sys
+
+if importlib.util.find_spec("ffnn_jax") is None:  # on Colab: install the repository
+    address = "https://github.com/ffnn-jax/ffnn-jax"
+    subprocess.run(["git", "clone", "-q", "--depth=1", address], check=True)
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "./ffnn-jax[run]"], check=True)
+    os.chdir("ffnn-jax/notebooks")
 
 # %%
 import functools

@@ -14,6 +14,8 @@
 # %% [markdown]
 # # Chapter 6: max pooling
 #
+# [Open in Colab](https://colab.research.google.com/github/ffnn-jax/ffnn-jax/blob/main/notebooks/06_pooling.ipynb)
+#
 # A convolution reports, for every pixel, how strongly it finds its pattern there. For recognising
 # what is in an image, the exact pixel hardly matters. Max pooling divides the image into small
 # windows and keeps the largest entry of each: "somewhere in here it was found, this strongly". With
@@ -25,6 +27,18 @@
 # these need some care. You need the chain rule, and the meaning of $dv$ from chapter 1.
 #
 # The layer itself is in `ffnn_jax/layers/_pool.py`. This notebook imports it.
+
+# %%
+import importlib.util
+import os
+import subprocess
+import sys
+
+if importlib.util.find_spec("ffnn_jax") is None:  # on Colab: install the repository
+    address = "https://github.com/ffnn-jax/ffnn-jax"
+    subprocess.run(["git", "clone", "-q", "--depth=1", address], check=True)
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "./ffnn-jax[run]"], check=True)
+    os.chdir("ffnn-jax/notebooks")
 
 # %%
 import functools

@@ -14,6 +14,8 @@
 # %% [markdown]
 # # Reading digits
 #
+# [Open in Colab](https://colab.research.google.com/github/ffnn-jax/ffnn-jax/blob/main/notebooks/07_mnist.ipynb)
+#
 # The previous chapters derived layers one at a time. Here they work together. A network with two
 # convolutions learns to read handwritten digits, and we examine the results: its learning curves,
 # its filters, its mistakes, and finally its prediction for a digit that you draw.
@@ -21,6 +23,18 @@
 # The digits are 5,000 images from MNIST. They come with the installation, so nothing is downloaded,
 # and training takes seconds. You need to know what a network and a loss are, but very little
 # mathematics.
+
+# %%
+import importlib.util
+import os
+import subprocess
+import sys
+
+if importlib.util.find_spec("ffnn_jax") is None:  # on Colab: install the repository
+    address = "https://github.com/ffnn-jax/ffnn-jax"
+    subprocess.run(["git", "clone", "-q", "--depth=1", address], check=True)
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "./ffnn-jax[run]"], check=True)
+    os.chdir("ffnn-jax/notebooks")
 
 # %%
 # %matplotlib inline

@@ -14,6 +14,8 @@
 # %% [markdown]
 # # Nine networks for photographs
 #
+# [Open in Colab](https://colab.research.google.com/github/ffnn-jax/ffnn-jax/blob/main/notebooks/08_cifar10.ipynb)
+#
 # CIFAR-10 contains 60,000 colour photographs of 32 by 32 pixels in ten classes, from airplane to
 # truck. The classes are much harder to tell apart than digits. The report that this package
 # reproduces tried nine models on them and trained each once. Here each was trained with many seeds.
@@ -21,6 +23,18 @@
 # This notebook does no training and needs no photographs. It reads the results that were stored
 # when the models were trained: accuracies, histories, confusion matrices, and the filters of one
 # network. So it runs anywhere in seconds. The last section shows how to train a model yourself.
+
+# %%
+import importlib.util
+import os
+import subprocess
+import sys
+
+if importlib.util.find_spec("ffnn_jax") is None:  # on Colab: install the repository
+    address = "https://github.com/ffnn-jax/ffnn-jax"
+    subprocess.run(["git", "clone", "-q", "--depth=1", address], check=True)
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "./ffnn-jax[run]"], check=True)
+    os.chdir("ffnn-jax/notebooks")
 
 # %%
 # %matplotlib inline

@@ -14,6 +14,8 @@
 # %% [markdown]
 # # Why a single run is not enough
 #
+# [Open in Colab](https://colab.research.google.com/github/ffnn-jax/ffnn-jax/blob/main/notebooks/09_many_seeds.ipynb)
+#
 # The report that this package reproduces trained each of its models once. Its model 3 classified
 # 54 % of CIFAR-10's test images correctly, model 4 classified 53 %, and model 5 again 54 %. The
 # report regarded the three as equally good. How could one know?
@@ -25,6 +27,18 @@
 # a line or two of code, and each is checked.
 #
 # You need to know what a mean is. The models themselves are described in `08_cifar10`.
+
+# %%
+import importlib.util
+import os
+import subprocess
+import sys
+
+if importlib.util.find_spec("ffnn_jax") is None:  # on Colab: install the repository
+    address = "https://github.com/ffnn-jax/ffnn-jax"
+    subprocess.run(["git", "clone", "-q", "--depth=1", address], check=True)
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "./ffnn-jax[run]"], check=True)
+    os.chdir("ffnn-jax/notebooks")
 
 # %%
 import json

@@ -14,6 +14,8 @@
 # %% [markdown]
 # # Writing your own layer
 #
+# [Open in Colab](https://colab.research.google.com/github/ffnn-jax/ffnn-jax/blob/main/notebooks/10_your_own_layer.ipynb)
+#
 # This package has many layers, and sooner or later you will need another. This notebook goes all
 # the way from a formula to a verified layer in a trained network: derive it on paper, write it,
 # verify it, mend what the verification finds, and put it into a network.
@@ -21,6 +23,18 @@
 # The layer is *swish*, which multiplies each number by its own sigmoid. It looks like a ReLU with
 # its corner rounded off. You need the chain rule, the product rule, and the notation $dv$ for the
 # cotangent of $v$, from chapter 1.
+
+# %%
+import importlib.util
+import os
+import subprocess
+import sys
+
+if importlib.util.find_spec("ffnn_jax") is None:  # on Colab: install the repository
+    address = "https://github.com/ffnn-jax/ffnn-jax"
+    subprocess.run(["git", "clone", "-q", "--depth=1", address], check=True)
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "./ffnn-jax[run]"], check=True)
+    os.chdir("ffnn-jax/notebooks")
 
 # %%
 import dataclasses

@@ -14,6 +14,8 @@
 # %% [markdown]
 # # Chapter 11: batch normalisation
 #
+# [Open in Colab](https://colab.research.google.com/github/ffnn-jax/ffnn-jax/blob/main/notebooks/11_batch_norm.ipynb)
+#
 # Batch normalisation shifts and scales each channel so that, over the batch, its mean is 0 and its
 # standard deviation is 1. Then two learned parameters give the channel whatever mean and standard
 # deviation suit the network. It is the first layer of this course in which the images of a batch
@@ -28,6 +30,18 @@
 # with respect to each entry of $v$. The derivation follows `ffnn_jax/layers/_batch_norm.py`, which
 # this notebook imports. The last sections cover two short topics that often accompany it, dropout
 # and the addition of two branches.
+
+# %%
+import importlib.util
+import os
+import subprocess
+import sys
+
+if importlib.util.find_spec("ffnn_jax") is None:  # on Colab: install the repository
+    address = "https://github.com/ffnn-jax/ffnn-jax"
+    subprocess.run(["git", "clone", "-q", "--depth=1", address], check=True)
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "./ffnn-jax[run]"], check=True)
+    os.chdir("ffnn-jax/notebooks")
 
 # %%
 import dataclasses

@@ -1,8 +1,11 @@
-"""The wheel contains exactly the package, and works outside the repository."""
+"""The wheel contains exactly the package, and works outside the repository; so does the sdist."""
 
+import email
 import os
+import re
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -11,14 +14,18 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 
+def build(folder: Path, kind: str) -> Path:
+    """The distribution of this kind, built from the repository."""
+    command = [sys.executable, "-m", "hatchling", "build", "-t", kind, "-d", str(folder)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    (path,) = folder.iterdir()
+    return path
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
-    """The wheel, built from the repository."""
-    folder = tmp_path_factory.mktemp("wheel")
-    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
-    (path,) = folder.glob("ffnn_jax-*-py3-none-any.whl")
-    return zipfile.ZipFile(path)
+    """The wheel."""
+    return zipfile.ZipFile(build(tmp_path_factory.mktemp("wheel"), "wheel"))
 
 
 def test_the_wheel_contains_only_the_package_and_its_licence(wheel: zipfile.ZipFile):
@@ -49,3 +56,34 @@ def test_the_installed_wheel_runs_outside_the_repository(wheel: zipfile.ZipFile,
     assert Path(completed.stdout.splitlines()[0]).is_relative_to(site)
     assert "dry run: everything works" in completed.stdout
     assert list(elsewhere.iterdir()) == []
+
+
+def test_an_index_shows_readme_with_absolute_links_and_without_tex(wheel: zipfile.ZipFile):
+    (name,) = (name for name in wheel.namelist() if name.endswith("METADATA"))
+    metadata = email.message_from_string(wheel.read(name).decode("utf-8"))
+    assert metadata["Description-Content-Type"] == "text/markdown"
+    assert metadata["Author"] == "the ffnn_jax developers"
+    text = str(metadata.get_payload())
+    links = re.findall(r"\]\(([^)]+)\)|src=\"([^\"]+)\"", text)
+    addresses = ["".join(link) for link in links]
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(addresses) == len(re.findall(r"\]\([^)]+\)|src=", readme)) > 10
+    assert all(address.startswith("https://") for address in addresses)
+    for address in addresses:
+        _, _, path = re.split(r"ffnn-jax/ffnn-jax/(blob/)?main/", address)
+        assert (ROOT / path).exists()
+    assert "$" not in text
+    assert "dw = xᵀ dz" in text
+
+
+def test_the_sdist_contains_what_its_tests_need(tmp_path: Path):
+    with tarfile.open(build(tmp_path, "sdist")) as sdist:
+        names = {name.partition("/")[2] for name in sdist.getnames()}
+    folders = ("ffnn_jax", "tests", "experiments", "notebooks", ".ci", ".github")
+    files = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.is_file()]
+    made = ("__pycache__", ".ipynb_checkpoints", ".hypothesis", ".pytest_cache")
+    expected = {
+        path.relative_to(ROOT).as_posix() for path in files if not set(path.parts) & set(made)
+    }
+    assert expected <= names
+    assert {"pyproject.toml", "README.md", "LICENSE", ".pre-commit-config.yaml"} <= names

@@ -14,6 +14,7 @@ from ffnn_jax.catalogue._relu import RELU
 from ffnn_jax.catalogue._sigmoid import SIGMOID
 from ffnn_jax.catalogue._softmax import SOFTMAX
 from ffnn_jax.catalogue._softmax_loss import SOFTMAX_CROSS_ENTROPY
+from ffnn_jax.catalogue._table import verification_table
 from ffnn_jax.catalogue._verification import (
     FAULT_CHECKS,
     Verification,
@@ -63,4 +64,5 @@ __all__ = [
     "catch_faults",
     "check_rule",
     "count_false_alarms",
+    "verification_table",
 ]

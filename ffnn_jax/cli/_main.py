@@ -20,7 +20,7 @@ from ffnn_jax.cli._predict import Predict
 from ffnn_jax.cli._summary import Summary
 from ffnn_jax.cli._train import Train
 from ffnn_jax.cli._verify import Verify
-from ffnn_jax.config import DivergedError, RunInterruptedError, UserError
+from ffnn_jax.config import DivergedError, RunInterruptedError, UserError, require_run
 
 _FAILED, _USER_ERROR, _DIVERGED, _INTERRUPTED = 1, 2, 3, 130
 _COMMANDS = {
@@ -54,7 +54,10 @@ def main(args: Sequence[str] | None = None) -> None:
         print(f"ffnn-jax {ffnn_jax.__version__}")
         return
     try:
-        code = _parse(words or ["--help"])()
+        command = _parse(words or ["--help"])
+        if not isinstance(command, Verify):
+            require_run(words[0])
+        code = command()
     except UserError as error:
         _exit(str(error), _USER_ERROR)
     except DivergedError as divergence:

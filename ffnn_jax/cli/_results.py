@@ -11,7 +11,7 @@ from ffnn_jax.cli._files import writing
 
 def plain_console(stderr: bool = False) -> Console:
     """A console that prints text as is: unwrapped, without markup or highlighting."""
-    return Console(stderr=stderr, highlight=False, soft_wrap=True, markup=False)
+    return Console(stderr=stderr, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 
 def console_beside(file: str | None) -> Console:

@@ -9,7 +9,7 @@ import tyro
 
 from ffnn_jax.cli._files import require_writable
 from ffnn_jax.cli._options import FILE, Flag, shown
-from ffnn_jax.config import UserError, suggestion
+from ffnn_jax.config import UserError, require_run, suggestion
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,6 +104,8 @@ class Verify:
             raise UserError(f"verify needs MODULE:OP and --shapes, or a file RULES.py, got {op!r}")
         if self.figure is not None and not self.figure.endswith(".png"):
             raise UserError(f"figure must end in .png, got {self.figure!r}")
+        if self.figure is not None:
+            require_run("--figure")
         if not self.timeout > 0:
             raise UserError(f"timeout must be above 0, got {self.timeout}")
         if not 0 <= self.seed < 2**31:

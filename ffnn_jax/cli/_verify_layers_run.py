@@ -15,7 +15,6 @@ from ffnn_jax.catalogue import OP_SPECS, OpSpec, Verification
 from ffnn_jax.cli._progress import show_progress
 from ffnn_jax.cli._results import console_beside, write_json
 from ffnn_jax.config import UserError, suggestion
-from ffnn_jax.reporting import verification_table
 from ffnn_jax.verify import CHECKS
 
 _PARTS = ("rule", "faults", "draws")

@@ -1,8 +1,28 @@
-"""Packages that only some runs need."""
+"""Packages that only some uses need."""
 
 import importlib.util
+import sys
 
 from ffnn_jax._errors import UserError
+
+RUN = (
+    "array_record", "filelock", "flatbuffers", "jinja2", "matplotlib", "mlxtend", "PIL",
+    "platformdirs", "psutil", "scipy", "tensorflow_datasets",
+)  # fmt: skip
+
+
+def require_run(what: str) -> None:
+    """Rejects what needs the packages of the extra ``run`` if they are not installed.
+
+    Raises:
+        UserError: a package is not installed; the message says how to install it.
+    """
+    missing = [name for name in RUN if importlib.util.find_spec(name) is None]
+    if missing == ["array_record"] and sys.platform == "win32":
+        raise UserError(f"{what} needs array_record, which has no build for Windows; it has in WSL")
+    if missing:
+        command = 'python -m pip install "ffnn-jax[run]"'
+        raise UserError(f"{what} needs {missing[-1]}, which is not installed: {command}")
 
 
 def require_grain() -> None:

@@ -1,45 +1,18 @@
-"""What the checks of rules found: a table of the worst errors, and a figure of one error.
+"""What the checks of rules found: a figure of one error.
 
 The results are those of ``ffnn_jax.verify``, which is not imported, since it needs jax.
 """
 
-from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from rich import box
-from rich.table import Table
-from rich.text import Text
 
 from ffnn_jax.reporting._figures import _BLUE, _GREY, _ORANGE, Drawing
 from ffnn_jax.reporting._labels import escape
 
 _ARRAYS = 3
-
-
-def verification_table(checks: Iterable[str], verifications: Sequence[Any]) -> Table:
-    """A row for each check, a column for each ``Verification`` of ``ffnn_jax.catalogue``."""
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, collapse_padding=True)
-    table.add_column("worst error", no_wrap=True)
-    for v in verifications:
-        table.add_column(v.name.replace("_", "\n"), justify="right", no_wrap=True)
-    for name in checks:
-        table.add_row(name, *(_cell(v.result, name) for v in verifications))
-    table.add_section()
-    table.add_row("faults caught", *(f"{v.caught_count}/{len(v.caught)}" for v in verifications))
-    table.add_row("false alarms", *(f"{v.false_alarms}/{v.draws}" for v in verifications))
-    return table
-
-
-def _cell(result: Any, name: str) -> str | Text:
-    """The worst error, in epsilons for dtypes; a dot if the check does not apply."""
-    check = next((check for check in result.checks if check.name == name), None)
-    if check is None:
-        return "·"
-    number = f"{check.worst:.1e}" if check.worst else "0"
-    return number if check.passed else Text(f"FAILS {number}", "bold red")
 
 
 def draw_verification(result: Any) -> Figure:

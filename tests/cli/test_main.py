@@ -11,6 +11,7 @@ import pytest
 
 import ffnn_jax.cli
 from ffnn_jax.cli._main import _COMMANDS, _DATA_COMMANDS, _unboxed
+from ffnn_jax.cli._results import plain_console
 from tests.cli.conftest import code_of
 
 FOLDER = Path(ffnn_jax.cli.__file__).parent
@@ -59,6 +60,12 @@ def test_an_error_found_by_tyro_is_reported_in_one_line(
     monkeypatch.setattr("tyro._fmtlib._should_use_utf8_drawing_chars", lambda: encoding == "utf-8")
     assert code_of(*words) == 2
     assert capsys.readouterr().err in [f"ffnn-jax: {line}\n" for line in lines]
+
+
+def test_text_is_printed_as_it_is(capsys):
+    text = ":cat: [bold]12[/bold] /a/path " + "long " * 40
+    plain_console().print(text)
+    assert capsys.readouterr().out == f"{text}\n"
 
 
 def test_a_message_without_a_box_is_reported_unchanged():

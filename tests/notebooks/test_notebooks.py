@@ -4,6 +4,10 @@ Every notebooks/*.py is collected automatically. After an edit, rebuild the .ipy
 ``python tests/notebooks/rebuild.py``.
 """
 
+import importlib.util
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import jupytext
@@ -15,6 +19,7 @@ FOLDER = Path(__file__).parents[2] / "notebooks"
 SOURCES = sorted(FOLDER.glob("*.py"))
 MAX_BYTES = 300_000
 
+ADDRESS = "https://github.com/ffnn-jax/ffnn-jax"
 RUN_BY_DEFAULT = {"04_momentum", "06_pooling", "08_cifar10"}
 
 each_notebook = pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
@@ -35,6 +40,23 @@ def outputs(notebook):
 def test_every_notebook_has_a_py_and_an_ipynb():
     assert SOURCES
     assert [path.stem for path in sorted(FOLDER.glob("*.ipynb"))] == [p.stem for p in SOURCES]
+
+
+@each_notebook
+def test_it_opens_in_colab_and_first_installs_what_is_missing(source, monkeypatch):
+    notebook = jupytext.read(source)
+    address = "https://colab.research.google.com/github/ffnn-jax/ffnn-jax/blob/main/notebooks"
+    assert f"[Open in Colab]({address}/{source.stem}.ipynb)" in notebook.cells[0].source
+    first, done = code_cells(notebook)[0].source, []
+    assert first == code_cells(jupytext.read(SOURCES[0]))[0].source
+    monkeypatch.setattr(subprocess, "run", lambda command, check: done.append(command[:5]))
+    monkeypatch.setattr(os, "chdir", done.append)
+    exec(first, {})
+    assert done == []
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    exec(first, {})
+    pip = [sys.executable, "-m", "pip", "install", "-q"]
+    assert done == [["git", "clone", "-q", "--depth=1", ADDRESS], pip, "ffnn-jax/notebooks"]
 
 
 @each_notebook
