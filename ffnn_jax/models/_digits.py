@@ -14,13 +14,13 @@ from scipy import ndimage
 
 _LUMA = np.array([0.299, 0.587, 0.114])
 _WINDOW, _THUMBNAIL, _SMALL = 0.3, 48, 120
-_MIN_INK, _NOISES, _FAINT = 0.06, 5, 0.15
+_MIN_INK, _NOISY, _NOISES, _FAINT = 0.06, 0.02, 5, 0.15
 _STRONG, _WEAK = 0.5, 0.3
 _MIN_COLOUR_RATIO = 3
 _STEEPEST, _LINE = 0.3, 0.8
 # MNIST's strokes have a median width of 0.11 to 0.13 of the digit's larger side.
 _STROKE, _THICKEST = 0.12, 0.2
-_MANY = 12
+_SOLID, _MANY, _MOST_PIECES = 0.45, 12, 50
 _EIGHT = np.ones((3, 3), int)
 
 Box = tuple[int, int, int, int]
@@ -59,10 +59,12 @@ def find_digits(colours: Float[np.ndarray, "H W 3"]) -> Found:
 
 def _on_paper(colours: Float[np.ndarray, "H W 3"], sheet: Mask) -> Found:
     ink, steps = _ink(colours)
-    noise = 1.4826 * float(np.median(np.abs(ink - np.median(ink))))
+    if _noise(ink) > _NOISY:
+        ink = ndimage.gaussian_filter(ink, 1.2)
+    noise = _noise(ink)
     floor = max(_MIN_INK, _NOISES * noise)
     if not (ink > floor).any():
-        return Found((), (), "all its pixels are nearly equal")
+        return Found((), (), "no ink stands out from its background")
     level = float(np.percentile(ink[ink > floor], 90))
     groups, left_out, warning = np.zeros(ink.shape, int), [], None
     for share in (1, 0.5, 0.25):
@@ -74,7 +76,12 @@ def _on_paper(colours: Float[np.ndarray, "H W 3"], sheet: Mask) -> Found:
             break
     boxes = ndimage.find_objects(groups)
     digits = [_drawn(groups == k, ink, where) for k, where in enumerate(boxes, 1)]
-    return Found(tuple(digits), (*steps, *left_out), warning or _doubt(digits, level, mask, groups))
+    return Found(tuple(digits), (*steps, *left_out), _doubt(digits, level, mask, groups) or warning)
+
+
+def _noise(ink: Float[np.ndarray, "H W"]) -> float:
+    """The deviation of most pixels, which are paper."""
+    return 1.4826 * float(np.median(np.abs(ink)))
 
 
 def _ink(colours: Float[np.ndarray, "H W 3"]) -> tuple[Float[np.ndarray, "H W"], list[str]]:
@@ -99,14 +106,14 @@ def _contrast(grey: Float[np.ndarray, "H W"]) -> tuple[Float[np.ndarray, "H W"],
     local, grey = _local_median(grey), padded[inside]
     dark = np.minimum(paper - grey, np.clip(local - grey, 0, None))
     light = np.minimum(grey - night, np.clip(grey - local, 0, None))
-    if dark[dark > _MIN_INK].sum() >= light[light > _MIN_INK].sum():
+    if (dark**2).sum() >= (light**2).sum():
         ink, scale = paper - grey, np.maximum(paper, 0.35 * np.percentile(paper, 95))
         return _above_median(ink / np.maximum(scale, 1e-3)), True
     return _above_median(grey - night), False
 
 
 def _above_median(ink: Float[np.ndarray, "H W"]) -> Float[np.ndarray, "H W"]:
-    return np.clip(ink - np.median(ink), 0, None)
+    return ink - np.median(ink)
 
 
 def _local_median(grey: Float[np.ndarray, "H W"]) -> Float[np.ndarray, "H W"]:
@@ -172,6 +179,8 @@ def _hysteresis(ink: Float[np.ndarray, "H W"], strong: float, weak: float) -> Ma
     labels, count = ndimage.label(ink > weak, _EIGHT)
     keep = np.zeros(count + 1, bool)
     keep[labels[ink > strong]] = True
+    sizes = np.bincount(labels.ravel(), minlength=count + 1)
+    keep[np.argsort(-sizes)[_MOST_PIECES:]] = False
     keep[0] = False
     return keep[labels]
 
@@ -252,14 +261,18 @@ def _digits(labels: Labels) -> tuple[Labels, list[str]]:
     groups = ndimage.label(near, _EIGHT)[0] * (pieces > 0)
     boxes = [(k, box) for k, box in enumerate(ndimage.find_objects(groups), 1) if box]
     areas = np.bincount(groups.ravel())
-    shapes = [(k, box) for k, box in boxes if not _is_solid(box, areas[k])] or boxes
+    thickness = 2 * ndimage.maximum(
+        ndimage.distance_transform_edt(groups), groups, range(areas.size)
+    )
+    shapes = [(k, box) for k, box in boxes if thickness[k] < _SOLID * _size(box)]
+    if not shapes:
+        return np.zeros_like(groups), ["blobs left out"]
     main, tallest = max(shapes, key=lambda one: areas[one[0]] * _size(one[1]))
     height = _size(tallest)
     digits = [
         (k, box)
         for k, box in shapes
-        if (_lengths(box)[0] > 0.45 * height
-        and _lengths(box)[1] < 2.5 * _lengths(box)[0])
+        if (_lengths(box)[0] > 0.45 * height and _lengths(box)[1] < 2.5 * _lengths(box)[0])
         or k == main
     ]
     result = np.zeros_like(groups)
@@ -321,12 +334,6 @@ def _size(box) -> int:
     return max(_lengths(box))
 
 
-def _is_solid(box, area: int) -> bool:
-    """Whether a piece is a dot or a blob: about as wide as tall, and full."""
-    height, width = _lengths(box)
-    return 0.6 < width / height < 1.6 and area > 0.65 * height * width
-
-
 def _drawn(mask: Mask, ink: Float[np.ndarray, "H W"], box) -> Digit:
     """The digit with strokes as thick as MNIST's."""
     size = _size(box)
@@ -343,15 +350,15 @@ def _drawn(mask: Mask, ink: Float[np.ndarray, "H W"], box) -> Digit:
     return Digit(result, (columns.start, rows.start, columns.stop, rows.stop))
 
 
-def _doubt(digits, level: float, mask: Mask, groups: Labels) -> str | None:
+def _doubt(digits: list[Digit], level: float, mask: Mask, groups: Labels) -> str | None:
     """Why the digits may be none, if there is a reason."""
-    wide = [d for d in digits if d.box[2] - d.box[0] > 1.4 * (d.box[3] - d.box[1])]
+    boxes = [digit.box for digit in digits]
     if not digits:
-        return "nothing in it looks like strokes of a digit"
-    if len(digits) > _MANY:
-        return f"{len(digits)} separate shapes, as in a photograph of something else"
+        return "nothing in it looks like the strokes of a digit"
+    if len(digits) > _MANY or (groups > 0).sum() < 0.3 * mask.sum():
+        return "most of what it shows is no digit"
     if level < _FAINT:
         return "the ink is faint"
-    if wide:
+    if any(right - left > 1.4 * (bottom - top) for left, top, right, bottom in boxes):
         return "wider than a digit: perhaps several that touch"
     return None

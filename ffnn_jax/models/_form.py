@@ -30,10 +30,22 @@ class ImageForm:
             float(_offsets(image[None], light)[0]) <= self.offset
         )  # fmt: skip
 
-    def applied(self, image: UInt8[np.ndarray, "H W C"]) -> UInt8[np.ndarray, "H W C"]:
-        """An upright image of light things on black, in this form."""
-        image = 255 - image if self.light_on_dark is False else image
-        return image.swapaxes(0, 1) if self.transposed else image
+    def applied(
+        self, image: UInt8[np.ndarray, "H W C"]
+    ) -> tuple[UInt8[np.ndarray, "H W C"], tuple[str, ...]]:
+        """An upright image of light things on black in this form, and the steps that it took."""
+        steps = ["inverted"] * (self.light_on_dark is False)
+        image = 255 - image if steps else image
+        turned, step = self.turned(image)
+        return turned, (*steps, *step)
+
+    def turned(
+        self, image: UInt8[np.ndarray, "H W C"]
+    ) -> tuple[UInt8[np.ndarray, "H W C"], tuple[str, ...]]:
+        """An upright image in this form's orientation, and the steps that it took."""
+        if not self.transposed:
+            return image, ()
+        return image.swapaxes(0, 1), ("transposed, as the training images are",)
 
 
 MNIST_FORM = ImageForm()

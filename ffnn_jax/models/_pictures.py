@@ -196,10 +196,8 @@ def _plain(image: Image.Image, shape: Shape, form: ImageForm) -> PreparedPicture
     if None not in (edges, form.light_on_dark) and edges != form.light_on_dark:
         pixels = 255 - pixels
         steps.append("inverted, as the training images are")
-    if form.transposed:
-        pixels = pixels.swapaxes(0, 1)
-        steps.append("transposed, as the training images are")
-    return PreparedPicture(pixels, tuple(steps))
+    pixels, turned = form.turned(pixels)
+    return PreparedPicture(pixels, (*steps, *turned))
 
 
 def _digits(image: Image.Image, shape: Shape, form: ImageForm) -> list[PreparedPicture]:
@@ -227,8 +225,8 @@ def _placed(
         "centred by mass",
     )
     pixels = (255 * placed / placed.max()).round().astype(np.uint8)
-    pixels = form.applied(np.repeat(pixels[..., None], shape[2], axis=2))
-    return PreparedPicture(pixels, steps, (left, top, right, bottom), found.warning)
+    pixels, last = form.applied(np.repeat(pixels[..., None], shape[2], axis=2))
+    return PreparedPicture(pixels, steps + last, (left, top, right, bottom), found.warning)
 
 
 def _cropped(ink: Float[np.ndarray, "H W"]) -> Float[np.ndarray, "h w"]:
