@@ -27,7 +27,7 @@ def dot(drawn: Drawn, half: int, generator: Generator) -> Image.Image:
 
 def ruled_line(drawn: Drawn, half: int, generator: Generator) -> Image.Image:
     """A line across the page, as dark as the ink, under the digit or through it."""
-    image, (width, height) = drawn.image.copy(), drawn.image.size
+    image, width = drawn.image.copy(), drawn.image.width
     _, top, _, bottom = drawn.box
     share, tilt = [((1.08, 0.7), 0.01), ((1.15, 0.5), 0.03)][half]
     y = top + generator.choice(share) * (bottom - top)

@@ -4,6 +4,7 @@ Pens and papers come in two halves: preparation is developed on one and reported
 """
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -121,7 +122,7 @@ def sheet(paper: Paper, generator: np.random.Generator) -> Image.Image:
     """An empty sheet, with its print."""
     image = Image.new("RGB", paper.size, paper.colour)
     pen, (width, height) = ImageDraw.Draw(image), paper.size
-    faint = tuple(int(0.88 * c) for c in paper.colour[:2]) + (paper.colour[2],)
+    faint = (*(int(0.88 * c) for c in paper.colour[:2]), paper.colour[2])
     step, first = min(width, height) // 9, int(generator.integers(5, 40))
     if paper.print:
         for y in range(first, height, step):
@@ -149,7 +150,7 @@ def put_digit(
     radius = max(pen.width * side / 2, 0.8)
     for points in strokes(digit, generator):
         line = [(left + side * x, top + side * y) for x, y in points]
-        for (ax, ay), (bx, by) in zip(line, line[1:], strict=False):
+        for (ax, ay), (bx, by) in itertools.pairwise(line):
             steps = max(2, math.ceil(math.hypot(bx - ax, by - ay) / max(radius / 2, 0.5)))
             for t in np.linspace(0, 1, steps):
                 x, y = ax + t * (bx - ax), ay + t * (by - ay)

@@ -10,6 +10,7 @@ from experiments import (
     final,
     mixed_precision,
     mnist,
+    pictures,
     table_3,
     text_claims,
 )
@@ -135,4 +136,5 @@ _SECTIONS: dict[str, tuple[str, Callable[[Result], str], Callable[[Result], list
     "budget": ("The best within the report's budget", budget.section, _budget_items),
     "text_claims": ("Claims in the report's text", text_claims.section, lambda result: []),
     "mixed_precision": ("Mixed precision", _mixed_precision, lambda result: []),
+    "pictures": ("Own pictures of digits", pictures.section, lambda result: []),
 }  # fmt: skip
