@@ -88,7 +88,7 @@ def turned(drawn: Drawn, half: int, generator: Generator) -> Image.Image:
 
 def noise(drawn: Drawn, half: int, generator: Generator) -> Image.Image:
     """Grain of a sensor in the dark."""
-    grain = generator.normal(0, [18, 25][half], np.shape(drawn.image))
+    grain = generator.normal(0, [18, 25][half], (*drawn.image.size[::-1], 3))
     return Image.fromarray(np.clip(np.asarray(drawn.image) + grain, 0, 255).astype(np.uint8))
 
 
@@ -124,7 +124,7 @@ def _on_desk(
     angle = generator.uniform(-6, 6)
     turned = drawn.image.rotate(angle, Image.Resampling.BICUBIC, expand=True)
     mask = Image.new("L", (width, height), 255).rotate(angle, expand=True)
-    place = tuple((whole - part) // 2 for whole, part in zip(size, turned.size, strict=True))
+    place = ((size[0] - turned.width) // 2, (size[1] - turned.height) // 2)
     desk.paste(turned, place, mask)
     return desk
 

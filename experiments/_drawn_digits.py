@@ -114,7 +114,7 @@ def draw(digit: int, pen: Pen, paper: Paper, generator: np.random.Generator) -> 
 def photographed(image: Image.Image, paper: Paper, generator: np.random.Generator) -> Image.Image:
     """The picture as taken: blurred, with the grain of its paper and sensor."""
     blurred = image.filter(ImageFilter.GaussianBlur(paper.blur)) if paper.blur else image
-    noise = generator.normal(0, paper.grain, np.shape(blurred)[:2])[..., None]
+    noise = generator.normal(0, paper.grain, blurred.size[::-1])[..., None]
     return Image.fromarray(np.clip(np.asarray(blurred) + noise, 0, 255).astype(np.uint8))
 
 

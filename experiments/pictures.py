@@ -6,8 +6,8 @@ Command: python -m experiments.pictures
 Quick: python -m experiments.pictures --quick, three digits and a few steps, results to runs/quick.
 
 The mnist preset is trained with its seed and reads digits drawn by the held-out pens on the
-held-out papers, degraded with the held-out parameters; preparation was developed on the other
-half. Each pen writes five digits. A picture with three digits counts as read if all three are, in order.
+held-out papers, five by each pen, degraded with the held-out parameters; preparation was developed
+on the other half. A picture with three digits counts as read if all three are, in order.
 """
 
 import dataclasses

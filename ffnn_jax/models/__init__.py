@@ -15,7 +15,8 @@ from ffnn_jax.models._predict import Prediction, classifies_digits, predict_file
 from ffnn_jax.models._probabilities import predict_probabilities
 
 __all__ = [
-    "PLATFORMS", "ImageForm", "Model", "Prediction", "PreparedPicture", "Stored", "classifies_digits",
-    "export_model", "load", "load_arrays", "measure_form", "picture_files", "predict_files",
-    "predict_probabilities", "prepare_picture", "prepare_pictures", "save", "save_arrays", "save_exported", "skipped_line",
+    "PLATFORMS", "ImageForm", "Model", "Prediction", "PreparedPicture", "Stored",
+    "classifies_digits", "export_model", "load", "load_arrays", "measure_form", "picture_files",
+    "predict_files", "predict_probabilities", "prepare_picture", "prepare_pictures", "save",
+    "save_arrays", "save_exported", "skipped_line",
 ]  # fmt: skip

@@ -93,7 +93,8 @@ def _offsets(images: UInt8[np.ndarray, "N H W C"], light: bool) -> Float[np.ndar
 def _spread(images: UInt8[np.ndarray, "N H W C"], light: bool) -> tuple[float, float]:
     """The deviation of the mean image's ink, down and across, in pixels."""
     mass = _mass(images, light).mean(axis=0)
-    return tuple(
+    down, across = (
         float(np.sqrt(np.cov(np.arange(len(part)), aweights=part, ddof=0)))
         for part in (mass.sum(axis=1), mass.sum(axis=0))
-    )  # fmt: skip
+    )
+    return down, across
