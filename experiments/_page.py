@@ -11,6 +11,7 @@ from experiments import (
     many_classes,
     mixed_precision,
     mnist,
+    pictures,
     table_3,
     text_claims,
 )
@@ -146,4 +147,5 @@ _SECTIONS: dict[str, tuple[str, Callable[[Result], str], Callable[[Result], list
     "text_claims": ("Claims in the report's text", text_claims.section, lambda result: []),
     "mixed_precision": ("Mixed precision", _mixed_precision, lambda result: []),
     "many_classes": ("Many classes", _many_classes, lambda result: []),
+    "pictures": ("Own pictures of digits", pictures.section, lambda result: []),
 }  # fmt: skip

@@ -16,8 +16,8 @@ class Predict:
     """Classify images with the model of a run.
 
     Images may be in colour or grey, of up to 50 million pixels, and lie in folders. Prints how each
-    was adapted. For a model of the ten digits they are treated as MNIST's were: inverted if dark on
-    light, cropped to the ink, scaled to 20 pixels, centred by their centre of mass. A file that
+    was adapted. For a model of the ten digits, each digit is found and treated as MNIST's were:
+    inverted if dark on light, scaled to 20 pixels, centred by its centre of mass. A file that
     cannot be read is reported, the others are still classified, and the exit code is 1.
 
     Example: ffnn-jax predict runs/mnist-1 three.png photos/ --top 5 --json -
@@ -35,7 +35,7 @@ class Predict:
     """Treat images as MNIST's digits were, or only scale them; auto decides by the classes."""
 
     json: Annotated[str | None, FILE] = None
-    """Write a list of {file, label, top, error} to FILE; - for standard output."""
+    """Write {file, label, top, error, box, warning} to FILE; - for standard output."""
 
     csv: Annotated[str | None, FILE] = None
     """Write one row per image to FILE, as CSV: labels with probabilities; - for standard output."""

@@ -12,7 +12,7 @@ from rich.console import Console
 from ffnn_jax.cli._files import writing
 from ffnn_jax.cli._results import console_beside, write_json
 from ffnn_jax.config import UserError
-from ffnn_jax.models import Prediction, load, picture_files, predict_files
+from ffnn_jax.models import Prediction, load, picture_files, predict_files, skipped_line
 from ffnn_jax.reporting import draw_predictions, save_figure
 from ffnn_jax.runs import enable_compilation_cache
 
@@ -33,9 +33,13 @@ def predict_and_print(
     """Prints a line for each picture; returns 1 if one could not be read."""
     enable_compilation_cache()
     model, console = load(file, index), console_beside("-" if csv == "-" else json)
-    predictions = predict_files(model, list(picture_files(images)), top, _STYLES[style])
+    skipped: list[Path] = []
+    files = list(picture_files(images, skipped))
+    predictions = predict_files(model, files, top, _STYLES[style])
     for prediction in predictions:
         _print(console, prediction)
+    if skipped:
+        print(f"ffnn-jax: {skipped_line(skipped)}", file=sys.stderr)
     write_json(json, [prediction.to_json() for prediction in predictions])
     if csv is not None:
         _write_csv(csv, predictions)
@@ -50,7 +54,10 @@ def _print(console: Console, prediction: Prediction) -> None:
         return
     top = ", ".join(f"{name} {probability:.1%}" for name, probability in prediction.top)
     steps = "; ".join(prediction.prepared.steps) if prediction.prepared else ""
-    console.print(f"{prediction.file}: {top}  ({steps})")
+    where = f" at {', '.join(map(str, prediction.box))}" if prediction.box else ""
+    console.print(f"{prediction.file}{where}: {top}  ({steps})")
+    if prediction.warning:
+        print(f"ffnn-jax: {prediction.file}{where}: {prediction.warning}", file=sys.stderr)
 
 
 def _write_csv(path: str, predictions: Sequence[Prediction]) -> None:

@@ -80,7 +80,7 @@ def _select_specs(layer: str | None) -> list[OpSpec]:
 def _print_table(console: Console, verifications: Sequence[Verification], seed: int) -> None:
     for first in range(0, len(verifications), _COLUMNS):
         shown = verifications[first : first + _COLUMNS]
-        console.print(verification_table(CHECKS, shown), soft_wrap=False)
+        console.print(catalogue.verification_table(CHECKS, shown), soft_wrap=False)
     for v in verifications:
         if not v.result.passed:
             again = f"ffnn-jax verify --layer {v.name} --seed {seed}"

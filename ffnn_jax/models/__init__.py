@@ -2,13 +2,21 @@
 
 from ffnn_jax.models._arrays import Stored, load_arrays, save_arrays
 from ffnn_jax.models._export import PLATFORMS, export_model, save_exported
+from ffnn_jax.models._form import ImageForm, measure_form
 from ffnn_jax.models._model import Model, load, save
-from ffnn_jax.models._pictures import PreparedPicture, picture_files, prepare_picture
+from ffnn_jax.models._pictures import (
+    PreparedPicture,
+    picture_files,
+    prepare_picture,
+    prepare_pictures,
+    skipped_line,
+)  # fmt: skip
 from ffnn_jax.models._predict import Prediction, classifies_digits, predict_files
 from ffnn_jax.models._probabilities import predict_probabilities
 
 __all__ = [
-    "PLATFORMS", "Model", "Prediction", "PreparedPicture", "Stored", "classifies_digits",
-    "export_model", "load", "load_arrays", "picture_files", "predict_files",
-    "predict_probabilities", "prepare_picture", "save", "save_arrays", "save_exported",
+    "PLATFORMS", "ImageForm", "Model", "Prediction", "PreparedPicture", "Stored",
+    "classifies_digits", "export_model", "load", "load_arrays", "measure_form", "picture_files",
+    "predict_files", "predict_probabilities", "prepare_picture", "prepare_pictures", "save",
+    "save_arrays", "save_exported", "skipped_line",
 ]  # fmt: skip

@@ -14,6 +14,7 @@ from ffnn_jax._device import require_platform
 from ffnn_jax._schema import COUNT, LIST, TEXT, require_schema
 from ffnn_jax.config import UserError, layers_from_json, layers_to_json
 from ffnn_jax.models._arrays import load_arrays, save_arrays
+from ffnn_jax.models._form import MNIST_FORM, ImageForm
 from ffnn_jax.models._probabilities import predict_probabilities
 from ffnn_jax.network import Network, Normalisation, Params, State, by_path
 from ffnn_jax.nn import Layer
@@ -34,6 +35,7 @@ class Model:
         state: its state after training; {} for a network without any.
         normalisation: how pixels become inputs; None if the inputs are tokens.
         class_names: one name per class.
+        form: what the training images have in common; MNIST's if the file is older.
     """
 
     network: Network
@@ -41,6 +43,7 @@ class Model:
     state: State
     normalisation: Normalisation | None
     class_names: tuple[str, ...]
+    form: ImageForm = MNIST_FORM
 
     def probabilities(self, pixels: UInt8[np.ndarray, "N H W C"]) -> Float[np.ndarray, "N K"]:
         """The probability of each class for each image of pixels 0..255, or row of tokens.
@@ -101,6 +104,7 @@ def save(path: str | Path, models: Model | Sequence[Model], best: int = 0) -> No
         "layers": layers_to_json(first.network.layers),
         "input_shape": first.network.input_shape,
         "class_names": first.class_names,
+        "form": dataclasses.asdict(first.form),
         "models": len(models),
         "best": best,
     }
@@ -139,7 +143,8 @@ def load(path: str | Path, model: int | None = None, layers: Iterable[type[Layer
         for name, leaf in by_path(template).items()
     ]
     loaded = jax.tree.unflatten(jax.tree.structure(template), leaves)
-    return Model(network, **loaded, class_names=tuple(about["class_names"]))
+    form = ImageForm(**about.get("form", {}))
+    return Model(network, **loaded, class_names=tuple(about["class_names"]), form=form)
 
 
 def _name_in_table_2(path: str) -> str:

@@ -12,16 +12,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Float, UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ffnn_jax.config import UserError
+from ffnn_jax.models._digits import Digit, Found, find_digits
+from ffnn_jax.models._form import MNIST_FORM, ImageForm, light_on_dark
 
 MAX_PIXELS = 50_000_000
-_INK_FLOOR, _INK_THRESHOLD = 0.2, 0.3
-_MIN_CONTRAST, _GREY_TOLERANCE, _MIN_COLOUR_RATIO = 0.05, 0.15, 3
-_MAX_FRAME_SHARE, _MIN_PAPER_SHARE = 0.06, 0.95
+_WORKING_SIZE, _INK_THRESHOLD, _MIN_CONTRAST = 480, 0.3, 0.05
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"}
+_PLUGINS = {".heic": "pillow-heif", ".heif": "pillow-heif", ".avif": "pillow-avif-plugin"}
 # Raised by Pillow for files that are truncated, altered, or hostile.
 _DAMAGE = (OSError, ValueError, SyntaxError, EOFError, MemoryError)
 
@@ -35,14 +36,22 @@ class PreparedPicture:
     Attributes:
         pixels: uint8 pixels, in the network's input shape.
         steps: the preparation steps, in order.
+        box: (left, top, right, bottom) of the digit in the picture; None for a whole picture.
+        warning: why it may show no digit.
     """
 
     pixels: UInt8[np.ndarray, "H W C"]
     steps: tuple[str, ...]
+    box: tuple[int, int, int, int] | None = None
+    warning: str | None = None
 
 
-def picture_files(paths: Sequence[str | Path]) -> Iterator[Path]:
-    """The files, with each folder replaced by its pictures, sorted by name.
+def picture_files(paths: Sequence[str | Path], skipped: list[Path] | None = None) -> Iterator[Path]:
+    """The files, with each folder replaced by the pictures in it and its subfolders, sorted.
+
+    Args:
+        paths: files and folders.
+        skipped: a list to which the folders' files that are not pictures are added.
 
     Raises:
         UserError: a folder contains no pictures.
@@ -51,29 +60,65 @@ def picture_files(paths: Sequence[str | Path]) -> Iterator[Path]:
         if not path.is_dir():
             yield path
             continue
-        inside = sorted(file for file in path.iterdir() if file.suffix.lower() in _SUFFIXES)
+        files = sorted(file for file in path.rglob("*") if file.is_file())
+        inside = [file for file in files if file.suffix.lower() in _SUFFIXES | _plugged_in()]
         if not inside:
-            raise UserError(f"{path}: a folder without pictures ({', '.join(sorted(_SUFFIXES))})")
+            kinds = ", ".join(sorted(_SUFFIXES))
+            said = f"; {skipped_line(files)}" if files else ""
+            raise UserError(f"{path}: a folder without pictures ({kinds}){said}")
+        if skipped is not None:
+            skipped += sorted({*files} - {*inside})
         yield from inside
 
 
-def prepare_picture(path: str | Path, shape: Shape, digits: bool) -> PreparedPicture:
-    """Reads a picture file and converts it to the network's input shape.
+def skipped_line(skipped: Sequence[Path]) -> str:
+    """What to say of files that were not read: how many, the first, and what would read them."""
+    plugins = {_PLUGINS[end] for file in skipped if (end := file.suffix.lower()) in _PLUGINS}
+    hint = f"; {' and '.join(sorted(plugins))} would let Pillow read some" if plugins else ""
+    names = ", ".join(str(file) for file in skipped[:3]) + (", ..." if len(skipped) > 3 else "")
+    return f"{len(skipped)} files are not pictures: {names}{hint}"
+
+
+def _plugged_in() -> set[str]:
+    """The suffixes of _PLUGINS that this Pillow reads."""
+    return set(_PLUGINS) & set(Image.registered_extensions())
+
+
+def prepare_picture(
+    path: str | Path, shape: Shape, digits: bool, form: ImageForm = MNIST_FORM
+) -> PreparedPicture:
+    """The first of ``prepare_pictures``."""
+    return prepare_pictures(path, shape, digits, form)[0]
+
+
+def prepare_pictures(
+    path: str | Path, shape: Shape, digits: bool, form: ImageForm = MNIST_FORM
+) -> list[PreparedPicture]:
+    """Reads a picture file and gives it, or each of its digits, the training images' form.
 
     Args:
         path: the file.
         shape: the network's (height, width, channels).
-        digits: whether to prepare it as MNIST's digits were.
+        digits: whether to find its digits, and prepare each as MNIST's were.
+        form: the training images' form; a picture that has it is left alone.
 
     Raises:
         UserError: the file cannot be read, is too large, or shows no digit.
     """
     image, steps = _read(Path(path))
+    same = (image.height, image.width) == shape[:2]
+    if same and form.fits(pixels := _pixels(image, shape)):
+        return [PreparedPicture(pixels, tuple(steps))]
     try:
-        prepared = _digit(image, shape) if digits else _plain(image, shape)
+        prepared = _digits(image, shape, form) if digits else [_plain(image, shape, form)]
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
-    return PreparedPicture(prepared.pixels, (*steps, *prepared.steps))
+    return [dataclasses.replace(one, steps=(*steps, *one.steps)) for one in prepared]
+
+
+def _pixels(image: Image.Image, shape: Shape) -> UInt8[np.ndarray, "H W C"]:
+    grey_or_colour = image.convert("L" if shape[2] == 1 else "RGB")
+    return np.asarray(grey_or_colour, np.uint8).reshape(shape)
 
 
 def _read(path: Path) -> tuple[Image.Image, list[str]]:
@@ -98,7 +143,9 @@ def _read(path: Path) -> tuple[Image.Image, list[str]]:
     except Image.DecompressionBombError:
         raise UserError(f"{path}: too large, at most {MAX_PIXELS:,} pixels are allowed") from None
     except UnidentifiedImageError:
-        raise UserError(f"{path}: not a picture") from None
+        plugin = _PLUGINS.get(path.suffix.lower())
+        hint = f" that this Pillow reads; {plugin} adds {path.suffix[1:].upper()}" if plugin else ""
+        raise UserError(f"{path}: not a picture{hint}") from None
     except _DAMAGE as error:
         raise UserError(f"{path}: cannot be read ({error})") from None
 
@@ -132,9 +179,9 @@ def _flattened(image: Image.Image) -> tuple[Image.Image, str]:
     return flat, "" if opaque else colour
 
 
-def _plain(image: Image.Image, shape: Shape) -> PreparedPicture:
-    height, width, channels = shape
-    image = image.convert("L" if channels == 1 else "RGB")
+def _plain(image: Image.Image, shape: Shape, form: ImageForm) -> PreparedPicture:
+    height, width, _ = shape
+    image = image.convert("L" if shape[2] == 1 else "RGB")
     scale = min(image.width / width, image.height / height)
     size = (max(round(scale * width), 1), max(round(scale * height), 1))
     steps = []
@@ -145,82 +192,45 @@ def _plain(image: Image.Image, shape: Shape) -> PreparedPicture:
     if size != (width, height):
         image = image.resize((width, height), Image.Resampling.LANCZOS)
         steps.append(f"scaled to {width} x {height}")
-    return PreparedPicture(np.asarray(image, np.uint8).reshape(shape), tuple(steps))
+    pixels, edges = _pixels(image, shape), light_on_dark(_pixels(image, shape)[None])
+    if None not in (edges, form.light_on_dark) and edges != form.light_on_dark:
+        pixels = 255 - pixels
+        steps.append("inverted, as the training images are")
+    pixels, turned = form.turned(pixels)
+    return PreparedPicture(pixels, (*steps, *turned))
 
 
-def _digit(image: Image.Image, shape: Shape) -> PreparedPicture:
-    colours = np.asarray(image.convert("RGB"), np.float64) / 255
-    grey = np.asarray(image.convert("L"), np.float64) / 255
-    inside = _inside_frame(grey)
-    ink, how = _ink(grey[inside], colours[inside])
-    cropped = _cropped_to_ink(np.clip(ink - _INK_FLOOR, 0, None) / (1 - _INK_FLOOR))
-    box = round(20 / 28 * min(shape[:2]))
-    scaled = _scaled_to_fit(cropped, box)
+def _digits(image: Image.Image, shape: Shape, form: ImageForm) -> list[PreparedPicture]:
+    """Every digit in the picture, as MNIST's were prepared."""
+    scale = max(1, max(image.size) / _WORKING_SIZE)
+    size = (max(round(image.width / scale), 1), max(round(image.height / scale), 1))
+    small = image.convert("RGB").resize(size, Image.Resampling.BOX)
+    found = find_digits(np.asarray(small, np.float64) / 255)
+    if not found.digits:
+        raise UserError(f"shows no digit: {found.warning}")
+    return [_placed(digit, scale, shape, form, found) for digit in found.digits]
+
+
+def _placed(
+    digit: Digit, scale: float, shape: Shape, form: ImageForm, found: Found
+) -> PreparedPicture:
+    ink = _cropped(digit.ink)
+    scaled = _scaled_to_fit(ink, round(20 / 28 * min(shape[:2])))
     placed = _centred_by_mass(scaled, shape[:2])
-    steps = [*(["frame removed"] if ink.shape != grey.shape else []), *how]
-    steps += [
-        f"cropped to its ink, {cropped.shape[1]} x {cropped.shape[0]}",
+    left, top, right, bottom = (round(scale * edge) for edge in digit.box)
+    steps = (
+        *found.steps,
+        f"cropped to its ink, {right - left} x {bottom - top}",
         f"scaled to {scaled.shape[1]} x {scaled.shape[0]} of {shape[1]} x {shape[0]}",
         "centred by mass",
-    ]
+    )
     pixels = (255 * placed / placed.max()).round().astype(np.uint8)
-    return PreparedPicture(np.repeat(pixels[..., None], shape[2], axis=2), tuple(steps))
+    pixels, last = form.applied(np.repeat(pixels[..., None], shape[2], axis=2))
+    return PreparedPicture(pixels, steps + last, (left, top, right, bottom), found.warning)
 
 
-def _inside_frame(grey: Float[np.ndarray, "H W"]) -> tuple[slice, slice]:
-    """The inside of a thin frame of uniform grey at the edge, or everything without a frame.
-
-    Just inside a frame, pixels must be paper, like most of the others, and differ from the frame.
-    """
-    everything = (slice(None), slice(None))
-    frame = np.median(_edge(grey))
-    differs = np.abs(grey - frame) > _GREY_TOLERANCE
-    rows, columns = _behind_frame(differs.any(axis=1)), _behind_frame(differs.any(axis=0))
-    if rows is None or columns is None:
-        return everything
-    inside = (rows, columns)
-    paper = np.median(grey[inside])
-    is_paper = np.mean(np.abs(_edge(grey[inside]) - paper) <= _GREY_TOLERANCE) > _MIN_PAPER_SHARE
-    return inside if is_paper and abs(paper - frame) > _GREY_TOLERANCE else everything
-
-
-def _behind_frame(differs: Bool[np.ndarray, " n"]) -> slice | None:
-    """The range between two thin frame edges, less blurred pixels; None without such edges."""
-    size, indices = len(differs), np.flatnonzero(differs)
-    if not len(indices):
-        return None
-    blur = 1 + size // 50
-    first, last = indices[0], size - 1 - indices[-1]
-    thin = min(first, last) >= 1 and max(first, last) <= max(1, _MAX_FRAME_SHARE * size)
-    inner = slice(first + blur, size - last - blur)
-    return inner if thin and inner.stop - inner.start > 2 else None
-
-
-def _edge(grey: Float[np.ndarray, "H W ..."]) -> Float[np.ndarray, "n ..."]:
-    """The outermost pixels."""
-    return np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-
-
-def _ink(
-    grey: Float[np.ndarray, "H W"], colours: Float[np.ndarray, "H W 3"]
-) -> tuple[Float[np.ndarray, "H W"], list[str]]:
-    """The ink in each pixel, from 0 to 1, and how it was separated from the background."""
-    background = float(np.median(_edge(grey)))
-    dark = background - grey.min() > grey.max() - background
-    ink = np.clip(background - grey if dark else grey - background, 0, None)
-    coloured = np.abs(colours - np.median(_edge(colours), axis=0)).max(axis=2)
-    if coloured.max() > _MIN_COLOUR_RATIO * ink.max():
-        ink, how = coloured, ["detected by its colour"]
-    else:
-        how = ["inverted (dark on light)"] if dark else []
-    if ink.max() < _MIN_CONTRAST:
-        raise UserError("shows no digit: all its pixels are nearly equal")
-    return ink / ink.max(), how
-
-
-def _cropped_to_ink(ink: Float[np.ndarray, "H W"]) -> Float[np.ndarray, "h w"]:
-    rows = np.flatnonzero((ink > _INK_THRESHOLD).any(axis=1))
-    columns = np.flatnonzero((ink > _INK_THRESHOLD).any(axis=0))
+def _cropped(ink: Float[np.ndarray, "H W"]) -> Float[np.ndarray, "h w"]:
+    rows, columns = (np.flatnonzero((ink > _INK_THRESHOLD).any(axis=axis)) for axis in (1, 0))
     return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 

@@ -10,12 +10,14 @@ from jaxtyping import Float
 
 from ffnn_jax.config import UserError
 from ffnn_jax.models._model import Model
-from ffnn_jax.models._pictures import PreparedPicture, Shape, prepare_picture
+from ffnn_jax.models._pictures import PreparedPicture, Shape, prepare_pictures
+
+_LEAST_SURE = 0.6
 
 
 @dataclasses.dataclass(frozen=True)
 class Prediction:
-    """A model's prediction for one picture file.
+    """A model's prediction for one picture file, or for one of several digits in it.
 
     Attributes:
         file: path of the picture.
@@ -23,25 +25,37 @@ class Prediction:
             there is an error.
         prepared: the picture as the network saw it.
         error: why there is no prediction.
+        box: (left, top, right, bottom) of the digit, where the picture shows several.
     """
 
     file: Path
     top: tuple[tuple[str, float], ...] = ()
     prepared: PreparedPicture | None = dataclasses.field(default=None, repr=False)
     error: str | None = None
+    box: tuple[int, int, int, int] | None = None
 
     @property
     def label(self) -> str | None:
         """The most probable class."""
         return self.top[0][0] if self.top else None
 
+    @property
+    def warning(self) -> str | None:
+        """Why the prediction may be wrong, if there is a reason."""
+        if self.prepared is not None and self.prepared.warning:
+            return self.prepared.warning
+        low = self.top and self.top[0][1] < _LEAST_SURE
+        return f"the model is unsure: {self.label} {self.top[0][1]:.0%}" if low else None
+
     def to_json(self) -> dict[str, Any]:
-        """The prediction as JSON types."""
+        """The prediction as JSON types; a box and a warning only where there is one."""
+        found = {"box": self.box and list(self.box), "warning": self.warning}
         return {
             "file": str(self.file),
             "label": self.label,
             "top": [list(pair) for pair in self.top],
             "error": self.error,
+            **{key: value for key, value in found.items() if value},
         }
 
 
@@ -54,6 +68,8 @@ def predict_files(
     model: Model, files: Iterable[str | Path], top: int = 3, digits: bool | None = None
 ) -> list[Prediction]:
     """Predictions for picture files of any size and mode, in the order given.
+
+    A picture with several digits gives one prediction for each, in reading order.
 
     Args:
         model: the model.
@@ -68,8 +84,7 @@ def predict_files(
     if isinstance(files, str | Path):
         raise TypeError(f"predict_files: files must be a list of paths, got {files!r}")
     digits = classifies_digits(model) if digits is None else digits
-    shape = _image_shape(model)
-    read = [_prepared_or_error(file, shape, digits) for file in map(Path, files)]
+    read = [one for file in map(Path, files) for one in _prepared_or_error(model, file, digits)]
     prepared = [picture.prepared.pixels for picture in read if picture.prepared is not None]
     if not prepared:
         return read
@@ -94,11 +109,14 @@ def _image_shape(model: Model) -> Shape:
     return shape
 
 
-def _prepared_or_error(file: Path, shape: Shape, digits: bool) -> Prediction:
+def _prepared_or_error(model: Model, file: Path, digits: bool) -> list[Prediction]:
+    shape = _image_shape(model)
     try:
-        return Prediction(file, prepared=prepare_picture(file, shape, digits))
+        prepared = prepare_pictures(file, shape, digits, model.form)
     except UserError as error:
-        return Prediction(file, error=str(error))
+        return [Prediction(file, error=str(error))]
+    several = len(prepared) > 1
+    return [Prediction(file, prepared=one, box=one.box if several else None) for one in prepared]
 
 
 def _with_classes(

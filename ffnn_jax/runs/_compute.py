@@ -7,7 +7,7 @@ import numpy as np
 
 from ffnn_jax.config import Settings
 from ffnn_jax.data import Splits, load_splits
-from ffnn_jax.models import Model
+from ffnn_jax.models import Model, measure_form
 from ffnn_jax.network import compute_normalisation
 from ffnn_jax.runs._environment import require_ready
 from ffnn_jax.runs._plan import Plan, optimizer_of, plan, split
@@ -69,9 +69,11 @@ def run_plan(
         callbacks, streaming, debug_nans,
     )  # fmt: skip
     callbacks.on_evaluate()
-    names = splits.train.class_names
+    part = splits.train
+    names = part.class_names
+    form = measure_form(part.images, part.labels, names, settings.dataset)
     models = [
-        Model(network, params, state, seed_data.normalisation, names)
+        Model(network, params, state, seed_data.normalisation, names, form)
         for params, state, seed_data in zip(trained.params, trained.state, seeds_data, strict=True)
     ]
     tested = [model.probabilities(splits.test.images) for model in models]

@@ -4,7 +4,7 @@ import csv
 import json
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from tests.cli.conftest import code_of
 
@@ -87,3 +87,48 @@ def test_what_cannot_be_predicted_is_rejected_in_one_line(words, message, run, c
     assert code_of("predict", *(word.replace("RUN", str(run)) for word in words)) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert message in line
+
+
+def test_several_digits_are_answered_one_by_one_with_their_boxes(run, tmp_path, capsys):
+    image = Image.new("L", (200, 100), 255)
+    for x in (50, 140):
+        ImageDraw.Draw(image).line([(x, 20), (x, 80)], fill=0, width=8)
+    image.save(tmp_path / "two.png")
+    sheet = tmp_path / "sheet.png"
+    code_of("predict", run, tmp_path / "two.png", "--json", "-", "--picture", sheet)
+    first, second = json.loads(capsys.readouterr().out)
+    assert first["file"] == second["file"]
+    assert first["box"][0] < 60 < 130 < second["box"][0]
+    assert sheet.exists()
+
+
+def test_a_doubt_is_said_beside_the_answer(run, tmp_path, capsys):
+    image = Image.new("L", (200, 100), 250)
+    ImageDraw.Draw(image).line([(90, 20), (110, 80)], fill=225, width=8)
+    image.save(tmp_path / "faint.png")
+    assert code_of("predict", run, tmp_path / "faint.png", "--json", "-") == 0
+    said = capsys.readouterr()
+    assert said.err.endswith("faint.png: the ink is faint\n")
+    assert json.loads(said.out)[0]["warning"] == "the ink is faint"
+
+
+def test_subfolders_are_walked_and_what_is_no_picture_is_named(run, pictures, capsys):
+    (pictures / "7").mkdir()
+    (pictures / "one.png").rename(pictures / "7" / "one.png")
+    (pictures / "bad.png").unlink()
+    for name in ("notes.txt", "photo.HEIC"):
+        (pictures / name).write_text("no")
+    assert code_of("predict", run, pictures) == 0
+    said = capsys.readouterr()
+    assert said.out.startswith(f"{pictures / '7' / 'one.png'}: ")
+    expected = (
+        f"ffnn-jax: 2 files are not pictures: {pictures / 'notes.txt'}, {pictures / 'photo.HEIC'}; "
+        "pillow-heif would let Pillow read some"
+    )
+    assert expected in said.err.splitlines()
+
+
+def test_a_photograph_of_an_unread_format_is_named_with_its_plug_in(run, tmp_path, capsys):
+    (tmp_path / "a.heic").write_bytes(b"0000ftypheic")
+    assert code_of("predict", run, tmp_path / "a.heic") == 1
+    assert "not a picture that this Pillow reads; pillow-heif adds HEIC" in capsys.readouterr().err
