@@ -32,7 +32,12 @@ def events(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield {"names": list(rules)}
         for name in list(rules)[request["first"] :]:
             yield {"begins": name}
-            yield _check(name, rules, request)
+            try:
+                yield _check(name, rules, request)
+            except (Exception, SystemExit) as error:
+                if len(rules) == 1:
+                    raise
+                yield {"cannot be checked": _one_line(error)}
     except (Exception, SystemExit) as error:
         yield {"error": f"{name}: {_one_line(error)}"}
 

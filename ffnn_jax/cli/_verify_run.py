@@ -33,7 +33,7 @@ def verify_rules(request: dict[str, Any]) -> int:
         print(count + fails * bool(failed), file=out)
     if request["figure"] and not drawn:
         print("no figure: no array failed, so there is no error to draw", file=sys.stderr)
-    write_json(request["json"], {"layers": results})
+    write_json(request["json"], {"rules": results})
     return 1 if failed else 0
 
 
@@ -48,8 +48,9 @@ def _results(request: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
                 if "begins" in event and sys.stderr.isatty():
                     print(f"checking {event['begins']} ...", file=sys.stderr)
                 names = event.get("names", names)
-                if "ended" in event and done < len(names):
-                    verdict = f"FAILS, its process ended early ({event['ended']})"
+                reason = event.get("cannot be checked", event.get("ended", ""))
+                if reason and done < len(names):
+                    verdict = f"FAILS, {reason}"
                     event["text"] = f"{names[done]}: {verdict}"
                     event["result"] = {"verdict": verdict, "passed": False, "checks": {}}
                 if "result" in event:
@@ -79,4 +80,5 @@ def _events(request: dict[str, Any]) -> Generator[dict[str, Any]]:
                         deadline = time.monotonic() + limit
             finally:
                 child.kill()
-    yield {"ended": f"not done in {limit:g} s" if code is None else f"exit code {code}"}
+    how = f"was stopped after {limit:g} s" if code is None else f"ended with exit code {code}"
+    yield {"ended": f"its process {how}"}

@@ -28,6 +28,7 @@ _INTEGERS = re.compile(f"int<({_AXIS.pattern})")
 _SCALARS = ("key", "bool", "complex")
 _INTERVAL = re.compile(r"\(([-+.\w]+),([-+.\w]+)\)")
 _SMALL = (3, 4, 5, 2, 7, 6)
+_LARGE, _WITHOUT_LARGE = 40, 4  # more than a block of 32, in draws beyond the usual ones
 _MINIMUM = 0.5  # of positive numbers, so that no difference quotient leaves the domain
 _GAP = 0.1  # between sorted numbers
 
@@ -53,7 +54,7 @@ class Argument:
             raise ValueError(f"an argument must have {form}, got {text!r}")
         integers = _INTEGERS.fullmatch(domain)
         if not integers and find_domain(domain) is None:
-            end = f"(known: {', '.join(WORDS)}, with any bounds){hint(domain, WORDS)}"
+            end = f"(known: {', '.join(WORDS)}, with any finite bounds){hint(domain, WORDS)}"
             raise ValueError(f"unknown domain {domain!r} in {text!r} {end}")
         if integers and int(integers[1] if integers[1].isdecimal() else 1) < 1:
             raise ValueError(f"the upper bound of integers must be at least 1, got {text!r}")
@@ -121,14 +122,17 @@ def names_in(arguments: Sequence[Argument]) -> tuple[str, ...]:
 def sample_sizes(
     arguments: Sequence[Argument], batch: str | None, seed: int, count: int
 ) -> Iterator[dict[str, int]]:
-    """Sizes for the axis names: small and different, a batch of one, then others; {} if none."""
+    """Sizes for the axis names: small and different, a batch of one, all equal, then others."""
     names, generator = names_in(arguments), np.random.default_rng(seed)
     small = [_SMALL[i % len(_SMALL)] + 6 * (i // len(_SMALL)) for i in range(len(names))]
     yield dict(zip(names, small, strict=True))
     for i in range(1, count if names else 1):
         sampled = generator.permutation(np.arange(1, 2 * len(names) + 6))
         sizes = dict(zip(names, map(int, sampled), strict=False))
-        yield sizes | ({batch: 1} if batch and i == 1 else {})
+        one_batch = {batch: 1} if batch and i == 1 else {}
+        equal = dict.fromkeys(names, max(int(sampled[0]), 2)) if i == 2 else {}
+        large = {names[i % len(names)]: _LARGE} if i >= _WITHOUT_LARGE else {}
+        yield sizes | one_batch | equal | large
 
 
 def normal(generator: Random, shape: Shape, dtype: Any) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Checks at arguments that ordinary draws never reach: from 1e-6 to 1e4, and huge entries."""
+"""Checks at numbers that ordinary draws never reach: from 1e-6 to 1e4, and huge entries."""
 
 import functools
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from ffnn_jax.verify._arguments import Argument, Sizes, bounds_of
 from ffnn_jax.verify._compare import share_finite, typical_size
 from ffnn_jax.verify._differences import compare_differences
 from ffnn_jax.verify._result import Check
-from ffnn_jax.verify._subject import Subject
+from ffnn_jax.verify._subject import SCALES, Subject, cast
 from ffnn_jax.verify._values import both_results, compare_results
 
 _BASE_DRAWS = 3
@@ -18,9 +18,10 @@ _compared = functools.partial(compare_results, "magnitudes", with_value=True)
 
 
 def check_magnitudes(subject: Subject, sizes: Sizes, seed: int) -> Iterator[Check]:
-    """Value and cotangents are right at many magnitudes of the arguments, in float64."""
+    """Value and cotangents are right at many magnitudes of what goes in, in float64."""
     yield from _at_scales(subject, sizes, seed)
     if subject.reference is not None:
+        yield from _at_cotangent_scales(subject, sizes, seed)
         yield from _at_zero(subject, sizes, seed)
 
 
@@ -36,6 +37,16 @@ def _at_scales(subject: Subject, sizes: Sizes, seed: int) -> Iterator[Check]:
                 yield _compared(subject, args, dz, *results, where, base)
         elif name.startswith("scale "):
             yield from compare_differences("magnitudes", subject, args, dz, generator, where)
+
+
+def _at_cotangent_scales(subject: Subject, sizes: Sizes, seed: int) -> Iterator[Check]:
+    """At ordinary arguments: a backward that clips or drops cotangents, or states that it does."""
+    generator = np.random.default_rng(seed)
+    for scale in SCALES:
+        args, dz = subject.draw_pair(generator, sizes)
+        dz = jax.tree.map(lambda leaf, by=scale: cast(by * leaf), dz)
+        results = both_results(subject, args, dz)
+        yield _compared(subject, args, dz, *results, f" at a cotangent of scale {scale:g}")
 
 
 def _at_zero(subject: Subject, sizes: Sizes, seed: int) -> Iterator[Check]:

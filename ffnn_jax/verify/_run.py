@@ -121,7 +121,7 @@ def assert_vjp(
     __tracebackhide__ = True  # pytest shows the line of the test
     result = check_vjp(op, reference, *arguments, **settings)
     if not result:
-        raise AssertionError(f"\n{result}")
+        raise AssertionError(str(result))
 
 
 def check_rules(

@@ -71,7 +71,10 @@ def hangs(x):
 def crashes(x):
     os._exit(5)
 
-every = [Rule(hangs, None, ("N",)), Rule(crashes, None, ("N",)), rules.right]
+def leaves(x):
+    raise SystemExit("enough")
+
+every = [*(Rule(op, None, ("N",)) for op in (hangs, crashes, leaves)), rules.right]
 """
 WRONG = ["mine:wrong", "--shapes", "NxD"]
 OPTIONS = {
@@ -155,7 +158,7 @@ def test_a_function_is_checked_against_its_reference(folder: Path, capsys):
     options = ["--reference", "mine:reference", "--seed", "2", "--json", "-"]
     assert code_of("verify", *WRONG, *options) == 1
     output = capsys.readouterr()
-    result = json.loads(output.out)["layers"]["mine:wrong"]
+    result = json.loads(output.out)["rules"]["mine:wrong"]
     assert not result["checks"]["cotangents"]["passed"]
     assert result["checks"]["value"]["passed"]
     again = "ffnn-jax verify mine:wrong --reference mine:reference --shapes NxD --seed 2 --json -"
@@ -184,13 +187,14 @@ def test_thorough_asks_more_sizes(folder: Path, capsys: pytest.CaptureFixture):
     assert shapes[0] < shapes[1]
 
 
-def test_a_rule_that_hangs_or_crashes_fails_and_the_next_is_checked(folder, capsys):
+def test_a_rule_that_hangs_crashes_or_raises_fails_and_the_next_is_checked(folder, capsys):
     assert code_of("verify", "hangs.py", "--timeout", "6") == 1
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "hangs: FAILS, its process ended early (not done in 6 s)"
-    assert lines[1] == "crashes: FAILS, its process ended early (exit code 5)"
-    assert lines[2] == "the :two:: all checks hold"
-    assert lines[-1] == "3 rules: 1 pass, 2 FAIL (hangs, crashes)"
+    assert lines[0] == "hangs: FAILS, its process was stopped after 6 s"
+    assert lines[1] == "crashes: FAILS, its process ended with exit code 5"
+    assert lines[2] == "leaves: FAILS, SystemExit: enough"
+    assert lines[3] == "the :two:: all checks hold"
+    assert lines[-1] == "4 rules: 1 pass, 3 FAIL (hangs, crashes, leaves)"
     assert not is_running(int((folder / "process").read_text()))
 
 

@@ -102,7 +102,7 @@ def test_a_description_that_is_not_understood_is_an_error(text, message):
         check_vjp(toys.absolute, toys.absolute, text)
 
 
-def test_sizes_start_small_and_different_then_have_a_batch_of_one():
+def test_sizes_are_small_and_different_then_a_batch_of_one_then_equal_then_large():
     arguments = Argument.parse("NxD"), Argument.parse("DxK"), Argument.parse("4:int<K")
     sampled = list(sample_sizes(arguments, "N", seed=0, count=8))
     assert len(sampled) == 8
@@ -110,7 +110,11 @@ def test_sizes_start_small_and_different_then_have_a_batch_of_one():
     assert len(set(sampled[0].values())) == 3
     assert sampled[1]["N"] == 1
     assert any(size % 2 for sizes in sampled for size in sizes.values())
-    assert all(len(set(sizes.values())) == 3 for sizes in sampled[2:])
+    assert len(set(sampled[2].values())) == 1 < sampled[2]["N"]
+    assert all(len(set(sizes.values())) == 3 for sizes in sampled[3:])
+    assert max(map(max, (sizes.values() for sizes in sampled[:4]))) < 32
+    large = [{name for name, size in sizes.items() if size > 32} for sizes in sampled[4:]]
+    assert large == [{"D"}, {"K"}, {"N"}, {"D"}]
     assert sampled == list(sample_sizes(arguments, "N", seed=0, count=8))
 
 

@@ -46,6 +46,7 @@ def test_pytest_shows_the_line_of_the_test_and_the_table_but_no_frame_of_the_lib
     assert done.returncode == 1, done.stdout
     assert ">       assert_vjp(toys.ignores_its_cotangent, toys.reference_product" in done.stdout
     assert "cotangents  FAILS" in done.stdout
+    assert "AssertionError: ignores_its_cotangent: fa" in done.stdout.splitlines()[-2]
     assert "smallest failing input:" in done.stdout
     assert "ffnn_jax/verify" not in done.stdout
     assert "raise AssertionError" not in done.stdout

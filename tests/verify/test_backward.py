@@ -143,3 +143,30 @@ def test_arguments_without_a_cotangent_may_be_left_out():
     ):
         result = check_vjp(op, None, "N", "K:int<N", backward=backward, only=["cotangents"])
         assert result, str(result)
+
+
+@pytest.mark.parametrize("limit", [4.0, 100.0, 1e3])
+def test_a_clip_is_compared_at_cotangents_of_many_magnitudes(limit):
+    def clipped(args, dz):
+        return (jnp.clip(dz, -limit, limit),)
+
+    for op, passes in ((clipping(limit), True), (clipping(2 * limit), False)):
+        result = check_vjp(op, lambda x: x, "N", backward=clipped, only=["magnitudes"])
+        assert result.passed == passes, str(result)
+    assert "at a cotangent of scale" in str(result)
+
+
+def test_a_clip_far_beyond_ordinary_cotangents_is_not_linear():
+    result = check_vjp(clipping(100.0), lambda x: x, "N", only=["linearity"])
+    assert result.failures == ("linearity",)
+    small = jax.custom_vjp(lambda x: x)
+    small.defvjp(lambda x: (x, None), lambda _, dz: (jnp.where(jnp.abs(dz) < 1e-4, 0, dz),))
+    assert check_vjp(small, lambda x: x, "N", only=["linearity"]).failures == ("linearity",)
+
+
+def test_a_stated_clip_is_no_failure_of_linearity():
+    def clipped(args, dz):
+        return (jnp.clip(dz, -100, 100),)
+
+    result = check_vjp(clipping(100.0), lambda x: x, "N", backward=clipped, only=["linearity"])
+    assert result.not_asked["linearity"] == "the stated backward is not linear"

@@ -13,6 +13,7 @@ PATTERNS = {
     "the ratio is 4 everywhere, the size of axis 0": lambda dw: 4 * dw,
     "the ratio is 0.25 everywhere, 1 over the size of axis 0": lambda dw: dw / 4,
     "the ratio is 1.5 everywhere": lambda dw: 1.5 * dw,
+    "the ratio is 2 everywhere": lambda dw: 2 * dw,
     "only index 2 of axis 0 differs": lambda dw: dw.at[2].multiply(-3),
     "only index 1 of axis 1 differs": lambda dw: dw.at[:, 1].multiply(-3),
     "a constant 0.5 is added everywhere": lambda dw: dw + 0.5,
