@@ -1,4 +1,5 @@
 import importlib.util
+from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from ffnn_jax.config import UserError, require_grain
 from ffnn_jax.network import Normalisation
 from ffnn_jax.training import Chunk, HostImages, Images, Sampling, SeedData, Stream, _loader
-from ffnn_jax.training._loader import steps_per_chunk
+from ffnn_jax.training._loader import fits_on_device, steps_per_chunk
 from ffnn_jax.training._sampling import batch_indices, validation_indices
 
 BATCH = 3
@@ -92,6 +93,16 @@ def test_a_step_that_the_stream_has_passed_is_rejected(seed_data, short_chunks):
 )
 def test_a_chunk_is_as_long_as_32_mebibytes_allow(batch_bytes, steps):
     assert steps_per_chunk(batch_bytes) == steps
+
+
+@pytest.mark.parametrize(
+    ("stats", "fits"), [({"bytes_limit": 400}, True), ({"bytes_limit": 399}, False), (None, True)]
+)
+def test_images_fit_in_half_of_the_memory_that_the_device_states(monkeypatch, stats, fits):
+    """200 bytes of images; a device that states no limit shares the host's memory."""
+    device = SimpleNamespace(memory_stats=lambda: stats)
+    monkeypatch.setattr(jax, "local_devices", lambda: [device])
+    assert fits_on_device(IMAGES) is fits
 
 
 def test_validation_batches_differ_between_steps(seed_data):
