@@ -16,14 +16,16 @@ class Covering(NamedTuple):
     seconds: dict[str, float]
 
     def stages(self, file: str, line: int) -> list[list[str]]:
-        """What to run with a fault: the mirrored test files, then other tests that cover it."""
-        covering = self.lines.get(file, {}).get(str(line), [])
+        """What to run with a fault: the mirrored files, what covers the line, and the folder."""
+        covering = set(self.lines.get(file, {}).get(str(line), []))
         files = self.mirrored(file)
-        first = [test for test in self.seconds if file_of(test) in files]
-        others = self.fastest(set(covering) - set(first)) or self.fastest(self.folder(file))
+        first = {test for test in self.seconds if file_of(test) in files}
         if self.total(first) > _LONGEST:
-            files = self.fastest(set(covering) & set(first))
-        return [stage for stage in (files, others) if stage]
+            first &= covering
+            files = self.fastest(first)
+        others = self.fastest(covering - first)
+        folder = self.fastest(self.folder(file) - first - set(others))
+        return [stage for stage in (files, others, folder) if stage]
 
     def mirrored(self, file: str) -> list[str]:
         """The test file of the same name, and the one beside it that covers most of the file."""
@@ -38,9 +40,9 @@ class Covering(NamedTuple):
         same = {f"{folder}/test_{name}.py"} & files
         return [*same, *({test for test, _ in counts.most_common(1)} - same)]
 
-    def folder(self, file: str) -> list[str]:
+    def folder(self, file: str) -> set[str]:
         """The tests of the mirrored folder."""
-        return [test for test in self.seconds if test.startswith(f"{_mirrored_folder(file)}/")]
+        return {test for test in self.seconds if test.startswith(f"{_mirrored_folder(file)}/")}
 
     def fastest(self, tests: Iterable[str]) -> list[str]:
         """At most 40 tests of a minute together, those of a file side by side."""

@@ -39,15 +39,19 @@ def test_types_assertions_and_keywords_of_invariants_are_noise(text, is_noise):
     assert covers(noise(SOURCE), position) is is_noise
 
 
-def test_the_mirrored_file_runs_first_and_then_what_covers_the_line():
-    tests = covering({"7": [f"{BESIDE}::y", f"{FAR}::z"]})
-    assert tests.stages("ffnn_jax/a/_b.py", 7) == [[MIRROR, BESIDE], [f"{FAR}::z"]]
+def test_the_mirrored_file_runs_first_then_what_covers_the_line_and_then_the_folder():
+    tests = covering({"7": [f"{MIRROR}::x", f"{FAR}::z"], "8": [f"{FAR}::z"]})
+    mirrored, far, folder = tests.stages("ffnn_jax/a/_b.py", 7)
+    assert (mirrored, far) == ([MIRROR], [f"{FAR}::z"])
+    assert folder == [f"{BESIDE}::y", f"{BESIDE}::slow"]
 
 
-def test_where_no_test_is_known_to_run_the_line_those_of_the_folder_do():
-    first, folder = covering({}).stages("ffnn_jax/a/_b.py", 7)
-    assert first == [MIRROR]
-    assert folder == [f"{MIRROR}::x", f"{BESIDE}::y", f"{BESIDE}::slow"]
+def test_without_a_file_of_its_name_the_file_that_covers_most_runs_first():
+    seconds = {test: took for test, took in SECONDS.items() if not test.startswith(MIRROR)}
+    first, *_ = covering({"7": [f"{BESIDE}::y"], "8": [f"{FAR}::z"]}, seconds).stages(
+        "ffnn_jax/a/_b.py", 8
+    )
+    assert first == [BESIDE]
 
 
 def test_of_a_long_mirrored_file_only_the_tests_that_cover_the_line_run():
