@@ -1,8 +1,8 @@
 """Runs tests again and again in processes that begin with jax imported, and nothing of the project.
 
-Reads jobs from standard input, one line of JSON each, ``{"tests": [...], "timeout": seconds}``, and
-answers each with ``{"verdict": ..., "test": ...}``: "survived", "found" and the test that failed,
-or "timeout". It runs in the folder of the copy that holds the fault.
+Reads jobs from standard input, one line of JSON each, ``{"tests": [...], "without": [...],
+"timeout": seconds}``, and answers each with ``{"verdict": ..., "test": ...}``: "survived", "found"
+and the test that failed, or "timeout". It runs in the folder of the copy that holds the fault.
 """
 
 import contextlib
@@ -45,12 +45,12 @@ def main() -> None:
         print(json.dumps(answer(**json.loads(line))), flush=True)
 
 
-def answer(tests: list[str], timeout: float) -> dict[str, Any]:
+def answer(tests: list[str], without: list[str], timeout: float) -> dict[str, Any]:
     """Runs the tests in a process of its own, which is ended with its children after a time."""
     source, sink = os.pipe()
     child = os.fork()
     if child == 0:
-        run(tests, sink)
+        run(tests, without, sink)
     os.close(sink)
     ready, _, _ = select.select([source], [], [], timeout)
     said = os.read(source, 1 << 16) if ready else b""
@@ -60,20 +60,20 @@ def answer(tests: list[str], timeout: float) -> dict[str, Any]:
     os.waitpid(child, 0)
     if not ready:
         return {"verdict": "timeout", "test": ""}
-    return json.loads(said) if said else {"verdict": "found", "test": "the process ended"}
+    return json.loads(said) if said else {"verdict": "found", "test": ""}
 
 
-def run(tests: list[str], sink: int) -> None:
+def run(tests: list[str], without: list[str], sink: int) -> None:
     """The child process: runs the tests without output, and writes the answer."""
     os.setsid()
     nowhere = os.open(os.devnull, os.O_RDWR)
     for stream in range(3):
         os.dup2(nowhere, stream)
-    first = FirstFailure()
-    status = pytest.main([*_OPTIONS, f"--basetemp={tempfile.mkdtemp()}", *tests], plugins=[first])
-    verdict = "survived" if status == 0 else "found"
-    test = first.test or ("" if status == 0 else f"pytest ended with {int(status)}")
-    os.write(sink, json.dumps({"verdict": verdict, "test": test}).encode())
+    first, left_out = FirstFailure(), [f"--deselect={test}" for test in without]
+    own = f"--basetemp={tempfile.mkdtemp()}"
+    status = pytest.main([*_OPTIONS, own, *left_out, *tests], plugins=[first])
+    verdict = "survived" if status in (0, pytest.ExitCode.NO_TESTS_COLLECTED) else "found"
+    os.write(sink, json.dumps({"verdict": verdict, "test": first.test}).encode())
     os._exit(0)
 
 

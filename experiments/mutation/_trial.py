@@ -23,6 +23,7 @@ from experiments.mutation._faults import faulty
 
 _COPIED = ("ffnn_jax", "tests", "experiments", "notebooks", ".github", ".ci")
 _SHORTEST, _SLOWER = 60.0, 5.0  # a test may take so many times as long as it did, and a minute
+_LONGEST = 600.0
 
 
 class Copy:
@@ -30,6 +31,7 @@ class Copy:
 
     def __init__(self, root: Path, folder: Path) -> None:
         """Copies the tree, and starts the process with a home and temporary folder of its own."""
+        self._passing, self._broken = set[str](), set[str]()
         self.root = folder / "project"
         self.root.mkdir()
         for source in root.iterdir():
@@ -49,16 +51,31 @@ class Copy:
 
     def tried(self, fault: Fault, covering: Covering) -> dict[str, Any]:
         """What the tests say of the fault: the first verdict that is not "survived"."""
+        answer, count = {"verdict": "survived", "test": ""}, 0
+        for tests in covering.stages(fault.file, fault.line):
+            timeout, count = _SHORTEST + _SLOWER * covering.total(tests), count + len(tests)
+            answer = self._with(fault, tests, timeout)
+            while answer["verdict"] == "found" and not self._passes(answer["test"], tests):
+                answer = self._with(fault, tests, timeout)
+            if answer["verdict"] != "survived":
+                break
+        return answer | {"tests": count}
+
+    def _with(self, fault: Fault, tests: list[str], timeout: float) -> dict[str, Any]:
         path = self.root / fault.file
-        answer = {"verdict": "survived", "test": "", "tests": 0}
         with restore_contents(path):
             path.write_text(faulty(path.read_text(encoding="utf-8"), fault), encoding="utf-8")
-            for tests in covering.stages(fault.file, fault.line):
-                timeout = _SHORTEST + _SLOWER * covering.total(tests)
-                answer |= self._ask(tests, timeout) | {"tests": answer["tests"] + len(tests)}
-                if answer["verdict"] != "survived":
-                    break
-        return answer
+            return self._ask(tests, timeout)
+
+    def _passes(self, test: str, tests: list[str]) -> bool:
+        """Whether the tests that failed pass without a fault; else they do not run again."""
+        failed = [test] if test else tests
+        if not set(failed) <= self._passing:
+            if self._ask(failed, _LONGEST)["verdict"] != "survived":
+                self._broken.update(failed)
+                return False
+            self._passing.update(failed)
+        return True
 
     def close(self) -> None:
         """Ends the process."""
@@ -67,7 +84,8 @@ class Copy:
 
     def _ask(self, tests: list[str], timeout: float) -> dict[str, Any]:
         assert self._server.stdin and self._server.stdout
-        print(json.dumps({"tests": tests, "timeout": timeout}), file=self._server.stdin, flush=True)
+        job = {"tests": tests, "without": sorted(self._broken), "timeout": timeout}
+        print(json.dumps(job), file=self._server.stdin, flush=True)
         return json.loads(self._server.stdout.readline())
 
 

@@ -41,8 +41,8 @@ def test_types_assertions_and_keywords_of_invariants_are_noise(text, is_noise):
 
 def test_the_mirrored_file_runs_first_then_what_covers_the_line_and_then_the_folder():
     tests = covering({"7": [f"{MIRROR}::x", f"{FAR}::z"], "8": [f"{FAR}::z"]})
-    mirrored, far, folder = tests.stages("ffnn_jax/a/_b.py", 7)
-    assert (mirrored, far) == ([MIRROR], [f"{FAR}::z"])
+    first, mirrored, far, folder = tests.stages("ffnn_jax/a/_b.py", 7)
+    assert (first, mirrored, far) == ([f"{MIRROR}::x"], [MIRROR], [f"{FAR}::z"])
     assert folder == [f"{BESIDE}::y", f"{BESIDE}::slow"]
 
 
@@ -57,7 +57,7 @@ def test_without_a_file_of_its_name_the_file_that_covers_most_runs_first():
 def test_of_a_long_mirrored_file_only_the_tests_that_cover_the_line_run():
     seconds = {f"{MIRROR}::x": 50.0, f"{MIRROR}::w": 20.0}
     tests = covering({"7": [f"{MIRROR}::w"]}, seconds)
-    assert tests.stages("ffnn_jax/a/_b.py", 7)[0] == [f"{MIRROR}::w"]
+    assert tests.stages("ffnn_jax/a/_b.py", 7) == [[f"{MIRROR}::w"]]
 
 
 def test_at_most_40_tests_run_and_at_most_a_minute_of_them():
