@@ -35,7 +35,7 @@ def permutation(seed: int, count: int) -> np.ndarray:
     return np.asarray(permute(jax.random.key(seed), jnp.arange(count, dtype=jnp.int32), count))
 
 
-@pytest.mark.parametrize("count", [1, 2, 3, 5, 8, 40, 999, 1024, 57_999])
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 8, 40, 999, 1024, 1025, 57_999])
 def test_every_number_occurs_once(count):
     assert sorted(permutation(3, count)) == list(range(count))
 
