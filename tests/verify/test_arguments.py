@@ -83,6 +83,8 @@ def test_positive_numbers_are_drawn_away_from_0_over_an_order_of_magnitude():
     assert 0.5 <= sampled.min() < sampled.max() / 10
     integers = argument.draw_integers(np.random.default_rng(0), {"N": 50, "D": 4})
     assert set(integers.ravel()) == {1.0, 2.0, 3.0}
+    anything = Argument.parse("N").draw_integers(np.random.default_rng(0), {"N": 200})
+    assert set(anything) == set(range(-3, 4))
 
 
 def test_a_key_is_two_words_of_data():
