@@ -1,7 +1,7 @@
 """Faults planted in the package one at a time, and the tests that find them.
 
 Ours: results/mutation.json, and the table by room that this prints.
-Time: about two hours of two cores.
+Time: about three hours of two cores.
 Command: python -m experiments.mutation
 Quick: python -m experiments.mutation --quick, a handful of faults in one room, to runs/quick.
 
@@ -13,13 +13,14 @@ rooms by their lines, at most one of a kind at a place. Left out as noise: annot
 types, ``assert``, and the keywords strict, slots, frozen and kw_only, which change nothing unless
 there is another fault; no operator changes a text or a docstring.
 
-Which tests run which line is measured once, in the tests' children too. With each fault, the test
-file that mirrors the source runs first, then at most 40 others that cover the line, fastest first,
-to the first failure; where no test is known to, those of the mirrored folder. A fault is found if
-a test fails or takes several times as long as without it. Results are stored as they come, and
-those stored are not tried again, unless ``--again survivors`` asks for it: faults are known by
-their lines before and after, and those whose lines are gone are dropped. Equivalent faults change
-nothing that matters; equivalents.json names each with its reason.
+Which tests run which line is measured once, in the tests' children too. With each fault run the
+fastest tests that cover the line in the test file that mirrors the source, then all of that file,
+then at most 40 others that cover the line and 40 of the mirrored folder, fastest first, up to the
+first failure. A fault is found if a test fails that passes without it, or takes several times as
+long. Results are stored as they come, and those stored are not tried again, unless ``--again
+survivors`` asks for it: faults are known by their lines before and after, and those whose lines are
+gone are dropped. Equivalent faults change nothing that matters; equivalents.json names each with
+its reason. Each copy has a home and a temporary folder of its own: a fault may delete files.
 """
 
 import dataclasses
@@ -71,7 +72,7 @@ def main(
         faults = [fault for fault in drawn if fault.key not in rows]
 
     def done(fault: Fault, answer: Mapping[str, Any]) -> None:
-        rows[fault.key] = row = dataclasses.asdict(fault) | answer
+        rows[fault.key] = row = {**dataclasses.asdict(fault), **answer}
         print(*(row[key] for key in ("verdict", "file", "line", "operator", "test")), flush=True)
         write_result(path, {**provenance(quick), "faults": list(rows.values())})
 

@@ -38,5 +38,5 @@ def test_an_unknown_group_is_rejected_with_the_known_ones():
 
 
 def test_a_network_without_trained_parameters_is_rejected():
-    with pytest.raises(UserError, match="^layers: none has trained parameters$"):
+    with pytest.raises(UserError, match=r"^layers: none has trained parameters$"):
         _require_trained(network(trained=False), settings())
