@@ -68,6 +68,14 @@ def test_text_is_printed_as_it_is(capsys):
     assert capsys.readouterr().out == f"{text}\n"
 
 
+def test_debug_may_stand_anywhere_and_changes_no_other_word(tmp_path: Path, capsys):
+    """The folder is printed as it is, whatever it may mean to rich."""
+    folder = tmp_path / "[bold]"
+    folder.mkdir()
+    assert code_of("data", "list", "--debug", "--data-dir", folder) == 0
+    assert capsys.readouterr().out == f"no prepared data sets in {folder}\n"
+
+
 def test_a_message_without_a_box_is_reported_unchanged():
     assert _unboxed("Error: no such shell\n") == "Error: no such shell"
 

@@ -59,6 +59,16 @@ def test_convolutions_are_initialised_at_a_tenth_and_dense_layers_are_not():
         assert {layer.init_scale for layer in layers if isinstance(layer, Dense)} == {1.0}
 
 
+def test_layers_have_the_report_s_sizes():
+    """16 filters of 5 by 5 and windows of 2 everywhere; 64 units and 10 classes."""
+    same = MaxPool(2), ReLU(), Dense(64), Dense(10)
+    first, *others = preset("mnist").layers
+    assert first == Conv(16, 5, init_fan_in=75)
+    assert others == [ReLU(), MaxPool(2), Conv(16, 5), ReLU(), MaxPool(2), Dense(10)]
+    for row in ROWS:
+        assert set(preset(f"cifar10-{row}").layers) <= {Conv(16, 5, init_scale=0.1), *same}
+
+
 def test_the_final_model_has_the_layers_of_model_3_and_6b_and_7_those_of_model_0():
     assert preset("cifar10-final").layers == preset("cifar10-3").layers
     assert preset("cifar10-6b").layers == preset("cifar10-7").layers == preset("cifar10-0").layers

@@ -101,6 +101,12 @@ def test_the_largest_seed_allows_only_one_run():
         dataclasses.replace(last, seeds=2)
 
 
+@pytest.mark.parametrize("field", ["seed", "train_images", *COUNTS])
+def test_the_largest_integer_is_allowed(field: str):
+    fields: dict[str, Any] = {field: 2**31 - 1}
+    assert getattr(dataclasses.replace(MNIST, **fields), field) == 2**31 - 1
+
+
 @pytest.mark.parametrize("field", ["momentum", "weight_decay", "seed"])
 def test_the_lower_end_of_a_range_is_allowed(field: str):
     fields: dict[str, Any] = {field: 0}
@@ -176,6 +182,7 @@ def test_the_mnist_preset_has_the_report_s_schedule():
     assert actual == (0.1, 0.9, 0.005, 16, 3000)
     assert (str(MNIST.validation), MNIST.pixel_scale) == ("drawn:2001", 1 / 255)
     assert (MNIST.normalisation, MNIST.augmentations) == ("mean", ())
+    assert (MNIST.validation_interval, MNIST.validation_batches) == (100, 10)
 
 
 def test_settings_from_before_validation_are_read():

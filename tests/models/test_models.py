@@ -13,6 +13,7 @@ import pytest
 
 from ffnn_jax.config import UserError
 from ffnn_jax.models import Model, load, load_arrays, save, save_arrays
+from ffnn_jax.models._model import _name_in_table_2
 from ffnn_jax.network import Network, Normalisation
 from ffnn_jax.nn import Conv, Dense, Layer, LeakyReLU, MaxPool, Normal, Param, ReLU
 
@@ -34,6 +35,12 @@ def path(tmp_path: Path) -> Path:
     """A file of three models, of which the second is the best."""
     save(tmp_path / "model.npz", MODELS, best=1)
     return tmp_path / "model.npz"
+
+
+def test_the_digest_names_layers_as_the_report_numbers_them():
+    """A layer of one's own may have an underscore in its name."""
+    assert _name_in_table_2("conv_1/w") == "conv_2/w"
+    assert _name_in_table_2("my_layer_9/scale/b") == "my_layer_10/scale/b"
 
 
 def rewritten(path: Path, change: Callable[[dict[str, Any]], None]) -> None:

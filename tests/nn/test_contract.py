@@ -249,8 +249,10 @@ def test_projecting_all_tokens_equals_projecting_each_alone():
     ("make", "message"),
     [
         (lambda: BatchNorm(momentum=1.0), "momentum must be a number of at least 0 and below 1"),
+        (lambda: BatchNorm(momentum=-0.1), "momentum must be a number of at least 0 and below 1"),
         (lambda: BatchNorm(eps=0.0), "eps must be above 0"),
         (lambda: Dropout(1.1), "rate must be a number from 0 to 1"),
+        (lambda: Dense(3, flatten=False).output_shape(()), "needs an input with an axis to proj"),
         (lambda: Residual(()), "body must be a tuple of at least one layer"),
         (lambda: Residual(Dense(3)), "body must be a tuple of at least one layer"),  # type: ignore
         (lambda: Sequential((3,)), "layers must be a tuple of at least one layer"),  # type: ignore

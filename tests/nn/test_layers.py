@@ -47,6 +47,8 @@ IMAGE = (28, 28, 1)
         (Sigmoid(), (9,), (9,)),
         (Dense(10), (7, 7, 16), (10,)),
         (Dense(10), (9,), (10,)),
+        (Dense(10), (), (10,)),
+        (Dense(10, flatten=False), (7, 9), (7, 10)),
     ],
 )
 def test_output_shapes_follow_the_formula(layer: Layer, shape: Any, expected: Any):

@@ -461,3 +461,9 @@ def test_images_that_do_not_fit_on_the_device_are_streamed(monkeypatch: pytest.M
     settings = dataclasses.replace(SETTINGS, steps=2, seeds=1)
     monkeypatch.setattr(_compute, "fits_on_device", lambda images: False)
     assert compute(settings, SPLITS).streaming
+
+
+def test_training_holds_the_images_of_training_and_validation_and_none_of_the_test_split():
+    train, test = SPLITS.train, SPLITS.test
+    assert len(_compute._training_images(Splits(train, None, test))) == len(train)
+    assert len(_compute._training_images(Splits(train, test, test))) == len(train) + len(test)

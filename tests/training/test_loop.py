@@ -1,13 +1,15 @@
 import dataclasses
+import itertools
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from ffnn_jax.config import Cutout, preset
+from ffnn_jax.config import Cutout, UserError, preset
 from ffnn_jax.models import predict_probabilities
 from ffnn_jax.optim import momentum
-from ffnn_jax.training import Callbacks, HostImages, train
-from ffnn_jax.training._snapshot import RunningMean
+from ffnn_jax.training import Callbacks, HostImages, _loop, train
+from ffnn_jax.training._snapshot import RunningMean, snapshot_from
 from tests.training.conftest import NETWORK, make_seed_data
 
 OPTIMIZER = momentum(0.05)
@@ -48,6 +50,43 @@ def test_progress_reaches_the_last_step(images):
     assert steps[-1] == 50
     assert reports[0].validation_accuracy is None
     assert reports[-1].seconds_left == 0
+
+
+def test_times_count_from_the_end_of_compilation(images, monkeypatch):
+    """With a clock that is read once a second, a stop is about two seconds' steps ahead."""
+    clock = itertools.count(100.0)
+    monkeypatch.setattr(_loop, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    recorder = Recorder()
+    result = run(images, callbacks=recorder, seeds=2)
+    first, second, *_ = recorder.progress
+    assert (first.step, first.images_per_second) == (10, 2 * 10 * 8 / 2)
+    assert first.seconds_left == 2 / 10 * 40
+    assert (second.step, second.images_per_second) == (16, 2 * 16 * 8 / 4)
+    assert result.compile_seconds == 1
+    assert result.train_seconds == 2 * len(recorder.progress) + 1
+
+
+@pytest.mark.parametrize(
+    ("step", "spent", "stop"),
+    [(0, 0, 10), (95, 0.1, 98), (98, 0.1, 100), (100, 0.1, 196), (110, 1.1, 196), (10, 20, 11),
+     (104, 13, 120), (294, 0.1, 299)],
+)  # fmt: skip
+def test_no_chunk_crosses_a_multiple_of_its_length_or_a_validation(step, spent, stop):
+    settings = dataclasses.replace(SETTINGS, steps=299, validation_interval=98)
+    assert _loop._next_stop(step, 0, settings, 100, spent) == stop
+
+
+def test_a_snapshot_of_another_run_is_rejected_with_the_first_five_arrays_that_differ():
+    template = {f"w{i}": np.zeros(2) for i in range(7)}
+    arrays = {f"seed_0/w{i}": np.zeros(2 if i == 0 else 3, np.float32) for i in range(6)}
+    with pytest.raises(UserError) as caught:
+        snapshot_from(arrays, {}, [template])
+    first, *others = str(caught.value).split("; ")
+    assert first == "from another run: seed_0/w0 is float32 (2,), not float64 (2,)"
+    assert others[0] == "seed_0/w1 is float32 (3,), not float64 (2,)"
+    assert len(others) == 4
+    with pytest.raises(UserError, match=r"^from another run: seed_0/w6 is absent, not float64"):
+        snapshot_from({f"seed_0/w{i}": np.zeros(2) for i in range(6)}, {}, [template])
 
 
 def test_each_of_several_seeds_is_bitwise_equal_to_the_seed_alone(images):

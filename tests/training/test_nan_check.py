@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from ffnn_jax.config import DivergedError, preset
+from ffnn_jax.config import DivergedError, Flip, preset
 from ffnn_jax.network import Network
 from ffnn_jax.nn import BatchNorm, Constant, Conv, Dense, Dropout, Layer, MaxPool, Param, ReLU
 from ffnn_jax.optim import momentum
@@ -90,7 +90,7 @@ def test_the_failing_seed_is_named(images):
 
 def test_a_failing_custom_forward_pass_is_named_by_its_layer(images):
     layers = (*LAYERS[:1], Root(), *LAYERS[2:])
-    message = message_of(images, layers)
+    message = message_of(images, layers, augmentations=(Flip(),))
     assert re.match(r"seed 5, step 1: the output of root_2 has [\d,]+ of [\d,]+ numbers", message)
 
 

@@ -35,9 +35,14 @@ def permutation(seed: int, count: int) -> np.ndarray:
     return np.asarray(permute(jax.random.key(seed), jnp.arange(count, dtype=jnp.int32), count))
 
 
-@pytest.mark.parametrize("count", [1, 2, 3, 5, 8, 40, 999, 1024, 57_999])
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 8, 40, 999, 1024, 1025, 57_999])
 def test_every_number_occurs_once(count):
     assert sorted(permutation(3, count)) == list(range(count))
+
+
+@pytest.mark.parametrize("count", [65, 1025])
+def test_the_number_that_needs_a_bit_more_is_permuted_with_the_others(count):
+    assert len({permutation(seed, count)[-1] for seed in range(4)} - {count - 1}) > 1
 
 
 def test_part_of_a_permutation_equals_that_part_of_the_whole():

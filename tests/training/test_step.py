@@ -12,12 +12,15 @@ from ffnn_jax.config import Crop, Cutout, Flip
 from ffnn_jax.network import normalise
 from ffnn_jax.optim import decay_loss, momentum
 from ffnn_jax.training import (
+    HostImages,
+    Sampling,
     flip,
     initial_state,
     make_train_chunk,
     make_validation,
     sample_without_replacement,
 )
+from ffnn_jax.training._sampling import batch_indices
 from tests.tolerances import SAME_ARITHMETIC, tolerance
 from tests.training.conftest import NETWORK, make_seed_data
 
@@ -94,6 +97,20 @@ def test_200_steps_in_float64_match_autodiff_and_optax(images, x64):
         state, _ = chunk(state, np.int32(stop), images, seed_data)
     theirs = run_reference(images, seed_data, 200, jnp.float64)
     assert_trees_close(state.params, theirs, 100 * SAME_ARITHMETIC)
+
+
+def test_the_second_chunk_of_a_stream_holds_the_batches_of_its_own_steps(images):
+    host, seed_data = HostImages((images,)), make_seed_data(images)
+    images, seed_data = jax.device_put((images, seed_data))
+    _, (in_memory,) = run(images, seed_data, [6], augmentations=AUGMENTATIONS)
+    chunk = make_train_chunk(NETWORK, OURS, BATCH, DECAY, AUGMENTATIONS)
+    state, losses = initial_state(NETWORK, OURS, seed_data.key), []
+    for first in (0, 3):
+        steps = range(first, first + 3)
+        drawn = [batch_indices(seed_data, np.int32(step), Sampling(BATCH)) for step in steps]
+        state, metrics = chunk(state, np.int32(6), host.chunk(first, np.stack(drawn)), seed_data)
+        losses += metrics.loss.tolist()
+    np.testing.assert_allclose(losses, in_memory.loss[:6], rtol=1e-5)
 
 
 def test_the_step_is_traced_once_whatever_the_stop(images):

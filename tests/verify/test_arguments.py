@@ -38,7 +38,7 @@ DOMAINS = {
     "N:perm": lambda a: sorted(a) == list(range(len(a))),
     "KxN:perm": lambda a: (np.sort(a, -1) == np.arange(a.shape[-1])).all(),
     "KxN:simplex": lambda a: (a > 0).all() and np.allclose(a.sum(-1), 1, 1e-14),
-    "KxN:sorted": lambda a: (np.diff(a) > 0).all(),
+    "KxN:sorted": lambda a: (np.diff(a) > 0).all() and (a[:, 0] < 0).all() and (a[:, -1] > 0).all(),
     "N:bool": lambda a: a.dtype == bool,
     "N:complex": np.iscomplexobj,
     "N:int<K": lambda a: a.dtype == np.int32 and (a >= 0).all() and (a < 3).all(),
@@ -53,6 +53,18 @@ def test_values_stay_in_their_domain_at_every_scale(text):
         drawn = argument.draw(generator, sizes, scale)
         assert drawn.shape == argument.shape(sizes)
         assert DOMAINS[text](drawn), (text, scale, drawn)
+
+
+def test_sizes_are_small_and_different_and_then_those_of_a_batch_of_one():
+    arguments = [Argument.parse("x".join("ABCDEFGHIJ")), Argument.parse("AxK")]
+    first, alone, *others = sample_sizes(arguments, "A", seed=0, count=6)
+    assert alone["A"] == 1
+    assert 1 not in {sizes["A"] for sizes in others}
+    for sizes in (first, *others):
+        assert list(sizes) == list("ABCDEFGHIJK")
+        assert min(sizes.values()) >= 1
+        assert len(set(sizes.values())) == 11
+    assert max(first.values()) < 20
 
 
 def test_scales_go_from_1e_minus_6_to_1e4_and_to_both_ends_of_an_interval():
@@ -71,6 +83,8 @@ def test_positive_numbers_are_drawn_away_from_0_over_an_order_of_magnitude():
     assert 0.5 <= sampled.min() < sampled.max() / 10
     integers = argument.draw_integers(np.random.default_rng(0), {"N": 50, "D": 4})
     assert set(integers.ravel()) == {1.0, 2.0, 3.0}
+    anything = Argument.parse("N").draw_integers(np.random.default_rng(0), {"N": 200})
+    assert set(anything) == set(range(-3, 4))
 
 
 def test_a_key_is_two_words_of_data():

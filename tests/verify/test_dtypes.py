@@ -1,11 +1,13 @@
 """The dtypes used for training: unsupported ones, precision, and an ill-conditioned problem."""
 
+from types import SimpleNamespace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ffnn_jax.verify import Rule, check_vjp
+from ffnn_jax.verify import Rule, _dtypes, check_vjp
 from tests.verify import toys
 from tests.verify.running import IN_PROCESS
 
@@ -14,6 +16,7 @@ FLOATS = ("float32", "bfloat16", "float16")
 
 def test_the_error_of_autodiff_is_noted_for_each_dtype():
     result = check_vjp(toys.unary(jnp.sin, jnp.cos), jnp.sin, "N", only=FLOATS)
+    assert [result[name].allowed for name in FLOATS] == [16, 4, 4]
     for name in FLOATS:
         assert result[name].note.startswith("autodiff ")
         assert " eps" in result[name].note
@@ -161,6 +164,49 @@ def test_a_fault_in_one_of_several_outputs_is_detected(forward, backward, failur
     )  # fmt: skip
     asked = ["value", "cotangents", "differences", "magnitudes", "grad of grad", *FLOATS[:2]]
     assert set(check_vjp(rule, only=asked).failures) == failures
+
+
+def run_at(x, dtype, expected=1.0, theirs=1.0):
+    """One draw in a dtype, of an operation with one argument."""
+    arrays = [np.array([one]).astype(jnp.dtype(dtype)) for one in (x, theirs)]
+    layout = SimpleNamespace(restores=())
+    subject = SimpleNamespace(reals=(0,), layout=layout, reference_pull=None)
+    truth = [np.array([expected])]
+    return _dtypes._Run(subject, dtype, arrays[:1], [], None, arrays[1:], truth)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "x", "expected", "theirs", "holds"),
+    [
+        ("float16", 1.0, 1.0, 1.0, True),
+        ("float16", 0.0, 1.0, 1.0, True),
+        ("float16", 1e-6, 1.0, 1.0, False),
+        ("float16", -1e-6, 1.0, 1.0, False),
+        ("float16", 1e-9, 1.0, 1.0, False),
+        ("float16", 1.0, 1e5, 1.0, False),
+        ("float16", 1.0, 1.0, np.inf, False),
+        ("bfloat16", 1.0, 1.0, np.inf, True),
+        ("bfloat16", 1e-6, 1e5, 1.0, True),
+    ],
+)
+def test_a_dtype_holds_numbers_between_its_smallest_normal_and_its_largest(
+    dtype, x, expected, theirs, holds
+):
+    """Subnormal arguments, those rounded to 0, and what float16 overflows in are not judged."""
+    assert bool(_dtypes._holds(run_at(x, dtype, expected, theirs), [np.array([x])])) is holds
+
+
+def test_what_rounding_explains_adds_up(monkeypatch):
+    """The movement, an epsilon of what cancels and of what is typical, and of far arguments."""
+    explained = {"movement": lambda *_: [0.5], "cancelled": lambda *_: [2.0]}
+    monkeypatch.setattr(_dtypes, "_compare", SimpleNamespace(**explained))
+    run, half, single = run_at(100.0, "float16", expected=3.0), 2.0**-10, 2.0**-23
+    (near,), (far,) = (_dtypes._scale(run, base) for base in (None, [4.0]))
+    rest = single * 100 * (3 + 3) + 2.0**-14
+    assert near == pytest.approx(0.5 + half * 2 + rest, rel=1e-12)
+    assert far == pytest.approx(0.5 + half * (2 + 4) + rest, rel=1e-12)
+    (ordinary,) = _dtypes._scale(run_at(5.0, "float16", expected=3.0), None)
+    assert ordinary == pytest.approx(0.5 + half * 2 + 2.0**-14, rel=1e-12)
 
 
 def test_only_the_dtypes_of_training_run_on_the_default_device():

@@ -1,9 +1,12 @@
 """What the report says of each array that differs: got, expected, ratio and a pattern."""
 
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from ffnn_jax.verify import check_vjp
+from ffnn_jax.verify._explain import explain, patterns
+from ffnn_jax.verify._result import Check, Part
 from tests.verify import toys
 from tests.verify.running import check_product
 
@@ -71,3 +74,47 @@ def test_several_outputs_are_named_by_place():
     result = check_vjp(wrong, toys.reference_weighted, "NxD", "D", only=["value"], sizes=sizes)
     assert result["value"].where == "z[1][2] at N=3 D=4"
     assert result.details[0].startswith("value: z[1][2] is ")
+
+
+def part(got, expected) -> Part:
+    got, expected = np.asarray(got, float), np.asarray(expected, float)
+    return Part("dw", got, expected, got != expected)
+
+
+ARRAY = np.array([[1.0, 2.0, 3.0], [-4.0, 5.0, 0.0]])
+NOISE = 1 + 1e-4 * np.array([[1, -1, 2], [0, 1, 0]])
+
+
+@pytest.mark.parametrize(
+    ("got", "expected", "said"),
+    [
+        (6.003 * ARRAY, ARRAY, ["the ratio is 6.003 everywhere, the number of entries"]),
+        (2.5 * ARRAY * NOISE, ARRAY, ["the ratio is 2.50025 everywhere"]),
+        (2 * ARRAY + 9 * (ARRAY == 0), ARRAY, []),
+        (2 * ARRAY, np.where(ARRAY == 5, 5, 0), []),
+        (5.0, 2.0, []),
+    ],
+    ids=["count", "with noise", "another where 0 is expected", "one entry", "no axis"],
+)
+def test_a_pattern_is_of_all_entries(got, expected, said):
+    assert list(patterns(part(got, expected))) == said
+
+
+@pytest.mark.parametrize(
+    ("got", "expected", "line"),
+    [
+        (5.0, 2.0, "dw is 5, expected 2, ratio 2.5"),
+        (0.0, 2.0, "dw is 0, expected 2"),
+        ([2.0, 9.0], [2.0, 3.0], "dw[1] is 9, expected 3, ratio 3 (1 of 2 entries differ); "
+         "only index 1 of axis 0 differs"),
+    ],
+)  # fmt: skip
+def test_a_line_counts_the_entries_of_an_array_and_gives_the_ratio_of_numbers(got, expected, line):
+    check = Check("value", False, parts=(part(got, expected),))
+    assert explain([check]) == [f"value: {line}"]
+
+
+def test_at_most_six_arrays_are_shown():
+    parts = [Part(f"d{i}", *[np.ones(2)] * 3) for i in range(8)]
+    *shown, last = explain([Check("value", False, parts=tuple(parts))])
+    assert (len(shown), last) == (6, "and 2 more arrays")

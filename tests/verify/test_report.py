@@ -1,10 +1,13 @@
 """What the report of a failure says."""
 
 import json
+import math
 
 import jax.numpy as jnp
+import pytest
 
 from ffnn_jax.verify import CHECKS, check_vjp
+from ffnn_jax.verify._result import Check, VerificationResult, worst_of
 from tests.verify import toys
 from tests.verify.running import SMALL, check_product
 
@@ -18,6 +21,27 @@ def test_the_result_prints_as_a_table_with_one_row_per_check():
     assert head.split() == ["check", "worst", "allowed", "where", "note"]
     assert [row.split()[:2] for row in rows[:2]] == [["value", "ok"], ["zero", "ok"]]
     assert rows[2].startswith("not asked: ")
+
+
+def test_a_row_shows_the_allowed_error_or_that_none_is():
+    checks = Check("value", True, 1e-12, 1e-9), Check("primal", True)
+    _, _, value, primal = str(VerificationResult("f", checks)).splitlines()
+    assert value.split() == ["value", "ok", "1.0e-12", "1e-09"]
+    assert primal.split() == ["primal", "ok", "0.0e+00", "exact"]
+
+
+@pytest.mark.parametrize(
+    ("check", "badness"),
+    [
+        (Check("exact", True), 0.0),
+        (Check("exact", True, 0.5), math.inf),
+        (Check("exact", False), math.inf),
+        (Check("value", True, 2e-9, 1e-9), 2.0),
+    ],
+)
+def test_an_error_where_none_is_allowed_is_worse_than_any(check, badness):
+    assert check.badness == badness
+    assert worst_of([Check("value", True, 1.0, 1.0), check]).badness == max(1.0, badness)
 
 
 def test_an_exception_is_reported_once_with_who_raised_it():

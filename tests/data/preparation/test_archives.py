@@ -18,7 +18,7 @@ from PIL import Image
 
 from ffnn_jax.config import UserError
 from ffnn_jax.data.preparation import _cifar, _npm
-from ffnn_jax.data.preparation._archives import read_gzip, read_tar
+from ffnn_jax.data.preparation._archives import _Bounded, read_gzip, read_tar
 from ffnn_jax.data.preparation._cifar import read_cifar10, read_cifar100
 from ffnn_jax.data.preparation._idx import read_idx_parts
 from ffnn_jax.data.preparation._npm import read_npm_package
@@ -198,6 +198,16 @@ def test_a_member_that_would_land_beside_the_archive_writes_nothing(
 def test_a_damaged_tar_file_is_rejected(rejected: Rejected, tmp_path: Path, content: bytes):
     (tmp_path / "a.tar.gz").write_bytes(content)
     assert rejected(read_tar, tmp_path / "a.tar.gz", {"a.bin": 4}).startswith(DAMAGED)
+
+
+@pytest.mark.parametrize("counts", [(), (4, 20), (10,), (3, 7, 1)])
+def test_a_stream_may_be_read_to_its_limit_and_no_further(tmp_path: Path, counts: tuple[int, ...]):
+    path = gzipped(tmp_path / "a.gz", b"0123456789")
+    with gzip.open(path) as whole, gzip.open(path) as beyond:
+        bounded = _Bounded(whole, path, 10)
+        assert b"".join(map(bounded.read, counts)) + bounded.read() == b"0123456789"
+        with pytest.raises(UserError, match="unpacks to more than 9 bytes"):
+            _Bounded(beyond, path, 9).read()
 
 
 def test_a_missing_tar_file_is_rejected(rejected: Rejected, tmp_path: Path):

@@ -261,6 +261,23 @@ def test_fetch_restores_the_retries_of_tensorflow_datasets(server: Server, tmp_p
     assert downloader.MAX_RETRIES == 10
 
 
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (OSError(28, "No space left"), {"kind": "OSError", "message": "No space left"}),
+        (OSError("no\n  route"), {"kind": "OSError", "message": "no route"}),
+        (ValueError("not\n  a URL"), {"kind": "ValueError", "message": "not a URL"}),
+    ],
+)
+def test_fetch_says_why_a_download_failed(monkeypatch, tmp_path: Path, error, outcome):
+    def download(*arguments: object) -> None:
+        raise error
+
+    monkeypatch.setattr("tensorflow_datasets.download.DownloadManager.download", download)
+    file = OfficialFile("a.gz", "http://example.com/a.gz", 1, "0" * 64)._asdict()
+    assert fetch("mnist", str(tmp_path), [file]) == outcome
+
+
 # from the list of files to the prepared set
 
 

@@ -28,9 +28,12 @@ def read(tmp_path: Path) -> Callable[..., dict[str, Part]]:
     work_dir = tmp_path / "work_dir"
     work_dir.mkdir()
 
+    def report(message: str, done: int, total: int) -> None:
+        assert 0 <= done <= total
+
     def run(name: str, source: Source) -> dict[str, Part]:
         try:
-            return read_source(name, source, work_dir, lambda message, done, total: None)
+            return read_source(name, source, work_dir, report)
         finally:
             assert not list(work_dir.iterdir())
 
