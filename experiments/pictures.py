@@ -1,8 +1,8 @@
 """Own pictures of digits: how many are read, as drawn and with one thing added.
 
 Claim: at least 85 % of all these pictures are read, and the test images of MNIST, saved as PNG
-files, are prepared to the very pixels that they were. Weakest is a sheet that is darker than a
-light, grained desk.
+files, are prepared to the very pixels that they were. Weakest is a sheet about as light as its
+grained desk.
 Command: python -m experiments.pictures
 Quick: python -m experiments.pictures --quick, three digits and a few steps, results to runs/quick.
 
