@@ -133,8 +133,8 @@ def test_every_rule_of_a_file_is_checked_in_order(checked):
     titles = re.findall(r"^(.*): (?:all checks hold|fails cotangents)$", run.stdout, re.M)
     assert titles == ["the :two:", "wrong"]
     assert run.stdout.endswith("\n2 rules: 1 pass, 1 FAILS (wrong)\n")
-    layers = json.loads((folder / "all.json").read_text())["layers"]
-    assert {name: layer["passed"] for name, layer in layers.items()} == {
+    rules = json.loads((folder / "all.json").read_text())["rules"]
+    assert {name: rule["passed"] for name, rule in rules.items()} == {
         "the :two:": True, "wrong": False,
     }  # fmt: skip
     again = "again: ffnn-jax verify rules.py --json all.json --figure error.png"
