@@ -33,11 +33,7 @@ class Chunk(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class HostImages:
-    """Labelled images on the host, in parts indexed consecutively; they may be memory-mapped.
-
-    Attributes:
-        parts: images of one shape and dtype.
-    """
+    """Images of one shape on the host, in parts indexed consecutively, maybe memory-mapped."""
 
     parts: tuple[Images, ...]
 

@@ -1,7 +1,6 @@
 """The loop around the compiled chunks: validation, progress, and one state per seed."""
 
 import copy
-import functools
 import time
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -75,11 +74,15 @@ def train(
     runs, history, step = list(start.running_metrics), list(start.history), start.step
     callbacks.on_compile()
     began = time.perf_counter()
-    trainer = make_trainer(network, optimizer, settings, loader, seeds_data, start.states)
-    nan_check = NanCheck(
-        network, optimizer, settings, loader, seeds_data, trainer.states(), debug_nans
-    )
+    run_args = network, optimizer, settings, loader, seeds_data
+    trainer = make_trainer(*run_args, start.states)
+    nan_check = NanCheck(*run_args, trainer.states(), debug_nans)
     compiled = time.perf_counter()
+
+    def take_snapshot() -> Snapshot:
+        seconds = start.seconds + time.perf_counter() - compiled
+        return Snapshot(step, trainer.states(), copy.deepcopy(runs), tuple(history), seconds)
+
     while step < settings.steps:
         spent = time.perf_counter() - compiled
         stop = _next_stop(step, start.step, settings, loader.chunk_steps, spent)
@@ -91,9 +94,6 @@ def train(
             history += _validated(trainer, runs, stop)
         step = stop
         spent = time.perf_counter() - compiled
-        take_snapshot = functools.partial(
-            _snapshot, step, trainer, runs, history, start.seconds + spent
-        )
         callbacks.on_stop(step, settings.steps, take_snapshot)
         callbacks.on_progress(_progress(runs, step, start.step, settings, spent))
     states = trainer.states()
@@ -110,12 +110,9 @@ def _fresh(
 ) -> TrainState:
     """The seed's state before the first step."""
     count = network.needs_images()
-    if not count:
-        return initial_state(network, optimizer, seed_data.key)
     first = jnp.asarray(images.at(seed_data.train[:count]).pixels)
-    return initial_state(
-        network, optimizer, seed_data.key, normalise(first, seed_data.normalisation)
-    )
+    x = normalise(first, seed_data.normalisation) if count else None
+    return initial_state(network, optimizer, seed_data.key, x)
 
 
 def _validated(trainer: Trainer, runs: Sequence[RunningMetrics], step: int) -> list[Record]:
@@ -135,16 +132,6 @@ def _next_stop(step: int, first: int, settings: Settings, chunk_steps: int, spen
     affordable = int(_CHUNK_SECONDS * done / spent) if done else _FIRST_STOP
     ahead = min(max(affordable, 1), chunk_steps - step % chunk_steps)
     return min(step + ahead, (step // interval + 1) * interval, settings.steps)
-
-
-def _snapshot(
-    step: int,
-    trainer: Trainer,
-    runs: Sequence[RunningMetrics],
-    history: Sequence[Record],
-    seconds: float,
-) -> Snapshot:
-    return Snapshot(step, trainer.states(), copy.deepcopy(runs), tuple(history), seconds)
 
 
 def _record(run: RunningMetrics, step: int) -> Record:

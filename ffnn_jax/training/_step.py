@@ -5,6 +5,7 @@ training can resume from a state alone, and always continues from it in the same
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -59,14 +60,7 @@ def initial_state(
     key: Key[Array, ""],
     images: Float[Array, "N H W C"] | None = None,
 ) -> TrainState:
-    """The state before the first step.
-
-    Args:
-        network: network to initialise.
-        optimizer: ours or any optax optimiser.
-        key: the seed's key, which determines every draw.
-        images: normalised training images, for parameters that are computed from them.
-    """
+    """The state before the first step; some parameters are computed from normalised images."""
     params, state = network.init(jax.random.fold_in(key, INITIALISATION), images)
     trained, _ = partition(params, network.param_attribute("trained"))
     return TrainState(params, state, optimizer.init(trained), jnp.zeros((), jnp.int32))
@@ -172,24 +166,21 @@ def _make_train_step(
 ) -> Step:
     """Returns the step function, with a branch for an epoch's partial last batch."""
 
-    def step_of(images: int) -> Step:
-        def step(
-            state: TrainState, source: Images | Chunk, seed_data: SeedData
-        ) -> tuple[TrainState, ChunkMetrics]:
-            args = source, seed_data, state.step, sampling, augmentations, images
-            return update(state, inputs_at(network, *args))
-
-        return step
+    def step(
+        size: int, state: TrainState, source: Images | Chunk, seed_data: SeedData
+    ) -> tuple[TrainState, ChunkMetrics]:
+        args = source, seed_data, state.step, sampling, augmentations, size
+        return update(state, inputs_at(network, *args))
 
     def train_step(
         state: TrainState, source: Images | Chunk, seed_data: SeedData
     ) -> tuple[TrainState, ChunkMetrics]:
-        count, whole = seed_data.train.shape[0], step_of(sampling.size)
-        if not sampling.partial_size(count):
+        count = seed_data.train.shape[0]
+        whole, size = partial(step, sampling.size), sampling.partial_size(count)
+        if not size:
             return whole(state, source, seed_data)
-        partial = step_of(sampling.partial_size(count))
         is_last = sampling.is_last(state.step, count)
-        return jax.lax.cond(is_last, partial, whole, state, source, seed_data)
+        return jax.lax.cond(is_last, partial(step, size), whole, state, source, seed_data)
 
     return train_step
 
