@@ -22,7 +22,7 @@ from ffnn_jax.data.preparation._recipes import RECIPES
 _PROGRESS_EVERY = 500
 
 
-def require_recorded(name: str, parts: dict[str, Part]) -> None:
+def require_original(name: str, parts: dict[str, Part]) -> None:
     """Rejects pixels or labels that are not the recorded ones.
 
     Raises:
@@ -40,13 +40,7 @@ def require_recorded(name: str, parts: dict[str, Part]) -> None:
 def write_set(
     name: str, parts: dict[str, Part], folder: Path, on_progress: OnProgress
 ) -> PreparedSet:
-    """Writes a data set into a folder.
-
-    Args:
-        name: one of ``RECIPES``.
-        parts: the examples of each split.
-        folder: a folder that is empty except for fetched files.
-        on_progress: progress callback.
+    """Writes a data set into a folder that is empty except for fetched files.
 
     Raises:
         OSError: the disk is full or failing.
