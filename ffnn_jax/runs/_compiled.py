@@ -24,14 +24,14 @@ def enable_compilation_cache() -> Path | None:
     A folder already configured, as by ``JAX_COMPILATION_CACHE_DIR``, is kept. Programs are
     specific to a processor, so each kind of processor has its own folder.
 
-    Returns:
-        The cache folder; None if it cannot be written to.
+    Returns the cache folder; None if it cannot be written to.
     """
     _shorten_warnings()
     configured: str | None = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
     if configured:
         return Path(configured)
-    folder = user_cache_path("ffnn_jax") / "compiled" / _folder_name()
+    name = f"jaxlib-{version('jaxlib')}-{processor().digest}"
+    folder = user_cache_path("ffnn_jax") / "compiled" / name
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError:
@@ -58,7 +58,3 @@ def _shorten_warnings() -> None:
             _log.warning("the cache of compiled programs failed: %s", failed[1])
 
     warnings.showwarning = show_once
-
-
-def _folder_name() -> str:
-    return f"jaxlib-{version('jaxlib')}-{processor().digest}"

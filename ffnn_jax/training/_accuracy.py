@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int32
 
 from ffnn_jax.network import Network, normalise
-from ffnn_jax.training._images import Chunk, Images
+from ffnn_jax.training._images import Chunk, Images, Source
 from ffnn_jax.training._sampling import SeedData, validation_indices
 
 
@@ -23,7 +23,7 @@ def make_validation(network: Network, batch_size: int, batches: int) -> jax.stag
     images if there are fewer; the source is all images, or a ``Chunk`` of those batches.
     """
 
-    def validate(state: Any, source: Images | Chunk, seed_data: SeedData) -> Float[Array, ""]:
+    def validate(state: Any, source: Source, seed_data: SeedData) -> Float[Array, ""]:
         def accuracy_of(batch: Images) -> Array:
             x = normalise(batch.pixels, seed_data.normalisation)
             logits, _ = network.apply(state.params, state.state, x)

@@ -31,6 +31,10 @@ class Chunk(NamedTuple):
     indices: Int32[Any, "S B"]
 
 
+Source = Images | Chunk
+"""What a step takes its batch from: all images, or the batches of several steps."""
+
+
 @dataclasses.dataclass(frozen=True)
 class HostImages:
     """Images of one shape on the host, in parts indexed consecutively, maybe memory-mapped."""

@@ -20,7 +20,7 @@ from ffnn_jax.optim import decay_loss
 from ffnn_jax.training._accuracy import correct
 from ffnn_jax.training._augment import augment
 from ffnn_jax.training._gradients import Batch, loss_and_gradients, make_loss
-from ffnn_jax.training._images import Chunk, Images
+from ffnn_jax.training._images import Chunk, Images, Source
 from ffnn_jax.training._sampling import (
     AUGMENTATION,
     INITIALISATION,
@@ -51,7 +51,8 @@ class ChunkMetrics(NamedTuple):
     decay_loss: Float[Array, " CHUNK_STEPS"]
 
 
-Step = Callable[[TrainState, Images | Chunk, SeedData], tuple[TrainState, ChunkMetrics]]
+Updated = tuple[TrainState, ChunkMetrics]
+Step = Callable[[TrainState, Source, SeedData], Updated]
 
 
 def initial_state(
@@ -97,14 +98,14 @@ def make_train_chunk(
     train_step = _make_train_step(network, update, batch_sampling, augmentations)
 
     def chunk(
-        state: TrainState, stop: Int32[Any, ""], source: Images | Chunk, seed_data: SeedData
-    ) -> tuple[TrainState, ChunkMetrics]:
+        state: TrainState, stop: Int32[Any, ""], source: Source, seed_data: SeedData
+    ) -> Updated:
         steps = CHUNK_STEPS
         if isinstance(source, Chunk):
             steps = len(source.images.labels)
             stop = jnp.minimum(stop, source.first + steps)
 
-        def scan_step(state: TrainState, _: None) -> tuple[TrainState, ChunkMetrics]:
+        def scan_step(state: TrainState, _: None) -> Updated:
             return jax.lax.cond(state.step < stop, train_step, _skip, state, source, seed_data)
 
         return jax.lax.scan(scan_step, state, None, length=steps)
@@ -114,7 +115,7 @@ def make_train_chunk(
 
 def inputs_at(
     network: Network,
-    source: Images | Chunk,
+    source: Source,
     seed_data: SeedData,
     step: Int32[Array, ""],
     sampling: Sampling,
@@ -138,13 +139,13 @@ def inputs_at(
 
 def _make_update(
     network: Network, optimizer: optax.GradientTransformation, weight_decay: float, precision: str
-) -> Callable[[TrainState, Batch], tuple[TrainState, ChunkMetrics]]:
+) -> Callable[[TrainState, Batch], Updated]:
     """Returns a function that runs one step on a batch: forward, backward, update."""
     loss_of = make_loss(network, precision)
     is_trained = network.param_attribute("trained")
     decayed = network.trained_param_attribute("decayed")
 
-    def update(before: TrainState, batch: Batch) -> tuple[TrainState, ChunkMetrics]:
+    def update(before: TrainState, batch: Batch) -> Updated:
         trained, frozen = partition(before.params, is_trained)
         loss, logits, state, grads = loss_and_gradients(
             loss_of, trained, frozen, before.state, batch, network.allows_micro_batches
@@ -160,21 +161,17 @@ def _make_update(
 
 def _make_train_step(
     network: Network,
-    update: Callable[[TrainState, Batch], tuple[TrainState, ChunkMetrics]],
+    update: Callable[[TrainState, Batch], Updated],
     sampling: Sampling,
     augmentations: tuple[Augmentation, ...],
 ) -> Step:
     """Returns the step function, with a branch for an epoch's partial last batch."""
 
-    def step(
-        size: int, state: TrainState, source: Images | Chunk, seed_data: SeedData
-    ) -> tuple[TrainState, ChunkMetrics]:
+    def step(size: int, state: TrainState, source: Source, seed_data: SeedData) -> Updated:
         args = source, seed_data, state.step, sampling, augmentations, size
         return update(state, inputs_at(network, *args))
 
-    def train_step(
-        state: TrainState, source: Images | Chunk, seed_data: SeedData
-    ) -> tuple[TrainState, ChunkMetrics]:
+    def train_step(state: TrainState, source: Source, seed_data: SeedData) -> Updated:
         count = seed_data.train.shape[0]
         whole, size = partial(step, sampling.size), sampling.partial_size(count)
         if not size:
@@ -185,16 +182,14 @@ def _make_train_step(
     return train_step
 
 
-def _skip(
-    state: TrainState, source: Images | Chunk, seed_data: SeedData
-) -> tuple[TrainState, ChunkMetrics]:
+def _skip(state: TrainState, source: Source, seed_data: SeedData) -> Updated:
     """No-op step after ``stop``; its metrics are 0, since ``jax_debug_nans`` rejects NaN."""
     zero = jnp.zeros((), jax.tree.leaves(state.params)[0].dtype)
     return state, ChunkMetrics(zero, zero, zero)
 
 
 def _batch_at(
-    source: Images | Chunk, seed_data: SeedData, step: Int32[Array, ""], sampling: Sampling
+    source: Source, seed_data: SeedData, step: Int32[Array, ""], sampling: Sampling
 ) -> tuple[Images, Int32[Array, " B"]]:
     """The images of a step's batch, and their indices."""
     if isinstance(source, Chunk):

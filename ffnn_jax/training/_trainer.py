@@ -6,6 +6,7 @@ small step of one seed leaves a GPU or TPU mostly idle, so there one program run
 ``experiments/seeds.py`` times the alternatives.
 """
 
+import dataclasses
 import itertools
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -39,8 +40,14 @@ def make_trainer(
         settings.precision, settings.sampling,
     )  # fmt: skip
     validate = make_validation(network, settings.batch_size, settings.validation_batches)
-    trainer = _VmappedTrainer if _is_one_program(loader, seeds_data) else _ThreadedTrainer
-    return trainer(jax.device_put(list(start)), seeds_data, loader, chunk, validate)
+    states = jax.device_put(list(start))
+    if not _is_one_program(loader, seeds_data):
+        programs = _compiled(chunk, validate, loader, states[0], seeds_data[0])
+        return _ThreadedTrainer(loader, states, seeds_data, *programs)
+    chunks = jax.jit(jax.vmap(chunk, in_axes=(0, None, None, 0)), donate_argnums=0)
+    validations = jax.jit(jax.vmap(validate, in_axes=(0, None, 0)))
+    args = loader, _stack(states), _stack(seeds_data)
+    return _VmappedTrainer(*args, len(states), *_compiled(chunks, validations, *args))
 
 
 def _is_one_program(loader: Loader, seeds_data: Sequence[SeedData]) -> bool:
@@ -49,20 +56,15 @@ def _is_one_program(loader: Loader, seeds_data: Sequence[SeedData]) -> bool:
     return platform != "cpu" and len(seeds_data) > 1 and isinstance(loader, InMemoryLoader)
 
 
+@dataclasses.dataclass
 class _ThreadedTrainer:
     """A program for one seed, called for every seed, with one thread per core."""
 
-    def __init__(
-        self,
-        states: list[TrainState],
-        seeds_data: Sequence[SeedData],
-        loader: Loader,
-        chunk: jax.stages.Wrapped,
-        validate: jax.stages.Wrapped,
-    ) -> None:
-        self._states, self._seeds_data, self._loader = states, seeds_data, loader
-        args = loader, states[0], seeds_data[0]
-        self._chunk, self._validate = _compiled(chunk, validate, *args)
+    _loader: Loader
+    _states: list[TrainState]
+    _seeds_data: Sequence[SeedData]
+    _chunk: Any
+    _validate: Any
 
     def run_steps(self, step: int, stop: int) -> list[ChunkMetrics]:
         """Runs the steps after ``step`` up to ``stop``; returns each seed's metrics."""
@@ -96,23 +98,16 @@ class _ThreadedTrainer:
         return jax.device_get(metrics)
 
 
+@dataclasses.dataclass
 class _VmappedTrainer:
     """One program for all seeds: states and data have a leading seed axis."""
 
-    def __init__(
-        self,
-        states: list[TrainState],
-        seeds_data: Sequence[SeedData],
-        loader: Loader,
-        chunk: jax.stages.Wrapped,
-        validate: jax.stages.Wrapped,
-    ) -> None:
-        self._count, self._loader = len(states), loader
-        self._states, self._seeds_data = _stack(states), _stack(seeds_data)
-        chunks = jax.jit(jax.vmap(chunk, in_axes=(0, None, None, 0)), donate_argnums=0)
-        validations = jax.jit(jax.vmap(validate, in_axes=(0, None, 0)))
-        args = loader, self._states, self._seeds_data
-        self._chunk, self._validate = _compiled(chunks, validations, *args)
+    _loader: Loader
+    _states: Any
+    _seeds_data: Any
+    _count: int
+    _chunk: Any
+    _validate: Any
 
     def run_steps(self, step: int, stop: int) -> list[ChunkMetrics]:
         source = self._loader.training(0, step)

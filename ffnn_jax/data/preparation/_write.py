@@ -55,7 +55,9 @@ def write_set(
             on_progress(message, done, total)
 
     with quiet(), no_progress_bars() as tfds:
-        builder = _builder(tfds, name, folder)
+        import ffnn_jax.data.preparation._mnist_5k  # noqa: F401  registers mnist_5k
+
+        builder: Any = tfds.builder(name, data_dir=folder, file_format="array_record")
         for part in parts.values():
             for label, names in part.class_names.items():
                 builder.info.features[label].names = names
@@ -87,14 +89,6 @@ def require_written(written: PreparedSet, parts: dict[str, Part]) -> None:
         expected = _fingerprints(part.images, part.labels[label])
         if sorted(_fingerprints(decoded.images, decoded.labels)) != sorted(expected):
             raise UserError(f"{written.name}/{split}: the images read back are not those written")
-
-
-def _builder(tfds: Any, name: str, folder: Path) -> Any:
-    from ffnn_jax.data.preparation._mnist_5k import Mnist5k
-
-    if name == Mnist5k.name:
-        return Mnist5k(data_dir=folder, file_format="array_record")
-    return tfds.builder(name, data_dir=folder, file_format="array_record")
 
 
 def _examples(
