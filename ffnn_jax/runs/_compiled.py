@@ -30,8 +30,7 @@ def enable_compilation_cache() -> Path | None:
     configured: str | None = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
     if configured:
         return Path(configured)
-    name = f"jaxlib-{version('jaxlib')}-{processor().digest}"
-    folder = user_cache_path("ffnn_jax") / "compiled" / name
+    folder = user_cache_path("ffnn_jax") / "compiled" / _folder_name()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError:
@@ -58,3 +57,7 @@ def _shorten_warnings() -> None:
             _log.warning("the cache of compiled programs failed: %s", failed[1])
 
     warnings.showwarning = show_once
+
+
+def _folder_name() -> str:
+    return f"jaxlib-{version('jaxlib')}-{processor().digest}"

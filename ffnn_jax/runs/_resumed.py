@@ -16,7 +16,7 @@ def resumed_settings(folder: Path, checkpoint: Checkpoint, steps: int | None) ->
         UserError: the folder's settings are not the checkpoint's, or the run cannot have this
             number of steps.
     """
-    _require_same_run(folder / "config.json", checkpoint)
+    _require_same_run(folder, checkpoint)
     settings, done = Settings.from_json(checkpoint.about["settings"]), checkpoint.about["step"]
     if steps is None or steps == settings.steps:
         return settings
@@ -28,8 +28,9 @@ def resumed_settings(folder: Path, checkpoint: Checkpoint, steps: int | None) ->
     return dataclasses.replace(settings, steps=steps)
 
 
-def _require_same_run(path: Path, checkpoint: Checkpoint) -> None:
+def _require_same_run(folder: Path, checkpoint: Checkpoint) -> None:
     """Rejects a checkpoint whose settings, except for the steps, differ from the folder's."""
+    path = folder / "config.json"
     try:
         config = dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, RecursionError):
