@@ -27,6 +27,7 @@ SHARE = Kind("a number from 0 to 1", lambda value: is_number(value) and 0 <= val
 NUMBER = Kind("a finite number", lambda value: is_number(value) and abs(value) < float("inf"))
 AMOUNT = Kind("a finite number of at least 0", lambda v: NUMBER.holds(v) and v >= 0)
 OBJECT = Kind("an object", lambda value: isinstance(value, dict))
+FLAG = Kind("true or false", lambda value: isinstance(value, bool))
 LIST = Kind("a list", lambda value: isinstance(value, list))
 
 
