@@ -50,15 +50,10 @@ def train(
     On a CPU each seed is computed as if it were alone, so its result is the same bit for bit;
     where one program trains all seeds, sums may be rounded in another order.
 
-    Args:
-        network: maps images to logits.
-        optimizer: ours or any optax optimiser; it receives only the trained parameters.
-        settings: steps, batch size, augmentations, validation, and the first seed.
-        images: training and validation images together; ``seeds_data`` holds the indices of each.
-        seeds_data: one entry per seed.
-        callbacks: observe the run's progress, save snapshots, and may end the run.
-        streaming: whether to keep images on the host and send each batch ahead of use.
-        debug_nans: whether to find the operation that produced a non-finite number.
+    The optimiser, ours or any of optax, receives only the trained parameters. The images are those
+    for training and for validation together; each seed's data have the indices of both. Streaming
+    keeps them on the host and sends each batch ahead of use; ``debug_nans`` also finds the
+    operation that produced a non-finite number.
 
     Raises:
         DivergedError: a loss, a parameter or a state became infinite or NaN; the message names the

@@ -78,14 +78,8 @@ def make_train_chunk(
 ) -> jax.stages.Wrapped:
     """Returns a jitted function that runs many training steps as one compiled scan.
 
-    Args:
-        network: maps images to logits.
-        optimizer: ours or any optax optimiser; it receives only the trained parameters.
-        batch_size: images per step.
-        weight_decay: for the weight-decay loss in the metrics; the optimiser applies the decay.
-        augmentations: applied to each normalised batch, drawn from (seed, step).
-        precision: precision of the layers, "float32" or "bf16", as in ``Settings``.
-        sampling: how batches are drawn, as in ``Settings``.
+    The optimiser, ours or any of optax, receives only the trained parameters, and applies the
+    weight decay: here it is for the metrics. The other settings are those of ``Settings``.
 
     Returns:
         ``chunk(state, stop, source, seed_data) -> (state, metrics)``: runs steps until
