@@ -14,11 +14,7 @@ class DivergedError(ArithmeticError):
 
 
 class RunInterruptedError(Exception):
-    """A run was ended by a signal, with all its work saved.
-
-    Attributes:
-        signal: the signal's number.
-    """
+    """A run was ended by a signal, with all its work saved."""
 
     def __init__(self, signal: int, message: str) -> None:
         """Takes the signal's number and a one-line message for the user."""

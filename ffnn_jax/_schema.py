@@ -1,6 +1,8 @@
 """JSON that was read, checked against a schema: the same structure, with a kind at each leaf."""
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from ffnn_jax._base_config import is_integer, is_number
@@ -25,19 +27,25 @@ SHARE = Kind("a number from 0 to 1", lambda value: is_number(value) and 0 <= val
 NUMBER = Kind("a finite number", lambda value: is_number(value) and abs(value) < float("inf"))
 AMOUNT = Kind("a finite number of at least 0", lambda v: NUMBER.holds(v) and v >= 0)
 OBJECT = Kind("an object", lambda value: isinstance(value, dict))
+FLAG = Kind("true or false", lambda value: isinstance(value, bool))
 LIST = Kind("a list", lambda value: isinstance(value, list))
+
+
+def read_saved(path: Path) -> Any:
+    """Reads a JSON file that a finished run left; raises a UserError that names it."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        reason = f"so {path.parent} is not a finished run ({error})"
+        raise UserError(f"{path} cannot be read, {reason}") from None
 
 
 def require_schema(file: object, value: Any, schema: Any, key: str = "") -> None:
     """Rejects JSON of another structure; keys that the schema does not name are allowed.
 
-    Args:
-        file: the file that was read, for the message.
-        value: its content, or the part of it at ``key``.
-        schema: a ``Kind``; ``[schema]`` for a list, a tuple of schemas for one of that length;
-            ``{key: schema}`` for an object with these keys ("key?" may be missing), or
-            ``{...: schema}`` for one with any.
-        key: where in the file the value is, as in "confusion[0][3]".
+    A schema is a ``Kind``; ``[schema]`` for a list, a tuple of schemas for one of that length;
+    ``{key: schema}`` for an object with these keys ("key?" may be missing), or ``{...: schema}``
+    for one with any. The value stands in the file at ``key``, as in "confusion[0][3]".
 
     Raises:
         UserError: a key is missing, or a value is not of its kind; the message names file and key.

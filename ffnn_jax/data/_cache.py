@@ -12,7 +12,7 @@ import logging
 import re
 import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,15 +31,10 @@ _log = logging.getLogger(__name__)
 
 
 class Decoded(NamedTuple):
-    """A decoded split.
+    """A decoded split: images uint8 (N, H, W, C) in tensorflow-datasets' order, labels int32 (N,).
 
-    Attributes:
-        images: uint8 (N, H, W, C), in tensorflow-datasets' order.
-        labels: int32 (N,).
-        original_order: int32 (N,), indices in the order of the original files; of length 0 if
-            the set does not record that order.
-        class_names: one name per class.
-        sha256: SHA-256 of the pixels followed by the labels, as in ``Dataset.sha256``.
+    ``original_order`` has the indices in the order of the original files; it is of length 0 if the
+    set does not record that order. ``sha256`` is that of ``Dataset``.
     """
 
     images: np.ndarray
@@ -111,7 +106,8 @@ def _read(entry: Path) -> Decoded | None:
     with warnings.catch_warnings(action="ignore"), contextlib.suppress(Exception):
         about = json.loads((entry / "about.json").read_text(encoding="utf-8"))
         images, labels, order = (_memory_mapped(entry, name) for name in _ARRAYS)
-        digest = _digest(images, labels)
+        digest = hashlib.sha256(np.ascontiguousarray(images).data)
+        digest.update(np.ascontiguousarray(labels).data)
         result = Decoded(images, labels, order, tuple(about["class_names"]), digest.hexdigest())
         if _full_digest(digest, result) == about["sha256"]:
             return result
@@ -120,13 +116,6 @@ def _read(entry: Path) -> Decoded | None:
 
 def _memory_mapped(entry: Path, name: str) -> np.ndarray:
     return np.load(entry / f"{name}.npy", mmap_mode="r", allow_pickle=False)
-
-
-def _digest(images: np.ndarray, labels: np.ndarray) -> "hashlib._Hash":
-    """SHA-256 of pixels and labels."""
-    digest = hashlib.sha256(np.ascontiguousarray(images).data)
-    digest.update(np.ascontiguousarray(labels).data)
-    return digest
 
 
 def _full_digest(digest: "hashlib._Hash", split: Decoded) -> str:
@@ -167,20 +156,12 @@ def _decode_into(folder: Path, prepared: PreparedSet, split: str) -> None:
     """Writes a split block by block, so that it need not fit into memory."""
     reader, count = Reader(prepared), sum(prepared.shard_lengths[split])
     shape = (count, *reader.features.image_shape)
-    digest, labels, ids = hashlib.sha256(), [np.empty(0, np.int32)], []
     with (folder / "images.npy").open("wb") as file:
         header = {"descr": "|u1", "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(file, header)
-        for block in reader.blocks(split):
-            file.write(block.images.data)
-            digest.update(block.images.data)
-            labels.append(block.labels)
-            ids += block.ids
-    all_labels, names = np.concatenate(labels), reader.features.class_names
-    digest.update(all_labels.data)
-    order = _original_order(ids)
-    images = _memory_mapped(folder, "images")
-    result = Decoded(images, all_labels, order, names, digest.hexdigest())
+        labels, order, digest = _decode(reader, split, lambda images: file.write(images.data))
+    images, names = _memory_mapped(folder, "images"), reader.features.class_names
+    result = Decoded(images, labels, order, names, digest.hexdigest())
     np.save(folder / "labels.npy", result.labels)
     np.save(folder / "original_order.npy", result.original_order)
     about = {"class_names": result.class_names, "sha256": _full_digest(digest, result)}
@@ -189,13 +170,25 @@ def _decode_into(folder: Path, prepared: PreparedSet, split: str) -> None:
 
 def _in_memory(prepared: PreparedSet, split: str) -> Decoded:
     reader = Reader(prepared)
-    blocks = list(reader.blocks(split))
-    no_images = np.empty((0, *reader.features.image_shape), np.uint8)
-    images = np.concatenate([no_images, *(block.images for block in blocks)])
-    labels = np.concatenate([np.empty(0, np.int32), *(block.labels for block in blocks)])
-    order = _original_order([id_ for block in blocks for id_ in block.ids])
-    digest = _digest(images, labels).hexdigest()
-    return Decoded(images, labels, order, reader.features.class_names, digest)
+    blocks = [np.empty((0, *reader.features.image_shape), np.uint8)]
+    labels, order, digest = _decode(reader, split, blocks.append)
+    names = reader.features.class_names
+    return Decoded(np.concatenate(blocks), labels, order, names, digest.hexdigest())
+
+
+def _decode(
+    reader: Reader, split: str, take: Callable[[np.ndarray], object]
+) -> tuple[np.ndarray, np.ndarray, "hashlib._Hash"]:
+    """Labels, original order, and SHA-256 of pixels and labels; images are passed on in blocks."""
+    digest, labels, ids = hashlib.sha256(), [np.empty(0, np.int32)], []
+    for block in reader.blocks(split):
+        take(block.images)
+        digest.update(block.images.data)
+        labels.append(block.labels)
+        ids += block.ids
+    all_labels = np.concatenate(labels)
+    digest.update(all_labels.data)
+    return all_labels, _original_order(ids), digest
 
 
 def _original_order(ids: list[bytes]) -> np.ndarray:

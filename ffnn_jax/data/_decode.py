@@ -41,9 +41,6 @@ class Features(NamedTuple):
 class Reader:
     """Reads the splits of a prepared data set.
 
-    Args:
-        prepared: the data set.
-
     Raises:
         UserError: its examples are not one fixed-size image with one class label, or its files
             are not array_record files and TensorFlow is not installed.
@@ -73,10 +70,8 @@ class Reader:
             UserError: a file is missing, damaged or of the wrong length, or an example does not
                 match the description; the message names file and index.
         """
-        if self._prepared.file_format != "array_record":
-            examples = self._examples_by_tensorflow(split)
-        else:
-            examples = self._examples(split)
+        own = self._prepared.file_format == "array_record"
+        examples = self._examples(split) if own else self._examples_by_tensorflow(split)
         count, expected = 0, sum(self._prepared.shard_lengths[split])
         for first, block in examples:
             yield self._checked(split, first, block)
@@ -85,18 +80,8 @@ class Reader:
             problem = f"{split} holds {count:,} examples, but dataset_info.json lists {expected:,}"
             raise UserError(f"{self._prepared.folder}: {problem}")
 
-    def require_intact_files(self) -> None:
-        """Checks that every file exists, is readable and has the right length, without decoding.
-
-        Raises:
-            UserError: a file does not.
-        """
-        if self._prepared.file_format == "array_record":
-            for split in self._shards:
-                self._require_intact_files(split)
-
     def _examples(self, split: str) -> Iterator[tuple[int, list[dict[str, Any]]]]:
-        self._require_intact_files(split)
+        self.require_intact_files(split)
         with quiet():
             source = self._builder.as_data_source(split)
         for start in range(0, len(source), self._block):
@@ -131,7 +116,8 @@ class Reader:
         except tensorflow.errors.OpError as error:
             raise _damaged(self._prepared.folder, error) from None
 
-    def _require_intact_files(self, split: str) -> None:
+    def require_intact_files(self, split: str) -> None:
+        """Checks that each array_record file exists, is readable and has the right length."""
         from array_record.python.array_record_module import ArrayRecordReader
 
         for file, length in self._shards[split]:
@@ -197,7 +183,10 @@ def require_intact(prepared: PreparedSet) -> None:
     Raises:
         UserError: a file is missing, damaged or of the wrong length.
     """
-    Reader(prepared).require_intact_files()
+    reader = Reader(prepared)
+    if prepared.file_format == "array_record":
+        for split in prepared.shard_lengths:
+            reader.require_intact_files(split)
 
 
 def features_of(name: str, info: Any) -> Features:

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,14 +14,9 @@ _DAMAGE = OSError, ValueError, KeyError, TypeError, AttributeError, OverflowErro
 
 
 class PreparedSet(NamedTuple):
-    """A data set as written by tensorflow-datasets.
+    """A data set as written by tensorflow-datasets, named NAME or NAME/CONFIG.
 
-    Attributes:
-        name: NAME, or NAME/CONFIG where the set has configurations.
-        version: the version, as in "3.0.1".
-        folder: the folder of its files.
-        file_format: "array_record" or another of tensorflow-datasets' formats.
-        shard_lengths: numbers of examples in each file of each split.
+    ``shard_lengths`` has the numbers of examples in each file of each split.
     """
 
     name: str
@@ -91,17 +85,12 @@ def find_prepared(name: str, folder: Path) -> PreparedSet | None:
 def _versions(folder: Path) -> dict[str, list[Path]]:
     """The version folders of each set with a description."""
     versions: dict[str, list[Path]] = {}
-    for path in _version_folders(folder):
-        versions.setdefault(path.parent.relative_to(folder).as_posix(), []).append(path)
-    return versions
-
-
-def _version_folders(folder: Path) -> Iterator[Path]:
     for pattern in (f"*/*/{_DESCRIPTION}", f"*/*/*/{_DESCRIPTION}"):
-        for description in folder.glob(pattern):
-            hidden = description.relative_to(folder).parts[0].startswith(".")
-            if not hidden and _VERSION.fullmatch(description.parent.name):
-                yield description.parent
+        for path in (description.parent for description in folder.glob(pattern)):
+            name = path.parent.relative_to(folder).as_posix()
+            if not name.startswith(".") and _VERSION.fullmatch(path.name):
+                versions.setdefault(name, []).append(path)
+    return versions
 
 
 def _number(version_folder: Path) -> tuple[int, ...]:

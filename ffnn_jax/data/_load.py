@@ -6,14 +6,13 @@ import functools
 import logging
 import shutil
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from platformdirs import user_cache_path
 
 from ffnn_jax.config import UserError, suggestion
-from ffnn_jax.data._cache import Decoded, read_decoded
+from ffnn_jax.data._cache import read_decoded
 from ffnn_jax.data._dataset import Dataset
 from ffnn_jax.data._folders import (
     PreparedSet,
@@ -82,18 +81,20 @@ def _load(prepared: PreparedSet, name: str, split: str, original_order: bool | N
     except UserError as error:
         raise UserError(f"{name}: {error}") from None
     parts = [_part(prepared, part, original_order) for part in slices]
-    images, labels, names = zip(*parts, strict=True)
+    *arrays, names = zip(*parts, strict=True)
     source = f"{prepared.name}/{prepared.version}"
-    arrays = _concatenate(images), _concatenate(labels)
-    return Dataset(f"{name}/{split}", *arrays, names[0], source)
+    images, labels = (one[0] if len(one) == 1 else np.concatenate(one) for one in arrays)
+    return Dataset(f"{name}/{split}", images, labels, names[0], source)
 
 
 def _part(
     prepared: PreparedSet, part: Slice, original_order: bool | None
 ) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     """Images, labels and class names; None means the original order if it is recorded."""
+    from ffnn_jax.data.preparation import require_recorded
+
     decoded = read_decoded(prepared, part.split)
-    _require_recorded(prepared, part.split, decoded)
+    require_recorded(prepared, part.split, decoded.sha256)
     if original_order is None:
         original_order = len(decoded.original_order) > 0
     indices: slice | np.ndarray = slice(part.start, part.stop)
@@ -103,21 +104,6 @@ def _part(
             raise UserError(f"{prepared.name}/{part.split} {problem}")
         indices = decoded.original_order[part.start : part.stop]
     return decoded.images[indices], decoded.labels[indices], decoded.class_names
-
-
-def _concatenate(arrays: Sequence[np.ndarray]) -> np.ndarray:
-    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
-
-
-def _require_recorded(prepared: PreparedSet, split: str, decoded: Decoded) -> None:
-    """Rejects a set whose SHA-256 differs from the recorded one."""
-    from ffnn_jax.data.preparation import recorded_of
-
-    recorded = recorded_of(prepared).get(split, decoded.sha256)
-    if decoded.sha256 != recorded:
-        mismatch = f"has SHA-256 {decoded.sha256}, expected {recorded}"
-        problem = f"{prepared.folder}: {split} {mismatch}"
-        raise UserError(f"{problem}; move that folder away and prepare the set again")
 
 
 def _find(name: str, folder: str | Path | None) -> PreparedSet:

@@ -10,11 +10,8 @@ from ffnn_jax.data._load import not_prepared
 def image_shape(name: str, folder: str | Path | None = None) -> tuple[int, int, int]:
     """(height, width, channels) of a data set's images; no image is read.
 
-    The shape comes from the prepared set, or from the set's builder in tensorflow-datasets.
-
-    Args:
-        name: the data set's name, as in "mnist" or "emnist/balanced".
-        folder: the folder of the prepared sets; ``data_dir()`` if not given.
+    The shape comes from the set prepared in the folder, by default ``data_dir()``, or from the
+    set's builder in tensorflow-datasets.
 
     Raises:
         UserError: the data set is unknown, or does not have one fixed-size image and one label.

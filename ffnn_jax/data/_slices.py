@@ -24,10 +24,6 @@ def parse_split(spec: str, shard_lengths: Mapping[str, Sequence[int]]) -> list[S
     "train", "train[:20000]", "train[90%:]", "train[-10%:]", "train[:2shard]", "train+test" and
     "all" mean the same as in tensorflow-datasets; percentages round to the nearest example.
 
-    Args:
-        spec: the split specification.
-        shard_lengths: numbers of examples in each file of each split.
-
     Raises:
         UserError: the syntax is invalid, the split unknown, or the slice empty or out of range.
     """
@@ -60,35 +56,23 @@ def _bounds(term: str, text: str | None, lengths: Sequence[int]) -> tuple[int, i
     one_shard = len(bounds) == 1 and unit == "shard"
     if len(matches) != len(bounds) or not (len(bounds) == 2 or one_shard) or text == ":":
         raise _invalid(term)
+    values = [bound["value"] for bound in matches]
     try:
-        numbers = [_number(bound["value"], unit) for bound in matches]
-        if one_shard:
-            numbers.append(int(numbers[0] or 0) + 1)
-        return _in_examples(unit, numbers[0], numbers[1], lengths)
+        last = str(int(values[0]) + 1) if one_shard else values[1]
+        start, stop = _position(values[0] or "0", unit, lengths, False), sum(lengths)
+        return start, stop if last is None else _position(last, unit, lengths, True)
     except (ValueError, OverflowError):
         raise _invalid(term) from None
 
 
-def _number(value: str | None, unit: str) -> float | None:
-    if value is None:
-        return None
-    return float(value) if unit == "%" else int(value)
-
-
-def _in_examples(
-    unit: str, first: float | None, last: float | None, lengths: Sequence[int]
-) -> tuple[int, int]:
-    """Converts bounds from the unit to examples; negative bounds count from the end."""
-    count = sum(lengths)
+def _position(value: str, unit: str, lengths: Sequence[int], is_stop: bool) -> int:
+    """A bound in examples; a negative one counts from the end."""
     if unit == "shard":
-        first = None if first is None else sum(lengths[: int(first)])
-        if last is not None:
-            last = sum(lengths[: int(last) + len(lengths) * (last <= 0)])
-    elif unit == "%":
-        first = None if first is None else round(first * count / 100)
-        last = None if last is None else round(last * count / 100)
-    start, stop = int(first or 0), count if last is None else int(last)
-    return start + count * (start < 0), stop + count * (stop < 0)
+        number = int(value)
+        return sum(lengths[: number + len(lengths) * (is_stop and number <= 0)])
+    count = sum(lengths)
+    position = round(float(value) * count / 100) if unit == "%" else int(value)
+    return position + count * (position < 0)
 
 
 def _invalid(term: str) -> UserError:

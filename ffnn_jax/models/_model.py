@@ -10,8 +10,9 @@ import jax
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
+from ffnn_jax._base_config import from_fields
 from ffnn_jax._device import require_platform
-from ffnn_jax._schema import COUNT, LIST, TEXT, require_schema
+from ffnn_jax._schema import AMOUNT, COUNT, FLAG, LIST, TEXT, optional, require_schema
 from ffnn_jax.config import UserError, layers_from_json, layers_to_json
 from ffnn_jax.models._arrays import load_arrays, save_arrays
 from ffnn_jax.models._form import MNIST_FORM, ImageForm
@@ -22,6 +23,7 @@ from ffnn_jax.nn import Layer
 _MOST_NAMED = 10
 _ABOUT = {
     "layers": LIST, "input_shape": [COUNT], "class_names": [TEXT], "models": COUNT, "best": COUNT,
+    "form?": {"light_on_dark?": optional(FLAG), "transposed?": FLAG, "offset?": AMOUNT},
 }  # fmt: skip
 
 
@@ -143,7 +145,7 @@ def load(path: str | Path, model: int | None = None, layers: Iterable[type[Layer
         for name, leaf in by_path(template).items()
     ]
     loaded = jax.tree.unflatten(jax.tree.structure(template), leaves)
-    form = ImageForm(**about.get("form", {}))
+    form = from_fields(ImageForm, f"{path}: form", about.get("form", {}))
     return Model(network, **loaded, class_names=tuple(about["class_names"]), form=form)
 
 

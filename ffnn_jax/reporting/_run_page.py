@@ -1,7 +1,6 @@
 """The page of a run: one self-contained file, built from the run's saved files."""
 
 import base64
-import json
 import re
 import statistics
 from collections.abc import Mapping, Sequence
@@ -13,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template, Undefi
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from ffnn_jax._schema import read_saved
 from ffnn_jax.config import UserError
 from ffnn_jax.reporting import _metrics
 from ffnn_jax.reporting._figures import MOST_NAMED, png
@@ -53,7 +53,7 @@ def run_page(folder: Path) -> str:
     Raises:
         UserError: the folder is not that of a finished run.
     """
-    result, settings = _read(folder / "result.json"), _read(folder / "config.json")
+    result, settings = read_saved(folder / "result.json"), read_saved(folder / "config.json")
     try:
         return _page(folder, result, settings)
     except (LookupError, TypeError, ValueError, AttributeError, UndefinedError) as error:
@@ -93,15 +93,6 @@ def _template(name: str) -> Template:
 def _seeds(result: Result) -> str:
     count = len(result["seeds"])
     return f"{count} seed{'s' if count > 1 else ''}"
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"{path} cannot be read, so {path.parent} is not a finished run ({error})"
-        ) from None
 
 
 def _cards(result: Result) -> list[dict[str, str]]:

@@ -15,7 +15,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
 from ffnn_jax._errors import StopRequest
@@ -35,13 +34,7 @@ _log = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint read from its file.
-
-    Attributes:
-        path: path of the file.
-        arrays: arrays by name.
-        about: its JSON part: step, settings, running metrics, history.
-    """
+    """A checkpoint read from its file: arrays by name, and step, settings, metrics, history."""
 
     path: Path
     arrays: Mapping[str, np.ndarray]
@@ -88,8 +81,7 @@ class CheckpointManager(Callbacks):
         """
         self._run = {**run, "every": self._every, "arithmetic": arithmetic()}
         if self._start is not None:
-            for key in ("data_sha256", "normalisation"):
-                _require_same(self._start, key, run[key])
+            _require_same_data(self._start, run)
             _warn_of_other_arithmetic(self._start, self._run["arithmetic"])
         self._best = _validation_of(self._folder / "best.npz", run)
 
@@ -99,7 +91,7 @@ class CheckpointManager(Callbacks):
         Sets aside newer, unreadable files; saves at once if the number of steps has changed.
         """
         if self._start is None:
-            self._save(dataclasses.replace(fresh, states=jax.device_get(list(fresh.states))))
+            self._save(fresh)
             return fresh
         try:
             snapshot = snapshot_from(self._start.arrays, self._start.about, fresh.states)
@@ -109,7 +101,7 @@ class CheckpointManager(Callbacks):
             if step > snapshot.step:
                 patiently(path.replace, path.with_suffix(".npz.damaged"))
         if self._start.about["settings"] != self._run["settings"]:
-            self._save(dataclasses.replace(snapshot, states=jax.device_get(list(snapshot.states))))
+            self._save(snapshot)
         return snapshot
 
     def next_stop(self, step: int) -> int:
@@ -220,9 +212,9 @@ def _numbered(folder: Path) -> list[tuple[int, Path]]:
     return sorted(((int(name[1]), path) for name, path in files if name), reverse=True)
 
 
-def _require_same(checkpoint: Checkpoint, key: str, now: Any) -> None:
-    if checkpoint.about.get(key) != now:
-        name = key.replace("_", " ")
-        raise UserError(
-            f"{checkpoint.path}: its {name} was {checkpoint.about.get(key)} and is now {now}"
-        )
+def _require_same_data(start: Checkpoint, run: Mapping[str, Any]) -> None:
+    for key in ("data_sha256", "normalisation"):
+        saved, now = start.about.get(key), run[key]
+        if saved != now:
+            name = key.replace("_", " ")
+            raise UserError(f"{start.path}: its {name} was {saved} and is now {now}")

@@ -24,8 +24,7 @@ def enable_compilation_cache() -> Path | None:
     A folder already configured, as by ``JAX_COMPILATION_CACHE_DIR``, is kept. Programs are
     specific to a processor, so each kind of processor has its own folder.
 
-    Returns:
-        The cache folder; None if it cannot be written to.
+    Returns the cache folder; None if it cannot be written to.
     """
     _shorten_warnings()
     configured: str | None = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]

@@ -69,9 +69,8 @@ def run_plan(
         callbacks, streaming, debug_nans,
     )  # fmt: skip
     callbacks.on_evaluate()
-    part = splits.train
-    names = part.class_names
-    form = measure_form(part.images, part.labels, names, settings.dataset)
+    first, names = splits.train, splits.train.class_names
+    form = measure_form(first.images, first.labels, names, settings.dataset)
     models = [
         Model(network, params, state, seed_data.normalisation, names, form)
         for params, state, seed_data in zip(trained.params, trained.state, seeds_data, strict=True)
@@ -79,18 +78,13 @@ def run_plan(
     tested = [model.probabilities(splits.test.images) for model in models]
     callbacks.on_test(accuracies(tested, splits.test.labels))
     pairs = list(zip(models, seeds_data, strict=True))
+    train_accuracy = [_accuracy(model, images, one.train) for model, one in pairs]
+    validation_accuracy = [
+        _accuracy(model, images, one.validation) if len(one.validation) else None
+        for model, one in pairs
+    ]
     return RunResult(
-        settings,
-        splits,
-        streaming,
-        models,
-        trained,
-        train_accuracy=[_accuracy(m, images, seed_data.train) for m, seed_data in pairs],
-        validation_accuracy=[
-            _accuracy(m, images, seed_data.validation) if len(seed_data.validation) else None
-            for m, seed_data in pairs
-        ],
-        test_probabilities=tested,
+        settings, splits, streaming, models, trained, train_accuracy, validation_accuracy, tested
     )
 
 

@@ -17,11 +17,7 @@ _RUNS = Path("runs")
 
 
 def new_run_folder(preset: str, folder: Path | None = None) -> Path:
-    """Creates the folder of a run.
-
-    Args:
-        preset: names the numbered folder, as in runs/mnist-3.
-        folder: explicit folder to use instead.
+    """Creates the folder of a run: the explicit one, or a numbered one, as in runs/mnist-3.
 
     Raises:
         UserError: the explicit folder exists, or the folder cannot be created.

@@ -2,14 +2,14 @@
 
 import dataclasses
 from collections.abc import Collection
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
 import optax
 
 from ffnn_jax.config import Settings, UserError, Validation, suggestion
-from ffnn_jax.data import Dataset, Splits
+from ffnn_jax.data import Splits
 from ffnn_jax.network import Network, require_kept_contract
 from ffnn_jax.nn import Dense
 from ffnn_jax.optim import momentum, scale_by_group, triangular
@@ -17,13 +17,7 @@ from ffnn_jax.training import Split, split_validation
 
 
 class Plan(NamedTuple):
-    """A run's settings, images and network, checked against each other.
-
-    Attributes:
-        settings: settings of the run.
-        splits: the images.
-        network: network built from the settings' layers for these images.
-    """
+    """A run's settings, images and network, checked against each other."""
 
     settings: Settings
     splits: Splits
@@ -38,9 +32,8 @@ class Plan(NamedTuple):
     @property
     def images_per_validation(self) -> int:
         """How many of them are drawn for one validation during training."""
-        return self.settings.validation_batches * min(
-            self.settings.batch_size, self.validation_size
-        )
+        size = min(self.settings.batch_size, self.validation_size)
+        return self.settings.validation_batches * size
 
 
 def plan(settings: Settings, splits: Splits) -> Plan:
@@ -59,8 +52,9 @@ def plan(settings: Settings, splits: Splits) -> Plan:
         raise UserError(f"{name} has {classes} classes, the network has outputs {outputs}")
     for augmentation in settings.augmentations:
         augmentation.require_fits(splits.train.image_shape)
+    kind = splits.train.image_shape, splits.train.class_names
     for part in splits[1:]:
-        if part is not None and _kind(part) != _kind(splits.train):
+        if part is not None and (part.image_shape, part.class_names) != kind:
             raise UserError(f"{part.name} and {splits.train.name} differ in image shape or classes")
     train_size = len(split(settings, splits, settings.seed).train)
     if settings.batch_size > train_size:
@@ -75,12 +69,7 @@ def adapt_to_dataset(settings: Settings, splits: Splits, kept: Collection[str] =
     """Adapts a preset's settings to another data set.
 
     The last layer, if dense, gets one output per class; at most a fifth of the training images
-    are used for validation.
-
-    Args:
-        settings: settings of the preset.
-        splits: splits of the other data set.
-        kept: names of explicitly given settings, which stay unchanged.
+    are used for validation, unless the kept settings, those explicitly given, name it.
     """
     *layers, last = settings.layers
     if isinstance(last, Dense):
@@ -126,7 +115,3 @@ def _require_trained(network: Network, settings: Settings) -> None:
             raise UserError(
                 f"group-rates: unknown group {name!r} ({hint}){suggestion(name, known)}"
             )
-
-
-def _kind(part: Dataset) -> tuple[Any, ...]:
-    return part.image_shape, part.class_names

@@ -1,6 +1,5 @@
 """What a run left, read again: every value is checked before anything is made of it."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from ffnn_jax._schema import (
     TEXT,
     Kind,
     optional,
+    read_saved,
     require_schema,
 )
 from ffnn_jax.config import Settings, UserError
@@ -31,10 +31,12 @@ def require_run(folder: Path) -> None:
         UserError: a file or a key is missing, or a value is impossible; the message names it.
     """
     path = folder / "result.json"
-    result = _read(path, {"seeds": [COUNT], "class_names": [TEXT]})
+    result = read_saved(path)
+    require_schema(path, result, {"seeds": [COUNT], "class_names": [TEXT]})
     require_schema(path, result, _result(result["seeds"], len(result["class_names"])))
     path = folder / "config.json"
-    settings = _read(path, {"layers": [OBJECT]})
+    settings = read_saved(path)
+    require_schema(path, settings, {"layers": [OBJECT]})
     try:
         Settings.from_json(settings | _ANY_LAYERS)
     except UserError as error:
@@ -63,13 +65,3 @@ def _result(seeds: list[int], classes: int) -> dict[str, Any]:
         "device": {...: _FACT}, "network?": {"headings": [TEXT], "rows": [[TEXT]]},
         "warnings?": [TEXT],
     }  # fmt: skip
-
-
-def _read(path: Path, schema: dict[str, Any]) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        reason = f"so {path.parent} is not a finished run ({error})"
-        raise UserError(f"{path} cannot be read, {reason}") from None
-    require_schema(path, value, schema)
-    return value

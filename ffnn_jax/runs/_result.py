@@ -29,10 +29,7 @@ class RunResult:
     """The results of a run, with one entry per seed in every list; a notebook shows its figures.
 
     Attributes:
-        settings: settings of the run.
-        splits: the images.
         streaming: whether the images were streamed to the device.
-        models: the trained models.
         trained: histories and times.
         train_accuracy: accuracy over all training images of the seed.
         validation_accuracy: accuracy over all its validation images; None without any.
@@ -103,30 +100,21 @@ class RunResult:
         indices = most_confident_errors(self, self.best)
         probabilities = self.test_probabilities[self.best][indices]
         confusion, kernels = self.confusions[self.best], self.first_kernels
+        shown = test.images[indices], test.labels[indices], probabilities.argmax(axis=1), names
         figures = {
-            "misclassified": reporting.draw_misclassified(
-                test.images[indices],
-                test.labels[indices],
-                probabilities.argmax(axis=1),
-                names,
-                probabilities.max(axis=1),
-            ),
+            "misclassified": reporting.draw_misclassified(*shown, probabilities.max(axis=1)),
             "confusion": reporting.draw_confusion(confusion, names),
             "precision_recall": reporting.draw_precision_recall(confusion, names),
             "curves": reporting.draw_curves([record._asdict() for record in self.trained.history]),
         }
-        if kernels is None:
-            return figures
-        return figures | {"filters": reporting.draw_filters(kernels)}
+        filters = {} if kernels is None else {"filters": reporting.draw_filters(kernels)}
+        return figures | filters
 
     def __repr__(self) -> str:
         """Accuracies, averaged over the seeds, and the training time."""
-        shares = {
-            "test": self.test_accuracy,
-            "validation": self.validation_accuracy,
-            "training": self.train_accuracy,
-        }
-        accuracies = ", ".join(f"{name} {_mean(values)}" for name, values in shares.items())
+        names = ("test", "validation", "training")
+        shares = (self.test_accuracy, self.validation_accuracy, self.train_accuracy)
+        accuracies = ", ".join(f"{name} {_mean(s)}" for name, s in zip(names, shares, strict=True))
         seeds = f"{len(self.seeds)} seed{'s' if len(self.seeds) > 1 else ''}"
         spent = f"trained in {self.trained.train_seconds:.1f} s"
         return f"{self.settings.preset}, {seeds}: accuracy {accuracies}; {spent}"

@@ -10,35 +10,37 @@ from ffnn_jax.runs._checkpoints import Checkpoint
 
 
 def resumed_settings(folder: Path, checkpoint: Checkpoint, steps: int | None) -> Settings:
-    """Returns a checkpoint's settings, with this number of steps if given.
-
-    Args:
-        folder: the run's folder.
-        checkpoint: checkpoint to resume from.
-        steps: number of steps in total; unchanged if None.
+    """Returns a checkpoint's settings, with this number of steps in total if given.
 
     Raises:
         UserError: the folder's settings are not the checkpoint's, or the run cannot have this
             number of steps.
     """
     _require_same_run(folder, checkpoint)
-    return _with_steps(Settings.from_json(checkpoint.about["settings"]), checkpoint, steps)
+    settings, done = Settings.from_json(checkpoint.about["settings"]), checkpoint.about["step"]
+    if steps is None or steps == settings.steps:
+        return settings
+    if settings.schedule != "constant":
+        schedule = f"the {settings.schedule} schedule"
+        raise UserError(f"steps: {schedule} is set for {settings.steps:,} steps")
+    if steps < done:
+        raise UserError(f"steps must be at least the {done:,} done, got {steps}")
+    return dataclasses.replace(settings, steps=steps)
 
 
 def _require_same_run(folder: Path, checkpoint: Checkpoint) -> None:
     """Rejects a checkpoint whose settings, except for the steps, differ from the folder's."""
+    path = folder / "config.json"
     try:
-        config = dict(json.loads((folder / "config.json").read_text(encoding="utf-8")))
+        config = dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, RecursionError):
         return  # it will be rewritten
     current, saved = _in_this_format(config), checkpoint.about["settings"]
     names = (name for name in {**saved, **current} if name != "steps")
     name = next((name for name in names if current.get(name) != saved.get(name)), None)
     if name is not None:
-        raise UserError(
-            f"{checkpoint.path}: from another run: {name} is {saved.get(name)}, "
-            f"{folder / 'config.json'} has {current.get(name)}"
-        )
+        problem = f"{name} is {saved.get(name)}, {path} has {current.get(name)}"
+        raise UserError(f"{checkpoint.path}: from another run: {problem}")
 
 
 def _in_this_format(config: dict[str, Any]) -> dict[str, Any]:
@@ -47,18 +49,3 @@ def _in_this_format(config: dict[str, Any]) -> dict[str, Any]:
         return Settings.from_json(config).to_json()
     except UserError:
         return config
-
-
-def _with_steps(settings: Settings, checkpoint: Checkpoint, steps: int | None) -> Settings:
-    """The run's settings, with this number of steps if given."""
-    if steps is None or steps == settings.steps:
-        return settings
-    if settings.schedule != "constant":
-        raise UserError(
-            f"steps: the {settings.schedule} schedule is set for {settings.steps:,} steps"
-        )
-    if steps < checkpoint.about["step"]:
-        raise UserError(
-            f"steps must be at least the {checkpoint.about['step']:,} done, got {steps}"
-        )
-    return dataclasses.replace(settings, steps=steps)

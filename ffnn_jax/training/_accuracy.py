@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int32
 
 from ffnn_jax.network import Network, normalise
-from ffnn_jax.training._images import Chunk, Images
+from ffnn_jax.training._images import Chunk, Images, Source
 from ffnn_jax.training._sampling import SeedData, validation_indices
 
 
@@ -17,19 +17,13 @@ def correct(logits: Float[Array, "N K"], labels: Int32[Array, " N"]) -> Bool[Arr
 
 
 def make_validation(network: Network, batch_size: int, batches: int) -> jax.stages.Wrapped:
-    """Returns a jitted function that measures accuracy on a few random validation batches.
+    """Returns a jitted function that measures accuracy on a few validation batches.
 
-    Args:
-        network: maps images to logits.
-        batch_size: images per batch, or all validation images if there are fewer.
-        batches: number of batches, drawn from (seed, step).
-
-    Returns:
-        ``validate(state, source, seed_data)``, the accuracy over those batches; the source is all
-        images, or a ``Chunk`` of those batches.
+    ``validate(state, source, seed_data)`` draws them from (seed, step), each of all validation
+    images if there are fewer; the source is all images, or a ``Chunk`` of those batches.
     """
 
-    def validate(state: Any, source: Images | Chunk, seed_data: SeedData) -> Float[Array, ""]:
+    def validate(state: Any, source: Source, seed_data: SeedData) -> Float[Array, ""]:
         def accuracy_of(batch: Images) -> Array:
             x = normalise(batch.pixels, seed_data.normalisation)
             logits, _ = network.apply(state.params, state.state, x)

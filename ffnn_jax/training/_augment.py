@@ -18,19 +18,22 @@ def augment(
     indices: Int32[Array, " B"],
     epoch: Int32[Any, ""],
 ) -> Batch:
-    """Applies the augmentations to the images, one after another.
+    """Applies the augmentations in order to normalised images, whose mean is 0.
 
-    Each draws from the key and its position, so two equal augmentations draw differently.
-
-    Args:
-        key: determines every draw.
-        x: normalised images, so that 0 is the mean.
-        augmentations: applied in this order.
-        indices: each image's index among all images.
-        epoch: number of completed passes over the training images.
+    Each draws from the key and its position, so two equal augmentations draw differently. A
+    user's own one also gets each image's index among all images, and the completed epochs.
     """
     for position, augmentation in enumerate(augmentations):
-        x = _apply(augmentation, jax.random.fold_in(key, position), x, indices, epoch)
+        own_key = jax.random.fold_in(key, position)
+        match augmentation:
+            case Flip():
+                x = flip(own_key, x)
+            case Crop():
+                x = crop(own_key, x, augmentation.padding)
+            case Cutout():
+                x = cutout(own_key, x, augmentation.size)
+            case _:
+                x = augmentation(own_key, x, indices, epoch)
     return x
 
 
@@ -43,10 +46,7 @@ def flip(key: Key[Array, ""], x: Batch) -> Batch:
 def crop(key: Key[Array, ""], x: Batch, padding: int) -> Batch:
     """Pads the images by reflection and crops each at random to its original size.
 
-    Args:
-        key: determines the top left corners, all (2 padding + 1)^2 equally likely.
-        x: images.
-        padding: pixels added on each side, fewer than height and width.
+    All (2 padding + 1)^2 places are equally likely; padding is less than height and width.
     """
     _, height, width, channels = x.shape
     rows, columns = jax.random.randint(key, (2, len(x)), 0, 2 * padding + 1, jnp.int32)
@@ -60,12 +60,9 @@ def crop(key: Key[Array, ""], x: Batch, padding: int) -> Batch:
 
 
 def cutout(key: Key[Array, ""], x: Batch, size: int) -> Batch:
-    """Sets a random square of each image to 0.
+    """Sets a random square of each image to 0; every pixel is equally likely its centre.
 
-    Args:
-        key: determines the squares' centres, every pixel of the image equally likely.
-        x: images.
-        size: side of the square, which is clipped at the border.
+    The square has sides of ``size`` pixels, and is clipped at the border.
     """
     count, height, width, _ = x.shape
     row_key, column_key = jax.random.split(key)
@@ -80,20 +77,3 @@ def _interval(centres: Int32[Array, " B"], size: int, length: int) -> Bool[Array
     first = centres[:, None] - size // 2
     positions = jnp.arange(length, dtype=jnp.int32)[None, :]
     return (first <= positions) & (positions < first + size)
-
-
-def _apply(
-    augmentation: Augmentation,
-    key: Key[Array, ""],
-    x: Batch,
-    indices: Int32[Array, " B"],
-    epoch: Int32[Any, ""],
-) -> Batch:
-    match augmentation:
-        case Flip():
-            return flip(key, x)
-        case Crop():
-            return crop(key, x, augmentation.padding)
-        case Cutout():
-            return cutout(key, x, augmentation.size)
-    return augmentation(key, x, indices, epoch)

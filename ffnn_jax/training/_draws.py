@@ -18,11 +18,6 @@ def sample_without_replacement(key: Key[Array, ""], size: int, below: int) -> In
     A full permutation would cost O(below). It is used for more than half of the numbers, where
     that is O(size) too and redrawing would take long.
 
-    Args:
-        key: determines the draw.
-        size: number of draws, at most ``below``.
-        below: number of candidates.
-
     Raises:
         ValueError: size exceeds below.
     """
@@ -55,11 +50,6 @@ def permute(
     one half with a hash of the other half, which is its own inverse. Numbers not below ``count``
     are permuted again until they are; that leaves a permutation of the numbers below it. For small
     counts every permutation is equally likely: the numbers are sorted by random keys.
-
-    Args:
-        key: determines the permutation.
-        positions: numbers from 0 to ``count`` - 1.
-        count: how many numbers are permuted.
     """
     if count <= _FEW:
         return jax.random.permutation(key, jnp.arange(count, dtype=jnp.int32))[positions]

@@ -63,15 +63,9 @@ def loss_and_gradients(
     batch: Batch,
     allows_micro_batches: bool = True,
 ) -> tuple[Float[Array, ""], Float[Array, "N K"], State, Params]:
-    """Returns the loss, the logits, the state after the batch, and the gradients.
+    """Returns the loss, the logits, the state after the batch, and the trained ones' gradients.
 
-    Args:
-        loss_of: returns the mean loss, the logits, and the state.
-        trained: parameters to differentiate.
-        frozen: the other parameters.
-        state: state before the batch.
-        batch: inputs, labels and keys.
-        allows_micro_batches: whether the network gives the same result in micro-batches.
+    ``allows_micro_batches`` tells whether the network gives the same result in micro-batches.
     """
     images = len(batch[1])
     size = _micro_batch_size(images) if allows_micro_batches else images

@@ -31,13 +31,13 @@ class Chunk(NamedTuple):
     indices: Int32[Any, "S B"]
 
 
+Source = Images | Chunk
+"""What a step takes its batch from: all images, or the batches of several steps."""
+
+
 @dataclasses.dataclass(frozen=True)
 class HostImages:
-    """Labelled images on the host, in parts indexed consecutively; they may be memory-mapped.
-
-    Attributes:
-        parts: images of one shape and dtype.
-    """
+    """Images of one shape on the host, in parts indexed consecutively, maybe memory-mapped."""
 
     parts: tuple[Images, ...]
 

@@ -4,6 +4,7 @@ The indices of a streamed batch are drawn from (seed, step) by the same function
 with images in memory, so both see the same batches. They are sent in chunks of several batches.
 """
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -45,22 +46,14 @@ class StreamingLoader:
     def __init__(
         self, images: HostImages, seeds_data: Sequence[SeedData], settings: Settings
     ) -> None:
-        """Opens a stream for each seed.
-
-        Raises:
-            UserError: Grain is not installed.
-        """
-        sampling, steps = Sampling(settings.batch_size, settings.sampling), settings.steps
-        self._streams = [
-            Stream(images, seed_data, sampling, steps, len(seeds_data)) for seed_data in seeds_data
-        ]
+        """Opens a stream for each seed; raises a UserError if Grain is not installed."""
+        sampling = Sampling(settings.batch_size, settings.sampling)
+        args = sampling, settings.steps, len(seeds_data)
+        self._streams = [Stream(images, seed_data, *args) for seed_data in seeds_data]
         self.chunk_steps = self._streams[0].chunk_steps
         self._images, self._seeds_data = images, seeds_data
-        self._draw = jax.jit(
-            lambda seed_data, step: validation_indices(
-                seed_data, step, settings.batch_size, settings.validation_batches
-            )
-        )
+        sizes = {"size": settings.batch_size, "batches": settings.validation_batches}
+        self._draw = jax.jit(functools.partial(validation_indices, **sizes))
 
     def training(self, index: int, step: int) -> Chunk:
         """The chunk that holds the step's batch."""
@@ -78,14 +71,8 @@ Loader = InMemoryLoader | StreamingLoader
 class Stream:
     """One seed's batches, prefetched to the device chunk by chunk.
 
-    A Grain iterator builds the chunks: while one is trained on, the next is gathered.
-
-    Args:
-        images: training and validation images together.
-        seed_data: the seed's key and indices.
-        sampling: how batches are drawn.
-        steps: total number of steps.
-        streams: number of streams sharing the device; the more, the shorter the chunks.
+    A Grain iterator builds the chunks: while one is trained on, the next is gathered. The more
+    streams share the device, the shorter the chunks.
 
     Raises:
         UserError: Grain is not installed.
@@ -100,19 +87,12 @@ class Stream:
         streams: int = 1,
     ) -> None:
         """Starts nothing: the first chunk is built when it is requested."""
-        self.chunk_steps = steps_per_chunk(streams * images.image_bytes * sampling.size)
-        count = -(-steps // self.chunk_steps)
-        draw = _host_draw(seed_data, sampling, self.chunk_steps)
-
-        def make_chunk(index: int) -> Chunk:
-            first = index * self.chunk_steps
-            return images.chunk(first, draw(np.int32(first)))
-
         require_grain()
-        self._make_chunk, self._count = make_chunk, count
-        self._chunks = self._chunks_from(0)
+        self.chunk_steps = steps_per_chunk(streams * images.image_bytes * sampling.size)
+        self._images, self._count = images, -(-steps // self.chunk_steps)
+        self._draw = _host_draw(seed_data, sampling, self.chunk_steps)
+        self._chunks, self._last = self._chunks_from(0), -1
         self._current: Chunk | None = None
-        self._last = -1
 
     def chunk_at(self, step: int) -> Chunk:
         """The chunk with a step's batch; request steps in increasing order, gaps are allowed.
@@ -129,6 +109,10 @@ class Stream:
             self._current, self._last = next(self._chunks), index
         assert self._current is not None
         return self._current
+
+    def _make_chunk(self, index: int) -> Chunk:
+        first = index * self.chunk_steps
+        return self._images.chunk(first, self._draw(np.int32(first)))
 
     def _chunks_from(self, first: int) -> Iterator[Chunk]:
         """Iterates over the chunks from this one on, each built while the one before is in use."""
@@ -162,12 +146,9 @@ def _host_draw(
 
     @jax.jit
     def draw(first: Int32[Any, ""]) -> Int32[Array, "S B"]:
+        steps_of_chunk = first + jnp.arange(steps, dtype="int32")
         return jax.lax.map(
-            lambda offset: batch_indices(host_seed_data, first + offset, sampling),
-            jnp.arange(steps, dtype="int32"),
+            lambda step: batch_indices(host_seed_data, step, sampling), steps_of_chunk
         )
 
-    def draw_on_host(first: Int32[Any, ""]) -> Int32[np.ndarray, "S B"]:
-        return np.asarray(draw(jax.device_put(first, cpu)))
-
-    return draw_on_host
+    return lambda first: np.asarray(draw(jax.device_put(first, cpu)))

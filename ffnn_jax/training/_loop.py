@@ -1,7 +1,6 @@
 """The loop around the compiled chunks: validation, progress, and one state per seed."""
 
 import copy
-import functools
 import time
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -51,15 +50,10 @@ def train(
     On a CPU each seed is computed as if it were alone, so its result is the same bit for bit;
     where one program trains all seeds, sums may be rounded in another order.
 
-    Args:
-        network: maps images to logits.
-        optimizer: ours or any optax optimiser; it receives only the trained parameters.
-        settings: steps, batch size, augmentations, validation, and the first seed.
-        images: training and validation images together; ``seeds_data`` holds the indices of each.
-        seeds_data: one entry per seed.
-        callbacks: observe the run's progress, save snapshots, and may end the run.
-        streaming: whether to keep images on the host and send each batch ahead of use.
-        debug_nans: whether to find the operation that produced a non-finite number.
+    The optimiser, ours or any of optax, receives only the trained parameters. The images are those
+    for training and for validation together; each seed's data have the indices of both. Streaming
+    keeps them on the host and sends each batch ahead of use; ``debug_nans`` also finds the
+    operation that produced a non-finite number.
 
     Raises:
         DivergedError: a loss, a parameter or a state became infinite or NaN; the message names the
@@ -75,11 +69,15 @@ def train(
     runs, history, step = list(start.running_metrics), list(start.history), start.step
     callbacks.on_compile()
     began = time.perf_counter()
-    trainer = make_trainer(network, optimizer, settings, loader, seeds_data, start.states)
-    nan_check = NanCheck(
-        network, optimizer, settings, loader, seeds_data, trainer.states(), debug_nans
-    )
+    run_args = network, optimizer, settings, loader, seeds_data
+    trainer = make_trainer(*run_args, start.states)
+    nan_check = NanCheck(*run_args, trainer.states(), debug_nans)
     compiled = time.perf_counter()
+
+    def take_snapshot() -> Snapshot:
+        seconds = start.seconds + time.perf_counter() - compiled
+        return Snapshot(step, trainer.states(), copy.deepcopy(runs), tuple(history), seconds)
+
     while step < settings.steps:
         spent = time.perf_counter() - compiled
         stop = _next_stop(step, start.step, settings, loader.chunk_steps, spent)
@@ -91,9 +89,6 @@ def train(
             history += _validated(trainer, runs, stop)
         step = stop
         spent = time.perf_counter() - compiled
-        take_snapshot = functools.partial(
-            _snapshot, step, trainer, runs, history, start.seconds + spent
-        )
         callbacks.on_stop(step, settings.steps, take_snapshot)
         callbacks.on_progress(_progress(runs, step, start.step, settings, spent))
     states = trainer.states()
@@ -110,12 +105,9 @@ def _fresh(
 ) -> TrainState:
     """The seed's state before the first step."""
     count = network.needs_images()
-    if not count:
-        return initial_state(network, optimizer, seed_data.key)
     first = jnp.asarray(images.at(seed_data.train[:count]).pixels)
-    return initial_state(
-        network, optimizer, seed_data.key, normalise(first, seed_data.normalisation)
-    )
+    x = normalise(first, seed_data.normalisation) if count else None
+    return initial_state(network, optimizer, seed_data.key, x)
 
 
 def _validated(trainer: Trainer, runs: Sequence[RunningMetrics], step: int) -> list[Record]:
@@ -135,16 +127,6 @@ def _next_stop(step: int, first: int, settings: Settings, chunk_steps: int, spen
     affordable = int(_CHUNK_SECONDS * done / spent) if done else _FIRST_STOP
     ahead = min(max(affordable, 1), chunk_steps - step % chunk_steps)
     return min(step + ahead, (step // interval + 1) * interval, settings.steps)
-
-
-def _snapshot(
-    step: int,
-    trainer: Trainer,
-    runs: Sequence[RunningMetrics],
-    history: Sequence[Record],
-    seconds: float,
-) -> Snapshot:
-    return Snapshot(step, trainer.states(), copy.deepcopy(runs), tuple(history), seconds)
 
 
 def _record(run: RunningMetrics, step: int) -> Record:

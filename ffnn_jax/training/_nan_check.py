@@ -31,14 +31,8 @@ _JAX = Path(jax.__file__).parent
 class NanCheck:
     """Runs the seeds' steps as long as every number is finite.
 
-    Attributes:
-        network: maps images to logits.
-        optimizer: the seeds' optimiser.
-        settings: settings of the run.
-        loader: supplies each step's images.
-        seeds_data: one entry per seed, on the device.
-        states: each seed's last finite state, on the host.
-        find_operation: whether to also find the operation that produced the first such number.
+    ``states`` are the seeds' last finite ones, on the host; ``find_operation`` tells whether to
+    also find the operation that produced the first number that is not.
     """
 
     network: Network
@@ -55,17 +49,17 @@ class NanCheck:
         Raises:
             DivergedError: a loss, a parameter or the optimiser's state is infinite or NaN.
         """
-        metrics, after = _run_steps(trainer, step, stop)
+        metrics, after = trainer.run_steps(step, stop), trainer.states()
         if not _is_finite((metrics, after)):
             raise DivergedError(self._first_failure(trainer, step, stop))
         self.states = after
-        return metrics
+        return jax.tree.map(lambda values: values[: stop - step], metrics)
 
     def _first_failure(self, trainer: Trainer, step: int, stop: int) -> str:
         """The message about the first step that fails."""
         for now in range(step, stop):
             trainer.restore(self.states)
-            metrics, after = _run_steps(trainer, now, now + 1)
+            metrics, after = trainer.run_steps(now, now + 1), trainer.states()
             for index, one in enumerate(zip(metrics, after, strict=True)):
                 if not _is_finite(one):
                     return self._message(index, now)
@@ -74,11 +68,10 @@ class NanCheck:
 
     def _message(self, index: int, step: int) -> str:
         state, seed_data = jax.device_put(self.states[index]), self.seeds_data[index]
-        settings = self.settings
-        source = self.loader.training(index, step)
-        sampling = Sampling(settings.batch_size, settings.sampling)
-        partial, count = sampling.partial_size(len(seed_data.train)), len(seed_data.train)
-        size = partial if partial and sampling.is_last(step, count) else sampling.size
+        settings, source = self.settings, self.loader.training(index, step)
+        sampling, count = Sampling(settings.batch_size, settings.sampling), len(seed_data.train)
+        partial, last = sampling.partial_size(count), sampling.is_last(step, count)
+        size = partial if partial and last else sampling.size
         batch = jax.jit(inputs_at, static_argnums=(0, 4, 5, 6))(
             self.network, source, seed_data, state.step, sampling, settings.augmentations, size
         )
@@ -137,15 +130,6 @@ class NanCheck:
         except FloatingPointError as error:
             return f"{str(error).splitlines()[0]} ({_place(error)})"
         return "no single operation gives such a number"
-
-
-def _run_steps(
-    trainer: Trainer, step: int, stop: int
-) -> tuple[list[ChunkMetrics], list[TrainState]]:
-    """Each seed's metrics of the steps, and its state after them."""
-    chunks = trainer.run_steps(step, stop)
-    metrics = [ChunkMetrics(*(m[: stop - step] for m in one)) for one in chunks]
-    return metrics, trainer.states()
 
 
 def _is_finite(tree: Any) -> bool:

@@ -38,12 +38,8 @@ class SeedData(NamedTuple):
 def split_validation(seed: int, count: int, validation: Validation) -> Split:
     """Splits ``count`` images into training and validation images.
 
-    The validation images are the last ones, with or without a permutation by the seed.
-
-    Args:
-        seed: determines the permutation, in which the training images stay.
-        count: number of images.
-        validation: how many images are for validation, and which.
+    The validation images are the last ones, with or without a permutation by the seed, in which
+    the training images stay.
 
     Raises:
         UserError: nothing would be left to train on.
@@ -58,12 +54,7 @@ def split_validation(seed: int, count: int, validation: Validation) -> Split:
 
 
 class Sampling(NamedTuple):
-    """How batches are drawn from the training images.
-
-    Attributes:
-        size: images per batch.
-        kind: "independent", "epochs" or "epochs-partial", as in ``Settings``.
-    """
+    """How batches of ``size`` images are drawn, with ``Settings.sampling`` as the kind."""
 
     size: int
     kind: str = "independent"
@@ -83,8 +74,7 @@ class Sampling(NamedTuple):
 
     def is_last(self, step: Int32[Any, ""], count: int) -> Any:
         """Whether the step's batch is the last of an epoch."""
-        last = self.steps_per_epoch(count) - 1
-        return step % (last + 1) == last
+        return (step + 1) % self.steps_per_epoch(count) == 0
 
 
 def key_of(seed_data: SeedData, purpose: int, step: Int32[Any, ""]) -> Key[Array, ""]:

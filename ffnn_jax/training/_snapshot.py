@@ -58,15 +58,7 @@ class RunningMetrics:
 
 @dataclasses.dataclass(frozen=True)
 class Snapshot:
-    """The state of a run after some steps.
-
-    Attributes:
-        step: number of steps done.
-        states: each seed's parameters and state of layers and optimiser, on the host.
-        running_metrics: smoothed metrics of each seed.
-        history: the records so far.
-        seconds: training time so far.
-    """
+    """A run after some steps, on the host: each seed's state and metrics, and the time so far."""
 
     step: int
     states: Sequence[TrainState]
@@ -76,11 +68,7 @@ class Snapshot:
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Every leaf of the states by name, as in "seed_0/params/conv_1/w"."""
-        return {
-            f"seed_{index}/{name}": np.asarray(leaf)
-            for index, state in enumerate(self.states)
-            for name, leaf in by_path(state).items()
-        }
+        return {name: np.asarray(leaf) for name, leaf in _by_name(self.states).items()}
 
     def to_json(self) -> dict[str, Any]:
         """Everything but the arrays."""
@@ -97,28 +85,27 @@ def snapshot_from(
 ) -> Snapshot:
     """Rebuilds a snapshot from its ``to_arrays`` and ``to_json``.
 
-    Args:
-        arrays: arrays by name.
-        metadata: everything else.
-        template: one state per seed, or its shapes.
+    The template is one state per seed, or its shapes.
 
     Raises:
         UserError: the arrays do not match the template; the first five that differ are named.
     """
-    names = [
-        {f"seed_{index}/{name}": leaf for name, leaf in by_path(state).items()}
-        for index, state in enumerate(template)
-    ]
-    expected = {name: leaf for seed in names for name, leaf in seed.items()}
+    expected = _by_name(template)
     _require_same_arrays(arrays, expected)
-    states = [
-        jax.tree.unflatten(jax.tree.structure(state), [arrays[name] for name in seed])
-        for state, seed in zip(template, names, strict=True)
-    ]
-    return Snapshot(
-        metadata["step"], states, [_running_metrics(one) for one in metadata["running_metrics"]],
-        [Record(*record) for record in metadata["history"]], metadata["seconds"],
-    )  # fmt: skip
+    structure = jax.tree.structure(list(template))
+    states = jax.tree.unflatten(structure, [arrays[name] for name in expected])
+    metrics = [_running_metrics(**fields) for fields in metadata["running_metrics"]]
+    history = [Record(*record) for record in metadata["history"]]
+    return Snapshot(metadata["step"], states, metrics, history, metadata["seconds"])
+
+
+def _by_name(states: Sequence[Any]) -> dict[str, Any]:
+    """The leaves of all seeds in order."""
+    return {
+        f"seed_{index}/{name}": leaf
+        for index, state in enumerate(states)
+        for name, leaf in by_path(state).items()
+    }
 
 
 def _require_same_arrays(arrays: Mapping[str, np.ndarray], expected: Mapping[str, Any]) -> None:
@@ -136,8 +123,5 @@ def _kind(leaf: Any) -> str:
     return "absent" if leaf is None else f"{np.dtype(leaf.dtype)} {tuple(leaf.shape)}"
 
 
-def _running_metrics(fields: Mapping[str, Any]) -> RunningMetrics:
-    means = {name: RunningMean(**fields[name]) for name in ("loss", "accuracy")}
-    return RunningMetrics(
-        fields["seed"], **means, validation_accuracy=fields["validation_accuracy"]
-    )
+def _running_metrics(loss: Any, accuracy: Any, **others: Any) -> RunningMetrics:
+    return RunningMetrics(loss=RunningMean(**loss), accuracy=RunningMean(**accuracy), **others)

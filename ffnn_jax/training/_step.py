@@ -5,6 +5,7 @@ training can resume from a state alone, and always continues from it in the same
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -19,7 +20,7 @@ from ffnn_jax.optim import decay_loss
 from ffnn_jax.training._accuracy import correct
 from ffnn_jax.training._augment import augment
 from ffnn_jax.training._gradients import Batch, loss_and_gradients, make_loss
-from ffnn_jax.training._images import Chunk, Images
+from ffnn_jax.training._images import Chunk, Images, Source
 from ffnn_jax.training._sampling import (
     AUGMENTATION,
     INITIALISATION,
@@ -50,7 +51,8 @@ class ChunkMetrics(NamedTuple):
     decay_loss: Float[Array, " CHUNK_STEPS"]
 
 
-Step = Callable[[TrainState, Images | Chunk, SeedData], tuple[TrainState, ChunkMetrics]]
+Updated = tuple[TrainState, ChunkMetrics]
+Step = Callable[[TrainState, Source, SeedData], Updated]
 
 
 def initial_state(
@@ -59,14 +61,7 @@ def initial_state(
     key: Key[Array, ""],
     images: Float[Array, "N H W C"] | None = None,
 ) -> TrainState:
-    """The state before the first step.
-
-    Args:
-        network: network to initialise.
-        optimizer: ours or any optax optimiser.
-        key: the seed's key, which determines every draw.
-        images: normalised training images, for parameters that are computed from them.
-    """
+    """The state before the first step; some parameters are computed from normalised images."""
     params, state = network.init(jax.random.fold_in(key, INITIALISATION), images)
     trained, _ = partition(params, network.param_attribute("trained"))
     return TrainState(params, state, optimizer.init(trained), jnp.zeros((), jnp.int32))
@@ -83,14 +78,8 @@ def make_train_chunk(
 ) -> jax.stages.Wrapped:
     """Returns a jitted function that runs many training steps as one compiled scan.
 
-    Args:
-        network: maps images to logits.
-        optimizer: ours or any optax optimiser; it receives only the trained parameters.
-        batch_size: images per step.
-        weight_decay: for the weight-decay loss in the metrics; the optimiser applies the decay.
-        augmentations: applied to each normalised batch, drawn from (seed, step).
-        precision: precision of the layers, "float32" or "bf16", as in ``Settings``.
-        sampling: how batches are drawn, as in ``Settings``.
+    The optimiser, ours or any of optax, receives only the trained parameters, and applies the
+    weight decay: here it is for the metrics. The other settings are those of ``Settings``.
 
     Returns:
         ``chunk(state, stop, source, seed_data) -> (state, metrics)``: runs steps until
@@ -103,14 +92,14 @@ def make_train_chunk(
     train_step = _make_train_step(network, update, batch_sampling, augmentations)
 
     def chunk(
-        state: TrainState, stop: Int32[Any, ""], source: Images | Chunk, seed_data: SeedData
-    ) -> tuple[TrainState, ChunkMetrics]:
+        state: TrainState, stop: Int32[Any, ""], source: Source, seed_data: SeedData
+    ) -> Updated:
         steps = CHUNK_STEPS
         if isinstance(source, Chunk):
             steps = len(source.images.labels)
             stop = jnp.minimum(stop, source.first + steps)
 
-        def scan_step(state: TrainState, _: None) -> tuple[TrainState, ChunkMetrics]:
+        def scan_step(state: TrainState, _: None) -> Updated:
             return jax.lax.cond(state.step < stop, train_step, _skip, state, source, seed_data)
 
         return jax.lax.scan(scan_step, state, None, length=steps)
@@ -120,7 +109,7 @@ def make_train_chunk(
 
 def inputs_at(
     network: Network,
-    source: Images | Chunk,
+    source: Source,
     seed_data: SeedData,
     step: Int32[Array, ""],
     sampling: Sampling,
@@ -144,13 +133,13 @@ def inputs_at(
 
 def _make_update(
     network: Network, optimizer: optax.GradientTransformation, weight_decay: float, precision: str
-) -> Callable[[TrainState, Batch], tuple[TrainState, ChunkMetrics]]:
+) -> Callable[[TrainState, Batch], Updated]:
     """Returns a function that runs one step on a batch: forward, backward, update."""
     loss_of = make_loss(network, precision)
     is_trained = network.param_attribute("trained")
     decayed = network.trained_param_attribute("decayed")
 
-    def update(before: TrainState, batch: Batch) -> tuple[TrainState, ChunkMetrics]:
+    def update(before: TrainState, batch: Batch) -> Updated:
         trained, frozen = partition(before.params, is_trained)
         loss, logits, state, grads = loss_and_gradients(
             loss_of, trained, frozen, before.state, batch, network.allows_micro_batches
@@ -166,44 +155,35 @@ def _make_update(
 
 def _make_train_step(
     network: Network,
-    update: Callable[[TrainState, Batch], tuple[TrainState, ChunkMetrics]],
+    update: Callable[[TrainState, Batch], Updated],
     sampling: Sampling,
     augmentations: tuple[Augmentation, ...],
 ) -> Step:
     """Returns the step function, with a branch for an epoch's partial last batch."""
 
-    def step_of(images: int) -> Step:
-        def step(
-            state: TrainState, source: Images | Chunk, seed_data: SeedData
-        ) -> tuple[TrainState, ChunkMetrics]:
-            args = source, seed_data, state.step, sampling, augmentations, images
-            return update(state, inputs_at(network, *args))
+    def step(size: int, state: TrainState, source: Source, seed_data: SeedData) -> Updated:
+        args = source, seed_data, state.step, sampling, augmentations, size
+        return update(state, inputs_at(network, *args))
 
-        return step
-
-    def train_step(
-        state: TrainState, source: Images | Chunk, seed_data: SeedData
-    ) -> tuple[TrainState, ChunkMetrics]:
-        count, whole = seed_data.train.shape[0], step_of(sampling.size)
-        if not sampling.partial_size(count):
+    def train_step(state: TrainState, source: Source, seed_data: SeedData) -> Updated:
+        count = seed_data.train.shape[0]
+        whole, size = partial(step, sampling.size), sampling.partial_size(count)
+        if not size:
             return whole(state, source, seed_data)
-        partial = step_of(sampling.partial_size(count))
         is_last = sampling.is_last(state.step, count)
-        return jax.lax.cond(is_last, partial, whole, state, source, seed_data)
+        return jax.lax.cond(is_last, partial(step, size), whole, state, source, seed_data)
 
     return train_step
 
 
-def _skip(
-    state: TrainState, source: Images | Chunk, seed_data: SeedData
-) -> tuple[TrainState, ChunkMetrics]:
+def _skip(state: TrainState, source: Source, seed_data: SeedData) -> Updated:
     """No-op step after ``stop``; its metrics are 0, since ``jax_debug_nans`` rejects NaN."""
     zero = jnp.zeros((), jax.tree.leaves(state.params)[0].dtype)
     return state, ChunkMetrics(zero, zero, zero)
 
 
 def _batch_at(
-    source: Images | Chunk, seed_data: SeedData, step: Int32[Array, ""], sampling: Sampling
+    source: Source, seed_data: SeedData, step: Int32[Array, ""], sampling: Sampling
 ) -> tuple[Images, Int32[Array, " B"]]:
     """The images of a step's batch, and their indices."""
     if isinstance(source, Chunk):

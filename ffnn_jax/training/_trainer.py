@@ -6,10 +6,11 @@ small step of one seed leaves a GPU or TPU mostly idle, so there one program run
 ``experiments/seeds.py`` times the alternatives.
 """
 
+import dataclasses
 import itertools
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -25,26 +26,6 @@ from ffnn_jax.training._sampling import SeedData
 from ffnn_jax.training._step import ChunkMetrics, TrainState, make_train_chunk
 
 
-class Trainer(Protocol):
-    """The states of all seeds, and the compiled programs that train and validate them."""
-
-    def run_steps(self, step: int, stop: int) -> list[ChunkMetrics]:
-        """Runs the steps after ``step`` up to ``stop``; returns each seed's metrics."""
-        ...
-
-    def validate(self, stop: int) -> Sequence[float | None]:
-        """Each seed's accuracy over a few validation batches; None without validation images."""
-        ...
-
-    def states(self) -> list[TrainState]:
-        """Each seed's state, on the host."""
-        ...
-
-    def restore(self, states: Sequence[TrainState]) -> None:
-        """Sets the seeds' states."""
-        ...
-
-
 def make_trainer(
     network: Network,
     optimizer: optax.GradientTransformation,
@@ -52,26 +33,21 @@ def make_trainer(
     loader: Loader,
     seeds_data: Sequence[SeedData],
     start: Sequence[TrainState],
-) -> Trainer:
-    """Returns the trainer that is fastest on the seeds' device, with its programs compiled.
-
-    Args:
-        network: maps images to logits.
-        optimizer: ours or any optax optimiser.
-        settings: batch size, augmentations, precision and validation.
-        loader: supplies each step's images.
-        seeds_data: one entry per seed, on the device.
-        start: initial state of each seed.
-    """
-    states = jax.device_put(list(start))
-    batch_size, decay = settings.batch_size, settings.weight_decay
+) -> "Trainer":
+    """Returns the trainer that is fastest on the seeds' device, with its programs compiled."""
     chunk = make_train_chunk(
-        network, optimizer, batch_size, decay, settings.augmentations, settings.precision,
-        settings.sampling,
+        network, optimizer, settings.batch_size, settings.weight_decay, settings.augmentations,
+        settings.precision, settings.sampling,
     )  # fmt: skip
-    validate = make_validation(network, batch_size, settings.validation_batches)
-    trainer = _VmappedTrainer if _is_one_program(loader, seeds_data) else _ThreadedTrainer
-    return trainer(states, seeds_data, loader, _Programs(chunk, validate))
+    validate = make_validation(network, settings.batch_size, settings.validation_batches)
+    states = jax.device_put(list(start))
+    if not _is_one_program(loader, seeds_data):
+        programs = _compiled(chunk, validate, loader, states[0], seeds_data[0])
+        return _ThreadedTrainer(loader, states, seeds_data, *programs)
+    chunks = jax.jit(jax.vmap(chunk, in_axes=(0, None, None, 0)), donate_argnums=0)
+    validations = jax.jit(jax.vmap(validate, in_axes=(0, None, 0)))
+    args = loader, _stack(states), _stack(seeds_data)
+    return _VmappedTrainer(*args, len(states), *_compiled(chunks, validations, *args))
 
 
 def _is_one_program(loader: Loader, seeds_data: Sequence[SeedData]) -> bool:
@@ -80,47 +56,25 @@ def _is_one_program(loader: Loader, seeds_data: Sequence[SeedData]) -> bool:
     return platform != "cpu" and len(seeds_data) > 1 and isinstance(loader, InMemoryLoader)
 
 
-class _Programs(NamedTuple):
-    """The training and validation functions, not yet compiled."""
-
-    chunk: jax.stages.Wrapped
-    validate: jax.stages.Wrapped
-
-    def over_seeds(self) -> "_Programs":
-        """The same functions, over a leading seed axis of states and data."""
-        chunk = jax.vmap(self.chunk, in_axes=(0, None, None, 0))
-        validate = jax.vmap(self.validate, in_axes=(0, None, 0))
-        return _Programs(jax.jit(chunk, donate_argnums=0), jax.jit(validate))
-
-    def compiled(self, loader: Loader, state: Any, seed_data: Any) -> tuple[Any, Any]:
-        """Compiles both functions; the second is None without validation images."""
-        source = loader.training(0, 0)
-        chunk = self.chunk.lower(state, np.int32(0), source, seed_data).compile()
-        if not seed_data.validation.shape[-1]:
-            return chunk, None
-        return chunk, self.validate.lower(state, loader.validation(0, 0), seed_data).compile()
-
-
+@dataclasses.dataclass
 class _ThreadedTrainer:
     """A program for one seed, called for every seed, with one thread per core."""
 
-    def __init__(
-        self,
-        states: list[TrainState],
-        seeds_data: Sequence[SeedData],
-        loader: Loader,
-        programs: _Programs,
-    ) -> None:
-        self._states, self._seeds_data, self._loader = states, seeds_data, loader
-        self._chunk, self._validate = programs.compiled(loader, states[0], seeds_data[0])
+    _loader: Loader
+    _states: list[TrainState]
+    _seeds_data: Sequence[SeedData]
+    _chunk: Any
+    _validate: Any
 
     def run_steps(self, step: int, stop: int) -> list[ChunkMetrics]:
+        """Runs the steps after ``step`` up to ``stop``; returns each seed's metrics."""
         indices = range(len(self._states))
         sources = [self._loader.training(index, step) for index in indices]
         with ThreadPoolExecutor(usable_cores()) as pool:
             return list(pool.map(self._run_one, indices, sources, itertools.repeat(stop)))
 
     def validate(self, stop: int) -> Sequence[float | None]:
+        """Each seed's accuracy over a few validation batches; None without validation images."""
         if self._validate is None:
             return [None] * len(self._states)
         pairs = enumerate(zip(self._states, self._seeds_data, strict=True))
@@ -130,9 +84,11 @@ class _ThreadedTrainer:
         ]
 
     def states(self) -> list[TrainState]:
+        """Each seed's state, on the host."""
         return jax.device_get(self._states)
 
     def restore(self, states: Sequence[TrainState]) -> None:
+        """Sets the seeds' states."""
         self._states = jax.device_put(list(states))
 
     def _run_one(self, index: int, source: Any, stop: int) -> ChunkMetrics:
@@ -142,21 +98,16 @@ class _ThreadedTrainer:
         return jax.device_get(metrics)
 
 
+@dataclasses.dataclass
 class _VmappedTrainer:
     """One program for all seeds: states and data have a leading seed axis."""
 
-    def __init__(
-        self,
-        states: list[TrainState],
-        seeds_data: Sequence[SeedData],
-        loader: Loader,
-        programs: _Programs,
-    ) -> None:
-        self._count, self._loader = len(states), loader
-        self._states, self._seeds_data = _stack(states), _stack(seeds_data)
-        self._chunk, self._validate = programs.over_seeds().compiled(
-            loader, self._states, self._seeds_data
-        )
+    _loader: Loader
+    _states: Any
+    _seeds_data: Any
+    _count: int
+    _chunk: Any
+    _validate: Any
 
     def run_steps(self, step: int, stop: int) -> list[ChunkMetrics]:
         source = self._loader.training(0, step)
@@ -174,6 +125,19 @@ class _VmappedTrainer:
 
     def restore(self, states: Sequence[TrainState]) -> None:
         self._states = _stack(states)
+
+
+Trainer = _ThreadedTrainer | _VmappedTrainer
+
+
+def _compiled(
+    chunk: jax.stages.Wrapped, validate: jax.stages.Wrapped, loader: Loader, state: Any, data: Any
+) -> tuple[Any, Any]:
+    """Compiles both functions; the second is None without validation images."""
+    training = chunk.lower(state, np.int32(0), loader.training(0, 0), data).compile()
+    if not data.validation.shape[-1]:
+        return training, None
+    return training, validate.lower(state, loader.validation(0, 0), data).compile()
 
 
 def _stack(trees: Sequence[Any]) -> Any:

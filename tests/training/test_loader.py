@@ -95,16 +95,6 @@ def test_a_chunk_is_as_long_as_32_mebibytes_allow(batch_bytes, steps):
     assert steps_per_chunk(batch_bytes) == steps
 
 
-@pytest.mark.parametrize(
-    ("stats", "fits"), [({"bytes_limit": 400}, True), ({"bytes_limit": 399}, False), (None, True)]
-)
-def test_images_fit_in_half_of_the_memory_that_the_device_states(monkeypatch, stats, fits):
-    """200 bytes of images; a device that states no limit shares the host's memory."""
-    device = SimpleNamespace(memory_stats=lambda: stats)
-    monkeypatch.setattr(jax, "local_devices", lambda: [device])
-    assert fits_on_device(IMAGES) is fits
-
-
 def test_validation_batches_differ_between_steps(seed_data):
     batches = [np.asarray(validation_indices(seed_data, np.int32(s), 4, 3)) for s in (0, 0, 100)]
     assert batches[0].shape == (3, 4)

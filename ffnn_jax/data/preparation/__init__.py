@@ -2,7 +2,10 @@
 
 from ffnn_jax.data.preparation._parts import OnProgress
 from ffnn_jax.data.preparation._prepare import prepare, verify_prepared
-from ffnn_jax.data.preparation._recipes import RECIPES, recorded_of
+from ffnn_jax.data.preparation._recipes import RECIPES, recorded_of, require_recorded
 from ffnn_jax.data.preparation._sources import Source
 
-__all__ = ["RECIPES", "OnProgress", "Source", "prepare", "recorded_of", "verify_prepared"]
+__all__ = [
+    "RECIPES", "OnProgress", "Source", "prepare", "recorded_of", "require_recorded",
+    "verify_prepared",
+]  # fmt: skip

@@ -38,11 +38,8 @@ def read_gzip(path: Path, size: int) -> bytes:
 def read_tar(path: Path, sizes: Mapping[str, int]) -> dict[str, bytes]:
     """Reads the wanted members of a gzipped tar file, keyed by name without the folder.
 
-    Nothing is written to disk, and no more is unpacked than all members together may hold.
-
-    Args:
-        path: the tar file.
-        sizes: the maximum size in bytes of each wanted member.
+    Nothing is written to disk, and no more is unpacked than the wanted members' maximum sizes in
+    bytes together.
 
     Raises:
         UserError: the file is missing or damaged; a member's path is absolute or leaves the

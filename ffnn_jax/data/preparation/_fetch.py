@@ -17,13 +17,8 @@ _RETRIES = 1
 def fetch(name: str, folder: str, files: list[dict[str, Any]]) -> dict[str, Any]:
     """Downloads files one after another; after a failure, no other download is pending.
 
-    Args:
-        name: the data set's name.
-        folder: the folder to download into.
-        files: ``OfficialFile`` as dictionaries.
-
-    Returns:
-        ``{"paths": {name: path}}``, or ``{"kind": exception name, "message": its message}``.
+    Each file is an ``OfficialFile`` as a dictionary; returns ``{"paths": {name: path}}``, or
+    ``{"kind": exception name, "message": its message}``.
     """
     import tensorflow_datasets as tfds
     from tensorflow_datasets.core.download import downloader

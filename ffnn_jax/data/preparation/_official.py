@@ -61,14 +61,7 @@ def download(
 ) -> dict[str, Path]:
     """Downloads the official files through tensorflow-datasets, which checks their SHA-256.
 
-    Args:
-        name: the data set's name.
-        official: the official files.
-        folder: the folder to download into; files may land in subfolders.
-        on_progress: progress callback; counts bytes.
-
-    Returns:
-        The path of each file by name.
+    Returns the path of each file, in the folder or its subfolders; the progress counts bytes.
 
     Raises:
         UserError: the network does not answer within seconds, or serves other files; the message

@@ -13,13 +13,10 @@ OnProgress = Callable[[str, int, int], None]
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """The examples of a split, in the order of the original files.
+    """A split in the order of the original files: images uint8 (N, H, W, C), labels uint8 (N,).
 
-    Attributes:
-        images: uint8 (N, H, W, C).
-        labels: uint8 (N,) for each label feature.
-        class_names: class names for each label feature with names, in the order of its labels.
-        keys: the keys that determine tensorflow-datasets' order; 0 to N - 1 if not given.
+    Each label feature has labels, and maybe class names. The keys determine tensorflow-datasets'
+    order; they are 0 to N - 1 if not given.
     """
 
     images: np.ndarray

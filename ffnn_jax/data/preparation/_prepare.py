@@ -16,11 +16,14 @@ from ffnn_jax.data._cache import keep_entries, read_decoded
 from ffnn_jax.data._dataset import Dataset
 from ffnn_jax.data._folders import PreparedSet, cache_dir, data_dir, find_prepared, local_folder
 from ffnn_jax.data.preparation._parts import OnProgress
-from ffnn_jax.data.preparation._recipes import RECIPES, recorded_of
+from ffnn_jax.data.preparation._recipes import (
+    RECIPES,
+    REMEDY,
+    recorded_of,
+    require_recorded,
+)
 from ffnn_jax.data.preparation._sources import Source, read_source, require_source
-from ffnn_jax.data.preparation._write import require_recorded, require_written, write_set
-
-_REMEDY = "move that folder away and prepare the set again"
+from ffnn_jax.data.preparation._write import require_original, require_written, write_set
 
 
 def prepare(
@@ -75,14 +78,12 @@ def verify_prepared(
     recorded = recorded_of(prepared)
     missing = [split for split in recorded if split not in prepared.shard_lengths]
     if missing:
-        raise UserError(f"{prepared.folder}: lacks {', '.join(missing)}; {_REMEDY}")
+        raise UserError(f"{prepared.folder}: lacks {', '.join(missing)}; {REMEDY}")
     for split in prepared.shard_lengths:
         on_progress(f"checking {prepared.name}/{split}", 0, 0)
         decoded, name = read_decoded(prepared, split), f"{prepared.name}/{split}"
-        actual = Dataset(name, decoded.images, decoded.labels, decoded.class_names).sha256
-        if actual != recorded.get(split, actual):
-            mismatch = f"has SHA-256 {actual}, expected {recorded[split]}"
-            raise UserError(f"{prepared.folder}: {split} {mismatch}; {_REMEDY}")
+        dataset = Dataset(name, decoded.images, decoded.labels, decoded.class_names)
+        require_recorded(prepared, split, dataset.sha256)
     return bool(recorded)
 
 
@@ -120,7 +121,7 @@ def _install(name: str, source: Source, work_dir: Path, on_progress: OnProgress)
     try:
         temporary.mkdir()
         parts = read_source(name, source, temporary, on_progress)
-        require_recorded(name, parts)
+        require_original(name, parts)
         written = write_set(name, parts, temporary, on_progress)
         verify_prepared(written, on_progress)
         require_written(written, parts)

