@@ -29,7 +29,7 @@ def prepare_sets(names: tuple[str, ...], source: Source, folder: Path | None) ->
     return 0
 
 
-def list_sets(folder: Path | None, verify: bool = False) -> int:
+def list_sets(folder: Path | None, verify: bool) -> int:
     """Prints one row per prepared set; returns 1 if a set is damaged."""
     folder = data.local_folder(folder) if folder else data.data_dir()
     console, table, damaged = plain_console(), _table(str(folder)), 0

@@ -24,17 +24,11 @@ _REQUIRED_BYTES = 2 << 30
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """The result of one check.
-
-    Attributes:
-        about: the subject of the check.
-        found: the result.
-        remedy: what to do about it, if it would stop a run.
-    """
+    """The result of one check."""
 
     about: str
     found: str
-    remedy: str = ""
+    remedy: str = ""  # what to do about it, if it would stop a run
 
 
 def examine_and_print(folder: Path | None, json: str | None) -> int:
@@ -48,12 +42,8 @@ def examine_and_print(folder: Path | None, json: str | None) -> int:
     return int(any(finding.remedy for finding in findings))
 
 
-def examine(folder: Path | None = None) -> Iterator[Finding]:
-    """Runs the checks one after another.
-
-    Args:
-        folder: the folder of the prepared data sets; ``data_dir()`` if not given.
-    """
+def examine(folder: Path | None) -> Iterator[Finding]:
+    """Runs the checks one after another; the folder is that of the prepared data sets."""
     packages = (f"{name} {version}" for name, version in versions().items())
     yield Finding("versions", f"{', '.join(packages)}, {platform.platform()}")
     try:

@@ -8,11 +8,7 @@ from ffnn_jax.config import UserError
 
 
 def model_file(run: Path) -> Path:
-    """The model file of a run.
-
-    Raises:
-        UserError: the file does not exist.
-    """
+    """The model file of a run."""
     file = run / "model.npz" if run.is_dir() else run
     if not file.exists():
         raise UserError(f"{file}: no such file; RUN is a folder that train left, or its model.npz")
@@ -42,11 +38,7 @@ def require_writable(file: str | Path | None) -> None:
 
 @contextlib.contextmanager
 def writing(option: str, *errors: type[Exception]) -> Iterator[None]:
-    """Turns an OSError, or any other given error, into a one-line message about the option's file.
-
-    Raises:
-        UserError: the file could not be written.
-    """
+    """Turns an OSError, or another given error, into a UserError about the option's file."""
     try:
         yield
     except (OSError, *errors) as error:

@@ -21,8 +21,13 @@ def console_beside(file: str | None) -> Console:
 
 def write_json(file: str | None, result: Any) -> None:
     """Writes a result to the file, to standard output for "-", or nowhere."""
+    write_text("json", file, json.dumps(result, indent=2) + "\n")
+
+
+def write_text(option: str, file: str | None, text: str) -> None:
+    """Writes a text to the option's file, to standard output for "-", or nowhere."""
     if file == "-":
-        print(json.dumps(result, indent=2))
+        print(text, end="")
     elif file is not None:
-        with writing("json"):
-            Path(file).write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+        with writing(option):
+            Path(file).write_text(text, encoding="utf-8", newline="\n")
