@@ -29,12 +29,7 @@ Result = Mapping[str, Any]
 
 
 def run_fragment(result: Result, figures: Mapping[str, Figure]) -> str:
-    """The HTML that a notebook shows for a run: its numbers and figures.
-
-    Args:
-        result: content of ``result.json``.
-        figures: figures by name.
-    """
+    """The HTML that a notebook shows for a run, from ``result.json`` and the figures by name."""
     shown = [
         {"caption": caption, "data": base64.b64encode(png(figures[name])).decode()}
         for name, caption in _FIGURES.items()
@@ -45,14 +40,7 @@ def run_fragment(result: Result, figures: Mapping[str, Figure]) -> str:
 
 
 def run_page(folder: Path) -> str:
-    """The page of a run as HTML.
-
-    Args:
-        folder: the run's folder.
-
-    Raises:
-        UserError: the folder is not that of a finished run.
-    """
+    """The page of a run as HTML, from its folder; rejects one that is not of a finished run."""
     result, settings = _read(folder / "result.json"), _read(folder / "config.json")
     try:
         return _page(folder, result, settings)

@@ -9,7 +9,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from ffnn_jax.verify._arguments import Argument, Sizes, hint, names_in, sample_sizes
+from ffnn_jax._errors import suggestion
+from ffnn_jax.verify._arguments import Argument, Sizes, names_in, sample_sizes
 from ffnn_jax.verify._result import CHECKS
 
 Function = Callable[..., Any]
@@ -29,22 +30,14 @@ class Kink:
     """A point where the derivative is a convention.
 
     ``Kink("zero", (np.zeros(3),), dz, (0 * dz,))`` states that the derivative at 0 is 0.
-
-    Attributes:
-        name: a description of the point.
-        args: the arguments at the point.
-        cotangent: the cotangent of the output.
-        expected: the cotangent of each argument, or each that has one; None where it is left open.
-        value: the value at the point, where that is a convention too; by default the reference's.
-        rtol: the largest relative error; 0 requires equality.
     """
 
-    name: str
+    name: str  # a description of the point
     args: tuple[Any, ...]
-    cotangent: Any
-    expected: tuple[Any, ...]
-    value: Any = None
-    rtol: float = 1e-12
+    cotangent: Any  # of the output
+    expected: tuple[Any, ...]  # cotangents of the arguments that have one; None leaves one open
+    value: Any = None  # where that is a convention too; by default the reference's
+    rtol: float = 1e-12  # 0 requires equality
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -184,5 +177,5 @@ def argument_names(function: Any) -> tuple[str, ...]:
 def require_choice(field: str, value: str, known: Sequence[str]) -> None:
     """Rejects a value that is not known, with the nearest one that is."""
     if value not in known:
-        end = f"(known: {', '.join(known)}){hint(str(value), known)}"
+        end = f"(known: {', '.join(known)}){suggestion(str(value), known)}"
         raise ValueError(f"{field}: unknown {value!r} {end}")

@@ -133,7 +133,7 @@ def test_every_rule_of_a_file_is_checked_in_order(checked):
     titles = re.findall(r"^(.*): (?:all checks hold|fails cotangents)$", run.stdout, re.M)
     assert titles == ["the :two:", "wrong"]
     assert run.stdout.endswith("\n2 rules: 1 pass, 1 FAILS (wrong)\n")
-    layers = json.loads((folder / "all.json").read_text())["layers"]
+    layers = json.loads((folder / "all.json").read_text())["rules"]
     assert {name: layer["passed"] for name, layer in layers.items()} == {
         "the :two:": True, "wrong": False,
     }  # fmt: skip
