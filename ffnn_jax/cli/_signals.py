@@ -36,11 +36,9 @@ class SignalState:
     hint: str = ""  # advice appended to the message if the process ends early
 
 
-@contextlib.contextmanager
-def exit_on_signals() -> Iterator[None]:
+def exit_on_signals() -> contextlib.AbstractContextManager[None]:
     """Ends the process at a signal, with a one-line message: there is nothing to save yet."""
-    with _handler(lambda number, frame: _end(number)):
-        yield
+    return _handler(lambda number, frame: _end(number))
 
 
 def run_with_signals(stop: StopRequest, function: Callable[..., None], *args: Any) -> None:

@@ -45,9 +45,8 @@ def run_page(folder: Path) -> str:
     try:
         return _page(folder, result, settings)
     except (LookupError, TypeError, ValueError, AttributeError, UndefinedError) as error:
-        raise UserError(
-            f"{folder}: result.json and config.json are not those of a run ({error!r})"
-        ) from None
+        problem = f"result.json and config.json are not those of a run ({error!r})"
+        raise UserError(f"{folder}: {problem}") from None
 
 
 def _page(folder: Path, result: Result, settings: dict[str, Any]) -> str:
@@ -87,9 +86,8 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UserError(
-            f"{path} cannot be read, so {path.parent} is not a finished run ({error})"
-        ) from None
+        problem = f"so {path.parent} is not a finished run ({error})"
+        raise UserError(f"{path} cannot be read, {problem}") from None
 
 
 def _cards(result: Result) -> list[dict[str, str]]:

@@ -42,24 +42,19 @@ class Kink:
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class Traits:
-    """The known properties of an operation, which decide the checks that apply to it.
+    """The known properties of an operation, which decide the checks; see ``check_vjp``, too.
 
-    Attributes that ``check_vjp`` does not describe:
-        reduces: how an output without the batch axis reduces over it: "sum" or "mean"; or "mixed"
-            if examples depend on one another, so that the results of shards cannot be combined.
-        linear: indices of arguments in which the operation is affine with the others fixed.
-        exact: whether it consists of sums and products only, so that integers do not round.
-        empty_batch: whether a batch of size 0 is defined.
-        backward: the intended ``(args, dz) -> cotangents``, None for an argument without one.
+    An output without the batch axis ``reduces`` over it: "sum" or "mean"; or "mixed" if examples
+    depend on one another, so that the results of shards cannot be combined.
     """
 
     batch: str | None = None
     reduces: str = "sum"
-    linear: tuple[int, ...] = ()
-    exact: bool = False
-    empty_batch: bool = False
+    linear: tuple[int, ...] = ()  # arguments in which it is affine with the others fixed
+    exact: bool = False  # whether it has sums and products only, so that integers do not round
+    empty_batch: bool = False  # whether a batch of size 0 is defined
     kinks: tuple[Kink, ...] = ()
-    backward: Function | None = None
+    backward: Function | None = None  # (args, dz) -> cotangents; None for an argument without one
     order: int = 2
     dtypes: tuple[str, ...] = DTYPES
     rtol: float | None = None
@@ -70,22 +65,16 @@ class Traits:
 class Rule(Traits):
     """An operation with a gradient of its own, and everything that is stated about it.
 
-    Attributes that ``check_vjp`` does not describe:
-        arguments: one description for each argument, as a tuple.
-        draw: draws all arguments instead: ``draw(generator, sizes)``, a ``numpy.random.Generator``
-            and the sizes of the axis names; it may leave out the sizes.
-        name: a name for reports; by default the operation's.
-
-    Raises:
-        ValueError: a field has an invalid value.
+    ``draw(generator, sizes)`` has a ``numpy.random.Generator`` and the sizes of the axis names; it
+    may leave out the sizes. A field with an invalid value is a ValueError.
     """
 
     op: Function
     reference: Function | None = None
-    arguments: tuple[Any, ...] = ()
+    arguments: tuple[Any, ...] = ()  # one description for each
     draw: Function | None = None
     sizes: Sequence[Sizes] | None = None
-    name: str = ""
+    name: str = ""  # for reports; by default the operation's
 
     def __post_init__(self) -> None:
         """Parses the descriptions, and rejects invalid fields."""
