@@ -10,7 +10,7 @@ import numpy as np
 from rich.console import Console
 
 from ffnn_jax.cli._files import writing
-from ffnn_jax.cli._results import console_beside, write_json, write_text
+from ffnn_jax.cli._output import console_beside, write_json, write_text
 from ffnn_jax.config import UserError
 from ffnn_jax.models import Prediction, load, picture_files, predict_files, skipped_line
 from ffnn_jax.reporting import draw_predictions, save_figure
@@ -20,16 +20,9 @@ _STYLES = {"auto": None, "digits": True, "plain": False}
 
 
 def predict_and_print(
-    file: Path,
-    images: Sequence[Path],
-    index: int | None,
-    top: int,
-    style: str,
-    *,
-    json: str | None,
-    csv: str | None,
-    picture: Path | None,
-) -> int:
+    file: Path, images: Sequence[Path], index: int | None, top: int, style: str, *,
+    json: str | None, csv: str | None, picture: Path | None,
+) -> int:  # fmt: skip
     """Prints a line for each picture; returns 1 if one could not be read."""
     enable_compilation_cache()
     model, console = load(file, index), console_beside("-" if csv == "-" else json)

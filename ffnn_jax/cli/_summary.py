@@ -22,7 +22,7 @@ class Summary:
         """Prints the table; the data set need not be prepared."""
         settings = preset(self.preset)
 
-        from ffnn_jax.cli._results import plain_console
+        from ffnn_jax.cli._output import plain_console
         from ffnn_jax.data import image_shape
 
         console, shape = plain_console(), image_shape(settings.dataset)

@@ -6,8 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from ffnn_jax import runs
-from ffnn_jax.cli._progress import show_progress
-from ffnn_jax.cli._results import plain_console
+from ffnn_jax.cli._output import plain_console, show_progress
 from ffnn_jax.cli._signals import SignalState
 from ffnn_jax.cli._train_watch import ProgressDisplay, print_run_footer, print_run_header
 from ffnn_jax.config import DivergedError, RunInterruptedError, Settings, preset

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from ffnn_jax.cli._progress import progress_bar
+from ffnn_jax.cli._output import progress_bar
 from ffnn_jax.cli._signals import SignalState
 from ffnn_jax.data import sample_digit
 from ffnn_jax.models import classifies_digits

@@ -11,7 +11,7 @@ import pytest
 
 import ffnn_jax.cli
 from ffnn_jax.cli._main import _COMMANDS, _DATA_COMMANDS, _unboxed
-from ffnn_jax.cli._results import plain_console
+from ffnn_jax.cli._output import plain_console
 from tests.cli.conftest import code_of
 
 FOLDER = Path(ffnn_jax.cli.__file__).parent
