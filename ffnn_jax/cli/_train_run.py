@@ -79,7 +79,8 @@ def _run(
     hint = f"; resume with: {resume}"
     state.hint = "; nothing was saved yet" if checkpoint is None else hint
     try:
-        with ProgressDisplay(state, planned, console, hint) as display:
+        display = ProgressDisplay(state, planned, console, hint)
+        with display.bar:
             saving = options.every, checkpoint, options.stop
             callbacks = runs.CheckpointManager(folder, *saving, display)
             result = runs.run_plan(planned, callbacks, options.streaming, options.debug_nans)

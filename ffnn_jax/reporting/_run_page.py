@@ -90,8 +90,8 @@ def _read(path: Path) -> dict[str, Any]:
         raise UserError(f"{path} cannot be read, {problem}") from None
 
 
-def _cards(result: Result) -> list[dict[str, str]]:
-    shown = {
+def _cards(result: Result) -> dict[str, str]:
+    return {
         "test accuracy": _spread(result["test_accuracy"]),
         "validation accuracy": _spread(result["validation_accuracy"]),
         "training accuracy": _spread(result["train_accuracy"]),
@@ -99,7 +99,6 @@ def _cards(result: Result) -> list[dict[str, str]]:
         "training time": f"{result['train_seconds']:.1f} s",
         "images per second": f"{result['images_per_second']:,.0f}",
     }
-    return [{"name": name, "value": value} for name, value in shown.items()]
 
 
 def _spread(values: Sequence[float | None]) -> str:

@@ -91,9 +91,6 @@ def check_vjp(
             ordinary arguments, too.
         timeout: seconds after which no further check is started.
 
-    Returns:
-        A result with one row for each check that applies.
-
     Raises:
         ValueError: an argument's description, a check or another option is invalid, or the
             functions cannot be called with such arguments.
