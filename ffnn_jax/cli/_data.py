@@ -36,9 +36,8 @@ class Prepare:
     def __call__(self) -> int:
         """Prepares the sets in order; the first failure ends the command."""
         if not self.names:
-            raise UserError(
-                "data prepare needs at least one NAME, as in ffnn-jax data prepare mnist"
-            )
+            example = "ffnn-jax data prepare mnist"
+            raise UserError(f"data prepare needs at least one NAME, as in {example}")
         if self.from_ is not None and self.source != "official":
             raise UserError("--from and --source cannot be combined")
 

@@ -9,8 +9,7 @@ from rich.text import Text
 
 from ffnn_jax import data
 from ffnn_jax.cli._files import writing
-from ffnn_jax.cli._progress import show_progress
-from ffnn_jax.cli._results import plain_console
+from ffnn_jax.cli._output import plain_console, show_progress
 from ffnn_jax.config import UserError
 from ffnn_jax.data.preparation import Source, prepare, verify_prepared
 
@@ -29,7 +28,7 @@ def prepare_sets(names: tuple[str, ...], source: Source, folder: Path | None) ->
     return 0
 
 
-def list_sets(folder: Path | None, verify: bool = False) -> int:
+def list_sets(folder: Path | None, verify: bool) -> int:
     """Prints one row per prepared set; returns 1 if a set is damaged."""
     folder = data.local_folder(folder) if folder else data.data_dir()
     console, table, damaged = plain_console(), _table(str(folder)), 0

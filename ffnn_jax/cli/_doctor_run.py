@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from ffnn_jax._device import require_platform
-from ffnn_jax.cli._results import console_beside, write_json
+from ffnn_jax.cli._output import console_beside, write_json
 from ffnn_jax.config import UserError
 from ffnn_jax.data import data_dir, find_prepared, local_folder, prepared_names, require_intact
 from ffnn_jax.layers import dense
@@ -24,17 +24,11 @@ _REQUIRED_BYTES = 2 << 30
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """The result of one check.
-
-    Attributes:
-        about: the subject of the check.
-        found: the result.
-        remedy: what to do about it, if it would stop a run.
-    """
+    """The result of one check."""
 
     about: str
     found: str
-    remedy: str = ""
+    remedy: str = ""  # what to do about it, if it would stop a run
 
 
 def examine_and_print(folder: Path | None, json: str | None) -> int:
@@ -48,12 +42,8 @@ def examine_and_print(folder: Path | None, json: str | None) -> int:
     return int(any(finding.remedy for finding in findings))
 
 
-def examine(folder: Path | None = None) -> Iterator[Finding]:
-    """Runs the checks one after another.
-
-    Args:
-        folder: the folder of the prepared data sets; ``data_dir()`` if not given.
-    """
+def examine(folder: Path | None) -> Iterator[Finding]:
+    """Runs the checks one after another; the folder is that of the prepared data sets."""
     packages = (f"{name} {version}" for name, version in versions().items())
     yield Finding("versions", f"{', '.join(packages)}, {platform.platform()}")
     try:
@@ -89,9 +79,9 @@ def _gradient() -> Finding:
 
 def _data_sets(folder: Path | None) -> Iterator[Finding]:
     """Lists the intact sets, after one finding for each damaged set."""
-    data_folder, intact, names = data_dir() if folder is None else local_folder(folder), [], []
-    for name in prepared_names(data_folder):
-        names.append(name)
+    data_folder, intact = data_dir() if folder is None else local_folder(folder), []
+    names = list(prepared_names(data_folder))
+    for name in names:
         try:
             prepared = find_prepared(name, data_folder)
             if prepared is not None:

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ffnn_jax.cli._results import console_beside, write_json
+from ffnn_jax.cli._output import console_beside, write_json
 from ffnn_jax.config import UserError
 from ffnn_jax.data import Dataset, load
 from ffnn_jax.models import Model

@@ -1,6 +1,7 @@
 """Checks of the files named on the command line."""
 
 import contextlib
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,11 +9,7 @@ from ffnn_jax.config import UserError
 
 
 def model_file(run: Path) -> Path:
-    """The model file of a run.
-
-    Raises:
-        UserError: the file does not exist.
-    """
+    """The model file of a run."""
     file = run / "model.npz" if run.is_dir() else run
     if not file.exists():
         raise UserError(f"{file}: no such file; RUN is a folder that train left, or its model.npz")
@@ -21,32 +18,23 @@ def model_file(run: Path) -> Path:
 
 def require_apart(**files: str | Path | None) -> None:
     """Rejects the same file for two options: the second would overwrite the first."""
-    options: dict[str, str] = {}
-    for option, file in files.items():
-        if file is None:
-            continue
-        path = "-" if str(file) == "-" else str(Path(file).absolute())
-        if path in options:
-            raise UserError(f"{options[path]} and {option} must be two files, got {file} for both")
-        options[path] = option
+    paths = {option: Path(file).absolute() for option, file in files.items() if file is not None}
+    for one, other in itertools.combinations(paths, 2):
+        if paths[one] == paths[other]:
+            raise UserError(f"{one} and {other} must be two files, got {files[other]} for both")
 
 
-def require_writable(file: str | Path | None) -> None:
-    """Rejects a file whose folder does not exist, before any work is done."""
-    if file is None or str(file) == "-":
-        return
-    folder = Path(file).absolute().parent
-    if not folder.is_dir():
-        raise UserError(f"{file} cannot be written: no folder {folder}")
+def require_writable(*files: str | Path | None) -> None:
+    """Rejects a file whose folder does not exist, before any work is done; "-" is in this one."""
+    for file in filter(None, files):
+        folder = Path(file).absolute().parent
+        if not folder.is_dir():
+            raise UserError(f"{file} cannot be written: no folder {folder}")
 
 
 @contextlib.contextmanager
 def writing(option: str, *errors: type[Exception]) -> Iterator[None]:
-    """Turns an OSError, or any other given error, into a one-line message about the option's file.
-
-    Raises:
-        UserError: the file could not be written.
-    """
+    """Turns an OSError, or another given error, into a UserError about the option's file."""
     try:
         yield
     except (OSError, *errors) as error:

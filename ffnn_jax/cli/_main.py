@@ -4,6 +4,7 @@ import contextlib
 import io
 import itertools
 import logging
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn
@@ -22,7 +23,7 @@ from ffnn_jax.cli._train import Train
 from ffnn_jax.cli._verify import Verify
 from ffnn_jax.config import DivergedError, RunInterruptedError, UserError, require_run
 
-_FAILED, _USER_ERROR, _DIVERGED, _INTERRUPTED = 1, 2, 3, 130
+_FAILED, _USER_ERROR, _DIVERGED, _INTERRUPTED, _PIPE_CLOSED = 1, 2, 3, 130, 141
 _COMMANDS = {
     "train": Train, "predict": Predict, "evaluate": Evaluate, "export": Export, "page": Page,
     "summary": Summary, "doctor": Doctor, "verify": Verify,
@@ -50,14 +51,12 @@ def main(args: Sequence[str] | None = None) -> None:
         with contextlib.suppress(AttributeError):
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it warns of folders of its own
-    if words == ["--version"]:
-        print(f"ffnn-jax {ffnn_jax.__version__}")
-        return
     try:
-        command = _parse(words or ["--help"])
-        if not isinstance(command, Verify):
-            require_run(words[0])
-        code = command()
+        code = _run(words or ["--help"])
+        print(end="", flush=True)  # a failure now has a message, one at the exit has none
+    except BrokenPipeError:  # nobody reads on, as after "| head"
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(_PIPE_CLOSED)
     except UserError as error:
         _exit(str(error), _USER_ERROR)
     except DivergedError as divergence:
@@ -78,11 +77,18 @@ def main(args: Sequence[str] | None = None) -> None:
         sys.exit(code)
 
 
-def _parse(words: list[str]) -> Callable[[], int]:
-    """Parses a command line.
+def _run(words: list[str]) -> int:
+    if words == ["--version"]:
+        print(f"ffnn-jax {ffnn_jax.__version__}")
+        return 0
+    command = _parse(words)
+    if not isinstance(command, Verify):
+        require_run(words[0])
+    return command()
 
-    tyro reports errors in a box of several lines; they are reduced to one line.
-    """
+
+def _parse(words: list[str]) -> Callable[[], int]:
+    """The command of a command line; tyro's errors, a box of several lines, become one line."""
     app = _commands(_COMMANDS, brief=words[0] in ("-h", "--help"))
     app.command(_commands(_DATA_COMMANDS), name="data", help="Prepare, list and show data sets.")
     errors = io.StringIO()
@@ -93,6 +99,7 @@ def _parse(words: list[str]) -> Callable[[], int]:
         if end.code:
             message, hint = _unboxed(errors.getvalue()), _elsewhere(words)
             raise UserError(message.partition("; did you")[0] + hint if hint else message) from None
+        print(end="", flush=True)  # the help
         raise
 
 

@@ -1,16 +1,16 @@
 """Classifies images with the model of a run."""
 
+import io
 import sys
 from collections.abc import Sequence
 from csv import writer
 from pathlib import Path
-from typing import TextIO
 
 import numpy as np
 from rich.console import Console
 
 from ffnn_jax.cli._files import writing
-from ffnn_jax.cli._results import console_beside, write_json
+from ffnn_jax.cli._output import console_beside, write_json, write_text
 from ffnn_jax.config import UserError
 from ffnn_jax.models import Prediction, load, picture_files, predict_files, skipped_line
 from ffnn_jax.reporting import draw_predictions, save_figure
@@ -20,16 +20,9 @@ _STYLES = {"auto": None, "digits": True, "plain": False}
 
 
 def predict_and_print(
-    file: Path,
-    images: Sequence[Path],
-    index: int | None,
-    top: int,
-    style: str,
-    *,
-    json: str | None,
-    csv: str | None,
-    picture: Path | None,
-) -> int:
+    file: Path, images: Sequence[Path], index: int | None, top: int, style: str, *,
+    json: str | None, csv: str | None, picture: Path | None,
+) -> int:  # fmt: skip
     """Prints a line for each picture; returns 1 if one could not be read."""
     enable_compilation_cache()
     model, console = load(file, index), console_beside("-" if csv == "-" else json)
@@ -42,7 +35,7 @@ def predict_and_print(
         print(f"ffnn-jax: {skipped_line(skipped)}", file=sys.stderr)
     write_json(json, [prediction.to_json() for prediction in predictions])
     if csv is not None:
-        _write_csv(csv, predictions)
+        write_text("csv", csv, _csv_of(predictions))
     if picture is not None:
         _draw(picture, predictions)
     return int(any(prediction.error for prediction in predictions))
@@ -60,23 +53,17 @@ def _print(console: Console, prediction: Prediction) -> None:
         print(f"ffnn-jax: {prediction.file}{where}: {prediction.warning}", file=sys.stderr)
 
 
-def _write_csv(path: str, predictions: Sequence[Prediction]) -> None:
-    if path == "-":
-        _write_rows(sys.stdout, predictions)
-        return
-    with writing("csv"), Path(path).open("w", newline="", encoding="utf-8") as file:
-        _write_rows(file, predictions)
-
-
-def _write_rows(file: TextIO, predictions: Sequence[Prediction]) -> None:
+def _csv_of(predictions: Sequence[Prediction]) -> str:
     most = max(len(prediction.top) for prediction in predictions)
     ranks = [f"{name}_{rank}" for rank in range(1, most + 1) for name in ("label", "probability")]
-    rows = writer(file, lineterminator="\n")
+    text = io.StringIO()
+    rows = writer(text, lineterminator="\n")
     rows.writerow(["file", "error", *ranks])
     for prediction in predictions:
         cells = [cell for one in prediction.top for cell in one]
         missing = [""] * (len(ranks) - len(cells))
         rows.writerow([prediction.file, prediction.error or "", *cells, *missing])
+    return text.getvalue()
 
 
 def _draw(path: Path, predictions: Sequence[Prediction]) -> None:

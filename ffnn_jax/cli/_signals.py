@@ -30,32 +30,19 @@ _DUPLICATE_SECONDS = 0.5
 
 @dataclasses.dataclass
 class SignalState:
-    """State shared by the worker thread and the main thread, which handles signals.
+    """State shared by the worker thread and the main thread, which handles signals."""
 
-    Attributes:
-        makes_steps: whether the run is training and will soon reach a stop, where it can save.
-        hint: advice appended to the message if the process ends early.
-    """
-
-    makes_steps: bool = False
-    hint: str = ""
+    makes_steps: bool = False  # whether the run will soon reach a stop, where it can save
+    hint: str = ""  # advice appended to the message if the process ends early
 
 
-@contextlib.contextmanager
-def exit_on_signals() -> Iterator[None]:
+def exit_on_signals() -> contextlib.AbstractContextManager[None]:
     """Ends the process at a signal, with a one-line message: there is nothing to save yet."""
-    with _handler(lambda number, frame: _end(number)):
-        yield
+    return _handler(lambda number, frame: _end(number))
 
 
 def run_with_signals(stop: StopRequest, function: Callable[..., None], *args: Any) -> None:
-    """Calls ``function(state, *args)`` in a thread, and handles signals meanwhile.
-
-    Args:
-        stop: receives the number of the first signal.
-        function: the function; whatever it raises is raised again in the main thread.
-        *args: its arguments after the ``SignalState``.
-    """
+    """Calls ``function(state, *args)`` in a thread; ``stop`` receives the first signal's number."""
     state, failures, times = SignalState(), [], []
 
     def target() -> None:

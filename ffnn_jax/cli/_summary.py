@@ -5,6 +5,8 @@ import dataclasses
 from ffnn_jax.cli._options import PresetName
 from ffnn_jax.config import preset
 
+_MIN_WIDTH = 80  # in characters; a narrower terminal wraps the table's lines
+
 
 @dataclasses.dataclass(frozen=True)
 class Summary:
@@ -20,10 +22,15 @@ class Summary:
         """Prints the table; the data set need not be prepared."""
         settings = preset(self.preset)
 
+        from ffnn_jax.cli._output import plain_console
         from ffnn_jax.data import image_shape
 
-        shape = image_shape(settings.dataset)
+        console, shape = plain_console(), image_shape(settings.dataset)
 
-        from ffnn_jax.cli._summary_run import print_summary
+        from ffnn_jax.network import Network
 
-        return print_summary(settings, shape)
+        summary = Network(settings.layers, shape).summary()
+        console.width = max(console.width, _MIN_WIDTH)
+        console.print(f"{settings.preset}: {summary.parameters:,} parameters")
+        console.print(summary, soft_wrap=False)
+        return 0

@@ -19,9 +19,7 @@ def _preset_default(setting: str) -> Any:
     return shown(None, f"(default: the preset's; quickstart: {of_quickstart})")
 
 
-_NOT_SETTINGS = (
-    "checkpoint_every", "debug_nans", "dry_run", "no_cache", "resume", "run_dir", "streaming",
-)  # fmt: skip
+_SETTINGS = [field.name for field in dataclasses.fields(Settings)]
 _RESUMABLE = ("resume", "steps", "streaming", "no_cache", "checkpoint_every", "debug_nans")
 _INTEGER = number(int, "an integer", "N")
 _NUMBER = number(float, "a number", "F")
@@ -165,11 +163,10 @@ class Train:
 
     def settings(self) -> Settings:
         """The preset's settings, overridden by the options given."""
-        given = {name: value for name, value in vars(self).items() if value is not None}
-        for name in _NOT_SETTINGS:
-            given.pop(name, None)
+        options = vars(self).items()
+        given = {name: value for name, value in options if name in _SETTINGS and value is not None}
         if self.augment is not None:
-            given["augmentations"] = parse_augment(given.pop("augment"))
+            given["augmentations"] = parse_augment(self.augment)
         if self.validation is not None:
             given["validation"] = Validation.parse(self.validation)
         return dataclasses.replace(preset(given.pop("preset")), **given)

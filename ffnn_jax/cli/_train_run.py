@@ -6,8 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from ffnn_jax import runs
-from ffnn_jax.cli._progress import show_progress
-from ffnn_jax.cli._results import plain_console
+from ffnn_jax.cli._output import plain_console, show_progress
 from ffnn_jax.cli._signals import SignalState
 from ffnn_jax.cli._train_watch import ProgressDisplay, print_run_footer, print_run_header
 from ffnn_jax.config import DivergedError, RunInterruptedError, Settings, preset
@@ -17,33 +16,18 @@ from ffnn_jax.data.preparation import prepare
 
 @dataclasses.dataclass(frozen=True)
 class RunOptions:
-    """How and where a run is carried out.
+    """How and where a run is carried out."""
 
-    Attributes:
-        streaming: whether images are streamed to the device; None decides by their size.
-        every: steps between checkpoints; None for the default.
-        debug_nans: whether to find the operation that produced a non-finite number.
-        stop: asks the run to stop before its last step.
-        explicit: settings that keep their value on a data set other than the preset's.
-        run_dir: folder of a new run; None for a numbered one.
-    """
-
-    streaming: bool | None = None
-    every: int | None = None
-    debug_nans: bool = False
+    streaming: bool | None = None  # None decides by the size of the images
+    every: int | None = None  # steps between checkpoints; None for the default
+    debug_nans: bool = False  # whether to find the operation that produced a non-finite number
     stop: runs.StopRequest = dataclasses.field(default_factory=runs.StopRequest)
-    explicit: Collection[str] = ()
-    run_dir: Path | None = None
+    explicit: Collection[str] = ()  # settings kept on a data set other than the preset's
+    run_dir: Path | None = None  # of a new run; None for a numbered one
 
 
 def run_and_print(state: SignalState, settings: Settings, options: RunOptions) -> None:
-    """Trains, tests, writes the run's folder, and prints what comes next.
-
-    Args:
-        state: updated in each phase of the run.
-        settings: the settings of the run.
-        options: everything else.
-    """
+    """Trains, tests, writes the run's folder, and prints what comes next."""
     print_run_footer(plain_console(), *_start(state, settings, options))
 
 
@@ -58,11 +42,7 @@ def dry_run_and_print(state: SignalState, settings: Settings, options: RunOption
 def resume_and_print(
     state: SignalState, folder: Path, steps: int | None, options: RunOptions
 ) -> None:
-    """Resumes the run in a folder.
-
-    Raises:
-        UserError: there is nothing to resume, or the number of steps does not fit.
-    """
+    """Resumes the run in a folder."""
     with runs.locked(folder):
         checkpoint = runs.last_checkpoint(folder)
         settings = runs.resumed_settings(folder, checkpoint, steps)
@@ -95,27 +75,22 @@ def _run(
     print_run_header(console, planned)
     if checkpoint is not None:
         console.print(f"resuming   after step {checkpoint.about['step']:,}, from {checkpoint.path}")
-    hint = f"; resume with: ffnn-jax train --resume {shlex.quote(str(folder))}"
+    resume = f"ffnn-jax train --resume {shlex.quote(str(folder))}"
+    hint = f"; resume with: {resume}"
     state.hint = "; nothing was saved yet" if checkpoint is None else hint
     try:
-        with ProgressDisplay(state, planned, console, hint) as display:
+        display = ProgressDisplay(state, planned, console, hint)
+        with display.bar:
             saving = options.every, checkpoint, options.stop
             callbacks = runs.CheckpointManager(folder, *saving, display)
             result = runs.run_plan(planned, callbacks, options.streaming, options.debug_nans)
     except RunInterruptedError as interruption:
         raise RunInterruptedError(interruption.signal, f"{interruption}{hint}") from None
     except DivergedError as divergence:
-        raise DivergedError(f"{divergence}{_debugging(folder, options)}") from None
+        find = "" if options.debug_nans else f"; to find the operation: {resume} --debug-nans"
+        raise DivergedError(f"{divergence}{find}") from None
     runs.write_run(folder, result)
     return result
-
-
-def _debugging(folder: Path, options: RunOptions) -> str:
-    """How to find out more about a run that diverged."""
-    if options.debug_nans:
-        return ""
-    command = f"ffnn-jax train --resume {shlex.quote(str(folder))} --debug-nans"
-    return f"; to find the operation: {command}"
 
 
 def _splits(settings: Settings) -> Splits:

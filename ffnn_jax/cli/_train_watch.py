@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from ffnn_jax.cli._progress import progress_bar
+from ffnn_jax.cli._output import progress_bar
 from ffnn_jax.cli._signals import SignalState
 from ffnn_jax.data import sample_digit
 from ffnn_jax.models import classifies_digits
@@ -80,17 +80,10 @@ class ProgressDisplay(Callbacks):
         settings = planned.settings
         self._state, self._hint, self._first_seed = state, hint, settings.seed
         self._validated = settings.seeds * planned.images_per_validation
-        self._console, self._bar = console, progress_bar(console)
-        self._task = self._bar.add_task("", total=settings.steps)
+        self._console, self.bar = console, progress_bar(console)
+        self._task = self.bar.add_task("", total=settings.steps)
         self._every = -(-settings.steps // _PLAIN_LINES)
         self._printed = -1
-
-    def __enter__(self) -> "ProgressDisplay":
-        self._bar.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._bar.stop()
 
     def on_compile(self) -> None:
         """The initial state is saved by now."""
@@ -102,7 +95,7 @@ class ProgressDisplay(Callbacks):
         line = _line(progress, self._validated)
         due = progress.step // self._every > self._printed
         if self._console.is_terminal:
-            self._bar.update(self._task, completed=progress.step, description=line)
+            self.bar.update(self._task, completed=progress.step, description=line)
         elif due or progress.step == progress.steps:
             self._printed = progress.step // self._every
             self._console.print(line)
@@ -120,7 +113,7 @@ class ProgressDisplay(Callbacks):
             self._console.print(f"test accuracy {mean:.4f} +- {sd:.4f} {of}")
 
     def _say(self, words: str) -> None:
-        self._bar.update(self._task, description=words)
+        self.bar.update(self._task, description=words)
         if not self._console.is_terminal:
             self._console.print(words)
 

@@ -66,8 +66,7 @@ class Verify:
     def __call__(self) -> int:
         """Runs the command; returns the exit code."""
         self._validate()
-        require_writable(self.json)
-        require_writable(self.figure)
+        require_writable(self.json, self.figure)
         if self.op is not None and not self.list_faults:
             from ffnn_jax.cli._verify_run import verify_rules
 

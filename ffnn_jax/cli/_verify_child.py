@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ffnn_jax._device import require_platform
-from ffnn_jax.config import suggestion
+from ffnn_jax.config import UserError, suggestion
 from ffnn_jax.verify import Rule, check_vjp
 
 _SHARE = 0.8  # of the time limit, after which no further check is started
@@ -38,6 +38,8 @@ def events(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
                 if len(rules) == 1:
                     raise
                 yield {"cannot be checked": _one_line(error)}
+    except UserError as error:
+        yield {"error": str(error)}
     except (Exception, SystemExit) as error:
         yield {"error": f"{name}: {_one_line(error)}"}
 
@@ -64,8 +66,12 @@ def _rules(request: dict[str, Any]) -> dict[str, Rule]:
     op, reference = request["op"], request["reference"]
     if op.endswith(".py"):
         return _rules_in(op)
-    functions = _function(op), _function(reference) if reference else None
-    return {op: Rule(*functions, tuple(request["shapes"].split()), batch=request["batch"])}
+    function = _function(op)
+    try:
+        plain = _function(reference) if reference else None
+    except (Exception, SystemExit) as error:
+        raise UserError(f"--reference {reference}: {_one_line(error)}") from None
+    return {op: Rule(function, plain, tuple(request["shapes"].split()), batch=request["batch"])}
 
 
 def _rules_in(file: str) -> dict[str, Rule]:

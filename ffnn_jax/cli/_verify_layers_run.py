@@ -12,8 +12,7 @@ from rich.console import Console
 from ffnn_jax import catalogue
 from ffnn_jax._device import require_platform
 from ffnn_jax.catalogue import OP_SPECS, OpSpec, Verification
-from ffnn_jax.cli._progress import show_progress
-from ffnn_jax.cli._results import console_beside, write_json
+from ffnn_jax.cli._output import console_beside, show_progress, write_json
 from ffnn_jax.config import UserError, suggestion
 from ffnn_jax.verify import CHECKS
 

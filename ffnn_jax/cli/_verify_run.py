@@ -11,7 +11,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
-from ffnn_jax.cli._results import write_json
+from ffnn_jax.cli._output import write_json
 from ffnn_jax.config import UserError
 
 _CHILD = (sys.executable, "-u", "-m", "ffnn_jax.cli._verify_child")

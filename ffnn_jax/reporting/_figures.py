@@ -139,9 +139,7 @@ def _write_counts(axes: Any, confusion: Confusion, dark: float) -> None:
 def draw_curves(history: Sequence[dict[str, Any]]) -> Figure:
     """Loss and accuracy against the step: a thin line for each seed, the mean in bold.
 
-    Args:
-        history: records with seed, step, loss, accuracy and validation_accuracy, which is None
-            throughout for a run without validation images.
+    Records have a seed, step, loss, accuracy, and validation_accuracy or None, as the run has it.
     """
     figure = Drawing(figsize=(9, 3.6), layout="constrained")
     halves: Any = figure.subfigures(1, 2)

@@ -24,11 +24,7 @@ MOST_SHOWN = 25
 def confusion_matrix(
     true: Int[np.ndarray, " N"], predicted: Int[np.ndarray, " N"], classes: int
 ) -> Confusion:
-    """Counts of images by true class (row) and predicted class (column).
-
-    Raises:
-        ValueError: the lengths differ, or a class is not in 0 to classes - 1.
-    """
+    """Counts of images by true class (row) and predicted class (column)."""
     if true.shape != predicted.shape:
         raise ValueError(
             f"confusion_matrix: shapes differ, true {true.shape}, predicted {predicted.shape}"

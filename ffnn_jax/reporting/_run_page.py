@@ -29,12 +29,7 @@ Result = Mapping[str, Any]
 
 
 def run_fragment(result: Result, figures: Mapping[str, Figure]) -> str:
-    """The HTML that a notebook shows for a run: its numbers and figures.
-
-    Args:
-        result: content of ``result.json``.
-        figures: figures by name.
-    """
+    """The HTML that a notebook shows for a run, from ``result.json`` and the figures by name."""
     shown = [
         {"caption": caption, "data": base64.b64encode(png(figures[name])).decode()}
         for name, caption in _FIGURES.items()
@@ -45,21 +40,13 @@ def run_fragment(result: Result, figures: Mapping[str, Figure]) -> str:
 
 
 def run_page(folder: Path) -> str:
-    """The page of a run as HTML.
-
-    Args:
-        folder: the run's folder.
-
-    Raises:
-        UserError: the folder is not that of a finished run.
-    """
+    """The page of a run as HTML, from its folder; rejects one that is not of a finished run."""
     result, settings = read_saved(folder / "result.json"), read_saved(folder / "config.json")
     try:
         return _page(folder, result, settings)
     except (LookupError, TypeError, ValueError, AttributeError, UndefinedError) as error:
-        raise UserError(
-            f"{folder}: result.json and config.json are not those of a run ({error!r})"
-        ) from None
+        problem = f"result.json and config.json are not those of a run ({error!r})"
+        raise UserError(f"{folder}: {problem}") from None
 
 
 def _page(folder: Path, result: Result, settings: dict[str, Any]) -> str:
@@ -95,8 +82,8 @@ def _seeds(result: Result) -> str:
     return f"{count} seed{'s' if count > 1 else ''}"
 
 
-def _cards(result: Result) -> list[dict[str, str]]:
-    shown = {
+def _cards(result: Result) -> dict[str, str]:
+    return {
         "test accuracy": _spread(result["test_accuracy"]),
         "validation accuracy": _spread(result["validation_accuracy"]),
         "training accuracy": _spread(result["train_accuracy"]),
@@ -104,7 +91,6 @@ def _cards(result: Result) -> list[dict[str, str]]:
         "training time": f"{result['train_seconds']:.1f} s",
         "images per second": f"{result['images_per_second']:,.0f}",
     }
-    return [{"name": name, "value": value} for name, value in shown.items()]
 
 
 def _spread(values: Sequence[float | None]) -> str:

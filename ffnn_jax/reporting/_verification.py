@@ -19,13 +19,7 @@ def draw_verification(result: Any) -> Figure:
     """The error of up to three arrays that fail: got against expected, and the error by entry.
 
     An array that fails several checks is drawn once, as in the first of them. Entries that are not
-    finite have no point, and are grey in the image.
-
-    Args:
-        result: a ``VerificationResult`` of ``ffnn_jax.verify``.
-
-    Raises:
-        ValueError: there is no error to draw.
+    finite have no point, and are grey in the image. A result without an error is a ValueError.
     """
     parts: dict[str, tuple[str, Any]] = {}
     for check in result.checks:

@@ -11,13 +11,14 @@ distances from the nearer end for an interval.
 """
 
 import dataclasses
-import difflib
 import functools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+
+from ffnn_jax._errors import suggestion
 
 Sizes = Mapping[str, int]
 Random = np.random.Generator
@@ -42,11 +43,7 @@ class Argument:
 
     @classmethod
     def parse(cls, text: str) -> "Argument":
-        """Parses "NxD", "N:int<K", "N:>0" and the like; "" is a scalar.
-
-        Raises:
-            ValueError: the text has a different form.
-        """
+        """Parses "NxD", "N:int<K", "N:>0" and the like; "" is a scalar."""
         shape, _, domain = (f":{text}" if text in _SCALARS else text).partition(":")
         axes = tuple(shape.split("x")) if shape else ()
         if not all(map(_AXIS.fullmatch, axes)):
@@ -54,7 +51,7 @@ class Argument:
             raise ValueError(f"an argument must have {form}, got {text!r}")
         integers = _INTEGERS.fullmatch(domain)
         if not integers and find_domain(domain) is None:
-            end = f"(known: {', '.join(WORDS)}, with any finite bounds){hint(domain, WORDS)}"
+            end = f"(known: {', '.join(WORDS)}, with any finite bounds){suggestion(domain, WORDS)}"
             raise ValueError(f"unknown domain {domain!r} in {text!r} {end}")
         if integers and int(integers[1] if integers[1].isdecimal() else 1) < 1:
             raise ValueError(f"the upper bound of integers must be at least 1, got {text!r}")
@@ -95,12 +92,6 @@ class Argument:
         if self.domain not in ("", ">0"):
             return self.draw(generator, sizes)
         return generator.integers(1 if self.domain else -3, 4, self.shape(sizes)).astype(float)
-
-
-def hint(word: str, known: Sequence[str]) -> str:
-    """The known word that was probably meant, as the end of a message; or ""."""
-    near = difflib.get_close_matches(word, known, 1)
-    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def size_of(axis: str, sizes: Sizes) -> int:

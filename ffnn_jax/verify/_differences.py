@@ -112,9 +112,7 @@ def sides_with_the_rule(
 
 def _sides(value: Callable[[list[Any]], float], args: list[Any], index: int, part: Part) -> bool:
     """One part, at its most wrong entry."""
-    with np.errstate(invalid="ignore"):
-        error = np.where(part.wrong, np.abs(part.got - part.expected), -1.0)
-    entry = np.unravel_index(int(np.argmax(error)), error.shape)
+    entry = part.worst
     got, expected = part.got[entry].real, part.expected[entry].real
     step = _EPSILON ** (1 / 3) * (abs(args[index][entry]) or 1.0)
 

@@ -35,7 +35,7 @@ def looks_deliberate(checks: Sequence[Check]) -> bool:
 
 
 def _line(part: Part) -> str:
-    index = _worst_index(part)
+    index = part.worst
     got, expected = part.got[index], part.expected[index]
     texts = _text(got), _text(expected)
     if texts[0] == texts[1]:
@@ -97,14 +97,6 @@ def _meaning(ratio: float, shape: tuple[int, ...]) -> str:
             return f", 1 over the size of axis {axis}"
     is_count = len(shape) > 1 and abs(ratio - math.prod(shape)) <= _SAME * ratio
     return ", the number of entries" if is_count else ""
-
-
-def _worst_index(part: Part) -> tuple[Any, ...]:
-    """The entry with the largest difference; one that is not finite first."""
-    with np.errstate(invalid="ignore"):
-        error = np.abs(part.got - part.expected)
-    error = np.where(part.wrong, np.where(np.isfinite(error), error, np.inf), -1.0)
-    return np.unravel_index(int(np.argmax(error)), error.shape)
 
 
 def _text(value: Any) -> str:

@@ -24,6 +24,14 @@ class Part:
     expected: np.ndarray
     wrong: np.ndarray  # where they differ by more than is allowed
 
+    @property
+    def worst(self) -> tuple[np.intp, ...]:
+        """The index of the largest difference; of one that is not finite first."""
+        with np.errstate(invalid="ignore"):
+            error = np.nan_to_num(np.abs(self.got - self.expected), nan=np.inf, posinf=np.inf)
+        largest = int(np.argmax(np.where(self.wrong, error, -1.0)))
+        return np.unravel_index(largest, error.shape)
+
 
 @dataclasses.dataclass(frozen=True)
 class Check:

@@ -9,7 +9,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from ffnn_jax.verify._arguments import Argument, Sizes, hint, names_in, sample_sizes
+from ffnn_jax._errors import suggestion
+from ffnn_jax.verify._arguments import Argument, Sizes, names_in, sample_sizes
 from ffnn_jax.verify._result import CHECKS
 
 Function = Callable[..., Any]
@@ -29,44 +30,31 @@ class Kink:
     """A point where the derivative is a convention.
 
     ``Kink("zero", (np.zeros(3),), dz, (0 * dz,))`` states that the derivative at 0 is 0.
-
-    Attributes:
-        name: a description of the point.
-        args: the arguments at the point.
-        cotangent: the cotangent of the output.
-        expected: the cotangent of each argument, or each that has one; None where it is left open.
-        value: the value at the point, where that is a convention too; by default the reference's.
-        rtol: the largest relative error; 0 requires equality.
     """
 
-    name: str
+    name: str  # a description of the point
     args: tuple[Any, ...]
-    cotangent: Any
-    expected: tuple[Any, ...]
-    value: Any = None
-    rtol: float = 1e-12
+    cotangent: Any  # of the output
+    expected: tuple[Any, ...]  # cotangents of the arguments that have one; None leaves one open
+    value: Any = None  # where that is a convention too; by default the reference's
+    rtol: float = 1e-12  # 0 requires equality
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class Traits:
-    """The known properties of an operation, which decide the checks that apply to it.
+    """The known properties of an operation, which decide the checks; see ``check_vjp``, too.
 
-    Attributes that ``check_vjp`` does not describe:
-        reduces: how an output without the batch axis reduces over it: "sum" or "mean"; or "mixed"
-            if examples depend on one another, so that the results of shards cannot be combined.
-        linear: indices of arguments in which the operation is affine with the others fixed.
-        exact: whether it consists of sums and products only, so that integers do not round.
-        empty_batch: whether a batch of size 0 is defined.
-        backward: the intended ``(args, dz) -> cotangents``, None for an argument without one.
+    An output without the batch axis ``reduces`` over it: "sum" or "mean"; or "mixed" if examples
+    depend on one another, so that the results of shards cannot be combined.
     """
 
     batch: str | None = None
     reduces: str = "sum"
-    linear: tuple[int, ...] = ()
-    exact: bool = False
-    empty_batch: bool = False
+    linear: tuple[int, ...] = ()  # arguments in which it is affine with the others fixed
+    exact: bool = False  # whether it has sums and products only, so that integers do not round
+    empty_batch: bool = False  # whether a batch of size 0 is defined
     kinks: tuple[Kink, ...] = ()
-    backward: Function | None = None
+    backward: Function | None = None  # (args, dz) -> cotangents; None for an argument without one
     order: int = 2
     dtypes: tuple[str, ...] = DTYPES
     rtol: float | None = None
@@ -77,22 +65,16 @@ class Traits:
 class Rule(Traits):
     """An operation with a gradient of its own, and everything that is stated about it.
 
-    Attributes that ``check_vjp`` does not describe:
-        arguments: one description for each argument, as a tuple.
-        draw: draws all arguments instead: ``draw(generator, sizes)``, a ``numpy.random.Generator``
-            and the sizes of the axis names; it may leave out the sizes.
-        name: a name for reports; by default the operation's.
-
-    Raises:
-        ValueError: a field has an invalid value.
+    ``draw(generator, sizes)`` has a ``numpy.random.Generator`` and the sizes of the axis names; it
+    may leave out the sizes. A field with an invalid value is a ValueError.
     """
 
     op: Function
     reference: Function | None = None
-    arguments: tuple[Any, ...] = ()
+    arguments: tuple[Any, ...] = ()  # one description for each
     draw: Function | None = None
     sizes: Sequence[Sizes] | None = None
-    name: str = ""
+    name: str = ""  # for reports; by default the operation's
 
     def __post_init__(self) -> None:
         """Parses the descriptions, and rejects invalid fields."""
@@ -184,5 +166,5 @@ def argument_names(function: Any) -> tuple[str, ...]:
 def require_choice(field: str, value: str, known: Sequence[str]) -> None:
     """Rejects a value that is not known, with the nearest one that is."""
     if value not in known:
-        end = f"(known: {', '.join(known)}){hint(str(value), known)}"
+        end = f"(known: {', '.join(known)}){suggestion(str(value), known)}"
         raise ValueError(f"{field}: unknown {value!r} {end}")

@@ -15,7 +15,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from ffnn_jax.verify import _dtypes, _forward, _sharded, _transforms, _values
+from ffnn_jax.verify import _dtypes, _sharded, _transforms, _values
 from ffnn_jax.verify._arguments import Argument, Sizes, at_sizes
 from ffnn_jax.verify._compare import share_finite
 from ffnn_jax.verify._conventions import undeclared_conventions
@@ -35,11 +35,11 @@ _CHECKS_AT_ALL_SIZES = {
     "zero": _values.check_zero,
 }  # fmt: skip
 _CHECKS_AT_FIRST_SIZES = {
-    "kinks": _values.check_kinks, "primal": _forward.check_primal, "magnitudes": check_magnitudes,
+    "kinks": _values.check_kinks, "primal": _values.check_primal, "magnitudes": check_magnitudes,
     "empty batch": _values.check_empty_batch, "jit": _transforms.check_jit,
     "partial": _transforms.check_partial, "vmap": _transforms.check_vmap,
     "scan": _transforms.check_scan, "remat": _transforms.check_remat,
-    "jvp": _forward.check_jvp, "grad of grad": _transforms.check_second_order,
+    "jvp": _transforms.check_jvp, "grad of grad": _transforms.check_second_order,
 }  # fmt: skip
 _SCALED = ("jvp", "grad of grad")
 _FAR = {*_SCALED, *_dtypes.DTYPES}  # these go to other magnitudes with "magnitudes"
@@ -90,9 +90,6 @@ def check_vjp(
         only: names of the checks to run, from ``CHECKS``; without "magnitudes", the others stay at
             ordinary arguments, too.
         timeout: seconds after which no further check is started.
-
-    Returns:
-        A result with one row for each check that applies.
 
     Raises:
         ValueError: an argument's description, a check or another option is invalid, or the
@@ -322,7 +319,7 @@ def _not_asked(subject: Subject, sizes: Sizes, only: Sequence[str]) -> dict[str,
     reasons = dict(rule.skip)
     for applies, names, reason in rows:
         reasons = dict.fromkeys(names if applies else (), reason) | reasons
-    if "jvp" not in reasons and not _forward.has_forward_mode(subject, sizes):
+    if "jvp" not in reasons and not _transforms.has_forward_mode(subject, sizes):
         reasons["jvp"] = "a custom_vjp has no forward mode"
     return reasons
 

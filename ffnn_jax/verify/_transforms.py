@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ffnn_jax.verify import _compare, _subject
-from ffnn_jax.verify._arguments import Sizes
+from ffnn_jax.verify._arguments import Sizes, at_sizes
 from ffnn_jax.verify._compare import allowed_error, compare, largest
 from ffnn_jax.verify._differences import sides_with_the_rule
 from ffnn_jax.verify._result import Check
@@ -27,7 +27,7 @@ _CHOICES = 9
 _PARTIALS = 8
 _SECOND_ORDER = 10.0  # times the tolerance of a first derivative
 _EPSILON = float(np.finfo(np.float64).eps)
-_ROUNDINGS = 256 * _EPSILON
+_ROUNDINGS, _ROUNDINGS_FORWARD = 256 * _EPSILON, 64 * _EPSILON
 
 
 def check_jit(subject: Subject, sizes: Sizes, seed: int) -> Iterator[Check]:
@@ -128,6 +128,44 @@ def check_remat(subject: Subject, sizes: Sizes, seed: int) -> Iterator[Check]:
     yield _same_pulls(subject, "remat", [remat(args, dz)], [subject.pull(args, dz)], args)
 
 
+def check_jvp(subject: Subject, sizes: Sizes, seed: int, scaled: bool = True) -> Iterator[Check]:
+    """The tangent of an operation that has forward mode equals the reference's."""
+    generator = np.random.default_rng(seed)
+    draws = [(at_sizes(sizes), subject.draw(generator, sizes))]
+    for name, args in subject.scaled_draws(sizes, seed) if scaled else ():
+        draws.append((f" at {name}", args))
+    for where, args in draws:
+        tangents = subject.draw_direction(generator, args)
+        yield _compare_tangents(subject, args, tangents, where)
+
+
+def has_forward_mode(subject: Subject, sizes: Sizes) -> bool:
+    """Whether forward mode is defined; jax raises a TypeError for a ``custom_vjp``."""
+    generator = np.random.default_rng(0)
+    args = subject.draw(generator, sizes)
+    tangents = subject.draw_direction(generator, args)
+    try:
+        with jax.enable_x64(subject.wide):
+            _compiled_tangents(subject.op, subject.reals)(args, tangents)
+    except Exception as error:  # the row will say what else is wrong
+        return "custom_vjp" not in str(error)
+    return True
+
+
+def _compare_tangents(subject: Subject, args: Any, tangents: Any, where: str) -> Check:
+    ours = _compiled_tangents(subject.op, subject.reals)(args, tangents)
+    allowed, floor = allowed_error(subject, args), _ROUNDINGS_FORWARD * largest(tangents)
+    if subject.reference is None:  # <J v, u> = <v, J^T u>, with the rule's own cotangents
+        u = subject.draw_cotangent(np.random.default_rng(0), args)
+        left, right = dot(ours, u), dot(tangents, subject.pull(args, u)[1])
+        return compare("jvp", ("dz",), (left,), (right,), allowed, where, floor)
+    pushed = in_float64(_compiled_tangents(subject.reference, subject.reals))
+    theirs = pushed(args, tangents)
+    explained = _compare.conditioning(lambda a: pushed(a, tangents), subject, args, theirs)
+    slack = [leaf + floor for leaf in explained]
+    return compare("jvp", ("dz",), (ours,), (theirs,), allowed, where, slack)
+
+
 def check_second_order(
     subject: Subject, sizes: Sizes, seed: int, scaled: bool = True
 ) -> Iterator[Check]:
@@ -201,6 +239,15 @@ def compiled_slope(f: Function, reals: tuple[int, ...]) -> Function:
         return jax.grad(slope, argnums)(dz, *(args[i] for i in reals))
 
     return gradient
+
+
+@functools.lru_cache(maxsize=32)
+def _compiled_tangents(f: Function, reals: tuple[int, ...]) -> Function:
+    def tangents_of(args: Any, tangents: Any) -> Any:
+        chosen = [args[i] for i in reals]
+        return jax.jvp(lambda *moved: f(*with_reals(args, reals, moved)), chosen, tangents)[1]
+
+    return jax.jit(tangents_of)
 
 
 def _examples(subject: Subject, sizes: Sizes, seed: int) -> tuple[list[np.ndarray], Any]:

@@ -19,6 +19,7 @@ from ffnn_jax.verify._subject import Arrays, Subject, dot
 
 DRAWS = 3
 _MORE_DRAWS = 12  # where there are no sizes to vary
+_PRIMAL, _NARROW_PRIMAL = 1e-12, 1e-6  # since fusion moves bits
 _CANCELLED = 1e-3
 _WEIGHTS = ((2.5, 1.5), (1e-6, 0.0), (1e4, 0.0))  # of two cotangents
 UNUSABLE = "the reference is unusable at some magnitudes"
@@ -33,6 +34,15 @@ def check_value(subject: Subject, sizes: Sizes, seed: int) -> Iterator[Check]:
         found: dict[str, Any] = {"sizes": at_sizes(sizes), "example": (args, dz)}
         yield compare("value", ("z",), (z,), theirs[:1], allowed, slack=slack, **found)
         yield compare("value", ("z",), (others,), (same,), 0.0, **found)
+
+
+def check_primal(subject: Subject, sizes: Sizes, seed: int) -> Iterator[Check]:
+    """Without differentiation, the operation returns what its forward rule returns."""
+    allowed = _PRIMAL if subject.wide else _NARROW_PRIMAL
+    for args, dz, (z, _), theirs in draw_results(subject, sizes, seed):
+        slack = rounding_slack(subject, args, dz, theirs)[: len(jax.tree.leaves(z))]
+        values, where = ((subject.value(*args),), (z,)), at_sizes(sizes)
+        yield compare("primal", ("z",), *values, allowed, where, slack, example=(args, dz))
 
 
 def check_cotangents(subject: Subject, sizes: Sizes, seed: int) -> Iterator[Check]:

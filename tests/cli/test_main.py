@@ -11,11 +11,11 @@ import pytest
 
 import ffnn_jax.cli
 from ffnn_jax.cli._main import _COMMANDS, _DATA_COMMANDS, _unboxed
-from ffnn_jax.cli._results import plain_console
+from ffnn_jax.cli._output import plain_console
 from tests.cli.conftest import code_of
 
 FOLDER = Path(ffnn_jax.cli.__file__).parent
-IN_ONE_FILE = {"_page"}
+IN_ONE_FILE = {"_export", "_page", "_summary"}
 
 
 @pytest.mark.parametrize("columns", ["20", "300"])
@@ -60,6 +60,17 @@ def test_an_error_found_by_tyro_is_reported_in_one_line(
     monkeypatch.setattr("tyro._fmtlib._should_use_utf8_drawing_chars", lambda: encoding == "utf-8")
     assert code_of(*words) == 2
     assert capsys.readouterr().err in [f"ffnn-jax: {line}\n" for line in lines]
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["verify", "--list-faults"]])
+def test_a_closed_pipe_ends_a_command_quietly(words: list[str]):
+    """As after "| head", where nobody reads standard output any more."""
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "ffnn_jax", *words]
+    ran = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True, timeout=120)
+    os.close(write)
+    assert (ran.returncode, ran.stderr) == (141, "")
 
 
 def test_text_is_printed_as_it_is(capsys):

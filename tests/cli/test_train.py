@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, NoReturn
 import pytest
 
 from ffnn_jax.cli import _train_run, _train_watch, main
-from ffnn_jax.cli._results import plain_console
+from ffnn_jax.cli._output import plain_console
 from ffnn_jax.config import preset
 from ffnn_jax.data import load_splits
 from ffnn_jax.models import load

@@ -116,7 +116,10 @@ def test_an_unknown_preset_is_rejected_with_the_nearest(rejected: Rejected):
 def test_streaming_without_grain_is_rejected_before_anything_is_written(
     rejected: Rejected, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "grain" else find(name)
+    )
     assert rejected("train", "--streaming").startswith("streaming needs grain")
 
 

@@ -268,7 +268,13 @@ def test_invalid_options_are_rejected_in_one_line(arguments, message, folder, ca
     [
         ("mine:wrng", {}, r"mine:wrng: module mine has no function 'wrng'; did you mean wrong\?"),
         ("mine:number", {}, "mine:number: module mine has no function 'number'"),
-        ("mine:right", {"reference": "mine:plain"}, "module mine has no function 'plain'"),
+        (
+            "mine:right",
+            {"reference": "mine:referense"},
+            r"^--reference mine:referense: module mine has no function 'referense'; "
+            r"did you mean reference\?$",
+        ),
+        ("mine:right", {"reference": "quits:op"}, r"^--reference quits:op: SystemExit: 7 \("),
         ("mine:right", {"shapes": "3*4"}, "mine:right: an argument must have axes .* got '3\\*4'"),
         ("mine:right", {"shapes": "3 4"}, r"cannot be called with shapes \(3,\), \(4,\)"),
         ("mine:right", {"shapes": "4:int<0"}, "the upper bound of integers must be at least 1"),

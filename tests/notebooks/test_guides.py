@@ -122,7 +122,7 @@ def test_a_file_of_rules_states_a_domain_a_convention_and_a_design(tmp_path, mon
     monkeypatch.chdir(tmp_path)
     (tmp_path / "rules.py").write_text(code, encoding="utf-8")
     main(shlex.split(commands_of("verify")[2])[1:])
-    root, relu, rounded = json.loads(Path("rules.json").read_text())["layers"].values()
+    root, relu, rounded = json.loads(Path("rules.json").read_text())["rules"].values()
     assert root["passed"] and relu["passed"] and relu["checks"]["kinks"]["passed"]
     assert rounded["verdict"] == "agrees with the stated backward"
     assert "there is no error to draw" in capfd.readouterr().err
