@@ -214,7 +214,8 @@ def test_only_the_dtypes_of_training_run_on_the_default_device():
     devices = {}
 
     def sine(x):
-        devices.setdefault(jnp.result_type(x).name, jax.config.jax_default_device)
+        device = jax.config.jax_default_device  # type: ignore[attr-defined]
+        devices.setdefault(jnp.result_type(x).name, device)
         return jnp.sin(x)
 
     check_vjp(sine, None, "N", only=["linearity", "float32"])
