@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Int
 
 ndimage: Any = scipy.ndimage  # its functions are annotated with unions of all that they may return
 _LUMA = np.array([0.299, 0.587, 0.114])
-_THUMBNAIL, _DISC, _DARKEST = 64, 0.15, 0.35
+_THUMBNAIL, _DISC, _DARKEST = 64, 0.1, 0.35
 _MIN_INK, _NOISY, _NOISES, _FAINT = 0.06, 0.02, 5, 0.15
 _STRONG, _WEAK, _MIN_COLOUR_RATIO = 0.5, 0.3, 3
 _STEEPEST, _LINE = 0.3, 0.8
@@ -144,24 +144,19 @@ def _grouped(mask: Mask) -> tuple[Labels, list[str], str | None]:
 
 
 def _without_lines(mask: Mask) -> Mask:
-    """The ink without near-horizontal lines across the picture, where they are of usual thickness."""
-    height, width = mask.shape
-    y, x = np.nonzero(ndimage.maximum_filter1d(mask, 3, axis=0))
-    if np.unique(x).size <= _LINE * width:
-        return mask
-    rows, most = y, 0
-    for tilt in np.linspace(-_STEEPEST, _STEEPEST, 61):
-        tilted = y - np.round(tilt * (x - width / 2)).astype(int) + height
-        if (count := np.bincount(tilted)).max() > most:
-            rows, most = tilted, count.max()
-    lines = np.flatnonzero(np.bincount(rows) > _LINE * width)
+    """The ink without near-horizontal lines across the picture, where they are no thicker."""
+    runs, _ = ndimage.label(mask, [[0, 1, 0]] * 3)  # vertical ones
+    reached = ndimage.maximum_filter1d(runs, 3, axis=0)
+    y, x = np.nonzero(reached)
+    tilts = np.linspace(-_STEEPEST, _STEEPEST, 61) if y.size else []
+    rows = [y - np.round(tilt * (x - mask.shape[1] / 2)).astype(int) + sum(mask.shape) for tilt in tilts]
+    best = max(rows, key=lambda row: np.bincount(row).max(), default=y)
+    lines = np.flatnonzero(np.bincount(best) > _LINE * mask.shape[1])
     if not lines.size:
         return mask
-    labels, _ = ndimage.label(mask, [[0, 1, 0]] * 3)
-    on = labels[y, x][np.isin(rows, lines)]
-    lengths = np.bincount(labels.ravel())
-    thin = lengths <= 1.5 * np.median(lengths[on[on > 0]]) + 1
-    return mask & ~np.isin(labels, np.unique(on[thin[on]]))
+    along, lengths = reached[y, x][np.isin(best, lines)], np.bincount(runs.ravel())
+    thin = lengths <= 1.5 * np.median(lengths[along]) + 1
+    return mask & ~np.isin(runs, along[thin[along]])
 
 
 def _digits(pieces: Labels) -> tuple[Labels, list[str]]:
