@@ -21,7 +21,8 @@ _STRONG, _WEAK, _MIN_COLOUR_RATIO = 0.5, 0.3, 3
 _STEEPEST, _LINE = 0.3, 0.8
 # Of MNIST's digits, 80 % have strokes of 0.10 to 0.18 of their larger side, the median 0.13.
 _STROKE, _THICKEST = 0.12, 0.2
-_SOLID, _MANY = 0.45, 12
+# How far apart a digit's pieces may be, down and across, in sizes of the largest.
+_REACH, _SOLID, _MANY = (0.07, 0.03), 0.45, 12
 _EIGHT = np.ones((3, 3), int)
 
 Box = tuple[slice, slice]
@@ -106,20 +107,12 @@ def _background(grey: Grey) -> Grey:
 
 
 def _evidence(ink: Grey) -> float:
-    """The squared contrast of the ink times its longest stroke's length over thickness."""
-    strong = ink > ink.max() / 2
-    labels, count = ndimage.label(strong, _EIGHT)
-    depths = ndimage.maximum(ndimage.distance_transform_edt(strong), labels, range(1, count + 1))
-    return float((np.bincount(labels.ravel())[1:] / np.square(depths)).max(initial=0) * ink.max() ** 2)
-
-
-def _closed(grey: Grey) -> Grey:
-    """The picture with everything dark that holds no disc filled in."""
-    radius = max(3, round(_DISC * min(grey.shape)))
-    y, x = np.ogrid[-radius : radius + 1, -radius : radius + 1]
-    padded = np.pad(grey, radius, "edge")
-    closed = ndimage.grey_closing(padded, footprint=x**2 + y**2 <= radius**2)
-    return closed[radius:-radius, radius:-radius]
+    """The squared contrast of the ink times the length over the thickness of its largest piece."""
+    ink = np.pad(ndimage.gaussian_filter(ink, 1), 1)
+    labels, _ = ndimage.label(ink >= max(ink.max() / 2, 1e-6), _EIGHT)
+    areas = np.bincount(labels.ravel(), minlength=2)[1:]
+    depth = ndimage.distance_transform_edt(labels == 1 + areas.argmax()).max(initial=1)
+    return float(ink.max() ** 2 * areas.max() / depth**2)
 
 
 def _hysteresis(ink: Grey, strong: float, weak: float) -> Mask:
@@ -130,17 +123,31 @@ def _hysteresis(ink: Grey, strong: float, weak: float) -> Mask:
 
 def _grouped(mask: Mask) -> tuple[Labels, list[str], str | None]:
     """Labels of the digits in reading order, what was left out, and a doubt."""
-    without = _without_lines(_without_lines(mask).T).T
-    said = ["line removed"] if (without != mask).any() else []
-    for candidate, steps in ((without, said), (mask, [])):
+    unframed = _without_frames(mask)
+    without = _without_lines(_without_lines(unframed).T).T
+    steps = ["frame removed"] * bool((unframed != mask).any())
+    said = ["line removed"] * bool((without != unframed).any())
+    for candidate, said in ((without, said), (unframed, [])):
         inner = ndimage.label(candidate, _EIGHT)[0]
         edge = np.unique([*inner[0], *inner[-1], *inner[:, 0], *inner[:, -1]])
-        inner[np.isin(inner, edge)] = 0
-        groups, specks = _digits(inner)
+        groups, specks = _digits(~np.isin(inner, [0, *edge]))
         if groups.any():
-            steps += ["what touches the edge left out"] * bool(edge.any())
-            return groups, steps + specks, None
-    return *_digits(ndimage.label(mask, _EIGHT)[0]), "it touches the picture's edge"
+            said += ["what touches the edge left out"] * bool(edge.any())
+            return groups, steps + said + specks, None
+    return *_digits(mask), "it touches the picture's edge"
+
+
+def _without_frames(mask: Mask) -> Mask:
+    """The ink without pieces that surround another of at least a quarter of their size."""
+    labels, _ = ndimage.label(mask, _EIGHT)
+    boxes = ndimage.find_objects(labels)
+    frames = [k for k, a in enumerate(boxes, 1) if any(_surrounds(a, b) for b in boxes)]
+    return mask & ~np.isin(labels, frames)
+
+
+def _surrounds(outer: Box, inner: Box) -> bool:
+    within = all(a.start < b.start and b.stop < a.stop for a, b in zip(outer, inner, strict=True))
+    return within and _size(inner) > 0.25 * _size(outer)
 
 
 def _without_lines(mask: Mask) -> Mask:
@@ -159,35 +166,26 @@ def _without_lines(mask: Mask) -> Mask:
     return mask & ~np.isin(runs, along[thin[along]])
 
 
-def _digits(pieces: Labels) -> tuple[Labels, list[str]]:
-    """Labels of the digits among the pieces of ink, in reading order, and what was left out."""
-    boxes = _boxes(pieces)
-    frames = [k for k, outer in boxes.items() if any(_surrounds(outer, b) for b in boxes.values())]
-    ink = (pieces > 0) & ~np.isin(pieces, frames)
-    steps = ["frame removed"] if frames else []
-    if not ink.any():
-        return np.zeros_like(pieces), steps
-    tall = max(_size(box) for k, box in boxes.items() if k not in frames)
-    reach = [1 + 2 * round(share * tall) for share in (0.07, 0.03)]
+def _digits(ink: Mask) -> tuple[Labels, list[str]]:
+    """Labels of the digits in reading order, and what was left out."""
+    pieces = ndimage.find_objects(ndimage.label(ink, _EIGHT)[0])
+    tall = max(map(_size, pieces), default=0)
+    reach = [1 + 2 * round(share * tall) for share in _REACH]
     groups = ndimage.label(ndimage.maximum_filter(ink, reach), _EIGHT)[0] * ink
     depth = ndimage.distance_transform_edt(ink)
     shapes = {
-        k: box for k, box in _boxes(groups).items()
+        k: box for k, box in enumerate(ndimage.find_objects(groups), 1)
         if 2 * depth[box][groups[box] == k].max() < _SOLID * _size(box)
     }  # fmt: skip
     if not shapes:
-        return np.zeros_like(groups), ["blobs left out"]
+        return np.zeros_like(groups), ["blobs left out"] * len(pieces)
     areas = np.bincount(groups.ravel())
     main = max(shapes, key=lambda k: areas[k] * _size(shapes[k]))
     digits = {k: box for k, box in shapes.items() if k == main or _is_digit(box, shapes[main])}
     number = np.zeros(len(areas), int)
     number[_in_reading_order(digits)] = range(1, len(digits) + 1)
     result = number[groups]
-    return result, steps + ["specks left out"] * bool((ink & (result == 0)).any())
-
-
-def _boxes(labels: Labels) -> dict[int, Box]:
-    return {k: box for k, box in enumerate(ndimage.find_objects(labels), 1) if box}
+    return result, ["specks left out"] * bool((ink & (result == 0)).any())
 
 
 def _is_digit(box: Box, main: Box) -> bool:
@@ -202,11 +200,6 @@ def _in_reading_order(digits: dict[int, Box]) -> list[int]:
     row = 1.3 * max(_lengths(box)[0] for box in digits.values())
     middle = {k: (y.start + y.stop) / 2 - top for k, (y, _) in digits.items()}
     return sorted(digits, key=lambda k: (middle[k] // row, digits[k][1].start))
-
-
-def _surrounds(outer: Box, inner: Box) -> bool:
-    within = all(a.start < b.start and b.stop < a.stop for a, b in zip(outer, inner, strict=True))
-    return within and _size(inner) > 0.25 * _size(outer)
 
 
 def _lengths(box: Box) -> tuple[int, int]:
