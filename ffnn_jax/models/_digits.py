@@ -1,7 +1,7 @@
 """The digits in a picture: ink relative to its local background, grouped into digits.
 
-The background is what remains when everything narrower than a disc is filled in (a grey closing; for
-light ink, of the negative), so that shadows, vignettes and a desk around the sheet belong to it, with
+The background is what remains when everything dark that holds no disc is filled in (a grey closing;
+for light ink, of the negative). Shadows, vignettes and a desk around the sheet belong to it, with
 their edges, along which the disc rolls. Lines across the page, frames, specks and what touches the
 picture's edge are left out; pieces close to one another are one digit.
 """
@@ -57,11 +57,8 @@ def find_digits(colours: Float[np.ndarray, "H W 3"]) -> Found:
     if not (ink > floor).any():
         return Found((), (), "no ink stands out from its background")
     level = float(np.percentile(ink[ink > floor], 90))
-    for share in (level, level / 2, level / 4):
-        mask = _hysteresis(ink, max(share * _STRONG, floor), max(share * _WEAK, floor))
-        groups, left_out, warning = _grouped(mask)
-        if groups.any():
-            break
+    mask = _hysteresis(ink, max(level * _STRONG, floor), max(level * _WEAK, floor))
+    groups, left_out, warning = _grouped(mask)
     boxes = ndimage.find_objects(groups)
     digits = [_drawn(groups == k, ink, box) for k, box in enumerate(boxes, 1)]
     warning = _doubt(digits, level, (groups > 0).sum() / mask.sum()) or warning
@@ -95,15 +92,16 @@ def _dark_or_light(grey: Grey) -> tuple[Grey, bool]:
 def _background(grey: Grey) -> Grey:
     """The picture with everything dark that holds no disc filled in, and no edges."""
     step = -(-max(grey.shape) // _THUMBNAIL)
-    rows, columns = (np.arange(n) // step for n in grey.shape)
-    padded = np.pad(grey, ((0, -grey.shape[0] % step), (0, -grey.shape[1] % step)), "edge")
-    height, width = padded.shape
-    small = padded.reshape(height // step, step, width // step, step).mean(axis=(1, 3))
+    small = ndimage.uniform_filter(grey, step, origin=-(step // 2))[::step, ::step]
     radius = max(3, round(_DISC * min(small.shape)))
     y, x = np.ogrid[-radius : radius + 1, -radius : radius + 1]
     closed = ndimage.grey_closing(np.pad(small, radius, "edge"), footprint=np.hypot(x, y) <= radius)
     closed = closed[radius:-radius, radius:-radius]
-    return ndimage.minimum_filter(closed, 3 if step > 1 else 1)[np.ix_(rows, columns)]
+    return (
+        ndimage.minimum_filter(closed, 3 if step > 1 else 1)
+        .repeat(step, 0)
+        .repeat(step, 1)[: grey.shape[0], : grey.shape[1]]
+    )
 
 
 def _evidence(ink: Grey) -> float:
@@ -125,16 +123,15 @@ def _grouped(mask: Mask) -> tuple[Labels, list[str], str | None]:
     """Labels of the digits in reading order, what was left out, and a doubt."""
     unframed = _without_frames(mask)
     without = _without_lines(_without_lines(unframed).T).T
+    pieces, _ = ndimage.label(without, _EIGHT)
+    inner = without & ~np.isin(pieces, [*pieces[[0, -1]].flat, *pieces[:, [0, -1]].flat])
+    groups, specks = _digits(inner)
+    if not groups.any():
+        return *_digits(mask), "it touches the picture's edge"
     steps = ["frame removed"] * bool((unframed != mask).any())
-    said = ["line removed"] * bool((without != unframed).any())
-    for candidate, said in ((without, said), (unframed, [])):
-        inner = ndimage.label(candidate, _EIGHT)[0]
-        edge = np.unique([*inner[0], *inner[-1], *inner[:, 0], *inner[:, -1]])
-        groups, specks = _digits(~np.isin(inner, [0, *edge]))
-        if groups.any():
-            said += ["what touches the edge left out"] * bool(edge.any())
-            return groups, steps + said + specks, None
-    return *_digits(mask), "it touches the picture's edge"
+    steps += ["line removed"] * bool((without != unframed).any())
+    steps += ["what touches the edge left out"] * bool((inner != without).any())
+    return groups, steps + specks, None
 
 
 def _without_frames(mask: Mask) -> Mask:
@@ -156,7 +153,9 @@ def _without_lines(mask: Mask) -> Mask:
     reached = ndimage.maximum_filter1d(runs, 3, axis=0)
     y, x = np.nonzero(reached)
     tilts = np.linspace(-_STEEPEST, _STEEPEST, 61) if y.size else []
-    rows = [y - np.round(tilt * (x - mask.shape[1] / 2)).astype(int) + sum(mask.shape) for tilt in tilts]
+    rows = [
+        y - np.round(tilt * (x - mask.shape[1] / 2)).astype(int) + sum(mask.shape) for tilt in tilts
+    ]
     best = max(rows, key=lambda row: np.bincount(row).max(), default=y)
     lines = np.flatnonzero(np.bincount(best) > _LINE * mask.shape[1])
     if not lines.size:
