@@ -60,7 +60,7 @@ def find_digits(colours: Float[np.ndarray, "H W 3"]) -> Found:
     mask = _hysteresis(ink, max(level * _STRONG, floor), max(level * _WEAK, floor))
     groups, left_out, warning = _grouped(mask)
     boxes = ndimage.find_objects(groups)
-    digits = [_drawn(groups == k, ink, box) for k, box in enumerate(boxes, 1)]
+    digits = [_drawn(groups == k, box) for k, box in enumerate(boxes, 1)]
     warning = _doubt(digits, level, (groups > 0).sum() / mask.sum()) or warning
     return Found(tuple(digits), (*how, *left_out), warning)
 
@@ -209,7 +209,7 @@ def _size(box: Box) -> int:
     return max(_lengths(box))
 
 
-def _drawn(mask: Mask, ink: Grey, box: Box) -> Digit:
+def _drawn(mask: Mask, box: Box) -> Digit:
     """The digit with strokes as thick as MNIST's."""
     size = _size(box)
     margin = 2 + round(_STROKE * size / 2)
@@ -217,12 +217,8 @@ def _drawn(mask: Mask, ink: Grey, box: Box) -> Digit:
     inside, outside = (ndimage.distance_transform_edt(m) for m in (part, ~part))
     stroke = 4 * max(float(inside[part].mean()) - 0.5, 0.25)
     thicker = (np.clip(stroke, _STROKE * size, _THICKEST * size) - stroke) / 2
-    level = np.percentile(ink[mask], 75)
-    near = np.pad(ink[box] / level, margin) * (outside <= 1.5)
     drawn = np.clip(inside - outside + thicker + 0.5, 0, 1)
-    result = np.maximum(np.clip(near, 0, 1), drawn) if thicker >= 0 else np.minimum(1, drawn)
-    rows, columns = box
-    return Digit(result, (columns.start, rows.start, columns.stop, rows.stop))
+    return Digit(drawn, (box[1].start, box[0].start, box[1].stop, box[0].stop))
 
 
 def _doubt(digits: list[Digit], level: float, share: float) -> str | None:
