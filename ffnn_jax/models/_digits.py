@@ -172,24 +172,20 @@ def _digits(ink: Mask) -> tuple[Labels, list[str]]:
 
 def _is_digit(box: Box, main: Box) -> bool:
     """Whether something is tall enough beside the largest digit, and not too wide."""
-    height, width = _lengths(box)
+    height, width = (part.stop - part.start for part in box)
     return height > 0.45 * _size(main) and width < 2.5 * height
 
 
 def _in_reading_order(digits: dict[int, Box]) -> list[int]:
     """Rows from the top, then left to right: a row is as tall as the tallest digit."""
     top = min(y.start for y, _ in digits.values())
-    row = 1.3 * max(_lengths(box)[0] for box in digits.values())
+    row = 1.3 * max(y.stop - y.start for y, _ in digits.values())
     middle = {k: (y.start + y.stop) / 2 - top for k, (y, _) in digits.items()}
     return sorted(digits, key=lambda k: (middle[k] // row, digits[k][1].start))
 
 
-def _lengths(box: Box) -> tuple[int, int]:
-    return box[0].stop - box[0].start, box[1].stop - box[1].start
-
-
 def _size(box: Box) -> int:
-    return max(_lengths(box))
+    return max(part.stop - part.start for part in box)
 
 
 def _drawn(mask: Mask, box: Box) -> Digit:

@@ -16,7 +16,7 @@ from jaxtyping import Float, UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ffnn_jax.config import UserError
-from ffnn_jax.models._digits import Digit, Found, find_digits
+from ffnn_jax.models._digits import Digit, find_digits
 from ffnn_jax.models._form import MNIST_FORM, ImageForm, light_on_dark
 
 MAX_PIXELS = 50_000_000
@@ -49,12 +49,7 @@ class PreparedPicture:
 def picture_files(paths: Sequence[str | Path], skipped: list[Path] | None = None) -> Iterator[Path]:
     """The files, with each folder replaced by the pictures in it and its subfolders, sorted.
 
-    Args:
-        paths: files and folders.
-        skipped: a list to which the folders' files that are not pictures are added.
-
-    Raises:
-        UserError: a folder contains no pictures.
+    What the folders hold beside pictures is added to ``skipped``; one without any is a UserError.
     """
     readable = _SUFFIXES | _PLUGINS.keys() & Image.registered_extensions().keys()
     for path in map(Path, paths):
@@ -102,11 +97,19 @@ def prepare_pictures(
     same = (image.height, image.width) == shape[:2]
     if same and form.fits(pixels := _pixels(image, shape)):
         return [PreparedPicture(pixels, tuple(steps))]
-    try:
-        prepared = _digits(image, shape, form) if digits else [_plain(image, shape, form)]
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from None
-    return [dataclasses.replace(one, steps=(*steps, *one.steps)) for one in prepared]
+    if not digits:
+        prepared, warning = [_plain(image, shape, form)], None
+    else:
+        scale = max(1, max(image.size) / _WORKING_SIZE)
+        size = [max(round(length / scale), 1) for length in image.size]
+        small = image.convert("RGB").resize(size, Image.Resampling.BOX)
+        found, how, warning = find_digits(np.asarray(small, np.float64) / 255)
+        if not found:
+            raise UserError(f"{path}: shows no digit: {warning}")
+        prepared, steps = [_placed(one, scale, shape, form) for one in found], [*steps, *how]
+    return [
+        dataclasses.replace(one, steps=(*steps, *one.steps), warning=warning) for one in prepared
+    ]
 
 
 def _pixels(image: Image.Image, shape: Shape) -> UInt8[np.ndarray, "H W C"]:
@@ -140,8 +143,8 @@ def _in_8_bits(image: Image.Image) -> tuple[Image.Image, list[str]]:
     """The picture with 8 bits per channel, without transparency, and how it was flattened."""
     if image.mode.startswith(("I", "F")):
         values = np.nan_to_num(np.asarray(image, np.float64))
-        ranges = (1, 255, 65535) if image.mode == "F" else (255, 65535)
-        top = next((one for one in ranges if values.max(initial=0) <= one), ranges[-1])
+        least = 1 if image.mode == "F" else 255
+        top = next((one for one in (least, 255) if values.max(initial=0) <= one), 65535)
         return Image.fromarray((np.clip(values / top, 0, 1) * 255).round().astype(np.uint8)), []
     if "A" not in image.getbands() and "transparency" not in image.info:
         return (image if image.mode == "L" else image.convert("RGB")), []
@@ -169,20 +172,7 @@ def _plain(image: Image.Image, shape: Shape, form: ImageForm) -> PreparedPicture
     return PreparedPicture(pixels, (*steps, *last))
 
 
-def _digits(image: Image.Image, shape: Shape, form: ImageForm) -> list[PreparedPicture]:
-    """Every digit in the picture, as MNIST's were prepared."""
-    scale = max(1, max(image.size) / _WORKING_SIZE)
-    size = (max(round(image.width / scale), 1), max(round(image.height / scale), 1))
-    small = image.convert("RGB").resize(size, Image.Resampling.BOX)
-    found = find_digits(np.asarray(small, np.float64) / 255)
-    if not found.digits:
-        raise UserError(f"shows no digit: {found.warning}")
-    return [_placed(digit, scale, shape, form, found) for digit in found.digits]
-
-
-def _placed(
-    digit: Digit, scale: float, shape: Shape, form: ImageForm, found: Found
-) -> PreparedPicture:
+def _placed(digit: Digit, scale: float, shape: Shape, form: ImageForm) -> PreparedPicture:
     """The digit on an empty image, its centre of mass in the middle as far as its ink fits."""
     ink = _scaled_to_fit(digit.ink, round(20 / 28 * min(shape[:2])))
     placed, centre = np.zeros(shape), scipy.ndimage.center_of_mass(ink)
@@ -191,13 +181,12 @@ def _placed(
     placed[y : y + ink.shape[0], x : x + ink.shape[1]] = ink[..., None] / ink.max()
     pixels, last = form.applied((255 * placed).round().astype(np.uint8), light=True)
     left, top, right, bottom = (round(scale * edge) for edge in digit.box)
-    steps = (
+    steps = [
         f"cropped to its ink, {right - left} x {bottom - top}",
         f"scaled to {ink.shape[1]} x {ink.shape[0]} of {shape[1]} x {shape[0]}",
         "centred by mass",
-    )
-    box = (left, top, right, bottom)
-    return PreparedPicture(pixels, (*found.steps, *steps, *last), box, found.warning)
+    ]
+    return PreparedPicture(pixels, (*steps, *last), (left, top, right, bottom))
 
 
 def _scaled_to_fit(ink: Float[np.ndarray, "H W"], side: int) -> Float[np.ndarray, "h w"]:
