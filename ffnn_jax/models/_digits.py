@@ -16,7 +16,7 @@ ndimage: Any = scipy.ndimage  # its functions are annotated with unions of all t
 _LUMA = np.array([0.299, 0.587, 0.114])
 _THUMBNAIL, _DISC, _DARKEST = 64, 0.1, 0.35
 _MIN_INK, _NOISY, _NOISES, _FAINT = 0.06, 0.02, 5, 0.15
-_WEAK, _MIN_COLOUR_RATIO = 0.3, 3
+_WEAK, _STRONG, _MIN_COLOUR_RATIO = 0.3, 0.5, 3
 _STEEPEST, _LINE = 0.3, 0.8
 # Of MNIST's digits, 80 % have strokes of 0.10 to 0.18 of their larger side, the median 0.13.
 _STROKE, _THICKEST = 0.12, 0.2
@@ -37,30 +37,24 @@ class Digit(NamedTuple):
     box: tuple[int, int, int, int]
 
 
-class Found(NamedTuple):
-    """The digits of a picture in reading order, how they were found, and doubts, if any."""
-
-    digits: tuple[Digit, ...]
-    steps: tuple[str, ...]
-    warning: str | None
-
-
-def find_digits(colours: Float[np.ndarray, "H W 3"]) -> Found:
-    """Finds the digits in a picture with channels from 0 to 1."""
+def find_digits(
+    colours: Float[np.ndarray, "H W 3"],
+) -> tuple[list[Digit], list[str], str | None]:
+    """The digits in a picture with channels from 0 to 1, how they were found, and a doubt."""
     ink, how = _ink(colours)
     noise = 1.4826 * float(np.median(np.abs(ink)))  # most pixels are paper
     if noise > _NOISY:
         ink, noise = ndimage.gaussian_filter(ink, 1.2), noise / 4  # what it leaves of white noise
     floor = max(_MIN_INK, _NOISES * noise)
     if not (ink > floor).any():
-        return Found((), (), "no ink stands out from its background")
+        return [], [], "no ink stands out from its background"
     level = float(np.percentile(ink[ink > floor], 90))
-    mask = ink > max(level * _WEAK, floor)
+    pieces, _ = ndimage.label(ink > max(level * _WEAK, floor), _EIGHT)
+    mask = np.isin(pieces, pieces[ink > max(level * _STRONG, floor)])
     groups, left_out, warning = _grouped(mask)
-    boxes = ndimage.find_objects(groups)
-    digits = [_drawn(groups == k, box) for k, box in enumerate(boxes, 1)]
+    digits = [_drawn(groups == k, box) for k, box in enumerate(ndimage.find_objects(groups), 1)]
     warning = _doubt(digits, level, (groups > 0).sum() / mask.sum()) or warning
-    return Found(tuple(digits), (*how, *left_out), warning)
+    return digits, how + left_out, warning
 
 
 def _ink(colours: Float[np.ndarray, "H W 3"]) -> tuple[Grey, list[str]]:

@@ -34,23 +34,21 @@ class ImageForm:
 
     def applied(self, image: Image, light: bool | None) -> tuple[Image, tuple[str, ...]]:
         """An upright image, light on dark or not, in this form, and the steps that it took."""
-        steps = []
-        if None not in (light, self.light_on_dark) and light != self.light_on_dark:
-            image = 255 - image
-            steps.append("inverted, as the training images are")
+        steps, known = (), None not in (light, self.light_on_dark)
+        if known and light != self.light_on_dark:
+            image, steps = 255 - image, ("inverted, as the training images are",)
         if self.transposed:
             image = image.swapaxes(0, 1)
-            steps.append("transposed, as the training images are")
-        return image, tuple(steps)
+            steps += ("transposed, as the training images are",)
+        return image, steps
 
 
 MNIST_FORM = ImageForm()
 
 
 def measure_form(
-    images: Images, labels: Int[np.ndarray, " N"], names: tuple[str, ...],
-    dataset: str = "",
-) -> ImageForm:  # fmt: skip
+    images: Images, labels: Int[np.ndarray, " N"], names: tuple[str, ...], dataset: str = ""
+) -> ImageForm:
     """The form of training images.
 
     Orientation is measured on digits alone: a transposed one is wider than tall. Of other images it

@@ -69,14 +69,8 @@ def predict_files(
 ) -> list[Prediction]:
     """Predictions for picture files of any size and mode, in the order given.
 
-    A picture with several digits gives one prediction for each, in reading order.
-
-    Args:
-        model: the model.
-        files: paths of the pictures.
-        top: number of classes to return for each.
-        digits: whether to prepare them as MNIST's digits were; if not given, decided by
-            ``classifies_digits``.
+    A picture with several digits gives one prediction for each, in reading order. They are prepared
+    as MNIST's were if ``digits``; if that is not given, ``classifies_digits`` decides.
 
     Raises:
         TypeError: files is a single path instead of a list.
