@@ -48,7 +48,7 @@ def find_digits(
     floor = max(_MIN_INK, _NOISES * noise)
     if not (ink > floor).any():
         return [], [], "no ink stands out from its background"
-    level = float(np.percentile(ink[ink > floor], 90))
+    level = 0.9 * float(ink.max())
     pieces, _ = ndimage.label(ink > max(level * _WEAK, floor), _EIGHT)
     mask = np.isin(pieces, pieces[ink > max(level * _STRONG, floor)])
     groups, left_out, warning = _grouped(mask)
@@ -156,7 +156,7 @@ def _digits(ink: Mask) -> tuple[Labels, list[str]]:
     if not shapes:
         return np.zeros_like(groups), ["blobs left out"] * len(pieces)
     areas = np.bincount(groups.ravel())
-    main = max(shapes, key=lambda k: areas[k] * _size(shapes[k]))
+    main = max(shapes, key=lambda k: areas[k] * (shapes[k][0].stop - shapes[k][0].start))
     digits = {k: box for k, box in shapes.items() if k == main or _is_digit(box, shapes[main])}
     number = np.zeros(len(areas), int)
     number[_in_reading_order(digits)] = range(1, len(digits) + 1)
