@@ -31,10 +31,6 @@ def save_exported(path: Path, model: Model) -> float:
 
     Both run on one batch: ``Model.probabilities`` uses another batch size, hence order of sums.
 
-    Args:
-        path: the file.
-        model: the model.
-
     Returns:
         The largest difference in a probability over 7 random images.
 

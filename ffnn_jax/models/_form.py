@@ -5,6 +5,8 @@ import dataclasses
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
+Image = UInt8[np.ndarray, "H W C"]
+Images = UInt8[np.ndarray, "N H W C"]
 _SAMPLE, _MOST = 2000, 0.9
 _DIGITS = tuple("0123456789")
 
@@ -23,53 +25,47 @@ class ImageForm:
     transposed: bool = False
     offset: float = 1.5
 
-    def fits(self, image: UInt8[np.ndarray, "H W C"]) -> bool:
+    def fits(self, image: Image) -> bool:
         """Whether an image has this form already."""
         light = light_on_dark(image[None])
-        return light is not None and light == self.light_on_dark and (
-            float(_offsets(image[None], light)[0]) <= self.offset
-        )  # fmt: skip
+        if light is None or light != self.light_on_dark:
+            return False
+        return bool(np.abs(_centres_and_spreads(image[None], light)[0]).max() <= self.offset)
 
-    def applied(
-        self, image: UInt8[np.ndarray, "H W C"]
-    ) -> tuple[UInt8[np.ndarray, "H W C"], tuple[str, ...]]:
-        """An upright image of light things on black in this form, and the steps that it took."""
-        steps = ["inverted"] * (self.light_on_dark is False)
-        image = 255 - image if steps else image
-        turned, step = self.turned(image)
-        return turned, (*steps, *step)
-
-    def turned(
-        self, image: UInt8[np.ndarray, "H W C"]
-    ) -> tuple[UInt8[np.ndarray, "H W C"], tuple[str, ...]]:
-        """An upright image in this form's orientation, and the steps that it took."""
-        if not self.transposed:
-            return image, ()
-        return image.swapaxes(0, 1), ("transposed, as the training images are",)
+    def applied(self, image: Image, light: bool | None) -> tuple[Image, tuple[str, ...]]:
+        """An upright image, light on dark or not, in this form, and the steps that it took."""
+        steps, known = (), None not in (light, self.light_on_dark)
+        if known and light != self.light_on_dark:
+            image, steps = 255 - image, ("inverted, as the training images are",)
+        if self.transposed:
+            image = image.swapaxes(0, 1)
+            steps += ("transposed, as the training images are",)
+        return image, steps
 
 
 MNIST_FORM = ImageForm()
 
 
 def measure_form(
-    images: UInt8[np.ndarray, "N H W C"], labels: Int[np.ndarray, " N"], names: tuple[str, ...],
-    dataset: str = "",
-) -> ImageForm:  # fmt: skip
+    images: Images, labels: Int[np.ndarray, " N"], names: tuple[str, ...], dataset: str = ""
+) -> ImageForm:
     """The form of training images.
 
     Orientation is measured on digits alone: a transposed one is wider than tall. Of other images it
     is known for EMNIST only, whose images tensorflow-datasets delivers transposed.
     """
-    light = light_on_dark(images[:_SAMPLE])
-    transposed = dataset.startswith("emnist")
-    if names == _DIGITS and light is not None and (labels == 1).any():
-        height, width = _spread(images[labels == 1][:_SAMPLE], light)
-        transposed = bool(width > height)
-    offset = 0.0 if light is None else 1.5 * float(_offsets(images[:_SAMPLE], light).max())
+    light, transposed, offset = light_on_dark(images[:_SAMPLE]), dataset.startswith("emnist"), 0.0
+    if light is not None:
+        offset = 1.5 * float(np.abs(_centres_and_spreads(images[:_SAMPLE], light)[0]).max())
+        if names == _DIGITS and (labels == 1).any():
+            down, across = _centres_and_spreads(images[labels == 1][:_SAMPLE], light)[1].mean(
+                axis=1
+            )
+            transposed = bool(across > down)
     return ImageForm(light, transposed, offset)
 
 
-def light_on_dark(images: UInt8[np.ndarray, "N H W C"]) -> bool | None:
+def light_on_dark(images: Images) -> bool | None:
     """Whether nearly all images have black edges (True), white ones (False), or neither (None)."""
     edges = np.concatenate([images[:, 0], images[:, -1], images[:, :, 0], images[:, :, -1]], axis=1)
     medians = np.median(edges, axis=(1, 2))
@@ -77,24 +73,12 @@ def light_on_dark(images: UInt8[np.ndarray, "N H W C"]) -> bool | None:
     return bool(black) if black or white else None
 
 
-def _mass(images: UInt8[np.ndarray, "N H W C"], light: bool) -> Float[np.ndarray, "N H W"]:
+def _centres_and_spreads(images: Images, light: bool) -> Float[np.ndarray, "2 2 N"]:
+    """Each image's centre of mass from its middle, and the variance about it, down and across."""
     ink = (images if light else 255 - images).mean(axis=3)
-    return ink / np.maximum(ink.sum(axis=(1, 2), keepdims=True), 1)
-
-
-def _offsets(images: UInt8[np.ndarray, "N H W C"], light: bool) -> Float[np.ndarray, " N"]:
-    """How far each image's centre of mass lies from its middle, the larger of both axes."""
-    mass, (height, width) = _mass(images, light), images.shape[1:3]
-    down = (mass.sum(axis=2) * (np.arange(height) - (height - 1) / 2)).sum(axis=1)
-    across = (mass.sum(axis=1) * (np.arange(width) - (width - 1) / 2)).sum(axis=1)
-    return np.maximum(np.abs(down), np.abs(across))
-
-
-def _spread(images: UInt8[np.ndarray, "N H W C"], light: bool) -> tuple[float, float]:
-    """The deviation of the mean image's ink, down and across, in pixels."""
-    mass = _mass(images, light).mean(axis=0)
-    down, across = (
-        float(np.sqrt(np.cov(np.arange(len(part)), aweights=part, ddof=0)))
-        for part in (mass.sum(axis=1), mass.sum(axis=0))
-    )
-    return down, across
+    ink /= np.maximum(ink.sum(axis=(1, 2), keepdims=True), 1)
+    shares = [ink.sum(axis=2), ink.sum(axis=1)]
+    places = [np.arange(share.shape[1]) - (share.shape[1] - 1) / 2 for share in shares]
+    centres = np.array([share @ place for share, place in zip(shares, places, strict=True)])
+    squares = [share @ place**2 for share, place in zip(shares, places, strict=True)]
+    return np.array([centres, squares - centres**2])

@@ -20,7 +20,7 @@ from ffnn_jax.models._probabilities import predict_probabilities
 from ffnn_jax.network import Network, Normalisation, Params, State, by_path
 from ffnn_jax.nn import Layer
 
-_MOST_NAMED = 10
+_MOST_NAMED, _PARTS = 10, ("params", "state", "normalisation")
 _ABOUT = {
     "layers": LIST, "input_shape": [COUNT], "class_names": [TEXT], "models": COUNT, "best": COUNT,
     "form?": {"light_on_dark?": optional(FLAG), "transposed?": FLAG, "offset?": AMOUNT},
@@ -113,7 +113,7 @@ def save(path: str | Path, models: Model | Sequence[Model], best: int = 0) -> No
     arrays = {
         f"model_{index}/{name}": array
         for index, model in enumerate(models)
-        for name, array in by_path(_arrays_of(model)).items()
+        for name, array in by_path({part: getattr(model, part) for part in _PARTS}).items()
     }
     save_arrays(Path(path), arrays, about)
 
@@ -154,13 +154,6 @@ def _name_in_table_2(path: str) -> str:
     layer, name = path.split("/", 1)
     kind, number = layer.rsplit("_", 1)
     return f"{kind}_{int(number) + 1}/{name}"
-
-
-def _arrays_of(model: Model) -> dict[str, Any]:
-    """All arrays of a model."""
-    return {
-        "params": model.params, "state": model.state, "normalisation": model.normalisation,
-    }  # fmt: skip
 
 
 def _template(network: Network, normalised: bool) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from ffnn_jax.config import UserError
 from ffnn_jax.models._model import Model
-from ffnn_jax.models._pictures import PreparedPicture, Shape, prepare_pictures
+from ffnn_jax.models._pictures import PreparedPicture, prepare_pictures
 
 _LEAST_SURE = 0.6
 
@@ -69,14 +69,8 @@ def predict_files(
 ) -> list[Prediction]:
     """Predictions for picture files of any size and mode, in the order given.
 
-    A picture with several digits gives one prediction for each, in reading order.
-
-    Args:
-        model: the model.
-        files: paths of the pictures.
-        top: number of classes to return for each.
-        digits: whether to prepare them as MNIST's digits were; if not given, decided by
-            ``classifies_digits``.
+    A picture with several digits gives one prediction for each, in reading order. They are prepared
+    as MNIST's were if ``digits``; if that is not given, ``classifies_digits`` decides.
 
     Raises:
         TypeError: files is a single path instead of a list.
@@ -90,27 +84,15 @@ def predict_files(
         return read
     probabilities = iter(model.probabilities(np.stack(prepared)))
     return [
-        _with_classes(picture, model.class_names, next(probabilities), top)
-        if picture.prepared is not None
-        else picture
-        for picture in read
+        _with_classes(one, model.class_names, next(probabilities), top) if one.prepared else one
+        for one in read
     ]
 
 
-def _image_shape(model: Model) -> Shape:
-    """(height, width, channels) of the model's images.
-
-    Raises:
-        UserError: its inputs are not images.
-    """
+def _prepared_or_error(model: Model, file: Path, digits: bool) -> list[Prediction]:
     shape = model.network.input_shape
     if len(shape) != 3:
         raise UserError(f"the model takes inputs {shape}, not pictures")
-    return shape
-
-
-def _prepared_or_error(model: Model, file: Path, digits: bool) -> list[Prediction]:
-    shape = _image_shape(model)
     try:
         prepared = prepare_pictures(file, shape, digits, model.form)
     except UserError as error:

@@ -20,20 +20,10 @@ def predict_probabilities(
     normalisation: Normalisation | None,
     pixels: UInt8[np.ndarray, "N H W C"],
 ) -> Float[np.ndarray, "N K"]:
-    """The probability of each class for each image.
+    """The probability of each class for each image, possibly of none; a row sums to 1.
 
     The last block is padded, so that only one size is compiled for any N: in prediction the
     output for an image does not depend on the others.
-
-    Args:
-        network: network that maps images to logits.
-        params: its parameters.
-        state: its state after training.
-        normalisation: the normalisation used in training.
-        pixels: the images, possibly none.
-
-    Returns:
-        One row per image, summing to 1.
 
     Raises:
         ValueError: the images or the parameters do not fit the network.

@@ -58,7 +58,9 @@ def noise(image: Image.Image) -> Image.Image:
 
 
 def desk(image: Image.Image, colour: str) -> Image.Image:
-    whole = Image.new("RGB", (450, 380), colour)
+    grain = 1 + 0.1 * np.sin(np.mgrid[0:40:380j, 0:9:450j].sum(axis=0))[..., None]
+    plain = np.asarray(Image.new("RGB", (450, 380), colour))
+    whole = Image.fromarray(np.clip(plain * grain, 0, 255).astype(np.uint8))
     turned = image.rotate(4, expand=True)
     whole.paste(turned, (60, 50), Image.new("L", image.size, 255).rotate(4, expand=True))
     return whole
@@ -68,6 +70,8 @@ ADDED = {
     "a dot": dot, "a ruled line": line, "a box": box, "a hard shadow": shadow,
     "a vignette": vignette, "noise": noise, "a dark desk": lambda image: desk(image, "#332211"),
     "a light desk": lambda image: desk(image, "#b09a80"),
+    "a desk lighter than the sheet": lambda image: desk(
+        image.point(lambda value: int(0.75 * value)), "#dcd8d0"),
     "a fold at the edge": lambda image: ImageDraw.Draw(image).line(
         [(0, 0), (60, 240)], fill="#555555", width=4) or image,
 }  # fmt: skip
