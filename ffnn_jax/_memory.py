@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-import psutil
-
 # Limits of a container, in version 2 and 1 of Linux's control groups.
 _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
 def usable_memory() -> int:
     """The machine's memory in bytes, or its container's if that is less."""
+    import psutil  # of the extra ``run``: training steps work without it
+
     texts = [path.read_text("utf-8").strip() for path in map(Path, _LIMITS) if path.is_file()]
     return min([psutil.virtual_memory().total, *(int(t) for t in texts if t.isdecimal())])

@@ -1,8 +1,8 @@
 """Settings of every test: no implicit promotion, broadcasting or rounding.
 
 Programs that several tests, processes and notebooks need are compiled once, in a folder that is
-deleted after the tests. A shell that starts the tests in the background has them ignore SIGINT;
-the processes that they interrupt must receive it.
+deleted after the tests. A shell that starts the tests in the background has them ignore SIGINT, and
+nohup SIGHUP; the processes that they interrupt must receive both.
 """
 
 import atexit
@@ -24,6 +24,8 @@ import pytest
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(getattr(signal, "SIGHUP", signal.SIGINT)) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")

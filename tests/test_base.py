@@ -154,7 +154,7 @@ def test_a_rule_and_a_file_of_rules_are_verified(base: Path):
     assert "rules:twice: all checks hold" in done.stdout
     done = python(base, "-m", "ffnn_jax", "verify", "rules.py", "--json", "-")
     assert done.returncode == 1, done.stderr
-    assert json.loads(done.stdout)["layers"]["wrong"]["passed"] is False
+    assert json.loads(done.stdout)["rules"]["wrong"]["passed"] is False
 
 
 def test_the_planted_faults_are_listed(base: Path):

@@ -3,6 +3,7 @@
 from pathlib import Path
 from types import SimpleNamespace
 
+import psutil
 import pytest
 
 from ffnn_jax import _memory
@@ -15,7 +16,7 @@ from ffnn_jax import _memory
 def test_memory_is_the_machines_or_the_containers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str | None, expected: int
 ):
-    monkeypatch.setattr(_memory.psutil, "virtual_memory", lambda: SimpleNamespace(total=800))
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(total=800))
     monkeypatch.setattr(_memory, "_LIMITS", (str(tmp_path / "none"), str(tmp_path / "limit")))
     if limit is not None:
         (tmp_path / "limit").write_text(limit)

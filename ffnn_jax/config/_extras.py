@@ -7,7 +7,7 @@ from ffnn_jax._errors import UserError
 
 RUN = (
     "array_record", "filelock", "flatbuffers", "jinja2", "matplotlib", "mlxtend", "PIL",
-    "platformdirs", "psutil", "scipy", "tensorflow_datasets",
+    "platformdirs", "psutil", "tensorflow_datasets",
 )  # fmt: skip
 
 
