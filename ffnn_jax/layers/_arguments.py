@@ -49,16 +49,19 @@ def require(holds: bool, function: str, argument: str, expected: str, got: objec
         raise ValueError(f"{function}: {argument} must be {expected}, got {got}")
 
 
-def require_arrays(function: str, **arguments: object) -> None:
+def require_arrays(function: str, trait: str = "ndim", **arguments: object) -> None:
     """Raises TypeError, naming the argument, unless all are arrays, of jax or numpy."""
     for name, value in arguments.items():
-        if not hasattr(value, "ndim"):
+        if not hasattr(value, trait):
             raise TypeError(f"{function}: {name} must be an array, not a list or a Python number")
 
 
 def require_floating(function: str, **arrays: Array) -> None:
-    """Raises ValueError unless all arrays share one floating-point dtype."""
-    require_arrays(function, **arrays)
+    """Raises ValueError unless all arrays share one floating-point dtype.
+
+    A Python number, which jax gives a dtype, passes: ``jax.grad(relu)(0.0)``.
+    """
+    require_arrays(function, "dtype", **arrays)
     (first, head), *rest = arrays.items()
     floating = jnp.issubdtype(head.dtype, jnp.floating)
     require(floating, function, first, "of a floating-point dtype", head.dtype)
@@ -69,8 +72,8 @@ def require_floating(function: str, **arrays: Array) -> None:
 
 def require_parameters(function: str, x: Array, **parameters: Array) -> None:
     """Raises ValueError unless parameters all have x's dtype, or all float32 if x is narrower."""
+    require_arrays(function, x=x, **parameters)
     require_floating(function, x=x)
-    require_arrays(function, **parameters)
     (first, head), *_ = parameters.items()
     wide = accumulation_dtype(x)
     allowed = f"of x's dtype {x.dtype}" + (f" or {wide}" if wide != x.dtype else "")

@@ -40,7 +40,7 @@ def test_the_stored_result_satisfies_the_experiment_s_claim():
     result = read_result(RESULTS / "pictures.json")
     assert set(result["rows"]) == {"as drawn", *DEGRADATIONS}
     right = [row["right"] for row in result["rows"].values()]
-    assert sum(right) >= 0.85 * result["drawn"] * len(right)
+    assert min(right) >= 0.9 * result["drawn"]
     assert result["png_accuracy"] == result["test_accuracy"]
 
 

@@ -3,11 +3,13 @@
 import inspect
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from ffnn_jax.catalogue import OP_SPECS, OpSpec
+from ffnn_jax.layers import relu
 from ffnn_jax.verify import Argument
 
 each_op = pytest.mark.parametrize("spec", OP_SPECS, ids=lambda spec: spec.name)
@@ -34,9 +36,15 @@ def test_a_list_or_a_number_in_place_of_an_array_is_named(spec: OpSpec, forward:
     for name, value in given.items():
         if isinstance(value, np.ndarray):
             message = f"^{spec.name}: {name} must be an array, not a list or a Python number"
-            for wrong in (value.tolist(), 1.0):
+            numbers_too = forward or spec.name != "relu"
+            for wrong in (value.tolist(), *[1.0] * numbers_too):
                 with pytest.raises(TypeError, match=message):
                     (spec.op.fwd if forward else spec.op)(*(given | {name: wrong}).values())
+
+
+def test_relu_takes_the_numbers_of_grad():
+    assert jax.grad(relu)(0.0) == 0.0
+    assert jax.grad(lambda x: relu(relu(x)))(2.0) == 1.0
 
 
 @each_op
