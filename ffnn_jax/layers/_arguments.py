@@ -49,7 +49,7 @@ def require(holds: bool, function: str, argument: str, expected: str, got: objec
         raise ValueError(f"{function}: {argument} must be {expected}, got {got}")
 
 
-def require_arrays(function: str, trait: str = "ndim", **arguments: object) -> None:
+def require_arrays(function: str, trait: str = "ndim", /, **arguments: object) -> None:
     """Raises TypeError, naming the argument, unless all are arrays, of jax or numpy."""
     for name, value in arguments.items():
         if not hasattr(value, trait):
