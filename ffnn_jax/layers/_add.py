@@ -18,14 +18,13 @@ so dz reaches u undiminished for any f. There are no residuals: (add.3) needs no
 import jax
 from jaxtyping import Array, Float
 
-from ffnn_jax.layers._arguments import require, require_arrays, require_floating
+from ffnn_jax.layers._arguments import require, require_floating
 
 __all__ = ["add", "add_backward", "add_forward"]
 
 
 def add_forward(x: Float[Array, "..."], y: Float[Array, "..."]) -> tuple[Float[Array, "..."], None]:
     """Returns z and no residuals."""
-    require_arrays("add", x=x, y=y)
     require_floating("add", x=x, y=y)
     require(y.shape == x.shape, "add", "y", f"of x's shape {x.shape}", y.shape)
     return x + y, None  # (add.1)

@@ -56,12 +56,9 @@ def require_arrays(function: str, trait: str = "ndim", /, **arguments: object) -
             raise TypeError(f"{function}: {name} must be an array, not a list or a Python number")
 
 
-def require_floating(function: str, **arrays: Array) -> None:
-    """Raises ValueError unless all arrays share one floating-point dtype.
-
-    A Python number, which jax gives a dtype, passes: ``jax.grad(relu)(0.0)``.
-    """
-    require_arrays(function, "dtype", **arrays)
+def require_floating(function: str, trait: str = "ndim", /, **arrays: Array) -> None:
+    """Raises ValueError unless all arrays share one floating-point dtype."""
+    require_arrays(function, trait, **arrays)
     (first, head), *rest = arrays.items()
     floating = jnp.issubdtype(head.dtype, jnp.floating)
     require(floating, function, first, "of a floating-point dtype", head.dtype)
@@ -72,8 +69,8 @@ def require_floating(function: str, **arrays: Array) -> None:
 
 def require_parameters(function: str, x: Array, **parameters: Array) -> None:
     """Raises ValueError unless parameters all have x's dtype, or all float32 if x is narrower."""
-    require_arrays(function, x=x, **parameters)
     require_floating(function, x=x)
+    require_arrays(function, **parameters)
     (first, head), *_ = parameters.items()
     wide = accumulation_dtype(x)
     allowed = f"of x's dtype {x.dtype}" + (f" or {wide}" if wide != x.dtype else "")

@@ -84,8 +84,8 @@ def _mask_and_scale(v: Array, kept: Array, rate: float) -> Array:
 
 def _require_arguments(x: Array, mask: Array, rate: float) -> None:
     name = "dropout"
-    require_arrays(name, x=x, mask=mask)
     require_floating(name, x=x)
+    require_arrays(name, mask=mask)
     require(mask.shape == x.shape, name, "mask", f"of shape {x.shape}", mask.shape)
     is_mask = mask.dtype == bool or jnp.issubdtype(mask.dtype, jnp.integer)
     require(is_mask, name, "mask", "boolean or of an integer dtype", mask.dtype)

@@ -28,7 +28,6 @@ from ffnn_jax.layers._arguments import (
     custom_vjp_with_static,
     is_number,
     require,
-    require_arrays,
     require_floating,
     upcast,
 )
@@ -81,7 +80,6 @@ def _times(slope: float, v: Array) -> Array:
 
 def _require_arguments(x: Array, slope: float) -> None:
     name = "leaky_relu"
-    require_arrays(name, x=x)
     require_floating(name, x=x)
     in_range = is_number(slope) and 0 <= slope < 1
     require(in_range, name, "slope", "a number of at least 0 and below 1", repr(slope))

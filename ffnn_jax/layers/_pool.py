@@ -28,13 +28,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Integer
 
-from ffnn_jax.layers._arguments import (
-    custom_vjp_with_static,
-    is_integer,
-    require,
-    require_arrays,
-    require_floating,
-)
+from ffnn_jax.layers._arguments import custom_vjp_with_static, is_integer, require, require_floating
 
 __all__ = ["max_pool", "max_pool_backward", "max_pool_forward"]
 
@@ -122,7 +116,6 @@ def _uncropped(dx: Array, height: int, width: int) -> Array:
 
 def _require_shapes(x: Array, window: int) -> None:
     name = "max_pool"
-    require_arrays(name, x=x)
     require_floating(name, x=x)
     require(x.ndim == 4, name, "x", "of shape (N, H, W, C)", x.shape)
     require(is_integer(window, 1), name, "window", "an integer of at least 1", repr(window))

@@ -33,14 +33,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ffnn_jax.layers._arguments import require_arrays, require_floating, upcast
+from ffnn_jax.layers._arguments import require_floating, upcast
 
 __all__ = ["sigmoid", "sigmoid_backward", "sigmoid_forward"]
 
 
 def sigmoid_forward(x: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
     """Returns z and the residual slope = z (1 - z)."""
-    require_arrays("sigmoid", x=x)
     require_floating("sigmoid", x=x)
     e = jnp.exp(-jnp.abs(upcast(x)))
     larger, smaller = 1 / (1 + e), e / (1 + e)

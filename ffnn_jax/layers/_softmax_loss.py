@@ -46,7 +46,6 @@ def softmax_forward(
     x: Float[Array, "... K"],
 ) -> tuple[Float[Array, "... K"], Float[Array, "... K"]]:
     """Returns z and the residual z: (softmax.1) needs nothing else."""
-    require_arrays("softmax", x=x)
     require_floating("softmax", x=x)
     require(x.ndim >= 1 and x.shape[-1] > 0, "softmax", "x", "of shape (..., K), K > 0", x.shape)
     _, exponentials, total = _shifted_exponentials(x)
@@ -86,7 +85,6 @@ def softmax_cross_entropy_forward(
     logits: Float[Array, "N K"], labels: Integer[Array, " N"]
 ) -> tuple[Float[Array, ""], tuple[Float[Array, "N K"], Integer[Array, " N"]]]:
     """Returns the mean loss and the residuals of (22): probabilities z and labels c."""
-    require_arrays("softmax_cross_entropy", logits=logits)
     require_floating("softmax_cross_entropy", logits=logits)
     _require_arguments(logits, labels)
     shifted, exponentials, total = _shifted_exponentials(logits)
