@@ -26,7 +26,7 @@ __all__ = ["relu", "relu_backward", "relu_forward"]
 
 def relu_forward(x: Float[Array, "..."]) -> tuple[Float[Array, "..."], Bool[Array, "..."]]:
     """Returns z and the residual [x > 0]."""
-    require_floating("relu", "dtype", x=x)  # jax gives a Python number one: jax.grad(relu)(0.0)
+    require_floating("relu", "dtype", x=x)  # a Python number under grad is traced and has one
     z = jnp.where(x <= 0, jnp.zeros_like(x), x)  # (17)
     return z, x > 0
 

@@ -38,6 +38,7 @@ def run_pytest(folder, op):
     (folder / "test_scratch.py").write_text(SCRATCH.format(op=op))
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_scratch.py"]
     environment = os.environ | {"PYTHONPATH": str(root), "JAX_PLATFORMS": "cpu"}
+    environment.pop("CI", None)  # where pytest does not cut its summary to one line
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
 
 
