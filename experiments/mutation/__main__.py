@@ -86,6 +86,8 @@ def _covering(quick: bool, measure: bool) -> Covering:
     if measure or not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         folders = [f"tests/{name}" for name in (_QUICK if quick else _FOLDERS)]
+        if not quick:
+            folders += [f"tests/{path.name}" for path in (ROOT / "tests").glob("test_*.py")]
         store(path, measured(ROOT, folders))
     return stored(path)
 

@@ -54,7 +54,10 @@ def read(root: Path, folder: Path, reports: Iterable[Path]) -> Covering:
     lines: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for part in folder.glob("data*"):
         data = coverage.CoverageData(str(part))
-        data.read()
+        try:
+            data.read()
+        except coverage.CoverageException:
+            continue  # a test killed the process while it wrote
         for file in data.measured_files():
             named = lines[str(Path(file).relative_to(root))]
             for line, contexts in data.contexts_by_lineno(file).items():

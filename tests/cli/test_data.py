@@ -89,11 +89,24 @@ def table(output: str) -> list[list[str]]:
 def test_an_empty_folder_lists_nothing(data: Data, folder: Path):
     assert data("list", "--verify") == (0, f"no prepared data sets in {folder}\n", "")
     assert not folder.exists()
+    long = folder / ("a" * 200) / ("b" * 200)
+    said = data("list", "--data-dir", str(long)).output
+    assert said == f"no prepared data sets in {long}\n"
+
+
+def test_a_list_that_goes_to_a_file_is_not_folded(
+    data: Data, folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("COLUMNS", "30")
+    write_set(folder, {"train": toys(10)})
+    ((name, _, examples, _, contents),) = table(data("list", "--verify").output)
+    assert (name, examples) == ("toy", "train 10")
+    assert contents == "readable; no SHA-256 recorded for comparison"
 
 
 def test_a_recorded_set_is_listed_as_verified(data: Data, digits: Path):
-    code, output, _ = data("list", "--data-dir", str(digits))
-    assert code == 0
+    code, output, errors = data("list", "--data-dir", str(digits))
+    assert (code, errors) == (0, "")
     assert output.startswith(str(digits))
     (name, version, examples, size, contents), *more = table(output)
     assert (name, version, examples, contents) == ("mnist_5k", "1.0.0", "train 3,600", "verified")

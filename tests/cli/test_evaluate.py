@@ -38,6 +38,14 @@ def test_a_bad_argument_is_rejected_in_one_line(words, message, run, capsys):
     assert message in line
 
 
+@pytest.mark.parametrize("config", ["{", "[]", "{}", "[" * 100_000])
+def test_a_config_that_names_no_data_set_is_said_in_one_line(config, model_alone, capsys):
+    (model_alone.parent / "config.json").write_text(config)
+    assert code_of("evaluate", model_alone) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("no config.json that names a data set; pass --dataset")
+
+
 def test_a_model_without_its_run_needs_a_data_set(model_alone, capsys):
     assert code_of("evaluate", model_alone) == 2
     assert "pass --dataset" in capsys.readouterr().err

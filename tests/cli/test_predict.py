@@ -30,6 +30,16 @@ def test_json_is_a_list_on_standard_output(run, pictures, capsys):
     assert good["top"][0][0] == good["label"]
 
 
+def test_a_picture_is_prepared_in_the_style_that_is_asked_for(run, pictures, capsys):
+    said = {}
+    for style in ("auto", "digits", "plain"):
+        code_of("predict", run, pictures / "one.png", "--style", style)
+        said[style] = capsys.readouterr().out
+    assert said["auto"] == said["digits"]
+    assert "cropped to its ink" in said["digits"]
+    assert "cropped to the middle 60 x 60" in said["plain"]
+
+
 def test_csv_and_picture_are_written(run, pictures, tmp_path):
     table, drawn = tmp_path / "answers.csv", tmp_path / "answers.png"
     code_of("predict", run, pictures, "--csv", table, "--picture", drawn)

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -74,10 +75,11 @@ if child == 0:
 while b"ready" not in os.read(terminal, 4096):
     pass
 os.close(terminal)
-print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 TRAINS = """
 import os, time
+from pathlib import Path
 from ffnn_jax.cli._signals import run_with_signals
 from ffnn_jax._errors import RunInterruptedError, StopRequest
 stop = StopRequest()
@@ -86,7 +88,9 @@ def train(state):
     os.write(1, b"ready")
     while stop.signal is None:
         time.sleep(0.01)
+    time.sleep(0.3)  # for longer than a duplicate of the signal may take
     print("saved", flush=True)  # fails if it goes to a terminal that is closed
+    Path("saved").touch()
     raise RunInterruptedError(stop.signal, "saved")
 try:
     run_with_signals(stop, train)
@@ -97,7 +101,8 @@ except RunInterruptedError as end:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs pseudo-terminals")
-def test_a_run_whose_terminal_is_closed_saves():
+def test_a_run_whose_terminal_is_closed_saves(tmp_path: Path):
     command = [sys.executable, "-c", CLOSED, TRAINS]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert (ran.stdout, ran.stderr) == ("129\n", "")
+    assert [path.name for path in tmp_path.iterdir()] == ["saved"]

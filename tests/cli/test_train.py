@@ -5,6 +5,7 @@ import io
 import json
 import re
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
@@ -12,10 +13,12 @@ import pytest
 
 from ffnn_jax.cli import _train_run, _train_watch, main
 from ffnn_jax.cli._output import plain_console
+from ffnn_jax.cli._signals import SignalState
 from ffnn_jax.config import preset
 from ffnn_jax.data import load_splits
 from ffnn_jax.models import load
 from ffnn_jax.runs import plan, versions
+from ffnn_jax.training import Progress
 from tests.cli.conftest import code_of
 
 pytestmark = pytest.mark.usefixtures("quick_compilation_of_the_module")
@@ -235,6 +238,27 @@ def test_a_run_that_fails_ends_with_its_code_and_one_line(
     assert capsys.readouterr().err == f"ffnn-jax: {line}\n"
     with pytest.raises(failure if failure is ZeroDivisionError else SystemExit):
         main(["train", "--debug"])
+
+
+def test_the_options_reach_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    asked = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(_train_run, "run_and_print", lambda *args: asked.append(args[-1]))
+    main(["train"])
+    main(["train", "--streaming", "--checkpoint-every", "1", "--debug-nans", "--run-dir", "a"])
+    found = [(o.streaming, o.every, o.debug_nans, o.run_dir) for o in asked]
+    assert found == [(None, None, False, None), (True, 1, True, Path("a"))]
+
+
+def test_a_long_run_prints_at_most_30_lines_and_its_last_step(capsys: pytest.CaptureFixture[str]):
+    planned = plan(replace(preset("quickstart"), steps=95), load_splits("mnist_5k"))
+    display = _train_watch.ProgressDisplay(SignalState(), planned, plain_console(), "")
+    for step in range(1, 96):
+        display.on_progress(Progress(step, 95, 1.0, 0.5, None, 1.0, 1.0))
+    steps = [
+        int(line.split()[1].partition("/")[0]) for line in capsys.readouterr().out.splitlines()
+    ]
+    assert steps == [1, *range(4, 95, 4), 95]
 
 
 def test_several_devices_are_said_and_that_one_is_used(

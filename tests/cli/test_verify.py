@@ -311,6 +311,15 @@ def test_rules_are_found_once_and_named_apart(folder: Path):
     assert names == {"names": ["abs", "abs (2)"]}
 
 
+def test_a_file_in_a_folder_comes_before_one_of_the_same_name_here(folder: Path):
+    (folder / "there").mkdir()
+    for place, name in ((folder, "here"), (folder / "there", "there")):
+        rule = f"from ffnn_jax.verify import Rule\na = Rule(abs, None, ('N',), name={name!r})\n"
+        (place / "same.py").write_text(rule)
+    _, names, *_ = events(OPTIONS | {"op": "there/same.py", "first": 1})
+    assert names == {"names": ["there"]}
+
+
 def test_where_nothing_fails_there_is_no_figure(folder: Path, capsys):
     (folder / "good.py").write_text("import rules\na = rules.right")
     assert code_of("verify", "good.py", "--figure", "error.png") == 0
