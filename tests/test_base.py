@@ -190,6 +190,9 @@ def test_one_missing_package_is_named(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "jinja2", None)
     with pytest.raises(UserError, match=r"^train needs jinja2, which is not installed: "):
         require_run("train")
+    monkeypatch.setitem(sys.modules, "psutil", None)
+    with pytest.raises(UserError, match=r"^train needs psutil, which is not installed: "):
+        require_run("train")
 
 
 def test_windows_is_told_of_the_package_that_has_no_build(monkeypatch: pytest.MonkeyPatch):

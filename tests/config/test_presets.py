@@ -24,6 +24,15 @@ def test_a_model_has_the_starting_point_s_settings_except_for_its_row_s_changes(
 
 
 @pytest.mark.parametrize(
+    ("name", "dataset", "batch_size"), [("mnist", "mnist", 16), ("quickstart", "mnist_5k", 32)]
+)
+def test_pixels_of_digits_are_shares_of_255(name, dataset, batch_size):
+    settings = preset(name)
+    assert (settings.dataset, settings.batch_size) == (dataset, batch_size)
+    assert settings.pixel_scale == 1 / 255
+
+
+@pytest.mark.parametrize(
     ("row", "layers"), list(zip(ROWS, (8, 7, 6, 11, 12, 13, 14, 8, 8), strict=True))
 )
 def test_a_model_has_the_number_of_layers_in_table_3(row, layers):

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFilter
 
 from ffnn_jax.config import UserError
-from ffnn_jax.models import PreparedPicture, prepare_picture, prepare_pictures
+from ffnn_jax.models import PreparedPicture, _digits, prepare_picture, prepare_pictures
 
 GREY = (28, 28, 1)
 
@@ -83,6 +83,16 @@ def test_one_thing_added_leaves_the_digit_as_it_was(tmp_path: Path, added: str):
     (found,) = prepared(tmp_path, ADDED[added](seven(page())))
     apart = np.abs(alone.pixels.astype(float) - found.pixels).mean()
     assert apart < (20 if "desk" in added else 8), found.steps
+
+
+def test_the_background_of_a_turned_picture_is_the_background_turned():
+    grey = np.random.default_rng(0).uniform(0.2, 1, (60, 64))
+    grey[20:24, 20:40] = grey[40:, 44:] = 0.1
+    upright = _digits._background(grey)
+    for turn in (np.flipud, np.fliplr):
+        np.testing.assert_array_equal(_digits._background(turn(grey)), turn(upright))
+    assert upright[22, 30] > 0.15  # a stroke is filled
+    assert upright[-1, -1] == 0.1  # what holds a disc is not
 
 
 def test_several_digits_are_found_from_left_to_right_with_their_boxes(tmp_path: Path):

@@ -29,9 +29,8 @@ def fetch(name: str, folder: str, files: list[dict[str, Any]]) -> dict[str, Any]
     try:
         with mock.patch.object(downloader, "MAX_RETRIES", _RETRIES):  # the default, 10, takes 205 s
             manager = tfds.download.DownloadManager(
-                download_dir=folder, dataset_name=name, url_infos=infos,
-                force_checksums_validation=True,
-            )  # fmt: skip
+                download_dir=folder, dataset_name=name, url_infos=infos
+            )
             return {"paths": {f["name"]: str(manager.download(f["url"])) for f in files}}
     except Exception as error:
         reason = error.strerror if isinstance(error, OSError) else None  # the disk, not the network
