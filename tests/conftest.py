@@ -11,6 +11,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
+from importlib.metadata import version
 
 if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # set by the first process; the others inherit it
     _CACHE = tempfile.mkdtemp(prefix="ffnn_jax-compiled-")
@@ -18,6 +19,10 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # set by the first process; t
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.05"
     os.environ["JAX_COMPILATION_CACHE_MAX_SIZE"] = str(1 << 30)  # a limit makes jax lock it
     atexit.register(shutil.rmtree, _CACHE, ignore_errors=True)
+
+if "XLA_FLAGS" not in os.environ and version("jaxlib").startswith("0.10."):
+    # compiling takes two thirds of the time; XLA_FLAGS= python -m pytest compiles as users do
+    os.environ["XLA_FLAGS"] = "--xla_cpu_use_fusion_emitters=false"
 
 import jax
 import pytest

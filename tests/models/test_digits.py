@@ -110,6 +110,44 @@ def test_a_second_row_is_read_after_the_first(tmp_path: Path):
     assert [box and box[1] > 200 for box in boxes] == [False, True]
 
 
+def test_digits_of_a_row_may_differ_in_height(tmp_path: Path):
+    image = Image.new("L", (300, 300), 240)
+    pen = ImageDraw.Draw(image)
+    pen.ellipse([200, 110, 260, 200], outline=0, width=7)
+    pen.ellipse([40, 150, 80, 200], outline=0, width=7)
+    small, tall = prepared(tmp_path, image.convert("RGB"))
+    assert small.box and tall.box and small.box[0] < 100 < tall.box[0]
+
+
+@pytest.mark.parametrize(("thickness", "kept"), [(4, False), (5, True)])
+def test_a_line_is_removed_where_it_is_at_most_half_as_thick_again(thickness: int, kept: bool):
+    mask = np.zeros((60, 200), bool)
+    mask[30:32] = True  # 2 pixels thick, so up to 1.5 * 2 + 1 = 4 are removed
+    mask[30 : 30 + thickness, 100:110] = True
+    left = _digits._without_lines(mask)
+    assert left[30, 105] == kept
+    assert not left[:, :90].any()
+
+
+@pytest.mark.parametrize(
+    ("width", "share", "error"),
+    [(1, _digits._STROKE, 2.5), (6, 6 / 48, 1.5), (20, _digits._THICKEST, 4.5)],
+)
+def test_a_stroke_is_drawn_between_the_least_and_the_greatest_thickness(
+    width: int, share: float, error: float
+):
+    mask = np.zeros((60, 60), bool)
+    mask[6:54, 20 : 20 + width] = True
+    box = (slice(6, 54), slice(20, 20 + width))
+    drawn = _digits._drawn(mask, box).ink
+    assert drawn[drawn.shape[0] // 2].sum() == pytest.approx(48 * share, abs=error)
+
+
+def test_colours_as_bright_as_the_paper_are_as_bright_as_it():
+    colours = np.array([[[0.5, 0.5, 0.5], [0.9, 0.3, 0.48]]])
+    np.testing.assert_allclose(colours @ _digits._LUMA, 0.5, atol=1e-3)
+
+
 def test_a_loose_bar_belongs_to_its_digit(tmp_path: Path):
     image = page()
     pen = ImageDraw.Draw(image)

@@ -23,6 +23,8 @@ def test_polarity_orientation_and_centring_are_measured():
     assert measured(255 - images).light_on_dark is False
     assert [measured(x).transposed for x in (images, images.swapaxes(1, 2))] == [False, True]
     assert 0.5 < measured(images).offset < 2
+    assert measured(255 - images).offset == pytest.approx(measured(images).offset)
+    assert measured(255 - images.swapaxes(1, 2)).transposed
     photographs = np.random.default_rng(0).integers(0, 256, (50, 8, 8, 3), np.uint8)
     assert measure_form(photographs, np.zeros(50, int), ("a",)).light_on_dark is None
 

@@ -12,7 +12,17 @@ import pytest
 from PIL import Image, ImageDraw
 
 from ffnn_jax.config import UserError
-from ffnn_jax.models import Model, classifies_digits, picture_files, predict_files, prepare_picture
+from ffnn_jax.models import (
+    ImageForm,
+    Model,
+    Prediction,
+    _pictures,
+    classifies_digits,
+    picture_files,
+    predict_files,
+    prepare_picture,
+)
+from ffnn_jax.models._digits import Digit
 from ffnn_jax.network import Network, Normalisation
 from ffnn_jax.nn import Dense
 
@@ -218,8 +228,36 @@ def test_a_folder_s_pictures_are_sorted_by_name(tmp_path: Path):
 
 
 def test_a_folder_without_pictures_is_rejected(tmp_path: Path):
-    with pytest.raises(UserError, match="a folder without pictures"):
+    with pytest.raises(UserError, match=r"a folder without pictures \(\.bmp, [^)]*\)$"):
         list(picture_files([tmp_path]))
+    for number in range(4):
+        (tmp_path / f"{number}.txt").touch()
+    with pytest.raises(UserError) as error:
+        list(picture_files([tmp_path]))
+    names = ", ".join(str(tmp_path / f"{number}.txt") for number in range(3))
+    assert str(error.value).endswith(f"; 4 files are not pictures: {names}, ...")
+
+
+@pytest.mark.parametrize(("most", "expected"), [(254, 254), (255, 255), (256, 1), (65535, 255)])
+def test_integers_of_8_and_of_16_bits_are_told_apart(tmp_path: Path, most: int, expected: int):
+    values = np.full((28, 28), most, np.int32)
+    values[:, :14] = 0
+    path = saved(tmp_path, Image.fromarray(values, "I"), "a.tif")
+    pixels = prepare_picture(path, GREY, digits=False).pixels[..., 0]
+    assert (pixels[:, :14] == 0).all() and (pixels[:, 14:] == expected).all()
+
+
+def test_a_digit_whose_mass_is_at_one_side_stays_inside():
+    ink = np.zeros((20, 20))
+    ink[:, :2] = ink[10] = 1
+    placed = _pictures._placed(Digit(ink, (0, 0, 20, 20)), 1.0, GREY, ImageForm())
+    assert np.flatnonzero(placed.pixels.any(axis=(0, 2))).tolist() == list(range(8, 28))
+
+
+def test_a_doubt_is_said_of_a_prediction_below_six_tenths(tmp_path: Path):
+    sure, unsure = (Prediction(tmp_path, (("3", share),)) for share in (0.6, 0.59))
+    assert sure.warning is None
+    assert unsure.warning == "the model is unsure: 3 59%"
 
 
 def test_predictions_are_the_model_s_most_probable_first(tmp_path: Path):

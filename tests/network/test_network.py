@@ -19,6 +19,7 @@ from ffnn_jax.config import UserError, preset
 from ffnn_jax.layers import conv2d, softmax_cross_entropy
 from ffnn_jax.network import Network
 from ffnn_jax.nn import (
+    BatchNorm,
     Constant,
     Conv,
     Dense,
@@ -144,6 +145,16 @@ def test_the_key_determines_the_initial_parameters():
     first, again, other = (MNIST.init(jax.random.key(seed))[0] for seed in (0, 0, 1))
     assert all(map(np.array_equal, jax.tree.leaves(first), jax.tree.leaves(again)))
     assert not np.array_equal(first["conv_4"]["w"], other["conv_4"]["w"])
+
+
+def test_a_network_predicts_unless_it_is_said_to_train():
+    network = Network((BatchNorm(), Dense(3)), (4, 4, 2))
+    params, state = network.init(jax.random.key(0))
+    x = jax.random.normal(jax.random.key(1), (5, 4, 4, 2))
+    logits, after = network.apply(params, state, x)
+    jax.tree.map(np.testing.assert_array_equal, after, state)
+    np.testing.assert_array_equal(logits, network.apply(params, state, x, training=False)[0])
+    assert not np.array_equal(logits, network.apply(params, state, x, training=True)[0])
 
 
 def test_an_empty_batch_gives_no_logits():

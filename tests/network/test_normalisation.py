@@ -96,6 +96,7 @@ def test_only_one_block_is_in_memory():
     [
         ([PIXELS], "sd", "kind must be one of mean, channel-mean, channel-mean-sd, got 'sd'"),
         (PIXELS, "mean", r"blocks must be uint8 \(n, H, W, C\), got uint8 \(6, 5, 3\)"),
+        ([PIXELS > 9], "mean", r"blocks must be uint8 .*, got bool \(40, 6, 5, 3\)"),
         ([PIXELS * 1.0], "mean", r"blocks must be uint8 .*, got float64 \(40, 6, 5, 3\)"),
         ([], "mean", "blocks must hold at least one image, got none"),
         ([PIXELS[:0]], "mean", "blocks must hold at least one image, got none"),

@@ -77,6 +77,7 @@ def test_wide_terminals_show_every_column_and_narrow_ones_every_number():
             assert number in text
     assert "[5×5×16]" in printed(120)
     assert "[5×5×16]" not in printed(80)
+    assert "Convolutional" in printed(80)
     assert "[5×5×16]" in str(SUMMARY)
 
 

@@ -8,8 +8,10 @@ import pytest
 from ffnn_jax.config import PRESETS, UserError, layers_from_json, layers_to_json
 from ffnn_jax.nn import (
     LAYERS,
+    Constant,
     Conv,
     Dense,
+    Dirac,
     Layer,
     LeakyReLU,
     MaxPool,
@@ -77,6 +79,21 @@ def test_the_first_convolution_is_initialised_as_if_it_had_three_channels():
     assert first.params(IMAGE)["w"].init == Normal(1 / math.sqrt(75 / 2))
     assert second.params((14, 14, 16))["w"].init == Normal(1 / math.sqrt(25 * 16 / 2))
     assert last.params((7, 7, 16))["w"].init == Normal(1 / math.sqrt(784 / 2))
+
+
+def test_biases_begin_at_zero():
+    for layer in (Dense(3), Conv(3, 3)):
+        assert layer.params((4, 4, 1))["b"].init == Constant(0.0)
+
+
+def test_initial_values_are_compared_by_value():
+    for one, same, other in (
+        (Normal(0.5), Normal(0.5, 0.0), Normal(0.4)),
+        (Constant(1.0), Constant(1.0), Constant()),
+        (Dirac(0.5), Dirac(stddev=0.5), Dirac()),
+    ):
+        assert one == same != other
+        assert hash(one) == hash(same)
 
 
 def test_init_scale_multiplies_the_deviation():

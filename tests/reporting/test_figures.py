@@ -51,10 +51,19 @@ def history(seeds: list[int], steps: list[int]) -> list[dict[str, Any]]:
 def test_the_confusion_figure_has_each_count_at_its_column_and_row():
     axes = draw_confusion(CONFUSION, NAMES).axes[0]
     drawn = {text.get_position(): int(text.get_text()) for text in axes.texts}
+    assert {text.get_position() for text in axes.texts if text.get_weight() == "bold"} == {
+        (k, k) for k in range(3)
+    }
     assert drawn == {(p, t): CONFUSION[t, p] for t in range(3) for p in range(3)}
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted class", "true class")
     assert [label.get_text() for label in axes.get_yticklabels()] == list(NAMES)
     assert [label.get_text() for label in axes.get_xticklabels()] == list(NAMES)
+
+
+@pytest.mark.parametrize(("names", "degrees"), [(("1", "12"), 0), (("1", "123"), 45)])
+def test_names_of_at_most_two_letters_are_upright(names: tuple[str, ...], degrees: int):
+    axes = draw_confusion(np.eye(2, dtype=int), names).axes[0]
+    assert {label.get_rotation() for label in axes.get_xticklabels()} == {degrees}
 
 
 def test_the_confusion_figure_colours_only_errors():
@@ -136,6 +145,8 @@ def test_predictions_are_drawn_under_their_captions():
     images = DRAW.integers(0, 256, (3, 4, 5, 1), dtype=np.uint8)
     panels = panels_with_images(draw_predictions(images, ["a", "b\n7 90%", "$c"]))
     assert [axes.get_title() for axes in panels] == ["a", "b\n7 90%", r"\$c"]
+    long = panels_with_images(draw_predictions(images[:2], ["x" * 24, "x" * 25]))
+    assert [axes.get_title() for axes in long] == ["x" * 24, "x" * 23 + "…"]
     np.testing.assert_array_equal([shown(axes) for axes in panels], images[..., 0])
 
 

@@ -38,6 +38,10 @@ def test_a_dollar_sign_is_escaped():
     assert escape(["$a$", "b"]) == [r"\$a\$", "b"]
 
 
+def test_a_text_has_at_most_120_letters():
+    assert escape(["x" * 120, "x" * 121]) == ["x" * 120, "x" * 119 + "…"]
+
+
 def test_each_line_of_a_text_is_shortened_and_a_missing_letter_is_a_box():
     assert escape([f"{'x' * 9}\n猫 90%"], 8) == ["xxxxxxx…\n□ 90%"]
 

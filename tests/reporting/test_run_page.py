@@ -182,6 +182,8 @@ def test_curves_are_drawn_in_the_page_s_ink_in_two_halves(folder: Path):
     assert views == [
         ("324.0pt", "0.0 0 324.0 259.2"), ("324.0pt", "324.0 0 324.0 259.2"),
     ]  # fmt: skip
+    save_figure(curves, folder / "filters.svg")
+    assert 'viewBox="0.0 0 648.0 259.2"' in run_page(folder)
     assert "currentColor" in text
     assert "#000000" not in text
     assert not re.search(r"https?://|@import|<script", text)
