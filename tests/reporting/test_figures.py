@@ -224,6 +224,13 @@ def test_precision_recall_and_f1_are_dots_at_their_values():
     assert axes.yaxis.get_inverted()
 
 
+@pytest.mark.parametrize("classes", [1, 10, 25])
+def test_dots_of_more_classes_need_a_taller_figure(classes: int):
+    confusion = np.eye(classes, dtype=int)
+    figure = draw_precision_recall(confusion, [str(k) for k in range(classes)])
+    assert 0.3 * classes < figure.get_figheight() < 2 + 0.5 * classes
+
+
 def test_each_half_of_the_curves_holds_one_panel(tmp_path: Path):
     """A page cuts them in the middle; the labels of the right axis must not be cut off."""
     figure = draw_curves(history([0], [1, 1000, 2000]))

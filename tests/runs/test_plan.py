@@ -4,10 +4,13 @@ import dataclasses
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ffnn_jax.config import UserError, preset
-from ffnn_jax.nn import Constant, Param
+from ffnn_jax.data import Dataset, Splits
+from ffnn_jax.nn import Constant, Dense, Param
+from ffnn_jax.runs import plan
 from ffnn_jax.runs._plan import _require_trained
 
 GROUPS = "slow", "fast", ""
@@ -40,3 +43,24 @@ def test_an_unknown_group_is_rejected_with_the_known_ones():
 def test_a_network_without_trained_parameters_is_rejected():
     with pytest.raises(UserError, match=r"^layers: none has trained parameters$"):
         _require_trained(network(trained=False), settings())
+
+
+def part(name: str, side: int = 4, classes: tuple[str, ...] = ("a", "b")) -> Dataset:
+    labels = np.zeros(100, np.int32)
+    return Dataset(name, np.zeros((100, side, side, 1), np.uint8), labels, classes)
+
+
+@pytest.mark.parametrize("place", [1, 2])
+@pytest.mark.parametrize("other", [{"side": 3}, {"side": 5}, {"classes": ("a", "c")}])
+def test_parts_of_another_kind_than_the_training_images_are_rejected(
+    place: int, other: dict[str, Any]
+):
+    small = dataclasses.replace(
+        preset("quickstart"), layers=(Dense(2),), train_images=None, batch_size=8
+    )
+    parts = [part("t/train"), part("t/validation"), part("t/test")]
+    plan(small, Splits(*parts))
+    parts[place] = part("t/other", **other)
+    with pytest.raises(UserError) as error:
+        plan(small, Splits(*parts))
+    assert str(error.value) == "t/other and t/train differ in image shape or classes"
