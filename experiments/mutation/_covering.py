@@ -1,12 +1,14 @@
 """Which tests run a line, how long each takes, and which of them to run with a fault there."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-_FIRST, _MOST_TESTS, _LONGEST = 6, 40, 150.0
+_PHASE = re.compile(r" \((?:call|setup|teardown)\)$")
+_FIRST, _MOST_TESTS, _LONGEST, _WHOLE_FILES = 6, 40, 150.0, 400.0
 
 
 class Covering(NamedTuple):
@@ -24,7 +26,7 @@ class Covering(NamedTuple):
         files = self.mirrored(file)
         mirrored = {test for test in self.seconds if file_of(test) in files}
         first = self.fastest(covering & mirrored)
-        if self.total(mirrored) > _LONGEST:
+        if self.total(mirrored) > _WHOLE_FILES:
             files = first[_FIRST:]
         others = self.fastest(covering - mirrored)
         folder = self.fastest(self.folder(file) - mirrored - set(others))
@@ -61,6 +63,14 @@ class Covering(NamedTuple):
     def total(self, tests: Iterable[str]) -> float:
         """Seconds of these tests."""
         return sum(self.seconds.get(test, 0.0) for test in tests)
+
+
+def tests_of(context: str, tests: Iterable[str]) -> set[str]:
+    """The test of a context; for a setup, whose fixtures may be shared, all tests of its file."""
+    name = _PHASE.sub("", context)
+    if context.endswith("(setup)"):
+        return {test for test in tests if file_of(test) == file_of(name)}
+    return {name} - {""}
 
 
 def file_of(test: str) -> str:

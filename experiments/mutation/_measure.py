@@ -7,7 +7,6 @@ which the plugin sets in the first, and pytest's environment variable in the sec
 # pyright: reportMissingImports=false
 
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -18,7 +17,7 @@ from pathlib import Path
 
 import coverage
 
-from experiments.mutation._covering import Covering
+from experiments.mutation._covering import Covering, tests_of
 
 _SETTINGS = """[run]
 parallel = true
@@ -28,7 +27,6 @@ include = {root}/ffnn_jax/*
 context = ${{PYTEST_CURRENT_TEST-}}
 disable_warnings = no-data-collected, module-not-measured, couldnt-parse, trace-changed
 """
-_PHASE = re.compile(r" \((?:call|setup|teardown)\)$")
 
 
 def measured(root: Path, folders: Iterable[str]) -> Covering:
@@ -51,6 +49,7 @@ def measured(root: Path, folders: Iterable[str]) -> Covering:
 
 def read(root: Path, folder: Path, reports: Iterable[Path]) -> Covering:
     """Reads the data of one or several test runs from a folder."""
+    seconds = {test: took for report in reports for test, took in durations(report).items()}
     lines: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for part in folder.glob("data*"):
         data = coverage.CoverageData(str(part))
@@ -61,8 +60,7 @@ def read(root: Path, folder: Path, reports: Iterable[Path]) -> Covering:
         for file in data.measured_files():
             named = lines[str(Path(file).relative_to(root))]
             for line, contexts in data.contexts_by_lineno(file).items():
-                named[str(line)] |= {test_of(context) for context in contexts} - {""}
-    seconds = {test: took for report in reports for test, took in durations(report).items()}
+                named[str(line)] |= {test for one in contexts for test in tests_of(one, seconds)}
     kept = {
         file: {line: sorted(tests & set(seconds)) for line, tests in named.items()}
         for file, named in lines.items()
@@ -75,11 +73,6 @@ def durations(report: Path) -> dict[str, float]:
     passed = [test for test in ElementTree.parse(report).iter("testcase") if not _ended(test)]
     names = [f"{test.get('file')}::{test.get('name')}" for test in passed]
     return dict(zip(names, (float(test.get("time", 0)) for test in passed), strict=True))
-
-
-def test_of(context: str) -> str:
-    """The test in the name that coverage or pytest's environment variable gives it."""
-    return _PHASE.sub("", context)
 
 
 def _ended(test: ElementTree.Element) -> bool:

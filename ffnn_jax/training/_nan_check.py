@@ -41,7 +41,7 @@ class NanCheck:
     loader: Loader
     seeds_data: Sequence[SeedData]
     states: Sequence[TrainState]
-    find_operation: bool = False
+    find_operation: bool
 
     def run_steps(self, trainer: Trainer, step: int, stop: int) -> list[ChunkMetrics]:
         """Runs the steps after ``step`` up to ``stop``; returns each seed's metrics.

@@ -199,10 +199,10 @@ def test_the_settings_of_a_run_are_those_asked_for(second: Ran):
 def test_the_model_of_a_run_is_the_one_of_its_result(second: Ran):
     result = second.result()
     best = result["seeds"].index(result["best_seed"])
-    assert (
-        load(str(second.folder / "model.npz")).parameters_sha256
-        == result["parameters_sha256"][best]
-    )
+    model, test = load(str(second.folder / "model.npz")), load_splits("mnist_5k").test
+    assert model.parameters_sha256 == result["parameters_sha256"][best]
+    right = model.predict(test.images) == test.labels
+    assert right.mean() == pytest.approx(result["test_accuracy"][best])
 
 
 def test_a_diverging_run_ends_with_code_3_and_one_line(

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from experiments.mutation._covering import Covering
+from experiments.mutation._covering import Covering, tests_of
 from experiments.mutation._fault import Fault, shares
 from experiments.mutation._noise import covers, noise
 from experiments.mutation._table import equivalents, mutation_table
@@ -55,9 +55,16 @@ def test_without_a_file_of_its_name_the_file_that_covers_most_runs_first():
 
 
 def test_of_a_long_mirrored_file_only_the_tests_that_cover_the_line_run():
-    seconds = {f"{MIRROR}::x": 140.0, f"{MIRROR}::w": 20.0}
+    seconds = {f"{MIRROR}::x": 390.0, f"{MIRROR}::w": 20.0}
     tests = covering({"7": [f"{MIRROR}::w"]}, seconds)
     assert tests.stages("ffnn_jax/a/_b.py", 7) == [[f"{MIRROR}::w"]]
+
+
+def test_lines_that_run_in_a_setup_are_covered_by_every_test_of_its_file():
+    tests = [f"{MIRROR}::x", f"{MIRROR}::w", f"{FAR}::z"]
+    assert tests_of("", tests) == set()
+    assert tests_of(f"{MIRROR}::x (call)", tests) == {f"{MIRROR}::x"}
+    assert tests_of(f"{MIRROR}::x (setup)", tests) == {f"{MIRROR}::x", f"{MIRROR}::w"}
 
 
 def test_at_most_40_tests_run_and_at_most_two_and_a_half_minutes_of_them():

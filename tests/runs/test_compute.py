@@ -467,3 +467,17 @@ def test_training_holds_the_images_of_training_and_validation_and_none_of_the_te
     train, test = SPLITS.train, SPLITS.test
     assert len(_compute._training_images(Splits(train, None, test))) == len(train)
     assert len(_compute._training_images(Splits(train, test, test))) == len(train) + len(test)
+
+
+def test_the_operation_of_a_number_that_is_not_finite_is_sought_only_if_asked(monkeypatch):
+    asked = []
+
+    def train(*args: Any) -> Any:
+        asked.append(args[-1])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_compute, "train", train)
+    for options in ({}, {"debug_nans": True}):
+        with pytest.raises(KeyboardInterrupt):
+            compute(SETTINGS, SPLITS, **options)
+    assert asked == [False, True]

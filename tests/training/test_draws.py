@@ -5,6 +5,7 @@ import pytest
 from scipy.stats import chisquare
 
 from ffnn_jax.training import sample_without_replacement
+from ffnn_jax.training._draws import permute
 
 LEAST_P = 1e-4
 
@@ -64,6 +65,16 @@ def test_the_key_determines_the_batch():
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
     assert first.dtype == jnp.int32
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [(65, [46, 17, 23, 62, 14]), (128, [92, 17, 100, 62, 14]),
+     (50_000, [41537, 41660, 33064, 18260, 29709])],
+)  # fmt: skip
+def test_a_run_that_is_resumed_years_later_draws_the_same(count, expected):
+    positions = jnp.arange(5, dtype=jnp.int32)
+    assert permute(jax.random.key(7), positions, count).tolist() == expected
 
 
 def test_drawing_too_many_is_rejected():
