@@ -65,7 +65,7 @@ class Covering(NamedTuple):
         return sum(self.seconds.get(test, 0.0) for test in tests)
 
 
-def tests_of(context: str, tests: Iterable[str]) -> set[str]:
+def named_tests(context: str, tests: Iterable[str]) -> set[str]:
     """The test of a context; for a setup, whose fixtures may be shared, all tests of its file."""
     name = _PHASE.sub("", context)
     if context.endswith("(setup)"):

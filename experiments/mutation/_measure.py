@@ -17,7 +17,7 @@ from pathlib import Path
 
 import coverage
 
-from experiments.mutation._covering import Covering, tests_of
+from experiments.mutation._covering import Covering, named_tests
 
 _SETTINGS = """[run]
 parallel = true
@@ -60,7 +60,7 @@ def read(root: Path, folder: Path, reports: Iterable[Path]) -> Covering:
         for file in data.measured_files():
             named = lines[str(Path(file).relative_to(root))]
             for line, contexts in data.contexts_by_lineno(file).items():
-                named[str(line)] |= {test for one in contexts for test in tests_of(one, seconds)}
+                named[str(line)] |= {test for one in contexts for test in named_tests(one, seconds)}
     kept = {
         file: {line: sorted(tests & set(seconds)) for line, tests in named.items()}
         for file, named in lines.items()

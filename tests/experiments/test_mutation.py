@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from experiments.mutation._covering import Covering, tests_of
+from experiments.mutation._covering import Covering, named_tests
 from experiments.mutation._fault import Fault, shares
 from experiments.mutation._noise import covers, noise
 from experiments.mutation._table import equivalents, mutation_table
@@ -62,9 +62,9 @@ def test_of_a_long_mirrored_file_only_the_tests_that_cover_the_line_run():
 
 def test_lines_that_run_in_a_setup_are_covered_by_every_test_of_its_file():
     tests = [f"{MIRROR}::x", f"{MIRROR}::w", f"{FAR}::z"]
-    assert tests_of("", tests) == set()
-    assert tests_of(f"{MIRROR}::x (call)", tests) == {f"{MIRROR}::x"}
-    assert tests_of(f"{MIRROR}::x (setup)", tests) == {f"{MIRROR}::x", f"{MIRROR}::w"}
+    assert named_tests("", tests) == set()
+    assert named_tests(f"{MIRROR}::x (call)", tests) == {f"{MIRROR}::x"}
+    assert named_tests(f"{MIRROR}::x (setup)", tests) == {f"{MIRROR}::x", f"{MIRROR}::w"}
 
 
 def test_at_most_40_tests_run_and_at_most_two_and_a_half_minutes_of_them():
