@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 _PHASE = re.compile(r" \((?:call|setup|teardown)\)$")
-_FIRST, _MOST_TESTS, _LONGEST, _WHOLE_FILES = 6, 40, 150.0, 400.0
+_FIRST, _MOST_TESTS, _LONGEST, _WHOLE_FILES = 6, 40, 60.0, 200.0
 
 
 class Covering(NamedTuple):
@@ -50,7 +50,7 @@ class Covering(NamedTuple):
         return {test for test in self.seconds if test.startswith(f"{_mirrored_folder(file)}/")}
 
     def fastest(self, tests: Iterable[str]) -> list[str]:
-        """At most 40 tests of two and a half minutes together, those of a file side by side."""
+        """At most 40 tests of a minute together, those of a file side by side."""
         chosen, total = [], 0.0
         for test in sorted(tests, key=lambda test: (self.seconds.get(test, 0.0), test)):
             total += self.seconds.get(test, 0.0)

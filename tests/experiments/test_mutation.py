@@ -55,7 +55,7 @@ def test_without_a_file_of_its_name_the_file_that_covers_most_runs_first():
 
 
 def test_of_a_long_mirrored_file_only_the_tests_that_cover_the_line_run():
-    seconds = {f"{MIRROR}::x": 390.0, f"{MIRROR}::w": 20.0}
+    seconds = {f"{MIRROR}::x": 190.0, f"{MIRROR}::w": 20.0}
     tests = covering({"7": [f"{MIRROR}::w"]}, seconds)
     assert tests.stages("ffnn_jax/a/_b.py", 7) == [[f"{MIRROR}::w"]]
 
@@ -67,10 +67,10 @@ def test_lines_that_run_in_a_setup_are_covered_by_every_test_of_its_file():
     assert named_tests(f"{MIRROR}::x (setup)", tests) == {f"{MIRROR}::x", f"{MIRROR}::w"}
 
 
-def test_at_most_40_tests_run_and_at_most_two_and_a_half_minutes_of_them():
+def test_at_most_40_tests_run_and_at_most_a_minute_of_them():
     seconds = {f"{FAR}::{i}": 1.0 for i in range(50)}
     assert len(covering({}, seconds).fastest(seconds)) == 40
-    seconds = {f"{FAR}::{i}": 50.0 + i for i in range(50)}
+    seconds = {f"{FAR}::{i}": 20.0 + i for i in range(50)}
     assert covering({}, seconds).fastest(seconds) == [f"{FAR}::0", f"{FAR}::1"]
 
 

@@ -1,6 +1,7 @@
 import dataclasses
 import itertools
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -64,6 +65,13 @@ def test_times_count_from_the_end_of_compilation(images, monkeypatch):
     assert (second.step, second.images_per_second) == (16, 2 * 16 * 8 / 4)
     assert result.compile_seconds == 1
     assert result.train_seconds == 2 * len(recorder.progress) + 1
+
+
+def test_the_speed_of_a_resumed_run_is_that_since_it_was_resumed():
+    ones = SimpleNamespace(value=1.0)
+    runs: Any = [SimpleNamespace(loss=ones, accuracy=ones, validation_accuracy=None)] * 3
+    progress = _loop._progress(runs, 30, 10, SETTINGS, 4.0)
+    assert (progress.images_per_second, progress.seconds_left) == (3 * 20 * 8 / 4, 4 / 20 * 20)
 
 
 @pytest.mark.parametrize(
