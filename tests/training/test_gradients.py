@@ -54,7 +54,8 @@ def test_loss_logits_and_gradients_match_autodiff_on_the_whole_batch(images: int
 
 
 @pytest.mark.parametrize(
-    ("images", "size"), [(16, 16), (17, 17), (18, 9), (32, 16), (100, 10), (128, 16), (26, 13)]
+    ("images", "size"),
+    [(16, 16), (17, 17), (18, 9), (32, 16), (34, 34), (100, 10), (128, 16), (26, 13)],
 )
 def test_a_cpu_uses_equal_micro_batches_of_8_to_16_images(images: int, size: int):
     text = lowered(images, "cpu")

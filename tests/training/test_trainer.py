@@ -56,6 +56,14 @@ def test_seeds_in_one_program_differ(images, together):
     assert not np.allclose(second, third)
 
 
+def test_one_program_without_validation_images_trains(images, together):
+    seeds_data = [make_seed_data(images, seed) for seed in (5, 6)]
+    seeds_data = [data._replace(validation=data.validation[:0]) for data in seeds_data]
+    settings = dataclasses.replace(SETTINGS, seeds=2)
+    result = train(NETWORK, momentum(0.05), settings, HostImages((images,)), seeds_data)
+    assert [record.validation_accuracy for record in result.history] == [None] * 4
+
+
 def test_a_seed_that_diverges_is_named_in_one_program_too(images, together):
     with pytest.raises(DivergedError, match=r"^seed \d, step \d+: the .* numbers not finite"):
         run(images, rate=1e30)
