@@ -58,6 +58,14 @@ def test_every_part_that_differs_is_listed_with_got_expected_and_ratio():
         assert f", ratio 2 ({size} of {size} entries differ)" in rest
 
 
+def test_of_arrays_with_infinite_entries_only_places_are_said():
+    got, expected = np.array([[np.inf, 1.0], [2.0, 3.0]]), np.array([[5.0, 1.0], [2.0, 3.0]])
+    found = list(patterns(Part("dw", got, expected, got != expected)))
+    assert found == ["only index 0 of axis 0 differs"]
+    infinite = np.full(2, np.inf)
+    assert list(patterns(Part("dw", infinite, np.ones(2), np.ones(2, bool)))) == []
+
+
 def test_a_ratio_to_nothing_is_not_given():
     op = toys.unary(lambda x: 0 * x, jnp.ones_like)
     (line,) = check_vjp(op, lambda x: 0 * x, "", only=["cotangents"]).details

@@ -2,11 +2,13 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from ffnn_jax.verify import Rule, check_vjp
-from ffnn_jax.verify._subject import Subject
+from ffnn_jax.verify._subject import Subject, _around
 from tests.verify import toys
+from tests.verify.running import SMALL
 
 BASIC = ("value", "cotangents", "differences")
 
@@ -122,3 +124,28 @@ def test_magnitudes_of_every_argument_are_mixed():
     names = [name for name, _ in Subject.of(rule, sizes).scaled_draws(sizes, 0)]
     assert {"scale 1e-06", "scale 10000", "mixed scales", "one huge entry"} < set(names)
     assert "one argument at 10000" in names
+
+
+def test_one_argument_at_a_time_is_very_small_or_very_large():
+    rule, sizes = Rule(toys.product, toys.reference_product, ("NxD", "DxK")), SMALL[0]
+    alone = [
+        (float(name.split()[-1]), [float(jnp.abs(a).mean()) for a in args])
+        for name, args in Subject.of(rule, sizes).scaled_draws(sizes, 0)
+        if name.startswith("one argument at ")
+    ]
+    assert [scale for scale, _ in alone] == [1e-6, 1e4] * 2
+    for k, (scale, (x, w)) in enumerate(alone):
+        small, usual = (x, w) if k < 2 else (w, x)
+        assert 0.1 * scale < small < 10 * scale
+        assert 0.1 < usual < 10
+
+
+@pytest.mark.parametrize("shape", [(3,), (4, 4), (4, 3), (2, 3, 3), (3, 2, 3)])
+def test_near_an_array_a_symmetric_matrix_stays_symmetric(shape):
+    array = np.random.default_rng(0).normal(size=shape)
+    square = len(shape) > 1 and shape[-1] == shape[-2]
+    if square:
+        array = array + np.swapaxes(array, -1, -2)
+    near = _around(np.random.default_rng(1), array)
+    assert 0 < np.abs(near / array - 1).max() < 0.1
+    assert not square or np.array_equal(near, np.swapaxes(near, -1, -2))

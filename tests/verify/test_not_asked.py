@@ -6,8 +6,9 @@ import jax.numpy as jnp
 import pytest
 
 from ffnn_jax.verify import CHECKS, Rule, _run, assert_vjp, check_vjp
+from ffnn_jax.verify._subject import Subject
 from tests.verify import structures, toys
-from tests.verify.running import IN_PROCESS, ON_DEVICES, SMALL
+from tests.verify.running import IN_PROCESS, LONG, ON_DEVICES, SMALL
 
 SINE = toys.unary(jnp.sin, jnp.cos), lambda x: jnp.sin(x)
 
@@ -50,6 +51,27 @@ def test_the_reasons():
         "sharded": "no batch=", "shard_map": "no batch=",
     }  # fmt: skip
     assert result.not_asked == expected
+
+
+@pytest.mark.parametrize(
+    ("settings", "asked"),
+    [({"batch": "N"}, False), ({"empty_batch": True}, False),
+     ({"batch": "N", "empty_batch": True}, True)],
+)  # fmt: skip
+def test_an_empty_batch_is_tried_where_there_is_a_batch_and_it_may_be_empty(settings, asked):
+    rule = Rule(toys.product, toys.reference_product, ("NxD", "DxK"), **settings)
+    reasons = _run._not_asked(Subject.of(rule, SMALL[0]), SMALL[0], tuple(CHECKS))
+    assert reasons.get("empty batch") == (None if asked else "no empty_batch=")
+
+
+def test_most_checks_run_at_the_first_sizes_alone():
+    rule = Rule(toys.product, toys.reference_product, ("NxD", "DxK"))
+    tasks = _run._tasks(Subject.of(rule, LONG[0]), LONG, 0, scaled=False)
+    ran = {name: [] for name in CHECKS}
+    for name, task in tasks:
+        ran[name].append(task.args[1] if task.args[1] in LONG else task.args[2])
+    assert ran["zero"] == ran["linearity"] == LONG
+    assert ran["primal"] == ran["jvp"] == LONG[:1]
 
 
 def test_a_check_that_is_not_chosen_is_listed_too():
