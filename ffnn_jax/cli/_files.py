@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from ffnn_jax.config import UserError
 def model_file(run: Path) -> Path:
     """The model file of a run."""
     file = run / "model.npz" if run.is_dir() else run
+    if not file.exists() and (run / "checkpoints").is_dir():
+        command = f"ffnn-jax train --resume {shlex.quote(str(run))}"
+        raise UserError(f"{run}: a run that did not finish; resume it with: {command}")
     if not file.exists():
         raise UserError(f"{file}: no such file; RUN is a folder that train left, or its model.npz")
     return file

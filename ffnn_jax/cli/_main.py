@@ -4,7 +4,6 @@ import contextlib
 import io
 import itertools
 import logging
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn
@@ -18,6 +17,7 @@ from ffnn_jax.cli._evaluate import Evaluate
 from ffnn_jax.cli._export import Export
 from ffnn_jax.cli._page import Page
 from ffnn_jax.cli._predict import Predict
+from ffnn_jax.cli._signals import print_nowhere
 from ffnn_jax.cli._summary import Summary
 from ffnn_jax.cli._train import Train
 from ffnn_jax.cli._verify import Verify
@@ -55,7 +55,7 @@ def main(args: Sequence[str] | None = None) -> None:
         code = _run(words or ["--help"])
         print(end="", flush=True)  # a failure now has a message, one at the exit has none
     except BrokenPipeError:  # nobody reads on, as after "| head"
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print_nowhere(1)
         sys.exit(_PIPE_CLOSED)
     except UserError as error:
         _exit(str(error), _USER_ERROR)

@@ -12,9 +12,18 @@ from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeR
 from ffnn_jax.cli._files import writing
 
 
-def plain_console(stderr: bool = False) -> Console:
-    """A console that prints text as is: unwrapped, without markup or highlighting."""
-    return Console(stderr=stderr, highlight=False, soft_wrap=True, markup=False, emoji=False)
+def _raise_again() -> None:
+    raise  # the BrokenPipeError that rich handles when it calls this
+
+
+def plain_console(stderr: bool = False, reader_left: Callable[[], None] = _raise_again) -> Console:
+    """A console that prints text as is: unwrapped, without markup or highlighting.
+
+    When nobody reads on, as after "| head", ``reader_left`` is called; rich itself would exit.
+    """
+    console = Console(stderr=stderr, highlight=False, soft_wrap=True, markup=False, emoji=False)
+    console.on_broken_pipe = reader_left
+    return console
 
 
 def console_beside(file: str | None) -> Console:

@@ -35,7 +35,8 @@ class Predict:
     """Treat images as MNIST's digits were, or only scale them; auto decides by the classes."""
 
     json: Annotated[str | None, FILE] = None
-    """Write {file, label, top, error, box, warning} to FILE; - for standard output."""
+    """Write {file, label, top, error, box, warning} to FILE; - for standard output. The box of
+    one of several digits is left, top, right, bottom."""
 
     csv: Annotated[str | None, FILE] = None
     """Write one row per image to FILE, as CSV: labels with probabilities; - for standard output."""

@@ -58,11 +58,13 @@ def _csv_of(predictions: Sequence[Prediction]) -> str:
     ranks = [f"{name}_{rank}" for rank in range(1, most + 1) for name in ("label", "probability")]
     text = io.StringIO()
     rows = writer(text, lineterminator="\n")
-    rows.writerow(["file", "error", *ranks])
+    rows.writerow(["file", "error", "box", "warning", *ranks])
     for prediction in predictions:
         cells = [cell for one in prediction.top for cell in one]
         missing = [""] * (len(ranks) - len(cells))
-        rows.writerow([prediction.file, prediction.error or "", *cells, *missing])
+        box = " ".join(map(str, prediction.box or ()))
+        said = prediction.error or "", box, prediction.warning or ""
+        rows.writerow([prediction.file, *said, *cells, *missing])
     return text.getvalue()
 
 

@@ -85,7 +85,12 @@ def _leave_closed_terminal() -> None:
         try:
             os.write(stream, b"")
         except OSError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
+            print_nowhere(stream)
+
+
+def print_nowhere(stream: int) -> None:
+    """Discards from now on what is printed to standard output (1) or standard error (2)."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
 
 
 def _wait(thread: threading.Thread, state: SignalState, stop: StopRequest) -> None:

@@ -33,7 +33,7 @@ class Train:
     """Train a preset's network, test it, and write a run folder.
 
     Presets: quickstart (the report's MNIST network on 5,000 digits that are installed with the
-    package; takes a few seconds), mnist (the same on all of MNIST), and the models of the report's
+    package; takes under a minute), mnist (the same on all of MNIST), and the models of the report's
     Table 3, cifar10-0 to cifar10-5, cifar10-6a, cifar10-6b, cifar10-7 and cifar10-final.
 
     With a data set other than the preset's, the last dense layer gets one output per class, and at
@@ -123,7 +123,7 @@ class Train:
         if self.resume is not None:
             self._require_resumable(self.resume)
         settings = self.settings()
-        if self.run_dir is not None and os.path.lexists(self.run_dir):
+        if self.run_dir is not None and os.path.lexists(self.run_dir.expanduser()):
             raise UserError(f"run-dir must not exist yet, {self.run_dir} does")
         if self.streaming:
             require_grain()
@@ -142,7 +142,7 @@ class Train:
         explicit = [name for name, value in vars(self).items() if value is not None]
         options = train_run.RunOptions(
             self.streaming or None, self.checkpoint_every, self.debug_nans,
-            explicit=explicit, run_dir=self.run_dir,
+            explicit=explicit, run_dir=self.run_dir and self.run_dir.expanduser(),
         )  # fmt: skip
         stop = options.stop
         do = train_run.dry_run_and_print if self.dry_run else train_run.run_and_print

@@ -2,12 +2,13 @@
 
 import dataclasses
 import shlex
+import signal
 from collections.abc import Collection
 from pathlib import Path
 
 from ffnn_jax import runs
 from ffnn_jax.cli._output import plain_console, show_progress
-from ffnn_jax.cli._signals import SignalState
+from ffnn_jax.cli._signals import SignalState, print_nowhere
 from ffnn_jax.cli._train_watch import ProgressDisplay, print_run_footer, print_run_header
 from ffnn_jax.config import DivergedError, RunInterruptedError, Settings, preset
 from ffnn_jax.data import NotPreparedError, Splits, load_splits
@@ -69,7 +70,7 @@ def _run(
     options: RunOptions,
     checkpoint: runs.Checkpoint | None = None,
 ) -> runs.RunResult:
-    console = plain_console()
+    console = plain_console(reader_left=lambda: _stop_unread(options.stop))
     if checkpoint is None:
         runs.write_config(folder, planned.settings)
     print_run_header(console, planned)
@@ -91,6 +92,12 @@ def _run(
         raise DivergedError(f"{divergence}{find}") from None
     runs.write_run(folder, result)
     return result
+
+
+def _stop_unread(stop: runs.StopRequest) -> None:
+    """Ends the run as a signal does, since nobody reads what it prints."""
+    print_nowhere(1)
+    stop.signal = stop.signal or int(signal.SIGPIPE)
 
 
 def _splits(settings: Settings) -> Splits:

@@ -65,8 +65,8 @@ def print_run_footer(console: Console, result: RunResult, folder: Path) -> None:
     console.print(f"trained in {spent:.1f} s (compiled in {compiled:.1f} s)")
     for warning in result.warnings:
         console.print(f"warning    {warning}")
-    console.print(f"results in {folder}: open {folder / 'page.html'}")
-    run = shlex.quote(str(folder))
+    run, page = (shlex.quote(str(path)) for path in (folder, folder / "page.html"))
+    console.print(f"results in {run}: open {page}")
     image = shlex.quote(str(sample_digit())) if classifies_digits(result.models[0]) else "IMAGE"
     console.print(f"next:      ffnn-jax predict {run} {image}")
     console.print(f"           ffnn-jax evaluate {run} --split train")

@@ -6,6 +6,7 @@ their edges, along which the disc rolls. Lines across the page, frames, specks a
 picture's edge are left out; pieces close to one another are one digit.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -51,9 +52,9 @@ def find_digits(
     level = 0.9 * float(ink.max())
     pieces, _ = ndimage.label(ink > max(level * _WEAK, floor), _EIGHT)
     mask = np.isin(pieces, pieces[ink > max(level * _STRONG, floor)])
-    groups, left_out, warning = _grouped(mask)
+    groups, kept, left_out, warning = _grouped(mask)
     digits = [_drawn(groups == k, box) for k, box in enumerate(ndimage.find_objects(groups), 1)]
-    warning = _doubt(digits, level, (groups > 0).sum() / mask.sum()) or warning
+    warning = _doubt(digits, level, (groups > 0).sum() / kept.sum()) or warning
     return digits, how + left_out, warning
 
 
@@ -96,32 +97,39 @@ def _evidence(ink: Grey) -> float:
     return float(ink.max() ** 2 * areas.max() / depth**2)
 
 
-def _grouped(mask: Mask) -> tuple[Labels, list[str], str | None]:
-    """Labels of the digits in reading order, what was left out, and a doubt."""
+def _grouped(mask: Mask) -> tuple[Labels, Mask, list[str], str | None]:
+    """Labels of the digits in reading order, ink but frames and lines, what was left out, doubt."""
     unframed = _without_frames(mask)
     without = _without_lines(_without_lines(unframed).T).T
     pieces, _ = ndimage.label(without, _EIGHT)
     inner = without & ~np.isin(pieces, [*pieces[[0, -1]].flat, *pieces[:, [0, -1]].flat])
     groups, specks = _digits(inner)
     if not groups.any():
-        return *_digits(mask), "it touches the picture's edge"
+        groups, specks = _digits(mask)
+        return groups, mask, specks, "it touches the picture's edge"
     steps = ["frame removed"] * bool((unframed != mask).any())
     steps += ["line removed"] * bool((without != unframed).any())
     steps += ["what touches the edge left out"] * bool((inner != without).any())
-    return groups, steps + specks, None
+    return groups, without, steps + specks, None
 
 
 def _without_frames(mask: Mask) -> Mask:
-    """The ink without pieces that surround another of at least a quarter of their size."""
+    """The ink without frames: grids, and boxes about a digit."""
     labels, _ = ndimage.label(mask, _EIGHT)
     boxes = ndimage.find_objects(labels)
-    frames = [k for k, a in enumerate(boxes, 1) if any(_surrounds(a, b) for b in boxes)]
+    frames = [k for k in range(1, len(boxes) + 1) if _is_frame(k, labels, boxes)]
     return mask & ~np.isin(labels, frames)
 
 
-def _surrounds(outer: Box, inner: Box) -> bool:
-    within = all(a.start < b.start and b.stop < a.stop for a, b in zip(outer, inner, strict=True))
-    return within and _size(inner) > 0.25 * _size(outer)
+def _is_frame(k: int, labels: Labels, boxes: Sequence[Box]) -> bool:
+    """Whether a hole of the piece holds another of at least a quarter of the hole's size."""
+    inside = np.pad(labels[boxes[k - 1]], 1)
+    holes, _ = ndimage.label(inside != k)
+    return any(
+        _size(boxes[other - 1]) > 0.25 * _size(box)
+        for hole, box in enumerate(ndimage.find_objects(holes), 1) if hole != holes[0, 0]
+        for other in np.unique(inside[holes == hole]) if other
+    )  # fmt: skip
 
 
 def _without_lines(mask: Mask) -> Mask:

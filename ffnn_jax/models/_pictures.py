@@ -49,11 +49,13 @@ class PreparedPicture:
 def picture_files(paths: Sequence[str | Path], skipped: list[Path] | None = None) -> Iterator[Path]:
     """The files, with each folder replaced by the pictures in it and its subfolders, sorted.
 
+    Hidden files, whose names begin with a dot, are left out.
     What the folders hold beside pictures is added to ``skipped``; one without any is a UserError.
     """
     readable = _SUFFIXES | _PLUGINS.keys() & Image.registered_extensions().keys()
     for path in map(Path, paths):
-        files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else []
+        inner = path.rglob("[!.]*") if path.is_dir() else ()
+        files = sorted(file for file in inner if file.is_file())
         inside = [file for file in files if file.suffix.lower() in readable]
         if path.is_dir() and not inside:
             said = f"; {skipped_line(files)}" if files else ""

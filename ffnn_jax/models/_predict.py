@@ -48,14 +48,14 @@ class Prediction:
         return f"the model is unsure: {self.label} {self.top[0][1]:.0%}" if low else None
 
     def to_json(self) -> dict[str, Any]:
-        """The prediction as JSON types; a box and a warning only where there is one."""
-        found = {"box": self.box and list(self.box), "warning": self.warning}
+        """The prediction as JSON types."""
         return {
             "file": str(self.file),
             "label": self.label,
             "top": [list(pair) for pair in self.top],
             "error": self.error,
-            **{key: value for key, value in found.items() if value},
+            "box": self.box and list(self.box),
+            "warning": self.warning,
         }
 
 

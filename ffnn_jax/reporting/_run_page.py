@@ -1,6 +1,7 @@
 """The page of a run: one self-contained file, built from the run's saved files."""
 
 import base64
+import os
 import re
 import statistics
 from collections.abc import Mapping, Sequence
@@ -25,6 +26,7 @@ _FIGURES = {
     "precision_recall": "Precision, recall and F1 by class",
     "confusion": "Confusion matrix",
 }
+_CODE = re.compile(r"<script|<foreignObject|<[^>]*\son\w+\s*=|javascript:", re.IGNORECASE)
 Result = Mapping[str, Any]
 
 
@@ -44,6 +46,8 @@ def run_page(folder: Path) -> str:
     result, settings = read_saved(folder / "result.json"), read_saved(folder / "config.json")
     try:
         return _page(folder, result, settings)
+    except UserError:
+        raise
     except (LookupError, TypeError, ValueError, AttributeError, UndefinedError) as error:
         problem = f"result.json and config.json are not those of a run ({error!r})"
         raise UserError(f"{folder}: {problem}") from None
@@ -54,7 +58,7 @@ def _page(folder: Path, result: Result, settings: dict[str, Any]) -> str:
     confusion, names = np.array(result["confusion"][best]), result["class_names"]
     shown = (_metrics.precision, _metrics.recall, _metrics.f1)
     return _template("run.html").render(
-        name=folder.resolve().name,
+        name=os.fsencode(folder.resolve().name).decode(errors="replace"),
         seeds=_seeds(result),
         headline=f"test accuracy {_spread(result['test_accuracy'])}",
         result={"network": None, "warnings": [], **result},
@@ -108,7 +112,7 @@ def _figures(folder: Path) -> dict[str, list[Markup]]:
     for name, label in _FIGURES.items():
         drawing, picture = folder / f"{name}.svg", folder / f"{name}.png"
         if drawing.exists():
-            figures[name] = _inline(drawing.read_text("utf-8"), label, 2 if name == "curves" else 1)
+            figures[name] = _inline(drawing, label, 2 if name == "curves" else 1)
         elif picture.exists():
             image = Markup('<img alt="{}" src="data:image/png;base64,{}">')
             data = base64.b64encode(picture.read_bytes()).decode()
@@ -116,9 +120,13 @@ def _figures(folder: Path) -> dict[str, list[Markup]]:
     return figures
 
 
-def _inline(drawing: str, label: str, parts: int) -> list[Markup]:
-    """An SVG in equal parts, from left to right."""
-    width, height = map(float, re.findall(r'viewBox="0 0 (\S+) (\S+)"', drawing)[0])
+def _inline(file: Path, label: str, parts: int) -> list[Markup]:
+    """An SVG in equal parts, from left to right; one that is not ours or runs code is rejected."""
+    drawing = file.read_text("utf-8")
+    box = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', drawing)
+    if box is None or "<defs" not in drawing or _CODE.search(drawing):
+        raise UserError(f"{file} is not a figure of a run; remove it, or write the run again")
+    width, height = map(float, box.groups())
     svg = Markup('<svg role="img" aria-label="{}" width="{}pt" viewBox="{} 0 {} {}">{}')
     body = Markup(drawing[drawing.index("<defs") :].replace("#000000", "currentColor"))
     part = width / parts

@@ -64,4 +64,4 @@ def _write_json(path: Path, value: dict[str, Any]) -> None:
 
 def _write(path: Path, text: str) -> None:
     with writing(path):
-        path.write_text(text, encoding="utf-8")
+        path.write_bytes(text.encode())

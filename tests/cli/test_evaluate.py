@@ -38,6 +38,13 @@ def test_a_bad_argument_is_rejected_in_one_line(words, message, run, capsys):
     assert message in line
 
 
+def test_a_run_that_did_not_finish_is_to_be_resumed(tmp_path, capsys):
+    (tmp_path / "checkpoints").mkdir()
+    assert code_of("evaluate", tmp_path) == 2
+    line = f"ffnn-jax: {tmp_path}: a run that did not finish; resume it with: ffnn-jax train "
+    assert capsys.readouterr().err == f"{line}--resume {tmp_path}\n"
+
+
 @pytest.mark.parametrize("config", ["{", "[]", "{}", "[" * 100_000])
 def test_a_config_that_names_no_data_set_is_said_in_one_line(config, model_alone, capsys):
     (model_alone.parent / "config.json").write_text(config)

@@ -23,8 +23,9 @@ def test_json_is_a_list_on_standard_output(run, pictures, capsys):
     bad, good = json.loads(capsys.readouterr().out)
     assert bad == {
         "file": str(pictures / "bad.png"), "label": None, "top": [],
-        "error": f"{pictures / 'bad.png'}: not a picture",
+        "error": f"{pictures / 'bad.png'}: not a picture", "box": None, "warning": None,
     }  # fmt: skip
+    assert good.keys() == bad.keys()
     assert good["error"] is None
     assert len(good["top"]) == 2
     assert good["top"][0][0] == good["label"]
@@ -55,6 +56,17 @@ def test_csv_goes_to_standard_output_alone(run, pictures, capsys):
     code_of("predict", run, pictures / "one.png", "--csv", "-")
     (row,) = csv.DictReader(capsys.readouterr().out.splitlines())
     assert row["file"] == str(pictures / "one.png")
+
+
+def test_csv_has_the_box_of_each_digit_and_the_doubts(run, tmp_path, capsys):
+    image = Image.new("L", (200, 100), 230)
+    for x in (40, 140):
+        ImageDraw.Draw(image).line([(x, 20), (x, 80)], fill=205, width=6)
+    image.save(tmp_path / "two.png")
+    code_of("predict", run, tmp_path / "two.png", "--csv", "-")
+    first, second = csv.DictReader(capsys.readouterr().out.splitlines())
+    assert int(first["box"].split()[2]) < int(second["box"].split()[0])
+    assert first["warning"] == second["warning"] == "the ink is faint"
 
 
 def test_another_member_answers_otherwise(run, pictures, capsys):

@@ -5,6 +5,7 @@ import io
 import json
 import re
 import shlex
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
@@ -17,7 +18,7 @@ from ffnn_jax.cli._signals import SignalState
 from ffnn_jax.config import preset
 from ffnn_jax.data import load_splits
 from ffnn_jax.models import load
-from ffnn_jax.runs import plan, versions
+from ffnn_jax.runs import StopRequest, plan, versions
 from ffnn_jax.training import Progress
 from tests.cli.conftest import code_of
 
@@ -248,6 +249,37 @@ def test_the_options_reach_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     main(["train", "--streaming", "--checkpoint-every", "1", "--debug-nans", "--run-dir", "a"])
     found = [(o.streaming, o.every, o.debug_nans, o.run_dir) for o in asked]
     assert found == [(None, None, False, None), (True, 1, True, Path("a"))]
+
+
+def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    asked = []
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(_train_run, "run_and_print", lambda *args: asked.append(args[-1].run_dir))
+    main(["train", "--run-dir=~/a"])
+    assert asked == [tmp_path / "a"]
+    (tmp_path / "b").mkdir()
+    assert code_of("train", "--run-dir=~/b") == 2
+
+
+def test_a_run_that_nobody_reads_stops_as_at_a_signal(monkeypatch: pytest.MonkeyPatch):
+    silenced = []
+    monkeypatch.setattr(_train_run, "print_nowhere", silenced.append)
+    stop = StopRequest()
+    console = plain_console(reader_left=lambda: _train_run._stop_unread(stop))
+    console.file = Unread()
+    console.print("a line")
+    assert (stop.signal, silenced) == (signal.SIGPIPE, [1])
+    console = plain_console()
+    console.file = Unread()
+    with pytest.raises(BrokenPipeError):
+        console.print("a line")
+
+
+class Unread(io.StringIO):
+    """A pipe that nobody reads."""
+
+    def write(self, text: str) -> NoReturn:
+        raise BrokenPipeError
 
 
 def test_a_long_run_prints_at_most_30_lines_and_its_last_step(capsys: pytest.CaptureFixture[str]):

@@ -119,6 +119,26 @@ def test_digits_of_a_row_may_differ_in_height(tmp_path: Path):
     assert small.box and tall.box and small.box[0] < 100 < tall.box[0]
 
 
+@pytest.mark.parametrize("grey", [0, 120])
+def test_cells_of_a_form_are_frames(tmp_path: Path, grey: int):
+    image = Image.new("L", (460, 180), 250)
+    pen = ImageDraw.Draw(image)
+    for column in range(3):
+        pen.rectangle([20 + 140 * column, 20, 160 + 140 * column, 160], outline=grey, width=3)
+        seven(image, 50 + 140 * column, 35, "#222222")
+    found = prepared(tmp_path, image.convert("RGB"))
+    assert [one.warning for one in found] == [None] * 3
+    assert all("frame removed" in one.steps for one in found)
+
+
+def test_ruled_lines_are_no_reason_to_doubt_a_digit(tmp_path: Path):
+    image = Image.new("L", (800, 400), 250)
+    for y in range(45, 400, 55):
+        ImageDraw.Draw(image).line([(0, y), (800, y)], fill=60, width=4)
+    (found,) = prepared(tmp_path, seven(image.convert("RGB"), 300, 120))
+    assert found.warning is None
+
+
 @pytest.mark.parametrize(("thickness", "kept"), [(4, False), (5, True)])
 def test_a_line_is_removed_where_it_is_at_most_half_as_thick_again(thickness: int, kept: bool):
     mask = np.zeros((60, 200), bool)

@@ -221,7 +221,7 @@ def test_a_pipe_is_rejected_without_waiting(tmp_path: Path):
 
 
 def test_a_folder_s_pictures_are_sorted_by_name(tmp_path: Path):
-    for name in ("b.png", "a.JPG", "notes.txt"):
+    for name in ("b.png", "a.JPG", "notes.txt", "._b.png", ".hidden.png"):
         saved(tmp_path, seven(), name, format="PNG")
     files = picture_files([tmp_path, tmp_path / "other.png"])
     assert [path.name for path in files] == ["a.JPG", "b.png", "other.png"]

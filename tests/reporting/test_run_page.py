@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -189,10 +190,21 @@ def test_curves_are_drawn_in_the_page_s_ink_in_two_halves(folder: Path):
     assert not re.search(r"https?://|@import|<script", text)
 
 
-def test_a_damaged_figure_is_named(folder: Path):
-    (folder / "curves.svg").write_text("no drawing")
-    with pytest.raises(UserError, match="are not those of a run"):
+@pytest.mark.parametrize(
+    "text",
+    ["no drawing", '<svg viewBox="0 0 9 9"><defs/><script>1</script>',
+     '<svg viewBox="0 0 9 9"><defs/><g onload = "1">', '<svg viewBox="0 0 9 9"></svg>'],
+)  # fmt: skip
+def test_a_figure_that_is_not_a_run_s_is_named(folder: Path, text: str):
+    (folder / "curves.svg").write_text(text)
+    with pytest.raises(UserError, match=r"curves\.svg is not a figure of a run; remove it"):
         run_page(folder)
+
+
+def test_a_folder_may_have_a_name_that_is_no_text(folder: Path):
+    other = folder.with_name(os.fsdecode(b"b\xffd"))
+    folder.rename(other)
+    assert "b�d" in run_page(other)
 
 
 @pytest.mark.parametrize("key", ["device", "versions", "compile_seconds", "parameters_sha256"])

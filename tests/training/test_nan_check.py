@@ -82,6 +82,12 @@ def test_the_step_of_divergence_does_not_depend_on_the_stops(images, rate):
     assert rarely.endswith(" numbers not finite; a lower learning rate may help")
 
 
+def test_jax_debug_nans_changes_no_message(images):
+    with jax.debug_nans(True), jax.debug_infs(True):
+        under = message_of(images, rate=1e30)
+    assert under == message_of(images, rate=1e30)
+
+
 def test_the_failing_seed_is_named(images):
     alone = [message_of(images, rate=1e30, seed=seed) for seed in (5, 6)]
     first = min(alone, key=lambda message: int(re.findall(r"step (\d+)", message)[0]))
