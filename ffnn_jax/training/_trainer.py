@@ -92,9 +92,10 @@ class _ThreadedTrainer:
         self._states = jax.device_put(list(states))
 
     def _run_one(self, index: int, source: Any, stop: int) -> ChunkMetrics:
-        self._states[index], metrics = self._chunk(
-            self._states[index], np.int32(stop), source, self._seeds_data[index]
-        )
+        with jax.debug_nans(False), jax.debug_infs(False):  # settings of this thread: see NanCheck
+            self._states[index], metrics = self._chunk(
+                self._states[index], np.int32(stop), source, self._seeds_data[index]
+            )
         return jax.device_get(metrics)
 
 
