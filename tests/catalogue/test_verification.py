@@ -26,7 +26,7 @@ from ffnn_jax.verify._subject import Subject
 
 each_spec = pytest.mark.parametrize("spec", OP_SPECS, ids=lambda spec: spec.name)
 FAULTS = [(spec, fault) for spec in OP_SPECS for fault in spec.all_faults]
-BY_DEFAULT = {"dense", "relu"}
+BY_DEFAULT = {"relu"}
 SAMPLE = FAULTS[::20]
 
 
