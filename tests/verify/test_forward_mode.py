@@ -32,10 +32,11 @@ def sine_with(forward_slope, slope=jnp.cos):
     [
         (jnp.cos, ()),
         (lambda x: -jnp.cos(x), ("jvp",)),
+        (lambda x: jnp.cos(x) * (1 + 1e-8), ("jvp",)),
         (lambda x: jnp.cos(x) * jnp.nan, ("jvp",)),
         (lambda x: jnp.where(jnp.abs(x) > 30, 0.0, jnp.cos(x)), ("jvp",)),
     ],
-    ids=["right", "negated", "NaN", "wrong beyond 30"],
+    ids=["right", "negated", "off by 1e-8", "NaN", "wrong beyond 30"],
 )
 def test_a_tangent_that_only_forward_mode_uses_is_checked(forward_slope, failures, reference):
     result = check_vjp(sine_with(forward_slope), reference, "N", only=ASKED)
