@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import ffnn_jax.cli
+from ffnn_jax.cli import _main
 from ffnn_jax.cli._main import _COMMANDS, _DATA_COMMANDS, _unboxed
 from ffnn_jax.cli._output import plain_console
 from tests.cli.conftest import code_of
@@ -71,6 +72,16 @@ def test_a_closed_pipe_ends_a_command_quietly(words: list[str]):
     ran = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True, timeout=120)
     os.close(write)
     assert (ran.returncode, ran.stderr) == (141, "")
+
+
+@pytest.mark.parametrize("error", [OSError("no space"), ZeroDivisionError("0 / 0")])
+def test_a_failure_that_is_not_the_user_s_has_code_1(error, monkeypatch, capsys):
+    def fail(words):
+        raise error
+
+    monkeypatch.setattr(_main, "_run", fail)
+    assert code_of("doctor") == 1
+    assert str(error) in capsys.readouterr().err
 
 
 def test_text_is_printed_as_it_is(capsys):

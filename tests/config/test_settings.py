@@ -213,3 +213,10 @@ def test_invalid_validation_is_rejected(text: str, message: str):
     with pytest.raises(UserError) as caught:
         Validation.parse(text)
     assert str(caught.value) == message
+
+
+def test_defaults_are_those_of_the_report():
+    settings = Settings("mine", "mnist", (Dense(10),))
+    defaults = settings.pixel_scale, settings.batch_size, settings.steps, settings.learning_rate
+    assert defaults == (1 / 255, 16, 3000, 0.1)
+    assert (settings.momentum, settings.weight_decay) == (0.9, 0.005)

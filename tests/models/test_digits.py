@@ -151,7 +151,7 @@ def test_a_line_is_removed_where_it_is_at_most_half_as_thick_again(thickness: in
 
 @pytest.mark.parametrize(
     ("width", "share", "error"),
-    [(1, _digits._STROKE, 2.5), (6, 6 / 48, 1.5), (20, _digits._THICKEST, 4.5)],
+    [(1, 0.12, 2.5), (6, 6 / 48, 1.5), (20, 0.2, 4.5)],
 )
 def test_a_stroke_is_drawn_between_the_least_and_the_greatest_thickness(
     width: int, share: float, error: float

@@ -155,6 +155,8 @@ def test_a_network_predicts_unless_it_is_said_to_train():
     jax.tree.map(np.testing.assert_array_equal, after, state)
     np.testing.assert_array_equal(logits, network.apply(params, state, x, training=False)[0])
     assert not np.array_equal(logits, network.apply(params, state, x, training=True)[0])
+    *_, last = network.outputs(params, state, x).values()
+    np.testing.assert_array_equal(last, logits)
 
 
 def test_an_empty_batch_gives_no_logits():
