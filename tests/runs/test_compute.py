@@ -28,6 +28,7 @@ from ffnn_jax.runs import (
     most_confident_errors,
     plan,
     result_to_json,
+    run_plan,
     write_run,
 )
 from ffnn_jax.training import Callbacks, Progress, _images, split_validation
@@ -480,4 +481,6 @@ def test_the_operation_of_a_number_that_is_not_finite_is_sought_only_if_asked(mo
     for options in ({}, {"debug_nans": True}):
         with pytest.raises(KeyboardInterrupt):
             compute(SETTINGS, SPLITS, **options)
-    assert asked == [False, True]
+        with pytest.raises(KeyboardInterrupt):
+            run_plan(plan(SETTINGS, SPLITS), **options)
+    assert asked == [False, False, True, True]
