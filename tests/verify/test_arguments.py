@@ -143,3 +143,13 @@ def test_every_check_stays_in_the_domain_of_an_argument():
     with jax.debug_nans(True):
         assert check_vjp(toys.logarithm, jnp.log, "NxD:>0", only=IN_PROCESS)
     assert check_vjp(Rule(affine, affine, ("N:>0",), linear=(0,)), only=["adjoint"])
+
+
+@pytest.mark.parametrize(
+    ("text", "below", "is_real"),
+    [("NxD", None, True), ("N:>0", None, True), ("N:int<K", "K", False), ("N:bool", None, False)],
+)
+def test_integers_have_a_bound_and_no_cotangent(text, below, is_real):
+    argument = Argument.parse(text)
+    assert argument.below == below
+    assert argument.is_real is is_real

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from ffnn_jax.verify import Rule, check_vjp
+from ffnn_jax.verify import Rule, _transforms, check_vjp
 from ffnn_jax.verify._result import worst_of
 from ffnn_jax.verify._subject import Subject
 from ffnn_jax.verify._transforms import check_jit, check_remat, check_scan, check_vmap
@@ -98,3 +98,27 @@ def test_a_forward_that_calls_its_own_operation_is_accepted():
     assert check_vjp(toys.calls_itself, toys.sine_times, "N", "N", only=asked)
     op, reference = structures.look_up, structures.reference_look_up
     assert check_vjp(op, reference, "NxD", "K:int<N", only=asked)
+
+
+def test_a_rule_that_is_wrong_where_one_output_is_used_alone_is_caught():
+    def backward(x, dz):
+        unused = [isinstance(d, jax.custom_derivatives.SymbolicZero) for d in dz]
+        a, b = (jnp.zeros_like(x) if zero else d for d, zero in zip(dz, unused, strict=True))
+        return ((2 if unused[1] else 1) * (jnp.cos(x) * a + 2 * x * b),)
+
+    def reference(x):
+        return jnp.sin(x), x * x
+
+    op = jax.custom_vjp(reference)
+    op.defvjp(lambda x: (reference(x.value), x.value), backward, symbolic_zeros=True)
+    result = check_vjp(op, reference, "N", only=["value", "cotangents", "partial"])
+    assert result.failures == ("partial",)
+    assert result["partial"].where.startswith("dx from output 0 alone")
+
+
+def test_of_many_arguments_all_one_and_all_but_one_are_mapped():
+    choices = _transforms._axis_choices(5)
+    assert choices[0] == (0,) * 5
+    assert choices[1] == (0, None, None, None, None)
+    assert choices[6] == (None, 0, 0, 0, 0)
+    assert len(choices) == 9
