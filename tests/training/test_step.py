@@ -222,7 +222,9 @@ def test_a_step_with_flips_is_a_step_on_images_flipped_by_hand(images):
         jax.device_put(before), np.int32(5), images._replace(pixels=pixels), seed_data
     )
     ours, _ = run(images, seed_data, [4, 5], augmentations=(Flip(),))
-    chex.assert_trees_all_equal(ours.params, jax.device_get(theirs).params)
+    allowed = tolerance("float32", BATCH)  # two programs, whose sums XLA may fuse differently
+    theirs = jax.device_get(theirs)
+    chex.assert_trees_all_close(ours.params, theirs.params, rtol=allowed, atol=allowed)
 
 
 def test_augmented_training_resumes_from_the_state_alone(images):
