@@ -51,7 +51,7 @@ def history(seeds: list[int], steps: list[int]) -> list[dict[str, Any]]:
 def test_the_confusion_figure_has_each_count_at_its_column_and_row():
     axes = draw_confusion(CONFUSION, NAMES).axes[0]
     drawn = {text.get_position(): int(text.get_text()) for text in axes.texts}
-    assert {text.get_position() for text in axes.texts if text.get_weight() == "bold"} == {
+    assert {text.get_position() for text in axes.texts if text.get_fontweight() == "bold"} == {
         (k, k) for k in range(3)
     }
     assert drawn == {(p, t): CONFUSION[t, p] for t in range(3) for p in range(3)}

@@ -478,7 +478,8 @@ def test_the_operation_of_a_number_that_is_not_finite_is_sought_only_if_asked(mo
         raise KeyboardInterrupt
 
     monkeypatch.setattr(_compute, "train", train)
-    for options in ({}, {"debug_nans": True}):
+    choices: tuple[dict[str, Any], ...] = ({}, {"debug_nans": True})
+    for options in choices:
         with pytest.raises(KeyboardInterrupt):
             compute(SETTINGS, SPLITS, **options)
         with pytest.raises(KeyboardInterrupt):

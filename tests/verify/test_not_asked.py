@@ -1,6 +1,7 @@
 """What did not run is listed, with the reason; asking for nothing is an error."""
 
 import types
+from typing import Any
 
 import jax.numpy as jnp
 import pytest
@@ -66,7 +67,7 @@ def test_an_empty_batch_is_tried_where_there_is_a_batch_and_it_may_be_empty(sett
 
 def test_most_checks_run_at_the_first_sizes_alone():
     rule = Rule(toys.product, toys.reference_product, ("NxD", "DxK"))
-    tasks = _run._tasks(Subject.of(rule, LONG[0]), LONG, 0, scaled=False)
+    tasks: Any = _run._tasks(Subject.of(rule, LONG[0]), LONG, 0, scaled=False)
     ran = {name: [] for name in CHECKS}
     for name, task in tasks:
         ran[name].append(task.args[1] if task.args[1] in LONG else task.args[2])
