@@ -21,7 +21,7 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # set by the first process; t
     atexit.register(shutil.rmtree, _CACHE, ignore_errors=True)
 
 if "XLA_FLAGS" not in os.environ and version("jaxlib").startswith("0.10."):
-    # compiling takes two thirds of the time; XLA_FLAGS= python -m pytest compiles as users do
+    # many tests take a third less time so; XLA_FLAGS= python -m pytest compiles as users do
     os.environ["XLA_FLAGS"] = "--xla_cpu_use_fusion_emitters=false"
 
 import jax
