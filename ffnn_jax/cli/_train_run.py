@@ -97,7 +97,7 @@ def _run(
 def _stop_unread(stop: runs.StopRequest) -> None:
     """Ends the run as a signal does, since nobody reads what it prints."""
     print_nowhere(1)
-    stop.signal = stop.signal or int(signal.SIGPIPE)
+    stop.signal = stop.signal or int(getattr(signal, "SIGPIPE", signal.SIGTERM))  # not on Windows
 
 
 def _splits(settings: Settings) -> Splits:
