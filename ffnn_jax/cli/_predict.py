@@ -39,7 +39,8 @@ class Predict:
     one of several digits is left, top, right, bottom."""
 
     csv: Annotated[str | None, FILE] = None
-    """Write one row per image to FILE, as CSV: labels with probabilities; - for standard output."""
+    """Write one row per image, or digit, to FILE, as CSV: error, box, warning, labels with
+    probabilities; - for standard output."""
 
     picture: Annotated[Path | None, FILE] = None
     """Draw the images as the network sees them, with their labels."""
