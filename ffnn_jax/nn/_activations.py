@@ -1,52 +1,36 @@
 """Activations as layers."""
 
 import dataclasses
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from ffnn_jax._base_config import require_number
-from ffnn_jax.nn._layer import Layer
-from ffnn_jax.nn._param import Tree
+from ffnn_jax.nn._operation import Operation
+
+__all__ = ["LeakyReLU", "ReLU", "Sigmoid"]
 
 
-@dataclasses.dataclass(frozen=True)
-class ReLU(Layer):
-    """Rectified linear unit."""
+class ReLU(Operation):
+    """Rectified linear unit, equation (17)."""
 
     title: ClassVar[str] = "ReLU"
-
-    def __call__(self, params: Tree, x: Any) -> Any:
-        """Equation (17)."""
-        from ffnn_jax.layers import relu
-
-        return relu(x)
+    operation: ClassVar[str] = "relu"
 
 
 @dataclasses.dataclass(frozen=True)
-class LeakyReLU(Layer):
+class LeakyReLU(Operation):
     """Leaky rectified linear unit, with derivative ``slope`` where the input is not positive."""
 
     title: ClassVar[str] = "Leaky ReLU"
+    operation: ClassVar[str] = "leaky_relu"
     slope: float = 0.01
 
     def __post_init__(self) -> None:
         """Rejects a slope outside [0, 1)."""
         require_number(self, "slope", 0, 1)
 
-    def __call__(self, params: Tree, x: Any) -> Any:
-        """Equation (leaky.1)."""
-        from ffnn_jax.layers import leaky_relu
 
-        return leaky_relu(x, self.slope)
-
-
-@dataclasses.dataclass(frozen=True)
-class Sigmoid(Layer):
-    """Logistic sigmoid."""
+class Sigmoid(Operation):
+    """Logistic sigmoid, equation (sigmoid.1)."""
 
     title: ClassVar[str] = "Sigmoid"
-
-    def __call__(self, params: Tree, x: Any) -> Any:
-        """Equation (sigmoid.1)."""
-        from ffnn_jax.layers import sigmoid
-
-        return sigmoid(x)
+    operation: ClassVar[str] = "sigmoid"

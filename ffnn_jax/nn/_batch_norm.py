@@ -8,6 +8,8 @@ from ffnn_jax._base_config import require, require_number
 from ffnn_jax.nn._layer import Layer
 from ffnn_jax.nn._param import Constant, Param, Shape, Tree
 
+__all__ = ["BatchNorm"]
+
 
 @dataclasses.dataclass(frozen=True)
 class BatchNorm(Layer):

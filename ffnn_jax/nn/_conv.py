@@ -10,6 +10,8 @@ from ffnn_jax.nn._layer import image_shape
 from ffnn_jax.nn._param import Shape, Tree
 from ffnn_jax.nn._weighted import Weighted
 
+__all__ = ["Conv"]
+
 
 @dataclasses.dataclass(frozen=True)
 class Conv(Weighted):

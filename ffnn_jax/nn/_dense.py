@@ -9,6 +9,8 @@ from ffnn_jax._errors import UserError
 from ffnn_jax.nn._param import Shape, Tree
 from ffnn_jax.nn._weighted import Weighted
 
+__all__ = ["Dense"]
+
 
 @dataclasses.dataclass(frozen=True)
 class Dense(Weighted):

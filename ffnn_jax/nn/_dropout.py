@@ -8,6 +8,8 @@ from ffnn_jax.nn._keys import image_keys
 from ffnn_jax.nn._layer import Layer
 from ffnn_jax.nn._param import Tree
 
+__all__ = ["Dropout"]
+
 
 @dataclasses.dataclass(frozen=True)
 class Dropout(Layer):

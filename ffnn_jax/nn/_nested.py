@@ -10,6 +10,8 @@ from ffnn_jax.nn._keys import fold_in
 from ffnn_jax.nn._layer import Layer
 from ffnn_jax.nn._param import Shape, Tree
 
+__all__ = ["Residual", "Sequential"]
+
 
 class _Nested(Layer):
     """A layer whose parameters and state are those of its parts, each a chain of layers."""

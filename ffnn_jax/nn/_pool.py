@@ -1,19 +1,23 @@
 """Max pooling as a layer."""
 
 import dataclasses
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from ffnn_jax._base_config import require_positive_integers
 from ffnn_jax._errors import UserError
-from ffnn_jax.nn._layer import Layer, image_shape
-from ffnn_jax.nn._param import Shape, Tree
+from ffnn_jax.nn._layer import image_shape
+from ffnn_jax.nn._operation import Operation
+from ffnn_jax.nn._param import Shape
+
+__all__ = ["MaxPool"]
 
 
 @dataclasses.dataclass(frozen=True)
-class MaxPool(Layer):
+class MaxPool(Operation):
     """Maximum over non-overlapping windows of ``window`` by ``window`` pixels."""
 
     title: ClassVar[str] = "Maxpooling"
+    operation: ClassVar[str] = "max_pool"
     window: int = 2
 
     def __post_init__(self) -> None:
@@ -26,9 +30,3 @@ class MaxPool(Layer):
         if self.window > min(height, width):
             raise UserError(f"{self}: the window is larger than the {height} x {width} image")
         return (height // self.window, width // self.window, channels)
-
-    def __call__(self, params: Tree, x: Any) -> Any:
-        """Equation (pool.1)."""
-        from ffnn_jax.layers import max_pool
-
-        return max_pool(x, self.window)
