@@ -4,6 +4,8 @@ from ffnn_jax.catalogue._add import ADD
 from ffnn_jax.catalogue._batch_norm import BATCH_NORM
 from ffnn_jax.catalogue._batch_norm_inference import BATCH_NORM_INFERENCE
 from ffnn_jax.catalogue._conv import CONV2D
+from ffnn_jax.catalogue._conv1d import CONV1D
+from ffnn_jax.catalogue._conv_transpose import CONV_TRANSPOSE2D
 from ffnn_jax.catalogue._dense import DENSE, DENSE_COLUMN
 from ffnn_jax.catalogue._dropout import DROPOUT
 from ffnn_jax.catalogue._faults import Fault
@@ -31,6 +33,8 @@ OP_SPECS: tuple[OpSpec, ...] = (
     SOFTMAX,
     SOFTMAX_CROSS_ENTROPY,
     CONV2D,
+    CONV1D,
+    CONV_TRANSPOSE2D,
     MAX_POOL,
     LEAKY_RELU,
     SIGMOID,
@@ -44,7 +48,9 @@ __all__ = [
     "ADD",
     "BATCH_NORM",
     "BATCH_NORM_INFERENCE",
+    "CONV1D",
     "CONV2D",
+    "CONV_TRANSPOSE2D",
     "DENSE",
     "DENSE_COLUMN",
     "DROPOUT",

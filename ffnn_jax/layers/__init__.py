@@ -17,7 +17,8 @@ With x in bfloat16 or float16, parameters may stay in float32: they are cast ins
 gradients are accumulated and returned in float32 (the rule is in ``_arguments.py``).
 
 Reading order: dense (1)-(16), relu (17)-(19), softmax and its loss (20)-(23), convolution
-(conv.1)-(conv.8), max pooling (pool.1)-(pool.4), leaky relu (leaky.1)-(leaky.3), sigmoid
+(conv.1)-(conv.12) with its one-dimensional and transposed kin (line.1)-(line.4),
+(transpose.1)-(transpose.8), max pooling (pool.1)-(pool.4), leaky relu (leaky.1)-(leaky.3), sigmoid
 (sigmoid.1)-(sigmoid.6), batch normalisation (norm.1)-(norm.16), dropout (dropout.1)-(dropout.4),
 addition of branches (add.1)-(add.4).
 """
@@ -25,6 +26,8 @@ addition of branches (add.1)-(add.4).
 from ._add import *
 from ._batch_norm import *
 from ._conv import *
+from ._conv1d import *
+from ._conv_transpose import *
 from ._dense import *
 from ._dropout import *
 from ._leaky_relu import *
@@ -38,6 +41,8 @@ __all__ += _dense.__all__
 __all__ += _relu.__all__
 __all__ += _softmax_loss.__all__
 __all__ += _conv.__all__
+__all__ += _conv1d.__all__
+__all__ += _conv_transpose.__all__
 __all__ += _pool.__all__
 __all__ += _leaky_relu.__all__
 __all__ += _sigmoid.__all__

@@ -1,11 +1,13 @@
 """Images, kernels, paddings and strides on which every form of the convolution is tested."""
 
+from typing import Any
+
 import jax
 
 from tests.layers.checking import normal
 
-# (H, W), (KH, KW), padding, stride
-GEOMETRIES = {
+# (H, W), (KH, KW), padding, stride, dilation, groups; the last two are 1 where they are left out
+GEOMETRIES: dict[str, Any] = {
     "odd kernel, same": ((7, 6), (3, 5), "SAME", 1),
     "even kernel, same": ((7, 6), (2, 4), "SAME", 1),
     "even kernel, same, stride 2": ((7, 8), (4, 3), "SAME", 2),
@@ -18,10 +20,25 @@ GEOMETRIES = {
     "padding 3, stride 2": ((5, 6), (4, 1), 3, 2),
     "one window": ((3, 4), (3, 4), 0, 2),
     "an even output of an odd image": ((6, 5), (3, 2), "VALID", 1),
+    "dilated, same": ((7, 6), (3, 2), "SAME", 1, 2),
+    "dilated, padding 2, stride 3": ((9, 8), (2, 3), 2, 3, 2),
+    "grouped, same": ((5, 4), (3, 2), "SAME", 1, 1, 2),
+    "grouped, dilated, valid, stride 2": ((9, 8), (3, 2), "VALID", 2, 2, 2),
+    "depthwise, same": ((5, 4), (3, 2), "SAME", 1, 1, 4),
+    "depthwise, padding 1, stride 2, dilated": ((7, 6), (2, 3), 1, 2, 2, 4),
 }
 
 
-def drawn(image: tuple[int, int], kernel: tuple[int, int], *leading: int) -> list[jax.Array]:
-    """Random arguments for 2 images, from 3 channels to 4."""
-    x, w = normal(0, *leading, 2, *image, 3), normal(1, *leading, *kernel, 3, 4)
-    return [x, w, normal(2, *leading, 4)]
+def drawn(
+    image: tuple[int, int], kernel: tuple[int, int], *leading: int, groups: int = 1
+) -> list[jax.Array]:
+    """Random arguments for 2 images, from 3 channels, or 4 in groups, to 4."""
+    channels = 3 if groups == 1 else 4
+    x = normal(0, *leading, 2, *image, channels)
+    return [x, normal(1, *leading, *kernel, channels // groups, 4), normal(2, *leading, 4)]
+
+
+def static(*settings: Any) -> dict[str, Any]:
+    """The settings of a geometry by name."""
+    names = ("padding", "stride", "dilation", "groups")
+    return dict(zip(names, (*settings, 1, 1)[:4], strict=True))

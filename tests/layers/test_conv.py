@@ -9,12 +9,14 @@ import pytest
 
 from ffnn_jax.catalogue import CONV2D
 from ffnn_jax.layers import conv2d, conv2d_backward, conv2d_forward
-from ffnn_jax.layers.fast import (
-    pair_conv2d,
-    pair_conv2d_kernels,
-    row_conv2d,
-    row_conv2d_backward,
+from ffnn_jax.layers._geometry import Windows
+from ffnn_jax.layers.fast._depthwise_conv import (
+    depthwise_conv2d,
+    depthwise_conv2d_images,
+    depthwise_conv2d_kernels,
 )
+from ffnn_jax.layers.fast._pair_conv import pair_conv2d, pair_conv2d_kernels
+from ffnn_jax.layers.fast._row_conv import row_conv2d, row_conv2d_images, row_conv2d_kernels
 from tests.layers.checking import (
     assert_close,
     assert_same_bits,
@@ -24,21 +26,28 @@ from tests.layers.checking import (
     normal,
     value_and_cotangents,
 )
-from tests.layers.geometries import GEOMETRIES, drawn
+from tests.layers.geometries import GEOMETRIES, drawn, static
 
 
-def conv2d_of_lax(x, w, b, padding="SAME", stride=1):
+def conv2d_of_lax(x, w, b, padding="SAME", stride=1, dilation=1, groups=1):
     """(conv.1) as users of JAX write it."""
-    pads = padding if isinstance(padding, str) else [(padding, padding)] * 2
-    layout = ("NHWC", "HWIO", "NHWC")
-    z = jax.lax.conv_general_dilated(x, w, (stride, stride), pads, dimension_numbers=layout)
+    z = jax.lax.conv_general_dilated(
+        x,
+        w,
+        (stride, stride),
+        padding if isinstance(padding, str) else [(padding, padding)] * 2,
+        rhs_dilation=(dilation, dilation),
+        feature_group_count=groups,
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+    )
     return z + b.reshape(1, 1, 1, -1)
 
 
-def configured(padding: int | str, stride: int, f: Callable = conv2d) -> Callable:
-    return functools.partial(f, padding=padding, stride=stride)
+def configured(*settings: int | str, f: Callable = conv2d) -> Callable:
+    return functools.partial(f, **static(*settings))
 
 
+@pytest.mark.slow
 def test_all_catalogue_checks_pass():
     """Autodiff of (conv.1) gives (conv.4), (conv.5), (conv.8)."""
     assert_verified(CONV2D)
@@ -54,7 +63,7 @@ def test_cotangents_conv_4_5_8_worked_by_hand():
     """(conv.4), (conv.5) and (conv.8): the kernel placed once, and twice one step further."""
     x, w = jnp.arange(1.0, 10).reshape(1, 3, 3, 1), jnp.arange(1.0, 5).reshape(2, 2, 1, 1)
     dz = jnp.array([[1.0, 0], [0, 2]]).reshape(1, 2, 2, 1)
-    dx, dw, db = conv2d_backward("VALID", 1, (x, w), dz)
+    dx, dw, db = conv2d_backward("VALID", 1, 1, 1, (x, w), dz)
     np.testing.assert_array_equal(dx[0, :, :, 0], [[1, 2, 0], [3, 6, 4], [0, 6, 8]])
     np.testing.assert_array_equal(dw[:, :, 0, 0], [[11, 14], [20, 23]])
     np.testing.assert_array_equal(db, [3])
@@ -62,8 +71,9 @@ def test_cotangents_conv_4_5_8_worked_by_hand():
 
 @pytest.mark.parametrize("geometry", GEOMETRIES.values(), ids=GEOMETRIES.keys())
 def test_equals_autodiff_of_laxs_own_convolution(geometry):
-    (height, width), (kh, kw), *settings = geometry
-    shapes = f"2x{height}x{width}x3", f"{kh}x{kw}x3x4", "4"
+    image, kernel, *settings = geometry
+    arguments = drawn(image, kernel, groups=static(*settings)["groups"])
+    shapes = ["x".join(map(str, array.shape)) for array in arguments]
     assert_same_rule(configured(*settings), configured(*settings, f=conv2d_of_lax), *shapes)
 
 
@@ -120,6 +130,42 @@ def test_dx_is_conv_8_the_padded_image_s_dx_without_its_pads():
     assert_close(dx, dx_padded[:, 3:8, 3:7], 24)
 
 
+def test_dx_with_a_stride_adds_where_windows_overlap_by_conv_9_and_10():
+    """One row, kernel 1 2 4, stride 2: dP of (conv.9) is 1 2 4 and 10 20 40, which meet once."""
+    x, w = jnp.zeros((1, 1, 5, 1)), jnp.array([1.0, 2, 4]).reshape(1, 3, 1, 1)
+    dz = jnp.array([1.0, 10]).reshape(1, 1, 2, 1)
+    dx, _, _ = conv2d_backward("VALID", 2, 1, 1, (x, w), dz)
+    np.testing.assert_array_equal(dx.ravel(), [1, 2, 4 + 10, 20, 40])
+
+
+def test_a_dilated_kernel_skips_pixels_forward_and_back():
+    x, w = jnp.arange(1.0, 6).reshape(1, 1, 5, 1), jnp.array([1.0, 10]).reshape(1, 2, 1, 1)
+    z, residuals = conv2d_forward(x, w, jnp.zeros(1), "VALID", 1, 3)
+    np.testing.assert_array_equal(z.ravel(), [1 + 40, 2 + 50])
+    dz = jnp.array([1.0, 2]).reshape(1, 1, 2, 1)
+    dx, dw, _ = conv2d_backward("VALID", 1, 3, 1, residuals, dz)
+    np.testing.assert_array_equal(dx.ravel(), [1, 2, 0, 10, 20])
+    np.testing.assert_array_equal(dw.ravel(), [1 + 4, 4 + 10])
+
+
+def test_groups_are_convolutions_of_their_own_by_conv_11():
+    x, w, b = drawn((5, 4), (3, 2), groups=2)
+    dz = normal(3, 2, 5, 4, 4)
+    z, (dx, dw, db) = value_and_cotangents(configured("SAME", 1, 1, 2), (x, w, b), dz)
+    for g in (slice(0, 2), slice(2, 4)):
+        own = x[..., g], w[..., g], b[g]
+        alone = value_and_cotangents(configured("SAME", 1), own, dz[..., g])
+        assert_close((z[..., g], (dx[..., g], dw[..., g], db[g])), alone, 48)
+
+
+def test_the_three_maps_are_adjoint_by_conv_12():
+    x, w, b = drawn((7, 6), (2, 3))
+    y, rule = normal(3, 2, 3, 2, 4), configured(0, 2)
+    z, (dx, dw, _) = value_and_cotangents(rule, (x, w, 0 * b), y)
+    assert_close(jnp.sum(z * y), jnp.sum(dx * x), 48)
+    assert_close(jnp.sum(z * y), jnp.sum(dw * w), 48)
+
+
 def test_residuals_are_only_x_and_w():
     x, w, b = drawn((4, 3), (2, 3))
     residuals = jax.jit(conv2d_forward, static_argnums=(3, 4))(x, w, b, 1, 2)[1]
@@ -131,7 +177,7 @@ def test_residuals_are_only_x_and_w():
 def test_row_1_to_3_worked_by_hand():
     """Two rows of three pixels, a kernel of two by two: R, Y and z of the first image row."""
     x, w = jnp.arange(1.0, 7).reshape(1, 2, 3, 1), jnp.arange(1.0, 5).reshape(2, 2, 1, 1)
-    z = row_conv2d(x, w, ((0, 0), (1, 0)), 1)
+    z = row_conv2d(x, w, Windows(((0, 0), (1, 0))))
     # R = [[1, 4], [2, 5], [3, 6]]; W' = [[1, 2], [3, 4]]; Y = [[13, 18], [17, 24], [21, 30]]
     np.testing.assert_array_equal(z[0, 0, :, 0], [18, 13 + 24, 17 + 30])
 
@@ -139,7 +185,9 @@ def test_row_1_to_3_worked_by_hand():
 def test_row_4_to_7_worked_by_hand():
     x, w = jnp.arange(1.0, 7).reshape(1, 2, 3, 1), jnp.arange(1.0, 5).reshape(2, 2, 1, 1)
     dz = jnp.array([1.0, 10, 100]).reshape(1, 1, 3, 1)
-    dx, dw = row_conv2d_backward(x, w, dz, ((0, 0), (1, 0)), 1)
+    windows = Windows(((0, 0), (1, 0)))
+    dx = row_conv2d_images(dz, w, (2, 3), windows)
+    dw = row_conv2d_kernels(x, dz, (2, 2), windows)
     # dY = [[10, 1], [100, 10], [0, 100]]; dR = dY W'^T = [[12, 34], [120, 340], [200, 400]]
     np.testing.assert_array_equal(dx[0, :, :, 0], [[12, 120, 200], [34, 340, 400]])
     np.testing.assert_array_equal(dw[:, :, 0, 0], [[210, 321], [540, 654]])
@@ -148,16 +196,30 @@ def test_row_4_to_7_worked_by_hand():
 def test_pair_1_to_3_worked_by_hand():
     """One row of three pixels, two outputs, a kernel of one by two."""
     x, w = jnp.array([1.0, 2, 3]).reshape(1, 1, 3, 1), jnp.array([10.0, 1]).reshape(1, 2, 1, 1)
-    z = pair_conv2d(x, w, ((0, 0), (0, 0)))
+    z = pair_conv2d(x, w, Windows(((0, 0), (0, 0))))
     # P = [[1, 2, 3]]; W = [[10, 0], [1, 10], [0, 1]]
     np.testing.assert_array_equal(z.ravel(), [10 + 2, 20 + 3])
 
 
 def test_pair_4_and_5_worked_by_hand():
     x, dz = jnp.array([1.0, 2, 3]).reshape(1, 1, 3, 1), jnp.array([1.0, 10]).reshape(1, 1, 2, 1)
-    dw = pair_conv2d_kernels(x, dz, (1, 2), ((0, 0), (0, 0)))
+    dw = pair_conv2d_kernels(x, dz, (1, 2), Windows(((0, 0), (0, 0))))
     # P = [[1, 2, 3]]; dW = [[1, 10], [2, 20], [3, 30]]
     np.testing.assert_array_equal(dw.ravel(), [1 + 20, 2 + 30])
+
+
+def test_shift_1_to_3_worked_by_hand():
+    """A row of three pixels with two channels, two outputs each; kernels of two entries."""
+    x = jnp.array([[1.0, 10], [2, 20], [3, 30]]).reshape(1, 1, 3, 2)
+    w = jnp.array([[1.0, 2, 3, 4], [5, 6, 7, 8]]).reshape(1, 2, 1, 4)
+    windows = Windows(((0, 0), (0, 0)), groups=2)
+    z = depthwise_conv2d(x, w, windows)
+    np.testing.assert_array_equal(z[0, 0], [[11, 14, 170, 200], [17, 22, 270, 320]])
+    dz = jnp.array([[1.0, 0, 0, 1], [0, 1, 1, 0]]).reshape(1, 1, 2, 4)
+    dx = depthwise_conv2d_images(dz, w, (1, 3), windows)
+    np.testing.assert_array_equal(dx[0, 0], [[1, 4], [5 + 2, 8 + 3], [6, 7]])
+    dw = depthwise_conv2d_kernels(x, dz, (1, 2), windows)
+    np.testing.assert_array_equal(dw[0, :, 0], [[1, 2, 20, 10], [2, 3, 30, 20]])
 
 
 @pytest.mark.parametrize(
@@ -185,6 +247,12 @@ def test_shapes_that_do_not_match_are_rejected(x, w, b, message):
         ((-1, 1), 'padding must be "SAME", "VALID" or at least 0, got -1'),
         (("same", 1), "padding must be .* got 'same'"),
         ((1.5, 1), "padding must be"),
+        ((((0, 1), (1,)), 1), "padding must be"),
+        (("SAME", 1, 0), "dilation must be an integer of at least 1, got 0"),
+        (("VALID", 1, 4), "w must be no larger than the padded image"),
+        (("SAME", 1, 1, 0), "groups must be an integer of at least 1, got 0"),
+        (("SAME", 1, 1, 3), "groups must be a divisor of C_out = 4, got 3"),
+        (("SAME", 1, 1, 2), "x must be of shape .N, H, W, 6., got .2, 4, 3, 3"),
     ],
 )
 def test_settings_out_of_range_are_rejected(settings, message):

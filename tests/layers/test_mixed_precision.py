@@ -11,7 +11,7 @@ import pytest
 
 from ffnn_jax.catalogue import OP_SPECS
 from ffnn_jax.layers import _conv, batch_norm, batch_norm_inference, conv2d, dense, dense_column
-from ffnn_jax.layers._geometry import pads_of
+from ffnn_jax.layers._geometry import Windows, pads_of
 from ffnn_jax.layers.fast import _choice
 from tests.layers.checking import assert_close, assert_same_bits, value_and_cotangents
 
@@ -89,7 +89,8 @@ def test_dw_of_16384_rows_is_never_rounded_to_bfloat16(layer):
 def test_the_convolutions_here_cover_every_cpu_form(name):
     for layer in (LAYERS[name], SMALL[name]):
         pads = pads_of(layer.x, layer.w, "SAME", layer.stride)
-        form = _choice.form_on_cpu(_conv._IM2COL, layer.x, layer.w, pads, layer.stride)
+        windows = Windows(pads, layer.stride)
+        form = _choice.form_on_cpu(_conv.IM2COL, layer.x, layer.w, windows)
         assert form.name == name
 
 

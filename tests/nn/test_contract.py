@@ -17,6 +17,8 @@ from ffnn_jax.nn import (
     LAYERS,
     BatchNorm,
     Conv,
+    Conv1D,
+    ConvTranspose,
     Dense,
     Dropout,
     Layer,
@@ -32,6 +34,8 @@ BODY = (Dense(5), BatchNorm(), ReLU(), Dropout(0.25))
 SETTINGS: dict[str, tuple[Layer, tuple[int, ...]]] = {
     "BatchNorm": (BatchNorm(0.8, 1e-3), (4, 5, 3)),
     "Conv": (Conv(2, 3, bias=False), (4, 5, 3)),
+    "Conv1D": (Conv1D(4, 3, 1, 2, 1, 3), (7, 3)),
+    "ConvTranspose": (ConvTranspose(2, 4, 2), (4, 5, 3)),
     "Dense": (Dense(7, flatten=False), (6, 3)),
     "Dropout": (Dropout(0.3), (4, 5)),
     "LeakyReLU": (LeakyReLU(0.2), (4,)),

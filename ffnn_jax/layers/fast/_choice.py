@@ -1,108 +1,113 @@
 """Chooses the form of a convolution: by shapes on a CPU, the platform's own elsewhere.
 
-On a CPU a layer uses whole rows of pixels where their matrices are smaller
-(``rows_are_lighter``), pairs of outputs where the outputs can be paired (``pairs_fit``), and
-otherwise the equation form, which its chapter passes. On a GPU or TPU, XLA's own convolution is
-used. The choice is made when a program is lowered; tests check that all forms are the same rule.
+On a CPU a convolution uses whole rows of pixels where their matrices are smaller
+(``rows_are_lighter``), pairs of outputs where the outputs can be paired (``pairs_fit``), shifted
+images where it is depthwise (``is_depthwise``), and otherwise the equation form, which its chapter
+passes; a depthwise or a transposed convolution goes by blocks of images. On a GPU or TPU, XLA's own
+convolution is used. The choice is made when a program is lowered; tests check that all forms are
+the same rule.
 """
 
-import functools
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
 import jax
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
-from ffnn_jax.layers._geometry import Pads, Shape, output_size, pads_of_dz
+from ffnn_jax.layers._geometry import Shape, Windows, output_size, pads_of_dz
 from ffnn_jax.layers._patches import rotated_180
-from ffnn_jax.layers.fast._native_conv import native_conv2d, native_conv2d_backward
+from ffnn_jax.layers.fast import _depthwise_conv as depthwise
+from ffnn_jax.layers.fast import _native_conv as native
+from ffnn_jax.layers.fast import _row_conv as rows
+from ffnn_jax.layers.fast._blocks import images_in_a_block, map_blocks, sum_blocks
 from ffnn_jax.layers.fast._pair_conv import pair_conv2d, pair_conv2d_kernels, pairs_fit
-from ffnn_jax.layers.fast._row_conv import row_conv2d, row_conv2d_backward, rows_are_lighter
 
 _Out = TypeVar("_Out")
 
 
 class ConvForm(NamedTuple):
-    """One form of the convolution, without the bias.
+    """One form of the convolution, without the bias: three maps, each linear in two arrays.
 
     Attributes:
         name: name of the form.
-        forward: function from (x, w, pads, stride) to the sum of (conv.1).
-        backward: function from (x, w, dz, pads, stride) to the cotangents (dx, dw).
+        forward: function from (x, w, windows) to the sum of (conv.1).
+        images: function from (dz, w, size, windows) to dx, images of this height and width.
+        kernels: function from (x, dz, size, windows) to dw, kernels of this height and width.
     """
 
     name: str
-    forward: Callable[..., Array]
-    backward: Callable[..., tuple[Array, Array]]
+    forward: Callable[[Array, Array, Windows], Array]
+    images: Callable[[Array, Array, Shape, Windows], Array]
+    kernels: Callable[[Array, Array, Shape, Windows], Array]
 
 
-ROWS = ConvForm("rows", row_conv2d, row_conv2d_backward)
-NATIVE = ConvForm("native", native_conv2d, native_conv2d_backward)
+ROWS = ConvForm("rows", rows.row_conv2d, rows.row_conv2d_images, rows.row_conv2d_kernels)
+NATIVE = ConvForm(
+    "native", native.native_conv2d, native.native_conv2d_images, native.native_conv2d_kernels
+)
+DEPTHWISE = ConvForm(
+    "depthwise",
+    depthwise.depthwise_conv2d,
+    depthwise.depthwise_conv2d_images,
+    depthwise.depthwise_conv2d_kernels,
+)
 
 
-def convolve(
-    im2col: ConvForm,
-    x: Float[Array, "N H W C_in"],
-    w: Float[Array, "KH KW C_in C_out"],
-    pads: Pads,
-    stride: int,
-) -> Float[Array, "N H_out W_out C_out"]:
-    """The sum of (conv.1), without b, in the accumulation dtype.
+def by_platform(cpu: ConvForm, compute: Callable[..., _Out], *arrays: Array) -> _Out:
+    """Computes with the CPU's form or the native one, whichever the program is lowered for.
 
     Args:
-        im2col: the chapter's equation form.
-        x: the images.
-        w: the kernels, in x's dtype.
-        pads: the zeros on each side of x.
-        stride: step between windows.
+        cpu: the form on a CPU.
+        compute: function from a form and the arrays.
+        arrays: its arrays.
     """
-    cpu = form_on_cpu(im2col, x.shape, w.shape, pads, stride)
-    return _by_platform(cpu.forward, NATIVE.forward, pads, stride)(x, w)
+    return jax.lax.platform_dependent(
+        *arrays, cpu=lambda *a: compute(cpu, *a), default=lambda *a: compute(NATIVE, *a)
+    )
 
 
-def convolve_backward(
-    im2col: ConvForm,
-    x: Float[Array, "N H W C_in"],
-    w: Float[Array, "KH KW C_in C_out"],
-    dz: Float[Array, "N H_out W_out C_out"],
-    pads: Pads,
-    stride: int,
-) -> tuple[Float[Array, "N H W C_in"], Float[Array, "KH KW C_in C_out"]]:
-    """Returns (dx, dw) of ``convolve`` for the cotangent dz, in the accumulation dtype."""
-    cpu = form_on_cpu(im2col, x.shape, w.shape, pads, stride)
-    return _by_platform(cpu.backward, NATIVE.backward, pads, stride)(x, w, dz)
-
-
-def form_on_cpu(im2col: ConvForm, x: Shape, w: Shape, pads: Pads, stride: int) -> ConvForm:
-    """The form used on a CPU, given the shapes of images and kernels."""
-    if rows_are_lighter(w):
+def form_on_cpu(im2col: ConvForm, x: Shape, w: Shape, windows: Windows) -> ConvForm:
+    """The form of a convolution on a CPU, given the shapes of images and kernels."""
+    if depthwise.is_depthwise(w, windows.groups):
+        return blocks(DEPTHWISE)
+    if windows.groups > 1 or windows.stride > 1:
+        return blocks(im2col)
+    if rows.rows_are_lighter(w):
         return ROWS
-    columns = output_size(x[2], w[1], pads[1], stride)
-    return pairs(im2col) if pairs_fit(columns, w, stride) else im2col
+    columns = output_size(x[2], w[1], windows.pads[1], windows.stride, windows.dilation)
+    return pairs(im2col) if pairs_fit(columns, w, windows) else im2col
 
 
 def pairs(im2col: ConvForm) -> ConvForm:
     """The form by pairs of outputs, with stride 1; dx uses the form that its own shapes select."""
 
-    def forward(x: Array, w: Array, pads: Pads, stride: int) -> Array:
-        return pair_conv2d(x, w, pads)
+    def images(dz: Array, w: Array, size: Shape, windows: Windows) -> Array:
+        kernel, pads = rotated_180(w), pads_of_dz(dz.shape, w.shape, size, windows)
+        form = form_on_cpu(im2col, dz.shape, kernel.shape, Windows(pads))
+        return form.forward(dz, kernel, Windows(pads))  # (conv.7), (conv.8)
 
-    def backward(x: Array, w: Array, dz: Array, pads: Pads, stride: int) -> tuple[Array, Array]:
-        dw = pair_conv2d_kernels(x, dz, w.shape[:2], pads)  # (conv.4)
-        dz_pads, kernel = pads_of_dz(dz.shape, x.shape, w.shape, pads, 1), rotated_180(w)
-        form = form_on_cpu(im2col, dz.shape, kernel.shape, dz_pads, 1)
-        return form.forward(dz, kernel, dz_pads, 1), dw  # (conv.7), (conv.8)
-
-    return ConvForm("pairs", forward, backward)
+    return ConvForm("pairs", pair_conv2d, images, pair_conv2d_kernels)
 
 
-def _by_platform(
-    cpu: Callable[..., _Out], default: Callable[..., _Out], pads: Pads, stride: int
-) -> Callable[..., _Out]:
-    """Selects one of two functions when a program is lowered for a platform."""
-    static = {"pads": pads, "stride": stride}
-    forms = {
-        "cpu": functools.partial(cpu, **static),
-        "default": functools.partial(default, **static),
-    }
-    return functools.partial(jax.lax.platform_dependent, **forms)
+def blocks(form: ConvForm) -> ConvForm:
+    """Another form, by blocks of images."""
+
+    def block(images: Shape, dz: Shape, w: Shape, itemsize: int) -> int:
+        entries = dz[0] * dz[1] * dz[2] * w[0] * w[1] * images[3]
+        return images_in_a_block(dz[0], entries * itemsize)
+
+    def forward(x: Array, w: Array, windows: Windows) -> Array:
+        z = jax.eval_shape(lambda x, w: form.forward(x, w, windows), x, w)
+        size = block(x.shape, z.shape, w.shape, x.itemsize)
+        return map_blocks(size, lambda x: form.forward(x, w, windows), x)
+
+    def images(dz: Array, w: Array, size: Shape, windows: Windows) -> Array:
+        channels = (0, 0, 0, w.shape[2] * windows.groups)
+        count = block(channels, dz.shape, w.shape, dz.itemsize)
+        return map_blocks(count, lambda dz: form.images(dz, w, size, windows), dz)
+
+    def kernels(x: Array, dz: Array, size: Shape, windows: Windows) -> Array:
+        count = block(x.shape, dz.shape, size, x.itemsize)
+        return sum_blocks(count, lambda x, dz: form.kernels(x, dz, size, windows), x, dz)
+
+    return ConvForm(form.name, forward, images, kernels)

@@ -7,10 +7,10 @@ products.
 Each is (conv.1) again applied to other arrays, as the chapter shows. For the gradient of the
 kernels the sum of (conv.4) over n, i, j,
 
-    dw[u,v,c,k] = sum_{n,i,j} x~[n, s i + u, s j + v, c] dz[n,i,j,k]            (conv.4)
+    dw[u,v,c,k] = sum_{n,i,j} x~[n, s i + d u, s j + d v, c] dz[n,i,j,k]        (conv.4)
 
-is a convolution whose batch is c, whose channels are n, and whose kernel is dz dilated by s. For
-the gradient of the images dz gets s - 1 zeros between neighbours, as in (conv.7).
+is a convolution whose batch is c, whose channels are n, and whose kernel is dz dilated by s, with
+stride d. For the gradient of the images dz gets s - 1 zeros between neighbours, as in (conv.7).
 """
 
 from typing import Any
@@ -19,54 +19,64 @@ import jax
 from jaxtyping import Array, Float
 
 from ffnn_jax.layers._arguments import accumulation_dtype
-from ffnn_jax.layers._geometry import Pads, Shape, pads_of_dz
+from ffnn_jax.layers._geometry import Pads, Shape, Windows, extent, pads_of_dz
 from ffnn_jax.layers._patches import rotated_180
 
 
 def native_conv2d(
-    x: Float[Array, "N H W C_in"], w: Float[Array, "KH KW C_in C_out"], pads: Pads, stride: int
+    x: Float[Array, "N H W C_in"], w: Float[Array, "KH KW C_in/G C_out"], windows: Windows
 ) -> Float[Array, "N H_out W_out C_out"]:
     """The sum of (conv.1), without b, in the accumulation dtype."""
-    return _convolution(x, w, pads, "NHWC", "HWIO", "NHWC", window_strides=(stride, stride))
+    layout = ("NHWC", "HWIO", "NHWC")
+    steps = {"window_strides": (windows.stride,) * 2, "rhs_dilation": (windows.dilation,) * 2}
+    return _convolution(x, w, windows.pads, layout, feature_group_count=windows.groups, **steps)
 
 
-def native_conv2d_backward(
-    x: Float[Array, "N H W C_in"],
-    w: Float[Array, "KH KW C_in C_out"],
+def native_conv2d_images(
     dz: Float[Array, "N H_out W_out C_out"],
-    pads: Pads,
-    stride: int,
-) -> tuple[Float[Array, "N H W C_in"], Float[Array, "KH KW C_in C_out"]]:
-    """Returns (dx, dw), in the accumulation dtype."""
-    exact_pads = _exact_pads(x.shape, w.shape, dz.shape, pads, stride)
-    dw = _convolution(
-        x, dz, exact_pads, "CHWN", "IHWO", "HWNC", rhs_dilation=(stride, stride)
-    )  # (conv.4)
-    dz_pads = pads_of_dz(dz.shape, x.shape, w.shape, pads, stride)
-    dx = _convolution(
-        dz, rotated_180(w), dz_pads, "NHWC", "HWIO", "NHWC", lhs_dilation=(stride, stride)
+    w: Float[Array, "KH KW C_in/G C_out"],
+    size: Shape,
+    windows: Windows,
+) -> Float[Array, "N H W C_in"]:
+    """Returns dx, in the accumulation dtype, for images of this height and width."""
+    pads, layout = pads_of_dz(dz.shape, w.shape, size, windows), ("NHWC", "HWIO", "NHWC")
+    steps = {"lhs_dilation": (windows.stride,) * 2, "rhs_dilation": (windows.dilation,) * 2}
+    kernels = rotated_180(w, windows.groups)
+    return _convolution(
+        dz, kernels, pads, layout, feature_group_count=windows.groups, **steps
     )  # (conv.7), (conv.8)
-    return dx, dw
 
 
-def _exact_pads(x: Shape, w: Shape, dz: Shape, pads: Pads, stride: int) -> Pads:
+def native_conv2d_kernels(
+    x: Float[Array, "N H W C_in"],
+    dz: Float[Array, "N H_out W_out C_out"],
+    size: Shape,
+    windows: Windows,
+) -> Float[Array, "KH KW C_in/G C_out"]:
+    """Returns dw, in the accumulation dtype, for kernels of this height and width."""
+    pads, layout = _exact_pads(x.shape, size, dz.shape, windows), ("CHWN", "IHWO", "HWNC")
+    steps = {"window_strides": (windows.dilation,) * 2, "rhs_dilation": (windows.stride,) * 2}
+    return _convolution(x, dz, pads, layout, batch_group_count=windows.groups, **steps)  # (conv.4)
+
+
+def _exact_pads(x: Shape, kernel: Shape, dz: Shape, windows: Windows) -> Pads:
     """The pads of x, with the zeros after it changed so that the last window ends there."""
 
     def along(axis: int) -> tuple[int, int]:
-        before, end = pads[axis - 1][0], stride * (dz[axis] - 1) + w[axis - 1]
-        return before, end - x[axis] - before
+        before, last = windows.pads[axis][0], windows.stride * (dz[axis + 1] - 1)
+        return before, last + extent(kernel[axis], windows.dilation) - x[axis + 1] - before
 
-    return along(1), along(2)
+    return along(0), along(1)
 
 
 def _convolution(
-    images: Array, kernels: Array, pads: Pads, left: str, right: str, out: str, **steps: Any
+    images: Array, kernels: Array, pads: Pads, layout: tuple[str, str, str], **steps: Any
 ) -> Array:
     return jax.lax.conv_general_dilated(
         images,
         kernels,
         padding=pads,
-        dimension_numbers=(left, right, out),
+        dimension_numbers=layout,
         preferred_element_type=accumulation_dtype(images),
         **{"window_strides": (1, 1), **steps},
     )

@@ -30,22 +30,22 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ffnn_jax.layers._arguments import product
-from ffnn_jax.layers._geometry import Pads
+from ffnn_jax.layers._geometry import Pads, Shape, Windows
 from ffnn_jax.layers._patches import as_matrix, padded, patches
 
 _PAIR = 2
 
 
-def pairs_fit(columns: int, kernel: tuple[int, ...], stride: int) -> bool:
+def pairs_fit(columns: int, kernel: tuple[int, ...], windows: Windows) -> bool:
     """Whether this many output columns can be paired, with a P smaller than that of (conv.2)."""
-    return stride == 1 and columns % _PAIR == 0 and kernel[1] > 1
+    return windows[1:] == (1, 1, 1) and columns % _PAIR == 0 and kernel[1] > 1
 
 
 def pair_conv2d(
-    x: Float[Array, "N H W C_in"], w: Float[Array, "KH KW C_in C_out"], pads: Pads
+    x: Float[Array, "N H W C_in"], w: Float[Array, "KH KW C_in C_out"], windows: Windows
 ) -> Float[Array, "N H_out W_out C_out"]:
     """The sum of (conv.1), without b, in the accumulation dtype."""
-    pairs = _pairs(x, w.shape[:2], pads)
+    pairs = _pairs(x, w.shape[:2], windows.pads)
     z = product(as_matrix(pairs), _kernel_matrix(w))  # (pair.3)
     n, rows, columns, _ = pairs.shape
     return z.reshape(n, rows, _PAIR * columns, w.shape[3])
@@ -54,18 +54,18 @@ def pair_conv2d(
 def pair_conv2d_kernels(
     x: Float[Array, "N H W C_in"],
     dz: Float[Array, "N H_out W_out C_out"],
-    kernel: tuple[int, ...],
-    pads: Pads,
+    size: Shape,
+    windows: Windows,
 ) -> Float[Array, "KH KW C_in C_out"]:
     """Returns dw of (pair.5), in the accumulation dtype."""
-    height, width = kernel
-    pairs = as_matrix(_pairs(x, kernel, pads))
+    height, width = size
+    pairs = as_matrix(_pairs(x, size, windows.pads))
     dw = product(pairs.T, dz.reshape(len(pairs), _PAIR * dz.shape[3]))  # (pair.4)
     dw = dw.reshape(height, width + 1, x.shape[3], _PAIR, dz.shape[3])
     return dw[:, :-1, :, 0] + dw[:, 1:, :, 1]  # (pair.5)
 
 
-def _pairs(x: Array, kernel: tuple[int, ...], pads: Pads) -> Array:
+def _pairs(x: Array, kernel: Shape, pads: Pads) -> Array:
     """P of (pair.1) as (N, H_out, W_out / 2, KH (KW+1) C)."""
     return patches(padded(x, pads), (kernel[0], kernel[1] + 1), (1, _PAIR))
 

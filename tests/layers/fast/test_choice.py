@@ -8,35 +8,39 @@ import pytest
 
 from ffnn_jax.catalogue import CONV2D
 from ffnn_jax.layers import _conv, conv2d
-from ffnn_jax.layers._geometry import output_size, pads_of
-from ffnn_jax.layers.fast import _choice, pairs_fit
+from ffnn_jax.layers._geometry import Windows, output_size, pads_of
+from ffnn_jax.layers.fast import _blocks, _choice
+from ffnn_jax.layers.fast._pair_conv import pairs_fit
 from tests.layers.checking import assert_close, assert_same_bits, normal, value_and_cotangents
-from tests.layers.geometries import GEOMETRIES, drawn
+from tests.layers.geometries import GEOMETRIES, drawn, static
 
 
-@pytest.fixture(params=["rows", "pairs", "im2col", "native"])
+@pytest.fixture(params=["rows", "pairs", "im2col", "blocks", "native"])
 def form(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Forces one of the four forms for every kernel; pairs only where outputs can be paired."""
+    """Forces one of the forms for every kernel that it fits; blocks of one image."""
     jax.clear_caches()
+    monkeypatch.setattr(_blocks, "_BYTES", 1)
 
-    def form_on_cpu(im2col, x, w, pads, stride):
-        columns = output_size(x[2], w[1], pads[1], stride)
-        pairs = _choice.pairs(im2col) if pairs_fit(columns, w, stride) else im2col
-        forms = {"rows": _choice.ROWS, "pairs": pairs, "im2col": im2col, "native": _choice.NATIVE}
-        return forms[request.param]
+    def form_on_cpu(im2col, x, w, windows):
+        columns = output_size(x[2], w[1], windows.pads[1], windows.stride, windows.dilation)
+        pairs = _choice.pairs(im2col) if pairs_fit(columns, w, windows) else im2col
+        rows = _choice.ROWS if windows.groups == 1 else im2col
+        blocks = _choice.DEPTHWISE if windows.groups == x[3] > 1 else im2col
+        forms = {"rows": rows, "pairs": pairs, "im2col": im2col, "native": _choice.NATIVE}
+        return (forms | {"blocks": _choice.blocks(blocks)})[request.param]
 
     monkeypatch.setattr(_choice, "form_on_cpu", form_on_cpu)
+    monkeypatch.setattr(_conv, "form_on_cpu", form_on_cpu)
     yield request.param
     jax.clear_caches()
 
 
 @pytest.mark.parametrize("geometry", GEOMETRIES.values(), ids=GEOMETRIES.keys())
 def test_every_form_is_the_same_rule(geometry, form):
-    image, kernel, padding, stride = geometry
-    ours, reference = (
-        functools.partial(f, padding=padding, stride=stride) for f in (conv2d, CONV2D.reference)
-    )
-    arguments = drawn(image, kernel)
+    image, kernel, *settings = geometry
+    given = static(*settings)
+    ours, reference = (functools.partial(f, **given) for f in (conv2d, CONV2D.reference))
+    arguments = drawn(image, kernel, groups=given["groups"])
     dz = normal(3, *jax.eval_shape(reference, *arguments).shape)
     expected = value_and_cotangents(reference, arguments, dz)
     assert_close(value_and_cotangents(ours, arguments, dz), expected, 64)
@@ -67,7 +71,7 @@ def test_every_form_keeps_the_dtype_and_sums_in_float32(dtype, form):
 @pytest.mark.parametrize(
     ("kernel", "columns", "stride", "name"),
     [((5, 5, 16, 16), 6, 1, "rows"), ((3, 3, 16, 32), 6, 1, "rows"),
-     ((3, 3, 64, 128), 7, 2, "rows"), ((5, 5, 3, 16), 6, 1, "pairs"),
+     ((3, 3, 64, 128), 7, 2, "im2col"), ((5, 5, 3, 16), 6, 1, "pairs"),
      ((5, 5, 1, 16), 6, 1, "pairs"), ((5, 5, 3, 16), 7, 1, "im2col"),
      ((5, 5, 3, 16), 8, 2, "im2col"), ((1, 1, 3, 16), 6, 1, "im2col")],
 )  # fmt: skip
@@ -105,9 +109,17 @@ def test_the_catalogue_covers_every_cpu_form():
     """Some sizes of the catalogue select each form."""
     names = set()
     for case in CONV2D.cases:
+        padding, stride, dilation, groups = case.static.values()
         for n in case.sizes:
-            x, w = tuple(n[a] for a in "NHWC"), (n["KH"], n["KW"], n["C"], n["K"])
-            pads = pads_of(x, w, case.static["padding"], case.static["stride"])
-            form = _choice.form_on_cpu(_conv._IM2COL, x, w, pads, case.static["stride"])
-            names.add(form.name)
-    assert names == {"rows", "pairs", "im2col"}
+            x, w = tuple(n[a] for a in "NHWC"), (n["KH"], n["KW"], n["B"], n["K"])
+            windows = Windows(pads_of(x, w, padding, stride, dilation), stride, dilation, groups)
+            names.add(_choice.form_on_cpu(_conv.IM2COL, x, w, windows).name)
+    assert names == {"rows", "pairs", "im2col", "depthwise"}
+
+
+@pytest.mark.parametrize(
+    ("images", "bytes_of_p", "block"),
+    [(64, 2**24, 8), (64, 2**28, 1), (60, 2**23, 15), (7, 2**22, 1), (8, 1, 8), (0, 0, 1)],
+)
+def test_a_block_s_matrix_fits_in_the_cache_and_blocks_are_equal(images, bytes_of_p, block):
+    assert _blocks.images_in_a_block(images, bytes_of_p) == block

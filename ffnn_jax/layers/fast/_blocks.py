@@ -1,0 +1,52 @@
+"""A convolution by blocks of images: the same equations with matrices that stay in the cache.
+
+An image's z and dx depend on no other image, and dw is the sum over the images of what each adds
+to it. So a form of the convolution can take a few images after another,
+
+    z = (z of block 1, z of block 2, ...),    dw = sum_B dw of block B          (block.1)
+
+with a P, (conv.2), no larger than a processor's cache, in memory that is used again.
+"""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from ffnn_jax.layers._geometry import Shape
+
+_BYTES = 2**21
+"""The size of P for a block; a core's cache holds about as much."""
+
+
+def images_in_a_block(images: int, bytes_of_p: int) -> int:
+    """The largest divisor of the number of images for which a block's P is small enough."""
+    most = max(1, _BYTES * images // max(bytes_of_p, 1))
+    return max((n for n in range(1, images + 1) if images % n == 0 and n <= most), default=1)
+
+
+def map_blocks(block: int, function: Callable[[Array], Array], images: Array) -> Array:
+    """A function of images that treats each alone, applied to one block after another."""
+    if block >= len(images):
+        return function(images)
+    z = jax.lax.map(function, _cut(images, block))
+    return z.reshape(-1, *z.shape[2:])
+
+
+def sum_blocks(block: int, function: Callable[[Array, Array], Array], x: Array, dz: Array) -> Array:
+    """A sum over pairs of images, block by block."""
+    if block >= len(x):
+        return function(x, dz)
+
+    def add(total: Array, pair: tuple[Array, Array]) -> tuple[Array, None]:
+        return total + function(*pair), None
+
+    like = jax.eval_shape(function, x[:block], dz[:block])
+    zeros = jnp.zeros(like.shape, like.dtype)
+    return jax.lax.scan(add, zeros, (_cut(x, block), _cut(dz, block)))[0]
+
+
+def _cut(images: Array, block: int) -> Array:
+    shape: Shape = images.shape
+    return images.reshape(shape[0] // block, block, *shape[1:])
