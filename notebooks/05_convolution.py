@@ -241,7 +241,7 @@ plt.show()
 dz = image([[1, 0, 2], [0, -1, 0], [0, 0, 3]])
 
 z, residuals = conv2d_forward(x, w, b, "VALID", 1)
-dx, dw, db = conv2d_backward("VALID", 1, residuals, dz)
+dx, dw, db = conv2d_backward("VALID", 1, 1, 1, residuals, dz)
 print("dW =", matrix(dw), sep="\n")
 print("db =", db)
 assert np.array_equal(matrix(dw), [[3, 4], [6, 13]])  # (conv.4)
@@ -372,10 +372,10 @@ assert np.array_equal(gathered, dx)
 # %%
 dz_padded = jnp.pad(dz, ((0, 0), (1, 1), (1, 1), (0, 0))).at[0, 0, 0, 0].set(4.0)
 z_padded, residuals = conv2d_forward(x, w, b, 1, 1)  # padding 1, stride 1
-dx_padded, dw_padded, db_padded = conv2d_backward(1, 1, residuals, dz_padded)
+dx_padded, dw_padded, db_padded = conv2d_backward(1, 1, 1, 1, residuals, dz_padded)
 
 x_tilde = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
-dx_tilde, _, _ = conv2d_backward("VALID", 1, (x_tilde, w), dz_padded)
+dx_tilde, _, _ = conv2d_backward("VALID", 1, 1, 1, (x_tilde, w), dz_padded)
 
 print("dx =", matrix(dx_padded), sep="\n")
 print("dW =", matrix(dw_padded), sep="\n")
@@ -426,7 +426,7 @@ plt.show()
 # %%
 dz_strided = image([[1, 2], [-1, 3]])
 z_strided, residuals = conv2d_forward(x, w, b, "VALID", 2)
-dx_strided, dw_strided, _ = conv2d_backward("VALID", 2, residuals, dz_strided)
+dx_strided, dw_strided, _ = conv2d_backward("VALID", 2, 1, 1, residuals, dz_strided)
 dz_hat = jnp.zeros((1, 5, 5, 1)).at[:, 1:4:2, 1:4:2].set(dz_strided)
 gathered = conv2d(dz_hat, rotated, jnp.zeros(1), "VALID", 1)
 
@@ -522,7 +522,7 @@ def loss_and_gradients(w, x):
     t = conv2d(x, hidden, zero, "VALID")
     z, residuals = conv2d_forward(x, w, zero, "VALID", 1)
     dz = (z - t) / len(x)
-    _, dw, _ = conv2d_backward("VALID", 1, residuals, dz)
+    _, dw, _ = conv2d_backward("VALID", 1, 1, 1, residuals, dz)
     return jnp.sum((z - t) ** 2) / (2 * len(x)), dz, dw
 
 
@@ -590,7 +590,7 @@ assert error < 0.02
 @jax.jit
 def edge_loss_and_dx(x):
     z, residuals = conv2d_forward(x, edges, jnp.zeros(2), "SAME", 1)
-    dx, _, _ = conv2d_backward("SAME", 1, residuals, z)
+    dx, _, _ = conv2d_backward("SAME", 1, 1, 1, residuals, z)
     return 0.5 * jnp.sum(z**2), z, dx
 
 
@@ -641,7 +641,7 @@ def path_counts(strides):
     middle = x.shape[1] // 2
     cotangent = jnp.zeros_like(x).at[0, middle, middle, 0].set(1.0)
     for stride, residuals in reversed(kept):
-        cotangent, _, _ = conv2d_backward(1, stride, residuals, cotangent)
+        cotangent, _, _ = conv2d_backward(1, stride, 1, 1, residuals, cotangent)
     return cotangent[0, :, :, 0]
 
 
@@ -730,9 +730,9 @@ assert report.passed
 # %%
 def not_rotated(residuals, dz):
     x, w = residuals
-    _, dw, db = conv2d_backward(1, 2, residuals, dz)
+    _, dw, db = conv2d_backward(1, 2, 1, 1, residuals, dz)
     pre_rotated = (x, jnp.flip(w, (0, 1)))  # the backward rotates it again, which undoes this
-    dx, _, _ = conv2d_backward(1, 2, pre_rotated, dz)
+    dx, _, _ = conv2d_backward(1, 2, 1, 1, pre_rotated, dz)
     return dx, dw, db
 
 
@@ -783,11 +783,11 @@ assert all(report[name].where.startswith("dx") for name in report.failures[:3])
 
 # %%
 one = image([[0, 0, 0], [0, 0, 2], [0, 0, 0]])
-dx, dw, db = conv2d_backward("VALID", 1, (x, w), one)
+dx, dw, db = conv2d_backward("VALID", 1, 1, 1, (x, w), one)
 assert np.array_equal(matrix(dw), [[6, 4], [2, 2]]) and db[0] == 2
 assert np.array_equal(matrix(dx), [[0, 0, 0, 0], [0, 0, 2, 4], [0, 0, 0, -2], [0, 0, 0, 0]])
 
-dx, _, _ = conv2d_backward("VALID", 2, (jnp.ones((1, 5, 5, 1)), w + 5), jnp.ones((1, 2, 2, 1)))
+dx, _, _ = conv2d_backward("VALID", 2, 1, 1, (jnp.ones((1, 5, 5, 1)), w + 5), jnp.ones((1, 2, 2, 1)))
 unseen = np.zeros((5, 5), bool)
 unseen[4, :] = unseen[:, 4] = True
 assert unseen.sum() == 9

@@ -22,7 +22,6 @@ from tests.layers.checking import (
     value_and_cotangents,
 )
 
-
 upwards = jax.jit(conv_transpose2d, static_argnums=(3, 4))
 
 
