@@ -100,7 +100,7 @@ AVG_POOL = OpSpec(
             static={"window": 2, "stride": 1, "padding": "SAME", "count_padding": False},
         ),
         Case(
-            sizes=({"N": 3, "H": 7, "W": 6, "C": 2}),
+            sizes=({"N": 3, "H": 7, "W": 6, "C": 2},),
             static={"window": 3, "stride": None, "padding": "VALID", "count_padding": True},
         ),
         Case(
