@@ -1,6 +1,8 @@
 """The reference implementation and the known properties of each layer, one entry per layer."""
 
+from ffnn_jax.catalogue._adaptive_pool import ADAPTIVE_AVG_POOL, GLOBAL_AVG_POOL
 from ffnn_jax.catalogue._add import ADD
+from ffnn_jax.catalogue._avg_pool import AVG_POOL
 from ffnn_jax.catalogue._batch_norm import BATCH_NORM
 from ffnn_jax.catalogue._batch_norm_inference import BATCH_NORM_INFERENCE
 from ffnn_jax.catalogue._conv import CONV2D
@@ -36,6 +38,9 @@ OP_SPECS: tuple[OpSpec, ...] = (
     CONV1D,
     CONV_TRANSPOSE2D,
     MAX_POOL,
+    AVG_POOL,
+    GLOBAL_AVG_POOL,
+    ADAPTIVE_AVG_POOL,
     LEAKY_RELU,
     SIGMOID,
     BATCH_NORM,
@@ -45,7 +50,9 @@ OP_SPECS: tuple[OpSpec, ...] = (
 )
 
 __all__ = [
+    "ADAPTIVE_AVG_POOL",
     "ADD",
+    "AVG_POOL",
     "BATCH_NORM",
     "BATCH_NORM_INFERENCE",
     "CONV1D",
@@ -55,6 +62,7 @@ __all__ = [
     "DENSE_COLUMN",
     "DROPOUT",
     "FAULT_CHECKS",
+    "GLOBAL_AVG_POOL",
     "LEAKY_RELU",
     "MAX_POOL",
     "OP_SPECS",

@@ -19,11 +19,15 @@ gradients are accumulated and returned in float32 (the rule is in ``_arguments.p
 Reading order: dense (1)-(16), relu (17)-(19), softmax and its loss (20)-(23), convolution
 (conv.1)-(conv.12) with its one-dimensional and transposed kin (line.1)-(line.4),
 (transpose.1)-(transpose.8), max pooling (pool.1)-(pool.4), leaky relu (leaky.1)-(leaky.3), sigmoid
+(conv.1)-(conv.8), max pooling (pool.1)-(pool.6), average pooling (avg.1)-(avg.4), adaptive and
+global pooling (adaptive.1)-(adaptive.7), leaky relu (leaky.1)-(leaky.3), sigmoid
 (sigmoid.1)-(sigmoid.6), batch normalisation (norm.1)-(norm.16), dropout (dropout.1)-(dropout.4),
 addition of branches (add.1)-(add.4).
 """
 
+from ._adaptive_pool import *
 from ._add import *
+from ._avg_pool import *
 from ._batch_norm import *
 from ._conv import *
 from ._conv1d import *
@@ -44,6 +48,8 @@ __all__ += _conv.__all__
 __all__ += _conv1d.__all__
 __all__ += _conv_transpose.__all__
 __all__ += _pool.__all__
+__all__ += _avg_pool.__all__
+__all__ += _adaptive_pool.__all__
 __all__ += _leaky_relu.__all__
 __all__ += _sigmoid.__all__
 __all__ += _batch_norm.__all__
