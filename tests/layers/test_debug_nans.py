@@ -5,12 +5,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import pytest
 
 from ffnn_jax import layers
 from ffnn_jax.catalogue import OP_SPECS, Case, OpSpec
-from ffnn_jax.verify import Argument
 
 CASES = [
     pytest.param(spec, case, marks=() if case is spec.cases[0] else pytest.mark.slow, id=spec.name)
@@ -28,8 +26,7 @@ def _debugging() -> Iterator[None]:
 
 def called(spec: OpSpec, case: Case) -> tuple[Callable[..., Any], list[jax.Array]]:
     """An operation with its static arguments, and arrays for the others."""
-    rng, sizes = np.random.default_rng(0), case.sizes[0]
-    drawn = [Argument.parse(text).draw(rng, sizes) for text in spec.arguments]
+    drawn = spec.draw_arguments(case, case.sizes[0])
     return lambda *arrays: spec.op(*arrays, **case.static), list(map(jnp.asarray, drawn))
 
 
