@@ -13,12 +13,15 @@ from ffnn_jax.catalogue._dropout import DROPOUT
 from ffnn_jax.catalogue._faults import Fault
 from ffnn_jax.catalogue._leaky_relu import LEAKY_RELU
 from ffnn_jax.catalogue._op_spec import Case, OpSpec
+from ffnn_jax.catalogue._pad import PAD
 from ffnn_jax.catalogue._pool import MAX_POOL
 from ffnn_jax.catalogue._relu import RELU
+from ffnn_jax.catalogue._scale import SCALE
 from ffnn_jax.catalogue._sigmoid import SIGMOID
 from ffnn_jax.catalogue._softmax import SOFTMAX
 from ffnn_jax.catalogue._softmax_loss import SOFTMAX_CROSS_ENTROPY
 from ffnn_jax.catalogue._table import verification_table
+from ffnn_jax.catalogue._upsample import UPSAMPLE2D
 from ffnn_jax.catalogue._verification import (
     FAULT_CHECKS,
     Verification,
@@ -47,6 +50,9 @@ OP_SPECS: tuple[OpSpec, ...] = (
     BATCH_NORM_INFERENCE,
     DROPOUT,
     ADD,
+    UPSAMPLE2D,
+    PAD,
+    SCALE,
 )
 
 __all__ = [
@@ -66,10 +72,13 @@ __all__ = [
     "LEAKY_RELU",
     "MAX_POOL",
     "OP_SPECS",
+    "PAD",
     "RELU",
+    "SCALE",
     "SIGMOID",
     "SOFTMAX",
     "SOFTMAX_CROSS_ENTROPY",
+    "UPSAMPLE2D",
     "Case",
     "Fault",
     "OpSpec",

@@ -23,6 +23,11 @@ Reading order: dense (1)-(16), relu (17)-(19), softmax and its loss (20)-(23), c
 global pooling (adaptive.1)-(adaptive.7), leaky relu (leaky.1)-(leaky.3), sigmoid
 (sigmoid.1)-(sigmoid.6), batch normalisation (norm.1)-(norm.16), dropout (dropout.1)-(dropout.4),
 addition of branches (add.1)-(add.4).
+Reading order: dense (1)-(16), relu (17)-(19), softmax and its loss (20)-(23) and
+(softmax.1)-(softmax.8), convolution (conv.1)-(conv.8), max pooling (pool.1)-(pool.4), leaky relu
+(leaky.1)-(leaky.3), sigmoid (sigmoid.1)-(sigmoid.6), batch normalisation (norm.1)-(norm.16),
+dropout (dropout.1)-(dropout.4), addition of branches (add.1)-(add.4), upsampling
+(upsample.1)-(upsample.7), padding (pad.1)-(pad.3), scaling by a learned factor (scale.1)-(scale.4).
 """
 
 from ._adaptive_pool import *
@@ -35,10 +40,13 @@ from ._conv_transpose import *
 from ._dense import *
 from ._dropout import *
 from ._leaky_relu import *
+from ._pad import *
 from ._pool import *
 from ._relu import *
+from ._scale import *
 from ._sigmoid import *
 from ._softmax_loss import *
+from ._upsample import *
 
 __all__: list[str] = []
 __all__ += _dense.__all__
@@ -55,3 +63,6 @@ __all__ += _sigmoid.__all__
 __all__ += _batch_norm.__all__
 __all__ += _dropout.__all__
 __all__ += _add.__all__
+__all__ += _upsample.__all__
+__all__ += _pad.__all__
+__all__ += _scale.__all__

@@ -5,12 +5,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import pytest
 
 from ffnn_jax import layers
 from ffnn_jax.catalogue import OP_SPECS, Case, OpSpec
-from ffnn_jax.verify import Argument
 
 MODES: dict[str, Callable[[Any], Any]] = {"eager": lambda function: function, "jit": jax.jit}
 EAGER = {"dense", "conv2d", "softmax_cross_entropy"}
@@ -38,8 +36,7 @@ def _debugging() -> Iterator[None]:
 
 def called(spec: OpSpec, case: Case) -> tuple[Callable[..., Any], list[jax.Array]]:
     """An operation with its static arguments, and arrays for the others."""
-    rng, sizes = np.random.default_rng(0), case.sizes[0]
-    drawn = [Argument.parse(text).draw(rng, sizes) for text in spec.arguments]
+    drawn = spec.draw_arguments(case, case.sizes[0])
     return lambda *arrays: spec.op(*arrays, **case.static), list(map(jnp.asarray, drawn))
 
 

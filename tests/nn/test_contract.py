@@ -27,9 +27,12 @@ from ffnn_jax.nn import (
     Layer,
     LeakyReLU,
     MaxPool,
+    Pad,
     ReLU,
     Residual,
+    Scale,
     Sequential,
+    Upsample,
 )
 from tests.tolerances import tolerance
 
@@ -46,8 +49,11 @@ SETTINGS: dict[str, tuple[Layer, tuple[int, ...]]] = {
     "GlobalAvgPool": (GlobalAvgPool(), (4, 5, 3)),
     "LeakyReLU": (LeakyReLU(0.2), (4,)),
     "MaxPool": (MaxPool(3, 2, "SAME"), (4, 5, 3)),
+    "Pad": (Pad(((1, 0), (2, 3)), 0.5), (4, 5, 3)),
     "Residual": (Residual(BODY, (Dense(5, bias=False),)), (4,)),
+    "Scale": (Scale(0.5, per_channel=True), (4, 3)),
     "Sequential": (Sequential((Conv(2, 3), ReLU(), Sequential((Dense(3),)))), (4, 5, 3)),
+    "Upsample": (Upsample(2, "bilinear"), (4, 5, 3)),
 }
 EXAMPLES: dict[str, tuple[Layer, tuple[int, ...]]] = {
     name: SETTINGS[name] if name in SETTINGS else (kind(), (4,)) for name, kind in LAYERS.items()
