@@ -18,19 +18,26 @@ gradients are accumulated and returned in float32 (the rule is in ``_arguments.p
 
 Reading order: dense (1)-(16), relu (17)-(19), softmax and its loss (20)-(23), convolution
 (conv.1)-(conv.8), max pooling (pool.1)-(pool.4), leaky relu (leaky.1)-(leaky.3), sigmoid
-(sigmoid.1)-(sigmoid.6), batch normalisation (norm.1)-(norm.16), dropout (dropout.1)-(dropout.4),
-addition of branches (add.1)-(add.4).
+(sigmoid.1)-(sigmoid.6), what other activations share (act.1)-(act.3), the smooth ones
+(smooth.1)-(smooth.14), those in pieces (piecewise.1)-(piecewise.10), the gated ones
+(gated.1)-(gated.6), log softmax (logsoftmax.1)-(logsoftmax.3), batch normalisation
+(norm.1)-(norm.16), dropout (dropout.1)-(dropout.4), addition of branches (add.1)-(add.4).
 """
 
+from ._activations import *
 from ._add import *
 from ._batch_norm import *
 from ._conv import *
 from ._dense import *
 from ._dropout import *
+from ._gated_activations import *
 from ._leaky_relu import *
+from ._log_softmax import *
+from ._piecewise_activations import *
 from ._pool import *
 from ._relu import *
 from ._sigmoid import *
+from ._smooth_activations import *
 from ._softmax_loss import *
 
 __all__: list[str] = []
@@ -41,6 +48,11 @@ __all__ += _conv.__all__
 __all__ += _pool.__all__
 __all__ += _leaky_relu.__all__
 __all__ += _sigmoid.__all__
+__all__ += _activations.__all__
+__all__ += _smooth_activations.__all__
+__all__ += _piecewise_activations.__all__
+__all__ += _gated_activations.__all__
+__all__ += _log_softmax.__all__
 __all__ += _batch_norm.__all__
 __all__ += _dropout.__all__
 __all__ += _add.__all__
