@@ -36,7 +36,8 @@ def _row(path: Path) -> str:
     tests = _HERE / "tests" / path.relative_to(_HERE / "ffnn_jax").parent
     test = tests / f"test_{name}.py"
     if not test.exists():
-        test = _HERE / "tests" / "layers" / "test_conv.py"
+        shared = "conv" if path.parent.name == "fast" else "activations"
+        test = _HERE / "tests" / "layers" / f"test_{shared}.py"
     notebooks = sorted((_HERE / "notebooks").glob(f"*_{_NOTEBOOKS.get(name, name)}.ipynb"))
     cells = [title, equations, _link(path), _link(test), " ".join(map(_link, notebooks))]
     return f"| {' | '.join(cells)} |"

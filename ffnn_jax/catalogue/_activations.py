@@ -199,7 +199,8 @@ PRELU = _spec(
         "dslope shared": lambda x, slope, dz, dx: (dx, 0 * x + _total(dz * minimum(x, 0))),
     }.items()],
     [Kink("0, infinity and NaN", (np.array([[0, -0.0, INF, NAN]]), np.full(4, 0.5)),
-          np.array([[3.0, 5, 7, 11]]), (np.array([[1.5, 2.5, 7, 5.5]]), np.array([0, 0, 0, NAN])))],
+          np.array([[3.0, 5, 7, 11]]), (np.array([[1.5, 2.5, 7, 5.5]]), np.array([0, 0, 0, NAN])),
+          np.array([[0, 0, INF, NAN]]))],
     "NxD", "D")
 LOG_SOFTMAX = _spec(
     layers.log_softmax, lambda x: x - jnp.log(_total(exp(x))),
@@ -212,7 +213,8 @@ LOG_SOFTMAX = _spec(
          "exp left out": lambda z, dz: dz - z * _total(dz),
          "mean for the sum": lambda z, dz: dz - exp(z) * jnp.mean(dz, -1, keepdims=True),
          "sum over the batch": lambda z, dz: dz - exp(z) * _total(dz, 0)}.items())],
-    [Kink("1e4", (np.array([[1e4, -1e4]]),), np.array([[3.0, 5]]), (np.array([[-5.0, 5]]),)),
+    [Kink("1e4", (np.array([[1e4, -1e4]]),), np.array([[3.0, 5]]), (np.array([[-5.0, 5]]),),
+          np.array([[0, -2e4]])),
      Kink("infinities", (np.array([[INF, 1], [-INF, 1]]),), np.array([[3.0, 5], [7, 11]]),
           (np.array([[-5.0, 5], [7, -7]]),), np.array([[0, -INF], [-INF, 0]]))])
 # fmt: on

@@ -14,6 +14,7 @@ from ffnn_jax.config import UserError, layers_from_json, layers_to_json
 from ffnn_jax.layers import batch_norm, dense, relu, softmax_cross_entropy
 from ffnn_jax.network import Network
 from ffnn_jax.nn import (
+    ELU,
     LAYERS,
     BatchNorm,
     Conv,
@@ -34,6 +35,7 @@ SETTINGS: dict[str, tuple[Layer, tuple[int, ...]]] = {
     "Conv": (Conv(2, 3, bias=False), (4, 5, 3)),
     "Dense": (Dense(7, flatten=False), (6, 3)),
     "Dropout": (Dropout(0.3), (4, 5)),
+    "ELU": (ELU(0.5), (4,)),
     "LeakyReLU": (LeakyReLU(0.2), (4,)),
     "MaxPool": (MaxPool(2), (4, 5, 3)),
     "Residual": (Residual(BODY, (Dense(5, bias=False),)), (4,)),
