@@ -7,7 +7,9 @@ from pathlib import Path
 _HERE = Path(__file__).parents[1]
 _LAYERS, _OPTIM = _HERE / "ffnn_jax" / "layers", _HERE / "ffnn_jax" / "optim"
 _TAG = re.compile(r"\(((?:[a-z]+\.)?\d+)\)\s*$", re.MULTILINE)
-_NOTEBOOKS = {"conv": "convolution", "pool": "pooling"}
+_NOTEBOOKS = {"conv": "convolution", "pool": "pooling", "log_softmax": "activations"} | {
+    f"{family}_activations": "activations" for family in ("smooth", "piecewise", "gated")
+}
 
 
 def chapters_table() -> str:

@@ -20,9 +20,9 @@ product x f is f + x f', which would be infinity times 0 at an end if x were not
     mish       z = x t,  t = tanh(log(1 + u)) = n / (n + 2),  n = u^2 + 2 u     (smooth.13)
                slope = t + x t',  t' = 2 n' / (n + 2)^2,  n' = 2 u (1 + u)      (smooth.14)
 
-k = sqrt(8/pi) makes the slopes of (smooth.9) and (smooth.11) equal at first order. In (smooth.13)
-u = exp(x), and the tanh is ((1 + u)^2 - 1) / ((1 + u)^2 + 1). With e = exp(-|x|), e is u for x < 0;
-for x >= 0 it is 1/u, and fractions are expanded by e^2 or e^4, so that nothing overflows.
+With k = sqrt(8/pi) gelu_tanh is x/2 + x^2 / sqrt(2 pi) near 0, as gelu is. In mish u = exp(x),
+and the tanh is ((1 + u)^2 - 1) / ((1 + u)^2 + 1). There e = exp(-|x|) is u for x < 0 and 1/u for
+x >= 0, where fractions are expanded by powers of e, so that nothing overflows.
 """
 
 import math
