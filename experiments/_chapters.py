@@ -8,9 +8,11 @@ _HERE = Path(__file__).parents[1]
 _LAYERS, _OPTIM = _HERE / "ffnn_jax" / "layers", _HERE / "ffnn_jax" / "optim"
 _TAG = re.compile(r"\(((?:[a-z]+\.)?\d+)\)\s*$", re.MULTILINE)
 _SECOND = "pooling_and_convolution_2"
-_NOTEBOOKS = {
-    "conv": "convolution", "pool": "pooling", "avg_pool": _SECOND, "adaptive_pool": _SECOND,
-}  # fmt: skip
+_NOTEBOOKS = {"conv": "convolution", "pool": "pooling", "log_softmax": "activations"}
+_NOTEBOOKS |= dict.fromkeys(("avg_pool", "adaptive_pool", "conv1d", "conv_transpose"), _SECOND)
+_NOTEBOOKS |= {
+    f"{family}_activations": "activations" for family in ("smooth", "piecewise", "gated")
+}
 
 
 def chapters_table() -> str:
@@ -39,7 +41,8 @@ def _row(path: Path) -> str:
     tests = _HERE / "tests" / path.relative_to(_HERE / "ffnn_jax").parent
     test = tests / f"test_{name}.py"
     if not test.exists():
-        test = _HERE / "tests" / "layers" / "test_conv.py"
+        shared = "conv" if path.parent.name == "fast" else "activations"
+        test = _HERE / "tests" / "layers" / f"test_{shared}.py"
     notebooks = sorted((_HERE / "notebooks").glob(f"*_{_NOTEBOOKS.get(name, name)}.ipynb"))
     cells = [title, equations, _link(path), _link(test), " ".join(map(_link, notebooks))]
     return f"| {' | '.join(cells)} |"

@@ -14,6 +14,7 @@ from ffnn_jax.config import UserError, layers_from_json, layers_to_json
 from ffnn_jax.layers import batch_norm, dense, relu, softmax_cross_entropy
 from ffnn_jax.network import Network
 from ffnn_jax.nn import (
+    ELU,
     LAYERS,
     AdaptiveAvgPool,
     AvgPool,
@@ -47,6 +48,7 @@ SETTINGS: dict[str, tuple[Layer, tuple[int, ...]]] = {
     "Dense": (Dense(7, flatten=False), (6, 3)),
     "Dropout": (Dropout(0.3), (4, 5)),
     "GlobalAvgPool": (GlobalAvgPool(), (4, 5, 3)),
+    "ELU": (ELU(0.5), (4,)),
     "LeakyReLU": (LeakyReLU(0.2), (4,)),
     "MaxPool": (MaxPool(3, 2, "SAME"), (4, 5, 3)),
     "Pad": (Pad(((1, 0), (2, 3)), 0.5), (4, 5, 3)),
