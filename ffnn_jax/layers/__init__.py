@@ -19,7 +19,9 @@ gradients are accumulated and returned in float32 (the rule is in ``_arguments.p
 Reading order: dense (1)-(16), relu (17)-(19), softmax and its loss (20)-(23), convolution
 (conv.1)-(conv.8), max pooling (pool.1)-(pool.4), leaky relu (leaky.1)-(leaky.3), sigmoid
 (sigmoid.1)-(sigmoid.6), batch normalisation (norm.1)-(norm.16), dropout (dropout.1)-(dropout.4),
-addition of branches (add.1)-(add.4).
+addition of branches (add.1)-(add.4), layer normalisation (layer.1)-(layer.12), group and instance
+normalisation (group.1)-(group.10), root-mean-square normalisation (rms.1)-(rms.8), weight
+standardisation (weight.1)-(weight.6).
 """
 
 from ._add import *
@@ -27,11 +29,15 @@ from ._batch_norm import *
 from ._conv import *
 from ._dense import *
 from ._dropout import *
+from ._group_norm import *
+from ._layer_norm import *
 from ._leaky_relu import *
 from ._pool import *
 from ._relu import *
+from ._rms_norm import *
 from ._sigmoid import *
 from ._softmax_loss import *
+from ._weight_standardisation import *
 
 __all__: list[str] = []
 __all__ += _dense.__all__
@@ -44,3 +50,7 @@ __all__ += _sigmoid.__all__
 __all__ += _batch_norm.__all__
 __all__ += _dropout.__all__
 __all__ += _add.__all__
+__all__ += _layer_norm.__all__
+__all__ += _group_norm.__all__
+__all__ += _rms_norm.__all__
+__all__ += _weight_standardisation.__all__
