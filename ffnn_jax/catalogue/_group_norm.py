@@ -48,9 +48,10 @@ def _terms(residuals: Any, dz: Array) -> Terms:
     x, mean, rstd, scale = residuals
     groups = mean.shape[1]
     shape = len(x), -1, groups, x.shape[-1] // groups
-    x, dz = (wide(array).reshape(shape) for array in (x, dz))
+    grouped, dz_grouped = (wide(array).reshape(shape) for array in (x, dz))
     of_groups = mean[:, None, :, None], rstd[:, None, :, None]
-    return Terms(dz, x, *of_groups, wide(scale).reshape(1, 1, groups, -1), (1, 3))
+    per_channel = wide(scale).reshape(1, 1, groups, -1)
+    return Terms(dz_grouped, grouped, *of_groups, per_channel, (1, 3), x.dtype)
 
 
 def _interleaved(x: Array, scale: Array, shift: Array, groups: int, eps: float) -> Any:

@@ -26,8 +26,9 @@ def reference_layer_norm(x: Array, scale: Array, shift: Array, eps: float = 1e-5
 
 def _terms(residuals: Any, dz: Array) -> Terms:
     x, mean, rstd, scale = residuals
-    x, dz = (wide(array).reshape(-1, x.shape[-1]) for array in (x, dz))
-    return Terms(dz, x, mean[:, None], rstd[:, None], wide(scale)[None, :], (1,))
+    rows, dz_rows = (wide(array).reshape(-1, x.shape[-1]) for array in (x, dz))
+    of_rows = mean[:, None], rstd[:, None]
+    return Terms(dz_rows, rows, *of_rows, wide(scale)[None, :], (1,), x.dtype)
 
 
 def _mean_not_subtracted(x: Array, scale: Array, shift: Array, eps: float) -> Any:
@@ -38,8 +39,8 @@ def _mean_not_subtracted(x: Array, scale: Array, shift: Array, eps: float) -> An
 
 def _dshift_in_half_precision(eps: float, residuals: Any, dz: Array) -> Any:
     dx, dscale, dshift = layer_norm_backward(eps, residuals, dz)
-    rows = dz.astype(jnp.bfloat16).reshape(-1, dz.shape[-1])
-    return dx, dscale, sum_in_own_dtype(rows).astype(dshift.dtype)
+    in_own_dtype = sum_in_own_dtype(dz.reshape(-1, dz.shape[-1]))
+    return dx, dscale, in_own_dtype.astype(dshift.dtype)
 
 
 LAYER_NORM = OpSpec(

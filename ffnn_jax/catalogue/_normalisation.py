@@ -12,7 +12,7 @@ from ffnn_jax.catalogue._faults import Fault, Function, change_residuals, sum_in
 class Terms(NamedTuple):
     """What (layer.10) is made of, in one rank; the entries along ``axes`` share their statistics.
 
-    From a forward, ``dz`` is z.
+    From a forward, ``dz`` is z. All are in float32 or wider; ``dtype`` is that of x.
     """
 
     dz: Array
@@ -21,6 +21,7 @@ class Terms(NamedTuple):
     rstd: Array
     scale: Array
     axes: tuple[int, ...]
+    dtype: Any
 
     @property
     def x_hat(self) -> Array:
@@ -75,12 +76,12 @@ def with_dscale(backward: Function, terms_of: TermsOf, formula: Formula) -> Func
 def with_rstd(
     forward: Function, terms_of: TermsOf, rstd: Callable[[Terms, float], Array]
 ) -> Function:
-    """The forward with another rstd in z; eps is its last argument."""
+    """The forward with another rstd in z."""
 
-    def wrong(*arguments: Any) -> tuple[Array, Any]:
-        z, residuals = forward(*arguments)
+    def wrong(*arrays: Array, **static: Any) -> tuple[Array, Any]:
+        z, residuals = forward(*arrays, **static)
         t = terms_of(residuals, z)
-        changed = t.dz + t.scale * (t.x - t.mean) * (rstd(t, arguments[-1]) - t.rstd)
+        changed = t.dz + t.scale * (t.x - t.mean) * (rstd(t, static["eps"]) - t.rstd)
         return changed.reshape(z.shape).astype(z.dtype), residuals
 
     return wrong
@@ -100,15 +101,15 @@ def _unbiased(t: Terms, eps: float) -> Array:
     return 1 / jnp.sqrt(t.average((t.x - t.mean) ** 2) * count / (count - 1) + eps)
 
 
-def half_precision_mean(t: Terms, power: int) -> Array:
-    """The mean of x to a power, with every partial sum in bfloat16."""
-    first = jnp.moveaxis(t.x, t.axes, range(len(t.axes))).astype(jnp.bfloat16)
+def mean_in_own_dtype(t: Terms, power: int) -> Array:
+    """The mean of x to a power, with every partial sum rounded to x's dtype."""
+    first = jnp.moveaxis(t.x, t.axes, range(len(t.axes))).astype(t.dtype)
     terms = first.reshape(-1, t.rstd.size) ** power
-    return (sum_in_own_dtype(terms) / len(terms)).astype(t.x.dtype).reshape(t.rstd.shape)
+    return wide(sum_in_own_dtype(terms) / len(terms)).reshape(t.rstd.shape)
 
 
 def _one_pass(t: Terms, eps: float) -> Array:
-    variance = half_precision_mean(t, 2) - half_precision_mean(t, 1) ** 2
+    variance = mean_in_own_dtype(t, 2) - mean_in_own_dtype(t, 1) ** 2
     return 1 / jnp.sqrt(jnp.maximum(variance, 0) + eps)
 
 

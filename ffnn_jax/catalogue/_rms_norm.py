@@ -11,7 +11,7 @@ from ffnn_jax.catalogue._normalisation import (
     DSCALE,
     DX,
     Terms,
-    half_precision_mean,
+    mean_in_own_dtype,
     wide,
     with_dscale,
     with_dx,
@@ -34,8 +34,9 @@ def reference_rms_norm(x: Array, scale: Array, eps: float = 1e-5) -> Array:
 def _terms(residuals: Any, dz: Array) -> Terms:
     """With a mean of 0, so that x^ is that of (rms.3)."""
     x, rrms, scale = residuals
-    x, dz = (wide(array).reshape(-1, x.shape[-1]) for array in (x, dz))
-    return Terms(dz, x, jnp.zeros_like(rrms)[:, None], rrms[:, None], wide(scale)[None, :], (1,))
+    rows, dz_rows = (wide(array).reshape(-1, x.shape[-1]) for array in (x, dz))
+    of_rows = jnp.zeros_like(rrms)[:, None], rrms[:, None]
+    return Terms(dz_rows, rows, *of_rows, wide(scale)[None, :], (1,), x.dtype)
 
 
 def _scale_outside(t: Terms) -> Array:
@@ -79,7 +80,7 @@ def _norm(t: Terms, eps: float) -> Array:
 
 
 def _in_half_precision(t: Terms, eps: float) -> Array:
-    return 1 / jnp.sqrt(half_precision_mean(t, 2) + eps)
+    return 1 / jnp.sqrt(mean_in_own_dtype(t, 2) + eps)
 
 
 RMS_NORM = OpSpec(

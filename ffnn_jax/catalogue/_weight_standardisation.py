@@ -27,8 +27,9 @@ def reference_weight_standardisation(w: Array, eps: float = 1e-5) -> Array:
 
 def _terms(residuals: Any, dz: Array) -> Terms:
     w, mean, rstd = residuals
-    w, dz = (wide(array).reshape(-1, w.shape[-1]) for array in (w, dz))
-    return Terms(dz, w, mean[None, :], rstd[None, :], jnp.ones((1, 1), w.dtype), (0,))
+    rows, dz_rows = (wide(array).reshape(-1, w.shape[-1]) for array in (w, dz))
+    one = jnp.ones((1, 1), rows.dtype)
+    return Terms(dz_rows, rows, mean[None, :], rstd[None, :], one, (0,), w.dtype)
 
 
 def _of_the_whole_kernel(w: Array, eps: float) -> Any:
