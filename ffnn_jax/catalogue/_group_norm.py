@@ -1,5 +1,6 @@
 """Group and instance normalisation."""
 
+import math
 from typing import Any
 
 import jax.numpy as jnp
@@ -47,7 +48,7 @@ def _standardised(part: Array, eps: float) -> Array:
 def _terms(residuals: Any, dz: Array) -> Terms:
     x, mean, rstd, scale = residuals
     groups = mean.shape[1]
-    shape = len(x), -1, groups, x.shape[-1] // groups
+    shape = len(x), math.prod(x.shape[1:-1]), groups, x.shape[-1] // groups
     grouped, dz_grouped = (wide(array).reshape(shape) for array in (x, dz))
     of_groups = mean[:, None, :, None], rstd[:, None, :, None]
     per_channel = wide(scale).reshape(1, 1, groups, -1)
@@ -81,7 +82,7 @@ GROUP_NORM = OpSpec(
                 {"N": 4, "H": 2, "W": 3, "C": 6},
                 {"N": 1, "H": 1, "W": 1, "C": 6},
                 {"N": 2, "H": 1, "W": 5, "C": 3},
-                {"N": 8, "H": 9, "W": 10, "C": 12},
+                {"N": 3, "H": 9, "W": 10, "C": 30},
             ),
             static={"groups": 3, "eps": 0.25},
         ),
@@ -120,7 +121,7 @@ INSTANCE_NORM = OpSpec(
             sizes=(
                 {"N": 2, "P": 5, "C": 3},
                 {"N": 1, "P": 1, "C": 4},
-                {"N": 4, "P": 600, "C": 2},
+                {"N": 4, "P": 900, "C": 2},
             ),
             static={"eps": 0.25},
         ),

@@ -1,5 +1,6 @@
 """Mistakes that any normalisation can have, whichever entries share its statistics."""
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -87,8 +88,12 @@ def with_rstd(
     return wrong
 
 
+def _count(t: Terms) -> int:
+    return math.prod(t.x.shape[axis] for axis in t.axes)
+
+
 def _with_one_fewer(t: Terms) -> Array:
-    count = t.dz.size / t.rstd.size
+    count = _count(t)
     return t.rstd * (t.dx_hat - t.average(t.dx_hat) - t.share(t.dx_hat) * count / (count - 1))
 
 
@@ -97,15 +102,15 @@ def _outside_the_root(t: Terms, eps: float) -> Array:
 
 
 def _unbiased(t: Terms, eps: float) -> Array:
-    count = t.dz.size / t.rstd.size
+    count = _count(t)
     return 1 / jnp.sqrt(t.average((t.x - t.mean) ** 2) * count / (count - 1) + eps)
 
 
 def mean_in_own_dtype(t: Terms, power: int) -> Array:
     """The mean of x to a power, with every partial sum rounded to x's dtype."""
-    first = jnp.moveaxis(t.x, t.axes, range(len(t.axes))).astype(t.dtype)
-    terms = first.reshape(-1, t.rstd.size) ** power
-    return wide(sum_in_own_dtype(terms) / len(terms)).reshape(t.rstd.shape)
+    first, count = jnp.moveaxis(t.x, t.axes, range(len(t.axes))), _count(t)
+    terms = first.astype(t.dtype).reshape(count, t.rstd.size) ** power
+    return wide(sum_in_own_dtype(terms) / count).reshape(t.rstd.shape)
 
 
 def _one_pass(t: Terms, eps: float) -> Array:

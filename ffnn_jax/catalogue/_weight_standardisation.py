@@ -65,7 +65,7 @@ WEIGHT_STANDARDISATION = OpSpec(
             sizes=(
                 {"H": 3, "W": 2, "C": 4, "K": 5},
                 {"H": 1, "W": 1, "C": 1, "K": 3},
-                {"H": 5, "W": 5, "C": 16, "K": 2},
+                {"H": 5, "W": 5, "C": 36, "K": 2},
             ),
             static={"eps": 0.25},
         ),
