@@ -49,7 +49,7 @@ class Conv(Weighted):
         """Equation (conv.1)."""
         from ffnn_jax.layers import conv2d
 
-        return conv2d(x, params["w"], self.bias_of(params), self.padding, self.stride)
+        return conv2d(x, self.weights_of(params), self.bias_of(params), self.padding, self.stride)
 
     def _output_length(self, length: int) -> int:
         if self.padding == "SAME":
