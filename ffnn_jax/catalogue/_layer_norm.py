@@ -63,12 +63,6 @@ LAYER_NORM = OpSpec(
             np.array([[[1.0, 3, 2]]]),
             (np.array([[[2.0, -2, 0]]]), np.zeros(3), np.array([1.0, 3, 2])),
         ),
-        Kink(
-            "one entry",
-            (np.array([[[5.0]]]), np.array([3.0]), np.array([1.0])),
-            np.array([[[7.0]]]),
-            (np.array([[[0.0]]]), np.array([0.0]), np.array([7.0])),
-        ),
     ),
     faults=(
         *normalisation_faults(layer_norm, _terms),

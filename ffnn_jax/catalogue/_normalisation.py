@@ -126,14 +126,6 @@ DX: dict[str, Formula] = {
     "scale left out of dx": lambda t: t.rstd * (t.dz - t.average(t.dz) - t.share(t.dz)),
     "M - 1 in the variance term": _with_one_fewer,
     "rstd left out of dx": lambda t: t.dx_hat - t.average(t.dx_hat) - t.share(t.dx_hat),
-    "means over the batch axis": lambda t: (
-        t.rstd
-        * (
-            t.dx_hat
-            - jnp.mean(t.dx_hat, 0, keepdims=True)
-            - t.x_hat * jnp.mean(t.dx_hat * t.x_hat, 0, keepdims=True)
-        )
-    ),
 }
 RSTD: dict[str, Callable[[Terms, float], Array]] = {
     "eps outside the root": _outside_the_root,

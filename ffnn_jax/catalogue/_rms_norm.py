@@ -9,7 +9,7 @@ from jax import Array
 from ffnn_jax.catalogue._faults import Fault
 from ffnn_jax.catalogue._normalisation import (
     DSCALE,
-    DX,
+    Formula,
     Terms,
     mean_in_own_dtype,
     wide,
@@ -39,26 +39,6 @@ def _terms(residuals: Any, dz: Array) -> Terms:
     return Terms(dz_rows, rows, *of_rows, wide(scale)[None, :], (1,), x.dtype)
 
 
-def _scale_outside(t: Terms) -> Array:
-    return t.scale * t.rstd * (t.dz - t.share(t.dz))
-
-
-def _scale_left_out(t: Terms) -> Array:
-    return t.rstd * (t.dz - t.share(t.dz))
-
-
-def _sum_instead_of_mean(t: Terms) -> Array:
-    return t.rstd * (t.dx_hat - t.share(t.dx_hat) * t.x.shape[1])
-
-
-def _mean_removed(t: Terms) -> Array:
-    return t.rstd * (t.dx_hat - t.average(t.dx_hat) - t.share(t.dx_hat))
-
-
-def _x_instead_of_x_hat(t: Terms) -> Array:
-    return t.rstd * (t.dx_hat - t.x * t.average(t.dx_hat * t.x_hat))
-
-
 def _mean_subtracted(x: Array, scale: Array, eps: float) -> Any:
     return rms_norm_forward(x - jnp.mean(x, -1, keepdims=True), scale, eps)[0], _kept(x, scale, eps)
 
@@ -71,12 +51,20 @@ def _kept(x: Array, scale: Array, eps: float) -> Any:
     return rms_norm_forward(x, scale, eps)[1]
 
 
-def _outside_the_root(t: Terms, eps: float) -> Array:
-    return 1 / (jnp.sqrt(t.average(t.x**2)) + eps)
-
-
-def _norm(t: Terms, eps: float) -> Array:
-    return 1 / jnp.sqrt(t.average(t.x**2) * t.x.shape[1] + eps)
+DX_WITHOUT_MEAN: dict[str, Formula] = {
+    "root held constant": lambda t: t.rstd * t.dx_hat,
+    "scale outside the sum": lambda t: t.scale * t.rstd * (t.dz - t.share(t.dz)),
+    "scale left out of dx": lambda t: t.rstd * (t.dz - t.share(t.dz)),
+    "sum in place of the mean": lambda t: t.rstd * (t.dx_hat - t.share(t.dx_hat) * t.x.shape[1]),
+    "mean of dx^ removed": lambda t: t.rstd * (t.dx_hat - t.average(t.dx_hat) - t.share(t.dx_hat)),
+    "x in place of x^ in dx": lambda t: t.rstd * (t.dx_hat - t.x * t.average(t.dx_hat * t.x_hat)),
+}
+RRMS = {
+    "eps outside the root": lambda t, eps: 1 / (jnp.sqrt(t.average(t.x**2)) + eps),
+    "norm in place of the root": lambda t, eps: (
+        1 / jnp.sqrt(t.average(t.x**2) * t.x.shape[1] + eps)
+    ),
+}
 
 
 def _in_half_precision(t: Terms, eps: float) -> Array:
@@ -111,23 +99,12 @@ RMS_NORM = OpSpec(
         ),
     ),
     faults=(
-        Fault(
-            "root held constant",
-            with_dx(rms_norm_backward, _terms, DX["statistics held constant"]),
-        ),
-        Fault("scale outside the sum", with_dx(rms_norm_backward, _terms, _scale_outside)),
-        Fault("scale left out of dx", with_dx(rms_norm_backward, _terms, _scale_left_out)),
-        Fault("sum in place of the mean", with_dx(rms_norm_backward, _terms, _sum_instead_of_mean)),
-        Fault("mean of dx^ removed", with_dx(rms_norm_backward, _terms, _mean_removed)),
-        Fault("x in place of x^ in dx", with_dx(rms_norm_backward, _terms, _x_instead_of_x_hat)),
+        *(Fault(n, with_dx(rms_norm_backward, _terms, f)) for n, f in DX_WITHOUT_MEAN.items()),
         *(Fault(n, with_dscale(rms_norm_backward, _terms, f)) for n, f in DSCALE.items()),
         Fault("eps left out of the backward", without_eps(rms_norm_backward, "rrms")),
         Fault("mean subtracted in the forward", forward=_mean_subtracted),
         Fault("1 + scale in place of scale", forward=_one_plus_scale),
-        Fault(
-            "eps outside the root", forward=with_rstd(rms_norm_forward, _terms, _outside_the_root)
-        ),
-        Fault("norm in place of the root", forward=with_rstd(rms_norm_forward, _terms, _norm)),
+        *(Fault(n, forward=with_rstd(rms_norm_forward, _terms, f)) for n, f in RRMS.items()),
         Fault(
             "squares summed in half precision",
             forward=with_rstd(rms_norm_forward, _terms, _in_half_precision),

@@ -120,8 +120,8 @@ def group_norm_backward(
     mean_part = jnp.mean(dx_hat, axis=(1, 3))[:, None, :, None]
     variance_part = x_hat * jnp.mean(dx_hat * x_hat, axis=(1, 3))[:, None, :, None]
     dx = rstd[:, None, :, None] * (dx_hat - mean_part - variance_part)  # (group.9)
-    d_parameters = (d.reshape(scale.shape).astype(scale.dtype) for d in (dscale, dshift))
-    return dx.reshape(x.shape).astype(x.dtype), *d_parameters
+    dscale, dshift = (d.reshape(scale.shape).astype(scale.dtype) for d in (dscale, dshift))
+    return dx.reshape(x.shape).astype(x.dtype), dscale, dshift
 
 
 group_norm.defvjp(group_norm_forward, group_norm_backward)

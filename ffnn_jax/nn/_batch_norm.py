@@ -79,8 +79,8 @@ class BatchNorm(Normalisation):
         if len(x) % self.ghost_size:
             raise UserError(f"{self}: ghost_size must divide the batch of {len(x)} images")
         ghosts = x.reshape(-1, self.ghost_size, *x.shape[1:])
-        z, *statistics = vmap(lambda ghost: batch_norm(ghost, scale, shift, self.eps))(ghosts)
-        return z.reshape(x.shape), *(each.mean(0) for each in statistics)
+        z, mean, variance = vmap(lambda each: batch_norm(each, scale, shift, self.eps))(ghosts)
+        return z.reshape(x.shape), mean.mean(0), variance.mean(0)
 
     def _updated(self, running: Any, batch: Any) -> Any:
         """A running statistic after a batch; no gradient flows through it."""

@@ -50,13 +50,14 @@ def test_all_catalogue_checks_pass(spec):
 
 
 def test_value_and_cotangents_equal_autodiff_of_the_definition():
-    rules = (functools.partial(f, groups=2, eps=EPS) for f in (group_norm, GROUP_NORM.reference))
-    assert_same_rule(*rules, "3x5x4", "4", "4")
+    functions = group_norm, GROUP_NORM.reference
+    ours, theirs = (functools.partial(f, groups=2, eps=EPS) for f in functions)
+    assert_same_rule(ours, theirs, "3x5x4", "4", "4")
 
 
 def test_of_instances_value_and_cotangents_equal_autodiff_of_the_definition():
-    rules = (functools.partial(f, eps=EPS) for f in (instance_norm, INSTANCE_NORM.reference))
-    assert_same_rule(*rules, "3x5x2", "2", "2")
+    ours, theirs = (functools.partial(f, eps=EPS) for f in (instance_norm, INSTANCE_NORM.reference))
+    assert_same_rule(ours, theirs, "3x5x2", "2", "2")
 
 
 def test_group_1_to_9_worked_by_hand():
@@ -130,13 +131,6 @@ def test_neighbouring_channels_form_a_group():
     assert np.abs(changed[..., :2] - z[..., :2]).min() > 0
 
 
-def test_an_image_does_not_depend_on_the_others():
-    x, scale, shift, dz = drawn(3, 4, 6)
-    z, dx, *_ = both_passes(x, scale, shift, dz, 2)
-    alone_z, alone_dx, *_ = both_passes(x[:1], scale, shift, dz[:1], 2)
-    assert_close((alone_z, alone_dx), (z[:1], dx[:1]), 12)
-
-
 @pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16"])
 def test_a_constant_group_has_z_shift_and_a_single_pixel_of_instances_dx_0(dtype):
     x, scale, shift = (jnp.array(v, dtype) for v in ([[96.0, 96, -3]], [1.0, 2, 3], [5.0, 6, 7]))
@@ -150,15 +144,6 @@ def test_a_constant_group_has_z_shift_and_a_single_pixel_of_instances_dx_0(dtype
     z, dx, *_ = both_passes(x[:, :2], scale[:2], shift[:2], dz[:, :2], 1)
     np.testing.assert_array_equal(z.astype("float64"), [[5, 6]])
     np.testing.assert_array_equal(dx.astype("float64"), [[-4, 4]])
-
-
-def test_a_large_mean_leaves_a_small_variance_in_bfloat16():
-    """Here E[x^2] - E[x]^2 in bfloat16 is -2."""
-    x = jnp.tile(jnp.array([[[20.0], [20.25]]], jnp.bfloat16), (1, 4, 1))
-    assert jnp.mean(x * x) - jnp.mean(x) ** 2 == -2
-    one = jnp.ones(1, jnp.bfloat16)
-    z = instance_norm(x, one, one - one, 2.0**-6)
-    assert_close(z, np.tile([[[-(0.5**0.5)], [0.5**0.5]]], (1, 4, 1)))
 
 
 def test_the_residuals_are_x_two_numbers_per_group_and_scale():
@@ -186,9 +171,3 @@ def test_shapes_that_do_not_match_are_rejected(x, scale, message):
     for op in (instance_norm, functools.partial(group_norm, groups=2)):
         with pytest.raises(ValueError, match="(group|instance)_norm: " + message):
             op(jnp.ones(x), jnp.ones(scale), jnp.ones(x[-1:]))
-
-
-@pytest.mark.parametrize("eps", [0, float("inf"), "1"])
-def test_an_eps_that_is_not_finite_and_above_0_is_rejected(eps):
-    with pytest.raises(ValueError, match="instance_norm: eps must be a finite number above 0"):
-        instance_norm(jnp.ones((2, 3)), jnp.ones(3), jnp.ones(3), eps)

@@ -9,7 +9,6 @@ from ffnn_jax.catalogue import LAYER_NORM
 from ffnn_jax.layers import layer_norm, layer_norm_backward, layer_norm_forward
 from tests.layers.checking import (
     assert_close,
-    assert_same_bits,
     assert_same_rule,
     assert_verified,
     kept_residuals,
@@ -32,8 +31,8 @@ def test_all_catalogue_checks_pass():
 
 
 def test_value_and_cotangents_equal_autodiff_of_the_definition():
-    rules = (functools.partial(f, eps=0.25) for f in (layer_norm, LAYER_NORM.reference))
-    assert_same_rule(*rules, "3x2x5", "5", "5")
+    ours, theirs = (functools.partial(f, eps=0.25) for f in (layer_norm, LAYER_NORM.reference))
+    assert_same_rule(ours, theirs, "3x2x5", "5", "5")
 
 
 def test_layer_1_to_8_and_10_worked_by_hand():
@@ -84,19 +83,6 @@ def test_z_does_not_depend_on_the_mean_and_the_size_of_a_row():
     assert_close(of_changed, z, 6)
 
 
-def test_all_axes_but_the_last_index_rows():
-    x, scale, shift, dz = drawn(2, 3, 4)
-    (z, kept), (row_z, row_kept) = (
-        layer_norm_forward(each, scale, shift) for each in (x, x.reshape(6, 4))
-    )
-    assert_same_bits(z.reshape(6, 4), row_z)
-    ours, theirs = (
-        layer_norm_backward(1e-5, *pair) for pair in ((kept, dz), (row_kept, dz.reshape(6, 4)))
-    )
-    assert_same_bits((ours[0].reshape(6, 4), *ours[1:]), theirs)
-    assert_same_bits(layer_norm(x[0, 0], scale, shift), z[0, 0])
-
-
 @pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16"])
 def test_a_constant_row_has_z_shift_and_dx_without_its_mean(dtype):
     x, scale, shift = (jnp.array(v, dtype) for v in ([[96.0] * 4], [1.0, 2, 3, 4], [5.0, 6, 7, 8]))
@@ -115,19 +101,6 @@ def test_a_large_mean_leaves_a_small_variance_in_bfloat16():
     one = jnp.ones(8, jnp.bfloat16)
     z = layer_norm(x, one, one - one, 2.0**-6)
     assert_close(z, np.tile([[-(0.5**0.5), 0.5**0.5]], (1, 4)))
-
-
-def test_float32_parameters_of_bfloat16_rows_get_float32_gradients():
-    x, scale, shift, dz = (each.astype("float32") for each in drawn(3, 4))
-    z, residuals = layer_norm_forward(x.astype("bfloat16"), scale, shift)
-    dx, dscale, dshift = layer_norm_backward(1e-5, residuals, dz.astype("bfloat16"))
-    assert (z.dtype, dx.dtype, dscale.dtype, dshift.dtype) == (
-        "bfloat16",
-        "bfloat16",
-        "float32",
-        "float32",
-    )
-    assert (residuals.mean.dtype, residuals.rstd.dtype) == ("float32", "float32")
 
 
 def test_the_residuals_are_x_two_numbers_per_row_and_scale():

@@ -31,8 +31,8 @@ def test_all_catalogue_checks_pass():
 
 
 def test_value_and_cotangents_equal_autodiff_of_the_definition():
-    rules = (functools.partial(f, eps=0.25) for f in (rms_norm, RMS_NORM.reference))
-    assert_same_rule(*rules, "3x2x5", "5")
+    ours, theirs = (functools.partial(f, eps=0.25) for f in (rms_norm, RMS_NORM.reference))
+    assert_same_rule(ours, theirs, "3x2x5", "5")
 
 
 def test_rms_1_to_6_and_8_worked_by_hand():
