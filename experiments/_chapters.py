@@ -7,7 +7,14 @@ from pathlib import Path
 _HERE = Path(__file__).parents[1]
 _LAYERS, _OPTIM = _HERE / "ffnn_jax" / "layers", _HERE / "ffnn_jax" / "optim"
 _TAG = re.compile(r"\(((?:[a-z]+\.)?\d+)\)\s*$", re.MULTILINE)
-_NOTEBOOKS = {"conv": "convolution", "pool": "pooling"}
+_NOTEBOOKS = {
+    "conv": "convolution",
+    "pool": "pooling",
+    "layer_norm": "normalisation",
+    "group_norm": "normalisation",
+    "rms_norm": "normalisation",
+    "weight_standardisation": "normalisation",
+}
 
 
 def chapters_table() -> str:
