@@ -7,12 +7,13 @@ from pathlib import Path
 _HERE = Path(__file__).parents[1]
 _LAYERS, _OPTIM = _HERE / "ffnn_jax" / "layers", _HERE / "ffnn_jax" / "optim"
 _TAG = re.compile(r"\(((?:[a-z]+\.)?\d+)\)\s*$", re.MULTILINE)
+_NORMS = ("layer_norm", "group_norm", "rms_norm", "weight_standardisation")
+_FAMILIES = ("smooth", "piecewise", "gated")
 _SECOND = "pooling_and_convolution_2"
 _NOTEBOOKS = {"conv": "convolution", "pool": "pooling", "log_softmax": "activations"}
 _NOTEBOOKS |= dict.fromkeys(("avg_pool", "adaptive_pool", "conv1d", "conv_transpose"), _SECOND)
-_NOTEBOOKS |= {
-    f"{family}_activations": "activations" for family in ("smooth", "piecewise", "gated")
-}
+_NOTEBOOKS |= dict.fromkeys(_NORMS, "normalisation")
+_NOTEBOOKS |= {f"{family}_activations": "activations" for family in _FAMILIES}
 
 
 def chapters_table() -> str:

@@ -32,11 +32,14 @@ from ffnn_jax.catalogue._conv_transpose import CONV_TRANSPOSE2D
 from ffnn_jax.catalogue._dense import DENSE, DENSE_COLUMN
 from ffnn_jax.catalogue._dropout import DROPOUT
 from ffnn_jax.catalogue._faults import Fault
+from ffnn_jax.catalogue._group_norm import GROUP_NORM, INSTANCE_NORM
+from ffnn_jax.catalogue._layer_norm import LAYER_NORM
 from ffnn_jax.catalogue._leaky_relu import LEAKY_RELU
 from ffnn_jax.catalogue._op_spec import Case, OpSpec
 from ffnn_jax.catalogue._pad import PAD
 from ffnn_jax.catalogue._pool import MAX_POOL
 from ffnn_jax.catalogue._relu import RELU
+from ffnn_jax.catalogue._rms_norm import RMS_NORM
 from ffnn_jax.catalogue._scale import SCALE
 from ffnn_jax.catalogue._sigmoid import SIGMOID
 from ffnn_jax.catalogue._softmax import SOFTMAX
@@ -51,6 +54,7 @@ from ffnn_jax.catalogue._verification import (
     check_rule,
     count_false_alarms,
 )
+from ffnn_jax.catalogue._weight_standardisation import WEIGHT_STANDARDISATION
 
 OP_SPECS: tuple[OpSpec, ...] = (
     DENSE_COLUMN,
@@ -93,6 +97,11 @@ OP_SPECS: tuple[OpSpec, ...] = (
     UPSAMPLE2D,
     PAD,
     SCALE,
+    LAYER_NORM,
+    GROUP_NORM,
+    INSTANCE_NORM,
+    RMS_NORM,
+    WEIGHT_STANDARDISATION,
 )
 
 __all__ = [
@@ -115,9 +124,12 @@ __all__ = [
     "GELU_TANH",
     "GLOBAL_AVG_POOL",
     "GLU",
+    "GROUP_NORM",
     "HARD_SIGMOID",
     "HARD_SWISH",
     "HARD_TANH",
+    "INSTANCE_NORM",
+    "LAYER_NORM",
     "LEAKY_RELU",
     "LOG_SOFTMAX",
     "MAX_POOL",
@@ -127,6 +139,7 @@ __all__ = [
     "PRELU",
     "RELU",
     "RELU6",
+    "RMS_NORM",
     "SCALE",
     "SELU",
     "SIGMOID",
@@ -138,6 +151,7 @@ __all__ = [
     "SWIGLU",
     "TANH",
     "UPSAMPLE2D",
+    "WEIGHT_STANDARDISATION",
     "Case",
     "Fault",
     "OpSpec",

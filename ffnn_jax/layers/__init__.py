@@ -23,7 +23,8 @@ and (softmax.k), then
 - pooling by maximum (pool.k), by average (avg.k), into given bins (adaptive.k);
 - activations: leaky relu (leaky.k), sigmoid (sigmoid.k), what the others share (act.k), smooth ones
   (smooth.k), those in pieces (piecewise.k), gated ones (gated.k), log softmax (logsoftmax.k);
-- batch normalisation (norm.k);
+- normalisation by statistics of the batch (norm.k), of a position (layer.k), of groups of channels
+  (group.k), by the root mean square (rms.k); standardised kernels (weight.k);
 - dropout (dropout.k), addition of branches (add.k), scaling by a learned factor (scale.k);
 - what changes an image's size: upsampling (upsample.k) and padding (pad.k).
 """
@@ -39,17 +40,21 @@ from ._conv_transpose import *
 from ._dense import *
 from ._dropout import *
 from ._gated_activations import *
+from ._group_norm import *
+from ._layer_norm import *
 from ._leaky_relu import *
 from ._log_softmax import *
 from ._pad import *
 from ._piecewise_activations import *
 from ._pool import *
 from ._relu import *
+from ._rms_norm import *
 from ._scale import *
 from ._sigmoid import *
 from ._smooth_activations import *
 from ._softmax_loss import *
 from ._upsample import *
+from ._weight_standardisation import *
 
 __all__: list[str] = []
 __all__ += _dense.__all__
@@ -74,3 +79,7 @@ __all__ += _add.__all__
 __all__ += _upsample.__all__
 __all__ += _pad.__all__
 __all__ += _scale.__all__
+__all__ += _layer_norm.__all__
+__all__ += _group_norm.__all__
+__all__ += _rms_norm.__all__
+__all__ += _weight_standardisation.__all__
