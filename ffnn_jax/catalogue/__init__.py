@@ -1,6 +1,8 @@
 """The reference implementation and the known properties of each layer, one entry per layer."""
 
+from ffnn_jax.catalogue._adaptive_pool import ADAPTIVE_AVG_POOL, GLOBAL_AVG_POOL
 from ffnn_jax.catalogue._add import ADD
+from ffnn_jax.catalogue._avg_pool import AVG_POOL
 from ffnn_jax.catalogue._batch_norm import BATCH_NORM
 from ffnn_jax.catalogue._batch_norm_inference import BATCH_NORM_INFERENCE
 from ffnn_jax.catalogue._conv import CONV2D
@@ -32,6 +34,9 @@ OP_SPECS: tuple[OpSpec, ...] = (
     SOFTMAX_CROSS_ENTROPY,
     CONV2D,
     MAX_POOL,
+    AVG_POOL,
+    GLOBAL_AVG_POOL,
+    ADAPTIVE_AVG_POOL,
     LEAKY_RELU,
     SIGMOID,
     BATCH_NORM,
@@ -41,7 +46,9 @@ OP_SPECS: tuple[OpSpec, ...] = (
 )
 
 __all__ = [
+    "ADAPTIVE_AVG_POOL",
     "ADD",
+    "AVG_POOL",
     "BATCH_NORM",
     "BATCH_NORM_INFERENCE",
     "CONV2D",
@@ -49,6 +56,7 @@ __all__ = [
     "DENSE_COLUMN",
     "DROPOUT",
     "FAULT_CHECKS",
+    "GLOBAL_AVG_POOL",
     "LEAKY_RELU",
     "MAX_POOL",
     "OP_SPECS",

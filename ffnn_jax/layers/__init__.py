@@ -17,12 +17,15 @@ With x in bfloat16 or float16, parameters may stay in float32: they are cast ins
 gradients are accumulated and returned in float32 (the rule is in ``_arguments.py``).
 
 Reading order: dense (1)-(16), relu (17)-(19), softmax and its loss (20)-(23), convolution
-(conv.1)-(conv.8), max pooling (pool.1)-(pool.4), leaky relu (leaky.1)-(leaky.3), sigmoid
+(conv.1)-(conv.8), max pooling (pool.1)-(pool.6), average pooling (avg.1)-(avg.4), adaptive and
+global pooling (adaptive.1)-(adaptive.7), leaky relu (leaky.1)-(leaky.3), sigmoid
 (sigmoid.1)-(sigmoid.6), batch normalisation (norm.1)-(norm.16), dropout (dropout.1)-(dropout.4),
 addition of branches (add.1)-(add.4).
 """
 
+from ._adaptive_pool import *
 from ._add import *
+from ._avg_pool import *
 from ._batch_norm import *
 from ._conv import *
 from ._dense import *
@@ -39,6 +42,8 @@ __all__ += _relu.__all__
 __all__ += _softmax_loss.__all__
 __all__ += _conv.__all__
 __all__ += _pool.__all__
+__all__ += _avg_pool.__all__
+__all__ += _adaptive_pool.__all__
 __all__ += _leaky_relu.__all__
 __all__ += _sigmoid.__all__
 __all__ += _batch_norm.__all__

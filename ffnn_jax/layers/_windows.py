@@ -116,7 +116,7 @@ def from_blocks(
 
 
 def _strided(windows: Windows, axis: int, offset: int) -> tuple[list[int], slice]:
-    """Offsets of the pixels nearest to this offset, and the extended image's rows that hold them."""
+    """Offsets of the nearest pixels in each window, and where the extended image has them."""
     last = windows.extent[axis] - 1
     nearest = [min(max(at + offset, 0), last) - at for at in windows.starts(axis)]
     end = offset + windows.stride * (windows.counts[axis] - 1) + 1

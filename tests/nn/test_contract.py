@@ -15,10 +15,13 @@ from ffnn_jax.layers import batch_norm, dense, relu, softmax_cross_entropy
 from ffnn_jax.network import Network
 from ffnn_jax.nn import (
     LAYERS,
+    AdaptiveAvgPool,
+    AvgPool,
     BatchNorm,
     Conv,
     Dense,
     Dropout,
+    GlobalAvgPool,
     Layer,
     LeakyReLU,
     MaxPool,
@@ -30,12 +33,15 @@ from tests.tolerances import tolerance
 
 BODY = (Dense(5), BatchNorm(), ReLU(), Dropout(0.25))
 SETTINGS: dict[str, tuple[Layer, tuple[int, ...]]] = {
+    "AdaptiveAvgPool": (AdaptiveAvgPool((3, 2)), (4, 5, 3)),
+    "AvgPool": (AvgPool(3, 2, 1, False), (4, 5, 3)),
     "BatchNorm": (BatchNorm(0.8, 1e-3), (4, 5, 3)),
     "Conv": (Conv(2, 3, bias=False), (4, 5, 3)),
     "Dense": (Dense(7, flatten=False), (6, 3)),
     "Dropout": (Dropout(0.3), (4, 5)),
+    "GlobalAvgPool": (GlobalAvgPool(), (4, 5, 3)),
     "LeakyReLU": (LeakyReLU(0.2), (4,)),
-    "MaxPool": (MaxPool(2), (4, 5, 3)),
+    "MaxPool": (MaxPool(3, 2, "SAME"), (4, 5, 3)),
     "Residual": (Residual(BODY, (Dense(5, bias=False),)), (4,)),
     "Sequential": (Sequential((Conv(2, 3), ReLU(), Sequential((Dense(3),)))), (4, 5, 3)),
 }
