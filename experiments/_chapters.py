@@ -7,7 +7,10 @@ from pathlib import Path
 _HERE = Path(__file__).parents[1]
 _LAYERS, _OPTIM = _HERE / "ffnn_jax" / "layers", _HERE / "ffnn_jax" / "optim"
 _TAG = re.compile(r"\(((?:[a-z]+\.)?\d+)\)\s*$", re.MULTILINE)
-_NOTEBOOKS = {"conv": "convolution", "pool": "pooling"}
+_SECOND = "pooling_and_convolution_2"
+_NOTEBOOKS = {
+    "conv": "convolution", "pool": "pooling", "avg_pool": _SECOND, "adaptive_pool": _SECOND,
+}  # fmt: skip
 
 
 def chapters_table() -> str:

@@ -66,7 +66,7 @@ def test_bins_adaptive_3_means_adaptive_4_and_cotangent_adaptive_5_worked_by_han
 
 @pytest.mark.parametrize(("size", "count"), [(5, 3), (3, 5)])
 def test_the_bins_of_a_row_adaptive_6_and_7_are_those_of_the_exchanged_sizes(size, count):
-    """By (adaptive.7), one bin at a time: dx is not 0 in the rows that have this bin among theirs."""
+    """By (adaptive.7), one bin at a time: dx is not 0 in the rows that have the bin."""
     _, extent = forward(normal(0, count, size, 1, 1), (count, 1))
     (dx,) = backward((count, 1), extent, jnp.eye(count)[:, :, None, None])
     begin, end = np.arange(size) * count // size, -(-np.arange(1, size + 1) * count // size)
