@@ -146,8 +146,9 @@ def _maximum_of_adjacent(x: Array, windows: Windows) -> Array:
     windows overlap, it is a reduction over windows that takes longer.
     """
     size, (rows, columns) = windows.size, windows.counts
+    n, _, _, channels = x.shape
     covered = x[:, : rows * size, : columns * size]
-    return covered.reshape(len(x), rows, size, columns, size, x.shape[3]).max((2, 4))
+    return covered.reshape(n, rows, size, columns, size, channels).max((2, 4))
 
 
 max_pool.defvjp(max_pool_forward, max_pool_backward)
