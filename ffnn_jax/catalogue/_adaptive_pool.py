@@ -1,6 +1,7 @@
 """Global and adaptive average pooling."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -90,28 +91,20 @@ def _adaptive_sum_in_half_precision(x: Array, size: Size) -> tuple[Array, Array]
     return z[:, None, None, :], extent
 
 
-def _times_pixels(extent: Array, dz: Array) -> Any:
-    return (global_avg_pool_backward(extent, dz)[0] * extent.shape[1] * extent.shape[2],)
-
-
-def _over_rows_alone(extent: Array, dz: Array) -> Any:
-    return (global_avg_pool_backward(extent, dz)[0] * extent.shape[2],)
+def _maximum(x: Array) -> tuple[Array, Array]:
+    return jnp.max(x, axis=(1, 2)), global_avg_pool_forward(x)[1]
 
 
 def _to_one_pixel(dx: Array) -> Array:
     return jnp.zeros_like(dx).at[:, 0, 0].set(jnp.sum(dx, axis=(1, 2)))
 
 
-def _channels_mixed(dz: Array) -> Array:
-    return jnp.broadcast_to(jnp.mean(dz, axis=-1, keepdims=True), dz.shape)
+def _with_dx(change: Callable[[Array], Array]) -> Any:
+    return change_cotangent(global_avg_pool_backward, 0, change)
 
 
-def _channels_reversed(dz: Array) -> Array:
-    return jnp.flip(dz, -1)
-
-
-def _maximum(x: Array) -> tuple[Array, Array]:
-    return jnp.max(x, axis=(1, 2)), global_avg_pool_forward(x)[1]
+def _with_dz(change: Callable[[Array], Array]) -> Any:
+    return change_dz(global_avg_pool_backward, change)
 
 
 GLOBAL_AVG_POOL = OpSpec(
@@ -131,11 +124,13 @@ GLOBAL_AVG_POOL = OpSpec(
     linear=(0,),
     empty_batch=True,
     faults=(
-        Fault("dz not divided", _times_pixels),
-        Fault("dz divided by the rows alone", _over_rows_alone),
-        Fault("all dz to one pixel", change_cotangent(global_avg_pool_backward, 0, _to_one_pixel)),
-        Fault("channels averaged, too", change_dz(global_avg_pool_backward, _channels_mixed)),
-        Fault("channels reversed", change_dz(global_avg_pool_backward, _channels_reversed)),
+        Fault("dz not divided", _with_dx(lambda dx: dx.shape[1] * dx.shape[2] * dx)),
+        Fault("dz divided by the rows alone", _with_dx(lambda dx: dx.shape[2] * dx)),
+        Fault("all dz to one pixel", _with_dx(_to_one_pixel)),
+        Fault(
+            "channels averaged, too", _with_dz(lambda dz: 0 * dz + jnp.mean(dz, -1, keepdims=True))
+        ),
+        Fault("channels reversed", _with_dz(lambda dz: jnp.flip(dz, -1))),
         Fault("maximum instead of mean", forward=_maximum),
         Fault("sum in half precision", forward=_sum_in_half_precision, many=True),
     ),

@@ -1,5 +1,6 @@
 """Average pooling."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
@@ -26,29 +27,21 @@ def reference_avg_pool(
     return jnp.sum(entries_of(x, window, stride, padding, 0.0), axis=-1) / counts
 
 
-def _other_count(*arguments: Any) -> Any:
-    *settings, count_padding, extent, dz = arguments
-    return avg_pool_backward(*settings, not count_padding, extent, dz)
+def _other_count(
+    window: int, stride: Any, padding: Any, count_padding: bool, extent: Array, dz: Array
+) -> Any:
+    return avg_pool_backward(window, stride, padding, not count_padding, extent, dz)
 
 
-def _forward_with_other_count(x: Array, *settings: Any) -> Any:
-    *others, count_padding = settings
-    return avg_pool_forward(x, *others, not count_padding)
+def _forward_with_other_count(
+    x: Array, window: int, stride: Any, padding: Any, count_padding: bool
+) -> Any:
+    return avg_pool_forward(x, window, stride, padding, not count_padding)
 
 
 def _divided_by_the_side(x: Array, window: int, *settings: Any) -> Any:
     z, extent = avg_pool_forward(x, window, *settings)
     return z * window, extent
-
-
-def _dz_divided_by_the_side(window: int, *arguments: Any) -> Any:
-    (dx,) = avg_pool_backward(window, *arguments)
-    return (dx * window,)
-
-
-def _not_divided(window: int, *arguments: Any) -> Any:
-    (dx,) = avg_pool_backward(window, *arguments)
-    return (dx * window**2,)
 
 
 def _divided_after_the_sum(
@@ -72,14 +65,14 @@ def _stride_ignored(
 def _one_window_a_pixel(
     window: int, stride: int, padding: int, count_padding: bool, extent: Array, dz: Array
 ) -> Any:
-    (h, w), n = extent.shape[1:], len(dz)
+    h, w = extent.shape[1:]
     rows = jnp.array([min((k + padding) // stride, dz.shape[1] - 1) for k in range(h)])
     columns = jnp.array([min((k + padding) // stride, dz.shape[2] - 1) for k in range(w)])
-    return ((dz[:, rows][:, :, columns] / window**2).reshape(n, h, w, -1),)
+    return (dz[:, rows][:, :, columns] / window**2,)
 
 
-def _outside_filled(dx: Array) -> Array:
-    return dx.at[:, -1].set(dx[:, 0])
+def _with_dx(change: Callable[[Array], Array]) -> Any:
+    return change_cotangent(avg_pool_backward, 0, change)
 
 
 AVG_POOL = OpSpec(
@@ -117,20 +110,17 @@ AVG_POOL = OpSpec(
         Fault("padding not counted in the backward", _other_count, case=_AREA),
         Fault("count_padding negated", _other_count, _forward_with_other_count, case=_SAME),
         Fault("z divided by the window's side", forward=_divided_by_the_side, case=_AREA),
-        Fault("dz divided by the window's side", _dz_divided_by_the_side, case=_AREA),
-        Fault("dz not divided", _not_divided, case=_AREA),
+        Fault("dz divided by the window's side", _with_dx(lambda dx: 3 * dx), case=_AREA),
+        Fault("dz not divided", _with_dx(lambda dx: 9 * dx), case=_AREA),
         Fault("divided by the windows of a pixel", _divided_after_the_sum),
         Fault("stride ignored in the backward", _stride_ignored),
         Fault("dz from one window a pixel", _one_window_a_pixel, case=_AREA),
         Fault(
             "nonzero dx outside every window",
-            change_cotangent(avg_pool_backward, 0, _outside_filled),
+            _with_dx(lambda dx: dx.at[:, -1].set(dx[:, 0])),
             case=_GAPS,
         ),
-        Fault(
-            "dx shifted by one pixel",
-            change_cotangent(avg_pool_backward, 0, lambda dx: jnp.roll(dx, 1, axis=1)),
-        ),
+        Fault("dx shifted by one pixel", _with_dx(lambda dx: jnp.roll(dx, 1, axis=1))),
         Fault(
             "rows and columns of dz exchanged",
             change_dz(avg_pool_backward, lambda dz: dz.swapaxes(1, 2).reshape(dz.shape)),

@@ -21,9 +21,7 @@ def reference_max_pool(
     x: Array, window: int = 2, stride: int | None = None, padding: Padding = "VALID"
 ) -> Array:
     """Equation (pool.1), as the entry that (pool.2) selects: half precision is full of ties."""
-    entries = entries_of(x, window, stride, padding, -jnp.inf)
-    argmax = jnp.argmax(entries, axis=-1, keepdims=True)
-    return jnp.take_along_axis(entries, argmax, axis=-1)[..., 0]
+    return _first(entries_of(x, window, stride, padding, -jnp.inf))
 
 
 def entries_of(
@@ -43,6 +41,11 @@ def entries_of(
     return patches.reshape(*patches.shape[:4], window**2)
 
 
+def _first(entries: Array) -> Array:
+    argmax = jnp.argmax(entries, axis=-1, keepdims=True)
+    return jnp.take_along_axis(entries, argmax, axis=-1)[..., 0]
+
+
 def _by_autodiff(value: Callable[[Array], Array], outside: float = -jnp.inf) -> dict[str, Any]:
     """The correct forward, with x kept; the backward of another function of the entries."""
 
@@ -55,29 +58,8 @@ def _by_autodiff(value: Callable[[Array], Array], outside: float = -jnp.inf) -> 
     return {"forward": forward, "backward": backward}
 
 
-def _first(entries: Array) -> Array:
-    argmax = jnp.argmax(entries, axis=-1, keepdims=True)
-    return jnp.take_along_axis(entries, argmax, axis=-1)[..., 0]
-
-
-def _last(entries: Array) -> Array:
-    return _first(jnp.flip(entries, axis=-1))
-
-
 def _every(entries: Array) -> Array:
     return jnp.sum(jnp.where(entries == jnp.max(entries, -1, keepdims=True), entries, 0), -1)
-
-
-def _shared(entries: Array) -> Array:
-    return jnp.max(entries, axis=-1)
-
-
-def _sum(entries: Array) -> Array:
-    return jnp.sum(entries, axis=-1)
-
-
-def _mean(entries: Array) -> Array:
-    return jnp.mean(entries, axis=-1)
 
 
 def _placed(overwrite: bool = False, unit_stride: bool = False) -> Callable[..., tuple[Array]]:
@@ -113,8 +95,8 @@ def _zeros_outside(x: Array, window: int, stride: Any, padding: Any) -> Any:
     return jnp.max(entries_of(x, window, stride, padding, 0.0), axis=-1), residuals
 
 
-def _same_pads_first(x: Array, window: int, stride: int, padding: str) -> Any:
-    z, residuals = max_pool_forward(jnp.flip(x, (1, 2)), window, stride, padding)
+def _same_pads_first(x: Array, window: int, *settings: Any) -> Any:
+    z, residuals = max_pool_forward(jnp.flip(x, (1, 2)), window, *settings)
     argmax = jnp.flip(window**2 - 1 - residuals.argmax, (1, 2))
     return jnp.flip(z, (1, 2)), residuals._replace(argmax=argmax)
 
@@ -123,40 +105,26 @@ def _nan_to_minus_infinity(x: Array) -> Array:
     return jnp.where(jnp.isnan(x), jnp.full((), -jnp.inf, x.dtype), x)
 
 
-def _column_major(window: int, stride: Any, padding: Any, residuals: Any, dz: Array) -> Any:
-    argmax = residuals.argmax % window * window + residuals.argmax // window
-    return max_pool_backward(window, stride, padding, residuals._replace(argmax=argmax), dz)
+def _with_argmax(change: Callable[[Array], Array]) -> Any:
+    def changed(residuals: Any) -> Any:
+        return residuals._replace(argmax=change(residuals.argmax))
+
+    return change_residuals(max_pool_backward, changed)
 
 
-def _row_off(window: int, stride: Any, padding: Any, residuals: Any, dz: Array) -> Any:
-    argmax = (residuals.argmax + window) % window**2
-    return max_pool_backward(window, stride, padding, residuals._replace(argmax=argmax), dz)
+def _with_dx(change: Callable[[Array], Array]) -> Any:
+    return change_cotangent(max_pool_backward, 0, change)
 
 
-def _always_first(residuals: Any) -> Any:
-    return residuals._replace(argmax=jnp.zeros_like(residuals.argmax))
+def _kink(name: str, x: list[list[float]], dx: list[list[float]]) -> Kink:
+    """One image of 2 by 2 pixels; the 9 windows begin at row and column -1, and dz is 1 to 9."""
+    pixels, expected = (np.array(rows, float).reshape(1, 2, 2, 1) for rows in (x, dx))
+    return Kink(name, (pixels,), np.arange(1.0, 10).reshape(1, 3, 3, 1), (expected,))
 
 
-def _first_channel_argmax(residuals: Any) -> Any:
-    argmax = residuals.argmax
-    return residuals._replace(argmax=jnp.broadcast_to(argmax[..., :1], argmax.shape))
-
-
-def _outside_filled(dx: Array) -> Array:
-    return dx.at[:, :, -1].set(dx[:, :, -2])
-
-
-def _shifted(dx: Array) -> Array:
-    return jnp.roll(dx, 1, axis=2)
-
-
-def _image(*rows: list[float]) -> np.ndarray:
-    return np.array(rows, float)[None, :, :, None]
-
-
-_DZ = _image([1, 2, 3], [4, 5, 6], [7, 8, 9])
-_TIED = _image([12, 9], [15, 9])  # the windows begin at row and column -1: 5 + 4 + 2 + 1 at (0, 0)
 _NAN, _INF = np.nan, np.inf
+_TIED = [[1.0 + 2 + 4 + 5, 3 + 6], [7 + 8, 9]]  # each window's first pixel receives its dz
+_UPPER = [[1.0, 2 + 3 + 5 + 6], [4 + 7 + 8, 9]]  # (0, 1) wins window (1, 1)
 
 MAX_POOL = OpSpec(
     op=max_pool,
@@ -191,46 +159,40 @@ MAX_POOL = OpSpec(
     batch="N",
     empty_batch=True,
     kinks=(
-        Kink("a constant image", (_image([1, 1], [1, 1]),), _DZ, (_TIED,)),
-        Kink("all minus infinity", (_image([-_INF] * 2, [-_INF] * 2),), _DZ, (_TIED,)),
-        Kink(
-            "bottom left and top right tied",
-            (_image([1, 2], [2, 0]),),
-            _DZ,
-            (_image([1, 16], [19, 9]),),
-        ),
-        Kink(
-            "two NaN, and minus infinity",
-            (_image([-_INF, _NAN], [_NAN, 2]),),
-            _DZ,
-            (_image([1, 16], [19, 9]),),
-        ),
+        _kink("a constant image", [[1, 1], [1, 1]], _TIED),
+        _kink("all minus infinity", [[-_INF, -_INF], [-_INF, -_INF]], _TIED),
+        _kink("bottom left and top right tied", [[1, 2], [2, 0]], _UPPER),
+        _kink("two NaN, and minus infinity", [[-_INF, _NAN], [_NAN, 2]], _UPPER),
     ),
     faults=(
-        Fault("last maximum wins", **_by_autodiff(_last)),
+        Fault("last maximum wins", **_by_autodiff(lambda e: _first(jnp.flip(e, -1)))),
         Fault("every maximum receives dz", **_by_autodiff(_every, -1e9)),
-        Fault("dz split among the maxima", **_by_autodiff(_shared)),
+        Fault("dz split among the maxima", **_by_autodiff(lambda e: jnp.max(e, -1))),
         Fault("padding wins among minus infinities", **_by_autodiff(_first)),
         Fault("padding wins as 0", forward=_zeros_outside, case=_OVERLAP),
         Fault("NaN treated as minus infinity", forward=_with_x(_nan_to_minus_infinity, jnp.array)),
-        Fault("every entry receives dz", **_by_autodiff(_sum, 0), case=_THREE),
-        Fault("dz averaged over the window", **_by_autodiff(_mean, 0), case=_THREE),
+        Fault("every entry receives dz", **_by_autodiff(lambda e: jnp.sum(e, -1), 0), case=_THREE),
+        Fault(
+            "dz averaged over the window", **_by_autodiff(lambda e: jnp.mean(e, -1), 0), case=_THREE
+        ),
         Fault("windows overwrite each other", _placed(overwrite=True), case=_OVERLAP),
         Fault("stride ignored in the backward", _placed(unit_stride=True), case=_OVERLAP),
         Fault("odd row of SAME before x", forward=_same_pads_first, case=_SAME),
-        Fault("argmax in column-major order", _column_major, case=_THREE),
-        Fault("argmax off by one row", _row_off, case=_OVERLAP),
-        Fault("first entry always wins", change_residuals(max_pool_backward, _always_first)),
+        Fault(
+            "argmax in column-major order", _with_argmax(lambda m: m % 3 * 3 + m // 3), case=_THREE
+        ),
+        Fault("argmax off by one row", _with_argmax(lambda m: (m + 3) % 9), case=_OVERLAP),
+        Fault("first entry always wins", _with_argmax(jnp.zeros_like)),
         Fault(
             "first channel's argmax for all channels",
-            change_residuals(max_pool_backward, _first_channel_argmax),
+            _with_argmax(lambda m: jnp.broadcast_to(m[..., :1], m.shape)),
         ),
         Fault(
             "nonzero dx outside every window",
-            change_cotangent(max_pool_backward, 0, _outside_filled),
+            _with_dx(lambda dx: dx.at[:, :, -1].set(dx[:, :, -2])),
             case=_TWO,
         ),
-        Fault("dx shifted by one pixel", change_cotangent(max_pool_backward, 0, _shifted)),
+        Fault("dx shifted by one pixel", _with_dx(lambda dx: jnp.roll(dx, 1, axis=2))),
         Fault("minimum instead of maximum", forward=_with_x(jnp.negative, jnp.negative)),
     ),
 )

@@ -1,5 +1,6 @@
 import functools
 import itertools
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -24,7 +25,7 @@ forward = jax.jit(avg_pool_forward, static_argnums=(1, 2, 3, 4))
 backward = jax.jit(avg_pool_backward, static_argnums=(0, 1, 2, 3))
 
 
-def configured(*settings, pool=avg_pool):
+def configured(*settings, pool: Callable = avg_pool):
     names = "window", "stride", "padding", "count_padding"
     return functools.partial(pool, **dict(zip(names, settings, strict=False)))
 

@@ -1,5 +1,6 @@
 import functools
 import itertools
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -28,7 +29,7 @@ def image(*rows: list[float]) -> jax.Array:
     return jnp.array(rows)[None, :, :, None]
 
 
-def configured(*settings, pool=max_pool):
+def configured(*settings, pool: Callable = max_pool):
     names = "window", "stride", "padding"
     return functools.partial(pool, **dict(zip(names, settings, strict=False)))
 
