@@ -98,6 +98,18 @@ def test_sizes_are_few_start_all_different_and_include_a_batch_of_one(spec):
     assert spec.batch is None or 1 in [sizes[spec.batch] for sizes in all_sizes]
 
 
+@each(*DRAWN)
+def test_a_specific_fault_runs_so_that_its_numbers_are_what_is_caught(spec):
+    """An error inside a planted fault would count as caught, whatever it was meant to be."""
+    for fault in spec.faults:
+        rule, sizes = spec.planted(fault)
+        subject = Subject.of(rule, sizes[0])
+        args = subject.draw(np.random.default_rng(0), sizes[0])
+        dz = subject.draw_cotangent(np.random.default_rng(1), args)
+        with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+            assert jax.tree.leaves(subject.pull(args, dz)), fault.name
+
+
 @each_spec
 def test_there_are_at_least_eight_distinct_faults(spec):
     names = [fault.name for fault in spec.all_faults]
