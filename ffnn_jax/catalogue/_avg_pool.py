@@ -39,8 +39,8 @@ def _forward_with_other_count(
     return avg_pool_forward(x, window, stride, padding, not count_padding)
 
 
-def _divided_by_the_side(x: Array, window: int, *settings: Any) -> Any:
-    z, extent = avg_pool_forward(x, window, *settings)
+def _divided_by_the_side(x: Array, window: int, **settings: Any) -> Any:
+    z, extent = avg_pool_forward(x, window, **settings)
     return z * window, extent
 
 

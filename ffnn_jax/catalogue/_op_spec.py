@@ -85,12 +85,8 @@ class OpSpec(Traits):
     def planted(self, fault: Fault) -> tuple[Rule, Sequence[Sizes]]:
         """The operation with a planted fault, and the sizes to check it with."""
         case = self.cases[fault.case]
-        static, fwd = case.static.values(), fault.forward or self.op.fwd
-        backward = functools.partial(fault.backward or self.op.bwd, *static)
-
-        def forward(*args: Any) -> Any:
-            return fwd(*args, *static)
-
+        forward = _bind(fault.forward or self.op.fwd, case)
+        backward = functools.partial(fault.backward or self.op.bwd, *case.static.values())
         wrong = jax.custom_vjp(lambda *args: forward(*args)[0])
         wrong.defvjp(forward, backward)
         sizes = (case.sizes[0], case.sizes[-1]) if fault.many else case.sizes[:1]

@@ -49,8 +49,8 @@ def _first(entries: Array) -> Array:
 def _by_autodiff(value: Callable[[Array], Array], outside: float = -jnp.inf) -> dict[str, Any]:
     """The correct forward, with x kept; the backward of another function of the entries."""
 
-    def forward(x: Array, *settings: Any) -> tuple[Array, Array]:
-        return max_pool_forward(x, *settings)[0], x
+    def forward(x: Array, **settings: Any) -> tuple[Array, Array]:
+        return max_pool_forward(x, **settings)[0], x
 
     def backward(window: int, stride: Any, padding: Any, x: Array, dz: Array) -> Any:
         return jax.vjp(lambda x: value(entries_of(x, window, stride, padding, outside)), x)[1](dz)
@@ -83,8 +83,8 @@ def _placed(overwrite: bool = False, unit_stride: bool = False) -> Callable[...,
 def _with_x(change: Callable[[Array], Array], undo: Callable[[Array], Array]) -> Any:
     """The correct forward of a changed x, with z changed back."""
 
-    def forward(x: Array, *settings: Any) -> Any:
-        z, residuals = max_pool_forward(change(x), *settings)
+    def forward(x: Array, **settings: Any) -> Any:
+        z, residuals = max_pool_forward(change(x), **settings)
         return undo(z), residuals
 
     return forward
@@ -95,8 +95,8 @@ def _zeros_outside(x: Array, window: int, stride: Any, padding: Any) -> Any:
     return jnp.max(entries_of(x, window, stride, padding, 0.0), axis=-1), residuals
 
 
-def _same_pads_first(x: Array, window: int, *settings: Any) -> Any:
-    z, residuals = max_pool_forward(jnp.flip(x, (1, 2)), window, *settings)
+def _same_pads_first(x: Array, window: int, **settings: Any) -> Any:
+    z, residuals = max_pool_forward(jnp.flip(x, (1, 2)), window, **settings)
     argmax = jnp.flip(window**2 - 1 - residuals.argmax, (1, 2))
     return jnp.flip(z, (1, 2)), residuals._replace(argmax=argmax)
 
