@@ -56,7 +56,8 @@ def _zeros(x: Array, width: Sides, value: float) -> tuple[Array, None]:
 
 
 def _rows_and_columns_swapped(x: Array, width: Sides, value: float) -> tuple[Array, None]:
-    return pad_forward(x, width[::-1], value)
+    rows, columns = width
+    return pad_forward(x, (columns, rows), value)
 
 
 _FAULTS = {

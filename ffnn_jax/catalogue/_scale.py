@@ -26,7 +26,8 @@ def _with_dfactor(change: Callable[[Array, Array, Array], Array]) -> Callable[..
 
     def wrong(residuals: Any, dz: Array) -> Cotangents:
         dx, dfactor = scale_backward(residuals, dz)
-        return dx, change(*residuals, dz).astype(dfactor.dtype)
+        x, factor = residuals
+        return dx, change(x, factor, dz).astype(dfactor.dtype)
 
     return wrong
 

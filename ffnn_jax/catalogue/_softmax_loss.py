@@ -44,46 +44,35 @@ def reference_softmax_cross_entropy(
     return (1 - smoothing) * loss - smoothing * jnp.sum(jnp.mean(scores, axis=1)) / divisor
 
 
-def _with_residuals(change: Callable[[Array, Residuals], Any]) -> Callable[..., Any]:
-    """The correct forward, with different residuals."""
+def _saving(change: Callable[[Array], Array]) -> Callable[..., Any]:
+    """The correct forward, with a function of the logits in place of z."""
 
-    def forward(logits: Array, labels: Array, **static: Any) -> tuple[Array, Any]:
-        loss, residuals = softmax_cross_entropy_forward(logits, labels, **static)
-        return loss, change(logits, residuals)
+    def forward(logits: Array, labels: Array, **static: Any) -> tuple[Array, Residuals]:
+        loss, _ = softmax_cross_entropy_forward(logits, labels, **static)
+        return loss, (change(logits), labels)
 
     return forward
 
 
-def _loss_shifted_by_the_minimum(logits: Array, labels: Array, **_: Any) -> Any:
+def _loss_shifted_by_the_minimum(logits: Array, labels: Array, **static: Any) -> Any:
     z, _ = shifted_by_the_minimum(logits)
     scores = jnp.take_along_axis(jnp.log(z), labels[:, None], axis=1)
     return -jnp.mean(scores), (z, labels)
 
 
-def _loss_with_one_based_labels(logits: Array, labels: Array, **_: Any) -> Any:
+def _loss_with_one_based_labels(logits: Array, labels: Array, **static: Any) -> Any:
     loss, (z, _) = softmax_cross_entropy_forward(logits, (labels - 1) % logits.shape[1])
     return loss, (z, labels)
 
 
-def _loss_in_half_precision(logits: Array, labels: Array, **_: Any) -> Any:
+def _loss_in_half_precision(logits: Array, labels: Array, **static: Any) -> Any:
     _, residuals = softmax_cross_entropy_forward(logits, labels)
     scores = jnp.take_along_axis(jnp.log(softmax(logits)), labels[:, None], axis=1)
     return -sum_in_own_dtype(scores)[0] / logits.shape[0], residuals
 
 
-def _one_based_labels(residuals: Residuals) -> Residuals:
-    z, labels = residuals
-    return z, (labels + 1) % z.shape[1]
-
-
-def _previous_labels(residuals: Residuals) -> Residuals:
-    z, labels = residuals
-    return z, jnp.roll(labels, 1)
-
-
-def _without_delta(_: float, __: Weights, residuals: Residuals, dloss: Array) -> Any:
-    z, _ = residuals
-    return dloss * z / z.shape[0], None
+def _without_delta(s: float, w: Weights, residuals: Residuals, dloss: Array) -> Any:
+    return dloss * residuals[0] / len(residuals[0]), None
 
 
 def _of_classes(dx: Callable[[Array, Array, Array, float], Array]) -> Callable[..., Any]:
@@ -101,12 +90,6 @@ def _of_targets(z: Array, t: Array, w: Array) -> Array:
     return z * jnp.sum(w * t, axis=1, keepdims=True) - w * t
 
 
-def _over_the_batch(smoothing: float, weights: Weights, residuals: Residuals, dloss: Array) -> Any:
-    z, labels = residuals
-    dlogits, _ = softmax_cross_entropy_backward(smoothing, weights, residuals, dloss)
-    return dlogits * jnp.sum(jnp.asarray(weights, z.dtype)[labels]) / len(z), None
-
-
 def _with_static(change: Callable[[float, Weights], tuple[float, Weights]]) -> Callable[..., Any]:
     """The backward with other settings."""
 
@@ -117,55 +100,52 @@ def _with_static(change: Callable[[float, Weights], tuple[float, Weights]]) -> C
 
 
 def _dlabels(change: Callable[..., Any]) -> Callable[..., Any]:
-    """The backward with dlabels changed, given s, w, the scores and dL/N, too."""
+    """The backward with dlabels changed, given s, w, and the scores times dL/N, too."""
 
     def wrong(smoothing: float, weights: Weights, residuals: Residuals, dloss: Array) -> Any:
         x, _ = residuals
         dx, dy = softmax_cross_entropy_backward(smoothing, weights, residuals, dloss)
-        return dx, change(dy, smoothing, jnp.asarray(weights, x.dtype), x, dloss / len(x))
+        return dx, change(dy, smoothing, jnp.asarray(weights, x.dtype), dloss * x / len(x))
 
     return wrong
 
 
-def _change_dlogits(change: Callable[[Array], Array]) -> Callable[..., Any]:
+def _dlogits(change: Callable[[Array], Array]) -> Callable[..., Any]:
     return change_cotangent(softmax_cross_entropy_backward, 0, change)
 
 
-def _change_residuals(change: Callable[[Residuals], Residuals]) -> Callable[..., Any]:
-    return change_residuals(softmax_cross_entropy_backward, change)
+def _labels(change: Callable[[Array, int], Array]) -> Callable[..., Any]:
+    """The backward with other labels, given the number of classes, too."""
+    return change_residuals(
+        softmax_cross_entropy_backward, lambda kept: (kept[0], change(kept[1], kept[0].shape[1]))
+    )
 
 
 _WEIGHTS = (0.5, 2.0, 1.25)
-_FAULTS_OF_CLASSES = {
+_OF_CLASSES = {
     "smoothing left out of the backward": _with_static(lambda _, w: (0.0, w)),
     "weights left out of the backward": _with_static(lambda s, _: (s, None)),
-    "divided by N instead of the sum of the weights": _over_the_batch,
+    "divided by N instead of the sum of the weights": _of_classes(
+        lambda z, y, w, s: (y @ w).mean() * _of_targets(z, (1 - s) * y + s / len(w), w)
+    ),
     "s / (K - 1) instead of s / K": _of_classes(
         lambda z, y, w, s: _of_targets(z, (1 - s) * y + s / (len(w) - 1), w)
     ),
     "smoothing subtracts from the true class only": _of_classes(
         lambda z, y, w, s: _of_targets(z, (1 - s) * y, w)
     ),
-    "smoothing of the wrong classes only": _of_classes(
-        lambda z, y, w, s: _of_targets(z, (1 - s) * y + s / (len(w) - 1) * (1 - y), w)
-    ),
     "weights left out of the z term": _of_classes(
         lambda z, y, w, s: z - w * ((1 - s) * y + s / len(w))
     ),
-    "weight of the true class for all terms": _of_classes(
-        lambda z, y, w, s: (y @ w)[:, None] * (z - (1 - s) * y - s / len(w))
-    ),
 }
-_FAULTS_OF_DISTRIBUTIONS = {
+_OF_DISTRIBUTIONS = {
     "dlabels without the minus": _dlabels(lambda dy, *_: -dy),
     "dlabels None": _dlabels(lambda *_: None),
     "dlabels scaled by 1.0001": _dlabels(lambda dy, *_: 1.0001 * dy),
-    "dlabels scaled in the last row": _dlabels(lambda dy, *_: dy.at[-1].multiply(1.01)),
     "dlabels not averaged": _dlabels(lambda dy, *_: len(dy) * dy),
-    "dlabels of the scores instead of log z": _dlabels(lambda dy, s, w, x, d: -(1 - s) * w * d * x),
+    "dlabels of the scores instead of log z": _dlabels(lambda _, s, w, x: (s - 1) * w * x),
     "smoothing left out of dlabels": _dlabels(lambda dy, s, *_: dy / (1 - s)),
-    "weights left out of dlabels": _dlabels(lambda dy, s, w, *_: dy / w),
-    "labels assumed to add up to 1": _with_static(lambda s, _: (s, None)),
+    "weights left out of dlabels": _dlabels(lambda dy, s, w, _: dy / w),
 }
 
 SOFTMAX_CROSS_ENTROPY = OpSpec(
@@ -212,29 +192,23 @@ SOFTMAX_CROSS_ENTROPY = OpSpec(
         ),
     ),
     faults=(
-        Fault("1/N left out", _change_dlogits(lambda dx: dx * len(dx))),
-        Fault("1/N applied twice", _change_dlogits(lambda dx: dx / len(dx))),
-        Fault("1/(N K) instead of 1/N", _change_dlogits(lambda dx: dx / dx.shape[1])),
+        Fault("1/N left out", _dlogits(lambda dx: dx * len(dx))),
+        Fault("1/N applied twice", _dlogits(lambda dx: dx / len(dx))),
+        Fault("1/(N K) instead of 1/N", _dlogits(lambda dx: dx / dx.shape[1])),
         Fault("delta left out of (22)", _without_delta),
-        Fault("1-based labels in the backward", _change_residuals(_one_based_labels)),
+        Fault("1-based labels in the backward", _labels(lambda c, classes: (c + 1) % classes)),
         Fault("1-based labels in the forward", forward=_loss_with_one_based_labels),
-        Fault("labels from the previous row", _change_residuals(_previous_labels)),
-        Fault("logits saved instead of z", forward=_with_residuals(lambda x, r: (x, r[1]))),
-        Fault(
-            "exponentials saved instead of z",
-            forward=_with_residuals(lambda x, r: (jnp.exp(x), r[1])),
-        ),
+        Fault("labels from the previous row", _labels(lambda c, _: jnp.roll(c, 1))),
+        Fault("logits saved instead of z", forward=_saving(lambda x: x)),
+        Fault("exponentials saved instead of z", forward=_saving(jnp.exp)),
         Fault("shifted by the minimum", forward=_loss_shifted_by_the_minimum),
         Fault("loss summed in half precision", forward=_loss_in_half_precision, many=True),
         Fault(
             "denominator summed in half precision",
-            forward=_with_residuals(lambda x, r: (normalised_in_own_dtype(x)[0], r[1])),
+            forward=_saving(lambda x: normalised_in_own_dtype(x)[0]),
             many=True,
         ),
-        *(Fault(name, wrong, case=_CLASSES) for name, wrong in _FAULTS_OF_CLASSES.items()),
-        *(
-            Fault(name, wrong, case=_DISTRIBUTIONS)
-            for name, wrong in _FAULTS_OF_DISTRIBUTIONS.items()
-        ),
+        *(Fault(name, wrong, case=_CLASSES) for name, wrong in _OF_CLASSES.items()),
+        *(Fault(name, wrong, case=_DISTRIBUTIONS) for name, wrong in _OF_DISTRIBUTIONS.items()),
     ),
 )

@@ -14,6 +14,7 @@ be -infinity, which a maximum ignores.
 """
 
 import math
+from collections.abc import Callable
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -80,11 +81,13 @@ def _require_arguments(x: Array, width: Width, value: float) -> None:
 
 
 def _is_width(width: object) -> bool:
-    def pair(value: object) -> bool:
-        return isinstance(value, tuple) and len(value) == 2
+    def pair(value: object, holds: Callable[[object], bool]) -> bool:
+        return isinstance(value, tuple) and len(value) == 2 and all(map(holds, value))
 
-    sides = isinstance(width, tuple) and pair(width) and all(map(pair, width))
-    return is_integer(width, 0) or (sides and all(is_integer(n, 0) for p in width for n in p))
+    def is_size(value: object) -> bool:
+        return is_integer(value, 0)
+
+    return is_size(width) or pair(width, lambda side: pair(side, is_size))
 
 
 pad.defvjp(pad_forward, pad_backward)

@@ -241,10 +241,11 @@ def _require_arguments(logits: Array, labels: Array, smoothing: float, weights: 
     in_range = is_number(smoothing) and 0 <= smoothing < 1
     expected = "a number of at least 0 and below 1"
     require(in_range, name, "smoothing", expected, repr(smoothing))
-    per_class = isinstance(weights, tuple) and len(weights) == shape[1]
-    valid = per_class and all(is_number(w) and 0 <= w < math.inf for w in weights)
+    given = (0.0,) * shape[1] if weights is None else weights
+    per_class = isinstance(given, tuple) and len(given) == shape[1]
+    valid = per_class and all(is_number(w) and 0 <= w < math.inf for w in given)
     expected = f"None or a tuple of {shape[1]} finite numbers of at least 0"
-    require(weights is None or valid, name, "weights", expected, repr(weights))
+    require(valid, name, "weights", expected, repr(weights))
 
 
 softmax_cross_entropy.defvjp(softmax_cross_entropy_forward, softmax_cross_entropy_backward)

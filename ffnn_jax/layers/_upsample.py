@@ -111,7 +111,8 @@ def _collect(dz: Array, factor: int, axis: int) -> Array:
 
     def weighted(weight: Callable[[float], float]) -> Callable[..., Array]:
         used = [(weight(d), lax.index_in_dim(split, p, axis + 1, False)) for p, d in offsets]
-        total = sum(w * phase for w, phase in used if w > 0)
+        first, *others = (w * phase for w, phase in used if w > 0)
+        total = sum(others, first)
         return functools.partial(lax.slice_in_dim, total, axis=axis)
 
     own = weighted(lambda d: 1 - abs(d))  # (upsample.5)

@@ -34,7 +34,8 @@ def test_all_catalogue_checks_pass():
 @pytest.mark.parametrize("method", METHODS)
 def test_value_and_cotangent_are_those_of_the_reference(method):
     both = upsample2d, UPSAMPLE2D.reference
-    assert_same_rule(*(functools.partial(f, factor=3, method=method) for f in both), "2x3x1x2")
+    ours, theirs = (functools.partial(f, factor=3, method=method) for f in both)
+    assert_same_rule(ours, theirs, "2x3x1x2")
 
 
 def test_nearest_repeats_by_upsample_1_and_sums_blocks_by_upsample_2():
