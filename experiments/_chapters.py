@@ -7,7 +7,13 @@ from pathlib import Path
 _HERE = Path(__file__).parents[1]
 _LAYERS, _OPTIM = _HERE / "ffnn_jax" / "layers", _HERE / "ffnn_jax" / "optim"
 _TAG = re.compile(r"\(((?:[a-z]+\.)?\d+)\)\s*$", re.MULTILINE)
-_NOTEBOOKS = {"conv": "convolution", "pool": "pooling"}
+_NORMS = ("layer_norm", "group_norm", "rms_norm", "weight_standardisation")
+_FAMILIES = ("smooth", "piecewise", "gated")
+_SECOND = "pooling_and_convolution_2"
+_NOTEBOOKS = {"conv": "convolution", "pool": "pooling", "log_softmax": "activations"}
+_NOTEBOOKS |= dict.fromkeys(("avg_pool", "adaptive_pool", "conv1d", "conv_transpose"), _SECOND)
+_NOTEBOOKS |= dict.fromkeys(_NORMS, "normalisation")
+_NOTEBOOKS |= {f"{family}_activations": "activations" for family in _FAMILIES}
 
 
 def chapters_table() -> str:
@@ -36,7 +42,8 @@ def _row(path: Path) -> str:
     tests = _HERE / "tests" / path.relative_to(_HERE / "ffnn_jax").parent
     test = tests / f"test_{name}.py"
     if not test.exists():
-        test = _HERE / "tests" / "layers" / "test_conv.py"
+        shared = "conv" if path.parent.name == "fast" else "activations"
+        test = _HERE / "tests" / "layers" / f"test_{shared}.py"
     notebooks = sorted((_HERE / "notebooks").glob(f"*_{_NOTEBOOKS.get(name, name)}.ipynb"))
     cells = [title, equations, _link(path), _link(test), " ".join(map(_link, notebooks))]
     return f"| {' | '.join(cells)} |"

@@ -313,7 +313,7 @@ labels = jnp.asarray(train.labels)
 def loss_and_gradients(params, x, labels):
     z, dense_residuals = dense_forward(x, params["w"], params["b"])
     loss, loss_residuals = softmax_cross_entropy_forward(z, labels)
-    dz, _ = softmax_cross_entropy_backward(loss_residuals, jnp.ones(()))
+    dz, _ = softmax_cross_entropy_backward(0.0, None, loss_residuals, jnp.ones(()))
     _, dw, db = dense_backward(dense_residuals, dz)
     return loss, {"w": dw, "b": db}
 

@@ -292,7 +292,7 @@ def loss_and_cotangents(params, x, labels):
     z, positive = relu_forward(x)
     scores, dense_residuals = dense_forward(z, params["w"], params["b"])
     loss, loss_residuals = softmax_cross_entropy_forward(scores, labels)
-    dscores, _ = softmax_cross_entropy_backward(loss_residuals, jnp.ones(()))
+    dscores, _ = softmax_cross_entropy_backward(0.0, None, loss_residuals, jnp.ones(()))
     dz, dw, db = dense_backward(dense_residuals, dscores)
     (dx,) = relu_backward(positive, dz)
     return loss, {"w": dw, "b": db}, positive, dz, dx

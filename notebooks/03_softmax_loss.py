@@ -188,7 +188,7 @@ assert abs(uniform_loss - 2.303) < 5e-4
 # %%
 labels = jnp.array([1])  # class 2, counted from 0
 loss, residuals = softmax_cross_entropy_forward(x[None, :], labels)
-dx, _ = softmax_cross_entropy_backward(residuals, jnp.ones(()))
+dx, _ = softmax_cross_entropy_backward(0.0, None, residuals, jnp.ones(()))
 print("dx =", dx[0])
 assert near(dx[0], [1 / 8, -3 / 4, 5 / 8])  # (22)
 
@@ -382,7 +382,7 @@ assert near(losses, [2.126928, 0.126928, 2.126928, 200.0])
 batch = jnp.log(jnp.array([[1.0, 2.0, 5.0], [3.0, 1.0, 1.0]]))
 labels = jnp.array([1, 0])  # classes 2 and 1, counted from 0
 loss, residuals = softmax_cross_entropy_forward(batch, labels)
-dx, _ = softmax_cross_entropy_backward(residuals, jnp.ones(()))
+dx, _ = softmax_cross_entropy_backward(0.0, None, residuals, jnp.ones(()))
 print(f"L = {loss:.3f}")
 print("dx =", dx, sep="\n")
 assert abs(float(loss_of(batch[1:], labels[1:])) - 0.511) < 5e-4
@@ -393,12 +393,13 @@ assert near(dx, [[1 / 16, -3 / 8, 5 / 16], [-1 / 5, 1 / 10, 1 / 10]])  # (22), (
 # What does the backward pass have to remember? Equation (22) contains $z$ and $c$, so the residuals
 # are the probabilities and the labels. The scores are not needed again. The labels are integers: a
 # data point cannot be a little more class 2, so they have no cotangent, and the backward returns
-# `None` in their place.
+# `None` in their place. The first two arguments, `0.0` and `None`, are settings, the subject of a
+# later section.
 
 # %%
 kept_z, kept_labels = residuals
 assert near(kept_z, softmax(batch)) and jnp.array_equal(kept_labels, labels)
-dx_scaled, dlabels = softmax_cross_entropy_backward(residuals, jnp.array(4.0))  # dL = 4
+dx_scaled, dlabels = softmax_cross_entropy_backward(0.0, None, residuals, jnp.array(4.0))  # dL = 4
 print("with dL = 4:", dx_scaled, sep="\n")
 assert near(dx_scaled, 4 * dx) and dlabels is None
 
@@ -418,7 +419,7 @@ labels = jnp.asarray(train.labels[:3000])
 def loss_and_gradients(params, x, labels):
     scores, dense_residuals = dense_forward(x, params["w"], params["b"])
     loss, loss_residuals = softmax_cross_entropy_forward(scores, labels)
-    dscores, _ = softmax_cross_entropy_backward(loss_residuals, jnp.ones(()))
+    dscores, _ = softmax_cross_entropy_backward(0.0, None, loss_residuals, jnp.ones(()))
     dx, dw, db = dense_backward(dense_residuals, dscores)
     return loss, {"w": dw, "b": db}, scores, dscores, dx
 
@@ -572,6 +573,105 @@ assert abs(bend[here - 1] - 347 / 1024) < 1e-3
 assert (bend > 0).all()
 
 # %% [markdown]
+# ## Smoothed labels, weighted classes
+#
+# (22) is 0 only where $z_c$ is 1, and no finite score gets there. So training pushes the scores of
+# the correct classes up for ever, also of images whose label is a mistake. *Label smoothing* sets a
+# limit. It takes a share $s$ from the label and spreads it evenly over all $K$ classes. Write the
+# label as $y_k$, which is $\delta_{ck}$:
+#
+# $$t_k = (1 - s)\, y_k + \frac{s}{K} \tag{softmax.2}$$
+#
+# A second wish: a mistake in one class may be worse than in another, or one class may be rare. Then
+# each class gets a weight $w_k$:
+#
+# $$q_k = w_k\, t_k \tag{softmax.3}$$
+#
+# The loss was $-\log z_c$. Now every class has a part in it. The sum over the batch is divided by
+# the weights of the labels, so that it is still a mean; without weights, $D$ is $N$ as before.
+#
+# $$L = -\frac1D \sum_n \sum_k q_{nk} \log z_{nk} \tag{softmax.4}$$
+#
+# $$D = \sum_n w_{c(n)} \tag{softmax.5}$$
+#
+# For the gradient we need only the logarithm of (20) and its derivative, which is (22) with the
+# other sign:
+#
+# $$\log z_k = x_k - \log \sum_j e^{x_j}, \qquad
+# \frac{\partial \log z_k}{\partial x_i} = \delta_{ki} - z_i. \tag{softmax.6}$$
+#
+# In the sum over $k$ the delta picks $q_i$, but $z_i$ is in every term, so it is multiplied by the
+# sum of all $q_k$. Without weights that sum is 1, as for $t$:
+#
+# $$dx_i = \frac{dL}{D} \Big( z_i \sum_k q_k - q_i \Big) \tag{softmax.7}$$
+#
+# By hand, for $x = (0, \log 2, \log 5)$ and $c = 2$ as above. Let $s = 0.3$, so
+# $t = (0.1, 0.8, 0.1)$. Without weights
+#
+# $$L = 0.1 \log 8 + 0.8 \log 4 + 0.1 \log \tfrac85 = 1.364, \qquad
+# dx = z - t = (0.025, -0.55, 0.525).$$
+#
+# With $w = (1, 2, 4)$ we have $q = (0.1, 1.6, 0.4)$ with the sum 2.1, and $D = w_2 = 2$:
+#
+# $$dx = \tfrac12 \big( 2.1 \cdot (\tfrac18, \tfrac14, \tfrac58) - (0.1, 1.6, 0.4) \big)
+# = (0.08125, -0.5375, 0.45625).$$
+
+# %%
+scores, label, weighted = jnp.log(jnp.array([[1.0, 2, 5]])), jnp.array([1]), (0.3, (1.0, 2.0, 4.0))
+loss, residuals = softmax_cross_entropy_forward(scores, label, 0.3)
+dx, _ = softmax_cross_entropy_backward(0.3, None, residuals, jnp.ones(()))
+print(f"smoothed: L = {loss:.3f}, dx =", dx[0])
+assert abs(loss - 1.364) < 5e-4  # (softmax.2), (softmax.4), (softmax.6)
+assert near(dx[0], [0.025, -0.55, 0.525])  # (softmax.7)
+
+loss, residuals = softmax_cross_entropy_forward(scores, label, *weighted)
+dx, _ = softmax_cross_entropy_backward(*weighted, residuals, jnp.ones(()))
+print("and weighted: dx =", dx[0])
+assert near(dx[0], [0.08125, -0.5375, 0.45625])  # (softmax.3), (softmax.5), (softmax.7)
+
+# %% [markdown]
+# Where is the limit? Without weights (softmax.7) is 0 for $z = t$. With ten classes and $s = 0.1$
+# the correct class should have the probability 0.91, and each other 0.01. If its score is $m$ and
+# all others are 0, that is $e^m = 91$, or $m = 4.51$.
+
+# %%
+margins = jnp.linspace(-2, 12, 141)
+
+
+def loss_at(margin, smoothing):
+    row = margin * (jnp.arange(10) == 0)
+    return softmax_cross_entropy(row[None, :], jnp.array([0]), smoothing)
+
+
+figure, ax = plt.subplots(figsize=(6, 3), layout="constrained")
+for smoothing, color in ((0.0, BLUE), (0.1, ORANGE)):
+    curve = jax.jit(jax.vmap(lambda m, s=smoothing: loss_at(m, s)))(margins)
+    ax.plot(margins, curve, color=color, linewidth=2, label=f"$s = {smoothing}$")
+ax.axvline(np.log(91), color="0.5", linewidth=0.8)
+ax.set_xlabel("$m$, the score of the correct class above the others")
+ax.set_ylabel("loss")
+ax.legend(frameon=False)
+plt.show()
+assert abs(float(margins[curve.argmin()]) - np.log(91)) < 0.1
+
+# %% [markdown]
+# A label may also be given as a whole distribution, say of what several people saw in an image. It
+# takes the place of the one-hot $y$, and $D$ is $N$. Being real numbers, its entries have a
+# cotangent. By (softmax.2) and (softmax.4) the loss is linear in them:
+#
+# $$dy_{nk} = -\frac{dL}{N} (1 - s)\, w_k \log z_{nk} \tag{softmax.8}$$
+#
+# By hand, for $y = (0, \frac12, \frac12)$ without smoothing and weights: $dx = z - y =
+# (\frac18, -\frac14, \frac18)$ and $dy = (\log 8, \log 4, \log \frac85)$.
+
+# %%
+_, residuals = softmax_cross_entropy_forward(scores, jnp.array([[0.0, 0.5, 0.5]]))
+dx, dy = softmax_cross_entropy_backward(0.0, None, residuals, jnp.ones(()))
+print("dx =", dx[0], "  dy =", dy[0])
+assert near(dx[0], [1 / 8, -1 / 4, 1 / 8])  # (softmax.7)
+assert near(dy[0], np.log([8, 4, 8 / 5]))  # (softmax.8)
+
+# %% [markdown]
 # ## The check
 #
 # `check_vjp` compares the layer with autodiff of a reference implementation, in float64 and for
@@ -631,7 +731,7 @@ assert report["value"].worst < 1e-15 and report["cotangents"].worst < 1e-15
 # %%
 def summed_backward(residuals, dloss):
     z, _ = residuals
-    dx, _ = softmax_cross_entropy_backward(residuals, dloss)
+    dx, _ = softmax_cross_entropy_backward(0.0, None, residuals, dloss)
     return z.shape[0] * dx, None
 
 
@@ -665,7 +765,7 @@ assert report.passed
 
 # %%
 def unscaled_backward(residuals, dloss):
-    return softmax_cross_entropy_backward(residuals, jnp.ones_like(dloss))
+    return softmax_cross_entropy_backward(0.0, None, residuals, jnp.ones_like(dloss))
 
 
 @jax.custom_vjp

@@ -787,7 +787,9 @@ dx, dw, db = conv2d_backward("VALID", 1, 1, 1, (x, w), one)
 assert np.array_equal(matrix(dw), [[6, 4], [2, 2]]) and db[0] == 2
 assert np.array_equal(matrix(dx), [[0, 0, 0, 0], [0, 0, 2, 4], [0, 0, 0, -2], [0, 0, 0, 0]])
 
-dx, _, _ = conv2d_backward("VALID", 2, 1, 1, (jnp.ones((1, 5, 5, 1)), w + 5), jnp.ones((1, 2, 2, 1)))
+dx, _, _ = conv2d_backward(
+    "VALID", 2, 1, 1, (jnp.ones((1, 5, 5, 1)), w + 5), jnp.ones((1, 2, 2, 1))
+)
 unseen = np.zeros((5, 5), bool)
 unseen[4, :] = unseen[:, 4] = True
 assert unseen.sum() == 9

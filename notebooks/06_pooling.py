@@ -26,7 +26,9 @@
 # (pool.1) to (pool.4), is short. But there are points where the derivative does not exist, and
 # these need some care. You need the chain rule, and the meaning of $dv$ from chapter 1.
 #
-# The layer itself is in `ffnn_jax/layers/_pool.py`. This notebook imports it.
+# The layer itself is in `ffnn_jax/layers/_pool.py`. This notebook imports it. There the equations
+# also allow windows that overlap, and padding, which are the subject of chapter 13; here the stride
+# `None` stands for "the window's size", and `"VALID"` for "no padding".
 
 # %%
 import importlib.util
@@ -139,7 +141,7 @@ assert np.array_equal(matrix(residuals.argmax), [[2, 1], [0, 3]])  # (pool.2)
 
 # %%
 dz = image([[1, -2], [3, 4]])
-(dx,) = max_pool_backward(2, residuals, dz)
+(dx,) = max_pool_backward(2, None, "VALID", residuals, dz)
 print("dx =", matrix(dx), sep="\n")
 by_hand = [[0, 0, 0, -2], [1, 0, 0, 0], [3, 0, 0, 0], [0, 0, 0, 4]]
 assert np.array_equal(matrix(dx), by_hand)  # (pool.4)
@@ -295,7 +297,7 @@ three, seven = (jnp.asarray(digits[train.labels[:1000] == label][:1]) for label 
 z, residuals = max_pool_forward(three, 2)
 target = max_pool(seven)
 dz = z - target
-(dx,) = max_pool_backward(2, residuals, dz)
+(dx,) = max_pool_backward(2, None, "VALID", residuals, dz)
 
 
 def draw(ax, pixels, title, signed=False):
@@ -347,7 +349,7 @@ assert per_window.max() == 1
 # %%
 x_uneven = image([[1, 4, 5, 1, 9], [3, 2, 6, 0, 9], [9, 9, 9, 9, 9]])
 z_uneven, residuals_uneven = max_pool_forward(x_uneven, 2)
-(dx_uneven,) = max_pool_backward(2, residuals_uneven, image([[1, 2]]))
+(dx_uneven,) = max_pool_backward(2, None, "VALID", residuals_uneven, image([[1, 2]]))
 print("z =", matrix(z_uneven), sep="\n")
 print("dx =", matrix(dx_uneven), sep="\n")
 assert np.array_equal(matrix(z_uneven), [[4, 6]])
@@ -498,7 +500,7 @@ assert np.array_equal(first, [[0, 6], [0, 0]]) and np.array_equal(shared, [[0, 2
 
 z_one, kept = max_pool_forward(x, 1)
 assert np.array_equal(z_one, x) and not kept.argmax.any()
-assert np.array_equal(max_pool_backward(1, kept, dx_small)[0], dx_small)
+assert np.array_equal(max_pool_backward(1, None, "VALID", kept, dx_small)[0], dx_small)
 
 z_min, vjp_min = jax.vjp(lambda x: -max_pool(-x), x)
 assert np.array_equal(matrix(z_min), [[0, 1], [0, 1]])

@@ -28,10 +28,14 @@ class Case:
     Attributes:
         sizes: sizes for the axis names, smallest first.
         static: the static arguments, in the order of the operation's signature.
+        arguments: the array arguments, if they are not the entry's.
+        reduces: the trait of this name, if it is not the entry's.
     """
 
     sizes: Sequence[Sizes]
     static: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    arguments: tuple[str, ...] = ()
+    reduces: str = ""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -62,7 +66,8 @@ class OpSpec(Traits):
     def all_faults(self) -> tuple[Fault, ...]:
         """The generic faults, then the specific ones; a specific fault replaces its namesake."""
         specific = {fault.name for fault in self.faults}
-        generic = generic_faults(self, self._arguments, self.op, self.op.bwd, self._residuals())
+        arguments = self.arguments_of(self.cases[0])
+        generic = generic_faults(self, arguments, self.op, self.op.bwd, self._residuals())
         return (*(fault for fault in generic if fault.name not in specific), *self.faults)
 
     def rules(self, more: int = 0, seed: int = 0) -> list[tuple[Rule, Sequence[Sizes]]]:
@@ -87,17 +92,20 @@ class OpSpec(Traits):
         sizes = (case.sizes[0], case.sizes[-1]) if fault.many else case.sizes[:1]
         return self._rule(wrong, fault.case), sizes
 
-    @property
-    def _arguments(self) -> tuple[Argument, ...]:
-        return tuple(map(Argument.parse, self.arguments))
+    def arguments_of(self, case: Case) -> tuple[Argument, ...]:
+        """The array arguments in this case."""
+        return tuple(map(Argument.parse, case.arguments or self.arguments))
 
-    def _draw_arguments(self, sizes: Sizes) -> list[np.ndarray]:
-        return [argument.draw(np.random.default_rng(0), sizes) for argument in self._arguments]
+    def draw_arguments(self, case: Case, sizes: Sizes) -> list[np.ndarray]:
+        """Values of the array arguments in this case, the same each time."""
+        arguments = self.arguments_of(case)
+        return [argument.draw(np.random.default_rng(0), sizes) for argument in arguments]
 
     def _residuals(self) -> Any:
         """Shapes and dtypes of the residuals in the first case."""
         case = self.cases[0]
-        return jax.eval_shape(_bind(self.op.fwd, case), *self._draw_arguments(case.sizes[0]))[1]
+        drawn = self.draw_arguments(case, case.sizes[0])
+        return jax.eval_shape(_bind(self.op.fwd, case), *drawn)[1]
 
     def _sizes(self, case: Case, more: int, seed: int) -> Sequence[Sizes]:
         """The case's sizes, and random ones that the operation accepts."""
@@ -110,15 +118,16 @@ class OpSpec(Traits):
 
     def _accepts(self, case: Case, sizes: Sizes) -> bool:
         try:
-            jax.eval_shape(_bind(self.op, case), *self._draw_arguments(sizes))
+            jax.eval_shape(_bind(self.op, case), *self.draw_arguments(case, sizes))
         except ValueError:
             return False
         return True
 
     def _rule(self, op: Function, index: int) -> Rule:
         traits = {field.name: getattr(self, field.name) for field in dataclasses.fields(Traits)}
-        traits |= {} if index == 0 else {"kinks": ()}
-        return Rule(op, self._reference(index), self._arguments, **traits)
+        case = self.cases[index]
+        traits |= {"reduces": case.reduces or self.reduces} | ({"kinks": ()} if index else {})
+        return Rule(op, self._reference(index), self.arguments_of(case), **traits)
 
     @functools.cache  # noqa: B019  entries live as long as the process
     def _reference(self, index: int) -> Function:

@@ -1,7 +1,9 @@
 """Max pooling."""
 
+from collections.abc import Callable
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -11,110 +13,118 @@ from ffnn_jax.catalogue._op_spec import Case, OpSpec
 from ffnn_jax.layers import max_pool, max_pool_backward, max_pool_forward
 from ffnn_jax.verify import Kink
 
-_TWO, _THREE = range(2)
+Padding = int | str
+_PADDED, _TWO, _THREE, _OVERLAP, _SAME = range(5)
 
 
-def reference_max_pool(x: Array, window: int = 2) -> Array:
+def reference_max_pool(
+    x: Array, window: int = 2, stride: int | None = None, padding: Padding = "VALID"
+) -> Array:
     """Equation (pool.1), as the entry that (pool.2) selects: half precision is full of ties."""
-    n, height, width, channels = x.shape
-    rows, columns = height // window, width // window
-    x = x[:, : rows * window, : columns * window]
-    entries = x.reshape(n, rows, window, columns, window, channels).transpose(0, 1, 3, 5, 2, 4)
-    entries = entries.reshape(n, rows, columns, channels, window * window)
+    return _first(entries_of(x, window, stride, padding, -jnp.inf))
+
+
+def entries_of(
+    x: Array, window: int, stride: int | None, padding: Padding, outside: float
+) -> Array:
+    """The entries of every window, (N, H_out, W_out, C, r r), with a number outside the image."""
+    step = window if stride is None else stride
+    pads = [(padding, padding)] * 2 if isinstance(padding, int) else jax.lax.padtype_to_pads(
+        x.shape[1:3], (window, window), (step, step), padding
+    )  # fmt: skip
+    x = jnp.pad(x, ((0, 0), *pads, (0, 0)), constant_values=outside)
+    rows, columns = (
+        jnp.array([[i + u for u in range(window)] for i in range(0, size - window + 1, step)])
+        for size in x.shape[1:3]
+    )
+    patches = x[:, rows][:, :, :, columns].transpose(0, 1, 3, 5, 2, 4)
+    return patches.reshape(*patches.shape[:4], window**2)
+
+
+def _first(entries: Array) -> Array:
     argmax = jnp.argmax(entries, axis=-1, keepdims=True)
     return jnp.take_along_axis(entries, argmax, axis=-1)[..., 0]
 
 
-def _windows(x: Array, window: int) -> Array:
-    """The complete windows of x, as (N, H_out, s, W_out, s, C)."""
-    n, height, width, channels = x.shape
-    rows, columns = height // window, width // window
-    covered = x[:, : rows * window, : columns * window]
-    return covered.reshape(n, rows, window, columns, window, channels)
+def _by_autodiff(value: Callable[[Array], Array], outside: float = -jnp.inf) -> dict[str, Any]:
+    """The correct forward, with x kept; the backward of another function of the entries."""
+
+    def forward(x: Array, *settings: Any) -> tuple[Array, Array]:
+        return max_pool_forward(x, *settings)[0], x
+
+    def backward(window: int, stride: Any, padding: Any, x: Array, dz: Array) -> Any:
+        return jax.vjp(lambda x: value(entries_of(x, window, stride, padding, outside)), x)[1](dz)
+
+    return {"forward": forward, "backward": backward}
 
 
-def _from_windows(values: Array, x: Array) -> Array:
-    """The inverse: (N, H_out, s, W_out, s, C) as images in the shape of x."""
-    n, rows, s, columns, _, channels = values.shape
-    covered = values.reshape(n, rows * s, columns * s, channels)
-    return jnp.zeros_like(x).at[:, : rows * s, : columns * s].set(covered)
+def _every(entries: Array) -> Array:
+    return jnp.sum(jnp.where(entries == jnp.max(entries, -1, keepdims=True), entries, 0), -1)
 
 
-def _save_x(x: Array, window: int) -> tuple[Array, tuple[Array, Array]]:
-    z, _ = max_pool_forward(x, window)
-    return z, (x, z)
+def _placed(overwrite: bool = False, unit_stride: bool = False) -> Callable[..., tuple[Array]]:
+    """The backward that places dz entry by entry, for images padded by the same on each side."""
+
+    def backward(window: int, stride: int, padding: int, residuals: Any, dz: Array) -> Any:
+        argmax, extent = residuals
+        n, height, width, channels = dz.shape
+        (h, w), step = extent.shape[1:], 1 if unit_stride else stride
+        dx = jnp.zeros((n, h + 2 * padding + window, w + 2 * padding + window, channels), dz.dtype)
+        for k in range(window**2):
+            u, v = divmod(k, window)
+            at = dx.at[:, u : u + step * height : step, v : v + step * width : step]
+            there = dx[:, u : u + step * height : step, v : v + step * width : step]
+            dx = at.set(jnp.where(argmax == k, dz if overwrite else dz + there, there))
+        return (dx[:, padding : padding + h, padding : padding + w],)
+
+    return backward
 
 
-def _to_every_maximum(window: int, residuals: Any, dz: Array) -> tuple[Array]:
-    x, z = residuals
-    is_maximum = _windows(x, window) == z[:, :, None, :, None, :]
-    return (_from_windows(is_maximum.astype(dz.dtype) * dz[:, :, None, :, None, :], x),)
+def _with_x(change: Callable[[Array], Array], undo: Callable[[Array], Array]) -> Any:
+    """The correct forward of a changed x, with z changed back."""
+
+    def forward(x: Array, *settings: Any) -> Any:
+        z, residuals = max_pool_forward(change(x), *settings)
+        return undo(z), residuals
+
+    return forward
 
 
-def _split_among_maxima(window: int, residuals: Any, dz: Array) -> tuple[Array]:
-    x, z = residuals
-    is_maximum = (_windows(x, window) == z[:, :, None, :, None, :]).astype(dz.dtype)
-    share = is_maximum / jnp.sum(is_maximum, axis=(2, 4), keepdims=True)
-    return (_from_windows(share * dz[:, :, None, :, None, :], x),)
+def _zeros_outside(x: Array, window: int, stride: Any, padding: Any) -> Any:
+    residuals = max_pool_forward(x, window, stride, padding)[1]
+    return jnp.max(entries_of(x, window, stride, padding, 0.0), axis=-1), residuals
 
 
-def _to_every_entry(window: int, residuals: Any, dz: Array) -> tuple[Array]:
-    x, _ = residuals
-    shape = _windows(x, window).shape
-    return (_from_windows(jnp.broadcast_to(dz[:, :, None, :, None, :], shape), x),)
+def _same_pads_first(x: Array, window: int, *settings: Any) -> Any:
+    z, residuals = max_pool_forward(jnp.flip(x, (1, 2)), window, *settings)
+    argmax = jnp.flip(window**2 - 1 - residuals.argmax, (1, 2))
+    return jnp.flip(z, (1, 2)), residuals._replace(argmax=argmax)
 
 
-def _averaged(window: int, residuals: Any, dz: Array) -> tuple[Array]:
-    return (_to_every_entry(window, residuals, dz)[0] / window**2,)
+def _nan_to_minus_infinity(x: Array) -> Array:
+    return jnp.where(jnp.isnan(x), jnp.full((), -jnp.inf, x.dtype), x)
 
 
-def _last_maximum(x: Array, window: int) -> tuple[Array, Any]:
-    z, (first, extent) = max_pool_forward(x, window)
-    flipped = jnp.flip(_windows(x, window), (2, 4))
-    _, (argmax, _) = max_pool_forward(flipped.reshape(z.shape[0], *_covered(z, window)), window)
-    return z, (jnp.asarray(window**2 - 1, first.dtype) - argmax, extent)
+def _with_argmax(change: Callable[[Array], Array]) -> Any:
+    def changed(residuals: Any) -> Any:
+        return residuals._replace(argmax=change(residuals.argmax))
+
+    return change_residuals(max_pool_backward, changed)
 
 
-def _covered(z: Array, window: int) -> tuple[int, int, int]:
-    return z.shape[1] * window, z.shape[2] * window, z.shape[3]
+def _with_dx(change: Callable[[Array], Array]) -> Any:
+    return change_cotangent(max_pool_backward, 0, change)
 
 
-def _nan_as_minus_infinity(x: Array, window: int) -> tuple[Array, Any]:
-    without_nan = jnp.where(jnp.isnan(x), jnp.full((), -jnp.inf, x.dtype), x)
-    return max_pool_forward(without_nan, window)
+def _kink(name: str, x: list[list[float]], dx: list[list[float]]) -> Kink:
+    """One image of 2 by 2 pixels; the 9 windows begin at row and column -1, and dz is 1 to 9."""
+    pixels, expected = (np.array(rows, float).reshape(1, 2, 2, 1) for rows in (x, dx))
+    return Kink(name, (pixels,), np.arange(1.0, 10).reshape(1, 3, 3, 1), (expected,))
 
 
-def _minimum(x: Array, window: int) -> tuple[Array, Any]:
-    z, residuals = max_pool_forward(-x, window)
-    return -z, residuals
-
-
-def _column_major(window: int, residuals: Any, dz: Array) -> tuple[Array]:
-    argmax = residuals.argmax % window * window + residuals.argmax // window
-    return max_pool_backward(window, residuals._replace(argmax=argmax), dz)
-
-
-def _always_first(residuals: Any) -> Any:
-    argmax, extent = residuals
-    return jnp.zeros_like(argmax), extent
-
-
-def _first_channel_argmax(residuals: Any) -> Any:
-    argmax, extent = residuals
-    return jnp.broadcast_to(argmax[..., :1], argmax.shape), extent
-
-
-def _outside_filled(dx: Array) -> Array:
-    return dx.at[:, :, -1].set(dx[:, :, -2])
-
-
-def _shifted(dx: Array) -> Array:
-    return jnp.roll(dx, 1, axis=2)
-
-
-_CONSTANT = np.ones((1, 2, 2, 1))
-_TIES = np.array([[0.0, 2.0, 5.0, 1.0, 9.0], [2.0, 1.0, 3.0, 5.0, 9.0], [9.0] * 5])
-_NANS = np.array([[1.0, np.nan, -np.inf, -np.inf], [np.nan, 2.0, -np.inf, -np.inf]])
+_NAN, _INF = np.nan, np.inf
+_TIED = [[1.0 + 2 + 4 + 5, 3 + 6], [7 + 8, 9]]  # each window's first pixel receives its dz
+_UPPER = [[1.0, 2 + 3 + 5 + 6], [4 + 7 + 8, 9]]  # (0, 1) wins window (1, 1)
 
 MAX_POOL = OpSpec(
     op=max_pool,
@@ -122,59 +132,67 @@ MAX_POOL = OpSpec(
     arguments=("NxHxWxC",),
     cases=(
         Case(
-            sizes=(
-                {"N": 2, "H": 4, "W": 5, "C": 3},
-                {"N": 1, "H": 7, "W": 2, "C": 4},
-                {"N": 64, "H": 6, "W": 9, "C": 2},
-            ),
-            static={"window": 2},
+            sizes=({"N": 2, "H": 4, "W": 5, "C": 3}, {"N": 1, "H": 7, "W": 2, "C": 4}),
+            static={"window": 2, "stride": 1, "padding": 1},
         ),
         Case(
-            sizes=({"N": 2, "H": 7, "W": 10, "C": 3}, {"N": 3, "H": 3, "W": 4, "C": 1}),
-            static={"window": 3},
+            sizes=({"N": 2, "H": 4, "W": 5, "C": 3}, {"N": 64, "H": 6, "W": 9, "C": 2}),
+            static={"window": 2, "stride": None, "padding": "VALID"},
         ),
-        Case(sizes=({"N": 2, "H": 3, "W": 4, "C": 5},), static={"window": 1}),
+        Case(
+            sizes=({"N": 2, "H": 7, "W": 10, "C": 3},),
+            static={"window": 3, "stride": 3, "padding": 0},
+        ),
+        Case(
+            sizes=({"N": 2, "H": 8, "W": 6, "C": 3},),
+            static={"window": 3, "stride": 2, "padding": 1},
+        ),
+        Case(
+            sizes=({"N": 2, "H": 3, "W": 5, "C": 1},),
+            static={"window": 2, "stride": 1, "padding": "SAME"},
+        ),
+        Case(
+            sizes=({"N": 3, "H": 6, "W": 5, "C": 2},),
+            static={"window": 1, "stride": 2, "padding": "VALID"},
+        ),
     ),
     batch="N",
     empty_batch=True,
     kinks=(
-        Kink(
-            "a constant window",
-            (_CONSTANT,),
-            np.full((1, 1, 1, 1), 3.0),
-            (np.array([[3.0, 0.0], [0.0, 0.0]]).reshape(1, 2, 2, 1),),
-        ),
-        Kink(
-            "entries 1 and 2 tied, entries 0 and 3 tied, pixels outside",
-            (_TIES.reshape(1, 3, 5, 1),),
-            np.array([3.0, 7.0]).reshape(1, 1, 2, 1),
-            (np.array([[0, 3, 7, 0, 0], [0] * 5, [0] * 5], float).reshape(1, 3, 5, 1),),
-        ),
-        Kink(
-            "two NaN, and all minus infinity",
-            (_NANS.reshape(1, 2, 4, 1),),
-            np.array([3.0, 7.0]).reshape(1, 1, 2, 1),
-            (np.array([[0, 3, 7, 0], [0] * 4], float).reshape(1, 2, 4, 1),),
-        ),
+        _kink("a constant image", [[1, 1], [1, 1]], _TIED),
+        _kink("all minus infinity", [[-_INF, -_INF], [-_INF, -_INF]], _TIED),
+        _kink("bottom left and top right tied", [[1, 2], [2, 0]], _UPPER),
+        _kink("two NaN, and minus infinity", [[-_INF, _NAN], [_NAN, 2]], _UPPER),
     ),
     faults=(
-        Fault("last maximum wins", forward=_last_maximum),
-        Fault("every maximum receives dz", _to_every_maximum, _save_x),
-        Fault("dz split among the maxima", _split_among_maxima, _save_x),
-        Fault("NaN treated as minus infinity", forward=_nan_as_minus_infinity),
-        Fault("every entry receives dz", _to_every_entry, _save_x, case=_THREE),
-        Fault("dz averaged over the window", _averaged, _save_x, case=_THREE),
-        Fault("argmax in column-major order", _column_major, case=_THREE),
-        Fault("first entry always wins", change_residuals(max_pool_backward, _always_first)),
+        Fault("last maximum wins", **_by_autodiff(lambda e: _first(jnp.flip(e, -1)))),
+        Fault("every maximum receives dz", **_by_autodiff(_every, -1e9)),
+        Fault("dz split among the maxima", **_by_autodiff(lambda e: jnp.max(e, -1))),
+        Fault("padding wins among minus infinities", **_by_autodiff(_first)),
+        Fault("padding wins as 0", forward=_zeros_outside, case=_OVERLAP),
+        Fault("NaN treated as minus infinity", forward=_with_x(_nan_to_minus_infinity, jnp.array)),
+        Fault("every entry receives dz", **_by_autodiff(lambda e: jnp.sum(e, -1), 0), case=_THREE),
+        Fault(
+            "dz averaged over the window", **_by_autodiff(lambda e: jnp.mean(e, -1), 0), case=_THREE
+        ),
+        Fault("windows overwrite each other", _placed(overwrite=True), case=_OVERLAP),
+        Fault("stride ignored in the backward", _placed(unit_stride=True), case=_OVERLAP),
+        Fault("odd row of SAME before x", forward=_same_pads_first, case=_SAME),
+        Fault(
+            "argmax in column-major order", _with_argmax(lambda m: m % 3 * 3 + m // 3), case=_THREE
+        ),
+        Fault("argmax off by one row", _with_argmax(lambda m: (m + 3) % 9), case=_OVERLAP),
+        Fault("first entry always wins", _with_argmax(jnp.zeros_like)),
         Fault(
             "first channel's argmax for all channels",
-            change_residuals(max_pool_backward, _first_channel_argmax),
+            _with_argmax(lambda m: jnp.broadcast_to(m[..., :1], m.shape)),
         ),
         Fault(
             "nonzero dx outside every window",
-            change_cotangent(max_pool_backward, 0, _outside_filled),
+            _with_dx(lambda dx: dx.at[:, :, -1].set(dx[:, :, -2])),
+            case=_TWO,
         ),
-        Fault("dx shifted by one pixel", change_cotangent(max_pool_backward, 0, _shifted)),
-        Fault("minimum instead of maximum", forward=_minimum),
+        Fault("dx shifted by one pixel", _with_dx(lambda dx: jnp.roll(dx, 1, axis=2))),
+        Fault("minimum instead of maximum", forward=_with_x(jnp.negative, jnp.negative)),
     ),
 )

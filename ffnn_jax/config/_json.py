@@ -117,4 +117,4 @@ def _from_value(value: Any, noun: str, kinds: Kinds) -> Any:
         return value
     if value and all(isinstance(item, dict) and "type" in item for item in value):
         return _from_json(value, noun, kinds)
-    return tuple(value)
+    return tuple(_from_value(item, noun, kinds) for item in value)

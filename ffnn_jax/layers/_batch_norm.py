@@ -67,14 +67,8 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ffnn_jax.layers._arguments import (
-    accumulation_dtype,
-    custom_vjp_with_static,
-    is_number,
-    require,
-    require_parameters,
-    upcast,
-)
+from ffnn_jax.layers._arguments import custom_vjp_with_static, require, upcast
+from ffnn_jax.layers._rows import require_channels, require_eps, rows_of
 
 __all__ = [
     "batch_norm",
@@ -139,7 +133,7 @@ def batch_norm_inference_backward(
 ) -> tuple[Rows, Channels, Channels, Channels, Channels]:
     """Returns (dx, dmean, dvariance, dscale, dshift), equations (norm.4)-(norm.8)."""
     x, mean, rstd, scale = residuals
-    dz_rows, factor = upcast(_rows(dz)), upcast(scale) * rstd
+    dz_rows, factor = upcast(rows_of(dz)), upcast(scale) * rstd
     x_hat = _centred(x, mean) * rstd[None, :]  # (norm.2)
     dx = factor[None, :] * dz_rows  # (norm.4)
     dshift = jnp.sum(dz_rows, axis=0)  # (norm.5)
@@ -161,7 +155,7 @@ def batch_norm_forward(
     _require_arguments("batch_norm", x, eps, scale=scale, shift=shift)
     count = math.prod(x.shape[:-1])
     require(count > 0, "batch_norm", "x", "of at least one row", x.shape)
-    mean = jnp.sum(upcast(_rows(x)), axis=0) / count  # (norm.9)
+    mean = jnp.sum(upcast(rows_of(x)), axis=0) / count  # (norm.9)
     variance = jnp.sum(_centred(x, mean) ** 2, axis=0) / count  # (norm.10)
     z, residuals = batch_norm_inference_forward(x, mean, variance, scale, shift, eps)
     return (z, mean, variance), residuals
@@ -195,7 +189,7 @@ def batch_norm_backward(
 ) -> tuple[Rows, Channels, Channels]:
     """Returns (dx, dscale, dshift) of (dz, dmean, dvariance): (norm.15), (norm.14), (norm.5)."""
     (x, mean, rstd, scale), (dz, dmean, dvariance) = residuals, cotangents
-    dz_rows, centred, factor = upcast(_rows(dz)), _centred(x, mean), upcast(scale) * rstd
+    dz_rows, centred, factor = upcast(rows_of(dz)), _centred(x, mean), upcast(scale) * rstd
     count = len(dz_rows)
     x_hat = centred * rstd[None, :]  # (norm.2)
     dshift = jnp.sum(dz_rows, axis=0)  # (norm.5)
@@ -211,24 +205,14 @@ def batch_norm_backward(
     )
 
 
-def _rows(x: Array) -> Array:
-    """Reshapes (..., C) to (M, C)."""
-    return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
-
-
 def _centred(x: Array, mean: Array) -> Array:
     """The rows minus the mean, in the accumulation dtype."""
-    return upcast(_rows(x)) - upcast(mean)[None, :]
+    return upcast(rows_of(x)) - upcast(mean)[None, :]
 
 
 def _require_arguments(function: str, x: Array, eps: float, **parameters: Array) -> None:
-    require_parameters(function, x, **parameters)
-    require(x.ndim >= 2, function, "x", "of shape (..., C), rows of channels", x.shape)
-    channels, dtype = x.shape[-1:], accumulation_dtype(x)
-    for name, array in parameters.items():
-        require(array.shape == channels, function, name, f"of shape {channels}", array.shape)
-    in_range = is_number(eps) and float(jnp.finfo(dtype).tiny) <= eps < math.inf
-    require(in_range, function, "eps", f"a finite number above 0 in {dtype}", repr(eps))
+    require_channels(function, x, 2, **parameters)
+    require_eps(function, x, eps)
 
 
 batch_norm.defvjp(batch_norm_forward, batch_norm_backward)

@@ -1,34 +1,68 @@
-"""Max pooling: equations (pool.1)-(pool.4).
+"""Max pooling: equations (pool.1)-(pool.6).
 
-The image is split into adjacent s by s windows; rows and columns that do not fill a window are
-dropped. Call a window's entries x_0 ... x_{s s - 1} in row-major order: entry s u + v is at row u,
-column v of the window.
+A window of r by r pixels slides over the image in steps of s, the stride. Window (i, j) begins at
+pixel (s i - p, s j - q), where p rows and q columns of padding precede the image. Entry r u + v of
+a window is at its row u, column v, with u and v from 0 to r - 1. Entries outside the image take no
+part:
 
-    z[n,i,j,c] = max_{u,v} x[n, s i + u, s j + v, c]                            (pool.1)
+    z[n,i,j,c] = max over (u, v) inside the image of
+                     x[n, s i + u - p, s j + v - q, c]                          (pool.1)
 
-The maximum is one of the entries; call its index the argmax m. A small change in that entry
+The maximum is one of the entries; call its number the argmax m. A small change in that entry
 changes z by the same amount; a small change in any other entry changes nothing:
 
-    m[n,i,j,c] = the first s u + v whose entry is the maximum                   (pool.2)
-    dz[n,i,j,c]/dx[n, s i + u, s j + v, c] = 1 if s u + v = m[n,i,j,c], else 0  (pool.3)
+    m[n,i,j,c] = the first r u + v inside the image whose entry is the maximum  (pool.2)
+    dz[n,i,j,c]/dx[n, s i + u - p, s j + v - q, c]
+        = 1 if r u + v = m[n,i,j,c], else 0                                     (pool.3)
 
-Windows do not overlap, so pixel (h, w) lies in window (h div s, w div s) and in no other, and the
-chain rule's sum over outputs has one term:
+The chain rule sums over all windows, of which those count that contain the pixel as their argmax:
 
-    dx[n,h,w,c] = dz[n, h div s, w div s, c] [s (h mod s) + w mod s = m]        (pool.4)
+    dx[n,h,w,c] = sum_{i,j: window (i,j) contains pixel (h,w)}
+                      dz[n,i,j,c] [r (h + p - s i) + w + q - s j = m[n,i,j,c]]  (pool.4)
+
+The non-obvious step is to name these windows. Let row h lie in block a of s rows, at row b of the
+block, and column w likewise:
+
+    h + p = s a + b,   w + q = s e + f,   0 <= b, f < s                         (pool.5)
+
+Window i begins where block i begins, so it contains row h if i = a - g with g >= 0 and
+s g + b < r: that is at most r / s windows, rounded up, and as many along the columns. So
+
+    dx[n,h,w,c] = sum_{g,k} dz[n, a - g, e - k, c]
+                      [r (s g + b) + s k + f = m[n, a - g, e - k, c]]           (pool.6)
+
+where s g + b and s k + f are below r and the window exists. A pixel that is the maximum of several
+windows gets the sum of their dz. If s = r, then g = k = 0, and each pixel is in one window at most.
+
+Padding never wins, against minus infinity as little as against NaN. To compute this without a
+number that stands for "nothing", an entry outside the image is replaced with its nearest pixel,
+number included. That pixel is in the window, too (``_windows.py``): z and m do not change.
 
 Where entries are tied, (pool.1) has a kink; by (pool.2) the first in row-major order wins. The
-first NaN of a window is its maximum. Pixels outside every window have cotangent 0.
+first NaN of a window is its maximum. Pixels outside every window have cotangent 0. Where windows
+overlap, (pool.6) is summed in at least float32.
 
-The residual is m, one byte per output for windows up to 11 by 11; x is not kept.
+The residual is m, one byte per output for windows up to 11 by 11; x is not kept. Autodiff of a
+reduction over windows keeps x, and finds every maximum again in the backward pass.
 """
 
+import functools
+import operator
 from typing import NamedTuple
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Integer
 
-from ffnn_jax.layers._arguments import custom_vjp_with_static, is_integer, require, require_floating
+from ffnn_jax.layers._arguments import custom_vjp_with_static, upcast
+from ffnn_jax.layers._geometry import Padding
+from ffnn_jax.layers._windows import (
+    Windows,
+    entries,
+    from_blocks,
+    require_windows,
+    windows_of,
+    windows_of_pixels,
+)
 
 __all__ = ["max_pool", "max_pool_backward", "max_pool_forward"]
 
@@ -41,86 +75,80 @@ class PoolResiduals(NamedTuple):
 
 
 def max_pool_forward(
-    x: Float[Array, "N H W C"], window: int = 2
+    x: Float[Array, "N H W C"],
+    window: int = 2,
+    stride: int | None = None,
+    padding: Padding = "VALID",
 ) -> tuple[Float[Array, "N H_out W_out C"], PoolResiduals]:
     """Returns z and the residuals: the argmaxes of (pool.2), and the extent of x."""
-    _require_shapes(x, window)
-    *others, last = _entries(x, window)
-    z = _maximum(x, window)  # (pool.1)
-    argmax = jnp.full(last.shape, len(others), _index_dtype(window))
-    for index in reversed(range(len(others))):
-        is_max = (others[index] == z) | jnp.isnan(others[index])
-        argmax = jnp.where(is_max, jnp.asarray(index, argmax.dtype), argmax)  # (pool.2)
-    return z, PoolResiduals(argmax, jnp.empty((0, *x.shape[1:3]), x.dtype))
+    require_windows("max_pool", x, window, stride, padding)
+    windows = windows_of(x.shape, window, stride, padding)
+    (z, argmax), *others = entries(x, windows)
+    for entry, number in others:
+        larger = ~(entry <= z) & ~jnp.isnan(z)
+        z = jnp.where(larger, entry, z)  # (pool.1)
+        argmax = jnp.where(larger, number, argmax)  # (pool.2)
+    argmax, extent = jnp.broadcast_to(argmax, z.shape), jnp.empty((0, *x.shape[1:3]), x.dtype)
+    if windows.stride == window and padding == "VALID":
+        z = _maximum_of_adjacent(x, windows)
+    return z.astype(x.dtype), PoolResiduals(argmax, extent)
 
 
-@custom_vjp_with_static(1)
-def max_pool(x: Float[Array, "N H W C"], window: int = 2) -> Float[Array, "N H_out W_out C"]:
-    """Maximum over adjacent, non-overlapping windows (stride = window).
+@custom_vjp_with_static(1, 2, 3)
+def max_pool(
+    x: Float[Array, "N H W C"],
+    window: int = 2,
+    stride: int | None = None,
+    padding: Padding = "VALID",
+) -> Float[Array, "N H_out W_out C"]:
+    """Maximum over windows.
 
     Args:
         x: images, batch first, channels last.
-        window: height and width of a window, in pixels. If it does not divide the image's height
-            or width, the last rows or columns are dropped.
+        window: height and width of a window, in pixels.
+        stride: rows and columns from one window to the next; by default the window's size.
+        padding: "VALID" (none: rows and columns that do not fill a window are dropped), "SAME"
+            (XLA's rule), or the rows and columns added on each side, fewer than the window's, so
+            that every window contains a pixel. No padding is ever the maximum.
 
     Returns:
-        z, equation (pool.1), of size floor(H / window) by floor(W / window).
+        z, equation (pool.1).
 
     Raises:
-        ValueError: x is not a floating-point array (N, H, W, C), or the window does not fit in it.
+        ValueError: x is not a floating-point array (N, H, W, C), a setting is out of range, or the
+            window does not fit in the padded image.
     """
-    return max_pool_forward(x, window)[0]
+    return max_pool_forward(x, window, stride, padding)[0]
 
 
 def max_pool_backward(
-    window: int, residuals: PoolResiduals, dz: Float[Array, "N H_out W_out C"]
+    window: int,
+    stride: int | None,
+    padding: Padding,
+    residuals: PoolResiduals,
+    dz: Float[Array, "N H_out W_out C"],
 ) -> tuple[Float[Array, "N H W C"]]:
-    """Returns (dx,), equation (pool.4)."""
+    """Returns (dx,), equation (pool.6)."""
     argmax, extent = residuals
-    index = jnp.arange(window**2, dtype=argmax.dtype).reshape(1, 1, window, 1, window, 1)
-    is_argmax = argmax[:, :, None, :, None, :] == index
-    dx = jnp.where(is_argmax, dz[:, :, None, :, None, :], jnp.zeros((), dz.dtype))  # (pool.4)
-    return (_uncropped(dx, extent.shape[1], extent.shape[2]),)
+    windows = windows_of(extent.shape, window, stride, padding)
+    terms = [
+        jnp.where(m == number, dz_there, jnp.zeros((), dz_there.dtype))
+        for number, (m, dz_there) in windows_of_pixels(windows, argmax, upcast(dz))
+    ]
+    dx = functools.reduce(operator.add, terms)  # (pool.6)
+    return (from_blocks(dx.astype(dz.dtype), windows),)
 
 
-def _maximum(x: Array, window: int) -> Array:
-    """(pool.1) as a reduction, which XLA computes once; comparisons would be repeated per use.
+def _maximum_of_adjacent(x: Array, windows: Windows) -> Array:
+    """(pool.1) as a reduction, which XLA computes once; comparisons are repeated per use.
 
-    With comparisons of the entries, a step of the report's networks took 1.17 to 1.24 times as
-    long.
+    With comparisons alone, a step of the report's networks took up to 1.19 times as long. Where
+    windows overlap, it is a reduction over windows that takes longer.
     """
-    n, height, width, channels = x.shape
-    rows, columns = height // window, width // window
-    cropped = x[:, : rows * window, : columns * window]
-    return cropped.reshape(n, rows, window, columns, window, channels).max((2, 4))
-
-
-def _entries(x: Array, window: int) -> list[Array]:
-    """The window's entries in row-major order, each as an image (N, H_out, W_out, C)."""
-    height, width = x.shape[1] // window * window, x.shape[2] // window * window
-    return [x[:, u:height:window, v:width:window] for u in range(window) for v in range(window)]
-
-
-def _index_dtype(window: int) -> jnp.dtype:
-    """The dtype of an index into a window: int8 if that suffices."""
-    return jnp.dtype(jnp.int8 if window**2 <= 127 else jnp.int32)
-
-
-def _uncropped(dx: Array, height: int, width: int) -> Array:
-    """(N, H_out, s, W_out, s, C) as images of x's height and width, zero outside the windows."""
-    n, rows, s, columns, _, channels = dx.shape
-    images = dx.reshape(n, rows * s, columns * s, channels)
-    outside = ((0, 0), (0, height - rows * s), (0, width - columns * s), (0, 0))
-    return jnp.pad(images, outside)
-
-
-def _require_shapes(x: Array, window: int) -> None:
-    name = "max_pool"
-    require_floating(name, x=x)
-    require(x.ndim == 4, name, "x", "of shape (N, H, W, C)", x.shape)
-    require(is_integer(window, 1), name, "window", "an integer of at least 1", repr(window))
-    fits = window <= min(x.shape[1:3])
-    require(fits, name, "window", f"no larger than the image {x.shape[1:3]}", window)
+    size, (rows, columns) = windows.size, windows.counts
+    n, _, _, channels = x.shape
+    covered = x[:, : rows * size, : columns * size]
+    return covered.reshape(n, rows, size, columns, size, channels).max((2, 4))
 
 
 max_pool.defvjp(max_pool_forward, max_pool_backward)

@@ -40,7 +40,9 @@ class _Convolution(Weighted):
         from ffnn_jax import layers
 
         _, _, *static = self._settings().values()
-        return getattr(layers, self.operation)(x, params["w"], self.bias_of(params), *static)
+        return getattr(layers, self.operation)(
+            x, self.weights_of(params), self.bias_of(params), *static
+        )
 
     def _settings(self) -> dict[str, Any]:
         fields = (field for field in dataclasses.fields(self) if not field.kw_only)

@@ -49,5 +49,5 @@ class Dense(Weighted):
         from ffnn_jax.layers import dense
 
         rows = x if self.flatten else x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
-        z = dense(rows, params["w"], self.bias_of(params))
+        z = dense(rows, self.weights_of(params), self.bias_of(params))
         return z if self.flatten else z.reshape(*x.shape[:-1], self.units)

@@ -9,6 +9,7 @@ import importlib
 import json
 import math
 import os
+import pickle
 import subprocess
 import sys
 import tempfile
@@ -70,7 +71,7 @@ class ShardedChecks:
         module = [sys.executable, "-m", "ffnn_jax.verify._sharded"]
         with self._errors.open("wb") as errors:
             self._process = subprocess.Popen(
-                [*module, json.dumps(request), str(self._rows)], env=environment,
+                [*module, pickle.dumps(request).hex(), str(self._rows)], env=environment,
                 stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=errors,
             )  # fmt: skip
 
@@ -171,6 +172,6 @@ def _with_shard_map(subject: Subject, args: Any, dz: Any, inputs: Any, outputs: 
 if __name__ == "__main__":
     # Its standard input is closed when its parent ends.
     threading.Thread(target=lambda: (sys.stdin.read(), os._exit(1)), daemon=True).start()
-    rows = check_on_devices(json.loads(sys.argv[1]))
+    rows = check_on_devices(pickle.loads(bytes.fromhex(sys.argv[1])))
     fields = ("name", "passed", "worst", "allowed", "where", "note")
     Path(sys.argv[2]).write_text(json.dumps([{f: getattr(row, f) for f in fields} for row in rows]))

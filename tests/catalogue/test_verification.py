@@ -24,10 +24,20 @@ from ffnn_jax.verify import CHECKS
 from ffnn_jax.verify._compare import allowed_error, compare
 from ffnn_jax.verify._subject import Subject
 
-each_spec = pytest.mark.parametrize("spec", OP_SPECS, ids=lambda spec: spec.name)
 FAULTS = [(spec, fault) for spec in OP_SPECS for fault in spec.all_faults]
-BY_DEFAULT = {"relu"}
-SAMPLE = FAULTS[::20]
+SAMPLE = FAULTS[::30]
+DRAWN = {"dense", "relu", "conv2d", "max_pool", "batch_norm", "softmax_cross_entropy"}
+"""Operations that the default run draws values for; each chapter's test checks its own rule."""
+
+
+def each(*by_default: str) -> pytest.MarkDecorator:
+    """Every operation; those not named are slow."""
+    marks = {spec.name: () if spec.name in by_default else pytest.mark.slow for spec in OP_SPECS}
+    specs = [pytest.param(spec, id=spec.name, marks=marks[spec.name]) for spec in OP_SPECS]
+    return pytest.mark.parametrize("spec", specs)
+
+
+each_spec = each(*(spec.name for spec in OP_SPECS))
 
 
 def generic(spec):
@@ -68,17 +78,7 @@ def test_name_forward_and_backward_are_the_public_functions_of_the_layer(spec):
     assert wired == tuple(public[f"{spec.name}{suffix}"] for suffix in suffixes)
 
 
-@pytest.mark.parametrize(
-    "spec",
-    [
-        pytest.param(
-            spec,
-            id=spec.name,
-            marks=[] if spec.name in BY_DEFAULT else pytest.mark.slow,
-        )
-        for spec in OP_SPECS
-    ],
-)
+@each("relu")
 def test_every_check_passes(spec):
     result = check_rule(spec)
     assert result.passed, str(result)
@@ -136,7 +136,7 @@ def test_every_planted_fault_is_caught_and_the_true_rule_passes_200_draws(spec):
     assert count_false_alarms(spec, seed=1, draws=200) == 0
 
 
-@each_spec
+@each(*DRAWN)
 def test_the_true_rule_passes_random_draws(spec):
     assert count_false_alarms(spec, seed=100, draws=25) == 0
 
@@ -146,7 +146,7 @@ def test_a_fault_that_no_check_catches_is_reported():
     assert catch_fault(RELU, Fault("none")) == ()
 
 
-@each_spec
+@each(*DRAWN)
 def test_forward_over_reverse_equals_the_references(spec):
     """As in ``jax.hessian``: the jvp of the cotangents, away from kinks."""
     rule, sizes = spec.rules()[0]

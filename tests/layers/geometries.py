@@ -28,6 +28,32 @@ GEOMETRIES: dict[str, Any] = {
     "depthwise, padding 1, stride 2, dilated": ((7, 6), (2, 3), 1, 2, 2, 4),
 }
 
+# (H, W), window, stride, padding
+WINDOWS = {
+    "adjacent": ((4, 6), 2, None, "VALID"),
+    "adjacent with a remainder": ((7, 5), 3, None, 0),
+    "overlap with a remainder": ((6, 8), 3, 2, "VALID"),
+    "stride 1, same": ((4, 3), 3, 1, "SAME"),
+    "even window, same": ((4, 5), 2, 1, "SAME"),
+    "stride 2, same": ((6, 5), 3, 2, "SAME"),
+    "padding 1, stride 2": ((5, 6), 3, 2, 1),
+    "padding 2, almost the window": ((2, 1), 3, 1, 2),
+    "stride beyond the window": ((7, 8), 2, 3, 1),
+    "one pixel": ((4, 3), 1, 2, "VALID"),
+    "window larger than the image": ((2, 3), 4, 3, "SAME"),
+}
+
+
+def windows_in(size: int, window: int, stride: int | None, padding: int | str) -> list[range]:
+    """The rows or columns of each window, without those outside the image."""
+    step = window if stride is None else stride
+    around = 0 if isinstance(padding, str) else 2 * padding
+    count = -(-size // step) if padding == "SAME" else (size + around - window) // step + 1
+    if padding == "SAME":
+        around = max(step * (count - 1) + window - size, 0)
+    starts = [step * i - around // 2 for i in range(count)]
+    return [range(max(start, 0), min(start + window, size)) for start in starts]
+
 
 def drawn(
     image: tuple[int, int], kernel: tuple[int, int], *leading: int, groups: int = 1

@@ -10,7 +10,6 @@ import pytest
 
 from ffnn_jax.catalogue import OP_SPECS, OpSpec
 from ffnn_jax.layers import relu
-from ffnn_jax.verify import Argument
 
 each_op = pytest.mark.parametrize("spec", OP_SPECS, ids=lambda spec: spec.name)
 
@@ -18,8 +17,7 @@ each_op = pytest.mark.parametrize("spec", OP_SPECS, ids=lambda spec: spec.name)
 def example(spec: OpSpec) -> dict[str, Any]:
     """Every argument of an operation by name, as numpy arrays and static values."""
     case = spec.cases[0]
-    arguments = map(Argument.parse, spec.arguments)
-    drawn = [one.draw(np.random.default_rng(0), case.sizes[0]) for one in arguments]
+    drawn = spec.draw_arguments(case, case.sizes[0])
     names = list(inspect.signature(spec.op).parameters)
     return dict(zip(names, drawn, strict=False)) | dict(case.static)
 

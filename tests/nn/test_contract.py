@@ -14,34 +14,52 @@ from ffnn_jax.config import UserError, layers_from_json, layers_to_json
 from ffnn_jax.layers import batch_norm, dense, relu, softmax_cross_entropy
 from ffnn_jax.network import Network
 from ffnn_jax.nn import (
+    ELU,
     LAYERS,
+    AdaptiveAvgPool,
+    AvgPool,
     BatchNorm,
     Conv,
     Conv1D,
     ConvTranspose,
     Dense,
     Dropout,
+    GlobalAvgPool,
+    GroupNorm,
+    InstanceNorm,
     Layer,
     LeakyReLU,
     MaxPool,
+    Pad,
     ReLU,
     Residual,
+    Scale,
     Sequential,
+    Upsample,
 )
 from tests.tolerances import tolerance
 
 BODY = (Dense(5), BatchNorm(), ReLU(), Dropout(0.25))
 SETTINGS: dict[str, tuple[Layer, tuple[int, ...]]] = {
+    "AdaptiveAvgPool": (AdaptiveAvgPool((3, 2)), (4, 5, 3)),
+    "AvgPool": (AvgPool(3, 2, 1, False), (4, 5, 3)),
     "BatchNorm": (BatchNorm(0.8, 1e-3), (4, 5, 3)),
     "Conv": (Conv(2, 3, bias=False), (4, 5, 3)),
     "Conv1D": (Conv1D(4, 3, 1, 2, 1, 3), (7, 3)),
     "ConvTranspose": (ConvTranspose(2, 4, 2), (4, 5, 3)),
     "Dense": (Dense(7, flatten=False), (6, 3)),
     "Dropout": (Dropout(0.3), (4, 5)),
+    "GlobalAvgPool": (GlobalAvgPool(), (4, 5, 3)),
+    "ELU": (ELU(0.5), (4,)),
+    "GroupNorm": (GroupNorm(3, 1e-3), (4, 5, 6)),
+    "InstanceNorm": (InstanceNorm(1e-3), (4, 5, 3)),
     "LeakyReLU": (LeakyReLU(0.2), (4,)),
-    "MaxPool": (MaxPool(2), (4, 5, 3)),
+    "MaxPool": (MaxPool(3, 2, "SAME"), (4, 5, 3)),
+    "Pad": (Pad(((1, 0), (2, 3)), 0.5), (4, 5, 3)),
     "Residual": (Residual(BODY, (Dense(5, bias=False),)), (4,)),
+    "Scale": (Scale(0.5, per_channel=True), (4, 3)),
     "Sequential": (Sequential((Conv(2, 3), ReLU(), Sequential((Dense(3),)))), (4, 5, 3)),
+    "Upsample": (Upsample(2, "bilinear"), (4, 5, 3)),
 }
 EXAMPLES: dict[str, tuple[Layer, tuple[int, ...]]] = {
     name: SETTINGS[name] if name in SETTINGS else (kind(), (4,)) for name, kind in LAYERS.items()

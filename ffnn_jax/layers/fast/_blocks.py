@@ -5,7 +5,8 @@ to it. So a form of the convolution can take a few images after another,
 
     z = (z of block 1, z of block 2, ...),    dw = sum_B dw of block B          (block.1)
 
-with a P, (conv.2), no larger than a processor's cache, in memory that is used again.
+with a P, (conv.2), no larger than a processor's cache, in memory that is used again. A batch whose
+size is left open, as in an exported model, is one block.
 """
 
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from ffnn_jax.layers._arguments import is_integer
 from ffnn_jax.layers._geometry import Shape
 
 _BYTES = 2**21
@@ -22,13 +24,15 @@ _BYTES = 2**21
 
 def images_in_a_block(images: int, bytes_of_p: int) -> int:
     """The largest divisor of the number of images for which a block's P is small enough."""
+    if not is_integer(images, 1):
+        return images
     most = max(1, _BYTES * images // max(bytes_of_p, 1))
-    return max((n for n in range(1, images + 1) if images % n == 0 and n <= most), default=1)
+    return max(n for n in range(1, images + 1) if images % n == 0 and n <= most)
 
 
 def map_blocks(block: int, function: Callable[[Array], Array], images: Array) -> Array:
     """A function of images that treats each alone, applied to one block after another."""
-    if block >= len(images):
+    if block == images.shape[0]:
         return function(images)
     z = jax.lax.map(function, _cut(images, block))
     return z.reshape(-1, *z.shape[2:])
@@ -36,7 +40,7 @@ def map_blocks(block: int, function: Callable[[Array], Array], images: Array) ->
 
 def sum_blocks(block: int, function: Callable[[Array, Array], Array], x: Array, dz: Array) -> Array:
     """A sum over pairs of images, block by block."""
-    if block >= len(x):
+    if block == x.shape[0]:
         return function(x, dz)
 
     def add(total: Array, pair: tuple[Array, Array]) -> tuple[Array, None]:

@@ -71,7 +71,7 @@ def _shifts(x: Array, size: Shape, windows: Windows) -> dict[tuple[int, int], Ar
 
     def shift(u: int, v: int) -> Array:
         first = (0, dilation * u, dilation * v, 0)
-        last = (len(x), first[1] + ends[0], first[2] + ends[1], x.shape[3])
+        last = (x.shape[0], first[1] + ends[0], first[2] + ends[1], x.shape[3])
         return jax.lax.slice(x, first, last, (1, stride, stride, 1))
 
     return {(u, v): shift(u, v) for u in range(size[0]) for v in range(size[1])}

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ffnn_jax.catalogue import CONV2D
-from ffnn_jax.layers import _conv, conv2d
+from ffnn_jax.layers import _conv, conv2d, conv_transpose2d
 from ffnn_jax.layers._geometry import Windows, output_size, pads_of
 from ffnn_jax.layers.fast import _blocks, _choice
 from ffnn_jax.layers.fast._pair_conv import pairs_fit
@@ -117,9 +117,25 @@ def test_the_catalogue_covers_every_cpu_form():
     assert names == {"rows", "pairs", "im2col", "depthwise"}
 
 
+def test_a_batch_of_open_size_is_one_block():
+    """As ``jax.export`` needs it: transposed, depthwise and strided convolutions go by blocks."""
+    (n,) = jax.export.symbolic_shape("n")
+    x = jax.ShapeDtypeStruct((n, 6, 8, 3), jnp.float32)
+    w, up, b = jnp.ones((3, 3, 1, 3)), jnp.ones((2, 2, 3, 3)), jnp.ones(3)
+    w, up, b = (array.astype("float32") for array in (w, up, b))
+
+    def chain(x):
+        z = conv2d(x, w, b, "SAME", 2, 1, 3)
+        return conv2d(conv_transpose2d(z, up, b, 2), up, b, "SAME", 2)
+
+    exported = jax.export.export(jax.jit(chain))(x)
+    images = normal(0, 5, 6, 8, 3).astype("float32")
+    assert_close(exported.call(images), jax.jit(chain)(images), 12)
+
+
 @pytest.mark.parametrize(
     ("images", "bytes_of_p", "block"),
-    [(64, 2**24, 8), (64, 2**28, 1), (60, 2**23, 15), (7, 2**22, 1), (8, 1, 8), (0, 0, 1)],
+    [(64, 2**24, 8), (64, 2**28, 1), (60, 2**23, 15), (7, 2**22, 1), (8, 1, 8), (0, 0, 0)],
 )
 def test_a_block_s_matrix_fits_in_the_cache_and_blocks_are_equal(images, bytes_of_p, block):
     assert _blocks.images_in_a_block(images, bytes_of_p) == block
