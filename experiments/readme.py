@@ -21,7 +21,7 @@ from experiments._page import page, results
 from experiments._report import MNIST
 from experiments._results import RESULTS, read_result, run_command
 from experiments._speed_table import speed_table, whole_run_table
-from experiments.against_autodiff import against_autodiff_page, gains, summary
+from experiments.against_autodiff import against_autodiff_page, fused_line, gains, summary
 from experiments.faults import faults_table
 from experiments.healthy_runs import healthy_line
 from experiments.install import install_tables
@@ -167,7 +167,8 @@ classifies the training images and writes its page and figures.*
 
 
 def _against_autodiff() -> str:
-    return f"\n{summary(read_result(RESULTS / 'against_autodiff.json'))}\n"
+    fused = fused_line(read_result(RESULTS / "fused_norm.json"))
+    return f"\n{summary(read_result(RESULTS / 'against_autodiff.json'))}\n{fused}\n"
 
 
 def _single_rules() -> str:

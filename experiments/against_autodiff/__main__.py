@@ -8,7 +8,7 @@ Quick: python -m experiments.against_autodiff --quick, 3 rows with a batch of 2,
 A row is an operation at one size, forward with gradients: the value and every cotangent of a random
 one. First all variants must agree in float32, to 1e-5 of the largest entry. Then ours, each JAX
 form and PyTorch (of the extra "bench"; without it the column is empty) take turns in one process,
-lap by lap: on one core and on two, in float32 and in bfloat16, parameters too. A form twice as slow
+lap by lap: on one core and on two, which are a process each, in float32 and in bfloat16, parameters too. A form twice as slow
 as another in a first try is left out. On an accelerator there are no core counts and no PyTorch.
 Results are stored row by row. ``--names max_pool`` repeats rows whose titles contain this.
 """
@@ -52,7 +52,8 @@ def main(names: tuple[str, ...] = (), quick: bool = False) -> None:
     path = folder_for(quick) / f"{stem}.json"
     rows = read_result(path)["rows"] if names and path.exists() else {}
     setting = Setting(seconds=0, least=2, batch=2) if quick else Setting()
-    cores = (_CORES[:1] if quick else _CORES) if on_cpu else (0,)
+    counts = _CORES[:1] if quick else _CORES
+    cores = [count for count in counts if on_cpu and count <= len(usable_cores())]
     for title, times in timed(chosen(names, quick), cores, setting):
         rows.setdefault(title, facts(title))["times"].update(times)
         about = {**provenance(quick), "processor": where["processor"], "on": where["kind"]}
@@ -83,21 +84,19 @@ def facts(title: str) -> dict[str, Any]:
 def timed(
     titles: Sequence[str], cores: Sequence[int], setting: Setting
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Titles with times by "1 core" or "2 cores", each in its own process; 0 is an accelerator."""
-    jobs = [(title, setting) for title in titles]
-    for count in cores:
-        if count == 0:
-            yield from ((title, {"all": measured(title, setting)}) for title in titles)
-            continue
-        spawn = multiprocessing.get_context("spawn")
-        with bound_to(usable_cores()[:count]), spawn.Pool(1) as pool:
-            name = f"{count} core{'s' if count > 1 else ''}"
-            for title, times in zip(titles, pool.imap(_measured, jobs), strict=True):
-                yield title, {name: times}
-
-
-def _measured(job: tuple[str, Setting]) -> dict[str, Any]:
-    return measured(*job)
+    """Titles with times by number of cores, which are a process each; an accelerator needs none."""
+    if not cores:
+        yield from ((title, {"all": measured(title, setting)}) for title in titles)
+        return
+    spawn, pools = multiprocessing.get_context("spawn"), {}
+    with contextlib.ExitStack() as stack:
+        for count in cores:
+            with bound_to(usable_cores()[:count]):
+                name = f"{count} core{'s' if count > 1 else ''}"
+                pools[name] = stack.enter_context(spawn.Pool(1))
+        for title in titles:
+            job = title, setting
+            yield title, {name: pool.apply(measured, job) for name, pool in pools.items()}
 
 
 @contextlib.contextmanager

@@ -30,7 +30,10 @@ class Call:
     def __init__(self, form: Form, arrays: Arrays, dtype: Any) -> None:
         """Compiles the form for these arrays, whose floating-point ones become ``dtype``."""
         floating = [np.issubdtype(array.dtype, np.floating) for array in arrays]
-        cast = [jax.numpy.asarray(a, dtype if real else a.dtype) for a, real in zip(arrays, floating, strict=True)]
+        cast = [
+            jax.numpy.asarray(a, dtype if real else a.dtype)
+            for a, real in zip(arrays, floating, strict=True)
+        ]
         z = jax.eval_shape(value_of(form), *cast)
 
         def both(dz: Any, *cast: Any) -> Any:

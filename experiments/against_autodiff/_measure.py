@@ -58,7 +58,8 @@ def _timed(row: Row, arrays: Arrays, dtype: str, setting: Setting) -> dict[str, 
     first = {name: min(_seconds(call), _seconds(call)) for name, call in calls.items()}
     groups = [["ours"], list(row.forms), list(peers)]
     kept = {name: calls[name] for group in groups for name in _hopeful(group, first)}
-    return {name: _summary(laps, kept[name]) for name, laps in _laps(kept, setting).items()}
+    laps = _laps(kept, setting)
+    return {name: _summary(laps[name], laps["ours"], call) for name, call in kept.items()}
 
 
 def require_agreement(title: str, results: Mapping[str, Arrays]) -> None:
@@ -86,8 +87,7 @@ def _laps(calls: Mapping[str, Any], setting: Setting) -> dict[str, list[float]]:
             break
         for name in [*calls][:: -1 if turn % 2 else 1]:
             laps[name].append(_seconds(calls[name]))
-    ours = laps["ours"]
-    return {name: [*zip(seconds, ours, strict=True)] for name, seconds in laps.items()}
+    return laps
 
 
 def _seconds(call: Any) -> float:
@@ -98,14 +98,14 @@ def _seconds(call: Any) -> float:
     return spent
 
 
-def _summary(laps: list[tuple[float, float]], call: Any) -> dict[str, Any]:
-    seconds = np.array([mine for mine, _ in laps])
+def _summary(laps: list[float], ours: list[float], call: Any) -> dict[str, Any]:
+    seconds = np.array(laps)
     low, median, high = np.quantile(seconds, [0.25, 0.5, 0.75])
     result = {
         "median_ms": _short(1e3 * median),
         "minimum_ms": _short(1e3 * seconds.min()),
         "spread_ms": [_short(1e3 * low), _short(1e3 * high)],
-        "ratio_to_ours": _short(float(np.median([mine / ours for mine, ours in laps]))),
+        "ratio_to_ours": _short(float(np.median(seconds / np.array(ours)))),
         "laps": len(laps),
     }
     if call.megabytes is not None:

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from experiments.against_autodiff._row import Form, Row, functional
+from experiments.against_autodiff._row import Form, Row
 from ffnn_jax import layers
 
 _EPS = 1e-5

@@ -29,7 +29,9 @@ Forward with gradients: the value and every cotangent of a random one. "Autodiff
 the fastest usual JAX form under XLA's autodiff over ours, by medians of laps in which all take \
 turns: above 1 ours is faster. PyTorch is eager, in its faster memory format, and its time is over \
 ours, too. Milliseconds and temporary memory are those of float32 on one core; each program's \
-arguments and results need memory besides.
+arguments and results need memory besides. The cotangent is an argument, so XLA may fuse an \
+elementwise forward pass with its backward and keep nothing in between; in a network, where the \
+cotangent comes later, it cannot.
 
 {_counts(result)}
 
@@ -53,6 +55,20 @@ def gains(result: Result) -> str:
         cells = [f"`{title}`, {_main_shape(row)}", f"{ours:.1f}", *ratios]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def fused_line(fused: Result) -> str:
+    """What a whole step gains from batch normalisation and its activation as one rule."""
+    gains_of: dict[str, list[str]] = {}
+    for row in fused["rows"]:
+        gain = f"{row['gain'][1]:.2f} on {row['cores']} core{'s' if row['cores'] > 1 else ''}"
+        gains_of.setdefault(row["activation"], []).append(gain)
+    said = "; ".join(f"with {name} {' and '.join(gains)}" for name, gains in gains_of.items())
+    return (
+        "Batch normalisation and its activation fused into one rule, by the time of a whole "
+        f"training step before over after: {said} "
+        "([`fused_norm.py`](../../experiments/fused_norm.py)). Below 1.10 they stay two rules.\n"
+    )
 
 
 def outcome(ratio: float) -> str:
@@ -90,7 +106,7 @@ def _counts(result: Result) -> str:
 
 
 def _aims(result: Result) -> str:
-    return "".join(f"- {line}\n" for line in map(_aim, *zip(*_of_aims(result), strict=True)))
+    return "".join(f"- {_aim(title, row)}\n" for title, row in _of_aims(result))
 
 
 def _aim(title: str, row: Result) -> str:

@@ -24,15 +24,21 @@ def _split(x: Array) -> Array:
     return x.reshape(n, height // 2, 2, width // 2, 2, channels)
 
 
+def _split_maximum(x: Array) -> Array:
+    return _split(x).max((2, 4))
+
+
+def _split_mean(x: Array) -> Array:
+    return _split(x).mean((2, 4))
+
+
 def _bins(size: int, bins: int) -> list[tuple[int, int]]:
     return [(i * size // bins, math.ceil((i + 1) * size / bins)) for i in range(bins)]
 
 
 def _means_of_slices(x: Array, bins: int = 7) -> Array:
     rows = [x[:, low:high].mean(1) for low, high in _bins(x.shape[1], bins)]
-    columns = [
-        jnp.stack(rows, 1)[:, :, low:high].mean(2) for low, high in _bins(x.shape[2], bins)
-    ]
+    columns = [jnp.stack(rows, 1)[:, :, low:high].mean(2) for low, high in _bins(x.shape[2], bins)]
     return jnp.stack(columns, 2)
 
 
@@ -51,8 +57,8 @@ def _pool(batch: int, size: int, window: int, stride: int, name: str) -> Row:
     form = (_windows_maximum if maximum else _windows_mean)(window, stride)
     forms: dict[str, Form] = {"lax.reduce_window": form}
     if window == stride == 2:
-        split: Form = lambda x: _split(x).max((2, 4)) if maximum else _split(x).mean((2, 4))  # noqa: E731
-        forms["reshape and jnp.max" if maximum else "reshape and jnp.mean"] = split
+        name_of_split = "reshape and jnp.max" if maximum else "reshape and jnp.mean"
+        forms[name_of_split] = _split_maximum if maximum else _split_mean
     detail = f"{window} × {window}, stride {stride}"
     other = functional(f"{name}2d", kernel_size=window, stride=stride)
     operation = layers.max_pool if maximum else layers.avg_pool

@@ -186,13 +186,14 @@ def test_a_kernel_of_lax_becomes_ours_as_the_guide_says(transpose_kernel: bool):
     (first, rotated), (second, swapped), *_ = rows
     assert (first, second) == ("`jax.lax.conv_transpose`", "the same, `transpose_kernel=True`")
     shapes = (1, 3, 3, 2), (4, 4, 3, 2) if transpose_kernel else (4, 4, 2, 3)
-    x, w = (np.random.default_rng(0).normal(size=shape).astype("float32") for shape in shapes)
+    keys = jax.random.split(jax.random.key(0))
+    x, w = (jax.random.normal(key, shape) for key, shape in zip(keys, shapes, strict=True))
     expected = jax.lax.conv_transpose(
         x, w, (2, 2), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"),
         transpose_kernel=transpose_kernel,
     )  # fmt: skip
     ours = eval(swapped if transpose_kernel else rotated, {"w": w})
-    z = conv_transpose2d(x, ours, np.zeros(3, "float32"), 2)
+    z = conv_transpose2d(x, ours, jax.numpy.zeros(3), 2)
     np.testing.assert_allclose(z, expected, atol=tolerance("float32", 16 * 2))
 
 
