@@ -8,9 +8,11 @@ Quick: python -m experiments.against_autodiff --quick, 3 rows with a batch of 2,
 A row is an operation at one size, forward with gradients: the value and every cotangent of a random
 one. First all variants must agree in float32, to 1e-5 of the largest entry. Then ours, each JAX
 form and PyTorch (of the extra "bench"; without it the column is empty) take turns in one process,
-lap by lap: on one core and on two, which are a process each, in float32 and in bfloat16, parameters too. A form twice as slow
-as another in a first try is left out. On an accelerator there are no core counts and no PyTorch.
-Results are stored row by row. ``--names max_pool`` repeats rows whose titles contain this.
+lap by lap. There is a process for one core and one for two; each times float32 and bfloat16, where
+parameters are bfloat16, too. A form twice as slow as another in a first try is left out, except the
+first, which is the most usual. On an accelerator there are no core counts and no PyTorch. Results
+are stored row by row.
+``--names max_pool`` repeats the rows whose titles contain this.
 """
 
 import contextlib

@@ -45,6 +45,16 @@ def _lax_transposed_kernel(x: Array, w: Array, b: Array) -> Array:
     return z + b
 
 
+def _zeros_between_pixels(x: Array, w: Array, b: Array) -> Array:
+    """A plain convolution of x with zeros written out: Equinox's pull request 1259, of 2026."""
+    size, (stride, none) = w.shape[0], (2, (0, 0, 0))
+    before = size - 1 - max(size - stride, 0) // 2
+    sides = before, size + stride - 2 - before, stride - 1
+    spread = lax.pad(x, jnp.zeros((), x.dtype), (none, sides, sides, none))
+    kernel = w[::-1, ::-1]
+    return lax.conv_general_dilated(spread, kernel, (1, 1), "VALID", dimension_numbers=_IMAGES) + b
+
+
 def _pixels_side_by_side(x: Array, w: Array, b: Array) -> Array:
     """A stride of the kernel's size puts windows side by side: a matrix product and a reshape."""
     n, height, width, _ = x.shape
@@ -56,6 +66,7 @@ def _pixels_side_by_side(x: Array, w: Array, b: Array) -> Array:
 _TRANSPOSED: dict[str, Form] = {
     "lax.conv_transpose": _lax_transposed,
     "lax.conv_transpose, transpose_kernel": _lax_transposed_kernel,
+    "lax.pad and lax.conv_general_dilated": _zeros_between_pixels,
 }
 
 
