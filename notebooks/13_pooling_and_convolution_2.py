@@ -23,8 +23,11 @@
 # pixel lies in several windows, and its gradient is a sum; the question is over which windows. It
 # goes on to averages over windows, over the whole image, and over as many bins as one wants.
 #
-# You need chapter 6. The layers are in `ffnn_jax/layers/_pool.py`, `_avg_pool.py` and
-# `_adaptive_pool.py`. This notebook imports them.
+# The second part gives the convolution a dilation and groups, and then turns it round: the
+# transposed convolution, whose forward is a convolution's backward.
+#
+# You need chapters 5 and 6. The layers are in `ffnn_jax/layers/_pool.py`, `_avg_pool.py` and
+# `_adaptive_pool.py`, and in `_conv.py` and `_conv_transpose.py`. This notebook imports them.
 
 # %%
 import importlib.util
@@ -54,6 +57,12 @@ from ffnn_jax.layers import (
     avg_pool,
     avg_pool_backward,
     avg_pool_forward,
+    conv2d,
+    conv2d_backward,
+    conv2d_forward,
+    conv_transpose2d,
+    conv_transpose2d_backward,
+    conv_transpose2d_forward,
     global_avg_pool,
     global_avg_pool_backward,
     global_avg_pool_forward,
@@ -488,6 +497,214 @@ assert jnp.array_equal(adaptive_avg_pool(batch, (6, 9)), batch)
 print("1 bin: global; a divisor: windows; as many bins as pixels: the image itself")
 
 # %% [markdown]
+# # Part 2: convolution, continued
+#
+# ## A step between the pixels of a window
+#
+# The *dilation* $d$ is the step between the pixels that a kernel covers. A kernel of three entries
+# with $d = 2$ covers five pixels and reads three of them. In (conv.1) it multiplies $u$ and $v$, as
+# the stride $s$ multiplies $i$ and $j$:
+#
+# $$z_{nijk} = b_k + \sum_{u,v,c} \tilde x_{n,\,si + du,\,sj + dv,\,c}\; w_{uvck}. \tag{conv.1}$$
+#
+# Nothing in the derivation of chapter 5 depended on $d = 1$. Pixel $(h, w)$ now contributes to
+# output $(i, j)$ through entry $(u, v)$ exactly when $h = si + du$ and $w = sj + dv$, and the
+# gradient is the sum over those:
+#
+# $$d\tilde x_{nhwc} = \sum_{\substack{i,j,u,v,k:\\ h = si + du,\; w = sj + dv}}
+# dz_{nijk}\, w_{uvck}. \tag{conv.6}$$
+#
+# By hand, on one row: the kernel $(1, 10)$ with $d = 3$ on the pixels $1 \dots 5$ gives
+# $1 + 40$ and $2 + 50$, and $dz = (1, 2)$ comes back as $(1, 2, 0, 10, 20)$. The pixel in the
+# middle is under no kernel entry.
+
+# %%
+x = jnp.arange(1.0, 6).reshape(1, 1, 5, 1)
+w = jnp.array([1.0, 10]).reshape(1, 2, 1, 1)
+z, residuals = conv2d_forward(x, w, jnp.zeros(1), "VALID", 1, 3)
+dx, dw, _ = conv2d_backward("VALID", 1, 3, 1, residuals, jnp.array([1.0, 2]).reshape(z.shape))
+print("z  =", z.ravel(), "\ndx =", dx.ravel(), "\ndw =", dw.ravel())
+assert np.array_equal(z.ravel(), [41, 52])
+assert np.array_equal(dx.ravel(), [1, 2, 0, 10, 20])
+assert np.array_equal(dw.ravel(), [1 + 4, 4 + 10])
+
+# %% [markdown]
+# The backward's first arguments are the forward's settings, in the same order: padding, stride,
+# dilation and groups.
+#
+# ## Groups of channels
+#
+# With $G$ *groups* the input and the output channels are split into $G$ equal parts, and an output
+# sees the inputs of its own part alone. The kernels have $C_{in} / G$ inputs, so there are $G$
+# times fewer weights:
+#
+# $$z_g = \mathrm{conv2d}(x_g, w_g, b_g), \qquad g = 1 \dots G. \tag{conv.11}$$
+#
+# There is no new gradient: each part is a convolution of its own. With as many groups as channels,
+# the convolution is called *depthwise*.
+
+# %%
+keys = jax.random.split(jax.random.key(2), 4)
+x, dz = jax.random.normal(keys[0], (2, 6, 5, 4)), jax.random.normal(keys[1], (2, 6, 5, 4))
+w, b = jax.random.normal(keys[2], (3, 3, 2, 4)), jax.random.normal(keys[3], (4,))
+z, residuals = conv2d_forward(x, w, b, "SAME", 1, 1, 2)
+dx, dw, db = conv2d_backward("SAME", 1, 1, 2, residuals, dz)
+for part in (slice(0, 2), slice(2, 4)):
+    own, kept = conv2d_forward(x[..., part], w[..., part], b[part])
+    alone = conv2d_backward("SAME", 1, 1, 1, kept, dz[..., part])
+    for ours, theirs in zip((z, dx, dw, db), (own, *alone), strict=True):
+        assert np.allclose(ours[..., part], theirs, rtol=1e-4, atol=1e-4)
+print("weights:", w.size, "in two groups,", 2 * w.size, "without groups")
+
+# %% [markdown]
+# ## One sum, three ways to read it
+#
+# Leave out the bias. Then $z = F(x, w)$ is linear in $x$ and linear in $w$, and
+#
+# $$\langle y, F(x, w) \rangle = \sum_{n,i,j,u,v,c,k} y_{nijk}\,
+# \tilde x_{n,\,si + du,\,sj + dv,\,c}\; w_{uvck}$$
+#
+# is one sum of triple products, for any $y$ in the shape of $z$. Factor out $x$, and the rest is
+# what (conv.6) calls $d\tilde x$ for $dz = y$; call it $D(y, w)$. Factor out $w$, and the rest is
+# $dw$; call it $K(x, y)$:
+#
+# $$\langle y, F(x, w) \rangle = \langle D(y, w), x \rangle = \langle K(x, y), w \rangle.
+# \tag{conv.12}$$
+#
+# Each of the three is the gradient of the other two. So one derivation gives the rules of three
+# layers. Two of them are the backward of a convolution; the third is next.
+
+# %%
+none = jnp.zeros(4)
+y = jax.random.normal(keys[1], (2, 3, 2, 4))
+w = jax.random.normal(keys[2], (3, 2, 4, 4))
+z, residuals = conv2d_forward(x, w, none, 1, 2, 2)
+y = jax.random.normal(keys[1], z.shape)
+d, k, _ = conv2d_backward(1, 2, 2, 1, residuals, y)
+three = [float(jnp.vdot(*pair)) for pair in ((y, z), (d, x), (k, w))]
+print("three times the same number:", *(f"{one:.4f}" for one in three))
+assert np.allclose(three, three[0], rtol=1e-4)
+
+# %% [markdown]
+# ## Transposed convolution
+#
+# A convolution with stride 2 halves an image. Networks that draw images need the opposite. A
+# *transposed convolution* takes $D$ for its forward. Where a convolution gathers a window, it
+# scatters one: every pixel adds its multiple of the kernel to the output, and neighbouring pixels'
+# windows begin $s$ pixels apart.
+#
+# $$\tilde z_{nhwk} = \sum_{\substack{i,j,u,v,c:\\ h = si + u,\; w = sj + v}} x_{nijc}\, w_{uvck},
+# \tag{transpose.1}$$
+#
+# $$z_{nhwk} = b_k + \tilde z_{n,\,h + p,\,w + q,\,k}. \tag{transpose.2}$$
+#
+# By hand: the pixels $(1, 10)$ and the kernel $(1, 2, 4)$ with stride 2. The first pixel adds
+# $1, 2, 4$ at the start and the second adds $10, 20, 40$ two further on. They meet in the middle:
+# $1,\; 2,\; 4 + 10,\; 20,\; 40$.
+#
+# By (conv.12) the gradients are the other two maps. $x$'s is an ordinary convolution with stride
+# $s$, and the kernel's is a product of the windows of $dz$ with $x$:
+#
+# $$dx_{nijc} = \sum_{u,v,k} d\tilde z_{n,\,si + u,\,sj + v,\,k}\, w_{uvck}, \tag{transpose.3}$$
+#
+# $$dw_{uvck} = \sum_{n,i,j} d\tilde z_{n,\,si + u,\,sj + v,\,k}\, x_{nijc}, \tag{transpose.4}$$
+#
+# $$db_k = \sum_{n,h,w} dz_{nhwk}. \tag{transpose.5}$$
+#
+# With $dz = (1, 0, 3, 0, 5)$ that is $dx = (1 + 4 \cdot 3,\; 3 + 4 \cdot 5)$.
+
+# %%
+x = jnp.array([1.0, 10]).reshape(1, 1, 2, 1)
+w = jnp.array([1.0, 2, 4]).reshape(1, 3, 1, 1)
+z, residuals = conv_transpose2d_forward(x, w, jnp.zeros(1), 2, ((0, 0), (0, 0)))
+dz = jnp.array([1.0, 0, 3, 0, 5]).reshape(z.shape)
+dx, dw, _ = conv_transpose2d_backward(2, ((0, 0), (0, 0)), residuals, dz)
+print("z  =", z.ravel(), "\ndx =", dx.ravel(), "\ndw =", dw.ravel())
+assert np.array_equal(z.ravel(), [1, 2, 14, 20, 40])
+assert np.array_equal(dx.ravel(), [1 + 12, 3 + 20])
+assert np.array_equal(dw.ravel(), [1 + 30, 0, 3 + 50])
+
+# %% [markdown]
+# The sizes are those of the convolution that is transposed: "SAME" makes an image $s$ times as
+# large, "VALID" crops nothing, and a number $p$ crops $p$ rows and columns on each side.
+#
+# $$\text{SAME: } H_{out} = sH, \quad p = \lfloor \max(K_H - s, 0) / 2 \rfloor, \tag{transpose.6}$$
+#
+# $$\text{VALID: } H_{out} = sH + \max(K_H - s, 0), \quad p = 0, \tag{transpose.7}$$
+#
+# $$p: \; H_{out} = s(H - 1) + K_H - 2p. \tag{transpose.8}$$
+#
+# ## Where a transposed convolution sends its gradient
+#
+# Left: what one pixel of a 4 by 4 image, in orange, adds to the output. Middle: how many pixels
+# reach each output. Right: how much gradient each pixel of the image gets when every output sends
+# 1. A kernel of three and a stride of two reach the outputs unevenly, once, twice or four times,
+# in a checkerboard that generated images are known for. A kernel whose size is a multiple of the
+# stride reaches them evenly, but for the border.
+
+
+# %%
+def reach(size):
+    """What one pixel and all pixels add, and the gradient of the image, for a kernel of ones."""
+    kernel, zero = jnp.ones((size, size, 1, 1)), jnp.zeros(1)
+    one = jnp.zeros((1, 4, 4, 1)).at[0, 1, 1, 0].set(1)
+    alone = conv_transpose2d(one, kernel, zero, 2)
+    counts, residuals = conv_transpose2d_forward(jnp.ones((1, 4, 4, 1)), kernel, zero, 2)
+    back, _, _ = conv_transpose2d_backward(2, "SAME", residuals, jnp.ones_like(counts))
+    return [np.asarray(image)[0, :, :, 0] for image in (alone, counts, back)]
+
+
+figure, axes = plt.subplots(2, 3, figsize=(8.4, 5.8), layout="constrained")
+titles = ("what one pixel adds", "pixels that reach an output", "gradient of the image")
+for row, size in zip(axes, (3, 4), strict=True):
+    for panel, title, shown in zip(row, titles, reach(size), strict=True):
+        panel.imshow(shown, cmap="Blues", vmin=0, vmax=1.6 * shown.max())
+        for (i, j), number in np.ndenumerate(shown):
+            panel.text(j, i, f"{number:g}", ha="center", va="center", fontsize=8)
+        panel.set(title=title if size == 3 else "", xticks=[], yticks=[])
+    row[0].add_patch(Rectangle((1.5, 1.5), 2, 2, fill=False, edgecolor=COLOURS[1], linewidth=2))
+    row[0].set_ylabel(f"kernel {size} by {size}, stride 2")
+plt.show()
+
+_, counts_3, _ = reach(3)
+_, counts_4, back_4 = reach(4)
+assert set(counts_3.ravel()) == {1, 2, 4}
+assert (counts_4[1:-1, 1:-1] == 4).all()
+assert (back_4[1:3, 1:3] == 16).all()
+
+# %% [markdown]
+# ## The check against plain JAX, again
+#
+# `jax.lax.conv_transpose` places the kernel the other way round, so that it equals ours for
+# `w[::-1, ::-1]`. In PyTorch's `conv_transpose2d` the weight has the axes $(c, k, u, v)$ and is not
+# turned. The checker compares value and gradients with autodiff of XLA's own operations.
+
+
+# %%
+def conv_transpose_of_lax(x, w, b, stride=2, padding="SAME"):
+    """(transpose.2) as users of JAX write it."""
+    return jax.lax.conv_transpose(x, w[::-1, ::-1], (stride, stride), padding) + b
+
+
+def depthwise_of_lax(x, w, b):
+    """(conv.11) with as many groups as channels."""
+    layout = ("NHWC", "HWIO", "NHWC")
+    z = jax.lax.conv_general_dilated(
+        x, w, (2, 2), "SAME", feature_group_count=3, dimension_numbers=layout
+    )
+    return z + b
+
+
+checked = ("value", "cotangents", "differences", "vmap")
+transposed = functools.partial(conv_transpose2d, stride=2)
+depthwise = functools.partial(conv2d, padding="SAME", stride=2, dilation=1, groups=3)
+for ours, theirs, shapes in (
+    (transposed, conv_transpose_of_lax, ("2x3x4x3", "4x4x3x2", "2")),
+    (depthwise, depthwise_of_lax, ("2x5x4x3", "3x3x1x3", "3")),
+):
+    print(check_vjp(ours, theirs, *shapes, only=checked))
+
+# %% [markdown]
 # ## Exercises
 #
 # 1. Windows of $r = 5$ with stride 2 and no padding, on a long row of pixels. In how many windows
@@ -552,4 +769,6 @@ print("all answers are correct")
 # `ffnn_jax/layers/_pool.py`, `_avg_pool.py` and `_adaptive_pool.py` have these derivations next to
 # the code, with one line per equation. `_windows.py` holds what the first two share: the entries of
 # a window, and the windows of a pixel. The tests are `tests/layers/test_pool.py`,
-# `test_avg_pool.py` and `test_adaptive_pool.py`.
+# `test_avg_pool.py` and `test_adaptive_pool.py`. The convolutions are in `_conv.py`, `_conv1d.py`
+# and `_conv_transpose.py`; how a CPU computes them is in `fast/_depthwise_conv.py` and
+# `fast/_blocks.py`.
