@@ -252,7 +252,10 @@ def test_the_commands_for_experiments_are_understood():
     for command in commands:
         _, _, module, *words = shlex.split(command)
         options = {word[2:] for word in words if word.startswith("--")}
-        assert options <= set(inspect.signature(importlib.import_module(module).main).parameters)
+        experiment = importlib.import_module(module)
+        if not hasattr(experiment, "main"):
+            experiment = importlib.import_module(f"{module}.__main__")
+        assert options <= set(inspect.signature(experiment.main).parameters)
 
 
 def test_extras_that_are_named_exist_and_no_package_is_listed_twice():
