@@ -21,6 +21,7 @@ from experiments._page import page, results
 from experiments._report import MNIST
 from experiments._results import RESULTS, read_result, run_command
 from experiments._speed_table import speed_table, whole_run_table
+from experiments.against_autodiff import against_autodiff_page, fused_line, gains, summary
 from experiments.faults import faults_table
 from experiments.healthy_runs import healthy_line
 from experiments.install import install_tables
@@ -48,6 +49,8 @@ def written() -> dict[Path, str]:
     public_rules = read_result(RESULTS / "public_rules.json")
     files = {HERE / "README.md": page(found)}
     files[RESULTS / "public_rules.md"] = public_rules_page(public_rules)
+    against_autodiff = read_result(RESULTS / "against_autodiff.json")
+    files[RESULTS / "against_autodiff.md"] = against_autodiff_page(against_autodiff)
     for path in (README, *sorted(GUIDES.glob("*.md"))):
         files[path] = with_blocks(path.read_text(encoding="utf-8"))
     for name, header in _HEADERS.items():
@@ -163,6 +166,15 @@ classifies the training images and writes its page and figures.*
 """
 
 
+def _against_autodiff() -> str:
+    fused = fused_line(read_result(RESULTS / "fused_norm.json"))
+    return f"\n{summary(read_result(RESULTS / 'against_autodiff.json'))}\n{fused}\n"
+
+
+def _single_rules() -> str:
+    return f"\n{gains(read_result(RESULTS / 'against_autodiff.json'))}\n"
+
+
 def _faults() -> str:
     saving = [100 * row["median"] for row in read_result(RESULTS / "saving.json")["rows"].values()]
     return f"""
@@ -184,7 +196,7 @@ def _healthy() -> str:
 _BLOCKS = {
     "results": _results, "dense": _dense, "wrong_gradients": _wrong_gradients,
     "chapters": chapters_table, "speed": _speed, "faults": _faults, "healthy": _healthy,
-    "install": _install,
+    "install": _install, "against_autodiff": _against_autodiff, "single_rules": _single_rules,
 }  # fmt: skip
 
 if __name__ == "__main__":

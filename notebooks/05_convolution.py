@@ -236,6 +236,9 @@ plt.show()
 # + 3 \begin{pmatrix} 1 & 1 \\ 0 & 3 \end{pmatrix}
 # = \begin{pmatrix} 3 & 4 \\ 6 & 13 \end{pmatrix}, \qquad
 # db = 1 + 2 - 1 + 3 = 5.$$
+#
+# The first four arguments of the backward are the forward's settings: padding, stride, dilation and
+# groups. The residuals and $dz$ follow.
 
 # %%
 dz = image([[1, 0, 2], [0, -1, 0], [0, 0, 3]])

@@ -12,13 +12,16 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 import jax
+import numpy as np
 import pytest
 from PIL import Image
 
 from experiments._chapters import chapters
 from ffnn_jax.cli import main
 from ffnn_jax.data import load
+from ffnn_jax.layers import conv_transpose2d
 from ffnn_jax.verify import CHECKS, Argument, check_vjp
+from tests.tolerances import tolerance
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "notebooks" / "guides"
@@ -55,7 +58,7 @@ def test_every_guide_with_commands_has_a_test_of_them():
     assert {name for name in GUIDES if commands_of(name)} == {
         "data", "installation", "runs", "speed", "verify",
     }  # fmt: skip
-    assert {name for name in GUIDES if python_of(name)} == {"python", "verify"}
+    assert {name for name in GUIDES if python_of(name)} == {"python", "single_rules", "verify"}
 
 
 def test_every_chapter_is_listed_once_with_its_equations():
@@ -169,6 +172,31 @@ def test_a_module_of_another_package_is_verified(package: str):
     assert sorted(shapes) == [(2,), (4, 2)]
 
 
+@pytest.mark.parametrize("package", ["equinox", "flax"])
+@pytest.mark.usefixtures("quick_compilation")
+def test_a_single_rule_replaces_a_layer_of_another_package(package: str):
+    pytest.importorskip(package)  # of the extra "bench"
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        exec(block_of("single_rules", package), {})  # it asserts equal values and gradients
+
+
+@pytest.mark.parametrize("transpose_kernel", [False, True])
+def test_a_kernel_of_lax_becomes_ours_as_the_guide_says(transpose_kernel: bool):
+    rows = re.findall(r"^\| (.*?) \| \(.*\) \| `(.*)` \|$", GUIDES["single_rules"], re.MULTILINE)
+    (first, rotated), (second, swapped), *_ = rows
+    assert (first, second) == ("`jax.lax.conv_transpose`", "the same, `transpose_kernel=True`")
+    shapes = (1, 3, 3, 2), (4, 4, 3, 2) if transpose_kernel else (4, 4, 2, 3)
+    keys = jax.random.split(jax.random.key(0))
+    x, w = (jax.random.normal(key, shape) for key, shape in zip(keys, shapes, strict=True))
+    expected = jax.lax.conv_transpose(
+        x, w, (2, 2), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        transpose_kernel=transpose_kernel,
+    )  # fmt: skip
+    ours = eval(swapped if transpose_kernel else rotated, {"w": w})
+    z = conv_transpose2d(x, ours, jax.numpy.zeros(3), 2)
+    np.testing.assert_allclose(z, expected, atol=tolerance("float32", 16 * 2))
+
+
 def test_all_checks_and_only_known_words_are_listed():
     words, checks = re.findall(r"\| --- \| --- \|\n(.*?)\n\n", GUIDES["verify"], re.DOTALL)
     listed = re.findall(r"^\| (.*?) \|", checks, re.MULTILINE)
@@ -220,11 +248,14 @@ def test_the_commands_for_a_run_do_what_the_guide_says(tmp_path, monkeypatch, ca
 
 def test_the_commands_for_experiments_are_understood():
     commands = [line for line in commands_of("speed") if "experiments." in line]
-    assert len(commands) == 4
+    assert len(commands) == 5
     for command in commands:
         _, _, module, *words = shlex.split(command)
         options = {word[2:] for word in words if word.startswith("--")}
-        assert options <= set(inspect.signature(importlib.import_module(module).main).parameters)
+        experiment = importlib.import_module(module)
+        if not hasattr(experiment, "main"):
+            experiment = importlib.import_module(f"{module}.__main__")
+        assert options <= set(inspect.signature(experiment.main).parameters)
 
 
 def test_extras_that_are_named_exist_and_no_package_is_listed_twice():
