@@ -11,7 +11,7 @@ from jax.nn import sigmoid
 
 from ffnn_jax import layers
 from ffnn_jax.catalogue._faults import Fault, change_cotangent, change_residuals
-from ffnn_jax.catalogue._op_spec import Case, OpSpec
+from ffnn_jax.catalogue._op_spec import ELEMENTWISE, Case, OpSpec
 from ffnn_jax.verify import Kink
 
 Changes = dict[str, Callable[..., Any]]  # wrong slopes by name, from x, z and the correct one
@@ -24,7 +24,7 @@ def _spec(op: Any, reference: Any, faults: Any, *kinks: Kink, words: Any = "NxD"
     """An entry; a process with several devices imports the reference, by the name it gets here."""
     reference.__name__ = f"reference_{op.__name__}"
     globals()[reference.__name__] = reference
-    case = Case(({"N": 3, "D": 4}, {"N": 1, "D": 6}), static)
+    case = Case(ELEMENTWISE, static)
     return OpSpec(
         op=op, reference=reference, arguments=tuple(words.split()), cases=(case,), kinks=kinks,
         faults=tuple(faults), batch="N", empty_batch=True,
@@ -32,9 +32,12 @@ def _spec(op: Any, reference: Any, faults: Any, *kinks: Kink, words: Any = "NxD"
 
 
 def _kink(name: str, x: Any, z: Any, slope: Any) -> Kink:
-    dz = np.arange(3.0, 3 + np.size(z))
-    dx = np.resize(dz, np.size(x)) * slope  # both halves of a gated one
-    return Kink(name, (np.array([x], float),), dz[None, :], (dx[None, :],), np.array([z], float))
+    """A convention; in the shape of the second sizes, it needs no program of its own."""
+    sizes = 6, 6 * np.size(z) // np.size(x), 6
+    x, z, slope = map(np.resize, (np.array(x, float), np.array(z, float), slope), sizes)
+    dz = np.arange(3.0, 3 + z.size)
+    dx = np.resize(dz, 6) * slope  # both halves of a gated one
+    return Kink(name, (x[None, :],), dz[None, :], (dx[None, :],), z[None, :])
 
 
 def _planted(op: Any, slopes: Changes, **values: Any) -> list[Fault]:
@@ -161,15 +164,16 @@ HARD_SWISH = _entry(
     "3/2 at 3": lambda x, z, s: where(x == 3, 1.5, s)},
     ([-4, -3, 0, 3, 4], [0, 0, 0, 3, 4], [0, 0, 0.5, 1, 1]))
 GLU = _gated(
-    layers.glu, lambda a, b: a / (1 + exp(-b)), ([3, 2, -INF, INF], [0, 2], [0, 1, 0, 0]),
-    layers.swiglu, "a left out", lambda a, b: (sigmoid(b), sigmoid(b) * sigmoid(-b)))
+    layers.glu, lambda a, b: a / (1 + exp(-b)),
+    ([3, 2, 1, -INF, INF, 0], [0, 2, 0.5], [0, 1, 0.5, 0, 0, 0.25]), layers.swiglu,
+    "a left out", lambda a, b: (sigmoid(b), sigmoid(b) * sigmoid(-b)))
 SWIGLU = _gated(
     layers.swiglu, lambda a, b: a / (1 + exp(-a)) * b,
-    ([-INF, INF, 3, 2], [0, INF], [0, 2, 0, INF]), layers.geglu,
+    ([-INF, INF, 0, 3, 2, 1], [0, INF, 0], [0, 2, 0.5, 0, INF, 0]), layers.geglu,
     "a s' left out", lambda a, b: (sigmoid(a) * b, layers.silu(a)))
 GEGLU = _gated(
     layers.geglu, lambda a, b: a * (1 + jax.lax.erf(a / 2**0.5)) / 2 * b,
-    ([-INF, INF, 3, 2], [0, INF], [0, 2, 0, INF]), layers.swiglu,
+    ([-INF, INF, 0, 3, 2, 1], [0, INF, 0], [0, 2, 0.5, 0, INF, 0]), layers.swiglu,
     "b left out", lambda a, b: layers.gelu_forward(a)[::-1])
 PRELU = _spec(
     layers.prelu, lambda x, slope: maximum(x, 0) + jnp.broadcast_to(slope, x.shape) * minimum(x, 0),
@@ -179,9 +183,10 @@ PRELU = _spec(
         "x negated": lambda kept: (-kept[0], kept[1]),
         _ROW_ABOVE: lambda kept: (jnp.roll(kept[0], 1, axis=0), kept[1])}.items()),
      Fault("dslope shared", change_cotangent(layers.prelu_backward, 1, lambda d: 0 * d + d.sum()))],
-    Kink("0, infinity and NaN", (np.array([[0, -0.0, INF, NAN]]), np.full(4, 0.5)),
-         np.array([[3.0, 5, 7, 11]]), (np.array([[1.5, 2.5, 7, 5.5]]), np.array([0, 0, 0, NAN])),
-         np.array([[0, 0, INF, NAN]])), words="NxD D")
+    Kink("0, infinity and NaN", (np.array([[0, -0.0, 2, -2, INF, NAN]]), np.full(6, 0.5)),
+         np.array([[3.0, 5, 7, 9, 11, 13]]),
+         (np.array([[1.5, 2.5, 7, 4.5, 11, 6.5]]), np.array([0, 0, 0, -18, 0, NAN])),
+         np.array([[0, 0, 2, -1, INF, NAN]])), words="NxD D")
 LOG_SOFTMAX = _spec(
     layers.log_softmax, lambda x: x - jnp.log(exp(x).sum(-1, keepdims=True)),
     [*_planted(layers.log_softmax, {"x for z": lambda x, z, s: x},
@@ -191,8 +196,8 @@ LOG_SOFTMAX = _spec(
      Fault("sum left out", lambda z, dz: (dz - exp(z) * dz,)),
      Fault("mean for the sum", lambda z, dz: (dz - exp(z) * dz.mean(-1, keepdims=True),)),
      Fault("sum over the batch", lambda z, dz: (dz - exp(z) * dz.sum(0, keepdims=True),))],
-    Kink("1e4", (np.array([[1e4, -1e4]]),), np.array([[3.0, 5]]), (np.array([[-5.0, 5]]),),
-         np.array([[0, -2e4]])),
-    Kink("infinities", (np.array([[INF, 1], [-INF, 1]]),), np.array([[3.0, 5], [7, 11]]),
-         (np.array([[-5.0, 5], [7, -7]]),), np.array([[0, -INF], [-INF, 0]])))
+    *(Kink(f"one {high} above {low}", (np.array([[high, *[low] * 5]]),),
+           np.array([[3.0, 4, 5, 6, 7, 8]]), (np.array([[-30.0, 4, 5, 6, 7, 8]]),),
+           np.array([[0, *[low - high] * 5]]))
+      for high, low in ((1e4, -1e4), (INF, 1.0), (1.0, -INF))))
 # fmt: on
