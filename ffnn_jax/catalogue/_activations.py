@@ -1,4 +1,4 @@
-"""The activations: faults that any can have, those of neighbours, and those of each."""
+"""The activations: faults that any can have, slopes and values of neighbours, and those of each."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,32 +10,37 @@ from jax import Array
 from jax.nn import sigmoid
 
 from ffnn_jax import layers
-from ffnn_jax.catalogue._faults import Fault
-from ffnn_jax.catalogue._op_spec import Case, OpSpec
+from ffnn_jax.catalogue._faults import Fault, change_cotangent, change_residuals
+from ffnn_jax.catalogue._op_spec import ELEMENTWISE, Case, OpSpec
 from ffnn_jax.verify import Kink
 
-Changes = dict[str, Callable[..., Any]]
-exp, where, minimum, maximum, INF, NAN = (
-    jnp.exp, jnp.where, jnp.minimum, jnp.maximum, np.inf, np.nan
-)  # fmt: skip
-_LAMBDA, _ALPHA = 1.0507009873554805, 1.6732632423543772
-_MIRRORED, _AT_Z, _ROW_ABOVE = "slope at -x", "slope at z", "slope of the previous row"
+Changes = dict[str, Callable[..., Any]]  # wrong slopes by name, from x, z and the correct one
+exp, where, minimum, maximum = jnp.exp, jnp.where, jnp.minimum, jnp.maximum
+INF, NAN, _LAMBDA, _ALPHA = np.inf, np.nan, 1.0507009873554805, 1.6732632423543772
+_MIRRORED, _AT_Z, _ROW_ABOVE = "slope at -x", "slope at z", "slope of the row above"
 
 
-def _spec(op: Any, reference: Any, faults: Any, kinks: Any, *words: str, **static: float) -> OpSpec:
+def _spec(op: Any, reference: Any, faults: Any, *kinks: Kink, words: Any = "NxD", **static: float):
     """An entry; a process with several devices imports the reference, by the name it gets here."""
     reference.__name__ = f"reference_{op.__name__}"
     globals()[reference.__name__] = reference
-    sizes = {"N": 3, "D": 4}, {"N": 1, "D": 6}
+    case = Case(ELEMENTWISE, static)
     return OpSpec(
-        op=op, reference=reference, arguments=words or ("NxD",), cases=(Case(sizes, static),),
-        batch="N", empty_batch=True, kinks=tuple(kinks), faults=tuple(faults),
+        op=op, reference=reference, arguments=tuple(words.split()), cases=(case,), kinks=kinks,
+        faults=tuple(faults), batch="N", empty_batch=True,
     )  # fmt: skip
 
 
-def _planted(op: Any, slopes: Changes, values: Changes) -> list[Fault]:
-    """Wrong residuals, as functions of (x, z, the correct one), and wrong values z, of x."""
+def _kink(name: str, x: Any, z: Any, slope: Any) -> Kink:
+    """A convention; in the shape of the second sizes, it needs no program of its own."""
+    sizes = 6, 6 * np.size(z) // np.size(x), 6
+    x, z, slope = map(np.resize, (np.array(x, float), np.array(z, float), slope), sizes)
+    dz = np.arange(3.0, 3 + z.size)
+    dx = np.resize(dz, 6) * slope  # both halves of a gated one
+    return Kink(name, (x[None, :],), dz[None, :], (dx[None, :],), z[None, :])
 
+
+def _planted(op: Any, slopes: Changes, **values: Any) -> list[Fault]:
     def fault(name: str, slope: Any, value: Any) -> Fault:
         def forward(x: Array, **static: float) -> tuple[Array, Array]:
             z, correct = op.fwd(x, **static)
@@ -46,175 +51,153 @@ def _planted(op: Any, slopes: Changes, values: Changes) -> list[Fault]:
         return Fault(name, forward=forward)
 
     of_slope = [fault(name, change, None) for name, change in slopes.items()]
-    return of_slope + [fault(name, None, change) for name, change in values.items()]
-
-
-def _kink(name: str, x: Any, z: Any, slope: Any) -> Kink:
-    dz = np.arange(3.0, 3 + np.size(z))
-    dx = np.resize(dz, np.size(x)) * slope  # both halves of a gated one
-    return Kink(name, (np.array([x], float),), dz[None, :], (dx[None, :],), np.array([z], float))
+    return of_slope + [
+        fault(f"z {name.replace('_', ' ')}", None, change) for name, change in values.items()
+    ]
 
 
 def _entry(
     op: Any, reference: Any, ends: tuple[float, float, float], neighbours: Any, own: Changes,
-    values: Changes | None = None, none: Any = (), kinks: Any = None, nan: float = NAN,
-    **static: float,
+    kinks: Any = None, none: Any = (), nan: float = NAN, alpha: Any = (), **values: Any,
 ) -> OpSpec:  # fmt: skip
-    """The entry of an activation, with its settings.
+    """The entry of an activation.
 
     ``ends`` are z at -infinity, z at infinity but for what it grows by, and the slope there;
-    ``nan`` is the slope at NaN; ``kinks`` are numbers x, z there and the slopes. ``none`` are the
-    common faults that are none here.
+    ``kinks`` are numbers x, z there and the slopes; ``nan`` is the slope at NaN. ``none`` are
+    common faults that are none here; ``values`` are wrong z, from x.
     """
+    static = {"alpha": alpha} if alpha else {}
     (low, high, steep), slope_of = ends, lambda x: op.fwd(x, **static)[1]
     right = [high + steep * 1e300, INF if steep else high]
     far = [1e300, INF, -1e300, -INF, NAN], [*right, low, low, NAN], [steep, steep, 0, 0, nan]
-    slopes: Changes = {
-        f"{other.__name__}'s slope": lambda x, z, s, f=other.fwd: f(x)[1] for other in neighbours
-    } | own | {
+    points = {"kinks": kinks, "large numbers and NaN": far}
+    slopes: Changes = own | {
         "slope 1 everywhere": lambda x, z, s: jnp.ones_like(x),
         _ROW_ABOVE: lambda x, z, s: jnp.roll(s, 1, axis=0),
         _MIRRORED: lambda x, z, s: slope_of(-x),
         _AT_Z: lambda x, z, s: slope_of(z),
-    }  # fmt: skip
+        **{f"slope of {f.__name__}": lambda x, z, s, f=f: f.fwd(x)[1] for f in neighbours},
+    }
     slopes = {name: change for name, change in slopes.items() if name not in none}
-    values = {"infinity times 0": lambda x: op.fwd(x, **static)[0] + 0 * x} | (values or {})
+    values["as_infinity_times_0"] = lambda x: op.fwd(x, **static)[0] + 0 * x
     at_dz = Fault("slope at dz", lambda *given: op.bwd(*given[:-2], slope_of(given[-1]), given[-1]))
-    points = [_kink("kinks", *kinks)] if kinks else []
-    points.append(_kink("large numbers and NaN", *far))
-    return _spec(op, reference, [*_planted(op, slopes, values), at_dz], points, **static)
+    faults = [*_planted(op, slopes, **values), at_dz]
+    given = (_kink(name, *point) for name, point in points.items() if point)
+    return _spec(op, reference, faults, *given, **static)
 
 
-def _gated(op: Any, reference: Any, kink: Any, neighbour: Any, own: Changes) -> OpSpec:
-    """The entry of a gated activation; wrong slopes are functions of both halves."""
+def _gated(op: Any, reference: Any, kink: Any, neighbour: Any, name: str, own: Any) -> OpSpec:
+    """The entry of a gated activation; a wrong slope of its ``own`` is of both halves."""
 
     def of(f: Any) -> Callable[..., Array]:
         return lambda x, *_: jnp.concatenate(f(*jnp.split(x, 2, axis=-1)), axis=-1)
 
     swapped = of(lambda a, b: (b, a))
-    slopes = {name: of(change) for name, change in own.items()} | {
-        f"{neighbour.__name__}'s slopes": lambda x, z, s: neighbour.fwd(x)[1],
-        "slopes of the halves swapped": lambda x, z, s: swapped(s),
+    slopes: Changes = {
+        name: of(own),
+        f"slopes of {neighbour.__name__}": lambda x, z, s: neighbour.fwd(x)[1],
+        "slopes swapped": lambda x, z, s: swapped(s),
         "slopes at swapped halves": lambda x, z, s: op.fwd(swapped(x))[1],
         _ROW_ABOVE: lambda x, z, s: jnp.roll(s, 1, axis=0),
     }
-    faults = _planted(op, slopes, {"halves swapped": lambda x: op(swapped(x))})
-    kinks = [_kink("infinities", *kink)]
-    return _spec(op, lambda x: reference(*jnp.split(x, 2, axis=-1)), faults, kinks)
-
-
-def _prelu(change: Callable[..., Any]) -> Callable[..., tuple[Array, Array]]:
-    """A backward with another (dx, terms of dslope), from x, the slopes, dz and the correct dx."""
-
-    def wrong(residuals: Any, dz: Array) -> tuple[Array, Array]:
-        x, slope = residuals[0], jnp.broadcast_to(residuals[1], dz.shape)
-        dx, terms = change(x, slope, dz, where(x > 0, dz, slope * dz))
-        return dx, jnp.sum(terms, axis=0)
-
-    return wrong
-
-
-def _total(v: Array, axis: int = -1) -> Array:
-    return jnp.sum(v, axis=axis, keepdims=True)
+    faults = _planted(op, slopes, swapped=lambda x: op(swapped(x)))
+    return _spec(op, lambda x: reference(*jnp.split(x, 2, -1)), faults, _kink("infinities", *kink))
 
 
 # fmt: off
 TANH = _entry(
     layers.tanh, lambda x: (exp(x) - exp(-x)) / (exp(x) + exp(-x)), (-1, 1, 0),
-    [layers.sigmoid, layers.softsign], {"1 - z": lambda x, z, s: 1 - z, "1 - x^2": lambda x, z, s:
-    1 - x**2}, {"overflowing": lambda x: (exp(2 * x) - 1) / (exp(2 * x) + 1)}, none=_MIRRORED)
+    [layers.sigmoid, layers.softsign], {"1 - x^2": lambda x, z, s: 1 - x**2}, none=_MIRRORED,
+    overflowing=lambda x: (exp(2 * x) - 1) / (exp(2 * x) + 1))
 SOFTPLUS = _entry(
     layers.softplus, lambda x: jnp.log(1 + exp(x)), (0, 0, 1), [layers.relu, layers.sigmoid],
-    {"z": lambda x, z, s: z}, {"overflowing": lambda x: jnp.log1p(exp(x))})
+    {"z": lambda x, z, s: z}, overflowing=lambda x: jnp.log1p(exp(x)))
 SOFTSIGN = _entry(
     layers.softsign, lambda x: x / (1 + jnp.abs(x)), (-1, 1, 0), [layers.tanh],
     {"not squared": lambda x, z, s: 1 - jnp.abs(z), "x for |x|": lambda x, z, s: 1 / (1 + x) ** 2},
     none=_MIRRORED)
 SILU = _entry(
     layers.silu, lambda x: x / (1 + exp(-x)), (0, 0, 1), [layers.gelu, layers.softplus],
-    {"s left out": lambda x, z, s: s - sigmoid(x)}, {"gelu's z": layers.gelu})
+    {"s left out": lambda x, z, s: s - sigmoid(x)}, of_gelu=layers.gelu)
 GELU = _entry(
     layers.gelu, lambda x: x * (1 + jax.lax.erf(x / 2**0.5)) / 2, (0, 0, 1),
-    [layers.gelu_tanh, layers.silu],
-    {"x phi left out": lambda x, z, s: jax.scipy.stats.norm.cdf(x)},
-    {"gelu_tanh's z": layers.gelu_tanh})
+    [layers.gelu_tanh, layers.silu], {"x phi left out": lambda x, z, s: where(x == 0, s, z / x)},
+    of_gelu_tanh=layers.gelu_tanh)
 GELU_TANH = _entry(
     layers.gelu_tanh, lambda x: x / 2 * (1 + jnp.tanh((2 / np.pi) ** 0.5 * (x + 0.044715 * x**3))),
-    (0, 0, 1), [layers.gelu, layers.silu], {"x s' left out": lambda x, z, s: z / x},
-    {"gelu's z": layers.gelu, "x sigmoid(1.702 x)": lambda x: x * sigmoid(1.702 * x)})
+    (0, 0, 1), [layers.gelu, layers.silu],
+    {"x s' left out": lambda x, z, s: where(x == 0, s, z / x)},
+    of_gelu=layers.gelu, fast=lambda x: x * sigmoid(1.702 * x))
 MISH = _entry(
     layers.mish, lambda x: x * jnp.tanh(jnp.log(1 + exp(x))), (0, 0, 1), [layers.silu, layers.gelu],
-    {"x t' left out": lambda x, z, s: z / x,
-     "softplus' left out": lambda x, z, s: z / x + x * (1 - (z / x) ** 2)})
+    {"x t' left out": lambda x, z, s: where(x == 0, s, z / x),
+     "s left out": lambda x, z, s: z / x + x * (1 - (z / x) ** 2)})
 ELU = _entry(
     layers.elu, lambda x, alpha: where(x > 0, x, alpha * (exp(x) - 1)), (-0.5, 0, 1),
     [layers.elu, layers.relu], {"1 at 0": lambda x, z, s: where(x >= 0, 1, s),
-    "z": lambda x, z, s: where(x > 0, 1, z)}, kinks=([0, -0.0], [0, 0], 0.5), alpha=0.5)
+    "z": lambda x, z, s: where(x > 0, 1, z)}, ([0, -0.0], [0, 0], 0.5), alpha=0.5)
 SELU = _entry(
     layers.selu, lambda x: _LAMBDA * where(x > 0, x, _ALPHA * (exp(x) - 1)),
     (-_LAMBDA * _ALPHA, 0, _LAMBDA), [layers.elu, layers.relu],
     {"lambda at 0": lambda x, z, s: where(x >= 0, _LAMBDA, s)},
-    kinks=([0, -0.0], [0, 0], _LAMBDA * _ALPHA))
+    ([0, -0.0], [0, 0], _LAMBDA * _ALPHA))
 CELU = _entry(
     layers.celu, lambda x, alpha: where(x > 0, x, alpha * (exp(x / alpha) - 1)), (-0.5, 0, 1),
-    [layers.elu, layers.celu], {"1 / alpha left in": lambda x, z, s: where(x > 0, 1, s / 0.5),
-    "alpha left in": lambda x, z, s: where(x > 0, 1, s * 0.5)}, kinks=([0, -0.0], [0, 0], 1),
-    alpha=0.5)
+    [layers.elu, layers.celu], {"alpha left in": lambda x, z, s: where(x > 0, 1, s * 0.5)},
+    ([0, -0.0], [0, 0], 1), alpha=0.5)
 RELU6 = _entry(
     layers.relu6, lambda x: minimum(maximum(x, 0), 6), (0, 6, 0), [layers.relu, layers.hard_tanh],
-    {"1 at 0": lambda x, z, s: s | (x == 0), "1 at 6": lambda x, z, s: s | (x == 6)}, none=_AT_Z,
-    nan=0, kinks=([-1, 0, -0.0, 2, 6, 7], [0, 0, 0, 2, 6, 6], [0, 0, 0, 1, 0, 0]))
+    {"1 at 0": lambda x, z, s: s | (x == 0), "1 at 6": lambda x, z, s: s | (x == 6)},
+    ([-1, 0, -0.0, 2, 6, 7], [0, 0, 0, 2, 6, 6], [0, 0, 0, 1, 0, 0]), none=_AT_Z, nan=0)
 HARD_TANH = _entry(
     layers.hard_tanh, lambda x: minimum(maximum(x, -1), 1), (-1, 1, 0), [layers.tanh, layers.relu6],
-    {"1 at -1": lambda x, z, s: s | (x == -1), "1 at 1": lambda x, z, s: s | (x == 1)}, nan=0,
-    none=(_MIRRORED, _AT_Z), kinks=([-2, -1, 0, 1, 2], [-1, -1, 0, 1, 1], [0, 0, 1, 0, 0]))
+    {"1 at -1": lambda x, z, s: s | (x == -1), "1 at 1": lambda x, z, s: s | (x == 1)},
+    ([-2, -1, 0, 1, 2], [-1, -1, 0, 1, 1], [0, 0, 1, 0, 0]), none=(_MIRRORED, _AT_Z), nan=0)
 HARD_SIGMOID = _entry(
     layers.hard_sigmoid, lambda x: minimum(maximum(x + 3, 0), 6) / 6, (0, 1, 0), [layers.sigmoid],
     {"1/6 at -3": lambda x, z, s: s | (x == -3), "1/6 at 3": lambda x, z, s: s | (x == 3)},
-    {"1/5 for 1/6": lambda x: jnp.clip(x / 5 + 0.5, 0, 1)}, nan=0, none=(_MIRRORED, _ROW_ABOVE),
-    kinks=([-4, -3, 0, 3, 4], [0, 0, 0.5, 1, 1], [0, 0, 1 / 6, 0, 0]))
+    ([-4, -3, 0, 3, 4], [0, 0, 0.5, 1, 1], [0, 0, 1 / 6, 0, 0]), nan=0,
+    none=(_MIRRORED, _ROW_ABOVE), of_keras=lambda x: jnp.clip(x / 5 + 0.5, 0, 1))
 HARD_SWISH = _entry(
     layers.hard_swish, lambda x: x * minimum(maximum(x + 3, 0), 6) / 6, (0, 0, 1),
     [layers.hard_sigmoid, layers.silu], {"-1/2 at -3": lambda x, z, s: where(x == -3, -0.5, s),
     "3/2 at 3": lambda x, z, s: where(x == 3, 1.5, s)},
-    kinks=([-4, -3, 0, 3, 4], [0, 0, 0, 3, 4], [0, 0, 0.5, 1, 1]))
+    ([-4, -3, 0, 3, 4], [0, 0, 0, 3, 4], [0, 0, 0.5, 1, 1]))
 GLU = _gated(
-    layers.glu, lambda a, b: a / (1 + exp(-b)), ([3, 2, -INF, INF], [0, 2], [0, 1, 0, 0]),
-    layers.swiglu, {"a left out": lambda a, b: (sigmoid(b), sigmoid(b) * sigmoid(-b))})
+    layers.glu, lambda a, b: a / (1 + exp(-b)),
+    ([3, 2, 1, -INF, INF, 0], [0, 2, 0.5], [0, 1, 0.5, 0, 0, 0.25]), layers.swiglu,
+    "a left out", lambda a, b: (sigmoid(b), sigmoid(b) * sigmoid(-b)))
 SWIGLU = _gated(
     layers.swiglu, lambda a, b: a / (1 + exp(-a)) * b,
-    ([-INF, INF, 3, 2], [0, INF], [0, 2, 0, INF]),
-    layers.geglu, {"a s' left out": lambda a, b: (sigmoid(a) * b, layers.silu(a))})
+    ([-INF, INF, 0, 3, 2, 1], [0, INF, 0], [0, 2, 0.5, 0, INF, 0]), layers.geglu,
+    "a s' left out", lambda a, b: (sigmoid(a) * b, layers.silu(a)))
 GEGLU = _gated(
     layers.geglu, lambda a, b: a * (1 + jax.lax.erf(a / 2**0.5)) / 2 * b,
-    ([-INF, INF, 3, 2], [0, INF], [0, 2, 0, INF]), layers.swiglu,
-    {"b left out": lambda a, b: layers.gelu_forward(a)[::-1]})
+    ([-INF, INF, 0, 3, 2, 1], [0, INF, 0], [0, 2, 0.5, 0, INF, 0]), layers.swiglu,
+    "b left out", lambda a, b: layers.gelu_forward(a)[::-1])
 PRELU = _spec(
     layers.prelu, lambda x, slope: maximum(x, 0) + jnp.broadcast_to(slope, x.shape) * minimum(x, 0),
-    [Fault(name, _prelu(change)) for name, change in {
-        "slope 1 at 0": lambda x, slope, dz, dx: (where(x < 0, dx, dz), dz * minimum(x, 0)),
-        "relu's dx": lambda x, slope, dz, dx: (where(x > 0, dz, 0), dz * minimum(x, 0)),
-        "dslope from all x": lambda x, slope, dz, dx: (dx, dz * x),
-        "dslope from dx": lambda x, slope, dz, dx: (dx, dx * minimum(x, 0)),
-        "dslope shared": lambda x, slope, dz, dx: (dx, 0 * x + _total(dz * minimum(x, 0))),
-    }.items()],
-    [Kink("0, infinity and NaN", (np.array([[0, -0.0, INF, NAN]]), np.full(4, 0.5)),
-          np.array([[3.0, 5, 7, 11]]), (np.array([[1.5, 2.5, 7, 5.5]]), np.array([0, 0, 0, NAN])),
-          np.array([[0, 0, INF, NAN]]))],
-    "NxD", "D")
+    [*(Fault(name, change_residuals(layers.prelu_backward, change)) for name, change in {
+        "slope 1 at 0": lambda kept: (where(kept[0] == 0, 1, kept[0]), kept[1]),
+        "slope 0": lambda kept: (kept[0], 0 * kept[1]),
+        "x negated": lambda kept: (-kept[0], kept[1]),
+        _ROW_ABOVE: lambda kept: (jnp.roll(kept[0], 1, axis=0), kept[1])}.items()),
+     Fault("dslope shared", change_cotangent(layers.prelu_backward, 1, lambda d: 0 * d + d.sum()))],
+    Kink("0, infinity and NaN", (np.array([[0, -0.0, 2, -2, INF, NAN]]), np.full(6, 0.5)),
+         np.array([[3.0, 5, 7, 9, 11, 13]]),
+         (np.array([[1.5, 2.5, 7, 4.5, 11, 6.5]]), np.array([0, 0, 0, -18, 0, NAN])),
+         np.array([[0, 0, 2, -1, INF, NAN]])), words="NxD D")
 LOG_SOFTMAX = _spec(
-    layers.log_softmax, lambda x: x - jnp.log(_total(exp(x))),
-    [*_planted(layers.log_softmax, {"x as the residual": lambda x, z, s: x}, {
-        "overflowing": lambda x: x - jnp.log(_total(exp(x))),
-        "log of softmax": lambda x: jnp.log(layers.softmax(x))}),
-     *(Fault(name, lambda z, dz, dx=dx: (dx(z, dz).astype(z.dtype),)) for name, dx in {
-         "softmax's dx": lambda z, dz: layers.softmax_backward(exp(z), dz)[0],
-         "sum left out": lambda z, dz: dz - exp(z) * dz,
-         "exp left out": lambda z, dz: dz - z * _total(dz),
-         "mean for the sum": lambda z, dz: dz - exp(z) * jnp.mean(dz, -1, keepdims=True),
-         "sum over the batch": lambda z, dz: dz - exp(z) * _total(dz, 0)}.items())],
-    [Kink("1e4", (np.array([[1e4, -1e4]]),), np.array([[3.0, 5]]), (np.array([[-5.0, 5]]),),
-          np.array([[0, -2e4]])),
-     Kink("infinities", (np.array([[INF, 1], [-INF, 1]]),), np.array([[3.0, 5], [7, 11]]),
-          (np.array([[-5.0, 5], [7, -7]]),), np.array([[0, -INF], [-INF, 0]]))])
+    layers.log_softmax, lambda x: x - jnp.log(exp(x).sum(-1, keepdims=True)),
+    [*_planted(layers.log_softmax, {"x for z": lambda x, z, s: x},
+               overflowing=lambda x: x - jnp.log(exp(x).sum(-1, keepdims=True)),
+               as_log_of_softmax=lambda x: jnp.log(layers.softmax(x))),
+     Fault("dx of softmax", lambda z, dz: layers.softmax_backward(exp(z), dz)),
+     Fault("sum left out", lambda z, dz: (dz - exp(z) * dz,)),
+     Fault("mean for the sum", lambda z, dz: (dz - exp(z) * dz.mean(-1, keepdims=True),)),
+     Fault("sum over the batch", lambda z, dz: (dz - exp(z) * dz.sum(0, keepdims=True),))],
+    *(Kink(f"one {high} above {low}", (np.array([[high, *[low] * 5]]),),
+           np.array([[3.0, 4, 5, 6, 7, 8]]), (np.array([[-30.0, 4, 5, 6, 7, 8]]),),
+           np.array([[0, *[low - high] * 5]]))
+      for high, low in ((1e4, -1e4), (INF, 1.0), (1.0, -INF))))
 # fmt: on

@@ -65,16 +65,10 @@ SIGMOID = OpSpec(
     empty_batch=True,
     kinks=(
         Kink(
-            "0 and -0",
-            (np.array([[0.0, -0.0]]),),
-            np.array([[3.0, -5.0]]),
-            (np.array([[0.75, -1.25]]),),
-        ),
-        Kink(
-            "1e4, infinity and NaN",
-            (np.array([[1e4, -1e4, np.inf, -np.inf, np.nan]]),),
-            np.array([[3.0, 5.0, 7.0, 11.0, 13.0]]),
-            (np.array([[0.0, 0.0, 0.0, 0.0, np.nan]]),),
+            "0, 1e4, infinity and NaN",
+            (np.array([[0.0, -0.0, 1e4, np.inf, -np.inf, np.nan]]),),
+            np.array([[3.0, -5.0, 5.0, 7.0, 11.0, 13.0]]),
+            (np.array([[0.75, -1.25, 0.0, 0.0, 0.0, np.nan]]),),
         ),
     ),
     faults=(

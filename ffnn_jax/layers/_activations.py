@@ -52,7 +52,7 @@ Operation = tuple[Function, jax.custom_vjp[Values], Callable[..., tuple[Values]]
 
 
 def elementwise(function: Function, c: float = 1.0) -> Operation:
-    """Forward, operation and backward of (x, settings) -> (z, slope); a slope of True is c."""
+    """Forward, operation and backward of x (and alpha) -> (z, slope); a slope of True is c."""
     name, signature = function.__name__.strip("_"), inspect.signature(function)
 
     def forward(x: Values, *settings: float, **named: float) -> tuple[Values, Slopes]:
@@ -77,21 +77,21 @@ def elementwise(function: Function, c: float = 1.0) -> Operation:
         return backward(slope, dz)
 
     vars(forward)["__signature__"] = signature
-    if len(signature.parameters) == 1:
-        return wired(function, forward, backward)
-    alpha = "\n        alpha: a finite number above 0."
-    return wired(function, forward, backward_with_alpha, alpha)
+    forward.__module__ = function.__module__
+    alpha = "\n        alpha: a finite number above 0." * (len(signature.parameters) - 1)
+    either = backward_with_alpha if alpha else backward
+    return wired(name, function.__doc__, forward, either, alpha=alpha)
 
 
 def wired(
-    like: Any, forward: Any, backward: Any, alpha: str = "", shape: str = "of any shape"
+    name: str, doc: Any, forward: Any, backward: Any, alpha: str = "", shape: str = "of any shape"
 ) -> Any:
-    """Forward, operation and backward, with the name and docstring of ``like``."""
+    """Forward, operation and backward, named and documented."""
 
     def operation(*arguments: Any) -> Values:
         return forward(*arguments)[0]
 
-    operation.__doc__ = f"""{like.__doc__}
+    operation.__doc__ = f"""{doc}
 
     Args:
         x: array {shape}.{alpha}
@@ -100,10 +100,9 @@ def wired(
         ValueError: an argument is not as described, or x is not floating-point.
     """
     vars(operation)["__signature__"] = inspect.signature(forward).replace(return_annotation=Values)
-    name, parts = like.__name__.strip("_"), (forward, operation, backward)
-    for part, suffix in zip(parts, ("_forward", "", "_backward"), strict=True):
+    for part, suffix in ((forward, "_forward"), (operation, ""), (backward, "_backward")):
         part.__name__ = part.__qualname__ = name + suffix
-        part.__module__ = like.__module__
+        part.__module__ = forward.__module__
     public = _arguments.custom_vjp_with_static(*[1] * bool(alpha))(operation)
     public.defvjp(forward, backward)
     return forward, public, backward

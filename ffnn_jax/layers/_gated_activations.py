@@ -6,9 +6,9 @@ The last axis of x holds a, then b. Both are factors of z, and one of them bends
     swiglu    z = f(a) b,  f = silu                                             (gated.2)
     geglu     z = f(a) b,  f = gelu                                             (gated.3)
 
-The factor that bends has f's slope times the other factor, the other one has the slope f:
+By the product rule the half inside f has f' times the other factor as its slope, the other one f:
 
-    slope of f(b) is a f'(b), or of f(a), f'(a) b;  of the other factor f       (gated.4)
+    glu: slope_a = f(b), slope_b = a f'(b);  others: slope_a = f'(a) b, slope_b = f(a)  (gated.4)
 
 Neither is in any other output, so with both slopes side by side, in the shape of x,
 
@@ -32,42 +32,29 @@ __all__ = [
 ]  # fmt: skip
 
 
-def _gated(named: Function, bent: int) -> Operation:
-    name = named.__name__.strip("_")
+def _gated(name: str, f: Function, inside: int, equation: str) -> Operation:
+    """The operation with f of one half, numbered 0 or 1, times the other."""
 
     def forward(x: Values) -> tuple[Values, Values]:
         """Returns z and the residual, both slopes side by side."""
         require_floating(name, x=x)
-        halves = x.ndim >= 1 and x.shape[-1] % 2 == 0
-        require(halves, name, "x", "of shape (..., 2 C), an even last axis", x.shape)
+        even = x.ndim >= 1 and x.shape[-1] % 2 == 0
+        require(even, name, "x", "of shape (..., 2 C), an even last axis", x.shape)
         halves = jnp.split(upcast(x), 2, axis=-1)
-        f, df = named(halves[bent])
-        z = f * halves[1 - bent]  # (gated.1)-(gated.3)
-        slopes = (df * halves[1 - bent], f)[:: 1 - 2 * bent]  # (gated.4)
-        return z.astype(x.dtype), jnp.concatenate(slopes, axis=-1).astype(x.dtype)
+        bent, slope = f(halves[inside])
+        z = bent * halves[1 - inside]  # (gated.1), (gated.2), (gated.3)
+        slopes = slope * halves[1 - inside], bent  # (gated.4)
+        in_order = jnp.concatenate(slopes[::-1] if inside else slopes, axis=-1)
+        return z.astype(x.dtype), in_order.astype(x.dtype)
 
     def backward(slopes: Values, dz: Values) -> tuple[Values]:
         """Returns (dx,), equation (gated.5)."""
         return (jnp.concatenate([dz, dz], axis=-1) * slopes,)  # (gated.5)
 
-    return wired(named, forward, backward, shape="(..., 2 C) of a, then b; z is (..., C)")
+    doc = f"One half of the last axis gated by the other: z of equation {equation}."
+    return wired(name, doc, forward, backward, shape="(..., 2 C) of a, then b; z is (..., C)")
 
 
-def _glu(b: Values) -> tuple[Values, Values]:
-    """Gated linear unit: z = a sigmoid(b), equation (gated.1)."""
-    return sigmoid_forward(b)
-
-
-def _swiglu(a: Values) -> tuple[Values, Values]:
-    """SiLU gated linear unit: z = silu(a) b, equation (gated.2)."""
-    return silu_forward(a)
-
-
-def _geglu(a: Values) -> tuple[Values, Values]:
-    """GELU gated linear unit: z = gelu(a) b, equation (gated.3)."""
-    return gelu_forward(a)
-
-
-glu_forward, glu, glu_backward = _gated(_glu, bent=1)
-swiglu_forward, swiglu, swiglu_backward = _gated(_swiglu, bent=0)
-geglu_forward, geglu, geglu_backward = _gated(_geglu, bent=0)
+glu_forward, glu, glu_backward = _gated("glu", sigmoid_forward, 1, "(gated.1)")
+swiglu_forward, swiglu, swiglu_backward = _gated("swiglu", silu_forward, 0, "(gated.2)")
+geglu_forward, geglu, geglu_backward = _gated("geglu", gelu_forward, 0, "(gated.3)")

@@ -29,7 +29,7 @@ Rows = Float[Array, "... K"]
 
 
 def _log_softmax(x: Rows) -> tuple[Rows, Rows]:
-    """Log probabilities along the last axis: equation (logsoftmax.1)."""
+    """Returns z and the residual z."""
     require_floating("log_softmax", x=x)
     filled = x.ndim >= 1 and x.shape[-1] > 0
     require(filled, "log_softmax", "x", "of shape (..., K), K > 0", x.shape)
@@ -48,5 +48,6 @@ def _log_softmax_backward(z: Rows, dz: Rows) -> tuple[Rows]:
 
 
 log_softmax_forward, log_softmax, log_softmax_backward = wired(
-    _log_softmax, _log_softmax, _log_softmax_backward, shape="of scores (..., K)"
-)
+    "log_softmax", "Log probabilities along the last axis: equation (logsoftmax.1).",
+    _log_softmax, _log_softmax_backward, shape="of scores (..., K)",
+)  # fmt: skip

@@ -103,7 +103,7 @@ hard_swish_forward, hard_swish, hard_swish_backward = elementwise(_hard_swish)
 
 
 def _prelu(x: Rows, slope: Channels) -> tuple[Rows, tuple[Rows, Channels]]:
-    """Leaky rectified linear unit with a learned slope (C) for each channel: (piecewise.8)."""
+    """Returns z and the residuals x and slope."""
     require_parameters("prelu", x, slope=slope)
     channels = x.shape[-1:] or ("C",)
     require(slope.shape == channels, "prelu", "slope", f"of shape {channels}", slope.shape)
@@ -124,4 +124,7 @@ def _sloped_below_0(x: Rows, slope: Channels, v: Rows) -> Rows:
     return jnp.where(x > 0, v, sloped.astype(v.dtype))
 
 
-prelu_forward, prelu, prelu_backward = wired(_prelu, _prelu, _prelu_backward, shape="(..., C)")
+prelu_forward, prelu, prelu_backward = wired(
+    "prelu", "Leaky rectified linear unit with a learned slope (C) per channel: (piecewise.8).",
+    _prelu, _prelu_backward, shape="(..., C)",
+)  # fmt: skip

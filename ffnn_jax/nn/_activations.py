@@ -47,7 +47,6 @@ class Sigmoid(Operation):
 class ELU(Operation):
     """Exponential linear unit, which tends to -alpha; alpha is above 0."""
 
-    title: ClassVar[str] = "ELU"
     operation: ClassVar[str] = "elu"
     alpha: float = 1.0
 
@@ -60,14 +59,12 @@ class ELU(Operation):
 class CELU(ELU):
     """Continuously differentiable exponential linear unit, which tends to -alpha."""
 
-    title: ClassVar[str] = "CELU"
     operation: ClassVar[str] = "celu"
 
 
 class PReLU(Operation):
     """Rectified linear unit with a learned slope per channel, which begins at 0.25."""
 
-    title: ClassVar[str] = "PReLU"
     operation: ClassVar[str] = "prelu"
     arrays: ClassVar[tuple[str, ...]] = ("slope",)
 
@@ -86,8 +83,7 @@ class _Gated(Operation):
 
 def _activation(name: str, operation: str, base: type[Operation] = Operation) -> type[Operation]:
     doc = f"Applies ``ffnn_jax.layers.{operation}``."
-    fields = {"__doc__": doc, "__module__": __name__, "title": name, "operation": operation}
-    return type(name, (base,), fields)
+    return type(name, (base,), {"__doc__": doc, "__module__": __name__, "operation": operation})
 
 
 Tanh = _activation("Tanh", "tanh")
