@@ -51,7 +51,6 @@ from ffnn_jax.layers import (
     elu,
     geglu,
     gelu,
-    gelu_forward,
     gelu_tanh,
     glu,
     glu_backward,
@@ -66,9 +65,7 @@ from ffnn_jax.layers import (
     relu6_forward,
     sigmoid,
     silu,
-    silu_forward,
     softmax,
-    softplus_forward,
     softsign,
     swiglu,
     tanh,
@@ -104,10 +101,19 @@ BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "0.5"
 
 # %%
 x, dz = jnp.log(jnp.array([2.0, 1.0])), jnp.array([25.0, 3.0])
-z, slope = tanh_forward(x)  # (act.1)
-(dx,) = tanh_backward(slope, dz)  # (act.2)
-print("z =", z, "  slope =", slope, "  dx =", dx)
-assert np.allclose(z, [3 / 5, 0]) and np.allclose(slope, [16 / 25, 1]) and np.allclose(dx, [16, 3])
+z, kept = tanh_forward(x)  # (act.1)
+(dx,) = tanh_backward(kept, dz)  # (act.2)
+assert kept is x
+print("z =", z, "  dx =", dx)
+assert np.allclose(z, [3 / 5, 0]) and np.allclose(dx, [25 * 16 / 25, 3 * 1])
+
+
+def with_slope(name, x, *settings):
+    """The value, and the slope: what the backward makes of a cotangent of ones."""
+    z, kept = getattr(layers, f"{name}_forward")(x, *settings)
+    (slope,) = getattr(layers, f"{name}_backward")(*settings, kept, jnp.ones_like(x))
+    return z, slope
+
 
 _, inside = relu6_forward(jnp.array([-1.0, 2.0, 7.0]))
 print("relu6 keeps", inside)  # (act.3)
@@ -167,7 +173,7 @@ for name, of_z in {
     "elu": lambda z: jnp.minimum(z, 0) + 1,
     "relu6": lambda z: (z > 0) & (z < 6),
 }.items():
-    z, slope = getattr(layers, f"{name}_forward")(draws)
+    z, slope = with_slope(name, draws)
     print(f"{name:9} largest difference {jnp.abs(of_z(z) - slope.astype(float)).max():.0e}")
     assert np.allclose(of_z(z), slope, atol=1e-6)
 
@@ -182,11 +188,10 @@ names = (
 line = jnp.linspace(-7, 7, 561)
 figure, axes = plt.subplots(3, 5, figsize=(9, 5.2), layout="constrained", sharex=True, sharey=True)
 for ax, name in zip(axes.ravel(), names, strict=False):
-    z, slope = getattr(layers, f"{name}_forward")(line)
+    z, slope = with_slope(name, line)
     ax.axhline(0, color=GREY, lw=0.6)
     ax.axvline(0, color=GREY, lw=0.6)
-    steep = 1 / 6 if name == "hard_sigmoid" else 1
-    ax.plot(line, steep * slope, color=ORANGE, lw=1.4)
+    ax.plot(line, slope, color=ORANGE, lw=1.4)
     ax.plot(line, z, color=BLUE, lw=1.8)
     ax.set(title=name, ylim=(-2.1, 3.2), xticks=(-6, -3, 0, 3, 6))
 for ax in axes.ravel()[len(names) :]:
@@ -209,17 +214,17 @@ plt.show()
 #
 # By hand, the slope of tanh at 10 is $4 e^{-20}$, to eight digits: $8.2 \cdot 10^{-9}$. But $z$ is
 # $1 - 4 \cdot 10^{-9}$, and float32 has no number between 1 and $1 - 6 \cdot 10^{-8}$. So $z$ is
-# stored as 1, and $1 - z^2$ is 0. Every digit is lost. From $e = e^{-2|x|}$ none is, since nothing
-# is subtracted.
+# stored as 1, or as a neighbour of 1, and not a digit of $1 - z^2$ is right. From $e = e^{-2|x|}$
+# none is lost, since nothing is subtracted.
 
 # %%
 x = jnp.array([1.0, 5.0, 8.0, 10.0, 20.0])
-z, slope = tanh_forward(x)
+z, slope = with_slope("tanh", x)
 exact = 1 / np.cosh(np.asarray(x, np.float64)) ** 2
 print("   x       1 - z^2    4e/(1 + e)^2         exact")
 for row in zip(x, 1 - z**2, slope, exact, strict=True):
     print("{:4.0f}  {:12.5e}  {:14.5e}  {:12.5e}".format(*map(float, row)))
-assert (1 - z**2)[3] == 0 and np.allclose(slope, exact, rtol=1e-5, atol=0)
+assert abs((1 - z**2)[3] / exact[3] - 1) > 0.9 and np.allclose(slope, exact, rtol=1e-5, atol=0)
 
 # %% [markdown]
 # The left tail of gelu has the same disease: $\frac12 (1 + \mathrm{erf}(x / \sqrt 2))$ subtracts a
@@ -246,7 +251,7 @@ assert naive[-1] == 0 and np.allclose(gelu(left), exact, rtol=1e-5, atol=0)
 # %%
 ends = jnp.array([-jnp.inf, -1e4, 1e4, jnp.inf])
 naive = ends / (1 + jnp.exp(-ends))
-z, slope = silu_forward(ends)
+z, slope = with_slope("silu", ends)
 print("naive silu", naive, "\nsilu      ", z, "\nslope     ", slope)
 assert jnp.isnan(naive[0])
 assert z.tolist() == [0, 0, 1e4, math.inf]  # (smooth.7)
@@ -263,7 +268,7 @@ for f, limit in limits.items():
 
 # %%
 large = jnp.array([80.0, 89.0, 1000.0])
-z, slope = softplus_forward(large)
+z, slope = with_slope("softplus", large)
 print("log(1 + exp(x)):", jnp.log(1 + jnp.exp(large)), "  softplus:", z)
 assert jnp.isinf(jnp.log(1 + jnp.exp(large)))[1] and jnp.array_equal(z, large)  # (smooth.3)
 assert slope.tolist() == [1, 1, 1]  # (smooth.4)
@@ -283,14 +288,14 @@ print("                 left   taken   right   jax.nn")
 for name, places in kinks.items():
     for place in places:
         near = jnp.array([place - 1e-3, place, place + 1e-3])
-        _, slope = getattr(layers, f"{name}_forward")(near)
+        _, slope = with_slope(name, near)
         theirs = float(jax.grad(getattr(jax.nn, name))(place))
         print(f"{name:10} {place:2.0f}", *(f"{float(v):7.3f}" for v in (*slope, theirs)))
         assert (float(slope[1]) == theirs) == (name != "hard_tanh")
 
 zero = jnp.array(0.0)
-_, of_elu = layers.elu_forward(zero, 2.0)
-_, of_celu = layers.celu_forward(zero, 2.0)
+_, of_elu = with_slope("elu", zero, 2.0)
+_, of_celu = with_slope("celu", zero, 2.0)
 print("with alpha 2, slopes at 0: elu", of_elu, " celu", of_celu)
 assert (of_elu, of_celu) == (2.0, 1.0)
 
@@ -348,12 +353,10 @@ assert dx.ravel().tolist() == [0.5, 3, 2.5] and dslope.tolist() == [
 
 # %%
 x = jnp.array([[4.0, math.log(3)]])
-z, slopes = glu_forward(x)
-(dx,) = glu_backward(slopes, jnp.array([[8.0]]))
-print("z =", z, "  slopes =", slopes, "  dx =", dx)
-assert (
-    np.allclose(z, 3) and np.allclose(slopes, 0.75) and np.allclose(dx, 6)
-)  # (gated.4), (gated.5)
+z, kept = glu_forward(x)
+(dx,) = glu_backward(kept, jnp.array([[8.0]]))
+print("z =", z, "  dx =", dx)
+assert np.allclose(z, 3) and np.allclose(dx, 8 * 3 / 4)  # (gated.4), (gated.5)
 
 x = jax.random.normal(jax.random.key(0), (5, 6))
 a, b = jnp.split(x, 2, axis=1)
@@ -405,10 +408,10 @@ def mixed_up(x):
 
 
 mixed_up.defvjp(
-    lambda x: (gelu(x), layers.gelu_tanh_forward(x)[1]),
-    lambda slope, dz: (dz * slope,),
+    lambda x: (gelu(x), x),
+    lambda x, dz: (dz * with_slope("gelu_tanh", x)[1],),
 )
-error = jnp.abs(gelu_forward(line)[1] - layers.gelu_tanh_forward(line)[1]).max()
+error = jnp.abs(with_slope("gelu", line)[1] - with_slope("gelu_tanh", line)[1]).max()
 print(f"largest difference of the slopes: {error:.4f}")
 
 

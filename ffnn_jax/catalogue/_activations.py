@@ -40,20 +40,38 @@ def _kink(name: str, x: Any, z: Any, slope: Any) -> Kink:
     return Kink(name, (x[None, :],), dz[None, :], (dx[None, :],), z[None, :])
 
 
+def _slopes(op: Any, **static: float) -> Callable[[Array], Array]:
+    """The slopes of an activation, as a function of x: what a cotangent of ones becomes."""
+    given = static or {"alpha": 1.0} if op in (layers.elu, layers.celu) else static
+
+    def of(x: Array) -> Array:
+        z, kept = op.fwd(x, **given)
+        return op.bwd(*given.values(), kept, jnp.ones_like(z))[0]
+
+    return of
+
+
 def _planted(op: Any, slopes: Changes, **values: Any) -> list[Fault]:
-    def fault(name: str, slope: Any, value: Any) -> Fault:
+    def with_slope(name: str, change: Any) -> Fault:
         def forward(x: Array, **static: float) -> tuple[Array, Array]:
-            z, correct = op.fwd(x, **static)
-            wrong = jnp.asarray(slope(x, z, correct) if slope else correct)
-            z = value(x) if value else z
-            return z.astype(x.dtype), wrong if wrong.dtype == bool else wrong.astype(x.dtype)
+            return op.fwd(x, **static)[0], x
 
-        return Fault(name, forward=forward)
+        def backward(*given: Any) -> tuple[Array]:
+            *alpha, x, dz = given
+            correct = _slopes(op, **dict(zip(["alpha"], alpha, strict=False)))(x)
+            wrong = change(x, op(x, *alpha), correct)
+            return ((jnp.tile(dz, x.size // dz.size) * wrong).astype(x.dtype),)
 
-    of_slope = [fault(name, change, None) for name, change in slopes.items()]
-    return of_slope + [
-        fault(f"z {name.replace('_', ' ')}", None, change) for name, change in values.items()
-    ]
+        return Fault(name, backward, forward)
+
+    def with_value(name: str, change: Any) -> Fault:
+        def forward(x: Array, **static: float) -> tuple[Array, Array]:
+            return change(x).astype(x.dtype), op.fwd(x, **static)[1]
+
+        return Fault(f"z {name.replace('_', ' ')}", forward=forward)
+
+    of_slope = [with_slope(name, change) for name, change in slopes.items()]
+    return of_slope + [with_value(name, change) for name, change in values.items()]
 
 
 def _entry(
@@ -67,7 +85,7 @@ def _entry(
     common faults that are none here; ``values`` are wrong z, from x.
     """
     static = {"alpha": alpha} if alpha else {}
-    (low, high, steep), slope_of = ends, lambda x: op.fwd(x, **static)[1]
+    (low, high, steep), slope_of = ends, _slopes(op, **static)
     right = [high + steep * 1e300, INF if steep else high]
     far = [1e300, INF, -1e300, -INF, NAN], [*right, low, low, NAN], [steep, steep, 0, 0, nan]
     points = {"kinks": kinks, "large numbers and NaN": far}
@@ -76,11 +94,11 @@ def _entry(
         _ROW_ABOVE: lambda x, z, s: jnp.roll(s, 1, axis=0),
         _MIRRORED: lambda x, z, s: slope_of(-x),
         _AT_Z: lambda x, z, s: slope_of(z),
-        **{f"slope of {f.__name__}": lambda x, z, s, f=f: f.fwd(x)[1] for f in neighbours},
+        **{f"slope of {f.__name__}": lambda x, z, s, f=f: _slopes(f)(x) for f in neighbours},
     }
     slopes = {name: change for name, change in slopes.items() if name not in none}
     values["as_infinity_times_0"] = lambda x: op.fwd(x, **static)[0] + 0 * x
-    at_dz = Fault("slope at dz", lambda *given: op.bwd(*given[:-2], slope_of(given[-1]), given[-1]))
+    at_dz = Fault("slope at dz", lambda *given: (given[-1] * slope_of(given[-1]),))
     faults = [*_planted(op, slopes, **values), at_dz]
     given = (_kink(name, *point) for name, point in points.items() if point)
     return _spec(op, reference, faults, *given, **static)
@@ -95,9 +113,9 @@ def _gated(op: Any, reference: Any, kink: Any, neighbour: Any, name: str, own: A
     swapped = of(lambda a, b: (b, a))
     slopes: Changes = {
         name: of(own),
-        f"slopes of {neighbour.__name__}": lambda x, z, s: neighbour.fwd(x)[1],
+        f"slopes of {neighbour.__name__}": lambda x, z, s: _slopes(neighbour)(x),
         "slopes swapped": lambda x, z, s: swapped(s),
-        "slopes at swapped halves": lambda x, z, s: op.fwd(swapped(x))[1],
+        "slopes at swapped halves": lambda x, z, s: _slopes(op)(swapped(x)),
         _ROW_ABOVE: lambda x, z, s: jnp.roll(s, 1, axis=0),
     }
     faults = _planted(op, slopes, swapped=lambda x: op(swapped(x)))
@@ -147,15 +165,15 @@ CELU = _entry(
     ([0, -0.0], [0, 0], 1), alpha=0.5)
 RELU6 = _entry(
     layers.relu6, lambda x: minimum(maximum(x, 0), 6), (0, 6, 0), [layers.relu, layers.hard_tanh],
-    {"1 at 0": lambda x, z, s: s | (x == 0), "1 at 6": lambda x, z, s: s | (x == 6)},
+    {"1 at 0": lambda x, z, s: where(x == 0, 1, s), "1 at 6": lambda x, z, s: where(x == 6, 1, s)},
     ([-1, 0, -0.0, 2, 6, 7], [0, 0, 0, 2, 6, 6], [0, 0, 0, 1, 0, 0]), none=_AT_Z, nan=0)
 HARD_TANH = _entry(
     layers.hard_tanh, lambda x: minimum(maximum(x, -1), 1), (-1, 1, 0), [layers.tanh, layers.relu6],
-    {"1 at -1": lambda x, z, s: s | (x == -1), "1 at 1": lambda x, z, s: s | (x == 1)},
+    {f"1 at {k}": lambda x, z, s, k=k: where(x == k, 1, s) for k in (-1, 1)},
     ([-2, -1, 0, 1, 2], [-1, -1, 0, 1, 1], [0, 0, 1, 0, 0]), none=(_MIRRORED, _AT_Z), nan=0)
 HARD_SIGMOID = _entry(
     layers.hard_sigmoid, lambda x: minimum(maximum(x + 3, 0), 6) / 6, (0, 1, 0), [layers.sigmoid],
-    {"1/6 at -3": lambda x, z, s: s | (x == -3), "1/6 at 3": lambda x, z, s: s | (x == 3)},
+    {f"1/6 at {k}": lambda x, z, s, k=k: where(x == k, 1 / 6, s) for k in (-3, 3)},
     ([-4, -3, 0, 3, 4], [0, 0, 0.5, 1, 1], [0, 0, 1 / 6, 0, 0]), nan=0,
     none=(_MIRRORED, _ROW_ABOVE), of_keras=lambda x: jnp.clip(x / 5 + 0.5, 0, 1))
 HARD_SWISH = _entry(
@@ -174,7 +192,7 @@ SWIGLU = _gated(
 GEGLU = _gated(
     layers.geglu, lambda a, b: a * (1 + jax.lax.erf(a / 2**0.5)) / 2 * b,
     ([-INF, INF, 0, 3, 2, 1], [0, INF, 0], [0, 2, 0.5, 0, INF, 0]), layers.swiglu,
-    "b left out", lambda a, b: layers.gelu_forward(a)[::-1])
+    "b left out", lambda a, b: (_slopes(layers.gelu)(a), layers.gelu(a)))
 PRELU = _spec(
     layers.prelu, lambda x, slope: maximum(x, 0) + jnp.broadcast_to(slope, x.shape) * minimum(x, 0),
     [*(Fault(name, change_residuals(layers.prelu_backward, change)) for name, change in {
@@ -189,9 +207,10 @@ PRELU = _spec(
          np.array([[0, 0, 2, -1, INF, NAN]])), words="NxD D")
 LOG_SOFTMAX = _spec(
     layers.log_softmax, lambda x: x - jnp.log(exp(x).sum(-1, keepdims=True)),
-    [*_planted(layers.log_softmax, {"x for z": lambda x, z, s: x},
+    [*_planted(layers.log_softmax, {},
                overflowing=lambda x: x - jnp.log(exp(x).sum(-1, keepdims=True)),
                as_log_of_softmax=lambda x: jnp.log(layers.softmax(x))),
+     Fault("x for z", forward=lambda x: (layers.log_softmax(x), x)),
      Fault("dx of softmax", lambda z, dz: layers.softmax_backward(exp(z), dz)),
      Fault("sum left out", lambda z, dz: (dz - exp(z) * dz,)),
      Fault("mean for the sum", lambda z, dz: (dz - exp(z) * dz.mean(-1, keepdims=True),)),

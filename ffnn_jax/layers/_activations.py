@@ -6,9 +6,11 @@ and derives its slope. No output but z_i depends on x_i, so the chain rule's sum
     z_i = f(x_i),   slope_i = f'(x_i)                                           (act.1)
     dx_i = sum_l dz_l dz_l/dx_i = dz_i slope_i                                  (act.2)
 
-The residual is the slope, one number per entry. Some slopes can be written by z, which the next
-layer often keeps too, but once z is rounded to 1 tanh's 1 - z^2 is 0, and its slope is not. Where
-the slope has two values, 0 and c, the residual is [slope_i = c], one byte per entry:
+The residual is x: the slope is quicker to compute again than to write and to read, and a step of
+a small network with batch norm and gelu that kept the slope took 1.2 times as long
+(``experiments/fused_norm.py``). Some slopes can be written by z, which the next layer often keeps
+too, but once z is rounded to 1 tanh's 1 - z^2 is 0, and its slope is not. Where the slope has two
+values, 0 and c, the residual is [slope_i = c], one byte per entry:
 
     dx_i = c dz_i if slope_i = c,  0 if slope_i = 0                             (act.3)
 
@@ -27,7 +29,7 @@ the slope has two values, 0 and c, the residual is [slope_i = c], one byte per e
 At the infinities z and slope are these limits, the slope 1 (selu's lambda) where z grows with x and
 0 elsewhere. There a factor x may meet one that has vanished, so it is x clipped to +-FAR, beyond
 which exp(-|x|) is 0 even in float64. NaN stays NaN in z and dx, but (act.3) has dx = 0. All is
-computed in at least float32, and z and slope are rounded once, to x's dtype.
+computed in at least float32, and z and dx are rounded once, to x's dtype.
 """
 
 import inspect
@@ -46,7 +48,7 @@ __all__: list[str] = []
 
 FAR = 800.0
 Values = Float[Array, "..."]
-Slopes = Values | Bool[Array, "..."]
+Slopes = Kept = Values | Bool[Array, "..."]
 Function = Callable[..., tuple[Values, Slopes]]
 Operation = tuple[Function, jax.custom_vjp[Values], Callable[..., tuple[Values]]]
 
@@ -55,31 +57,34 @@ def elementwise(function: Function, c: float = 1.0) -> Operation:
     """Forward, operation and backward of x (and alpha) -> (z, slope); a slope of True is c."""
     name, signature = function.__name__.strip("_"), inspect.signature(function)
 
-    def forward(x: Values, *settings: float, **named: float) -> tuple[Values, Slopes]:
-        """Returns z and the residual: the slope, or where it is c."""
+    def forward(x: Values, *settings: float, **named: float) -> tuple[Values, Kept]:
+        """Returns z and the residual: x, or where the slope is c."""
         require_floating(name, x=x)
         _, *alphas = signature.bind(x, *settings, **named).args
         for alpha in alphas:
             in_range = _arguments.is_number(alpha) and 0 < alpha < math.inf
             require(in_range, name, "alpha", "a finite number above 0", repr(alpha))
         z, slope = function(upcast(x), *map(float, alphas))  # (act.1)
-        return z.astype(x.dtype), slope if slope.dtype == bool else slope.astype(x.dtype)
+        return z.astype(x.dtype), slope if slope.dtype == bool else x
 
-    def backward(slope: Slopes, dz: Values) -> tuple[Values]:
+    def backward(kept: Kept, dz: Values, *alphas: float) -> tuple[Values]:
         """Returns (dx,), equation (act.2) or (act.3)."""
-        if slope.dtype != bool:
-            return (dz * slope,)  # (act.2)
-        c_dz = (upcast(dz) * c).astype(dz.dtype)
-        return (jnp.where(slope, c_dz, jnp.zeros_like(dz)),)  # (act.3)
+        if kept.dtype == bool:
+            dx = jnp.where(kept, upcast(dz) * c, jnp.zeros_like(upcast(dz)))  # (act.3)
+        else:
+            x = jax.lax.optimization_barrier(kept)  # else XLA may keep what the forward computed
+            _, slope = function(upcast(x), *alphas)  # (act.1)
+            dx = upcast(dz) * slope  # (act.2)
+        return (dx.astype(dz.dtype),)
 
-    def backward_with_alpha(alpha: float, slope: Slopes, dz: Values) -> tuple[Values]:
+    def backward_with_alpha(alpha: float, kept: Kept, dz: Values) -> tuple[Values]:
         """Returns (dx,), equation (act.2)."""
-        return backward(slope, dz)
+        return backward(kept, dz, float(alpha))
 
     vars(forward)["__signature__"] = signature
     forward.__module__ = function.__module__
     alpha = "\n        alpha: a finite number above 0." * (len(signature.parameters) - 1)
-    either = backward_with_alpha if alpha else backward
+    either = backward_with_alpha if alpha else lambda kept, dz: backward(kept, dz)
     return wired(name, function.__doc__, forward, either, alpha=alpha)
 
 

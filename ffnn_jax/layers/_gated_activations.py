@@ -16,15 +16,23 @@ Neither is in any other output, so with both slopes side by side, in the shape o
 
 Conventions: glu is gated by its second half, as in jax.nn.glu. swiglu and geglu bend the first,
 which is x W of Shazeer (2020), whose x V is the second; gelu is the one with erf. The residual is
-both slopes. Infinities have their limits, but one times a factor 0 has no limit, and is NaN.
+x, as for the others. Infinities have their limits, but one times a factor 0 has none, and is NaN.
 """
+
+from collections.abc import Callable
+from typing import Any
 
 import jax.numpy as jnp
 
-from ffnn_jax.layers._activations import Function, Operation, Values, wired
+from ffnn_jax.layers._activations import Operation, Values, wired
 from ffnn_jax.layers._arguments import require, require_floating, upcast
-from ffnn_jax.layers._sigmoid import sigmoid_forward
-from ffnn_jax.layers._smooth_activations import gelu_forward, silu_forward
+from ffnn_jax.layers._sigmoid import sigmoid_backward, sigmoid_forward
+from ffnn_jax.layers._smooth_activations import (
+    gelu_backward,
+    gelu_forward,
+    silu_backward,
+    silu_forward,
+)
 
 __all__ = [
     "geglu", "geglu_backward", "geglu_forward", "glu", "glu_backward", "glu_forward", "swiglu",
@@ -32,29 +40,44 @@ __all__ = [
 ]  # fmt: skip
 
 
-def _gated(name: str, f: Function, inside: int, equation: str) -> Operation:
-    """The operation with f of one half, numbered 0 or 1, times the other."""
+def _gated(name: str, f: Callable[..., Any], inside: int, equation: str) -> Operation:
+    """The operation with f of one half, numbered 0 or 1, times the other; f gives its slope too."""
 
     def forward(x: Values) -> tuple[Values, Values]:
-        """Returns z and the residual, both slopes side by side."""
+        """Returns z and the residual x."""
         require_floating(name, x=x)
         even = x.ndim >= 1 and x.shape[-1] % 2 == 0
         require(even, name, "x", "of shape (..., 2 C), an even last axis", x.shape)
         halves = jnp.split(upcast(x), 2, axis=-1)
-        bent, slope = f(halves[inside])
-        z = bent * halves[1 - inside]  # (gated.1), (gated.2), (gated.3)
-        slopes = slope * halves[1 - inside], bent  # (gated.4)
-        in_order = jnp.concatenate(slopes[::-1] if inside else slopes, axis=-1)
-        return z.astype(x.dtype), in_order.astype(x.dtype)
+        z = f(halves[inside])[0] * halves[1 - inside]  # (gated.1), (gated.2), (gated.3)
+        return z.astype(x.dtype), x
 
-    def backward(slopes: Values, dz: Values) -> tuple[Values]:
+    def backward(x: Values, dz: Values) -> tuple[Values]:
         """Returns (dx,), equation (gated.5)."""
-        return (jnp.concatenate([dz, dz], axis=-1) * slopes,)  # (gated.5)
+        halves = jnp.split(upcast(x), 2, axis=-1)
+        bent, slope = f(halves[inside])
+        slopes = slope * halves[1 - inside], bent  # (gated.4)
+        in_order = slopes[::-1] if inside else slopes
+        dx = jnp.concatenate([upcast(dz) * one for one in in_order], axis=-1)  # (gated.5)
+        return (dx.astype(x.dtype),)
 
     doc = f"One half of the last axis gated by the other: z of equation {equation}."
     return wired(name, doc, forward, backward, shape="(..., 2 C) of a, then b; z is (..., C)")
 
 
-glu_forward, glu, glu_backward = _gated("glu", sigmoid_forward, 1, "(gated.1)")
-swiglu_forward, swiglu, swiglu_backward = _gated("swiglu", silu_forward, 0, "(gated.2)")
-geglu_forward, geglu, geglu_backward = _gated("geglu", gelu_forward, 0, "(gated.3)")
+def _with_slope(forward: Any, backward: Any) -> Callable[[Values], tuple[Values, Values]]:
+    """The function x -> (z, slope) of an activation: its backward, of a cotangent of ones."""
+
+    def function(x: Values) -> tuple[Values, Values]:
+        z, kept = forward(x)
+        return z, backward(kept, jnp.ones_like(x))[0]
+
+    return function
+
+
+_sigmoid = _with_slope(sigmoid_forward, sigmoid_backward)
+_silu = _with_slope(silu_forward, silu_backward)
+_gelu = _with_slope(gelu_forward, gelu_backward)
+glu_forward, glu, glu_backward = _gated("glu", _sigmoid, 1, "(gated.1)")
+swiglu_forward, swiglu, swiglu_backward = _gated("swiglu", _silu, 0, "(gated.2)")
+geglu_forward, geglu, geglu_backward = _gated("geglu", _gelu, 0, "(gated.3)")

@@ -60,7 +60,9 @@ def require_windows(
     require(is_integer(window, 1), function, "window", "an integer of at least 1", repr(window))
     valid = stride is None or is_integer(stride, 1)
     require(valid, function, "stride", "None or an integer of at least 1", repr(stride))
-    valid = padding in ("SAME", "VALID") or (is_integer(padding, 0) and int(padding) < window)
+    valid = padding in ("SAME", "VALID") or (
+        isinstance(padding, int) and is_integer(padding, 0) and padding < window
+    )
     allowed = '"SAME", "VALID" or at least 0 and below the window'
     require(valid, function, "padding", allowed, repr(padding))
     pads = pads_of(x.shape, (window, window), padding, window if stride is None else stride)
