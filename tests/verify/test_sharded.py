@@ -1,5 +1,6 @@
 """The checks over four devices, and the subprocess that they run in."""
 
+import functools
 import importlib
 import os
 import subprocess
@@ -57,6 +58,13 @@ def imported(folder, monkeypatch, name, text):
     (folder / f"{name}.py").write_text(text)
     monkeypatch.syspath_prepend(str(folder))
     return importlib.import_module(name)
+
+
+@pytest.mark.slow
+def test_settings_reach_the_subprocess_as_they_are(tmp_path, monkeypatch):
+    text = "def weighted(x, w):\n    assert type(w) is tuple\n    return w[0] * x\n"
+    op = functools.partial(imported(tmp_path, monkeypatch, "tuples", text).weighted, w=(2.0,))
+    assert check_vjp(Rule(op, op, ("NxD",), batch="N"), only=ON_DEVICES)
 
 
 def test_a_module_that_checks_a_rule_on_import_does_not_start_subprocesses_of_subprocesses(
