@@ -69,11 +69,12 @@ def fused_line(fused: Result) -> str:
     for row in fused["rows"]:
         gain = f"{row['gain'][1]:.2f} on {row['cores']} core{'s' if row['cores'] > 1 else ''}"
         gains_of.setdefault(row["activation"], []).append(gain)
-    said = "; ".join(f"with {name} {' and '.join(gains)}" for name, gains in gains_of.items())
+    said = "; ".join(f"{name}: {' and '.join(gains)}" for name, gains in gains_of.items())
     return (
         "Batch normalisation and its activation fused into one rule, by the time of a whole "
-        f"training step before over after: {said} "
-        "([`fused_norm.py`](../../experiments/fused_norm.py)). Below 1.10 they stay two rules.\n"
+        f"training step before over after, with {said} "
+        "([`fused_norm.py`](../../experiments/fused_norm.py)). What reaches 1.10 does so by what "
+        "the activation keeps, not by being one rule: they stay two.\n"
     )
 
 

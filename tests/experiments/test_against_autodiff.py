@@ -186,7 +186,7 @@ def test_more_memory_than_aimed_at_is_a_missed_aim():
 
 def test_what_fusing_a_norm_and_its_activation_gains_is_quoted():
     rows = [{"activation": "relu", "cores": n, "gain": [0.8, 0.9 + n / 10, 1.2]} for n in (1, 2)]
-    assert "with relu 1.00 on 1 core and 1.10 on 2 cores (" in fused_line({"rows": rows})
+    assert "with relu: 1.00 on 1 core and 1.10 on 2 cores (" in fused_line({"rows": rows})
 
 
 @pytest.mark.slow
