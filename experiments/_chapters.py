@@ -8,6 +8,7 @@ _HERE = Path(__file__).parents[1]
 _LAYERS, _OPTIM = _HERE / "ffnn_jax" / "layers", _HERE / "ffnn_jax" / "optim"
 _TAG = re.compile(r"\(((?:[a-z]+\.)?\d+)\)\s*$", re.MULTILINE)
 _NORMS = ("layer_norm", "group_norm", "rms_norm", "weight_standardisation")
+_FAST = ("row_conv", "pair_conv", "depthwise_conv", "blocks")
 _FAMILIES = ("smooth", "piecewise", "gated")
 _SECOND = "pooling_and_convolution_2"
 _NOTEBOOKS = {"conv": "convolution", "pool": "pooling", "log_softmax": "activations"}
@@ -30,7 +31,7 @@ def chapters() -> Iterator[Path]:
         yield _LAYERS / f"{name}.py"
     yield _OPTIM / "_momentum.py"
     yield _OPTIM / "_schedules.py"
-    yield from (_LAYERS / "fast" / name for name in ("_row_conv.py", "_pair_conv.py"))
+    yield from (_LAYERS / "fast" / f"_{name}.py" for name in _FAST)
 
 
 def _row(path: Path) -> str:

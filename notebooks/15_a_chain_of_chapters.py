@@ -53,10 +53,10 @@ from ffnn_jax.layers import (
     conv2d_forward,
     dense_backward,
     dense_forward,
+    gelu_backward,
+    gelu_forward,
     max_pool_backward,
     max_pool_forward,
-    sigmoid_backward,
-    sigmoid_forward,
     softmax_cross_entropy_backward,
     softmax_cross_entropy_forward,
 )
@@ -117,8 +117,8 @@ loss, loss_residuals = softmax_cross_entropy_forward(v3, label)
 
 dv3, _ = softmax_cross_entropy_backward(0.0, None, loss_residuals, one)
 dv2, dweights, _ = dense_backward(dense_residuals, dv3)
-(dv1,) = max_pool_backward(2, pool_residuals, dv2)
-dx, dkernel, dbias = conv2d_backward("SAME", 1, conv_residuals, dv1)
+(dv1,) = max_pool_backward(2, None, "VALID", pool_residuals, dv2)
+dx, dkernel, dbias = conv2d_backward("SAME", 1, 1, 1, conv_residuals, dv1)
 
 print("dx =", *np.round(dx.reshape(2, 2), 4).tolist(), "  a =", round(a, 4))
 assert np.allclose(loss, np.log(4 / 3))
@@ -134,7 +134,7 @@ assert np.allclose(dx.reshape(2, 2), [[0, 0], [-a, 0]])
 #
 # ## A chain of six
 #
-# Now a real one, on 16 digits. Eight kernels of 5 by 5, batch normalisation, the sigmoid, pooling
+# Now a real one, on 16 digits. Eight kernels of 5 by 5, batch normalisation, gelu, pooling
 # over 2 by 2, a dense layer, and the loss with labels that are smoothed by 0.1 (chapter 3).
 
 # %%
@@ -149,7 +149,7 @@ params = {
     "kernel_biases": jnp.zeros(8),
     "scale": 1 + jax.random.normal(keys[1], (8,)) / 4,
     "shift": jax.random.normal(keys[2], (8,)) / 4,
-    "weights": jax.random.normal(keys[3], (14 * 14 * 8, 10)) / 40,
+    "weights": jax.random.normal(keys[3], (14 * 14 * 8, 10)) / 200,
     "biases": jnp.zeros(10),
 }
 
@@ -159,7 +159,7 @@ def forward(params, images, labels):
     """The loss, every layer's output, and every layer's residuals, first layer first."""
     conv, kept_1 = conv2d_forward(images, params["kernels"], params["kernel_biases"])
     (norm, _, _), kept_2 = batch_norm_forward(conv, params["scale"], params["shift"], EPS)
-    active, kept_3 = sigmoid_forward(norm)
+    active, kept_3 = gelu_forward(norm)
     pooled, kept_4 = max_pool_forward(active, 2)
     scores, kept_5 = dense_forward(pooled, params["weights"], params["biases"])
     loss, kept_6 = softmax_cross_entropy_forward(scores, labels, SMOOTHING)
@@ -186,11 +186,11 @@ def backward(residuals):
     kept_1, kept_2, kept_3, kept_4, kept_5, kept_6 = residuals
     dscores, _ = softmax_cross_entropy_backward(SMOOTHING, None, kept_6, jnp.ones(()))
     dpooled, dweights, dbiases = dense_backward(kept_5, dscores)
-    (dactive,) = max_pool_backward(2, kept_4, dpooled)
-    (dnorm,) = sigmoid_backward(kept_3, dactive)
+    (dactive,) = max_pool_backward(2, None, "VALID", kept_4, dpooled)
+    (dnorm,) = gelu_backward(kept_3, dactive)
     unused = jnp.zeros(8)
     dconv, dscale, dshift = batch_norm_backward(EPS, kept_2, (dnorm, unused, unused))
-    dimages, dkernels, dkernel_biases = conv2d_backward("SAME", 1, kept_1, dconv)
+    dimages, dkernels, dkernel_biases = conv2d_backward("SAME", 1, 1, 1, kept_1, dconv)
     cotangents = {
         "scores": dscores, "pooled": dpooled, "active": dactive, "norm": dnorm, "conv": dconv,
         "images": dimages,
@@ -248,7 +248,7 @@ def plain_norm(params, x):
 
 
 def plain_active(params, x):
-    return jax.nn.sigmoid(x)
+    return jax.nn.gelu(x, approximate=False)
 
 
 def plain_pooled(params, x):
@@ -324,10 +324,11 @@ plt.show()
 # %% [markdown]
 # Read from left to right, against the direction of the network. The dense layer spreads the loss
 # over the pooled image. Pooling hands each cotangent to one pixel of four, and the other three get
-# 0. The sigmoid multiplies by its slope, which is at most a quarter, and less where it saturates.
-# Batch normalisation scales it up again, and subtracts the mean and the component along $\hat x$: a
-# little from every pixel, too pale to be seen. The convolution adds up all eight channels, smoothed
-# by their kernels, and the 8 appears again: this network would like its strokes to be changed.
+# 0. Gelu multiplies by its slope: about 1 where its input is large, a half at 0, and next to
+# nothing far below. Batch normalisation scales each channel, and subtracts the mean and the
+# component along $\hat x$: a little from every pixel, too pale to be seen. The convolution adds up
+# all eight channels, smoothed by their kernels, and the 8 appears again: this network would like
+# its strokes to be changed.
 #
 # Three facts can be checked without autodiff: pooling moves cotangents and loses none, at most one
 # pixel in four of $d\text{active}$ is not 0, and after batch normalisation the sum of every channel
@@ -359,7 +360,7 @@ def broken_backward(residuals):
     cotangents, _ = backward(residuals)
     _, _, rstd, scale = residuals[1]
     dconv = scale * rstd * cotangents["norm"]
-    dimages, _, _ = conv2d_backward("SAME", 1, residuals[0], dconv)
+    dimages, _, _ = conv2d_backward("SAME", 1, 1, 1, residuals[0], dconv)
     return cotangents | {"conv": dconv, "images": dimages}
 
 
