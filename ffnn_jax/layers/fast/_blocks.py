@@ -20,11 +20,13 @@ from ffnn_jax.layers._geometry import Shape
 
 _BYTES = 2**21
 """The size of P for a block; a core's cache holds about as much."""
+_WHOLE_BYTES = 2**24
+"""The size of P up to which the whole batch is one block: so little is quick in any case."""
 
 
 def images_in_a_block(images: int, bytes_of_p: int) -> int:
     """The largest divisor of the number of images for which a block's P is small enough."""
-    if not is_integer(images, 1):
+    if not is_integer(images, 1) or bytes_of_p <= _WHOLE_BYTES:
         return images
     most = max(1, _BYTES * images // max(bytes_of_p, 1))
     return max(n for n in range(1, images + 1) if images % n == 0 and n <= most)

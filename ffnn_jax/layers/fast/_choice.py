@@ -3,7 +3,7 @@
 On a CPU a convolution uses whole rows of pixels where their matrices are smaller
 (``rows_are_lighter``), pairs of outputs where the outputs can be paired (``pairs_fit``), shifted
 images where it is depthwise (``is_depthwise``), and otherwise the equation form, which its chapter
-passes; a depthwise or a transposed convolution goes by blocks of images. On a GPU or TPU, XLA's own
+passes; a large batch goes by blocks of images. On a GPU or TPU, XLA's own
 convolution is used. The choice is made when a program is lowered; tests check that all forms are
 the same rule.
 """
@@ -68,10 +68,14 @@ def by_platform(cpu: ConvForm, compute: Callable[..., _Out], *arrays: Array) -> 
 
 def form_on_cpu(im2col: ConvForm, x: Shape, w: Shape, windows: Windows) -> ConvForm:
     """The form of a convolution on a CPU, given the shapes of images and kernels."""
+    return blocks(_whole_form_on_cpu(im2col, x, w, windows))
+
+
+def _whole_form_on_cpu(im2col: ConvForm, x: Shape, w: Shape, windows: Windows) -> ConvForm:
     if depthwise.is_depthwise(w, windows.groups):
-        return blocks(DEPTHWISE)
+        return DEPTHWISE
     if windows.groups > 1 or windows.stride > 1:
-        return blocks(im2col)
+        return im2col
     if rows.rows_are_lighter(w):
         return ROWS
     columns = output_size(x[2], w[1], windows.pads[1], windows.stride, windows.dilation)
@@ -83,7 +87,7 @@ def pairs(im2col: ConvForm) -> ConvForm:
 
     def images(dz: Array, w: Array, size: Shape, windows: Windows) -> Array:
         kernel, pads = rotated_180(w), pads_of_dz(dz.shape, w.shape, size, windows)
-        form = form_on_cpu(im2col, dz.shape, kernel.shape, Windows(pads))
+        form = _whole_form_on_cpu(im2col, dz.shape, kernel.shape, Windows(pads))
         return form.forward(dz, kernel, Windows(pads))  # (conv.7), (conv.8)
 
     return ConvForm("pairs", pair_conv2d, images, pair_conv2d_kernels)
