@@ -7,22 +7,19 @@ importing this package does not import jax. A custom layer is written like one o
 from ._activations import *
 from ._chain import *
 from ._layer import *
-from ._nested import *
 from ._norm import *
 from ._param import *
 from ._resize import *
 from ._weighted import *
 
-__all__: list[str] = []
+__all__ = ["LAYERS"]
 __all__ += _activations.__all__
-__all__ += _nested.__all__
+__all__ += _chain.__all__
+__all__ += _layer.__all__
 __all__ += _norm.__all__
+__all__ += _param.__all__
 __all__ += _resize.__all__
 __all__ += _weighted.__all__
 
-LAYERS: dict[str, type[Layer]] = {name: globals()[name] for name in sorted(__all__)}
-
-__all__ += ["LAYERS"]
-__all__ += _chain.__all__
-__all__ += _layer.__all__
-__all__ += _param.__all__
+_kinds = {name: kind for name, kind in sorted(globals().items()) if isinstance(kind, type)}
+LAYERS = {n: kind for n, kind in _kinds.items() if issubclass(kind, Layer) and kind is not Layer}

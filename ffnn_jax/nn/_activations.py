@@ -5,8 +5,7 @@ import functools
 from typing import Annotated, Any
 
 from ffnn_jax._base_config import Above0, Below1, Finite, Flag, number
-from ffnn_jax.nn._chain import image_keys
-from ffnn_jax.nn._layer import Layer, Operation, require_input
+from ffnn_jax.nn._layer import Layer, Operation, image_keys, require_input
 from ffnn_jax.nn._param import Shape, Tree, channelwise
 
 __all__ = [

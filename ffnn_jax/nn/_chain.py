@@ -1,15 +1,18 @@
-"""Chains of layers: the only place where layers are numbered, named, given keys and applied."""
+"""Chains: the only place where layers are numbered, named and applied; chains as one layer."""
 
+import dataclasses
+import functools
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Annotated, Any
 
+from ffnn_jax._base_config import Allowed
 from ffnn_jax._errors import UserError
-from ffnn_jax.nn._layer import Layer
+from ffnn_jax.nn._layer import Layer, layer_keys, require_input
 from ffnn_jax.nn._param import Shape, Tree
 
 __all__ = [
-    "apply", "image_keys", "mixes_batch", "needs_key", "numbered", "outputs", "params_of",
-    "shapes_through", "state_of",
+    "Residual", "Sequential", "apply", "mixes_batch", "needs_key", "numbered", "outputs",
+    "params_of", "shapes_through", "state_of",
 ]  # fmt: skip
 
 Layers = Sequence[Layer]
@@ -44,11 +47,10 @@ def state_of(layers: Layers, shape: Shape) -> Tree:
 def _by_layer_name(method: str, layers: Layers, shape: Shape) -> Tree:
     inputs = zip(numbered(layers), shapes_through(layers, shape), strict=False)
     trees = {name: getattr(layer, method)(each) for (_, name, layer), each in inputs}
-    return without_empty(trees)
+    return _without_empty(trees)
 
 
-def without_empty(trees: Tree) -> Tree:
-    """The trees that have leaves."""
+def _without_empty(trees: Tree) -> Tree:
     return {name: tree for name, tree in trees.items() if tree}
 
 
@@ -67,25 +69,6 @@ def _with_nested(layers: Layers) -> Iterator[Layer]:
         yield layer
         for part in layer.parts().values():
             yield from _with_nested(part)
-
-
-def image_keys(key: Any, count: int) -> Any:
-    """One key per position in the batch; keys that are already one per image are unchanged."""
-    import jax
-
-    if not jax.numpy.issubdtype(key.dtype, jax.dtypes.prng_key):
-        key = jax.random.wrap_key_data(key)
-    if key.ndim:
-        return key
-    positions = jax.numpy.arange(count, dtype="uint32")
-    return jax.vmap(jax.random.fold_in, (None, 0))(key, positions)
-
-
-def layer_keys(keys: Any, number: int) -> Any:
-    """Each image's key for the layer of this number; None without keys."""
-    import jax
-
-    return None if keys is None else jax.vmap(jax.random.fold_in, (0, None))(keys, number)
 
 
 def apply(layers: Layers, params: Tree, state: Tree, x: Any, **mode: Any) -> tuple[Any, Tree]:
@@ -111,7 +94,65 @@ def outputs(
         keys = layer_keys(key, number) if needs_key([layer]) else None
         with named_scope(name):
             z, after = layer.apply(*variables, x, training=training, key=keys)
-        if x.dtype.kind in "fV" and z.dtype.itemsize > x.dtype.itemsize:  # not from tokens
-            z = z.astype(x.dtype)
-        x = z
+        wider = x.dtype.kind in "fV" and z.dtype.itemsize > x.dtype.itemsize
+        x = z.astype(x.dtype) if wider else z  # "fV": not the dtype of tokens
         yield name, x, after
+
+
+def _is_chain(value: Any, least: int) -> bool:
+    layers = isinstance(value, tuple) and all(isinstance(item, Layer) for item in value)
+    return layers and len(value) >= least
+
+
+Chain = tuple[Layer, ...]
+NonEmpty = Annotated[Chain, Allowed("a tuple of at least one layer", lambda v: _is_chain(v, 1))]
+
+
+class _Branches(Layer):
+    """The sum of branches, which are its fields: chains of layers, each applied to the input."""
+
+    def parts(self) -> dict[str, Chain]:
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+
+    def output_shape(self, shape: Shape) -> Shape:
+        body, *others = (shapes_through(part, shape)[-1] for part in self.parts().values())
+        for shortcut in others:
+            message = f"the body's output shape is {body}, the shortcut's {shortcut}"
+            require_input(self, body == shortcut, message)
+        return body
+
+    def params(self, shape: Shape) -> Tree:
+        return _without_empty({n: params_of(part, shape) for n, part in self.parts().items()})
+
+    def state(self, shape: Shape) -> Tree:
+        return _without_empty({n: state_of(part, shape) for n, part in self.parts().items()})
+
+    def apply(
+        self, params: Tree, state: Tree, x: Any, *, training: bool = False, key: Any = None
+    ) -> tuple[Any, Tree]:
+        from ffnn_jax.layers import add
+
+        outputs, after = [], {}
+        for number, (name, part) in enumerate(self.parts().items()):
+            mode = {"training": training, "key": layer_keys(key, number)}
+            variables = params.get(name, {}), state.get(name, {})
+            z, after[name] = apply(part, *variables, x, **mode)
+            outputs.append(z)
+        return functools.reduce(add, reversed(outputs)), {name: after[name] for name in state}
+
+
+@dataclasses.dataclass(frozen=True)
+class Sequential(_Branches):
+    """A chain of layers as one layer."""
+
+    title = "Sequential"
+    layers: NonEmpty
+
+
+@dataclasses.dataclass(frozen=True)
+class Residual(_Branches):
+    """The sum of ``body`` and the ``shortcut`` around it, equation (add.1); () is the identity."""
+
+    title = "Residual"
+    body: NonEmpty
+    shortcut: Annotated[Chain, Allowed("a tuple of layers", lambda v: _is_chain(v, 0))] = ()

@@ -1,4 +1,4 @@
-"""The layer contract, and layers that are one operation. This module does not import jax."""
+"""The layer contract, layers that are one operation, and keys. This module does not import jax."""
 
 import dataclasses
 import inspect
@@ -8,7 +8,7 @@ from ffnn_jax._base_config import BaseConfig
 from ffnn_jax._errors import UserError
 from ffnn_jax.nn._param import Shape, Tree
 
-__all__ = ["Layer"]
+__all__ = ["Layer", "image_keys"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,3 +101,22 @@ def image_shape(layer: Layer, shape: Shape) -> Shape:
     """The shape, rejected with a UserError unless it is (height, width, channels)."""
     require_input(layer, len(shape) == 3, "needs an image (height, width, channels)")
     return shape
+
+
+def image_keys(key: Any, count: int) -> Any:
+    """One key per position in the batch; keys that are already one per image are unchanged."""
+    import jax
+
+    if not jax.numpy.issubdtype(key.dtype, jax.dtypes.prng_key):
+        key = jax.random.wrap_key_data(key)
+    if key.ndim:
+        return key
+    positions = jax.numpy.arange(count, dtype="uint32")
+    return jax.vmap(jax.random.fold_in, (None, 0))(key, positions)
+
+
+def layer_keys(keys: Any, number: int) -> Any:
+    """Each image's key for the layer of this number; None without keys."""
+    import jax
+
+    return None if keys is None else jax.vmap(jax.random.fold_in, (0, None))(keys, number)

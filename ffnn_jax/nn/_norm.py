@@ -1,4 +1,7 @@
-"""Normalisations as layers."""
+"""Normalisations as layers, by a variance to which ``eps``, above 0, is added.
+
+Their scale and shift of each channel, initialised to 1 and 0, are not decayed.
+"""
 
 import dataclasses
 from typing import Any
@@ -12,11 +15,6 @@ __all__ = ["BatchNorm", "GroupNorm", "InstanceNorm", "LayerNorm", "RMSNorm"]
 
 @dataclasses.dataclass(frozen=True)
 class _Normalisation(Operation):
-    """Normalises, then applies a scale and a shift of each channel; neither is decayed.
-
-    ``eps``, above 0, is added to the variance under the square root.
-    """
-
     eps: Above0 = 1e-5
 
     def params(self, shape: Shape) -> Tree:
@@ -64,7 +62,8 @@ class BatchNorm(Layer):
 
     Each batch updates a running statistic to ``momentum`` times its value plus ``1 - momentum``
     times that of the batch (PyTorch's momentum is 1 minus this). The running variance averages
-    biased variances, as in Flax (PyTorch corrects each by n / (n - 1)). Without ``scale``, it is 1.
+    biased variances, as in Flax (PyTorch corrects each by n / (n - 1)); ``eps`` is added to it
+    under the square root. If ``scale`` is False, the scale is 1.
 
     With ``ghost_size``, in training every so many consecutive images are a batch of their own, and
     running statistics take the mean of theirs.
@@ -89,6 +88,7 @@ class BatchNorm(Layer):
         self, params: Tree, state: Tree, x: Any, *, training: bool = False, key: Any = None
     ) -> tuple[Any, Tree]:
         """Equations (norm.1)-(norm.3); in prediction with the running statistics."""
+        from jax.lax import stop_gradient
         from jax.numpy import ones_like
 
         from ffnn_jax.layers import batch_norm_inference
@@ -99,8 +99,11 @@ class BatchNorm(Layer):
             running = state["mean"], state["variance"]
             return batch_norm_inference(x, *running, scale, shift, self.eps), state
         z, mean, variance = self._normalised(x, scale, shift)
-        batch = {"mean": mean, "variance": variance}
+        batch = stop_gradient({"mean": mean, "variance": variance})
         return z, {name: self._updated(state[name], batch[name]) for name in state}
+
+    def _updated(self, running: Any, batch: Any) -> Any:
+        return self.momentum * running + (1 - self.momentum) * batch.astype(running.dtype)
 
     def _normalised(self, x: Any, scale: Any, shift: Any) -> tuple[Any, Any, Any]:
         """z, mean and variance; of ghosts, the mean of their statistics."""
@@ -115,10 +118,3 @@ class BatchNorm(Layer):
         ghosts = x.reshape(-1, self.ghost_size, *x.shape[1:])
         z, mean, variance = vmap(lambda each: batch_norm(each, scale, shift, self.eps))(ghosts)
         return z.reshape(x.shape), mean.mean(0), variance.mean(0)
-
-    def _updated(self, running: Any, batch: Any) -> Any:
-        """A running statistic after a batch; no gradient flows through it."""
-        from jax.lax import stop_gradient
-
-        batch = stop_gradient(batch).astype(running.dtype)
-        return self.momentum * running + (1 - self.momentum) * batch

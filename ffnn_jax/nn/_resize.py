@@ -32,9 +32,9 @@ class _Pool(Operation):
             return (*(-(-length // stride) for length in extent), channels)
         around = 2 * self.padding if isinstance(self.padding, int) else 0
         height, width = (length + around for length in extent)
-        image = f"{height} x {width} {'padded ' * (around > 0)}image"
-        fits = self.window <= min(height, width)
-        require_input(self, fits, f"the window is larger than the {image}")
+        image = "padded image" if around else "image"
+        message = f"the window is larger than the {height} x {width} {image}"
+        require_input(self, self.window <= min(height, width), message)
         return (*((n - self.window) // stride + 1 for n in (height, width)), channels)
 
 

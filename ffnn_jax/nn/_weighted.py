@@ -29,9 +29,10 @@ class Weighted(Operation):
     bias: Flag = True
     standardised: Flag = False
 
-    def weights(self, shape: Shape, fan_in: int) -> Tree:
+    def weights(self, shape: Shape) -> Tree:
         """Weights w of this shape, whose last axis is the outputs, and their biases b, if any."""
-        w = Param(shape, Normal(self.init_scale / math.sqrt((self.init_fan_in or fan_in) / 2)))
+        fan_in = self.init_fan_in or math.prod(shape[:-1])
+        w = Param(shape, Normal(self.init_scale / math.sqrt(fan_in / 2)))
         return {"w": w, "b": Param(shape[-1:])} if self.bias else {"w": w}
 
     def multiply_adds(self, shape: Shape) -> int:
@@ -46,9 +47,8 @@ class Weighted(Operation):
 
         w = params["w"]
         b = params["b"] if self.bias else zeros(w.shape[-1:], w.dtype)
-        return super().__call__(
-            {"w": weight_standardisation(w) if self.standardised else w, "b": b}, x
-        )
+        used = {"w": weight_standardisation(w) if self.standardised else w, "b": b}
+        return super().__call__(used, x)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,19 +63,16 @@ class Dense(Weighted, title="Fully connected", operation="dense"):
     flatten: Flag = dataclasses.field(default=True, kw_only=True)
 
     def output_shape(self, shape: Shape) -> Shape:
-        holds = self.flatten or shape != ()
-        require_input(self, holds, "needs an input with an axis to project")
+        require_input(self, self.flatten or shape != (), "needs an input with an axis to project")
         return (self.units,) if self.flatten else (*shape[:-1], self.units)
 
     def params(self, shape: Shape) -> Tree:
         inputs = math.prod(shape) if self.flatten else shape[-1]
-        return self.weights((inputs, self.units), fan_in=inputs)
+        return self.weights((inputs, self.units))
 
     def __call__(self, params: Tree, x: Any) -> Any:
-        if self.flatten:
-            return super().__call__(params, x)
-        rows = x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
-        return super().__call__(params, rows).reshape(*x.shape[:-1], self.units)
+        rows = x if self.flatten else x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
+        return super().__call__(params, rows).reshape(x.shape[0], *self.output_shape(x.shape[1:]))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,11 +109,10 @@ class Conv(_Convolution, title="Convolutional", operation="conv2d"):
 
     def params(self, shape: Shape) -> Tree:
         self.output_shape(shape)
-        channels = shape[-1]
+        kernel, channels = (self.size,) * len(self.axes), shape[-1]
         divide = channels % self.groups == self.filters % self.groups == 0
         require_input(self, divide, f"groups must divide the filters and the {channels} channels")
-        kernel = (*(self.size for _ in self.axes), channels // self.groups)
-        return self.weights((*kernel, self.filters), fan_in=math.prod(kernel))
+        return self.weights((*kernel, channels // self.groups, self.filters))
 
     def _length(self, length: int) -> int:
         if self.padding == "SAME":
@@ -143,11 +139,11 @@ class ConvTranspose(_Convolution, title="Transposed convolutional", operation="c
 
     def params(self, shape: Shape) -> Tree:
         self.output_shape(shape)
-        kernel = (self.size, self.size, shape[2], self.filters)
-        return self.weights(kernel, fan_in=max(1, self.size // self.stride) ** 2 * shape[2])
+        fan_in = self.init_fan_in or max(1, self.size // self.stride) ** 2 * shape[2]
+        layer = dataclasses.replace(self, init_fan_in=fan_in)
+        return layer.weights((self.size, self.size, shape[2], self.filters))
 
     def multiply_adds(self, shape: Shape) -> int:
-        """One per kernel entry and input."""
         return math.prod(shape) * self.size**2 * self.filters
 
     def _length(self, length: int) -> int:
