@@ -2,14 +2,33 @@
 
 import dataclasses
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Annotated, Any
 
 from ffnn_jax._errors import UserError, suggestion
 
 
 @dataclasses.dataclass(frozen=True)
+class Allowed:
+    """The values that a field may have: in words that follow "must be", and as a predicate."""
+
+    words: str
+    holds: Callable[[Any], bool] = dataclasses.field(repr=False)
+
+
+@dataclasses.dataclass(frozen=True)
 class BaseConfig:
     """A configuration that prints as the Python call that creates it."""
+
+    def __post_init__(self) -> None:
+        """Rejects a value that its field does not allow: types are ``Annotated`` with ``Allowed``.
+
+        A custom configuration may define another check in its place.
+        """
+        for field in dataclasses.fields(self):
+            for note in getattr(field.type, "__metadata__", ()):
+                if isinstance(note, Allowed):
+                    require(self, field.name, note.holds(getattr(self, field.name)), note.words)
 
     def __str__(self) -> str:
         """The configuration as Python, without defaults."""
@@ -49,20 +68,25 @@ def is_number(value: object) -> bool:
     return isinstance(value, float) or is_integer(value)
 
 
-def require_positive_integers(config: BaseConfig, *names: str) -> None:
-    """Rejects a configuration in which one of these fields is not an integer of at least 1."""
-    for name in names:
-        value = getattr(config, name)
-        require(config, name, is_integer(value) and value >= 1, "an integer of at least 1")
+def is_count(value: Any, least: int = 1) -> bool:
+    """Whether value is an integer of at least ``least``."""
+    return is_integer(value) and value >= least
 
 
-def require_number(config: BaseConfig, name: str, least: float, below: float) -> None:
-    """Rejects a configuration in which this field is not a number in [least, below)."""
-    value = getattr(config, name)
-    limit = "a finite number" if below == math.inf else "a number"
-    above = "" if below == math.inf else f" and below {below:g}"
-    holds = is_number(value) and least <= value < below
-    require(config, name, holds, f"{limit} of at least {least:g}{above}")
+def number(words: str, holds: Callable[[float], bool]) -> Allowed:
+    """Allows the numbers for which ``holds``."""
+    return Allowed(words, lambda value: is_number(value) and holds(value))
+
+
+Flag = Annotated[bool, Allowed("True or False", lambda value: isinstance(value, bool))]
+Count = Annotated[int, Allowed("an integer of at least 1", is_count)]
+CountOrNone = Annotated[
+    int | None, Allowed("an integer of at least 1", lambda value: value is None or is_count(value))
+]
+Finite = Annotated[float, number("a finite number", math.isfinite)]
+AtLeast0 = Annotated[float, number("a finite number of at least 0", lambda x: 0 <= x < math.inf)]
+Above0 = Annotated[AtLeast0, Allowed("above 0", lambda x: x > 0)]
+Below1 = Annotated[float, number("a number of at least 0 and below 1", lambda x: 0 <= x < 1)]
 
 
 def require(config: BaseConfig, name: str, holds: bool, allowed: str) -> None:

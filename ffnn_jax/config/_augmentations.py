@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Iterable
 from typing import Any
 
-from ffnn_jax._base_config import BaseConfig, require_positive_integers
+from ffnn_jax._base_config import BaseConfig, Count
 from ffnn_jax._errors import UserError, suggestion
 
 
@@ -36,11 +36,7 @@ class Flip(Augmentation):
 class Crop(Augmentation):
     """A random crop, of the image's own size, of the image padded by reflection."""
 
-    padding: int = 4
-
-    def __post_init__(self) -> None:
-        """Rejects a padding below one pixel."""
-        require_positive_integers(self, "padding")
+    padding: Count = 4
 
     def require_fits(self, shape: tuple[int, int, int]) -> None:
         """Rejects images with too few pixels to reflect: the border pixel is not repeated."""
@@ -54,11 +50,7 @@ class Cutout(Augmentation):
     The square starts size // 2 pixels before its centre.
     """
 
-    size: int = 8
-
-    def __post_init__(self) -> None:
-        """Rejects a square smaller than one pixel."""
-        require_positive_integers(self, "size")
+    size: Count = 8
 
     def require_fits(self, shape: tuple[int, int, int]) -> None:
         """Rejects images that a square of this size always hides entirely."""

@@ -4,42 +4,22 @@ The mathematics is in ``ffnn_jax.layers``, which is imported only when a layer i
 importing this package does not import jax. A custom layer is written like one of these.
 """
 
-from ffnn_jax.nn import _contents
-from ffnn_jax.nn._chain import (
-    apply,
-    mixes_batch,
-    needs_key,
-    numbered,
-    outputs,
-    params_of,
-    shapes_through,
-    state_of,
-)
-from ffnn_jax.nn._contents import *  # noqa: F403
-from ffnn_jax.nn._contents import LAYERS
-from ffnn_jax.nn._keys import image_keys
-from ffnn_jax.nn._layer import Layer
-from ffnn_jax.nn._param import Constant, Dirac, FromImages, Initialiser, Normal, Param, Shape, Tree
+from ._activations import *
+from ._chain import *
+from ._layer import *
+from ._norm import *
+from ._param import *
+from ._resize import *
+from ._weighted import *
 
-__all__ = [
-    "LAYERS",
-    "Constant",
-    "Dirac",
-    "FromImages",
-    "Initialiser",
-    "Layer",
-    "Normal",
-    "Param",
-    "Shape",
-    "Tree",
-    "apply",
-    "image_keys",
-    "mixes_batch",
-    "needs_key",
-    "numbered",
-    "outputs",
-    "params_of",
-    "shapes_through",
-    "state_of",
-]
-__all__ += _contents.__all__
+__all__ = ["LAYERS"]
+__all__ += _activations.__all__
+__all__ += _chain.__all__
+__all__ += _layer.__all__
+__all__ += _norm.__all__
+__all__ += _param.__all__
+__all__ += _resize.__all__
+__all__ += _weighted.__all__
+
+_kinds = {name: kind for name, kind in sorted(globals().items()) if isinstance(kind, type)}
+LAYERS = {n: kind for n, kind in _kinds.items() if issubclass(kind, Layer) and kind is not Layer}

@@ -1,89 +1,63 @@
-"""Activations as layers."""
+"""Activations as layers, and what else treats each value alone: scaling and dropout."""
 
 import dataclasses
-import math
-from typing import ClassVar
+import functools
+from typing import Annotated, Any
 
-from ffnn_jax._base_config import require, require_number
-from ffnn_jax._errors import UserError
-from ffnn_jax.nn._operation import Operation
-from ffnn_jax.nn._param import Constant, Param, Shape, Tree
+from ffnn_jax._base_config import Above0, Below1, Finite, Flag, number
+from ffnn_jax.nn._layer import Layer, Operation, image_keys, require_input
+from ffnn_jax.nn._param import Shape, Tree, channelwise
 
 __all__ = [
-    "CELU", "ELU", "GELU", "GLU", "SELU", "GELUTanh", "GeGLU", "HardSigmoid", "HardSwish",
-    "HardTanh", "LeakyReLU", "LogSoftmax", "Mish", "PReLU", "ReLU", "ReLU6", "SiLU", "Sigmoid",
-    "Softplus", "Softsign", "SwiGLU", "Tanh",
+    "CELU", "ELU", "GELU", "GLU", "SELU", "Dropout", "GELUTanh", "GeGLU", "HardSigmoid",
+    "HardSwish", "HardTanh", "LeakyReLU", "LogSoftmax", "Mish", "PReLU", "ReLU", "ReLU6", "Scale",
+    "SiLU", "Sigmoid", "Softplus", "Softsign", "SwiGLU", "Tanh",
 ]  # fmt: skip
 
 
-class ReLU(Operation):
+class ReLU(Operation, title="ReLU", operation="relu"):
     """Rectified linear unit, equation (17)."""
 
-    title: ClassVar[str] = "ReLU"
-    operation: ClassVar[str] = "relu"
-
 
 @dataclasses.dataclass(frozen=True)
-class LeakyReLU(Operation):
+class LeakyReLU(Operation, title="Leaky ReLU", operation="leaky_relu"):
     """Leaky rectified linear unit, with derivative ``slope`` where the input is not positive."""
 
-    title: ClassVar[str] = "Leaky ReLU"
-    operation: ClassVar[str] = "leaky_relu"
-    slope: float = 0.01
-
-    def __post_init__(self) -> None:
-        """Rejects a slope outside [0, 1)."""
-        require_number(self, "slope", 0, 1)
+    slope: Below1 = 0.01
 
 
-class Sigmoid(Operation):
+class Sigmoid(Operation, title="Sigmoid", operation="sigmoid"):
     """Logistic sigmoid, equation (sigmoid.1)."""
-
-    title: ClassVar[str] = "Sigmoid"
-    operation: ClassVar[str] = "sigmoid"
 
 
 @dataclasses.dataclass(frozen=True)
-class ELU(Operation):
+class ELU(Operation, title="ELU", operation="elu"):
     """Exponential linear unit, which tends to -alpha; alpha is above 0."""
 
-    operation: ClassVar[str] = "elu"
-    alpha: float = 1.0
-
-    def __post_init__(self) -> None:
-        """Rejects an alpha that is not above 0."""
-        require_number(self, "alpha", 0, math.inf)
-        require(self, "alpha", self.alpha > 0, "above 0")
+    alpha: Above0 = 1.0
 
 
-class CELU(ELU):
+class CELU(ELU, title="CELU", operation="celu"):
     """Continuously differentiable exponential linear unit, which tends to -alpha."""
 
-    operation: ClassVar[str] = "celu"
 
-
-class PReLU(Operation):
+class PReLU(Operation, title="PReLU", operation="prelu"):
     """Rectified linear unit with a learned slope per channel, which begins at 0.25."""
 
-    operation: ClassVar[str] = "prelu"
-    arrays: ClassVar[tuple[str, ...]] = ("slope",)
-
     def params(self, shape: Shape) -> Tree:
-        """The slope (C), not decayed."""
-        return {"slope": Param(shape[-1:], Constant(0.25), decayed=False)}
+        return channelwise(shape, slope=0.25)
 
 
 class _Gated(Operation):
     def output_shape(self, shape: Shape) -> Shape:
-        """The last axis halved."""
-        if not shape or shape[-1] % 2:
-            raise UserError(f"{self}: needs an input whose last axis is even")
+        even = shape != () and shape[-1] % 2 == 0
+        require_input(self, even, "needs an input whose last axis is even")
         return (*shape[:-1], shape[-1] // 2)
 
 
 def _activation(name: str, operation: str, base: type[Operation] = Operation) -> type[Operation]:
-    doc = f"Applies ``ffnn_jax.layers.{operation}``."
-    return type(name, (base,), {"__doc__": doc, "__module__": __name__, "operation": operation})
+    attributes = {"__doc__": f"Applies ``ffnn_jax.layers.{operation}``.", "__module__": __name__}
+    return type(name, (base,), attributes, title=name, operation=operation)
 
 
 Tanh = _activation("Tanh", "tanh")
@@ -102,3 +76,45 @@ LogSoftmax = _activation("LogSoftmax", "log_softmax")
 GLU = _activation("GLU", "glu", _Gated)
 SwiGLU = _activation("SwiGLU", "swiglu", _Gated)
 GeGLU = _activation("GeGLU", "geglu", _Gated)
+
+
+@dataclasses.dataclass(frozen=True)
+class Scale(Operation, title="Scaling", operation="scale"):
+    """Multiplies by a learned factor, initialised to ``init``; if ``per_channel``, one for each.
+
+    Equation (scale.1). Weight decay does not apply to the factor.
+    """
+
+    init: Finite = 1.0
+    per_channel: Flag = False
+
+    def params(self, shape: Shape) -> Tree:
+        return channelwise(shape if self.per_channel else (), factor=self.init)
+
+
+@dataclasses.dataclass(frozen=True)
+class Dropout(Layer):
+    """Sets each value to 0 with probability ``rate`` in training, and scales up the others.
+
+    A mask depends only on its image's key, so it is the same on every platform and however the
+    batch is split. It is drawn here and applied by equation (dropout.1).
+    """
+
+    title = "Dropout"
+    needs_key = True
+    rate: Annotated[float, number("a number from 0 to 1", lambda x: 0 <= x <= 1)] = 0.5
+
+    def apply(
+        self, params: Tree, state: Tree, x: Any, *, training: bool = False, key: Any = None
+    ) -> tuple[Any, Tree]:
+        if not training or self.rate == 0:
+            return x, state
+        if key is None:
+            raise ValueError(f"{self}: training needs a key")
+        import jax
+
+        from ffnn_jax.layers import dropout
+
+        draw = functools.partial(jax.random.bernoulli, p=1 - self.rate, shape=x.shape[1:])
+        mask = jax.vmap(draw)(image_keys(key, len(x)))
+        return dropout(x, mask, self.rate), state

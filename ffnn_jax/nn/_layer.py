@@ -1,11 +1,14 @@
-"""The layer contract: shapes, parameters, state and ``apply``. This module does not import jax."""
+"""The layer contract, layers that are one operation, and keys. This module does not import jax."""
 
 import dataclasses
+import inspect
 from typing import Any, ClassVar
 
 from ffnn_jax._base_config import BaseConfig
 from ffnn_jax._errors import UserError
 from ffnn_jax.nn._param import Shape, Tree
+
+__all__ = ["Layer", "image_keys"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,11 +31,7 @@ class Layer(BaseConfig):
     needs_key: ClassVar[bool] = False
 
     def output_shape(self, shape: Shape) -> Shape:
-        """The shape of one output, given the shape of one input.
-
-        Raises:
-            UserError: the layer does not accept this shape.
-        """
+        """The shape of one output, given that of one input; a UserError rejects a misfit."""
         return shape
 
     def params(self, shape: Shape) -> Tree:
@@ -57,16 +56,12 @@ class Layer(BaseConfig):
     def apply(
         self, params: Tree, state: Tree, x: Any, *, training: bool = False, key: Any = None
     ) -> tuple[Any, Tree]:
-        """The output for a batch, in the batch's dtype, and the state after it.
+        """The output for the batch x, in its dtype, and the state after it.
 
-        Args:
-            params: the parameters by name.
-            state: the state by name; the returned state has the same names, shapes and dtypes.
-            x: the batch.
-            training: True in training, False in prediction.
-            key: in training, if the layer ``needs_key``, one key per image, derived from (seed,
-                step, layer, position in the batch); a layer that uses each image's key for that
-                image alone draws the same numbers however the batch is split.
+        Parameters and state are by name; the returned state has the same names, shapes and dtypes.
+        ``training`` is False in prediction. In training, a layer that ``needs_key`` gets one key
+        per image, derived from (seed, step, layer, position in the batch): if it uses each key for
+        that image alone, it draws the same numbers however the batch is split.
         """
         return self(params, x), state
 
@@ -75,12 +70,53 @@ class Layer(BaseConfig):
         raise TypeError(f"{self}: a layer must define apply or __call__(params, x)")
 
 
-def image_shape(layer: Layer, shape: Shape) -> Shape:
-    """The shape, if it is an image's.
+class Operation(Layer):
+    """A layer that is the function of ``ffnn_jax.layers`` whose name is ``operation``.
 
-    Raises:
-        UserError: it is not (height, width, channels).
+    Each argument after x is the layer's parameter of that name, or else its setting of that name.
     """
-    if len(shape) != 3:
-        raise UserError(f"{layer}: needs an image (height, width, channels)")
+
+    operation: ClassVar[str] = ""
+
+    def __init_subclass__(cls, title: str = "", operation: str = "", **others: Any) -> None:
+        """Keywords of the class statement say ``title`` and ``operation``, unless inherited."""
+        super().__init_subclass__(**others)
+        cls.title, cls.operation = title or cls.title, operation or cls.operation
+
+    def __call__(self, params: Tree, x: Any) -> Any:
+        from ffnn_jax import layers
+
+        operation = getattr(layers, self.operation)
+        _, *names = inspect.signature(operation).parameters
+        return operation(x, *(params[n] if n in params else getattr(self, n) for n in names))
+
+
+def require_input(layer: Layer, holds: bool, message: str) -> None:
+    """Rejects the layer's input with a UserError unless ``holds``."""
+    if not holds:
+        raise UserError(f"{layer}: {message}")
+
+
+def image_shape(layer: Layer, shape: Shape) -> Shape:
+    """The shape, rejected with a UserError unless it is (height, width, channels)."""
+    require_input(layer, len(shape) == 3, "needs an image (height, width, channels)")
     return shape
+
+
+def image_keys(key: Any, count: int) -> Any:
+    """One key per position in the batch; keys that are already one per image are unchanged."""
+    import jax
+
+    if not jax.numpy.issubdtype(key.dtype, jax.dtypes.prng_key):
+        key = jax.random.wrap_key_data(key)
+    if key.ndim:
+        return key
+    positions = jax.numpy.arange(count, dtype="uint32")
+    return jax.vmap(jax.random.fold_in, (None, 0))(key, positions)
+
+
+def layer_keys(keys: Any, number: int) -> Any:
+    """Each image's key for the layer of this number; None without keys."""
+    import jax
+
+    return None if keys is None else jax.vmap(jax.random.fold_in, (0, None))(keys, number)

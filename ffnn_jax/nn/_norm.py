@@ -1,88 +1,120 @@
-"""Normalisations as layers."""
+"""Normalisations as layers, by a variance to which ``eps``, above 0, is added.
+
+Their scale and shift of each channel, initialised to 1 and 0, are not decayed.
+"""
 
 import dataclasses
-import math
-from typing import ClassVar
+from typing import Any
 
-from ffnn_jax._base_config import require, require_number, require_positive_integers
-from ffnn_jax._errors import UserError
-from ffnn_jax.nn._layer import Layer
-from ffnn_jax.nn._operation import Operation
-from ffnn_jax.nn._param import Constant, Param, Shape, Tree
+from ffnn_jax._base_config import Above0, Below1, Count, CountOrNone, Flag
+from ffnn_jax.nn._layer import Layer, Operation, require_input
+from ffnn_jax.nn._param import Constant, Param, Shape, Tree, channelwise
 
-__all__ = ["GroupNorm", "InstanceNorm", "LayerNorm", "RMSNorm"]
+__all__ = ["BatchNorm", "GroupNorm", "InstanceNorm", "LayerNorm", "RMSNorm"]
 
 
-class Normalisation(Layer):
-    """Normalises, then applies a scale and a shift of each channel; neither is decayed.
-
-    Its field ``eps``, above 0, is added to the variance under the square root.
-    """
-
-    arrays: ClassVar[tuple[str, ...]] = ("scale", "shift")
-    eps: float
-
-    def __post_init__(self) -> None:
-        """Rejects an eps that is not above 0."""
-        require_number(self, "eps", 0, math.inf)
-        require(self, "eps", self.eps > 0, "above 0")
+@dataclasses.dataclass(frozen=True)
+class _Normalisation(Operation):
+    eps: Above0 = 1e-5
 
     def params(self, shape: Shape) -> Tree:
-        """Scale (C), initialised to 1, and shift (C), initialised to 0."""
-        starts = {"scale": Constant(1.0), "shift": Constant(0.0)}
-        return {name: Param(shape[-1:], starts[name], decayed=False) for name in self.arrays}
+        return channelwise(shape, scale=1.0, shift=0.0)
 
 
-@dataclasses.dataclass(frozen=True)
-class LayerNorm(Normalisation, Operation):
+class LayerNorm(_Normalisation, title="Layer normalisation", operation="layer_norm"):
     """Normalises each position over its channels (last axis)."""
 
-    title: ClassVar[str] = "Layer normalisation"
-    operation: ClassVar[str] = "layer_norm"
-    eps: float = 1e-5
 
-
-@dataclasses.dataclass(frozen=True)
-class GroupNorm(Normalisation, Operation):
-    """Normalises each image over its pixels and ``groups`` groups of neighbouring channels."""
-
-    title: ClassVar[str] = "Group normalisation"
-    operation: ClassVar[str] = "group_norm"
-    groups: int = 32
-    eps: float = 1e-5
-
-    def __post_init__(self) -> None:
-        """Rejects values out of range."""
-        super().__post_init__()
-        require_positive_integers(self, "groups")
-
-    def output_shape(self, shape: Shape) -> Shape:
-        """The input's shape, whose channels the groups must divide."""
-        if not shape or shape[-1] % self.groups:
-            raise UserError(f"{self}: groups must divide the number of channels")
-        return shape
-
-
-@dataclasses.dataclass(frozen=True)
-class InstanceNorm(Normalisation, Operation):
-    """Normalises each channel of each image over its pixels."""
-
-    title: ClassVar[str] = "Instance normalisation"
-    operation: ClassVar[str] = "instance_norm"
-    eps: float = 1e-5
-
-    def output_shape(self, shape: Shape) -> Shape:
-        """The input's shape, which must have an axis of pixels."""
-        if len(shape) < 2:
-            raise UserError(f"{self}: needs pixels to normalise over (..., channels)")
-        return shape
-
-
-@dataclasses.dataclass(frozen=True)
-class RMSNorm(Normalisation, Operation):
+class RMSNorm(_Normalisation, title="RMS normalisation", operation="rms_norm"):
     """Divides each position by the root mean square of its channels; without a shift."""
 
-    title: ClassVar[str] = "RMS normalisation"
-    operation: ClassVar[str] = "rms_norm"
-    arrays: ClassVar[tuple[str, ...]] = ("scale",)
-    eps: float = 1e-5
+    def params(self, shape: Shape) -> Tree:
+        return channelwise(shape, scale=1.0)
+
+
+class InstanceNorm(_Normalisation, title="Instance normalisation", operation="instance_norm"):
+    """Normalises each channel of each image over its pixels."""
+
+    def output_shape(self, shape: Shape) -> Shape:
+        require_input(self, len(shape) >= 2, "needs pixels to normalise over (..., channels)")
+        return shape
+
+
+@dataclasses.dataclass(frozen=True)
+class GroupNorm(Operation, title="Group normalisation", operation="group_norm"):
+    """Normalises each image over its pixels and ``groups`` groups of neighbouring channels."""
+
+    groups: Count = 32
+    eps: Above0 = 1e-5
+
+    def output_shape(self, shape: Shape) -> Shape:
+        divide = shape != () and shape[-1] % self.groups == 0
+        require_input(self, divide, "groups must divide the number of channels")
+        return shape
+
+    def params(self, shape: Shape) -> Tree:
+        return channelwise(shape, scale=1.0, shift=0.0)
+
+
+@dataclasses.dataclass(frozen=True)
+class BatchNorm(Layer):
+    """Normalises each channel (last axis) by batch statistics, in prediction by running statistics.
+
+    Each batch updates a running statistic to ``momentum`` times its value plus ``1 - momentum``
+    times that of the batch (PyTorch's momentum is 1 minus this). The running variance averages
+    biased variances, as in Flax (PyTorch corrects each by n / (n - 1)); ``eps`` is added to it
+    under the square root. If ``scale`` is False, the scale is 1.
+
+    With ``ghost_size``, in training every so many consecutive images are a batch of their own, and
+    running statistics take the mean of theirs.
+    """
+
+    title = "Batch normalisation"
+    mixes_batch = True
+    momentum: Below1 = 0.9
+    eps: Above0 = 1e-5
+    scale: Flag = True
+    ghost_size: CountOrNone = None
+
+    def params(self, shape: Shape) -> Tree:
+        scale = {"scale": 1.0} if self.scale else {}
+        return channelwise(shape, **scale, shift=0.0)
+
+    def state(self, shape: Shape) -> Tree:
+        """The running mean (C), initialised to 0, and variance (C), initialised to 1."""
+        return {"mean": Param(shape[-1:]), "variance": Param(shape[-1:], Constant(1.0))}
+
+    def apply(
+        self, params: Tree, state: Tree, x: Any, *, training: bool = False, key: Any = None
+    ) -> tuple[Any, Tree]:
+        """Equations (norm.1)-(norm.3); in prediction with the running statistics."""
+        from jax.lax import stop_gradient
+        from jax.numpy import ones_like
+
+        from ffnn_jax.layers import batch_norm_inference
+
+        shift = params["shift"]
+        scale = params["scale"] if self.scale else ones_like(shift)
+        if not training:
+            running = state["mean"], state["variance"]
+            return batch_norm_inference(x, *running, scale, shift, self.eps), state
+        z, mean, variance = self._normalised(x, scale, shift)
+        batch = stop_gradient({"mean": mean, "variance": variance})
+        return z, {name: self._updated(state[name], batch[name]) for name in state}
+
+    def _updated(self, running: Any, batch: Any) -> Any:
+        return self.momentum * running + (1 - self.momentum) * batch.astype(running.dtype)
+
+    def _normalised(self, x: Any, scale: Any, shift: Any) -> tuple[Any, Any, Any]:
+        """z, mean and variance; of ghosts, the mean of their statistics."""
+        from jax import vmap
+
+        from ffnn_jax.layers import batch_norm
+
+        if self.ghost_size is None:
+            return batch_norm(x, scale, shift, self.eps)
+        message = f"ghost_size must divide the batch of {len(x)} images"
+        require_input(self, len(x) % self.ghost_size == 0, message)
+        ghosts = x.reshape(-1, self.ghost_size, *x.shape[1:])
+        z, mean, variance = vmap(lambda each: batch_norm(each, scale, shift, self.eps))(ghosts)
+        return z.reshape(x.shape), mean.mean(0), variance.mean(0)

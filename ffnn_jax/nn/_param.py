@@ -7,6 +7,8 @@ from typing import Any
 from ffnn_jax._base_config import is_integer
 from ffnn_jax._errors import UserError
 
+__all__ = ["Constant", "Dirac", "FromImages", "Initialiser", "Normal", "Param", "Shape", "Tree"]
+
 Shape = tuple[int, ...]
 Tree = dict[str, Any]
 """Nested dictionaries by name; the leaves are ``Param``, or the arrays that they describe."""
@@ -42,9 +44,7 @@ class Dirac:
 class FromImages:
     """Computed from the first training images, normalised as the network receives them.
 
-    Attributes:
-        compute: returns the array, given images (N, H, W, C).
-        images: the number of images that it receives, at most.
+    ``compute`` returns the array, given at most so many ``images`` (N, H, W, C).
     """
 
     compute: Callable[[Any], Any]
@@ -59,13 +59,9 @@ Initialiser = Normal | Constant | Dirac | FromImages | Callable[[Any, Shape], An
 class Param:
     """An array of a layer: a parameter, or part of its state.
 
-    Attributes:
-        shape: shape of the array.
-        init: how it is initialised.
-        trained: whether it is differentiated and updated. If not, it keeps its initial value.
-        decayed: whether weight decay applies to it.
-        group: name of the group of parameters that share a learning-rate factor
-            (``Settings.group_rates``).
+    ``init`` says how it is initialised. It keeps its initial value unless ``trained``, and weight
+    decay applies to it if ``decayed``. Parameters of the same ``group`` share a learning-rate
+    factor (``Settings.group_rates``).
     """
 
     shape: Shape
@@ -78,11 +74,15 @@ class Param:
         """Rejects fields of the wrong type."""
         valid_shape = isinstance(self.shape, tuple) and all(map(is_integer, self.shape))
         valid_flags = isinstance(self.trained, bool) and isinstance(self.decayed, bool)
-        valid_init = callable(self.init) or isinstance(
-            self.init, Normal | Constant | Dirac | FromImages
-        )
+        named = isinstance(self.init, Normal | Constant | Dirac | FromImages)
+        valid_init = named or callable(self.init)
         if not (valid_shape and valid_flags and valid_init and isinstance(self.group, str)):
             raise UserError(
                 f"{self}: shape must be a tuple of integers, init an initialiser, "
                 "trained and decayed True or False, group a string"
             )
+
+
+def channelwise(shape: Shape, **values: float) -> Tree:
+    """Parameters with an entry per channel (last axis), initially these values, not decayed."""
+    return {n: Param(shape[-1:], Constant(v), decayed=False) for n, v in values.items()}

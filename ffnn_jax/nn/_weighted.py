@@ -1,52 +1,155 @@
-"""Weight initialisation and the optional bias, shared by dense layers and convolutions."""
+"""Layers with weights: the dense layer and convolutions."""
 
 import dataclasses
 import math
-from typing import Any
+from typing import Annotated, Any, ClassVar, Literal
 
-from ffnn_jax._base_config import require, require_number, require_positive_integers
-from ffnn_jax.nn._layer import Layer
-from ffnn_jax.nn._param import Constant, Normal, Param, Shape, Tree
+from ffnn_jax._base_config import Allowed, AtLeast0, Count, CountOrNone, Flag, is_count
+from ffnn_jax.nn._layer import Operation, require_input
+from ffnn_jax.nn._param import Normal, Param, Shape, Tree
+
+__all__ = ["Conv", "Conv1D", "ConvTranspose", "Dense"]
+
+Padding = Annotated[
+    int | Literal["SAME", "VALID"],
+    Allowed('"SAME", "VALID" or at least 0', lambda v: v in ("SAME", "VALID") or is_count(v, 0)),
+]
 
 
-@dataclasses.dataclass(frozen=True)
-class Weighted(Layer):
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Weighted(Operation):
     """A layer with weights init_scale * normal / sqrt(fan_in / 2) and biases initialised to 0.
 
     fan_in is the number of inputs that one output sums, unless init_fan_in overrides it. If
     ``standardised``, the weights pass through (weight.4) before use; a normalisation should follow.
     """
 
-    init_scale: float = dataclasses.field(default=1.0, kw_only=True)
-    init_fan_in: int | None = dataclasses.field(default=None, kw_only=True)
-    bias: bool = dataclasses.field(default=True, kw_only=True)
-    standardised: bool = dataclasses.field(default=False, kw_only=True)
-
-    def __post_init__(self) -> None:
-        """Validates the initialisation."""
-        require_number(self, "init_scale", 0, math.inf)
-        if self.init_fan_in is not None:
-            require_positive_integers(self, "init_fan_in")
-        for name in ("bias", "standardised"):
-            require(self, name, isinstance(getattr(self, name), bool), "True or False")
+    init_scale: AtLeast0 = 1.0
+    init_fan_in: CountOrNone = None
+    bias: Flag = True
+    standardised: Flag = False
 
     def weights(self, shape: Shape) -> Tree:
-        """Weights of this shape, whose last axis is the outputs, and their biases, if any."""
+        """Weights w of this shape, whose last axis is the outputs, and their biases b, if any."""
         fan_in = self.init_fan_in or math.prod(shape[:-1])
         w = Param(shape, Normal(self.init_scale / math.sqrt(fan_in / 2)))
-        return {"w": w, "b": Param(shape[-1:], Constant(0.0))} if self.bias else {"w": w}
+        return {"w": w, "b": Param(shape[-1:])} if self.bias else {"w": w}
 
-    def weights_of(self, params: Tree) -> Any:
-        """The weights as they are used."""
+    def multiply_adds(self, shape: Shape) -> int:
+        """One per weight at every position of the output."""
+        return math.prod(self.params(shape)["w"].shape) * math.prod(self.output_shape(shape)[:-1])
+
+    def __call__(self, params: Tree, x: Any) -> Any:
+        """The operation on the weights, standardised or not, and on the biases, or zeros."""
+        from jax.numpy import zeros
+
         from ffnn_jax.layers import weight_standardisation
 
-        return weight_standardisation(params["w"]) if self.standardised else params["w"]
-
-    def bias_of(self, params: Tree) -> Any:
-        """The biases, or zeros for a layer without."""
-        if self.bias:
-            return params["b"]
-        import jax.numpy as jnp
-
         w = params["w"]
-        return jnp.zeros(w.shape[-1:], w.dtype)
+        b = params["b"] if self.bias else zeros(w.shape[-1:], w.dtype)
+        used = {"w": weight_standardisation(w) if self.standardised else w, "b": b}
+        return super().__call__(used, x)
+
+
+@dataclasses.dataclass(frozen=True)
+class Dense(Weighted, title="Fully connected", operation="dense"):
+    """Fully connected layer with ``units`` outputs, equation (12).
+
+    It flattens its input, unless ``flatten`` is False: then it projects only the last axis, for
+    example every token of (T, D). Weights are (inputs, units).
+    """
+
+    units: Count
+    flatten: Flag = dataclasses.field(default=True, kw_only=True)
+
+    def output_shape(self, shape: Shape) -> Shape:
+        require_input(self, self.flatten or shape != (), "needs an input with an axis to project")
+        return (self.units,) if self.flatten else (*shape[:-1], self.units)
+
+    def params(self, shape: Shape) -> Tree:
+        inputs = math.prod(shape) if self.flatten else shape[-1]
+        return self.weights((inputs, self.units))
+
+    def __call__(self, params: Tree, x: Any) -> Any:
+        rows = x if self.flatten else x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
+        return super().__call__(params, rows).reshape(x.shape[0], *self.output_shape(x.shape[1:]))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Convolution(Weighted):
+    """A convolution along ``axes``, whose kernels have ``size`` entries along each."""
+
+    axes: ClassVar[tuple[str, ...]] = ("height", "width")
+    filters: Count
+    size: Count
+
+    def output_shape(self, shape: Shape) -> Shape:
+        kind = "an image" if len(self.axes) == 2 else "a sequence"
+        message = f"needs {kind} ({', '.join(self.axes)}, channels)"
+        require_input(self, len(shape) == len(self.axes) + 1, message)
+        return (*map(self._length, shape[:-1]), self.filters)
+
+    def _length(self, length: int) -> int:
+        raise NotImplementedError
+
+
+@dataclasses.dataclass(frozen=True)
+class Conv(_Convolution, title="Convolutional", operation="conv2d"):
+    """Convolution with ``filters`` square kernels of ``size`` by ``size``, equation (conv.1).
+
+    ``dilation`` is the step between the pixels that a kernel covers. With ``groups``, a filter sees
+    only its own group of the input's channels; as many groups as channels make it depthwise. The
+    weights are kernels (size, size, C / groups, filters).
+    """
+
+    padding: Padding = "SAME"
+    stride: Count = 1
+    dilation: Count = 1
+    groups: Count = 1
+
+    def params(self, shape: Shape) -> Tree:
+        self.output_shape(shape)
+        kernel, channels = (self.size,) * len(self.axes), shape[-1]
+        divide = channels % self.groups == self.filters % self.groups == 0
+        require_input(self, divide, f"groups must divide the filters and the {channels} channels")
+        return self.weights((*kernel, channels // self.groups, self.filters))
+
+    def _length(self, length: int) -> int:
+        if self.padding == "SAME":
+            return -(-length // self.stride)
+        padded = length + 2 * (self.padding if isinstance(self.padding, int) else 0)
+        covered = self.dilation * (self.size - 1) + 1
+        message = f"the kernel is larger than the padded image ({padded} pixels)"
+        require_input(self, covered <= padded, message)
+        return (padded - covered) // self.stride + 1
+
+
+class Conv1D(Conv, title="Convolutional 1D", operation="conv1d"):
+    """Convolution along a sequence (length, channels), with kernels of ``size`` entries."""
+
+    axes = ("length",)
+
+
+@dataclasses.dataclass(frozen=True)
+class ConvTranspose(_Convolution, title="Transposed convolutional", operation="conv_transpose2d"):
+    """Transposed convolution, equation (transpose.2), by which images grow ``stride`` times."""
+
+    stride: Count = 1
+    padding: Padding = "SAME"
+
+    def params(self, shape: Shape) -> Tree:
+        self.output_shape(shape)
+        fan_in = self.init_fan_in or max(1, self.size // self.stride) ** 2 * shape[2]
+        layer = dataclasses.replace(self, init_fan_in=fan_in)
+        return layer.weights((self.size, self.size, shape[2], self.filters))
+
+    def multiply_adds(self, shape: Shape) -> int:
+        return math.prod(shape) * self.size**2 * self.filters
+
+    def _length(self, length: int) -> int:
+        if isinstance(self.padding, str):
+            beyond = max(self.size - self.stride, 0) if self.padding == "VALID" else 0
+            return length * self.stride + beyond
+        left = (length - 1) * self.stride + self.size - 2 * self.padding
+        require_input(self, left >= 1, f"the padding leaves nothing of {length} pixels")
+        return left

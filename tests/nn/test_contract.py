@@ -45,7 +45,7 @@ SETTINGS: dict[str, tuple[Layer, tuple[int, ...]]] = {
     "AvgPool": (AvgPool(3, 2, 1, False), (4, 5, 3)),
     "BatchNorm": (BatchNorm(0.8, 1e-3), (4, 5, 3)),
     "Conv": (Conv(2, 3, bias=False), (4, 5, 3)),
-    "Conv1D": (Conv1D(4, 3, 1, 2, 1, 3), (7, 3)),
+    "Conv1D": (Conv1D(6, 3, 1, 2, 1, 3), (7, 3)),
     "ConvTranspose": (ConvTranspose(2, 4, 2), (4, 5, 3)),
     "Dense": (Dense(7, flatten=False), (6, 3)),
     "Dropout": (Dropout(0.3), (4, 5)),
