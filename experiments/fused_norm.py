@@ -144,7 +144,7 @@ class NormActivation(BatchNorm):
         scale, shift = params["scale"], params["shift"]
         outputs: Any = norm_activation(x, scale, shift, self.eps, self.name)
         z, mean, variance = outputs
-        batch = {"mean": mean, "variance": variance}
+        batch = jax.lax.stop_gradient({"mean": mean, "variance": variance})
         return z, {name: self._updated(state[name], batch[name]) for name in state}
 
 

@@ -151,7 +151,7 @@ class Sequential(_Branches):
 
 @dataclasses.dataclass(frozen=True)
 class Residual(_Branches):
-    """The sum of ``body`` and the ``shortcut`` around it, equation (add.1); () is the identity."""
+    """The sum of ``body`` and the ``shortcut`` around it, the identity if (); equation (add.1)."""
 
     title = "Residual"
     body: NonEmpty

@@ -111,8 +111,7 @@ def image_keys(key: Any, count: int) -> Any:
         key = jax.random.wrap_key_data(key)
     if key.ndim:
         return key
-    positions = jax.numpy.arange(count, dtype="uint32")
-    return jax.vmap(jax.random.fold_in, (None, 0))(key, positions)
+    return jax.vmap(jax.random.fold_in, (None, 0))(key, jax.numpy.arange(count, dtype="uint32"))
 
 
 def layer_keys(keys: Any, number: int) -> Any:
