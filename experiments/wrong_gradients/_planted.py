@@ -20,5 +20,6 @@ def _faults(spec: OpSpec) -> Iterator[Case]:
 def _settings(spec: OpSpec) -> Iterator[Case]:
     for case, (rule, sizes) in zip(spec.cases, spec.rules(), strict=True):
         setting = ", ".join(f"{key}={value}" for key, value in case.static.items())
-        name = f"{spec.name}: right" + (f", {setting}" if setting else "")
+        given = f", {' '.join(case.arguments)}" if case.arguments else ""
+        name = f"{spec.name}: right" + (f", {setting}" if setting else "") + given
         yield Case(name, spec.name, False, "the layer as it is", rule, sizes=sizes)

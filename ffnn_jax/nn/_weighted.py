@@ -31,7 +31,7 @@ class Weighted(Operation):
 
     def weights(self, shape: Shape) -> Tree:
         """Weights w of this shape, whose last axis is the outputs, and their biases b, if any."""
-        fan_in = self.init_fan_in or math.prod(shape[:-1])
+        fan_in = self.init_fan_in or max(1, math.prod(shape[:-1]))
         w = Param(shape, Normal(self.init_scale / math.sqrt(fan_in / 2)))
         return {"w": w, "b": Param(shape[-1:])} if self.bias else {"w": w}
 

@@ -35,7 +35,7 @@ def _require_same_run(folder: Path, checkpoint: Checkpoint) -> None:
         config = dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, RecursionError):
         return  # it will be rewritten
-    current, saved = _in_this_format(config), checkpoint.about["settings"]
+    current, saved = map(_in_this_format, (config, checkpoint.about["settings"]))
     names = (name for name in {**saved, **current} if name != "steps")
     name = next((name for name in names if current.get(name) != saved.get(name)), None)
     if name is not None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import jax
+import pytest
 
 from tests.layers.checking import normal
 
@@ -42,6 +43,16 @@ WINDOWS = {
     "one pixel": ((4, 3), 1, 2, "VALID"),
     "window larger than the image": ((2, 3), 4, 3, "SAME"),
 }
+
+
+def sampled(geometries: dict[str, Any]) -> pytest.MarkDecorator:
+    """Every second geometry in the default run, and all of them behind the marker."""
+    marks = [() if number % 2 == 0 else pytest.mark.slow for number in range(len(geometries))]
+    rows = [
+        pytest.param(geometry, id=name, marks=mark)
+        for (name, geometry), mark in zip(geometries.items(), marks, strict=True)
+    ]
+    return pytest.mark.parametrize("geometry", rows)
 
 
 def windows_in(size: int, window: int, stride: int | None, padding: int | str) -> list[range]:

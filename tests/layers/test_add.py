@@ -8,6 +8,7 @@ from ffnn_jax.layers import add, add_backward, add_forward, relu
 from tests.layers.checking import assert_same_bits, assert_verified, kept_residuals, normal
 
 
+@pytest.mark.slow
 def test_all_catalogue_checks_pass():
     """Autodiff of (add.1) gives (add.3)."""
     assert_verified(ADD)

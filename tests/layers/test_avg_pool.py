@@ -17,7 +17,7 @@ from tests.layers.checking import (
     normal,
     value_and_cotangents,
 )
-from tests.layers.geometries import WINDOWS, windows_in
+from tests.layers.geometries import WINDOWS, sampled, windows_in
 from tests.layers.test_pool import image
 
 NAN, INF = float("nan"), float("inf")
@@ -42,7 +42,7 @@ def test_equals_autodiff_of_the_reference():
     assert_same_rule(*pools, "2x5x8x3")
 
 
-@pytest.mark.parametrize("geometry", WINDOWS.values(), ids=WINDOWS.keys())
+@sampled(WINDOWS)
 def test_dx_is_the_sum_avg_4_over_the_windows_that_contain_the_pixel(geometry):
     """With the number of pixels of each window, (avg.2)."""
     (height, width), *settings = geometry

@@ -34,11 +34,13 @@ def drawn(*shape: int) -> tuple[tuple[jax.Array, ...], tuple[jax.Array, ...]]:
     return arguments, (normal(3, *shape), normal(4, c), normal(5, c))
 
 
+@pytest.mark.slow
 def test_all_catalogue_checks_pass():
     """Autodiff of (norm.9), (norm.10), (norm.1)-(norm.3) gives (norm.15), (norm.14), (norm.5)."""
     assert_verified(BATCH_NORM)
 
 
+@pytest.mark.slow
 def test_all_catalogue_checks_pass_for_given_statistics():
     """Autodiff of (norm.1)-(norm.3) gives (norm.4)-(norm.8)."""
     assert_verified(BATCH_NORM_INFERENCE)

@@ -26,7 +26,7 @@ from tests.layers.checking import (
     normal,
     value_and_cotangents,
 )
-from tests.layers.geometries import GEOMETRIES, drawn, static
+from tests.layers.geometries import GEOMETRIES, drawn, sampled, static
 
 
 def conv2d_of_lax(x, w, b, padding="SAME", stride=1, dilation=1, groups=1):
@@ -69,7 +69,7 @@ def test_cotangents_conv_4_5_8_worked_by_hand():
     np.testing.assert_array_equal(db, [3])
 
 
-@pytest.mark.parametrize("geometry", GEOMETRIES.values(), ids=GEOMETRIES.keys())
+@sampled(GEOMETRIES)
 def test_equals_autodiff_of_laxs_own_convolution(geometry):
     image, kernel, *settings = geometry
     arguments = drawn(image, kernel, groups=static(*settings)["groups"])
@@ -131,7 +131,7 @@ def test_dx_is_conv_8_the_padded_image_s_dx_without_its_pads():
 
 
 def test_dx_with_a_stride_adds_where_windows_overlap_by_conv_9_and_10():
-    """One row, kernel 1 2 4, stride 2: dP of (conv.9) is 1 2 4 and 10 20 40, which meet once."""
+    """Kernel 1 2 4, stride 2: dP of (conv.9) is 1 2 4 and 10 20 40, and (conv.10) adds them."""
     x, w = jnp.zeros((1, 1, 5, 1)), jnp.array([1.0, 2, 4]).reshape(1, 3, 1, 1)
     dz = jnp.array([1.0, 10]).reshape(1, 1, 2, 1)
     dx, _, _ = conv2d_backward("VALID", 2, 1, 1, (x, w), dz)

@@ -18,6 +18,7 @@ from tests.layers.checking import (
 NAN, INF = float("nan"), float("inf")
 
 
+@pytest.mark.slow
 def test_all_catalogue_checks_pass():
     """Autodiff of (dropout.1) gives (dropout.4)."""
     assert_verified(DROPOUT)

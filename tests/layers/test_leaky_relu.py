@@ -24,6 +24,7 @@ def with_slope(slope):
     return functools.partial(leaky_relu, slope=slope)
 
 
+@pytest.mark.slow
 def test_all_catalogue_checks_pass():
     """Autodiff of (leaky.1) gives (leaky.3), for slopes of 0.01 and 0.3."""
     assert_verified(LEAKY_RELU)

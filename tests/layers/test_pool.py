@@ -18,7 +18,7 @@ from tests.layers.checking import (
     normal,
     value_and_cotangents,
 )
-from tests.layers.geometries import WINDOWS, windows_in
+from tests.layers.geometries import WINDOWS, sampled, windows_in
 
 NAN, INF = float("nan"), float("inf")
 forward = jax.jit(max_pool_forward, static_argnums=(1, 2, 3))
@@ -50,7 +50,7 @@ def test_equals_autodiff_of_the_reference():
     assert_same_rule(*pools, "2x5x8x3")
 
 
-@pytest.mark.parametrize("geometry", WINDOWS.values(), ids=WINDOWS.keys())
+@sampled(WINDOWS)
 def test_dx_is_the_sum_pool_4_over_the_windows_that_contain_the_pixel(geometry):
     (height, width), *settings = geometry
     rows, columns = (windows_in(size, *settings) for size in (height, width))

@@ -14,6 +14,7 @@ from tests.layers.checking import (
 )
 
 
+@pytest.mark.slow
 def test_all_catalogue_checks_pass():
     """Autodiff of (17) gives (19)."""
     assert_verified(RELU)

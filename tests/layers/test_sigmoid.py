@@ -19,6 +19,7 @@ NAN, INF = float("nan"), float("inf")
 each_dtype = pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16", "float16"])
 
 
+@pytest.mark.slow
 def test_all_catalogue_checks_pass():
     """Autodiff of (sigmoid.1) gives (sigmoid.5)."""
     assert_verified(SIGMOID)

@@ -12,7 +12,7 @@ from ffnn_jax.layers._geometry import Windows, output_size, pads_of
 from ffnn_jax.layers.fast import _blocks, _choice
 from ffnn_jax.layers.fast._pair_conv import pairs_fit
 from tests.layers.checking import assert_close, assert_same_bits, normal, value_and_cotangents
-from tests.layers.geometries import GEOMETRIES, drawn, static
+from tests.layers.geometries import GEOMETRIES, drawn, sampled, static
 
 
 @pytest.fixture(params=["rows", "pairs", "im2col", "blocks", "native"])
@@ -36,7 +36,7 @@ def form(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
     jax.clear_caches()
 
 
-@pytest.mark.parametrize("geometry", GEOMETRIES.values(), ids=GEOMETRIES.keys())
+@sampled(GEOMETRIES)
 def test_every_form_is_the_same_rule(geometry, form):
     image, kernel, *settings = geometry
     given = static(*settings)
