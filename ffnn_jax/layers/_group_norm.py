@@ -113,13 +113,15 @@ def group_norm_backward(
     """Returns (dx, dscale, dshift), equations (group.9), (group.7) and (group.6)."""
     x, mean, rstd, scale = residuals
     shape, dz_groups = _shape(x, int(groups)), _grouped(dz, int(groups))
-    x_hat = _centred(x, mean) * rstd[:, None, :, None]  # (group.4)
+    axes = _axes(x, int(groups))
+    rstd_wide = jnp.expand_dims(rstd, axes)
+    x_hat = _centred(x, mean) * rstd_wide  # (group.4)
     dshift = jnp.sum(dz_groups, axis=(0, 1))  # (group.6)
     dscale = jnp.sum(dz_groups * x_hat, axis=(0, 1))  # (group.7)
     dx_hat = scale.astype(x_hat.dtype).reshape(1, 1, *shape[2:]) * dz_groups  # (group.8)
-    mean_part = jnp.mean(dx_hat, axis=(1, 3))[:, None, :, None]
-    variance_part = x_hat * jnp.mean(dx_hat * x_hat, axis=(1, 3))[:, None, :, None]
-    dx = rstd[:, None, :, None] * (dx_hat - mean_part - variance_part)  # (group.9)
+    mean_part = jnp.mean(dx_hat, axes, keepdims=True)
+    variance_part = x_hat * jnp.mean(dx_hat * x_hat, axes, keepdims=True)
+    dx = rstd_wide * (dx_hat - mean_part - variance_part)  # (group.9)
     dscale, dshift = (d.reshape(scale.shape).astype(scale.dtype) for d in (dscale, dshift))
     return dx.reshape(x.shape).astype(x.dtype), dscale, dshift
 
@@ -166,28 +168,37 @@ def _normalise(
 ) -> tuple[Array, GroupNormResiduals]:
     """The forward pass of both operations."""
     per_channel = (1, 1, *_shape(x, groups)[2:])
-    mean = jnp.mean(_grouped(x, groups), axis=(1, 3))  # (group.1)
-    variance = jnp.mean(_centred(x, mean) ** 2, axis=(1, 3))  # (group.2)
+    axes = _axes(x, groups)
+    mean = jnp.mean(_grouped(x, groups), axes)  # (group.1)
+    variance = jnp.mean(_centred(x, mean) ** 2, axes)  # (group.2)
     rstd = 1 / jnp.sqrt(variance + float(eps))  # (group.3)
-    x_hat = _centred(x, mean) * rstd[:, None, :, None]  # (group.4)
+    x_hat = _centred(x, mean) * jnp.expand_dims(rstd, axes)  # (group.4)
     wide_scale, wide_shift = (upcast(each).reshape(per_channel) for each in (scale, shift))
     z = wide_scale * x_hat + wide_shift  # (group.5)
     return z.reshape(x.shape).astype(x.dtype), GroupNormResiduals(x, mean, rstd, scale)
 
 
 def _shape(x: Array, groups: int) -> tuple[int, int, int, int]:
-    """(N, P, G, K)."""
-    return len(x), math.prod(x.shape[1:-1]), groups, x.shape[-1] // groups
+    """(N, P, G, K); for groups of one channel (N, P, 1, G), whose last axis vectors run along."""
+    size = x.shape[-1] // groups
+    third, last = (groups, size) if size > 1 else (1, groups)
+    return x.shape[0], math.prod(x.shape[1:-1]), third, last
+
+
+def _axes(x: Array, groups: int) -> tuple[int, int]:
+    """The axes of ``_shape`` that index the entries of a group."""
+    return (1, 3) if x.shape[-1] > groups else (1, 2)
 
 
 def _grouped(x: Array, groups: int) -> Array:
-    """Reshapes images to (N, P, G, K), in the accumulation dtype."""
+    """Reshapes images to ``_shape``, in the accumulation dtype."""
     return upcast(x).reshape(_shape(x, groups))
 
 
 def _centred(x: Array, mean: Array) -> Array:
     """The grouped images minus the means (N, G) of their groups."""
-    return _grouped(x, mean.shape[1]) - mean[:, None, :, None]
+    groups = mean.shape[1]
+    return _grouped(x, groups) - jnp.expand_dims(mean, _axes(x, groups))
 
 
 def _require_arguments(function: str, x: Array, scale: Array, shift: Array, eps: float) -> None:
