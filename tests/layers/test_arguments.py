@@ -22,7 +22,13 @@ def example(spec: OpSpec) -> dict[str, Any]:
     return dict(zip(names, drawn, strict=False)) | dict(case.static)
 
 
-@each_op
+@pytest.mark.parametrize(
+    "spec",
+    [
+        pytest.param(spec, id=spec.name, marks=() if number % 4 == 0 else pytest.mark.slow)
+        for number, spec in enumerate(OP_SPECS)
+    ],
+)
 def test_numpy_arrays_are_taken(spec: OpSpec):
     spec.op(*example(spec).values())
 

@@ -11,7 +11,8 @@ from ffnn_jax import layers
 from ffnn_jax.catalogue import OP_SPECS, Case, OpSpec
 
 MODES: dict[str, Callable[[Any], Any]] = {"eager": lambda function: function, "jit": jax.jit}
-EAGER = {"dense", "conv2d", "softmax_cross_entropy"}
+EAGER = {"dense", "softmax_cross_entropy"}
+JITTED = EAGER | {"conv2d", "conv_transpose2d", "max_pool", "batch_norm", "rms_norm", "silu"}
 RUNS = [
     pytest.param(
         spec,
@@ -19,7 +20,7 @@ RUNS = [
         mode,
         id=f"{spec.name}-{mode}",
         marks=()
-        if case is spec.cases[0] and (mode == "jit" or spec.name in EAGER)
+        if case is spec.cases[0] and spec.name in (JITTED if mode == "jit" else EAGER)
         else pytest.mark.slow,
     )
     for spec in OP_SPECS

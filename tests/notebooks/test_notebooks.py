@@ -20,7 +20,7 @@ SOURCES = sorted(FOLDER.glob("*.py"))
 MAX_BYTES = 300_000
 
 ADDRESS = "https://github.com/ffnn-jax/ffnn-jax"
-RUN_BY_DEFAULT = {"06_pooling"}
+RUN_BY_DEFAULT = {"02_relu"}
 
 each_notebook = pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
 
