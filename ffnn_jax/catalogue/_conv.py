@@ -114,7 +114,10 @@ def _rotated(dw: Array) -> Array:
     return jnp.flip(dw, (0, 1))
 
 
-def _static(padding: int | str, stride: int = 1, dilation: int = 1, groups: int = 1) -> Any:
+def conv_settings(
+    padding: int | str, stride: int = 1, dilation: int = 1, groups: int = 1
+) -> dict[str, Any]:
+    """The static arguments of a convolution by name."""
     return {"padding": padding, "stride": stride, "dilation": dilation, "groups": groups}
 
 
@@ -125,34 +128,34 @@ CONV2D = OpSpec(
     cases=(
         Case(
             sizes=({"N": 5, "H": 8, "W": 7, "C": 6, "B": 3, "KH": 2, "KW": 1, "K": 4},),
-            static=_static("SAME", groups=2),
+            static=conv_settings("SAME", groups=2),
         ),
         Case(
             sizes=(
                 {"N": 1, "H": 7, "W": 6, "C": 3, "B": 3, "KH": 3, "KW": 1, "K": 5},
                 {"N": 64, "H": 6, "W": 6, "C": 1, "B": 1, "KH": 3, "KW": 3, "K": 20},
             ),
-            static=_static("SAME"),
+            static=conv_settings("SAME"),
         ),
         Case(
             sizes=({"N": 3, "H": 7, "W": 6, "C": 1, "B": 1, "KH": 4, "KW": 2, "K": 5},),
-            static=_static("SAME", 2),
+            static=conv_settings("SAME", 2),
         ),
         Case(
             sizes=({"N": 3, "H": 6, "W": 8, "C": 3, "B": 3, "KH": 3, "KW": 2, "K": 4},),
-            static=_static("VALID", 2),
+            static=conv_settings("VALID", 2),
         ),
         Case(
             sizes=({"N": 4, "H": 5, "W": 6, "C": 1, "B": 1, "KH": 2, "KW": 3, "K": 7},),
-            static=_static(3, 3),
+            static=conv_settings(3, 3),
         ),
         Case(
             sizes=({"N": 2, "H": 8, "W": 7, "C": 8, "B": 8, "KH": 2, "KW": 3, "K": 2},),
-            static=_static("SAME", dilation=2),
+            static=conv_settings("SAME", dilation=2),
         ),
         Case(
             sizes=({"N": 4, "H": 6, "W": 5, "C": 3, "B": 1, "KH": 3, "KW": 2, "K": 6},),
-            static=_static("SAME", 2, groups=3),
+            static=conv_settings("SAME", 2, groups=3),
         ),
     ),
     batch="N",

@@ -5,6 +5,7 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array
 
+from ffnn_jax.catalogue._conv import conv_settings
 from ffnn_jax.catalogue._faults import Fault, change_cotangent, change_dz, change_residuals
 from ffnn_jax.catalogue._op_spec import Case, OpSpec
 from ffnn_jax.layers import conv1d, conv1d_backward
@@ -44,10 +45,6 @@ def _kernel_flipped(residuals: Any) -> Any:
     return x, jnp.flip(w, 0)
 
 
-def _static(padding: int | str, stride: int = 1, dilation: int = 1, groups: int = 1) -> Any:
-    return {"padding": padding, "stride": stride, "dilation": dilation, "groups": groups}
-
-
 CONV1D = OpSpec(
     op=conv1d,
     reference=reference_conv1d,
@@ -55,10 +52,15 @@ CONV1D = OpSpec(
     cases=(
         Case(
             sizes=({"N": 5, "L": 7, "C": 6, "B": 3, "KL": 2, "K": 4},),
-            static=_static("VALID", groups=2),
+            static=conv_settings("VALID", groups=2),
         ),
-        Case(sizes=({"N": 1, "L": 5, "C": 3, "B": 3, "KL": 4, "K": 2},), static=_static("SAME")),
-        Case(sizes=({"N": 3, "L": 9, "C": 2, "B": 2, "KL": 4, "K": 5},), static=_static(1, 3, 2)),
+        Case(
+            sizes=({"N": 1, "L": 5, "C": 3, "B": 3, "KL": 4, "K": 2},), static=conv_settings("SAME")
+        ),
+        Case(
+            sizes=({"N": 3, "L": 9, "C": 2, "B": 2, "KL": 4, "K": 5},),
+            static=conv_settings(1, 3, 2),
+        ),
     ),
     batch="N",
     linear=(0, 1, 2),

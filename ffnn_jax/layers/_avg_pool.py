@@ -35,10 +35,10 @@ from jaxtyping import Array, Float
 from ffnn_jax.layers._arguments import custom_vjp_with_static, require, upcast
 from ffnn_jax.layers._geometry import Padding
 from ffnn_jax.layers._windows import (
-    Windows,
+    PoolWindows,
     entries,
     from_blocks,
-    require_windows,
+    require_pool_windows,
     windows_of,
     windows_of_pixels,
 )
@@ -54,7 +54,7 @@ def avg_pool_forward(
     count_padding: bool = True,
 ) -> tuple[Float[Array, "N H_out W_out C"], Float[Array, "0 H W"]]:
     """Returns z and the residual: an empty array that records x's height and width."""
-    require_windows("avg_pool", x, window, stride, padding)
+    require_pool_windows("avg_pool", x, window, stride, padding)
     valid = isinstance(count_padding, bool)
     require(valid, "avg_pool", "count_padding", "True or False", repr(count_padding))
     windows = windows_of(x.shape, window, stride, padding)
@@ -116,7 +116,7 @@ def avg_pool_backward(
     return (from_blocks(dx.astype(dz.dtype), windows),)
 
 
-def _count(windows: Windows, count_padding: bool, dtype: jnp.dtype) -> Array:
+def _count(windows: PoolWindows, count_padding: bool, dtype: jnp.dtype) -> Array:
     """(avg.2) for every window, a product: rows and columns are inside independently."""
     if count_padding:
         return jnp.full((), windows.size**2, dtype)

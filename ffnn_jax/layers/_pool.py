@@ -56,10 +56,10 @@ from jaxtyping import Array, Float, Integer
 from ffnn_jax.layers._arguments import custom_vjp_with_static, upcast
 from ffnn_jax.layers._geometry import Padding
 from ffnn_jax.layers._windows import (
-    Windows,
+    PoolWindows,
     entries,
     from_blocks,
-    require_windows,
+    require_pool_windows,
     windows_of,
     windows_of_pixels,
 )
@@ -81,7 +81,7 @@ def max_pool_forward(
     padding: Padding = "VALID",
 ) -> tuple[Float[Array, "N H_out W_out C"], PoolResiduals]:
     """Returns z and the residuals: the argmaxes of (pool.2), and the extent of x."""
-    require_windows("max_pool", x, window, stride, padding)
+    require_pool_windows("max_pool", x, window, stride, padding)
     windows = windows_of(x.shape, window, stride, padding)
     (z, argmax), *others = entries(x, windows)
     for entry, number in others:
@@ -139,7 +139,7 @@ def max_pool_backward(
     return (from_blocks(dx.astype(dz.dtype), windows),)
 
 
-def _maximum_of_adjacent(x: Array, windows: Windows) -> Array:
+def _maximum_of_adjacent(x: Array, windows: PoolWindows) -> Array:
     """(pool.1) as a reduction, which XLA computes once; comparisons are repeated per use.
 
     With comparisons alone, a step of the report's networks took up to 1.19 times as long. Where

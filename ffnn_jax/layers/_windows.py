@@ -19,7 +19,7 @@ from ffnn_jax.layers._geometry import Padding, Shape, output_size, pads_of
 _NO_PAD = (0, 0, 0)
 
 
-class Windows(NamedTuple):
+class PoolWindows(NamedTuple):
     """Where the windows lie: r, s, (p, q), the numbers of i and j, and the image's extent."""
 
     size: int
@@ -42,16 +42,16 @@ class Windows(NamedTuple):
         return [self.stride * i - self.before[axis] for i in range(self.counts[axis])]
 
 
-def windows_of(shape: Shape, size: int, stride: int | None, padding: Padding) -> Windows:
+def windows_of(shape: Shape, size: int, stride: int | None, padding: Padding) -> PoolWindows:
     """The windows of images (N, H, W, ...); the stride None stands for the window's size."""
     stride = size if stride is None else stride
     pads = pads_of(shape, (size, size), padding, stride)
     along = zip(shape[1:3], pads, strict=True)
     counts = tuple(output_size(length, size, both, stride) for length, both in along)
-    return Windows(size, stride, tuple(before for before, _ in pads), counts, shape[1:3])
+    return PoolWindows(size, stride, tuple(before for before, _ in pads), counts, shape[1:3])
 
 
-def require_windows(
+def require_pool_windows(
     function: str, x: Array, window: int, stride: int | None, padding: Padding
 ) -> None:
     """Raises ValueError unless x is images and every window will contain at least one pixel."""
@@ -72,7 +72,7 @@ def require_windows(
 
 
 def entries(
-    x: Float[Array, "N H W C"], windows: Windows
+    x: Float[Array, "N H W C"], windows: PoolWindows
 ) -> Iterator[tuple[Float[Array, "N H_out W_out C"], Integer[Array, "1 H_out W_out 1"]]]:
     """The windows' entries in row-major order, in at least float32, each with its number.
 
@@ -87,7 +87,7 @@ def entries(
 
 
 def windows_of_pixels(
-    windows: Windows, *outputs: Array
+    windows: PoolWindows, *outputs: Array
 ) -> Iterator[tuple[Integer[Array, "1 1 s 1 s 1"], list[Array]]]:
     """For blocks of s by s pixels, the windows that begin g, h blocks before, for each g and h.
 
@@ -107,7 +107,7 @@ def windows_of_pixels(
 
 
 def from_blocks(
-    blocks: Float[Array, "N rows s columns s C"], windows: Windows
+    blocks: Float[Array, "N rows s columns s C"], windows: PoolWindows
 ) -> Float[Array, "N H W C"]:
     """Blocks of pixels as images: without what is beyond the border, zero where no window is."""
     n, rows, s, columns, _, channels = blocks.shape
@@ -117,7 +117,7 @@ def from_blocks(
     return jax.lax.pad(images, jnp.zeros((), images.dtype), [_NO_PAD, *edges, _NO_PAD])
 
 
-def _strided(windows: Windows, axis: int, offset: int) -> tuple[list[int], slice]:
+def _strided(windows: PoolWindows, axis: int, offset: int) -> tuple[list[int], slice]:
     """Offsets of the nearest pixels in each window, and where the extended image has them."""
     last = windows.extent[axis] - 1
     nearest = [min(max(at + offset, 0), last) - at for at in windows.starts(axis)]
@@ -125,7 +125,7 @@ def _strided(windows: Windows, axis: int, offset: int) -> tuple[list[int], slice
     return nearest, slice(offset, end, windows.stride)
 
 
-def _extended(x: Array, windows: Windows) -> Array:
+def _extended(x: Array, windows: PoolWindows) -> Array:
     """The rows and columns that windows contain, those beyond a border copied from it."""
     for axis, length in enumerate(windows.extent):
         first, end = -windows.before[axis], windows.starts(axis)[-1] + windows.size
