@@ -13,12 +13,15 @@ def run_seed(row: str, settings: Settings, seed: int, tested: bool = True) -> Re
 
 
 def train_seed(settings: Settings, seed: int, tested: bool = True) -> Any:
-    """Trains one seed; unless ``tested``, a training image stands in for the test images."""
+    """Trains one seed; unless ``tested``, a training image stands in for the test images.
+
+    The stored results are those of the usual forms, which every processor repeats bit for bit.
+    """
     from ffnn_jax.data import load_splits
     from ffnn_jax.runs import compute, enable_compilation_cache
 
     enable_compilation_cache()
-    settings = dataclasses.replace(settings, seed=seed, seeds=1)
+    settings = dataclasses.replace(settings, seed=seed, seeds=1, forms=())
     splits = load_splits(settings.dataset, train_images=settings.train_images)
     if not tested:
         splits = splits._replace(test=_first_image(splits.train))

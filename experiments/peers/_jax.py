@@ -11,13 +11,15 @@ from experiments.peers._workload import Workload
 
 Step = Callable[[Any, Array, Array], tuple[Any, Array]]
 """(state, images, labels) to (state, loss)."""
+Options = dict[str, str] | None
+"""How XLA compiles it."""
 
 
 class InLoop:
     """The jitted step, called from Python; the state is donated."""
 
-    def __init__(self, step: Step, state: Any, workload: Workload) -> None:
-        self._step = jax.jit(step, donate_argnums=0)
+    def __init__(self, step: Step, state: Any, workload: Workload, options: Options = None) -> None:
+        self._step = jax.jit(step, donate_argnums=0, compiler_options=options)
         self._state = jax.tree.map(jnp.copy, state)
         self._batches = [tuple(map(jnp.asarray, batch)) for batch in workload.batches()]
 
@@ -33,14 +35,14 @@ class InLoop:
 class InScan:
     """All steps as one compiled scan."""
 
-    def __init__(self, step: Step, state: Any, workload: Workload) -> None:
+    def __init__(self, step: Step, state: Any, workload: Workload, options: Options = None) -> None:
         self._batches = tuple(map(jnp.stack, zip(*workload.batches(), strict=True)))
         self._state = jax.tree.map(jnp.copy, state)
 
         def chunk(state: Any, batches: tuple[Array, Array]) -> tuple[Any, Array]:
             return jax.lax.scan(lambda state, batch: step(state, *batch), state, batches)
 
-        self._chunk = jax.jit(chunk, donate_argnums=0)
+        self._chunk = jax.jit(chunk, donate_argnums=0, compiler_options=options)
 
     def compiled(self) -> str:
         """The compiled program as XLA text."""

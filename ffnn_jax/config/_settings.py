@@ -16,6 +16,7 @@ NORMALISATIONS = ("mean", "channel-mean", "channel-mean-sd")
 SCHEDULES = ("constant", "triangular")
 PRECISIONS = ("float32", "bf16")
 SAMPLINGS = ("independent", "epochs", "epochs-partial")
+FORMS = ("im2col", "rows", "pairs", "native")
 
 _TYPES: dict[Any, tuple[Any, str]] = {
     int: (int, "an integer"),
@@ -61,6 +62,9 @@ class Settings:
         precision: in training, layers store activations in float32, or in bfloat16 ("bf16": half
             the memory, and native products on a GPU or TPU). Sums, parameters, loss and update
             are in float32 either way, and so is all inference.
+        forms: (class, form) pairs: how convolutions of each class are computed on a CPU, as
+            ``runs.forms_here`` names them; by default the fastest known for the processor. The
+            results differ in rounding alone.
         validation_interval: updates between two validations.
         validation_batches: batches of validation images per validation.
         seed: seed of the split, the initialisation, the batches and their augmentation.
@@ -87,6 +91,7 @@ class Settings:
     weight_decay: float = 0.005
     group_rates: tuple[tuple[str, float], ...] = ()
     precision: str = "float32"
+    forms: tuple[tuple[str, str], ...] | None = None
     validation_interval: int = 100
     validation_batches: int = 10
     seed: int = 0
@@ -115,6 +120,7 @@ class Settings:
         validation = isinstance(self.validation, Validation)
         self._require("validation", validation, "a Validation, as in Validation('drawn', 2001)")
         self._require("group_rates", self._has_group_rates(), _GROUP_RATES)
+        self._require("forms", self._has_forms(), f"(class, form) pairs, form {', '.join(FORMS)}")
         layers = self._is_tuple_of("layers", Layer) and bool(self.layers)
         self._require("layers", layers, "a tuple of at least one layer")
         augmentations = self._is_tuple_of("augmentations", Augmentation)
@@ -132,6 +138,7 @@ class Settings:
             "augmentations": _json.augmentations_to_json(self.augmentations),
             "validation": str(self.validation),
             "group_rates": dict(self.group_rates),
+            "forms": None if self.forms is None else dict(self.forms),
         }
 
     @classmethod
@@ -141,12 +148,13 @@ class Settings:
     ) -> "Settings":  # fmt: skip
         """Reads what ``to_json`` wrote, in this version or in one before ``validation``.
 
+        What was written before ``forms`` was computed with none named, and will be again.
         ``layers`` and ``augmentations`` are the types of custom ones.
 
         Raises:
             UserError: a key or a type is unknown, one is missing, or a value is rejected.
         """
-        fields = dict(fields)
+        fields = {"forms": {}} | dict(fields)
         if "held_out" in fields:
             fields["validation"] = f"drawn:{fields.pop('held_out')}"
         config = fields.get("augmentations", [])
@@ -156,16 +164,27 @@ class Settings:
         }
         if "validation" in fields:
             converted["validation"] = Validation.parse(fields["validation"])
-        if isinstance(fields.get("group_rates"), dict):
-            converted["group_rates"] = tuple(fields["group_rates"].items())
+        for name in ("group_rates", "forms"):
+            if isinstance(fields.get(name), dict):
+                converted[name] = tuple(fields[name].items())
         return from_fields(cls, "settings", fields | converted)
 
     def _has_group_rates(self) -> bool:
         pairs = self.group_rates
-        if not self._is_tuple_of("group_rates", tuple) or any(len(pair) != 2 for pair in pairs):
+        rates = self._has_named("group_rates") and (rate for _, rate in pairs)
+        return bool(rates) and all(is_number(rate) and 0 <= rate < _LARGEST_FLOAT for rate in rates)
+
+    def _has_forms(self) -> bool:
+        if self.forms is None:
+            return True
+        return self._has_named("forms") and all(form in FORMS for _, form in self.forms)
+
+    def _has_named(self, field: str) -> bool:
+        """Whether the field is a tuple of pairs of a name, once each, and a value."""
+        pairs = getattr(self, field)
+        if not self._is_tuple_of(field, tuple) or any(len(pair) != 2 for pair in pairs):
             return False
-        named = all(isinstance(name, str) for name, _ in pairs) and len(dict(pairs)) == len(pairs)
-        return named and all(is_number(rate) and 0 <= rate < _LARGEST_FLOAT for _, rate in pairs)
+        return all(isinstance(name, str) for name, _ in pairs) and len(dict(pairs)) == len(pairs)
 
     def _require_type(self, field: str, kind: Any) -> None:
         if kind in _TYPES:

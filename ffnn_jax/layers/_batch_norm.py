@@ -64,6 +64,7 @@ The residuals are x, mean, rstd and scale: x^ is cheaper to recompute than to st
 import math
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -189,13 +190,15 @@ def batch_norm_backward(
 ) -> tuple[Rows, Channels, Channels]:
     """Returns (dx, dscale, dshift) of (dz, dmean, dvariance): (norm.15), (norm.14), (norm.5)."""
     (x, mean, rstd, scale), (dz, dmean, dvariance) = residuals, cotangents
-    dz_rows, centred, factor = upcast(rows_of(dz)), _centred(x, mean), upcast(scale) * rstd
-    count = len(dz_rows)
-    x_hat = centred * rstd[None, :]  # (norm.2)
+    dz_rows, count = upcast(rows_of(dz)), math.prod(x.shape[:-1])
     dshift = jnp.sum(dz_rows, axis=0)  # (norm.5)
-    dz_centred = dz_rows - dshift[None, :] / count
-    dscale = jnp.sum(dz_centred * x_hat, axis=0)  # (norm.14)
-    from_z = factor[None, :] * (dz_centred - x_hat * dscale[None, :] / count)
+    mean_dz = dshift / count
+    terms = (dz_rows - mean_dz[None, :]) * _centred(x, mean)
+    dscale = rstd * jnp.sum(terms, axis=0)  # (norm.14)
+    dz_again, x_again = jax.lax.optimization_barrier((dz_rows, x))  # else XLA keeps the terms
+    centred = _centred(x_again, mean)
+    slope = (rstd * dscale / count)[None, :]
+    from_z = (upcast(scale) * rstd)[None, :] * (dz_again - mean_dz[None, :] - centred * slope)
     from_statistics = (dmean[None, :] + 2 * centred * dvariance[None, :]) / count
     dx = from_z + from_statistics  # (norm.15)
     return (

@@ -13,6 +13,7 @@ from ffnn_jax.data import Splits
 from ffnn_jax.network import Network, require_kept_contract
 from ffnn_jax.nn import Dense
 from ffnn_jax.optim import momentum, scale_by_group, triangular
+from ffnn_jax.runs._forms import forms_here
 from ffnn_jax.training import Split, split_validation
 
 
@@ -39,6 +40,8 @@ class Plan(NamedTuple):
 def plan(settings: Settings, splits: Splits) -> Plan:
     """Builds a run's network, after checking that settings and data match.
 
+    Settings that name no forms of convolutions get those of this processor.
+
     Raises:
         UserError: a layer or an augmentation does not fit the images, there is not one output
             per class, the batch is larger than the training set, nothing is trained, a group with
@@ -62,6 +65,8 @@ def plan(settings: Settings, splits: Splits) -> Plan:
         raise UserError(f"batch-size must be at most the {train_size} training images, got {batch}")
     _require_trained(network, settings)
     require_kept_contract(network)
+    if settings.forms is None:
+        settings = dataclasses.replace(settings, forms=forms_here())
     return Plan(settings, splits, network)
 
 

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int32
 
+from ffnn_jax.layers.fast import Table, compiler_options, forms
 from ffnn_jax.network import Network, normalise
 from ffnn_jax.training._images import Chunk, Images, Source
 from ffnn_jax.training._sampling import SeedData, validation_indices
@@ -16,7 +17,9 @@ def correct(logits: Float[Array, "N K"], labels: Int32[Array, " N"]) -> Bool[Arr
     return jax.lax.argmax(logits, 1, labels.dtype) == labels
 
 
-def make_validation(network: Network, batch_size: int, batches: int) -> jax.stages.Wrapped:
+def make_validation(
+    network: Network, batch_size: int, batches: int, table: Table = ()
+) -> jax.stages.Wrapped:
     """Returns a jitted function that measures accuracy on a few validation batches.
 
     ``validate(state, source, seed_data)`` draws them from (seed, step), each of all validation
@@ -26,7 +29,8 @@ def make_validation(network: Network, batch_size: int, batches: int) -> jax.stag
     def validate(state: Any, source: Source, seed_data: SeedData) -> Float[Array, ""]:
         def accuracy_of(batch: Images) -> Array:
             x = normalise(batch.pixels, seed_data.normalisation)
-            logits, _ = network.apply(state.params, state.state, x)
+            with forms(table):
+                logits, _ = network.apply(state.params, state.state, x)
             return jnp.mean(correct(logits, batch.labels), dtype=jnp.float32)
 
         if isinstance(source, Chunk):
@@ -34,4 +38,4 @@ def make_validation(network: Network, batch_size: int, batches: int) -> jax.stag
         indices = validation_indices(seed_data, state.step, batch_size, batches)
         return jnp.mean(jax.lax.map(lambda batch: accuracy_of(source.at(batch)), indices))
 
-    return jax.jit(validate)
+    return jax.jit(validate, compiler_options=compiler_options(table))

@@ -15,6 +15,7 @@ from jaxtyping import Array, Float, Int32, Key
 
 from ffnn_jax import nn
 from ffnn_jax.config import Augmentation
+from ffnn_jax.layers.fast import Table, compiler_options, forms
 from ffnn_jax.network import Network, Params, State, combine, normalise, partition
 from ffnn_jax.optim import decay_loss
 from ffnn_jax.training._accuracy import correct
@@ -75,11 +76,13 @@ def make_train_chunk(
     augmentations: tuple[Augmentation, ...] = (),
     precision: str = "float32",
     sampling: str = "independent",
+    table: Table = (),
 ) -> jax.stages.Wrapped:
     """Returns a jitted function that runs many training steps as one compiled scan.
 
     The optimiser, ours or any of optax, receives only the trained parameters, and applies the
-    weight decay: here it is for the metrics. The other settings are those of ``Settings``.
+    weight decay: here it is for the metrics. The other settings are those of ``Settings``, whose
+    ``forms`` are the table.
 
     Returns:
         ``chunk(state, stop, source, seed_data) -> (state, metrics)``: runs steps until
@@ -102,9 +105,10 @@ def make_train_chunk(
         def scan_step(state: TrainState, _: None) -> Updated:
             return jax.lax.cond(state.step < stop, train_step, _skip, state, source, seed_data)
 
-        return jax.lax.scan(scan_step, state, None, length=steps)
+        with forms(table):
+            return jax.lax.scan(scan_step, state, None, length=steps)
 
-    return jax.jit(chunk, donate_argnums=0)
+    return jax.jit(chunk, donate_argnums=0, compiler_options=compiler_options(table))
 
 
 def inputs_at(

@@ -37,9 +37,11 @@ def make_trainer(
     """Returns the trainer that is fastest on the seeds' device, with its programs compiled."""
     chunk = make_train_chunk(
         network, optimizer, settings.batch_size, settings.weight_decay, settings.augmentations,
-        settings.precision, settings.sampling,
+        settings.precision, settings.sampling, settings.forms or (),
     )  # fmt: skip
-    validate = make_validation(network, settings.batch_size, settings.validation_batches)
+    validate = make_validation(
+        network, settings.batch_size, settings.validation_batches, settings.forms or ()
+    )
     states = jax.device_put(list(start))
     if not _is_one_program(loader, seeds_data):
         programs = _compiled(chunk, validate, loader, states[0], seeds_data[0])

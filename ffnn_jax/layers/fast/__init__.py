@@ -4,5 +4,10 @@ A chapter passes its equation form, and computes with the best form for the plat
 """
 
 from ffnn_jax.layers.fast._choice import ConvForm, blocks, by_platform, form_on_cpu
+from ffnn_jax.layers.fast._forms import NAMES, Map, Table, class_of, compiler_options, forms
+from ffnn_jax.layers.fast._tables import TABLES
 
-__all__ = ["ConvForm", "blocks", "by_platform", "form_on_cpu"]
+__all__ = [
+    "NAMES", "TABLES", "ConvForm", "Map", "Table", "blocks", "by_platform", "class_of",
+    "compiler_options", "form_on_cpu", "forms",
+]  # fmt: skip

@@ -3,9 +3,10 @@
 On a CPU a convolution uses whole rows of pixels where their matrices are smaller
 (``rows_are_lighter``), pairs of outputs where the outputs can be paired (``pairs_fit``), shifted
 images where it is depthwise (``is_depthwise``), and otherwise the equation form, which its chapter
-passes; a large batch goes by blocks of images. On a GPU or TPU, XLA's own
-convolution is used. The choice is made when a program is lowered; tests check that all forms are
-the same rule.
+passes; a large batch goes by blocks of images. A table of measured forms overrides this, map by map
+(``_forms``), where stride, dilation and groups are 1. On a GPU or TPU, XLA's own convolution is
+used. The choice is made when a program is traced and lowered; tests check that all forms are the
+same rule.
 """
 
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from ffnn_jax.layers.fast import _depthwise_conv as depthwise
 from ffnn_jax.layers.fast import _native_conv as native
 from ffnn_jax.layers.fast import _row_conv as rows
 from ffnn_jax.layers.fast._blocks import images_in_a_block, map_blocks, sum_blocks
+from ffnn_jax.layers.fast._forms import Map, name_of_form
 from ffnn_jax.layers.fast._pair_conv import pair_conv2d, pair_conv2d_kernels, pairs_fit
 
 _Out = TypeVar("_Out")
@@ -45,6 +47,12 @@ ROWS = ConvForm("rows", rows.row_conv2d, rows.row_conv2d_images, rows.row_conv2d
 NATIVE = ConvForm(
     "native", native.native_conv2d, native.native_conv2d_images, native.native_conv2d_kernels
 )
+STANDARD = ConvForm(
+    "native",
+    native.standard_conv2d,
+    native.standard_conv2d_images,
+    native.standard_conv2d_kernels,
+)
 DEPTHWISE = ConvForm(
     "depthwise",
     depthwise.depthwise_conv2d,
@@ -66,9 +74,29 @@ def by_platform(cpu: ConvForm, compute: Callable[..., _Out], *arrays: Array) -> 
     )
 
 
-def form_on_cpu(im2col: ConvForm, x: Shape, w: Shape, windows: Windows) -> ConvForm:
-    """The form of a convolution on a CPU, given the shapes of images and kernels."""
-    return blocks(_whole_form_on_cpu(im2col, x, w, windows))
+def form_on_cpu(im2col: ConvForm, x: Array, kernels: Array, windows: Windows) -> ConvForm:
+    """The form of a convolution of images x on a CPU."""
+    w = kernels.shape
+    usual = blocks(_whole_form_on_cpu(im2col, x.shape, w, windows))
+    if windows != Windows(windows.pads):
+        return usual
+
+    def measured(part: Map) -> ConvForm:
+        name = name_of_form(part, w, x.dtype)
+        return usual if name is None else form_named(name, im2col, x.shape, w, windows)
+
+    forward, images, kernels = map(measured, ("forward", "images", "kernels"))
+    names = dict.fromkeys(form.name for form in (forward, images, kernels))
+    return ConvForm("/".join(names), forward.forward, images.images, kernels.kernels)
+
+
+def form_named(name: str, im2col: ConvForm, x: Shape, w: Shape, windows: Windows) -> ConvForm:
+    """The form of this name, for stride 1 and one group; pairs only where outputs can be paired."""
+    if name == "native":
+        return STANDARD
+    columns = output_size(x[2], w[1], windows.pads[1], windows.stride, windows.dilation)
+    paired = pairs(im2col) if pairs_fit(columns, w, windows) else im2col
+    return blocks({"im2col": im2col, "rows": ROWS, "pairs": paired}[name])
 
 
 def _whole_form_on_cpu(im2col: ConvForm, x: Shape, w: Shape, windows: Windows) -> ConvForm:

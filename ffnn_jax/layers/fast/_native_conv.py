@@ -1,8 +1,10 @@
 """Convolutions as the platform's own operation: (conv.1), (conv.4) and (conv.7) in one call each.
 
 On a GPU or TPU, XLA maps these to the vendor's library or the matrix unit, without building P in
-memory; whether this is faster there has not been measured yet. CPUs keep the chapter's matrix
-products.
+memory; whether this is faster there has not been measured yet. A CPU uses them where they were
+measured to be faster than matrix products, in ``standard`` order: only there, inside a loop, does
+XLA call its library for a convolution whose axes are (N, H, W, C) and whose kernel is not reversed.
+Any other compiles to plain loops, up to 400 times slower.
 
 Each is (conv.1) again applied to other arrays, as the chapter shows. For the gradient of the
 kernels the sum of (conv.4) over n, i, j,
@@ -57,6 +59,32 @@ def native_conv2d_kernels(
     pads, layout = _exact_pads(x.shape, size, dz.shape, windows), ("CHWN", "IHWO", "HWNC")
     steps = {"window_strides": (windows.dilation,) * 2, "rhs_dilation": (windows.stride,) * 2}
     return _convolution(x, dz, pads, layout, batch_group_count=windows.groups, **steps)  # (conv.4)
+
+
+def standard_conv2d(x: Array, w: Array, windows: Windows) -> Array:
+    """``native_conv2d``, whose order is standard, of kernels that are in memory as they are read."""
+    return native_conv2d(x, _in_memory(w), windows)
+
+
+def standard_conv2d_images(dz: Array, w: Array, size: Shape, windows: Windows) -> Array:
+    """``native_conv2d_images`` in standard order, with stride 1 and one group."""
+    pads = pads_of_dz(dz.shape, w.shape, size, windows)
+    kernels = _in_memory(rotated_180(w))
+    return native_conv2d(dz, kernels, Windows(pads, 1, windows.dilation))  # (conv.7), (conv.8)
+
+
+def standard_conv2d_kernels(x: Array, dz: Array, size: Shape, windows: Windows) -> Array:
+    """``native_conv2d_kernels`` in standard order, with stride 1 and one group."""
+    pads = _exact_pads(x.shape, size, dz.shape, windows)
+    images, kernels = _in_memory(x.transpose(3, 1, 2, 0)), _in_memory(dz.transpose(1, 2, 0, 3))
+    layout, steps = ("NHWC", "HWIO", "NHWC"), {"window_strides": (windows.dilation,) * 2}
+    dw = _convolution(images, kernels, pads, layout, **steps)  # (conv.4)
+    return dw.transpose(1, 2, 0, 3)
+
+
+def _in_memory(array: Array) -> Array:
+    """The array, computed: XLA does not take the steps that gave it as part of what reads it."""
+    return jax.lax.optimization_barrier(array)
 
 
 def _exact_pads(x: Shape, kernel: Shape, dz: Shape, windows: Windows) -> Pads:

@@ -15,20 +15,22 @@ from tests.layers.checking import assert_close, assert_same_bits, normal, value_
 from tests.layers.geometries import GEOMETRIES, drawn, sampled, static
 
 
-@pytest.fixture(params=["rows", "pairs", "im2col", "blocks", "native"])
+@pytest.fixture(params=["rows", "pairs", "im2col", "blocks", "native", "standard"])
 def form(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Forces one of the forms for every kernel that it fits; blocks of one image."""
     jax.clear_caches()
     monkeypatch.setattr(_blocks, "_BYTES", 1)
     monkeypatch.setattr(_blocks, "_WHOLE_BYTES", 0)
 
-    def form_on_cpu(im2col, x, w, windows):
+    def form_on_cpu(im2col, images, kernels, windows):
+        x, w = images.shape, kernels.shape
         columns = output_size(x[2], w[1], windows.pads[1], windows.stride, windows.dilation)
         pairs = _choice.pairs(im2col) if pairs_fit(columns, w, windows) else im2col
         rows = _choice.ROWS if windows.groups == 1 else im2col
         blocks = _choice.DEPTHWISE if windows.groups == x[3] > 1 else im2col
         forms = {"rows": rows, "pairs": pairs, "im2col": im2col, "native": _choice.NATIVE}
-        return (forms | {"blocks": _choice.blocks(blocks)})[request.param]
+        standard = _choice.STANDARD if (windows.stride, windows.groups) == (1, 1) else im2col
+        return (forms | {"blocks": _choice.blocks(blocks), "standard": standard})[request.param]
 
     monkeypatch.setattr(_choice, "form_on_cpu", form_on_cpu)
     monkeypatch.setattr(_conv, "form_on_cpu", form_on_cpu)
@@ -114,7 +116,8 @@ def test_the_catalogue_covers_every_cpu_form():
         for n in case.sizes:
             x, w = tuple(n[a] for a in "NHWC"), (n["KH"], n["KW"], n["B"], n["K"])
             windows = Windows(pads_of(x, w, padding, stride, dilation), stride, dilation, groups)
-            names.add(_choice.form_on_cpu(_conv.IM2COL, x, w, windows).name)
+            arrays = (jax.ShapeDtypeStruct(shape, "float32") for shape in (x, w))
+            names.add(_choice.form_on_cpu(_conv.IM2COL, *arrays, windows).name)
     assert names == {"rows", "pairs", "im2col", "depthwise"}
 
 

@@ -1,0 +1,93 @@
+"""Every form of a convolution, timed: where the tables of forms come from.
+
+Command: python -m experiments.forms
+Quick: python -m experiments.forms --quick, 1 convolution, results to runs/quick.
+
+Times the convolutions of the report's networks, of "wide" and of the two networks for 94 %, in
+float32 and bfloat16, each form of each of the three maps, inside a compiled loop. "usual" is what
+shapes suggest (``layers/fast/_choice.py``). A table takes a form for a class where it is at least
+1.1 times as fast as the usual one, as the geometric mean over the convolutions of that class.
+"""
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from rich.console import Console
+
+from experiments._machine import device_name, peak_gflops, provenance, require_quiet
+from experiments._results import folder_for, run_command, write_result
+from ffnn_jax.layers.fast import Table
+from ffnn_jax.runs import Convolution, timed_forms
+
+CONVOLUTIONS = [
+    Convolution(*sizes)
+    for sizes in [
+        (16, 28, 5, 1, 16), (16, 14, 5, 16, 16), (16, 32, 5, 3, 16), (16, 16, 5, 16, 16),
+        (16, 8, 5, 16, 16), (16, 32, 3, 3, 64), (16, 16, 3, 64, 128), (16, 8, 3, 128, 256),
+        (64, 32, 2, 3, 24), (64, 31, 3, 24, 32), (64, 31, 3, 24, 64), (64, 15, 3, 32, 32),
+        (64, 15, 3, 64, 64), (64, 15, 3, 32, 128), (64, 15, 3, 64, 256), (64, 7, 3, 128, 128),
+        (64, 7, 3, 256, 256), (64, 3, 3, 256, 256), (64, 3, 3, 512, 512),
+    ]
+]  # fmt: skip
+_LEAST_GAIN = 1.1
+
+
+def main(quick: bool = False) -> None:
+    """Times every form of the convolutions of this project's networks.
+
+    Args:
+        quick: smoke test: one convolution.
+    """
+    if not quick:
+        require_quiet()
+    path = folder_for(quick) / f"forms-{device_name()}.json"
+    peak, console, rows = peak_gflops(), Console(highlight=False), []
+    for convolution in CONVOLUTIONS[: 1 if quick else None]:
+        for dtype in ("float32", "bfloat16"):
+            rows += _rows(convolution, dtype)
+            result = {**provenance(quick), "peak_gflops": peak, "rows": rows}
+            write_result(path, result | {"table": dict(fastest(rows))})
+        console.print(f"{tuple(convolution)}: {_best_line(rows[-15:])}")
+    print(f"{len(rows)} rows in {path}")
+
+
+def fastest(rows: Iterable[dict[str, Any]]) -> Table:
+    """The table that the rows give: each class for which another form is clearly faster."""
+    gains: dict[str, dict[str, list[float]]] = {}
+    for row in rows:
+        per_form = gains.setdefault(row["class"], {})
+        per_form.setdefault(row["form"], []).append(math.log(row["ratio_to_usual"]))
+    means = {
+        name: {form: math.exp(sum(logs) / len(logs)) for form, logs in per_form.items()}
+        for name, per_form in gains.items()
+    }
+    best = {name: max(mean, key=lambda form: mean[form]) for name, mean in means.items()}
+    return tuple(
+        (name, form) for name, form in sorted(best.items()) if means[name][form] >= _LEAST_GAIN
+    )
+
+
+def _rows(convolution: Convolution, dtype: str) -> list[dict[str, Any]]:
+    """One row per map and form."""
+    n, size, kernel, inputs, outputs = convolution
+    flops, usual, rows = 2 * n * size**2 * kernel**2 * inputs * outputs, 0.0, []
+    for name, form, seconds in timed_forms(convolution, dtype):
+        usual = seconds if form == "usual" else usual
+        rows.append({
+            **convolution._asdict(), "dtype": dtype, "class": name, "form": form,
+            "ms": float(f"{1e3 * seconds:.4g}"), "gflops": float(f"{flops / seconds / 1e9:.4g}"),
+            "ratio_to_usual": float(f"{usual / seconds:.4g}"),
+        })  # fmt: skip
+    return rows
+
+
+def _best_line(rows: list[dict[str, Any]]) -> str:
+    best: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        best[row["class"]] = min(best.get(row["class"], row), row, key=lambda one: one["ms"])
+    return ", ".join(f"{name}: {row['form']} {row['gflops']}" for name, row in best.items())
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,17 @@
+"""The forms that were fastest on the processors that were measured: ``experiments/forms.py``."""
+
+from ffnn_jax.layers.fast._forms import Table
+
+TABLES: dict[str, Table] = {
+    "amd-epyc": (),
+    "intel-xeon-amx": (
+        ("forward 4 4-more", "rows"),
+        ("forward 9 more-more", "native"),
+        ("images 9 more-more", "native"),
+        ("kernels 9 4-more", "native"),
+        ("kernels 9 more-more", "native"),
+        ("kernels more 1-16", "native"),
+        ("kernels more 4-16", "native"),
+    ),
+}
+"""Classes that are not here are best as shapes suggest; on the EPYC those are all."""

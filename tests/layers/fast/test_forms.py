@@ -1,0 +1,105 @@
+import jax
+import jax.numpy as jnp
+import pytest
+
+from ffnn_jax.config._settings import FORMS
+from ffnn_jax.layers import conv2d
+from ffnn_jax.layers.fast import NAMES, TABLES, _forms, class_of, compiler_options, forms
+from tests.layers.checking import assert_close, assert_same_bits, normal, value_and_cotangents
+from tests.layers.geometries import drawn
+
+F32, BF16 = jnp.dtype("float32"), jnp.dtype("bfloat16")
+X, W, B = (array.astype("float32") for array in drawn((7, 6), (3, 3)))
+DZ = normal(3, *jax.eval_shape(conv2d, X, W, B).shape).astype("float32")
+CLASSES = [class_of(part, W.shape, F32) for part in ("forward", "images", "kernels")]
+
+
+@pytest.mark.parametrize(
+    ("kernel", "dtype", "expected"),
+    [((5, 5, 3, 16), F32, "forward more 4-16"), ((3, 3, 16, 17), F32, "forward 9 16-more"),
+     ((2, 2, 1, 24), F32, "forward 4 1-more"), ((1, 1, 64, 4), BF16, "narrow forward 1 more-4")],
+)  # fmt: skip
+def test_a_class_rounds_the_kernel_s_sizes_up(kernel, dtype, expected):
+    assert class_of("forward", kernel, dtype) == expected
+
+
+def convolutions_in(table, dtype="float32"):
+    """The number of convolutions in the program of conv2d and its gradients."""
+    arguments = tuple(array.astype(dtype) for array in (X, W, B))
+
+    def both(*arguments):
+        with forms(table):
+            return value_and_cotangents(conv2d, arguments, DZ.astype(dtype))
+
+    return jax.jit(both).lower(*arguments).as_text().count("stablehlo.convolution")
+
+
+@pytest.mark.parametrize("count", range(4))
+def test_a_table_decides_map_by_map(count):
+    table = tuple((name, "native") for name in CLASSES[:count])
+    assert convolutions_in(table) == count
+
+
+def test_a_table_holds_for_its_own_dtype_alone():
+    assert convolutions_in(tuple((name, "native") for name in CLASSES), "bfloat16") == 0
+
+
+def test_no_table_holds_outside_its_context():
+    with forms(tuple((name, "native") for name in CLASSES)):
+        pass
+    assert convolutions_in(()) == 0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_named_form_gives_the_same_numbers(name):
+    usual = value_and_cotangents(conv2d, (X, W, B), DZ)
+    with forms(tuple((each, name) for each in CLASSES)):
+        assert_close(value_and_cotangents(conv2d, (X, W, B), DZ), usual, 32)
+
+
+def test_a_jitted_function_is_another_program_under_another_table():
+    """Its caches depend on the table: the second call must not take the first one's program."""
+    jitted = jax.jit(conv2d)
+    usual = jitted(X, W, B)
+    with forms(tuple((name, "native") for name in CLASSES)):
+        assert "stablehlo.convolution" in jitted.lower(X, W, B).as_text()
+    assert_same_bits(jitted(X, W, B), usual)
+
+
+def test_a_table_leaves_strides_and_groups_alone():
+    w = W[:, :, :1]
+    table = tuple((class_of(part, w.shape, F32), "native") for part in ("forward", "images"))
+    with forms(table):
+        assert "convolution" not in jax.jit(lambda *a: conv2d(*a, "SAME", 2)).lower(X, W, B).as_text()
+        grouped = jax.jit(lambda *a: conv2d(*a, "SAME", 1, 1, 3)).lower(X, w[..., :3], B[:3])
+    assert "stablehlo.convolution" not in grouped.as_text()
+
+
+def test_only_native_convolutions_change_how_a_program_is_compiled(monkeypatch):
+    assert compiler_options(()) is None
+    assert compiler_options(((CLASSES[0], "rows"),)) is None
+    native = ((CLASSES[0], "native"),)
+    assert jax.jit(lambda: 0, compiler_options=compiler_options(native))() == 0
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert compiler_options(native) is None
+
+
+def test_an_xla_without_the_option_compiles_without_it(monkeypatch):
+    _forms._are_known.cache_clear()
+    monkeypatch.setattr(_forms, "_OPTIONS", {"xla_no_such_option": "1"})
+    assert compiler_options(((CLASSES[0], "native"),)) is None
+    _forms._are_known.cache_clear()
+
+
+def test_shipped_tables_name_known_forms_and_possible_classes():
+    assert NAMES == FORMS
+    parts = ("forward", "images", "kernels")
+    entries, channels = [(1, 1), (2, 2), (3, 3), (5, 5)], (1, 4, 16, 17)
+    possible = {
+        class_of(part, (*size, inputs, outputs), dtype)
+        for part in parts for size in entries for inputs in channels for outputs in channels
+        for dtype in (F32, BF16)
+    }  # fmt: skip
+    for table in TABLES.values():
+        assert {name for name, _ in table} <= possible
+        assert {form for _, form in table} <= set(NAMES)
