@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from ffnn_jax._errors import suggestion
-from ffnn_jax.config import UserError
+from ffnn_jax.config import UserError, suggestion
 
 
 def require_known(without: Iterable[str], variants: Iterable[str]) -> None:
