@@ -7,6 +7,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
+from experiments._speed_rows import panel_of, panel_title
+
 _FAMILIES = {
     "ours": "#0072b2", "plain": "#e69f00", "flax": "#d55e00", "equinox": "#cc79a7",
     "keras": "#999999", "torch": "#009e73",
@@ -14,19 +16,19 @@ _FAMILIES = {
 
 
 def draw_speed(rows: Sequence[dict[str, Any]]) -> Figure:
-    """Draws a panel for each network and batch size: one bar per variant, on one scale."""
-    workloads = list(dict.fromkeys((row["network"], row["batch"]) for row in rows))
+    """Draws a panel per network, batch size and precision: a bar per variant, on one scale."""
+    workloads = list(dict.fromkeys(map(panel_of, rows)))
     columns = min(3, len(workloads))
     lines = -(-len(workloads) // columns)
-    most = max(sum((r["network"], r["batch"]) == one for r in rows) for one in workloads)
+    most = max(sum(panel_of(row) == one for row in rows) for one in workloads)
     size = (3.6 * columns + 1, lines * (0.7 + 0.19 * most) + 0.4)
     figure = Figure(figsize=size, layout="constrained")
     panels = figure.subplots(lines, columns, squeeze=False, sharex=True)
     for panel in panels.flat[len(workloads) :]:
         panel.set_axis_off()
-    for panel, (network, batch) in zip(panels.flat, workloads, strict=False):
-        _draw_panel(panel, [r for r in rows if (r["network"], r["batch"]) == (network, batch)])
-        panel.set_title(f"{network}, batch {batch}", fontsize=9)
+    for panel, one in zip(panels.flat, workloads, strict=False):
+        _draw_panel(panel, [row for row in rows if panel_of(row) == one])
+        panel.set_title(panel_title(one), fontsize=9)
     ratios = [row["ratio_to_ours"] for row in rows]
     panels.flat[0].set_xlim(min(*ratios, 1) / 1.3, max(*ratios, 1) * 1.8)  # space for the numbers
     figure.suptitle("Training step time relative to ours (log scale)", fontsize=11)

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from experiments._speed_rows import panel_of, panel_title
+
 _LIBRARIES = {
     "plain JAX": "plain", "Flax": "flax", "Equinox": "equinox", "Keras on JAX": "keras",
     "PyTorch": "torch",
@@ -18,34 +20,39 @@ _WHOLE = {
 
 
 def speed_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """One line per network and batch: our milliseconds per step, and the others' relative to ours.
+    """A line per network, batch and precision: our milliseconds per step, the others' by ours.
 
     Each library is represented by its fastest variant whose steps are called from Python; a
-    library that was not installed has a dash.
+    library that was not timed has a dash.
     """
     lines = [
         f"| network, batch | ours, ms | {' | '.join(_LIBRARIES)} | ours, GFLOP/s |",
         f"| --- |{' ---: |' * (len(_LIBRARIES) + 2)}",
     ]
-    for network, batch in dict.fromkeys((row["network"], row["batch"]) for row in rows):
-        workload_rows = [row for row in rows if (row["network"], row["batch"]) == (network, batch)]
-        ours = next(row for row in workload_rows if row["variant"] == "ours")
-        others = " | ".join(_fastest(workload_rows, family) for family in _LIBRARIES.values())
-        name = f"{network}, {batch}"
+    for panel in dict.fromkeys(map(panel_of, rows)):
+        compared = [row for row in rows if panel_of(row) == panel]
+        ours = next(row for row in compared if row["variant"] in ("ours", "ours-bf16"))
+        others = " | ".join(_fastest(compared, family) for family in _LIBRARIES.values())
+        name = panel_title(panel, between=", ")
         lines.append(f"| {name} | {ours['median_ms']:.2f} | {others} | {ours['gflops']:.0f} |")
     return "\n".join(lines) + "\n"
 
 
 def whole_run_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """One line per variant: seconds to the test accuracy, also relative to ours, and to exit."""
+    """One line per run: seconds to the test accuracy, also relative to ours, and to exit.
+
+    A run that was timed in several settings is represented by the fastest.
+    """
     lines = [
         "| run | seconds | relative to ours | to exit | test accuracy |",
         "| --- | ---: | ---: | ---: | --- |",
     ]
-    for row in rows:
+    for name in dict.fromkeys(row["variant"].removesuffix("-eigen") for row in rows):
+        timed = [row for row in rows if row["variant"].removesuffix("-eigen") == name]
+        row = min(timed, key=lambda row: row["median_seconds"])
         accuracies = ", ".join(f"{100 * accuracy:.1f}" for accuracy in row["accuracy"])
         lines.append(
-            f"| {_WHOLE[row['variant']]} | {row['median_seconds']:.1f} "
+            f"| {_WHOLE[name]} | {row['median_seconds']:.1f} "
             f"| {row['ratio_to_ours']:.1f} | {row['median_seconds_to_the_end']:.1f} "
             f"| {accuracies} % |"
         )

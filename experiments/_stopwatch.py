@@ -1,15 +1,17 @@
 """Steppers in separate processes, each waiting while another is timed."""
 
+import contextlib
 import dataclasses
 import importlib
 import multiprocessing
 import os
 import time
+from collections.abc import Iterator, Mapping
 from multiprocessing.connection import Connection
 from typing import Any
 
 from experiments._machine import peak_megabytes
-from experiments.peers._workload import CHUNK, Workload
+from experiments.peers._workload import Workload
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,19 +28,22 @@ class Lap:
 
 
 class Runner:
-    """One variant's stepper in a separate process."""
+    """One variant's stepper in a separate process, with these additions to its environment."""
 
-    def __init__(self, module: str, variant: str, workload: Workload) -> None:
+    def __init__(
+        self, module: str, variant: str, workload: Workload, environment: Mapping[str, str]
+    ) -> None:
         context = multiprocessing.get_context("spawn")
         self._ours, theirs = context.Pipe()
         arguments = (theirs, module, variant, workload)
         self._process = context.Process(target=_serve, args=arguments, daemon=True)
-        self._process.start()
+        with _environment(environment):
+            self._process.start()
         theirs.close()
 
-    def losses(self) -> list[float]:
-        """The first 2 CHUNK losses, for which the stepper is built and compiled."""
-        return self._ask("losses")
+    def losses(self, count: int) -> list[float]:
+        """So many first losses, for which the stepper is built and compiled."""
+        return self._ask("losses", count)
 
     def lap(self, calls: int) -> Lap:
         """Times this number of calls."""
@@ -66,9 +71,22 @@ class Runner:
         return answer
 
 
-def calls_for(seconds: float, lap: Lap) -> int:
-    """The number of calls that take about this long."""
-    return max(1, round(seconds / (CHUNK * lap.seconds)))
+def calls_for(seconds: float, lap: Lap, steps: int) -> int:
+    """The number of calls, of so many steps each, that take about this long."""
+    return max(1, round(seconds / (steps * lap.seconds)))
+
+
+@contextlib.contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Sets environment variables, which processes started meanwhile inherit."""
+    before = dict(os.environ)
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name in variables:
+            del os.environ[name]
+        os.environ.update(before)
 
 
 def _serve(pipe: Connection, module: str, variant: str, workload: Workload) -> None:
@@ -85,9 +103,11 @@ def _serve(pipe: Connection, module: str, variant: str, workload: Workload) -> N
                 stepper = importlib.import_module(module).make(workload, variant)
                 answer: Any = stepper.run()
                 costs["start_seconds"] = time.perf_counter() - began
-                answer += stepper.run()
+                while len(answer) < arguments[0]:
+                    answer += stepper.run()
+                answer = answer[: arguments[0]]
             elif request == "lap":
-                answer = _lap(stepper, *arguments)
+                answer = _lap(stepper, workload.steps, *arguments)
             else:
                 answer = costs | {"peak_megabytes": peak_megabytes()}
         except Exception as error:  # any exception of a peer is sent back
@@ -95,10 +115,10 @@ def _serve(pipe: Connection, module: str, variant: str, workload: Workload) -> N
         pipe.send(answer)
 
 
-def _lap(stepper: Any, calls: int) -> tuple[float, float]:
+def _lap(stepper: Any, steps: int, calls: int) -> tuple[float, float]:
     wall, processor = time.perf_counter(), os.times()
     for _ in range(calls):
         stepper.run()
     spent, now = time.perf_counter() - wall, os.times()
     busy = now.user + now.system - processor.user - processor.system
-    return spent / (calls * CHUNK), busy / spent
+    return spent / (calls * steps), busy / spent

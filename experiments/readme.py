@@ -145,25 +145,47 @@ On 2 CPU cores under Linux; times include all downloads, from a nearby package m
 
 
 def _speed() -> str:
-    (path,) = RESULTS.glob("speed-cpu-*.json")
-    result = read_result(path)
-    whole = read_result(path.with_name(path.name.replace("speed", "whole-run")))
+    steps = "".join(_steps_on(path) for path in sorted(RESULTS.glob("speed-*.json")))
+    runs = "".join(_whole_runs_on(path) for path in sorted(RESULTS.glob("whole-run-*.json")))
     return f"""
-<img src="../../experiments/results/{path.stem}.png" width="75%" alt="Training step by library">
+*A training step (forward, backward, update) in float32, or where named in bfloat16: ours in \
+milliseconds; the other columns are the time of each library in its fastest setting, divided by \
+ours in the same run and precision: below 1 it is faster. `wide` has convolutions of 64, 128 and \
+256 filters of 3 × 3; `airbench94` is that record's network, and `narrow94` the same with widths \
+of 32, 128 and 128.*
 
-*A training step (forward, backward, update) in float32 on {result["cores"]} CPU cores \
-({path.stem.removeprefix("speed-cpu-")}): ours in milliseconds; the other columns are the time of \
-each library's fastest variant divided by ours, in the same run: below 1 it is faster. `wide` has \
-convolutions of 64, 128 and 256 filters of 3 × 3. For comparison, numpy multiplies two matrices \
-of 2,048 by 2,048 at {result["peak_gflops"]:.0f} GFLOP/s.*
+{steps}*The report's model 0, 5,000 steps, from process start to the test accuracy: ratios are \
+medians over interleaved runs. Afterwards ours also classifies the training images and writes its \
+page and figures.*
+
+{runs}"""
+
+
+def _steps_on(path: Path) -> str:
+    """A processor's figure and table of training steps."""
+    result = read_result(path)
+    return f"""<img src="../../experiments/results/{path.stem}.png" width="75%" \
+alt="Training step by library">
+
+On {result["cores"]} cores of {_processor(path, "speed")}, where numpy multiplies two matrices of \
+2,048 by 2,048 at {result["peak_gflops"]:.0f} GFLOP/s:
 
 {speed_table(result["rows"])}
-*The report's model 0, 5,000 steps, from process start to the test accuracy: median of \
-{whole["rounds"]} interleaved runs; ratios are medians over the rounds. Afterwards ours also \
-classifies the training images and writes its page and figures.*
-
-{whole_run_table(whole["rows"])}
 """
+
+
+def _whole_runs_on(path: Path) -> str:
+    """A processor's table of whole runs."""
+    result = read_result(path)
+    return f"""On {_processor(path, "whole-run")}, median of {result["rounds"]} runs:
+
+{whole_run_table(result["rows"])}
+"""
+
+
+def _processor(path: Path, experiment: str) -> str:
+    """The kind of processor in the name of a results file, as in "amd-epyc"."""
+    return path.stem.removeprefix(f"{experiment}-").removeprefix("cpu-")
 
 
 def _against_autodiff() -> str:

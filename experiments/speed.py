@@ -3,26 +3,34 @@
 Command: python -m experiments.speed
 Quick: python -m experiments.speed --quick, 2 variants at batch 16, 1 round, results to runs/quick.
 
-Needs the extra "bench" for the peers; a missing one is skipped and reported. Every variant runs in
-a separate process that waits while another is timed; rounds are interleaved in rotating order.
+Needs the extra "bench" for the peers. One that is missing or fails makes the command fail at its
+end, when the others are stored; ``--without keras flax-split`` leaves out peers by name. Every
+library is timed in each of its settings, which are printed first, and its fastest counts. Every
+variant runs in a separate process that waits while another is timed, and all of these processes
+have huge pages (Linux); rounds are interleaved in rotating order.
+
 A step is forward, backward and update on images in memory. All variants start from the same
-weights and see the same batches; the first 20 losses of each must match plain JAX's to 1e-4.
-Laps during which other users of the hardware were busy are repeated, for up to a minute.
-Plain JAX in a scan, a known weakness of XLA on a CPU, is timed only at batch 16. Results are
-stored network by network. ``--draw-only`` redraws from the stored results.
+weights and see the same batches; the first 20 losses of each must match plain JAX's to 1e-4. On the
+large networks, whose calls have 2 steps, not 10, only a library's first variant runs all 20, and
+its other settings the first 4. Steps in bfloat16 (PyTorch's autocast) are compared with each other;
+their first 4 losses must match plain JAX's in float32 to 2e-2. "share_of_peak" is of numpy's
+float32 products, in bfloat16 too.
+
+Laps during which other users of the hardware were busy are repeated, for up to a minute. Results
+are stored workload by workload, in a file per kind of processor. ``--draw-only`` redraws from the
+stored results.
 """
 
 import contextlib
 import functools
 import itertools
-import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-import numpy as np
 import psutil
 from rich.console import Console
 
+from experiments._left_out import require_known, require_none_skipped
 from experiments._machine import (
     device_name,
     peak_gflops,
@@ -33,78 +41,89 @@ from experiments._machine import (
 from experiments._noisy_neighbours import NoisyNeighbours
 from experiments._results import folder_for, read_result, run_command, write_result
 from experiments._speed_figure import draw_speed
+from experiments._speed_rows import largest_difference, row_of, short, why_rejected
 from experiments._stopwatch import Lap, Runner, calls_for
+from experiments._variants import (
+    HUGE_PAGES,
+    VARIANTS,
+    environment_of,
+    grid_lines,
+    made_as,
+    precision_of,
+    variants_of,
+)
 from experiments.peers._workload import Workload
 from ffnn_jax.config import UserError
-from ffnn_jax.network import Network
 from ffnn_jax.reporting import save_figure
 
-_CORES = len(usable_cores())
-_THREADS = sorted({1, _CORES})
-VARIANTS = {
-    "ours": "ours", "ours-loop": "ours", "plain": "plain", "plain-scan": "plain",
-    "flax": "flax_nnx", "flax-split": "flax_nnx", "equinox": "equinox_", "keras": "keras_",
-    **{f"torch{kind}-{n}": "torch_" for kind in ("", "-last", "-compiled") for n in _THREADS},
-}  # fmt: skip
 WORKLOADS = [
     *(Workload(name, n) for n in (16, 128, 512) for name in ("mnist", "cifar10-0", "cifar10-3")),
     Workload("wide", 32),
+    Workload("narrow94", 512),
+    Workload("airbench94", 1024),
 ]
-_ROUNDS, _LAP_SECONDS, _SCANNED_BATCH = 5, 0.5, 16
-_LARGEST_DIFFERENCE = 1e-4
+_ROUNDS, _LAP_SECONDS = 5, 0.5
+_LOSSES, _FIRST_LOSSES = 20, 4
 
 
-def main(quick: bool = False, draw_only: bool = False) -> None:
+def main(quick: bool = False, draw_only: bool = False, without: Sequence[str] = ()) -> None:
     """Our training steps against those of other libraries.
 
     Args:
         quick: smoke test: 2 variants at batch 16.
         draw_only: draw from the stored results without timing.
+        without: peers, or variants of them, to leave out.
     """
+    require_known(without, VARIANTS)
     folder = folder_for(quick)
     path = folder / f"speed-{device_name()}.json"
     if not draw_only:
-        for so_far in measurements(quick):
+        for so_far in measurements(quick, without):
             write_result(path, so_far)
     result = read_result(path)
     save_figure(draw_speed(rows_of_current_variants(result["rows"])), path.with_suffix(".png"))
     print(f"{len(result['rows'])} rows, figure in {folder}")
+    if not draw_only:
+        require_none_skipped(result["skipped"])
 
 
-def measurements(quick: bool) -> Iterator[dict[str, Any]]:
+def measurements(quick: bool, without: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
     """Times every workload; yields the result so far after each.
 
     Raises:
-        UserError: other programs keep the machine busy.
+        UserError: other programs keep the machine busy, or our own step fails.
     """
     workloads = WORKLOADS[:1] if quick else WORKLOADS
     rounds = 1 if quick else _ROUNDS
     if not quick:
         require_quiet()
     load, peak = psutil.getloadavg()[0], peak_gflops()
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     result = {
         **provenance(quick),
-        "cores": _CORES,
+        "cores": len(usable_cores()),
         "load": load,
         "peak_gflops": peak,
+        "huge_pages_for_every_process": HUGE_PAGES,
         "rounds": rounds,
         "disturbed_laps": 0,
+        "without": list(without),
         "skipped": {},
         "rows": [],
     }
+    console.print("\n".join(grid_lines(without)), markup=False)
     with contextlib.nullcontext() if quick else NoisyNeighbours() as neighbours:
         for workload in workloads:
-            variants = dict(itertools.islice(VARIANTS.items(), 2)) if quick else _variants(workload)
+            variants = variants_of(workload, without)
+            if quick:
+                variants = dict(itertools.islice(variants.items(), 2))
             rows, missing = _workload_rows(workload, variants, rounds, neighbours)
             for row in rows:
-                result["rows"].append(row | {"share_of_peak": _short(row["gflops"] / peak)})
+                result["rows"].append(row | {"share_of_peak": short(row["gflops"] / peak)})
             result["skipped"] |= missing
             result["disturbed_laps"] = neighbours.disturbed if neighbours else 0
-            console.print(f"{workload.network} at batch {workload.batch}: {_best_line(rows)}")
+            console.print(f"{_where(workload)}: {_best_line(rows)}")
             yield result
-    for name, why in result["skipped"].items():
-        console.print(f"skipped {name}: {why}")
 
 
 def rows_of_current_variants(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -114,48 +133,77 @@ def rows_of_current_variants(rows: Sequence[dict[str, Any]]) -> list[dict[str, A
     return [row for row in rows if row["variant"].rstrip(threads) in kinds]
 
 
-def _variants(workload: Workload) -> dict[str, str]:
-    """Every variant, except scans that would take too long."""
-    left_out = {"plain-scan"} if workload.batch > _SCANNED_BATCH else set()
-    return {name: module for name, module in VARIANTS.items() if name not in left_out}
-
-
 def _workload_rows(
     workload: Workload,
     variants: dict[str, str],
     rounds: int,
     neighbours: NoisyNeighbours | None = None,
 ) -> tuple[list[dict[str, Any]], dict[str, str]]:
-    """Times every installed variant; returns the rows, and the skipped variants with reasons."""
-    runners, skipped = {}, {}
+    """Times every variant that runs and is right; returns the rows, and the others with reasons.
+
+    Raises:
+        UserError: ours is not among them.
+    """
+    running: dict[str, Runner] = {}
     try:
-        for variant, module in variants.items():
-            runner = Runner(f"experiments.peers.{module}", variant, workload)
-            try:
-                losses = runner.losses()
-            except (ImportError, RuntimeError) as error:
-                skipped[variant] = str(error)[:200]
-                runner.close()
-                continue
-            runners[variant] = (runner, losses)
-        running = {name: runner for name, (runner, _) in runners.items()}
-        laps = _laps(running, rounds, neighbours)
-        reference = runners["plain" if "plain" in runners else "ours"][1]
+        losses, skipped = _started(running, workload, variants)
+        apart = _differences(losses)
+        for name, difference in apart.items():
+            if why := why_rejected(name, difference):
+                skipped[name] = f"{_where(workload)}, {why}"
+                running.pop(name).close()
+        for name in skipped:
+            if name.startswith("ours"):
+                raise UserError(f"{name}: {skipped[name]}")
+        laps = _laps(running, workload.steps, rounds, neighbours)
         rows = [
-            _row(workload, name, laps, runner.costs(), _largest_difference(losses, reference))
-            for name, (runner, losses) in runners.items()
+            row_of(workload, name, laps, runner.costs(), apart[name])
+            for name, runner in running.items()
         ]
     finally:
-        for runner, _ in runners.values():
+        for runner in running.values():
             runner.close()
     return rows, skipped
 
 
+def _started(
+    running: dict[str, Runner], workload: Workload, variants: dict[str, str]
+) -> tuple[dict[str, list[float]], dict[str, str]]:
+    """Starts each variant; returns their first losses, and those that failed with reasons."""
+    losses: dict[str, list[float]] = {}
+    skipped: dict[str, str] = {}
+    for name, module in variants.items():
+        path = f"experiments.peers.{module}"
+        runner = Runner(path, made_as(name), workload, environment_of(name))
+        try:
+            losses[name] = runner.losses(_losses_of(workload, name, variants))
+        except (ImportError, RuntimeError) as error:
+            skipped[name] = str(error)[:200]
+            runner.close()
+        else:
+            running[name] = runner
+    return losses, skipped
+
+
+def _losses_of(workload: Workload, variant: str, variants: Iterable[str]) -> int:
+    """How many first losses of one of these variants are compared."""
+    library = variant.partition("-")[0]
+    first = next(name for name in variants if name.partition("-")[0] == library)
+    few = precision_of(variant) == "bf16" or (workload.large and variant != first)
+    return _FIRST_LOSSES if few else _LOSSES
+
+
+def _differences(losses: dict[str, list[float]]) -> dict[str, float]:
+    """How far each variant's losses are from plain JAX's, or from ours without it."""
+    reference = losses.get("plain") or losses.get("ours", [])
+    return {name: largest_difference(found, reference) for name, found in losses.items()}
+
+
 def _laps(
-    runners: dict[str, Runner], rounds: int, neighbours: NoisyNeighbours | None
+    runners: dict[str, Runner], steps: int, rounds: int, neighbours: NoisyNeighbours | None
 ) -> dict[str, list[Lap]]:
     """One lap per variant and round, in an order that rotates from round to round."""
-    calls = {name: calls_for(_LAP_SECONDS, runner.lap(1)) for name, runner in runners.items()}
+    calls = {n: calls_for(_LAP_SECONDS, runner.lap(1), steps) for n, runner in runners.items()}
     laps: dict[str, list[Lap]] = {name: [] for name in runners}
     for turn in range(rounds):
         for name in _rotated(list(runners), turn):
@@ -169,59 +217,13 @@ def _rotated(names: Sequence[str], turn: int) -> Iterator[str]:
     return itertools.islice(itertools.cycle(names), first, first + len(names))
 
 
-def _row(
-    workload: Workload,
-    variant: str,
-    laps: dict[str, list[Lap]],
-    costs: dict[str, float],
-    difference: float,
-) -> dict[str, Any]:
-    """The stored row of a variant, whose losses must match plain JAX's.
-
-    Raises:
-        UserError: they do not.
-    """
-    if not difference <= _LARGEST_DIFFERENCE:
-        where = f"{workload.network} at batch {workload.batch}"
-        raise UserError(
-            f"{variant}, {where}: its losses differ from plain JAX's by {difference:.1e}"
-        )
-    seconds = [lap.seconds for lap in laps[variant]]
-    pairs = zip(laps[variant], laps["ours"], strict=True)
-    ratios = [other.seconds / ours.seconds for other, ours in pairs]
-    low, median, high = np.quantile(seconds, [0.25, 0.5, 0.75]).tolist()
-    return {
-        "network": workload.network,
-        "batch": workload.batch,
-        "variant": variant,
-        "median_ms": _short(1e3 * median),
-        "spread": [_short(1e3 * low), _short(1e3 * high)],
-        "ratio_to_ours": _short(statistics.median(ratios)),
-        "gflops": _short(_flops(workload) / median / 1e9),
-        "cores": _short(statistics.median(lap.cores for lap in laps[variant])),
-        "losses_apart": float(f"{difference:.1e}"),
-        **{name: _short(value) for name, value in costs.items()},
-    }
-
-
-def _largest_difference(losses: Sequence[float], reference: Sequence[float]) -> float:
-    """The largest relative difference between two loss trajectories."""
-    a, b = np.array(losses), np.array(reference)
-    return float(np.max(np.abs(a - b) / np.abs(b)))
-
-
-def _flops(workload: Workload) -> int:
-    summary = Network(workload.layers, workload.input_shape).summary()
-    return workload.batch * (summary.forward_flops + summary.backward_flops)
+def _where(workload: Workload) -> str:
+    return f"{workload.network} at batch {workload.batch}"
 
 
 def _best_line(rows: Sequence[dict[str, Any]]) -> str:
     ordered = sorted(rows, key=lambda row: row["median_ms"])
     return ", ".join(f"{row['variant']} {row['median_ms']} ms" for row in ordered[:4])
-
-
-def _short(value: float) -> float:
-    return float(f"{value:.4g}")
 
 
 if __name__ == "__main__":

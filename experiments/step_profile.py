@@ -19,7 +19,7 @@ from typing import Any
 from experiments._machine import device_name, peak_gflops, provenance, require_quiet
 from experiments._results import folder_for, run_command, write_result
 from experiments.peers import ours
-from experiments.peers._workload import CHUNK, Workload
+from experiments.peers._workload import Workload
 from ffnn_jax.network import Network
 
 _NETWORKS, _BATCH, _CALLS = ("mnist", "cifar10-0", "cifar10-3"), 16, 20
@@ -80,7 +80,7 @@ def _time_by_part(workload: Workload, calls: int, layers: Collection[str]) -> di
     spent: dict[Part, float] = defaultdict(float)
     for name, nanoseconds in _trace_durations(stepper, calls).items():
         if name in parts:
-            spent[parts[name]] += nanoseconds / (1e6 * calls * CHUNK)
+            spent[parts[name]] += nanoseconds / (1e6 * calls * workload.steps)
     return spent
 
 

@@ -200,7 +200,7 @@ def _best_rate(settings: Settings, rates: Sequence[float]) -> tuple[dict[str, An
     splits, accuracies = load_splits(settings.dataset), {}
     best: Any = None
     for rate in rates:
-        result = compute(dataclasses.replace(settings, learning_rate=rate), splits)
+        result = compute(dataclasses.replace(settings, learning_rate=rate, forms=()), splits)
         accuracies[rate] = float(
             np.mean([one for one in result.validation_accuracy if one is not None])
         )

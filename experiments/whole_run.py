@@ -3,14 +3,16 @@
 Command: python -m experiments.whole_run
 Quick: python -m experiments.whole_run --quick, a few steps of ours, 1 round, results to runs/quick.
 
-Needs the data set cifar10 (the quick setting needs none) and the extra "bench" for the peers; one
-that is missing is skipped and reported. Each run is a fresh process: imports, data, compilation,
-5,000 steps of 16 images, and the test. Timed is the period until the test accuracy appears on
-standard output; the time until exit is stored too. Ours is the command ``ffnn-jax train``, which
-also validates during training, and after the test classifies the training images and writes its
-folder with a page and figures; "ours" compiles everything, "ours-again" uses the compilation cache.
-The others are written twice: as a user would following the library's tutorial, and tuned. Rounds
-are interleaved in rotating order.
+Needs the data set cifar10 (the quick setting needs none) and the extra "bench" for the peers. One
+that is missing or fails makes the command fail at its end, when the others are stored; ``--without
+flax`` leaves out peers by name. Each run is a fresh process: imports, data, compilation, 5,000
+steps of 16 images, and the test. Timed is the period until the test accuracy appears on standard
+output; the time until exit is stored too. Ours is the command ``ffnn-jax train``, which also
+validates during training, and after the test classifies the training images and writes its folder
+with a page and figures; "ours" compiles everything, "ours-again" uses the compilation cache. The
+others are written twice: as a user would following the library's tutorial, and tuned; tuned Flax
+runs also with convolutions by Eigen ("-eigen"), and the faster counts. Every process has huge pages
+(Linux). Rounds are interleaved in rotating order; there is a results file per kind of processor.
 """
 
 import os
@@ -25,8 +27,10 @@ from typing import Any
 
 from rich.console import Console
 
+from experiments._left_out import is_left_out, require_known, require_none_skipped
 from experiments._machine import device_name, provenance, require_quiet
 from experiments._results import folder_for, run_command, write_result
+from experiments._variants import HUGE_PAGES, environment_of
 from experiments.whole._data import PRESET
 from ffnn_jax.config import UserError
 
@@ -40,21 +44,26 @@ VARIANTS: dict[str, tuple[str, ...]] = {
         name.replace("_", "-"): (sys.executable, "-m", f"experiments.whole.{name}")
         for name in ("torch_user", "torch_tuned", "flax_user", "flax_tuned")
     },
+    "flax-tuned-eigen": (sys.executable, "-m", "experiments.whole.flax_tuned"),
 }
 
 
-def main(quick: bool = False) -> None:
+def main(quick: bool = False, without: Sequence[str] = ()) -> None:
     """Whole runs of model 0, in ours and other libraries.
 
     Args:
         quick: smoke test: a few steps of ours.
+        without: peers, or variants of them, to leave out.
     """
+    require_known(without, VARIANTS)
     path = folder_for(quick) / f"whole-run-{device_name()}.json"
-    write_result(path, measure(quick))
+    result = measure(quick, without)
+    write_result(path, result)
     print(f"results in {path}")
+    require_none_skipped(result["skipped"])
 
 
-def measure(quick: bool) -> dict[str, Any]:
+def measure(quick: bool, without: Sequence[str] = ()) -> dict[str, Any]:
     """Runs every variant in turn.
 
     Raises:
@@ -64,11 +73,14 @@ def measure(quick: bool) -> dict[str, Any]:
         variants = {"ours": (*_OURS, "--steps", "3", "--no-cache")}
     else:
         require_quiet()
-        variants = VARIANTS
+        variants = {n: run for n, run in VARIANTS.items() if not is_left_out(n, without)}
+        print(f"runs, each library's fastest of a kind counts: {', '.join(variants)}")
     runs, skipped = _rounds(variants, 1 if quick else _ROUNDS)
     return {
         **provenance(quick),
+        "huge_pages_for_every_process": HUGE_PAGES,
         "rounds": 1 if quick else _ROUNDS,
+        "without": list(without),
         "skipped": skipped,
         "rows": _rows(runs),
     }
@@ -85,7 +97,7 @@ def _rounds(
         names = [name for name in variants if name not in skipped]
         for name in names[round_number % len(names) :] + names[: round_number % len(names)]:
             try:
-                run = _run(variants[name])
+                run = _run(variants[name], environment_of(name))
             except UserError as error:
                 skipped[name] = str(error)
                 console.print(f"skipped {name}: {error}")
@@ -97,8 +109,10 @@ def _rounds(
     return {name: run for name, run in runs.items() if name not in skipped}, skipped
 
 
-def _run(command: Sequence[str]) -> dict[str, float]:
+def _run(command: Sequence[str], environment: Mapping[str, str]) -> dict[str, float]:
     """The test accuracy of a process, and the seconds from its start to the accuracy and to exit.
+
+    The process has this environment beside that of this one.
 
     Raises:
         UserError: the process failed.
@@ -112,7 +126,7 @@ def _run(command: Sequence[str]) -> dict[str, float]:
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            env={**os.environ, **environment, "PYTHONUNBUFFERED": "1"},
         ) as process:
             for line in process.stdout or ():
                 if match := _TEST_ACCURACY.search(line):

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from experiments.peers._workload import Workload
+from experiments.peers._workload import Arrays, Workload
 
 Step = Callable[[Any, Array, Array], tuple[Any, Array]]
 """(state, images, labels) to (state, loss)."""
@@ -16,28 +16,36 @@ Options = dict[str, str] | None
 
 
 class InLoop:
-    """The jitted step, called from Python; the state is donated."""
+    """The jitted step, called from Python; the state is donated.
+
+    Attributes:
+        state: the state after the last step.
+    """
 
     def __init__(self, step: Step, state: Any, workload: Workload, options: Options = None) -> None:
         self._step = jax.jit(step, donate_argnums=0, compiler_options=options)
-        self._state = jax.tree.map(jnp.copy, state)
+        self.state = jax.tree.map(jnp.copy, state)
         self._batches = [tuple(map(jnp.asarray, batch)) for batch in workload.batches()]
 
     def run(self) -> list[float]:
         """Dispatches every step before reading the first loss."""
         losses = []
         for batch in self._batches:
-            self._state, loss = self._step(self._state, *batch)
+            self.state, loss = self._step(self.state, *batch)
             losses.append(loss)
         return [float(loss) for loss in losses]
 
 
 class InScan:
-    """All steps as one compiled scan."""
+    """All steps as one compiled scan.
+
+    Attributes:
+        state: the state after the last step.
+    """
 
     def __init__(self, step: Step, state: Any, workload: Workload, options: Options = None) -> None:
         self._batches = tuple(map(jnp.stack, zip(*workload.batches(), strict=True)))
-        self._state = jax.tree.map(jnp.copy, state)
+        self.state = jax.tree.map(jnp.copy, state)
 
         def chunk(state: Any, batches: tuple[Array, Array]) -> tuple[Any, Array]:
             return jax.lax.scan(lambda state, batch: step(state, *batch), state, batches)
@@ -46,9 +54,14 @@ class InScan:
 
     def compiled(self) -> str:
         """The compiled program as XLA text."""
-        return self._chunk.lower(self._state, self._batches).compile().as_text() or ""
+        return self._chunk.lower(self.state, self._batches).compile().as_text() or ""
 
     def run(self) -> list[float]:
         """Runs all steps in one call."""
-        self._state, losses = self._chunk(self._state, self._batches)
+        self.state, losses = self._chunk(self.state, self._batches)
         return losses.tolist()
+
+
+def on_device(arrays: Arrays) -> dict[str, Array]:
+    """A layer's arrays as those of JAX."""
+    return {name: jnp.asarray(array) for name, array in arrays.items()}

@@ -2,71 +2,92 @@
 
 # pyright: reportMissingImports=false
 
+import functools
+from collections.abc import Iterator
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import optax
 from flax import nnx
 from jaxtyping import Array
 
 from experiments.peers._jax import InLoop
-from experiments.peers._workload import Stepper, Workload
+from experiments.peers._workload import Arrays, Stepper, Workload
 from experiments.peers.plain import momentum_by_optax
-from ffnn_jax.nn import Conv, Dense, MaxPool, ReLU
+from ffnn_jax.nn import GELU, BatchNorm, Conv, Dense, Layer, MaxPool, ReLU, Scale
+
+_NAMES = {"w": "kernel", "b": "bias", "shift": "bias", "factor": "factor"}
 
 
-class Model(nnx.Module):
-    """The network built from Flax layers, with the workload's weights."""
-
-    def __init__(self, workload: Workload) -> None:
-        rngs, remaining, parts = nnx.Rngs(0), iter(workload.weights()), []
-        for layer, shape in zip(workload.layers, workload.shapes(), strict=False):
-            match layer:
-                case Conv():
-                    size = (layer.size, layer.size)
-                    part = nnx.Conv(shape[-1], layer.filters, size, padding="SAME", rngs=rngs)
-                    _set(part, *next(remaining))
-                case Dense():
-                    w, b = next(remaining)
-                    part = nnx.Linear(w.shape[0], layer.units, rngs=rngs)
-                    _set(part, w, b)
-                case _:
-                    continue
-            parts.append(part)
-        self.parts = nnx.List(parts)
-        self.layers = workload.layers
+class _Factor(nnx.Module):
+    def __init__(self) -> None:
+        self.factor = nnx.Param(jnp.ones(()))
 
     def __call__(self, x: Array) -> Array:
-        remaining = iter(self.parts)
-        for layer in self.layers:
-            match layer:
-                case Conv():
-                    x = next(remaining)(x)
-                case ReLU():
-                    x = nnx.relu(x)
-                case MaxPool():
-                    window = (layer.window, layer.window)
-                    x = nnx.max_pool(x, window, window)
-                case Dense():
-                    x = next(remaining)(x.reshape(len(x), -1))
-        return x
+        return self.factor * x
+
+
+def model_of(workload: Workload) -> nnx.Sequential:
+    """The network built from Flax layers, with the workload's weights."""
+    rngs, layers = nnx.Rngs(0), zip(workload.layers, workload.shapes(), strict=False)
+    parts: list[Any] = []
+    for (layer, shape), weights in zip(layers, workload.weights(), strict=True):
+        found = list(_parts(layer, shape, rngs))
+        _set(found[-1], weights)
+        parts += found
+    return nnx.Sequential(*parts)
+
+
+def _parts(layer: Layer, shape: tuple[int, ...], rngs: nnx.Rngs) -> Iterator[Any]:
+    """The modules and functions of a layer; the last has its weights."""
+    match layer:
+        case Conv():
+            window, bias = (layer.size, layer.size), layer.bias
+            yield nnx.Conv(
+                shape[-1], layer.filters, window, padding=layer.padding, use_bias=bias, rngs=rngs
+            )
+        case BatchNorm():
+            yield nnx.BatchNorm(
+                shape[-1], momentum=layer.momentum, epsilon=layer.eps, use_scale=False, rngs=rngs
+            )
+        case ReLU():
+            yield nnx.relu
+        case GELU():
+            yield functools.partial(nnx.gelu, approximate=False)
+        case MaxPool():
+            window = (layer.window, layer.window)
+            yield functools.partial(nnx.max_pool, window_shape=window, strides=window)
+        case Dense():
+            yield _flat
+            inputs = layer.params(shape)["w"].shape[0]
+            yield nnx.Linear(inputs, layer.units, use_bias=layer.bias, rngs=rngs)
+        case Scale():
+            yield _Factor()
+
+
+def _flat(x: Array) -> Array:
+    return x.reshape(len(x), -1)
+
+
+def _set(part: Any, weights: Arrays) -> None:
+    for name, array in weights.items():
+        getattr(part, _NAMES[name]).value = jnp.asarray(array)
 
 
 def make(workload: Workload, variant: str) -> Stepper:
     """The stepper of "flax" (nnx.jit) or "flax-split"."""
-    model = Model(workload)
+    model = model_of(workload)
     return _split(model, workload) if variant == "flax-split" else _Jitted(model, workload)
 
 
 class _Jitted:
-    def __init__(self, model: Model, workload: Workload) -> None:
+    def __init__(self, model: nnx.Sequential, workload: Workload) -> None:
         self._model = model
         self._optimizer = nnx.Optimizer(model, momentum_by_optax(workload), wrt=nnx.Param)
         self._batches = [tuple(map(jnp.asarray, batch)) for batch in workload.batches()]
 
         @nnx.jit
-        def step(model: Model, optimizer: nnx.Optimizer, x: Array, labels: Array) -> Array:
+        def step(model: Any, optimizer: nnx.Optimizer, x: Array, labels: Array) -> Array:
             loss, grads = nnx.value_and_grad(loss_of)(model, x, labels)
             optimizer.update(model, grads)
             return loss
@@ -79,7 +100,7 @@ class _Jitted:
         return [float(loss) for loss in losses]
 
 
-def _split(model: Model, workload: Workload) -> Stepper:
+def _split(model: nnx.Sequential, workload: Workload) -> Stepper:
     optimizer = nnx.Optimizer(model, momentum_by_optax(workload), wrt=nnx.Param)
     graph, state = nnx.split((model, optimizer))
 
@@ -92,10 +113,6 @@ def _split(model: Model, workload: Workload) -> Stepper:
     return InLoop(step, state, workload)
 
 
-def loss_of(model: Model, x: Array, labels: Array) -> Array:
+def loss_of(model: Any, x: Array, labels: Array) -> Array:
     """The mean loss of a batch."""
     return optax.softmax_cross_entropy_with_integer_labels(model(x), labels).mean()
-
-
-def _set(part: Any, w: Any, b: Any) -> None:
-    part.kernel.value, part.bias.value = jax.numpy.asarray(w), jax.numpy.asarray(b)

@@ -1,22 +1,29 @@
-"""PyTorch: eager, with channels last, and compiled, each with one thread or one per core."""
+"""PyTorch: eager, with channels last, compiled, and in bfloat16 by autocast."""
 
 # pyright: reportMissingImports=false
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import torch
 from torch import nn
 
-from experiments.peers._workload import Stepper, Workload
-from ffnn_jax.nn import Conv, Dense, MaxPool, ReLU
+from experiments._machine import usable_cores
+from experiments.peers._workload import Arrays, Stepper, Workload
+from ffnn_jax.nn import GELU, BatchNorm, Conv, Dense, Layer, MaxPool, ReLU, Scale
 
 
 def make(workload: Workload, variant: str) -> Stepper:
-    """The stepper of "torch[-last|-compiled]-THREADS"."""
-    _, *kind, threads = variant.split("-")
+    """The stepper of "torch[-last|-compiled]-THREADS", or of "torch-bf16" with a thread per core.
+
+    Channels are last in all but "torch-THREADS".
+    """
+    words = variant.split("-")[1:]
+    threads = next(filter(str.isdigit, words), len(usable_cores()))
+    kind = next((word for word in words if not word.isdigit()), "")
     torch.set_num_threads(int(threads))
-    return _Torch(workload, "".join(kind))
+    return _Torch(workload, kind)
 
 
 class _Torch:
@@ -28,10 +35,12 @@ class _Torch:
             (_images(x).contiguous(memory_format=layout), torch.from_numpy(labels).long())
             for x, labels in workload.batches()
         ]
+        self._narrow = kind == "bf16"
         self._loss = torch.compile(self._forward) if kind == "compiled" else self._forward
 
     def _forward(self, x: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        return nn.functional.cross_entropy(self._model(x), labels)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self._narrow):
+            return nn.functional.cross_entropy(self._model(x), labels)
 
     def run(self) -> list[float]:
         """Runs one step after another."""
@@ -60,30 +69,54 @@ def _images(x: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(np.moveaxis(x, -1, 1)))
 
 
+class _Factor(nn.Module):
+    def __init__(self, factor: np.ndarray) -> None:
+        super().__init__()
+        self.factor = nn.Parameter(torch.from_numpy(factor))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.factor * x
+
+
 def model_of(workload: Workload) -> nn.Module:
     """The network built from torch layers, with the workload's weights."""
-    remaining, parts = iter(workload.weights()), []
-    for layer, shape in zip(workload.layers, workload.shapes(), strict=False):
-        match layer:
-            case Conv():
-                w, b = next(remaining)
-                part = nn.Conv2d(shape[-1], layer.filters, layer.size, padding="same")
-                parts.append(_with(part, w.transpose(3, 2, 0, 1), b))
-            case ReLU():
-                parts.append(nn.ReLU())
-            case MaxPool():
-                parts.append(nn.MaxPool2d(layer.window))
-            case Dense():
-                w, b = next(remaining)
-                if len(shape) == 3:
-                    parts.append(nn.Flatten())
-                    w = w.reshape(*shape, -1).transpose(2, 0, 1, 3).reshape(w.shape)
-                parts.append(_with(nn.Linear(math.prod(shape), layer.units), w.T, b))
-    return nn.Sequential(*parts)
+    layers = zip(workload.layers, workload.shapes(), strict=False)
+    parts = zip(layers, workload.weights(), strict=True)
+    return nn.Sequential(*(part for one, weights in parts for part in _parts(*one, weights)))
 
 
-def _with(part: nn.Conv2d | nn.Linear, w: np.ndarray, b: np.ndarray) -> nn.Module:
+def _parts(layer: Layer, shape: tuple[int, ...], weights: Arrays) -> Iterator[nn.Module]:
+    match layer:
+        case Conv():
+            padding = str(layer.padding).lower()
+            part = nn.Conv2d(shape[-1], layer.filters, layer.size, padding=padding, bias=layer.bias)
+            yield _with(part, weights["w"].transpose(3, 2, 0, 1), weights.get("b"))
+        case BatchNorm():
+            part = nn.BatchNorm2d(shape[-1], layer.eps, 1 - layer.momentum)
+            part.weight.requires_grad_(False)  # the scale remains 1
+            yield _with(part, np.ones(shape[-1], np.float32), weights["shift"])
+        case ReLU():
+            yield nn.ReLU()
+        case GELU():
+            yield nn.GELU()
+        case MaxPool():
+            yield nn.MaxPool2d(layer.window)
+        case Dense():
+            w = weights["w"]
+            if len(shape) == 3:
+                yield nn.Flatten()
+                w = w.reshape(*shape, -1).transpose(2, 0, 1, 3).reshape(w.shape)
+            part = nn.Linear(math.prod(shape), layer.units, bias=layer.bias)
+            yield _with(part, w.T, weights.get("b"))
+        case Scale():
+            yield _Factor(weights["factor"])
+
+
+def _with(
+    part: nn.Conv2d | nn.Linear | nn.BatchNorm2d, w: np.ndarray, b: np.ndarray | None
+) -> nn.Module:
     with torch.no_grad():
         part.weight.copy_(torch.from_numpy(np.ascontiguousarray(w)))
-        part.bias.copy_(torch.from_numpy(b))  # type: ignore[union-attr]
+        if b is not None:
+            part.bias.copy_(torch.from_numpy(b))  # type: ignore[union-attr]
     return part

@@ -3,16 +3,15 @@
 import argparse
 import dataclasses
 import json
-from collections.abc import Iterator
 
 import numpy as np
-from jaxtyping import Float, Float32, Int32
+from jaxtyping import Float32, Int32
 
 from experiments._quick import quick_settings
 from experiments.peers._workload import Workload
 from ffnn_jax.config import Settings, preset
 from ffnn_jax.data import Dataset, load_splits
-from ffnn_jax.nn import Conv, Dense, Layer
+from ffnn_jax.nn import Layer
 
 PRESET = "cifar10-0"
 
@@ -34,16 +33,10 @@ class PresetWorkload(Workload):
         """(height, width, channels) of an image."""
         return self.image_shape
 
-    def weights(self) -> list[tuple[Float[np.ndarray, "..."], Float[np.ndarray, " K"]]]:
-        """Weights and biases of each layer that has them, in layer order."""
-        return list(self._drawn(np.random.default_rng(self.settings.seed)))
-
-    def _drawn(self, draw: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        for layer, shape in zip(self.layers, self.shapes(), strict=False):
-            if isinstance(layer, Conv | Dense):
-                w = layer.params(shape)["w"]
-                weights = w.init.stddev * draw.standard_normal(w.shape)
-                yield weights.astype(np.float32), np.zeros(w.shape[-1], np.float32)
+    @property
+    def seed(self) -> int:
+        """Determines the initial weights."""
+        return self.settings.seed
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from experiments.peers.flax_nnx import Model, loss_of
+from experiments.peers.flax_nnx import loss_of, model_of
 from experiments.whole._data import load_task, print_accuracy
 from experiments.whole._optax import momentum_and_decay
 
@@ -19,7 +19,7 @@ from experiments.whole._optax import momentum_and_decay
 def main() -> None:
     """Trains, tests, prints the result."""
     task = load_task()
-    model = Model(task.workload)
+    model = model_of(task.workload)
     optimizer = nnx.Optimizer(model, momentum_and_decay(task), wrt=nnx.Param)
     graph, state = nnx.split((model, optimizer))
     images, labels = jnp.asarray(task.train.images), jnp.asarray(task.train.labels)

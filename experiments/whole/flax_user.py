@@ -8,7 +8,7 @@ import grain
 import jax.numpy as jnp
 from flax import nnx
 
-from experiments.peers.flax_nnx import Model, loss_of
+from experiments.peers.flax_nnx import loss_of, model_of
 from experiments.whole._data import Part, load_task, print_accuracy
 from experiments.whole._optax import momentum_and_decay
 
@@ -16,7 +16,7 @@ from experiments.whole._optax import momentum_and_decay
 def main() -> None:
     """Trains, tests, prints the result."""
     task = load_task()
-    model = Model(task.workload)
+    model = model_of(task.workload)
     optimizer = nnx.Optimizer(model, momentum_and_decay(task), wrt=nnx.Param)
 
     @nnx.jit

@@ -26,6 +26,22 @@ def test_files_that_quote_results_are_up_to_date():
     assert stale == [], "run python -m experiments.readme"
 
 
+def test_the_speed_guide_has_the_tables_of_every_processor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (stored,) = RESULTS.glob("speed-cpu-amd-epyc.json")
+    for name in ("cpu-amd-epyc", "cpu-intel-xeon", "gpu-h100"):
+        (tmp_path / f"speed-{name}.json").write_text(stored.read_text())
+    runs = RESULTS / "whole-run-cpu-amd-epyc.json"
+    (tmp_path / "whole-run-cpu-intel-xeon.json").write_text(runs.read_text())
+    monkeypatch.setattr(readme, "RESULTS", tmp_path)
+    text = readme.with_blocks("<!-- speed -->\n<!-- end -->")
+    named = re.findall(r"^On 2 cores of (\S+), where numpy", text, re.MULTILINE)
+    assert named == ["amd-epyc", "intel-xeon", "gpu-h100"]
+    assert text.count("| network, batch |") == text.count("<img ") == 3
+    assert re.findall(r"^On (\S+), median of 3 runs:$", text, re.MULTILINE) == ["intel-xeon"]
+
+
 def test_a_result_that_changes_changes_the_page():
     found = results()
     row = found["table_3"]["rows"]["3"]

@@ -1,54 +1,25 @@
-"""Every peer trains the same network in the same way, and slow variants are not hidden."""
+"""Variants are timed in turn and compared with ours; what is not the same step is rejected."""
 
-import importlib
-import importlib.util
 import json
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 import pytest
 
 from experiments import _machine, speed
 from experiments._speed_figure import draw_speed
+from experiments._speed_rows import largest_difference, row_of, why_rejected
 from experiments._stopwatch import Lap, calls_for
-from experiments.peers._workload import CHUNK, Workload
+from experiments.peers._workload import Workload
 from ffnn_jax.config import UserError
 
 WORKLOAD = Workload("mnist", 16)
-PEERS = {"flax_nnx": "flax", "equinox_": "equinox", "keras_": "keras", "torch_": "torch"}
-INSTALLED = [
-    variant
-    for variant, module in speed.VARIANTS.items()
-    if variant != "plain" and importlib.util.find_spec(PEERS.get(module, "jax"))
-]
 ROWS = [
     {"network": network, "batch": 16, "variant": variant, "ratio_to_ours": ratio}
     for network in ("mnist", "wide")
     for variant, ratio in (("ours", 1.0), ("plain-scan", 12.5), ("torch-last-2", 0.8))
 ]
-
-
-def losses(variant: str) -> list[float]:
-    """The first 2 CHUNK losses, under jax's default settings."""
-    module = importlib.import_module(f"experiments.peers.{speed.VARIANTS[variant]}")
-    with jax.numpy_rank_promotion("allow"), jax.numpy_dtype_promotion("standard"):
-        stepper = module.make(WORKLOAD, variant)
-        return stepper.run() + stepper.run()
-
-
-@pytest.fixture(scope="module")
-def plain() -> list[float]:
-    return losses("plain")
-
-
-@pytest.mark.filterwarnings("ignore")  # warnings of the peers are not ours
-@pytest.mark.parametrize("variant", INSTALLED)
-def test_every_installed_variant_has_plain_jax_s_losses(variant: str, plain: list[float]):
-    assert len(plain) == 2 * CHUNK
-    assert plain[-1] < plain[0]
-    assert speed._largest_difference(losses(variant), plain) < 1e-5
 
 
 @pytest.mark.slow
@@ -74,24 +45,76 @@ def test_a_missing_peer_is_skipped_and_reported():
     assert "not_installed" in skipped["rival"]
 
 
-def test_a_variant_with_different_losses_is_rejected():
-    laps = {"ours": [Lap(1.0, 1.0)], "rival": [Lap(0.5, 1.0)]}
-    assert speed._row(WORKLOAD, "rival", laps, {}, 1e-5)["ratio_to_ours"] == 0.5
-    for apart in (2e-4, float("nan")):
-        with pytest.raises(UserError, match="rival, mnist at batch 16: its losses differ"):
-            speed._row(WORKLOAD, "rival", laps, {}, apart)
+def test_a_peer_with_other_losses_is_not_timed(monkeypatch: pytest.MonkeyPatch):
+    found = {"ours": [2.0, 1.0], "rival": [2.0, 1.001], "torch-bf16": [2.0, 1.001]}
+    timed: list[str] = []
+
+    class Runner(_Runner):
+        def losses(self, count: int) -> list[float]:
+            return found[self.variant]
+
+        def lap(self, calls: int) -> Lap:
+            timed.append(self.variant)
+            return Lap(1.0, 1.0)
+
+    monkeypatch.setattr(speed, "Runner", Runner)
+    _, skipped = speed._workload_rows(WORKLOAD, dict.fromkeys(["ours", "rival"], "module"), 1)
+    assert skipped == {"rival": "mnist at batch 16, its losses differ by 1.0e-03"}
+    assert set(timed) == {"ours"}
+    found["plain"] = [3.0, 1.0]
+    with pytest.raises(UserError, match=r"^ours: mnist at batch 16, its losses differ"):
+        speed._workload_rows(WORKLOAD, dict.fromkeys(["ours", "plain"], "module"), 1)
+
+
+class _Runner:
+    def __init__(self, module: str, variant: str, *others: Any) -> None:
+        self.variant = variant
+
+    def costs(self) -> dict[str, float]:
+        return {}
+
+    def close(self) -> None:
+        pass
+
+
+def test_losses_are_compared_by_precision():
+    assert why_rejected("flax", 1e-5) is None
+    assert why_rejected("torch-bf16", 1e-3) is None
+    for variant, apart in (("flax", 2e-4), ("flax", float("nan")), ("torch-bf16", 0.03)):
+        assert why_rejected(variant, apart) == f"its losses differ by {apart:.1e}"
+    assert largest_difference([2.0, 1.0], [2.0, 1.25, 9.0]) == pytest.approx(0.2)
+
+
+def test_bfloat16_is_compared_with_bfloat16():
+    laps = {"ours": [Lap(1.0, 1.0)], "ours-bf16": [Lap(0.4, 1.0)], "torch-bf16": [Lap(0.2, 1.0)]}
+    row = row_of(WORKLOAD, "torch-bf16", laps, {}, 1e-3)
+    assert (row["ratio_to_ours"], row["precision"]) == (0.5, "bf16")
+    assert row_of(WORKLOAD, "ours-bf16", laps, {}, 1e-3)["ratio_to_ours"] == 1
+
+
+def test_on_large_networks_a_library_s_first_variant_has_20_losses():
+    large, names = Workload("narrow94", 512), ["ours", "torch-2", "torch-last-2", "torch-bf16"]
+    assert [speed._losses_of(large, name, names) for name in names] == [20, 20, 4, 4]
+    assert [speed._losses_of(WORKLOAD, name, names) for name in names] == [20, 20, 20, 4]
+
+
+def test_a_skipped_peer_fails_the_command_after_storing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    stored = {"quick": True, "rows": ROWS, "skipped": {"keras": "No module named 'keras'"}}
+    monkeypatch.setattr(speed, "measurements", lambda *_: iter([stored]))
+    with pytest.raises(UserError, match=r"^skipped: keras \(No module named 'keras'\)"):
+        speed.main(quick=True)
+    (path,) = (tmp_path / "runs" / "quick").glob("speed-*.json")
+    assert json.loads(path.read_text()) == stored
+    assert path.with_suffix(".png").exists()
 
 
 def test_nothing_is_timed_while_others_load_the_machine(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(_machine.psutil, "getloadavg", lambda: (1.6, 0, 0))
     with pytest.raises(UserError, match=r"this machine is busy: load average 1\.6"):
         next(speed.measurements(quick=False))
-
-
-def test_plain_jax_in_a_scan_is_timed_only_at_batch_16():
-    for workload in speed.WORKLOADS:
-        left_out = speed.VARIANTS.keys() - speed._variants(workload).keys()
-        assert left_out == (set() if workload.batch == 16 else {"plain-scan"})
 
 
 def test_a_stored_variant_that_no_longer_exists_is_not_drawn():
@@ -108,8 +131,9 @@ def test_each_round_begins_with_a_different_variant():
 
 
 def test_a_lap_is_about_as_long_as_requested():
-    assert calls_for(0.5, Lap(0.005, 1.0)) == 10
-    assert calls_for(0.5, Lap(9.0, 1.0)) == 1
+    assert calls_for(0.5, Lap(0.005, 1.0), steps=10) == 10
+    assert calls_for(0.5, Lap(0.005, 1.0), steps=2) == 50
+    assert calls_for(0.5, Lap(9.0, 1.0), steps=10) == 1
 
 
 def test_a_bar_is_as_long_as_the_ratio():

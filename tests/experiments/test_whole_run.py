@@ -28,14 +28,14 @@ def test_the_quick_setting_times_ours(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_an_installed_peer_trains_and_tests(peer: str):
     if importlib.util.find_spec(peer.partition("_")[0]) is None:
         pytest.skip("the extra bench is not installed")
-    found = whole_run._run((sys.executable, "-m", f"experiments.whole.{peer}", "--quick"))
+    found = whole_run._run((sys.executable, "-m", f"experiments.whole.{peer}", "--quick"), {})
     assert 0 < found["accuracy"] < 1
 
 
 def test_a_missing_peer_is_skipped_and_reported(monkeypatch: pytest.MonkeyPatch):
     answers = {"ours": 2.0, "rival": None}
 
-    def run(command: tuple[str, ...]) -> dict[str, float]:
+    def run(command: tuple[str, ...], environment: dict[str, str]) -> dict[str, float]:
         if answers[command[0]] is None:
             raise UserError("ModuleNotFoundError: No module named 'rival'")
         return {"seconds": 2.0, "seconds_to_the_end": 2.0, "accuracy": 0.5}
@@ -45,6 +45,19 @@ def test_a_missing_peer_is_skipped_and_reported(monkeypatch: pytest.MonkeyPatch)
     assert list(runs) == ["ours"]
     assert len(runs["ours"]) == 2
     assert "No module named 'rival'" in skipped["rival"]
+
+
+def test_a_skipped_peer_fails_the_command_after_storing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    stored = {"quick": True, "rows": [], "skipped": {"flax-user": "No module named 'grain'"}}
+    monkeypatch.setattr(whole_run, "measure", lambda *_: stored)
+    with pytest.raises(UserError, match=r"^skipped: flax-user \(No module named 'grain'\)"):
+        whole_run.main(quick=True)
+    assert list((tmp_path / "runs" / "quick").glob("whole-run-*.json"))
+    with pytest.raises(UserError, match=r"unknown peer 'flx'.*did you mean flax\?$"):
+        whole_run.main(quick=True, without=["flx"])
 
 
 def test_ratios_are_of_runs_of_the_same_round():
@@ -59,12 +72,13 @@ def test_ratios_are_of_runs_of_the_same_round():
 
 def test_a_failed_run_is_reported_by_its_last_line():
     with pytest.raises(UserError, match=r"^no luck$"):
-        whole_run._run((sys.executable, "-c", "raise SystemExit('no luck')"))
+        whole_run._run((sys.executable, "-c", "raise SystemExit('no luck')"), {})
 
 
 def test_timing_stops_when_the_test_accuracy_is_printed():
-    code = "import time; print('test accuracy 0.75'); time.sleep(1); print('no more')"
-    found = whole_run._run((sys.executable, "-c", code))
+    said = "import os, time; print('test accuracy', os.environ['SAID'])"
+    code = f"{said}; time.sleep(1); print('no more')"
+    found = whole_run._run((sys.executable, "-c", code), {"SAID": "0.75"})
     assert found["accuracy"] == 0.75
     assert found["seconds"] + 1 < found["seconds_to_the_end"]
 
