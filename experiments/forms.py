@@ -7,18 +7,38 @@ Times the convolutions of the report's networks, of "wide" and of the two networ
 float32 and bfloat16, each form of each of the three maps, inside a compiled loop. "usual" is what
 shapes suggest (``layers/fast/_choice.py``). A table takes a form for a class where it is at least
 1.1 times as fast as the usual one, as the geometric mean over the convolutions of that class.
+
+With ``--use``, runs on this machine take the table from now on, instead of the shipped one.
 """
 
+import json
 import math
-from collections.abc import Iterable
-from typing import Any
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple, get_args
 
+import jax
+import jax.numpy as jnp
 from rich.console import Console
 
 from experiments._machine import device_name, peak_gflops, provenance, require_quiet
 from experiments._results import folder_for, run_command, write_result
-from ffnn_jax.layers.fast import Table
-from ffnn_jax.runs import Convolution, timed_forms
+from ffnn_jax.layers import conv2d_backward, conv2d_forward
+from ffnn_jax.layers.fast import NAMES, Map, Table, class_of, compiler_options, forms
+from ffnn_jax.runs import timed_forms_path
+
+_STEPS, _LAPS = 4, 5
+
+
+class Convolution(NamedTuple):
+    """A convolution of stride 1 with "SAME" padding, of square images and kernels."""
+
+    images: int
+    size: int
+    kernel: int
+    inputs: int
+    outputs: int
+
 
 CONVOLUTIONS = [
     Convolution(*sizes)
@@ -33,11 +53,12 @@ CONVOLUTIONS = [
 _LEAST_GAIN = 1.1
 
 
-def main(quick: bool = False) -> None:
+def main(quick: bool = False, use: bool = False) -> None:
     """Times every form of the convolutions of this project's networks.
 
     Args:
         quick: smoke test: one convolution.
+        use: whether runs on this machine take the resulting table from now on.
     """
     if not quick:
         require_quiet()
@@ -50,6 +71,10 @@ def main(quick: bool = False) -> None:
             write_result(path, result | {"table": dict(fastest(rows))})
         console.print(f"{tuple(convolution)}: {_best_line(rows[-15:])}")
     print(f"{len(rows)} rows in {path}")
+    if use:
+        timed_forms_path().parent.mkdir(parents=True, exist_ok=True)
+        timed_forms_path().write_text(json.dumps(dict(fastest(rows))), encoding="utf-8")
+        print(f"in use from now on: {timed_forms_path()}")
 
 
 def fastest(rows: Iterable[dict[str, Any]]) -> Table:
@@ -80,6 +105,45 @@ def _rows(convolution: Convolution, dtype: str) -> list[dict[str, Any]]:
             "ratio_to_usual": float(f"{usual / seconds:.4g}"),
         })  # fmt: skip
     return rows
+
+
+def timed_forms(shape: Convolution, dtype: str) -> Iterator[tuple[str, str, float]]:
+    """Yields (class, form, seconds) of each map and form."""
+    n, size, kernel, inputs, outputs = shape
+    x, z = (jnp.ones((n, size, size, channels), dtype) for channels in (inputs, outputs))
+    w = jnp.ones((kernel, kernel, inputs, outputs), dtype)
+    for part in get_args(Map):
+        name_of_class = class_of(part, w.shape, w.dtype)
+        for name in ("usual", *NAMES):
+            table = () if name == "usual" else ((name_of_class, name),)
+            yield name_of_class, name, _seconds(part, table, x, w, z)
+
+
+def _seconds(part: Map, table: Table, *arrays: Any) -> float:
+    """Seconds of one map, inside a compiled loop, where no step can be left out or moved."""
+
+    def compute(x: Any, w: Any, z: Any) -> Any:
+        if part == "forward":
+            return conv2d_forward(x, w, jnp.zeros_like(w[0, 0, 0]))[0]
+        backward = conv2d_backward("SAME", 1, 1, 1, (x, w), z)
+        return backward[0 if part == "images" else 1]
+
+    def loop(*arrays: Any) -> Any:
+        def step(zero: Any, _: None) -> tuple[Any, None]:
+            return compute(*(array + zero for array in arrays)).ravel()[0] * 0, None
+
+        with forms(table):
+            return jax.lax.scan(step, jnp.zeros((), arrays[0].dtype), None, length=_STEPS)[0]
+
+    program = jax.jit(loop, compiler_options=compiler_options(table)).lower(*arrays).compile()
+    program(*arrays).block_until_ready()
+    return min(_lap(program, arrays) for _ in range(_LAPS)) / _STEPS
+
+
+def _lap(program: Any, arrays: tuple[Any, ...]) -> float:
+    began = time.perf_counter()
+    program(*arrays).block_until_ready()
+    return time.perf_counter() - began
 
 
 def _best_line(rows: list[dict[str, Any]]) -> str:

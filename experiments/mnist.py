@@ -54,7 +54,7 @@ def main(seeds: int = SEEDS, quick: bool = False, draw_only: bool = False) -> No
     """
     folder = folder_for(quick)
     if not draw_only:
-        settings = _QUICK if quick else dataclasses.replace(_SETTINGS, seeds=seeds)
+        settings = _QUICK if quick else dataclasses.replace(_SETTINGS, seeds=seeds, forms=())
         write_result(folder / "mnist.json", measure(settings, quick))
     result = read_result(folder / "mnist.json")
     best = result["seeds"].index(result["best_seed"])

@@ -1,32 +1,36 @@
-"""The forms of convolutions that are fastest on this machine: shipped, or timed once."""
+"""The forms of convolutions that are fastest on this machine: shipped, or timed here once."""
 
-import time
-from collections.abc import Iterator
-from typing import Any, NamedTuple, get_args
+import json
+import logging
+from pathlib import Path
 
 import jax
-import jax.numpy as jnp
+from platformdirs import user_cache_path
 
 from ffnn_jax._processor import Processor, processor
-from ffnn_jax.layers import conv2d_backward, conv2d_forward
-from ffnn_jax.layers.fast import NAMES, TABLES, Map, Table, class_of, compiler_options, forms
+from ffnn_jax.layers.fast import NAMES, TABLES, Table
 
-_STEPS, _LAPS = 4, 5
-
-
-class Convolution(NamedTuple):
-    """A convolution of stride 1 with "SAME" padding, of square images and kernels."""
-
-    images: int
-    size: int
-    kernel: int
-    inputs: int
-    outputs: int
+_log = logging.getLogger(__name__)
 
 
 def forms_here() -> Table:
-    """The table for this processor; an empty one, the usual forms, where it is not known."""
-    return TABLES.get(kind_of(processor()), ()) if jax.default_backend() == "cpu" else ()
+    """The table of this processor: the one timed on it, or shipped; none on other devices."""
+    if jax.default_backend() != "cpu":
+        return ()
+    timed, shipped = timed_forms_path(), TABLES.get(kind_of(processor()), ())
+    try:
+        table = dict(json.loads(timed.read_text(encoding="utf-8"))) if timed.exists() else shipped
+        if not {*dict(table).values()} <= {*NAMES}:
+            raise ValueError(f"a form is none of {', '.join(NAMES)}")
+    except (OSError, ValueError, TypeError) as error:
+        _log.warning("%s is ignored: %s", timed, error)
+        return shipped
+    return tuple(dict(table).items())
+
+
+def timed_forms_path() -> Path:
+    """The file of a table that was timed on this kind of processor, if one was."""
+    return user_cache_path("ffnn_jax") / f"forms-{processor().digest}.json"
 
 
 def kind_of(chip: Processor) -> str:
@@ -34,40 +38,3 @@ def kind_of(chip: Processor) -> str:
     if "EPYC" in chip.name:
         return "amd-epyc"
     return "intel-xeon-amx" if "Xeon" in chip.name and "amx_tile" in chip.features else ""
-
-
-def timed_forms(shape: Convolution, dtype: str) -> Iterator[tuple[str, str, float]]:
-    """Yields (class, form, seconds) of each map and form, inside a compiled loop, as in a step."""
-    n, size, kernel, inputs, outputs = shape
-    x, z = (jnp.ones((n, size, size, channels), dtype) for channels in (inputs, outputs))
-    w = jnp.ones((kernel, kernel, inputs, outputs), dtype)
-    for part in get_args(Map):
-        name_of_class = class_of(part, w.shape, w.dtype)
-        for name in ("usual", *NAMES):
-            table = () if name == "usual" else ((name_of_class, name),)
-            yield name_of_class, name, _seconds(part, table, x, w, z)
-
-
-def _seconds(part: Map, table: Table, *arrays: Any) -> float:
-    def compute(x: Any, w: Any, z: Any) -> Any:
-        if part == "forward":
-            return conv2d_forward(x, w, jnp.zeros_like(w[0, 0, 0]))[0]
-        backward = conv2d_backward("SAME", 1, 1, 1, (x, w), z)
-        return backward[0 if part == "images" else 1]
-
-    def loop(*arrays: Any) -> Any:
-        def step(zero: Any, _: None) -> tuple[Any, None]:  # no step can be left out or moved
-            return compute(*(array + zero for array in arrays)).ravel()[0] * 0, None
-
-        with forms(table):
-            return jax.lax.scan(step, jnp.zeros((), arrays[0].dtype), None, length=_STEPS)[0]
-
-    program = jax.jit(loop, compiler_options=compiler_options(table)).lower(*arrays).compile()
-    program(*arrays).block_until_ready()
-    return min(_lap(program, arrays) for _ in range(_LAPS)) / _STEPS
-
-
-def _lap(program: Any, arrays: tuple[Any, ...]) -> float:
-    began = time.perf_counter()
-    program(*arrays).block_until_ready()
-    return time.perf_counter() - began

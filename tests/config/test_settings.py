@@ -39,6 +39,16 @@ OUT_OF_RANGE = [
     ),
     ("sampling", "all", "one of independent, epochs, epochs-partial"),
     *(
+        ("forms", bad, "(class, form) pairs, form im2col, rows, pairs, native")
+        for bad in (
+            {"a": "rows"},
+            (("a", "row"),),
+            (("a", "rows"), ("a", "im2col")),
+            ((1, "rows"),),
+            (("a",),),
+        )
+    ),
+    *(
         ("group_rates", bad, "(group, factor) pairs, each group once, factors at least 0")
         for bad in (
             None,
@@ -124,6 +134,7 @@ def test_settings_that_no_preset_has_survive_a_json_round_trip():
     settings = dataclasses.replace(
         MNIST, steps=7, learning_rate=1e-3, seed=5, seeds=3, validation_interval=2,
         validation=Validation("last", 1), sampling="epochs", group_rates=(("slow", 0.5),),
+        forms=(("forward 9 4-16", "rows"),),
         normalisation="channel-mean-sd", augmentations=(Flip(), Crop(2)),
         layers=(LeakyReLU(0.2), Dense(10)), schedule="triangular",
     )  # fmt: skip
@@ -188,10 +199,18 @@ def test_the_mnist_preset_has_the_report_s_schedule():
 def test_settings_from_before_validation_are_read():
     """A run's config.json used to have held_out."""
     old = MNIST.to_json()
-    for name in ("validation", "sampling", "group_rates"):
+    for name in ("validation", "sampling", "group_rates", "forms"):
         old.pop(name)
     old["held_out"] = 77
-    assert Settings.from_json(old) == dataclasses.replace(MNIST, validation=Validation("drawn", 77))
+    expected = dataclasses.replace(MNIST, validation=Validation("drawn", 77), forms=())
+    assert Settings.from_json(old) == expected
+
+
+def test_forms_are_chosen_here_or_named_and_none_is_a_choice_too():
+    assert MNIST.forms is None
+    for forms in (None, (), (("kernels 9 more-more", "native"),)):
+        settings = dataclasses.replace(MNIST, forms=forms)
+        assert Settings.from_json(json.loads(json.dumps(settings.to_json()))).forms == forms
 
 
 @pytest.mark.parametrize("text", ["drawn:2001", "last:5000", "none"])

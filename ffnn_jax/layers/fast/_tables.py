@@ -10,8 +10,6 @@ TABLES: dict[str, Table] = {
         ("images 9 more-more", "native"),
         ("kernels 9 4-more", "native"),
         ("kernels 9 more-more", "native"),
-        ("kernels more 1-16", "native"),
-        ("kernels more 4-16", "native"),
     ),
 }
 """Classes that are not here are best as shapes suggest; on the EPYC those are all."""

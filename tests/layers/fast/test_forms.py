@@ -70,7 +70,9 @@ def test_a_table_leaves_strides_and_groups_alone():
     w = W[:, :, :1]
     table = tuple((class_of(part, w.shape, F32), "native") for part in ("forward", "images"))
     with forms(table):
-        assert "convolution" not in jax.jit(lambda *a: conv2d(*a, "SAME", 2)).lower(X, W, B).as_text()
+        assert (
+            "convolution" not in jax.jit(lambda *a: conv2d(*a, "SAME", 2)).lower(X, W, B).as_text()
+        )
         grouped = jax.jit(lambda *a: conv2d(*a, "SAME", 1, 1, 3)).lower(X, w[..., :3], B[:3])
     assert "stablehlo.convolution" not in grouped.as_text()
 

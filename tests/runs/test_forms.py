@@ -1,0 +1,94 @@
+"""Which forms a run takes: shipped for its processor, timed on it, or recorded."""
+
+import dataclasses
+import json
+import logging
+
+import jax
+import numpy as np
+import pytest
+
+from ffnn_jax._processor import Processor
+from ffnn_jax.config import preset
+from ffnn_jax.data import Dataset, Splits
+from ffnn_jax.layers.fast import TABLES
+from ffnn_jax.nn import Conv, Dense
+from ffnn_jax.runs import _forms, compute, forms_here, plan
+
+NATIVE = tuple((f"{part} 9 1-4", "native") for part in ("forward", "images", "kernels"))
+LAYERS = (Conv(3, 3), Dense(2))
+
+
+@pytest.fixture
+def timed(tmp_path, monkeypatch):
+    """The file of a table timed on this processor, not there yet."""
+    path = tmp_path / "forms.json"
+    monkeypatch.setattr(_forms, "timed_forms_path", lambda: path)
+    return path
+
+
+def splits() -> Splits:
+    images = np.random.default_rng(0).integers(0, 256, (40, 6, 6, 1), np.uint8)
+    labels = np.arange(40, dtype=np.int32) % 2
+    return Splits(*(Dataset(name, images, labels, ("a", "b")) for name in "abc"))
+
+
+def settings(**changes):
+    base = preset("quickstart")
+    given = {"layers": LAYERS, "train_images": None, "batch_size": 8, "steps": 3, "seeds": 1}
+    return dataclasses.replace(base, **{**given, **changes})
+
+
+@pytest.mark.parametrize(
+    ("name", "features", "kind"),
+    [("AMD EPYC 9R14", (), "amd-epyc"), ("Intel(R) Xeon(R)", ("amx_tile",), "intel-xeon-amx"),
+     ("Intel(R) Xeon(R)", ("avx2",), ""), ("Apple M3", (), "")],
+)  # fmt: skip
+def test_the_kind_of_a_processor_selects_its_shipped_table(
+    name, features, kind, timed, monkeypatch
+):
+    chip = Processor(name, features)
+    assert _forms.kind_of(chip) == kind
+    monkeypatch.setattr(_forms, "processor", lambda: chip)
+    assert forms_here() == TABLES.get(kind, ())
+
+
+def test_a_table_timed_here_precedes_the_shipped_one(timed):
+    timed.write_text(json.dumps(dict(NATIVE)))
+    assert forms_here() == NATIVE
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", '{"forward 9 1-4": "fastest"}'])
+def test_a_damaged_table_is_ignored_in_one_line(text, timed, monkeypatch, caplog):
+    monkeypatch.setattr(_forms, "processor", lambda: Processor("Apple M3", ()))
+    timed.write_text(text)
+    with caplog.at_level(logging.WARNING):
+        assert forms_here() == ()
+    (record,) = caplog.records
+    assert str(timed) in record.getMessage() and "is ignored" in record.getMessage()
+
+
+def test_another_device_than_a_cpu_needs_no_table(timed, monkeypatch):
+    timed.write_text(json.dumps(dict(NATIVE)))
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert forms_here() == ()
+
+
+def test_a_plan_records_the_forms_it_chose_and_keeps_those_that_were_named(timed):
+    timed.write_text(json.dumps(dict(NATIVE)))
+    assert plan(settings(), splits()).settings.forms == NATIVE
+    assert plan(settings(forms=()), splits()).settings.forms == ()
+
+
+def test_a_run_computes_with_the_forms_that_its_settings_name(timed):
+    """Rounding tells which: XLA's own convolution sums in another order."""
+    results = {}
+    for forms in ((), NATIVE):
+        result = compute(settings(forms=forms), splits())
+        assert result.settings.forms == forms
+        results[forms] = result.models[0]
+    first, second = results.values()
+    assert first.parameters_sha256 != second.parameters_sha256
+    leaves = zip(*(jax.tree.leaves(model.params) for model in results.values()), strict=True)
+    for one, other in leaves:
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
