@@ -62,7 +62,7 @@ def native_conv2d_kernels(
 
 
 def standard_conv2d(x: Array, w: Array, windows: Windows) -> Array:
-    """``native_conv2d``, whose order is standard, of kernels that are in memory as they are read."""
+    """``native_conv2d``, whose order is standard, of kernels kept as they are read."""
     return native_conv2d(x, _in_memory(w), windows)
 
 
