@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from experiments import ablations, budget, final, mnist, table_3, text_claims
+from experiments._accelerator_section import accelerator_line
 from experiments._chapters import chapters_table
 from experiments._formatting import percent
 from experiments._model_legend import legend
-from experiments._page import page, results
+from experiments._page import accelerators, page, results
 from experiments._report import MNIST
 from experiments._results import RESULTS, read_result, run_command
 from experiments._speed_table import speed_table, whole_run_table
@@ -193,10 +194,15 @@ def _healthy() -> str:
 """
 
 
+def _accelerators() -> str:
+    return f"{accelerator_line(accelerators())}\n"
+
+
 _BLOCKS = {
     "results": _results, "dense": _dense, "wrong_gradients": _wrong_gradients,
     "chapters": chapters_table, "speed": _speed, "faults": _faults, "healthy": _healthy,
     "install": _install, "against_autodiff": _against_autodiff, "single_rules": _single_rules,
+    "accelerators": _accelerators,
 }  # fmt: skip
 
 if __name__ == "__main__":
