@@ -9,6 +9,7 @@ import dataclasses
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy
@@ -16,8 +17,10 @@ from jaxtyping import Float, UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ffnn_jax.config import UserError
-from ffnn_jax.models._digits import Digit, find_digits
 from ffnn_jax.models._form import MNIST_FORM, ImageForm, light_on_dark
+
+if TYPE_CHECKING:
+    from ffnn_jax.models._digits import Digit
 
 MAX_PIXELS = 50_000_000
 _WORKING_SIZE, _INK_THRESHOLD, _MIN_CONTRAST = 480, 0.3, 0.05
@@ -104,6 +107,8 @@ def prepare_pictures(
     else:
         scale = max(1, max(image.size) / _WORKING_SIZE)
         size = [max(round(length / scale), 1) for length in image.size]
+        from ffnn_jax.models._digits import find_digits  # loads scipy, which no other run needs
+
         small = image.convert("RGB").resize(size, Image.Resampling.BOX)
         found, how, warning = find_digits(np.asarray(small, np.float64) / 255)
         if not found:
@@ -174,7 +179,7 @@ def _plain(image: Image.Image, shape: Shape, form: ImageForm) -> PreparedPicture
     return PreparedPicture(pixels, (*steps, *last))
 
 
-def _placed(digit: Digit, scale: float, shape: Shape, form: ImageForm) -> PreparedPicture:
+def _placed(digit: "Digit", scale: float, shape: Shape, form: ImageForm) -> PreparedPicture:
     """The digit on an empty image, its centre of mass in the middle as far as its ink fits."""
     ink = _scaled_to_fit(digit.ink, round(20 / 28 * min(shape[:2])))
     placed, centre = np.zeros(shape), scipy.ndimage.center_of_mass(ink)
