@@ -7,9 +7,7 @@ from experiments._formatting import percent
 
 Result = Mapping[str, Any]
 NOT_RUN = "not run"
-_NONE = (
-    "Nothing here has run on a TPU or was timed on a GPU; the tests only lower programs for both."
-)
+_NONE = "Nothing was run on a TPU or timed on a GPU; tests only lower programs for both."
 
 
 def accelerator_line(found: Sequence[Result]) -> str:

@@ -7,7 +7,8 @@ Quick: python -m experiments.start --quick, 1 round of two commands, results to 
 Each run is a fresh process. "train" is ``ffnn-jax train`` on the digits that are installed with the
 package, until its first progress line, which follows the first ten steps; "train, again" finds its
 programs in the cache. The other commands are timed until they have ended. Stored are seconds by
-the clock, and those of all cores, which other programs disturb less.
+the clock, and those of all cores; the ratio is the median of those within a round, so that other
+programs disturb it little.
 """
 
 import contextlib
@@ -33,6 +34,8 @@ from ffnn_jax.data import sample_digit
 
 _ROUNDS = 5
 _HERE = Path(__file__).parents[1]
+Lap = tuple[float, float]
+"""Seconds by the clock, and of all cores."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,14 +80,17 @@ def measure(checkouts: Mapping[str, Path], names: Sequence[str], rounds: int) ->
     Raises:
         UserError: a command failed.
     """
-    laps: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    laps: dict[tuple[str, str], list[Lap]] = {}
     load = psutil.getloadavg()[0]
     with contextlib.ExitStack() as stack:
         homes = {which: stack.enter_context(_home(path)) for which, path in checkouts.items()}
         for name, which in itertools.product(list(names) * rounds, checkouts):
             lap = _lap(CASES[name], checkouts[which], homes[which])
             laps.setdefault((name, which), []).append(lap)
-    rows = [_row(name, which, found) for (name, which), found in laps.items()]
+    rows = [
+        _row(name, which, found, laps[name, next(iter(checkouts))])
+        for (name, which), found in laps.items()
+    ]
     return {"rounds": rounds, "load": round(load, 1), "rows": rows}
 
 
@@ -94,9 +100,7 @@ def start_table(rows: Sequence[Mapping[str, Any]]) -> str:
     for name in dict.fromkeys(row["command"] for row in rows):
         found = {row["checkout"]: row for row in rows if row["command"] == name}
         before, now = (_cell(found.get(which)) for which in ("before", "now"))
-        ratio = "–"
-        if "before" in found:
-            ratio = f"{found['now']['median_seconds'] / found['before']['median_seconds']:.2f}"
+        ratio = f"{found['now']['ratio']:.2f}" if "before" in found else "–"
         lines.append(f"| `ffnn-jax {name}` | {before} | {now} | {ratio} |")
     return "\n".join(lines) + "\n"
 
@@ -112,7 +116,7 @@ def _home(checkout: Path) -> Iterator[Path]:
         yield home
 
 
-def _lap(case: Case, checkout: Path, home: Path) -> tuple[float, float]:
+def _lap(case: Case, checkout: Path, home: Path) -> Lap:
     """Seconds of a command by the clock, and of all cores."""
     words = [str(home / word) if word == "RUN" else word for word in case.arguments]
     options = []
@@ -151,14 +155,17 @@ def _wait_for(process: subprocess.Popen[str], until: str | None) -> bool:
     return until is None
 
 
-def _row(name: str, which: str, laps: Sequence[tuple[float, float]]) -> dict[str, Any]:
+def _row(name: str, which: str, laps: Sequence[Lap], first: Sequence[Lap]) -> dict[str, Any]:
+    """The laps of a command; the ratio is to the first checkout's lap of the same round."""
     seconds, cores = ([round(value, 3) for value in values] for values in zip(*laps, strict=True))
+    ratios = [lap[0] / other[0] for lap, other in zip(laps, first, strict=True)]
     return {
         "command": name,
         "checkout": which,
         "median_seconds": statistics.median(seconds),
         "spread": [min(seconds), max(seconds)],
         "median_core_seconds": statistics.median(cores),
+        "ratio": round(statistics.median(ratios), 3),
     }
 
 

@@ -176,7 +176,7 @@ def test_without_an_accelerator_the_page_and_readme_say_so():
     (item,) = accelerator_items([])
     assert "| not run |" in item
     assert "On a GPU: not run. On a TPU: not run." in accelerator_section([])
-    assert "Nothing here has run on a TPU or was timed on a GPU" in accelerator_line([])
+    assert "Nothing was run on a TPU or timed on a GPU" in accelerator_line([])
 
 
 def test_what_is_stored_replaces_not_run():

@@ -17,7 +17,13 @@ if sys.argv[1] == "steps":
 if sys.argv[1] == "fails":
     sys.exit("no such run")
 """
-ROW = {"command": "predict", "checkout": "now", "median_seconds": 0.9, "spread": [0.85, 1.0]}
+ROW = {
+    "command": "predict",
+    "checkout": "now",
+    "median_seconds": 0.9,
+    "spread": [0.85, 1.0],
+    "ratio": 0.52,
+}
 
 
 @pytest.fixture
@@ -53,14 +59,13 @@ def test_every_checkout_is_timed_in_turn(monkeypatch: pytest.MonkeyPatch, checko
     monkeypatch.setattr(start, "_lap", lap)
     result = start.measure({"before": Path("a"), "now": Path("b")}, ["--help"], 3)
     assert seen[-6:] == [("--help", "a"), ("--help", "b")] * 3
-    assert [(row["checkout"], row["median_seconds"]) for row in result["rows"]] == [
-        ("before", 7.0), ("now", 8.0),
-    ]  # fmt: skip
+    rows = [(row["checkout"], row["median_seconds"], row["ratio"]) for row in result["rows"]]
+    assert rows == [("before", 7.0, 1.0), ("now", 8.0, 1.143)]
 
 
 def test_the_table_has_the_ratio_where_both_were_timed():
     before = {**ROW, "checkout": "before", "median_seconds": 1.8, "spread": [1.7, 1.9]}
     assert start_table([before, ROW]).splitlines()[2] == (
-        "| `ffnn-jax predict` | 1.80 (1.70 to 1.90) | 0.90 (0.85 to 1.00) | 0.50 |"
+        "| `ffnn-jax predict` | 1.80 (1.70 to 1.90) | 0.90 (0.85 to 1.00) | 0.52 |"
     )
     assert start_table([ROW]).splitlines()[2].endswith("| – | 0.90 (0.85 to 1.00) | – |")
