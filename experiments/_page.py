@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from experiments import (
+    _accelerator_section,
     _table_3_section,
     ablations,
     budget,
@@ -23,9 +24,18 @@ Result = dict[str, Any]
 
 
 def results() -> dict[str, dict[str, Any]]:
-    """The stored results behind the page; experiments that were not run are absent."""
+    """The stored results behind the page; experiments that were not run are absent.
+
+    Those of accelerators, a list of one for each device, are there even if it is empty.
+    """
     paths = {name: RESULTS / f"{name}.json" for name in _SECTIONS}
-    return {name: read_result(path) for name, path in paths.items() if path.exists()}
+    found = {name: read_result(path) for name, path in paths.items() if path.exists()}
+    return {**found, "accelerator": {"devices": accelerators()}}
+
+
+def accelerators() -> list[Result]:
+    """The stored results of each accelerator."""
+    return [read_result(path) for path in sorted(RESULTS.glob("accelerator-*.json"))]
 
 
 def page(stored: dict[str, dict[str, Any]]) -> str:
@@ -148,4 +158,9 @@ _SECTIONS: dict[str, tuple[str, Callable[[Result], str], Callable[[Result], list
     "mixed_precision": ("Mixed precision", _mixed_precision, lambda result: []),
     "many_classes": ("Many classes", _many_classes, lambda result: []),
     "pictures": ("Own pictures of digits", pictures.section, lambda result: []),
+    "accelerator": (
+        "Accelerators",
+        lambda result: _accelerator_section.accelerator_section(result["devices"]),
+        lambda result: _accelerator_section.accelerator_items(result["devices"]),
+    ),
 }  # fmt: skip

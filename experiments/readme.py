@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from experiments import ablations, budget, final, mnist, table_3, text_claims
+from experiments._accelerator_section import accelerator_line
 from experiments._chapters import chapters_table
 from experiments._formatting import percent
 from experiments._model_legend import legend
-from experiments._page import page, results
+from experiments._page import accelerators, page, results
 from experiments._report import MNIST
 from experiments._results import RESULTS, read_result, run_command
 from experiments._speed_table import speed_table, whole_run_table
@@ -26,6 +27,7 @@ from experiments.faults import faults_table
 from experiments.healthy_runs import healthy_line
 from experiments.install import install_tables
 from experiments.public_rules import public_rules_page
+from experiments.start import start_table
 from experiments.wrong_gradients import checkers_table
 from ffnn_jax.config import UserError, preset
 from ffnn_jax.layers import dense_backward
@@ -215,10 +217,29 @@ def _healthy() -> str:
 """
 
 
+def _start() -> str:
+    (path,) = RESULTS.glob("start-cpu-*.json")
+    result = read_result(path)
+    return f"""
+{start_table(result["rows"])}
+*Seconds from enter, the median of {result["rounds"]} fresh processes (fastest to slowest) on \
+{result["cores"]} CPU cores ({path.stem.removeprefix("start-cpu-")}) with a load of \
+{result["load"]:.1f}; the ratio is the median within rounds. `train` ends with its first progress \
+line, after ten steps; `again` finds its programs in the cache.*
+
+"""
+
+
+def _accelerators() -> str:
+    return f"{accelerator_line(accelerators())}\n"
+
+
 _BLOCKS = {
     "results": _results, "dense": _dense, "wrong_gradients": _wrong_gradients,
     "chapters": chapters_table, "speed": _speed, "faults": _faults, "healthy": _healthy,
     "install": _install, "against_autodiff": _against_autodiff, "single_rules": _single_rules,
+    "accelerators": _accelerators,
+    "start": _start,
 }  # fmt: skip
 
 if __name__ == "__main__":

@@ -19,6 +19,9 @@ def main() -> None:
     before = signal.getsignal(signal.SIGINT)
     if before == signal.default_int_handler:
         signal.signal(signal.SIGINT, _end)
+    from ffnn_jax._memory import collect_rarely
+
+    collect_rarely()
     from ffnn_jax.cli import main as run
 
     signal.signal(signal.SIGINT, before)

@@ -3,7 +3,6 @@
 from typing import Any
 
 import jax
-from jax.extend import backend
 
 from ffnn_jax._errors import UserError
 
@@ -28,6 +27,8 @@ def require_platform() -> None:
 
 
 def _available() -> str:
+    from jax.extend import backend
+
     jax.config.update("jax_platforms", "")
     try:
         return ", ".join(backend.backends())

@@ -1,4 +1,4 @@
-"""An interrupt while the command's own modules are imported, the longest part of its start."""
+"""What the command imports, the longest part of its start, and an interrupt meanwhile."""
 
 import subprocess
 import sys
@@ -34,6 +34,12 @@ import ffnn_jax
 print(*{*sys.modules} - before)
 """
 
+UNUSED = """
+import sys
+import ffnn_jax.cli._predict_run, ffnn_jax.cli._train_run
+print(*sorted({"jax.extend", "jinja2", "matplotlib", "scipy.ndimage"} & {*sys.modules}))
+"""
+
 
 def ran(program: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
@@ -52,3 +58,7 @@ def test_afterwards_an_interrupt_is_handled_as_before():
 
 def test_the_package_imports_nothing_before_the_command_can_handle_an_interrupt():
     assert ran(IMPORTED).stdout == "ffnn_jax\n"
+
+
+def test_training_and_predicting_begin_without_what_only_draws_or_finds_digits():
+    assert ran(UNUSED).stdout == "\n"

@@ -13,7 +13,6 @@ from ffnn_jax.cli._files import writing
 from ffnn_jax.cli._output import console_beside, write_json, write_text
 from ffnn_jax.config import UserError
 from ffnn_jax.models import Prediction, load, picture_files, predict_files, skipped_line
-from ffnn_jax.reporting import draw_predictions, save_figure
 from ffnn_jax.runs import enable_compilation_cache
 
 _STYLES = {"auto": None, "digits": True, "plain": False}
@@ -69,6 +68,8 @@ def _csv_of(predictions: Sequence[Prediction]) -> str:
 
 
 def _draw(path: Path, predictions: Sequence[Prediction]) -> None:
+    from ffnn_jax.reporting import draw_predictions, save_figure
+
     seen = [one for one in predictions if one.prepared is not None]
     if not seen:
         raise UserError("picture: no file could be read, so there is nothing to draw")

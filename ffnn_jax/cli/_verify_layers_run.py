@@ -11,6 +11,7 @@ from rich.console import Console
 
 from ffnn_jax import catalogue
 from ffnn_jax._device import require_platform
+from ffnn_jax._memory import collect_rarely
 from ffnn_jax.catalogue import OP_SPECS, OpSpec, Verification
 from ffnn_jax.cli._output import console_beside, show_progress, write_json
 from ffnn_jax.config import UserError, suggestion
@@ -41,8 +42,8 @@ def verify_layers(layer: str | None, seed: int, thorough: bool, file: str | None
 
 def _verify_specs(specs: Sequence[OpSpec], seed: int, thorough: bool) -> list[Verification]:
     """The verifications, in order; one process per core, since compilation uses a single core."""
-    spawn = multiprocessing.get_context("spawn")
-    with show_progress(lines=False) as on_progress, ProcessPoolExecutor(None, spawn) as pool:
+    pool = ProcessPoolExecutor(None, multiprocessing.get_context("spawn"), collect_rarely)
+    with show_progress(lines=False) as on_progress, pool:
         parts = {
             (spec.name, part): pool.submit(_part, spec.name, part, seed, thorough)
             for spec in sorted(specs, key=lambda spec: -len(spec.cases))

@@ -16,7 +16,6 @@ from jaxtyping import Float, UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ffnn_jax.config import UserError
-from ffnn_jax.models._digits import Digit, find_digits
 from ffnn_jax.models._form import MNIST_FORM, ImageForm, light_on_dark
 
 MAX_PIXELS = 50_000_000
@@ -104,11 +103,13 @@ def prepare_pictures(
     else:
         scale = max(1, max(image.size) / _WORKING_SIZE)
         size = [max(round(length / scale), 1) for length in image.size]
+        from ffnn_jax.models._digits import find_digits  # loads scipy, which no other run needs
+
         small = image.convert("RGB").resize(size, Image.Resampling.BOX)
         found, how, warning = find_digits(np.asarray(small, np.float64) / 255)
         if not found:
             raise UserError(f"{path}: shows no digit: {warning}")
-        prepared, steps = [_placed(one, scale, shape, form) for one in found], [*steps, *how]
+        prepared, steps = [_placed(*one, scale, shape, form) for one in found], [*steps, *how]
     return [
         dataclasses.replace(one, steps=(*steps, *one.steps), warning=warning) for one in prepared
     ]
@@ -174,15 +175,17 @@ def _plain(image: Image.Image, shape: Shape, form: ImageForm) -> PreparedPicture
     return PreparedPicture(pixels, (*steps, *last))
 
 
-def _placed(digit: Digit, scale: float, shape: Shape, form: ImageForm) -> PreparedPicture:
+def _placed(
+    ink: Float[np.ndarray, "h w"], box: Sequence[int], scale: float, shape: Shape, form: ImageForm
+) -> PreparedPicture:
     """The digit on an empty image, its centre of mass in the middle as far as its ink fits."""
-    ink = _scaled_to_fit(digit.ink, round(20 / 28 * min(shape[:2])))
+    ink = _scaled_to_fit(ink, round(20 / 28 * min(shape[:2])))
     placed, centre = np.zeros(shape), scipy.ndimage.center_of_mass(ink)
     first = [round((n - 1) / 2 - c) for n, c in zip(shape, centre, strict=False)]
     y, x = (min(max(k, 0), n - m) for k, n, m in zip(first, shape, ink.shape, strict=False))
     placed[y : y + ink.shape[0], x : x + ink.shape[1]] = ink[..., None] / ink.max()
     pixels, last = form.applied((255 * placed).round().astype(np.uint8), light=True)
-    left, top, right, bottom = (round(scale * edge) for edge in digit.box)
+    left, top, right, bottom = (round(scale * edge) for edge in box)
     steps = [
         f"cropped to its ink, {right - left} x {bottom - top}",
         f"scaled to {ink.shape[1]} x {ink.shape[0]} of {shape[1]} x {shape[0]}",

@@ -1,6 +1,7 @@
 """The loop around the compiled chunks: validation, progress, and one state per seed."""
 
 import copy
+import functools
 import time
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -61,7 +62,8 @@ def train(
         UserError: streaming requires Grain, which is not installed.
     """
     callbacks = callbacks or Callbacks()
-    fresh = [_fresh(network, optimizer, images, seed_data) for seed_data in seeds_data]
+    begin = jax.jit(functools.partial(initial_state, network, optimizer))  # as one program
+    fresh = [_fresh(network, begin, images, seed_data) for seed_data in seeds_data]
     loader = StreamingLoader(images, seeds_data, settings) if streaming else InMemoryLoader(images)
     seeds_data = jax.device_put(list(seeds_data))
     metrics = [RunningMetrics(settings.seed + k) for k in range(len(fresh))]
@@ -98,16 +100,14 @@ def train(
 
 
 def _fresh(
-    network: Network,
-    optimizer: optax.GradientTransformation,
-    images: HostImages,
-    seed_data: SeedData,
+    network: Network, begin: jax.stages.Wrapped, images: HostImages, seed_data: SeedData
 ) -> TrainState:
     """The seed's state before the first step."""
     count = network.needs_images()
+    if not count:
+        return begin(seed_data.key, None)
     first = jnp.asarray(images.at(seed_data.train[:count]).pixels)
-    x = normalise(first, seed_data.normalisation) if count else None
-    return initial_state(network, optimizer, seed_data.key, x)
+    return begin(seed_data.key, normalise(first, seed_data.normalisation))
 
 
 def _validated(trainer: Trainer, runs: Sequence[RunningMetrics], step: int) -> list[Record]:

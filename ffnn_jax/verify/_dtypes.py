@@ -89,7 +89,7 @@ def _run(subject: Subject, dtype: str, args: Any, generator: np.random.Generator
     args = [cast(array, dtype) for array in args]
     with jax.enable_x64(False), jax.default_matmul_precision("highest"):
         outputs = _supported(jax.eval_shape, subject.narrow.op, *args)
-        dz = jax.tree.map(lambda d, leaf: jnp.asarray(d, leaf.dtype), cotangent, outputs)
+        dz = jax.tree.map(lambda d, leaf: np.asarray(d).astype(leaf.dtype), cotangent, outputs)
         try:
             ours = subject.narrow.pull(args, dz)
         except Exception:

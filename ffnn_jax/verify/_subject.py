@@ -110,7 +110,7 @@ class Subject:
     def reference_others(self, *args: Any) -> Any:
         """The reference's integer and boolean outputs."""
         with jax.enable_x64(True):
-            others = jax.eval_shape(self.reference_outputs, *args)[1]
+            others = shapes_of(self.reference_outputs)(*args)[1]
             return self.reference_outputs(*args)[1] if jax.tree.leaves(others) else others
 
     @functools.cached_property
@@ -151,7 +151,7 @@ class Subject:
 
     def draw_cotangent(self, generator: Random, args: Arrays) -> Any:
         """A random cotangent for the differentiable outputs."""
-        output = jax.eval_shape(self.truth, *args)
+        output = shapes_of(self.truth)(*args)
         drawn = jax.tree.map(lambda leaf: normal(generator, leaf.shape, leaf.dtype), output)
         return jax.tree.map(self._rounded, drawn)
 
@@ -198,6 +198,12 @@ def _copy_of(function: Function) -> Function:
 def first_of(function: Function) -> Function:
     """The function without its second output."""
     return lambda *args: function(*args)[0]
+
+
+@functools.lru_cache(maxsize=32)
+def shapes_of(f: Function) -> Function:
+    """``jax.eval_shape`` of f, which finds at the next draw what it has traced."""
+    return jax.jit(f).eval_shape
 
 
 @functools.lru_cache(maxsize=32)

@@ -22,7 +22,6 @@ from ffnn_jax.models import (
     predict_files,
     prepare_picture,
 )
-from ffnn_jax.models._digits import Digit
 from ffnn_jax.network import Network, Normalisation
 from ffnn_jax.nn import Dense
 
@@ -250,7 +249,7 @@ def test_integers_of_8_and_of_16_bits_are_told_apart(tmp_path: Path, most: int, 
 def test_a_digit_whose_mass_is_at_one_side_stays_inside():
     ink = np.zeros((20, 20))
     ink[:, :2] = ink[10] = 1
-    placed = _pictures._placed(Digit(ink, (0, 0, 20, 20)), 1.0, GREY, ImageForm())
+    placed = _pictures._placed(ink, (0, 0, 20, 20), 1.0, GREY, ImageForm())
     assert np.flatnonzero(placed.pixels.any(axis=(0, 2))).tolist() == list(range(8, 28))
 
 

@@ -3,6 +3,7 @@ import itertools
 from types import SimpleNamespace
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 
@@ -39,6 +40,16 @@ def test_history_has_a_record_at_each_interval_and_at_the_end(images):
         (20, 5), (20, 6), (40, 5), (40, 6), (50, 5), (50, 6),
     ]  # fmt: skip
     assert all(0 <= (r.validation_accuracy or 0) <= 1 for r in records)
+
+
+def test_the_first_state_is_one_program_for_all_seeds(images, caplog):
+    """The optimiser's zeros were a program for each shape, which delayed the first step."""
+    with jax.log_compiles(), caplog.at_level("WARNING"):
+        run(images, steps=1, seeds=2)
+    compiled = [str(r.args[0]) for r in caplog.records if r.msg.startswith("Compiling") and r.args]
+    before = compiled[: compiled.index("jit(chunk)")]
+    assert before.count("jit(initial_state)") == 1
+    assert "jit(broadcast_in_dim)" not in before
 
 
 def test_progress_reaches_the_last_step(images):

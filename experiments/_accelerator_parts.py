@@ -1,0 +1,101 @@
+"""The parts of a run on an accelerator: each a process of its own, with figures to keep."""
+
+import dataclasses
+import functools
+import json
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from experiments._results import read_result
+from ffnn_jax.config import PRESETS, UserError
+
+Figures = dict[str, Any]
+
+LADDER = "cifar10-94"  # the preset whose aim is 94 %
+SEEDS = 64
+_ROW, _SEEDS_OF_ROW = "cifar10-0", 50
+_QUICK_TESTS = ("-n", "0", "tests/test_device.py")
+_QUICK_RUN = ("--dataset", "mnist_5k", "--steps", "3")
+_COUNTS = re.compile(r"(\d+) (passed|failed|error|skipped|xfailed|deselected)")
+_FAILED_TEST = re.compile(r"(?m)^(?:FAILED|ERROR) (\S+)")
+_OF_A_RUN = ("preset", "test_accuracy", "compile_seconds", "train_seconds", "images_per_second")
+_OF_A_STEP = ("network", "batch", "variant", "median_ms", "spread", "ratio_to_ours")
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """One process.
+
+    Attributes:
+        arguments: what follows ``python``.
+        figures: what to store, from the output; raises OSError, ValueError, KeyError or a
+            UserError if it is not there.
+        shares: whether several of its processes use the device at once, so that none may reserve
+            most of the memory.
+    """
+
+    arguments: tuple[str, ...]
+    figures: Callable[[str], Figures]
+    shares: bool = False
+
+
+def parts(quick: bool, steps: Path, scratch: Path) -> dict[str, Part | None]:
+    """The parts by name, in order; None for one whose preset does not exist yet.
+
+    Args:
+        quick: a few tests and steps, on data that are always there.
+        steps: the file that ``experiments.speed`` writes.
+        scratch: an existing folder for the folders of runs.
+    """
+    run = functools.partial(_training, scratch, _QUICK_RUN if quick else ())
+    tests, speed = (_QUICK_TESTS, ("--quick",)) if quick else ((), ())
+    row_seeds, seeds = (2, 3) if quick else (_SEEDS_OF_ROW, SEEDS)
+    new_steps = functools.partial(_step_figures, steps, time.time())
+    return {
+        "tests": Part(("-m", "pytest", *tests), figures_of_tests, shares=True),
+        "row of Table 3": run("row", _ROW, row_seeds),
+        "steps": Part(("-m", "experiments.speed", *speed), new_steps, shares=True),
+        "one seed": run("one", "quickstart", 1),
+        "many seeds": run("many", "quickstart", seeds),
+        "94 %": run("ladder", LADDER, 1) if LADDER in PRESETS else None,
+    }
+
+
+def figures_of_tests(output: str) -> Figures:
+    """The counts of pytest's last line, and the tests that failed.
+
+    Raises:
+        ValueError: pytest has not come to its last line.
+    """
+    *_, last = output.strip().splitlines() or [""]
+    counts = {name: int(count) for count, name in _COUNTS.findall(last)}
+    if not counts:
+        raise ValueError("no counts of tests")
+    return {**counts, "failures": _FAILED_TEST.findall(output)}
+
+
+def _training(scratch: Path, options: tuple[str, ...], name: str, preset: str, seeds: int) -> Part:
+    """A run of ``ffnn-jax train`` that compiles everything itself."""
+    arguments = ("-m", "ffnn_jax", "train", preset, *options, "--seeds", f"{seeds}", "--no-cache")
+    read = functools.partial(_run_figures, scratch / name)
+    return Part((*arguments, "--run-dir", f"{scratch / name}"), read)
+
+
+def _run_figures(folder: Path, output: str) -> Figures:
+    result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    return {"seeds": len(result["seeds"]), **{name: result[name] for name in _OF_A_RUN}}
+
+
+def _step_figures(path: Path, since: float, output: str) -> Figures:
+    """The steps of ours, plain JAX and the peers on JAX: PyTorch's are timed on a CPU."""
+    result = read_result(path)
+    if path.stat().st_mtime < since:
+        raise UserError(f"{path} is of an earlier run")
+    rows = [row for row in result["rows"] if not row["variant"].startswith("torch")]
+    return {
+        "rows": [{name: row[name] for name in _OF_A_STEP} for row in rows],
+        "skipped": result["skipped"],
+    }
