@@ -7,6 +7,7 @@ Times the convolutions of the report's networks, of "wide" and of the two networ
 float32 and bfloat16, each form of each of the three maps, inside a compiled loop. "usual" is what
 shapes suggest (``layers/fast/_choice.py``). A table takes a form for a class where it is at least
 1.1 times as fast as the usual one, as the geometric mean over the convolutions of that class.
+"micro-batch" is timed likewise, by whole steps of 128 images of the report's networks.
 
 With ``--use``, runs on this machine take the table from now on, instead of the shipped one.
 """
@@ -14,7 +15,7 @@ With ``--use``, runs on this machine take the table from now on, instead of the 
 import json
 import math
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple, get_args
 
 import jax
@@ -23,11 +24,14 @@ from rich.console import Console
 
 from experiments._machine import device_name, peak_gflops, provenance, require_quiet
 from experiments._results import folder_for, run_command, write_result
+from experiments.peers import ours
+from experiments.peers._workload import Workload
 from ffnn_jax.layers import conv2d_backward, conv2d_forward
-from ffnn_jax.layers.fast import NAMES, Map, Table, class_of, compiler_options, forms
+from ffnn_jax.layers.fast import MICRO_BATCH, NAMES, Map, Table, class_of, compiler_options, forms
 from ffnn_jax.runs import timed_forms_path
 
 _STEPS, _LAPS = 4, 5
+_NETWORKS, _IMAGES, _MICRO_BATCHES = ("mnist", "cifar10-0", "cifar10-3"), 128, (16, 8, 32, 64)
 
 
 class Convolution(NamedTuple):
@@ -63,13 +67,17 @@ def main(quick: bool = False, use: bool = False) -> None:
     if not quick:
         require_quiet()
     path = folder_for(quick) / f"forms-{device_name()}.json"
-    peak, console, rows = peak_gflops(), Console(highlight=False), []
+    peak, console, rows = peak_gflops(), Console(highlight=False, soft_wrap=True), []
     for convolution in CONVOLUTIONS[: 1 if quick else None]:
         for dtype in ("float32", "bfloat16"):
             rows += _rows(convolution, dtype)
             result = {**provenance(quick), "peak_gflops": peak, "rows": rows}
             write_result(path, result | {"table": dict(fastest(rows))})
-        console.print(f"{tuple(convolution)}: {_best_line(rows[-15:])}")
+        console.print(f"{tuple(convolution)}: {_best_line(rows[-30:])}")
+    for network in _NETWORKS[: 1 if quick else None]:
+        rows += _micro_batch_rows(network)
+        console.print(f"{network}: {_best_line(rows[-len(_MICRO_BATCHES) :])}")
+    write_result(path, result | {"rows": rows, "table": dict(fastest(rows))})
     print(f"{len(rows)} rows in {path}")
     if use:
         timed_forms_path().parent.mkdir(parents=True, exist_ok=True)
@@ -119,6 +127,21 @@ def timed_forms(shape: Convolution, dtype: str) -> Iterator[tuple[str, str, floa
             yield name_of_class, name, _seconds(part, table, x, w, z)
 
 
+def _micro_batch_rows(network: str) -> list[dict[str, Any]]:
+    """One row per size; the first is the usual one."""
+    workload, rows = Workload(network, _IMAGES), list[dict[str, Any]]()
+    for size in _MICRO_BATCHES:
+        stepper = ours.make(workload, "ours", ((MICRO_BATCH, str(size)),))
+        stepper.run()
+        seconds = min(_lap(stepper.run) for _ in range(_LAPS)) / workload.steps
+        ms = float(f"{1e3 * seconds:.4g}")
+        rows.append({
+            "network": network, "images": _IMAGES, "class": MICRO_BATCH, "form": str(size),
+            "ms": ms, "ratio_to_usual": float(f"{(rows[0]['ms'] if rows else ms) / ms:.4g}"),
+        })  # fmt: skip
+    return rows
+
+
 def _seconds(part: Map, table: Table, *arrays: Any) -> float:
     """Seconds of one map, inside a compiled loop, where no step can be left out or moved."""
 
@@ -137,12 +160,12 @@ def _seconds(part: Map, table: Table, *arrays: Any) -> float:
 
     program = jax.jit(loop, compiler_options=compiler_options(table)).lower(*arrays).compile()
     program(*arrays).block_until_ready()
-    return min(_lap(program, arrays) for _ in range(_LAPS)) / _STEPS
+    return min(_lap(lambda: program(*arrays).block_until_ready()) for _ in range(_LAPS)) / _STEPS
 
 
-def _lap(program: Any, arrays: tuple[Any, ...]) -> float:
+def _lap(run: Callable[[], Any]) -> float:
     began = time.perf_counter()
-    program(*arrays).block_until_ready()
+    run()
     return time.perf_counter() - began
 
 
@@ -150,7 +173,7 @@ def _best_line(rows: list[dict[str, Any]]) -> str:
     best: dict[str, dict[str, Any]] = {}
     for row in rows:
         best[row["class"]] = min(best.get(row["class"], row), row, key=lambda one: one["ms"])
-    return ", ".join(f"{name}: {row['form']} {row['gflops']}" for name, row in best.items())
+    return ", ".join(f"{name}: {row['form']} {row['ms']} ms" for name, row in best.items())
 
 
 if __name__ == "__main__":

@@ -62,7 +62,7 @@ WORKLOADS = [
     Workload("narrow94", 512),
     Workload("airbench94", 1024),
 ]
-_ROUNDS, _LAP_SECONDS = 5, 0.5
+_ROUNDS, _LAP_SECONDS = 3, 0.5
 _LOSSES, _FIRST_LOSSES = 20, 4
 
 

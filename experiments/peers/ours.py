@@ -6,18 +6,21 @@ from jaxtyping import Array
 
 from experiments.peers._jax import InLoop, InScan, on_device
 from experiments.peers._workload import Arrays, Stepper, Workload
-from ffnn_jax.layers.fast import compiler_options, forms
+from ffnn_jax.layers.fast import Table, compiler_options, forms
 from ffnn_jax.network import Network, Params, State
 from ffnn_jax.optim import momentum
 from ffnn_jax.runs import forms_here
 from ffnn_jax.training import loss_and_gradients, make_loss
 
 
-def make(workload: Workload, variant: str) -> Stepper:
-    """The stepper of "ours" (in a scan), "ours-loop" or "ours-bf16" (in a scan, in bfloat16)."""
+def make(workload: Workload, variant: str, table: Table | None = None) -> Stepper:
+    """The stepper of "ours" (in a scan), "ours-loop" or "ours-bf16" (in a scan, in bfloat16).
+
+    The forms of the convolutions are those of this processor, unless a table names them.
+    """
     network = Network(workload.layers, workload.input_shape)
     params, running = (_named(network, a) for a in (workload.weights(), workload.running()))
-    table = forms_here()
+    table = forms_here() if table is None else table
     frozen = jax.tree.map(lambda array: None, params)  # every parameter is trained
     rule = momentum(workload.alpha, workload.mu)
     loss_of = make_loss(network, "bf16" if variant == "ours-bf16" else "float32")

@@ -62,9 +62,9 @@ class Settings:
         precision: in training, layers store activations in float32, or in bfloat16 ("bf16": half
             the memory, and native products on a GPU or TPU). Sums, parameters, loss and update
             are in float32 either way, and so is all inference.
-        forms: (class, form) pairs: how convolutions of each class are computed on a CPU, as
-            ``runs.forms_here`` names them; by default the fastest known for the processor. The
-            results differ in rounding alone.
+        forms: (class, form) pairs: how convolutions of each class are computed on a CPU, and
+            the most images at a time ("micro-batch"), as ``runs.forms_here`` names them; by
+            default the fastest known for the processor. Results differ in rounding alone.
         validation_interval: updates between two validations.
         validation_batches: batches of validation images per validation.
         seed: seed of the split, the initialisation, the batches and their augmentation.
@@ -175,9 +175,12 @@ class Settings:
         return bool(rates) and all(is_number(rate) and 0 <= rate < _LARGEST_FLOAT for rate in rates)
 
     def _has_forms(self) -> bool:
-        if self.forms is None:
-            return True
-        return self._has_named("forms") and all(form in FORMS for _, form in self.forms)
+        if self.forms is None or not self._has_named("forms"):
+            return self.forms is None
+        counts = [str(form) for name, form in self.forms if name == "micro-batch"]
+        named = [form for name, form in self.forms if name != "micro-batch"]
+        valid = all(count.isdecimal() and int(count) for count in counts)
+        return valid and all(form in FORMS for form in named)
 
     def _has_named(self, field: str) -> bool:
         """Whether the field is a tuple of pairs of a name, once each, and a value."""

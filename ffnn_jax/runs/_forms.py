@@ -8,7 +8,7 @@ import jax
 from platformdirs import user_cache_path
 
 from ffnn_jax._processor import Processor, processor
-from ffnn_jax.layers.fast import NAMES, TABLES, Table
+from ffnn_jax.layers.fast import MICRO_BATCH, NAMES, TABLES, Table
 
 _log = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ def forms_here() -> Table:
     timed, shipped = timed_forms_path(), TABLES.get(kind_of(processor()), ())
     try:
         table = dict(json.loads(timed.read_text(encoding="utf-8"))) if timed.exists() else shipped
-        if not {*dict(table).values()} <= {*NAMES}:
+        if not all(value in NAMES or name == MICRO_BATCH for name, value in dict(table).items()):
             raise ValueError(f"a form is none of {', '.join(NAMES)}")
     except (OSError, ValueError, TypeError) as error:
         _log.warning("%s is ignored: %s", timed, error)

@@ -20,9 +20,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Integer, Key, Num
 
 from ffnn_jax.layers import softmax_cross_entropy
+from ffnn_jax.layers.fast import largest_micro_batch
 from ffnn_jax.network import Network, Params, State, combine
-
-_LARGEST_MICRO_BATCH, _SMALLEST_MICRO_BATCH = 16, 8
 
 Batch = tuple[Num[Array, "N ..."], Integer[Array, " N"], Key[Array, " N"] | None]
 """Inputs, labels, and one key per image if layers are random."""
@@ -78,11 +77,11 @@ def loss_and_gradients(
 
 
 def _micro_batch_size(images: int) -> int:
-    """At most 16 images: the batch, or its largest divisor from 8 to 16; without one, the batch."""
-    if images <= _LARGEST_MICRO_BATCH:
+    """The batch, or its largest divisor that is at most the largest micro-batch, at least half."""
+    most = largest_micro_batch()
+    if images <= most:
         return images
-    sizes = range(_LARGEST_MICRO_BATCH, _SMALLEST_MICRO_BATCH - 1, -1)
-    return next((size for size in sizes if images % size == 0), images)
+    return next((size for size in range(most, most // 2 - 1, -1) if images % size == 0), images)
 
 
 def _at_once(

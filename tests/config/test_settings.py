@@ -46,6 +46,8 @@ OUT_OF_RANGE = [
             (("a", "rows"), ("a", "im2col")),
             ((1, "rows"),),
             (("a",),),
+            (("micro-batch", "few"),),
+            (("micro-batch", "0"),),
         )
     ),
     *(
@@ -208,7 +210,7 @@ def test_settings_from_before_validation_are_read():
 
 def test_forms_are_chosen_here_or_named_and_none_is_a_choice_too():
     assert MNIST.forms is None
-    for forms in (None, (), (("kernels 9 more-more", "native"),)):
+    for forms in (None, (), (("kernels 9 more-more", "native"), ("micro-batch", "32"))):
         settings = dataclasses.replace(MNIST, forms=forms)
         assert Settings.from_json(json.loads(json.dumps(settings.to_json()))).forms == forms
 

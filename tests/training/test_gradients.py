@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ffnn_jax.catalogue import CONV2D, DENSE, MAX_POOL, RELU, SOFTMAX_CROSS_ENTROPY
+from ffnn_jax.layers.fast import MICRO_BATCH, forms
 from ffnn_jax.network import Network, partition
 from ffnn_jax.nn import Conv, Dense, MaxPool, ReLU
 from ffnn_jax.training import loss_and_gradients, make_loss
@@ -59,6 +60,14 @@ def test_loss_logits_and_gradients_match_autodiff_on_the_whole_batch(images: int
 )
 def test_a_cpu_uses_equal_micro_batches_of_8_to_16_images(images: int, size: int):
     text = lowered(images, "cpu")
+    assert ("stablehlo.while" in text) == (size < images)
+    assert f"tensor<{size}x6x5x2xf32>" in text
+
+
+@pytest.mark.parametrize(("images", "size"), [(128, 32), (60, 30), (24, 24)])
+def test_a_table_of_forms_names_the_largest_micro_batch(images: int, size: int):
+    with forms(((MICRO_BATCH, "32"),)):
+        text = lowered(images, "cpu")
     assert ("stablehlo.while" in text) == (size < images)
     assert f"tensor<{size}x6x5x2xf32>" in text
 

@@ -4,10 +4,19 @@ A chapter passes its equation form, and computes with the best form for the plat
 """
 
 from ffnn_jax.layers.fast._choice import ConvForm, blocks, by_platform, form_on_cpu
-from ffnn_jax.layers.fast._forms import NAMES, Map, Table, class_of, compiler_options, forms
+from ffnn_jax.layers.fast._forms import (
+    MICRO_BATCH,
+    NAMES,
+    Map,
+    Table,
+    class_of,
+    compiler_options,
+    forms,
+    largest_micro_batch,
+)
 from ffnn_jax.layers.fast._tables import TABLES
 
 __all__ = [
-    "NAMES", "TABLES", "ConvForm", "Map", "Table", "blocks", "by_platform", "class_of",
-    "compiler_options", "form_on_cpu", "forms",
+    "MICRO_BATCH", "NAMES", "TABLES", "ConvForm", "Map", "Table", "blocks", "by_platform",
+    "class_of", "compiler_options", "form_on_cpu", "forms", "largest_micro_batch",
 ]  # fmt: skip

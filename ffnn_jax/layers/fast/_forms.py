@@ -4,6 +4,9 @@ A table maps classes of convolutions to names of forms. It holds inside ``forms`
 jax's: part of what its caches depend on, so that two tables are two programs. Whoever compiles a
 step hands the table over as an argument, and enters the context while the step is traced.
 
+It may also say how many images a step takes at a time where it accumulates gradients, as in
+("micro-batch", "32"): what fits a processor's cache.
+
 A class is one of the three maps of (conv.12), and the sizes of the kernel: its entries, its input
 channels and its output channels, each rounded up to a bound. Processors differ by class, by up to
 a factor of 8; images and batch matter little.
@@ -22,6 +25,7 @@ Table = tuple[tuple[str, str], ...]
 """Pairs of a class and the name of its form."""
 
 NAMES = ("im2col", "rows", "pairs", "native")
+MICRO_BATCH, _USUAL_MICRO_BATCH = "micro-batch", 16
 _ENTRIES, _CHANNELS = (1, 4, 9), (1, 4, 16)
 _LIBRARIES = ("INDIVIDUAL_DOT", "REDUCE")  # and not INDIVIDUAL_CONVOLUTION
 _OPTIONS = {
@@ -47,6 +51,11 @@ def class_of(part: Map, kernel: Shape, dtype: jnp.dtype) -> str:
 def name_of_form(part: Map, kernel: Shape, dtype: jnp.dtype) -> str | None:
     """The form that the table in use names for this map; None if it names none."""
     return dict(forms.value).get(class_of(part, kernel, dtype))
+
+
+def largest_micro_batch() -> int:
+    """The most images that a step takes at a time, by the table in use."""
+    return int(dict(forms.value).get(MICRO_BATCH, _USUAL_MICRO_BATCH))
 
 
 def compiler_options(table: Table) -> dict[str, str] | None:

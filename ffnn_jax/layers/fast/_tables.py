@@ -10,6 +10,10 @@ TABLES: dict[str, Table] = {
         ("images 9 more-more", "native"),
         ("kernels 9 4-more", "native"),
         ("kernels 9 more-more", "native"),
+        ("micro-batch", "32"),
+        ("narrow forward 9 more-more", "rows"),
+        ("narrow images 9 more-more", "rows"),
+        ("narrow kernels 9 more-more", "native"),
     ),
 }
 """Classes that are not here are best as shapes suggest; on the EPYC those are all."""

@@ -4,7 +4,15 @@ import pytest
 
 from ffnn_jax.config._settings import FORMS
 from ffnn_jax.layers import conv2d
-from ffnn_jax.layers.fast import NAMES, TABLES, _forms, class_of, compiler_options, forms
+from ffnn_jax.layers.fast import (
+    MICRO_BATCH,
+    NAMES,
+    TABLES,
+    _forms,
+    class_of,
+    compiler_options,
+    forms,
+)
 from tests.layers.checking import assert_close, assert_same_bits, normal, value_and_cotangents
 from tests.layers.geometries import drawn
 
@@ -103,5 +111,6 @@ def test_shipped_tables_name_known_forms_and_possible_classes():
         for dtype in (F32, BF16)
     }  # fmt: skip
     for table in TABLES.values():
-        assert {name for name, _ in table} <= possible
-        assert {form for _, form in table} <= set(NAMES)
+        named = dict(table)
+        assert int(named.pop(MICRO_BATCH, 16)) > 0
+        assert set(named) <= possible and set(named.values()) <= set(NAMES)
