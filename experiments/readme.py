@@ -18,6 +18,7 @@ from experiments._accelerator_section import accelerator_line
 from experiments._chapters import chapters_table
 from experiments._formatting import percent
 from experiments._model_legend import legend
+from experiments._forms_page import forms_page
 from experiments._page import accelerators, page, results
 from experiments._report import MNIST
 from experiments._results import RESULTS, read_result, run_command
@@ -53,6 +54,8 @@ def written() -> dict[Path, str]:
     files[RESULTS / "public_rules.md"] = public_rules_page(public_rules)
     against_autodiff = read_result(RESULTS / "against_autodiff.json")
     files[RESULTS / "against_autodiff.md"] = against_autodiff_page(against_autodiff)
+    timed = {path.stem.removeprefix("forms-cpu-"): path for path in RESULTS.glob("forms-*.json")}
+    files[RESULTS / "forms.md"] = forms_page({k: read_result(path) for k, path in timed.items()})
     for path in (README, *sorted(GUIDES.glob("*.md"))):
         files[path] = with_blocks(path.read_text(encoding="utf-8"))
     for name, header in _HEADERS.items():

@@ -64,6 +64,7 @@ WORKLOADS = [
 ]
 _ROUNDS, _LAP_SECONDS = 3, 0.5
 _LOSSES, _FIRST_LOSSES = 20, 4
+_REFERENCES = ("plain", "plain-eigen", "ours")
 
 
 def main(quick: bool = False, draw_only: bool = False, without: Sequence[str] = ()) -> None:
@@ -194,8 +195,8 @@ def _losses_of(workload: Workload, variant: str, variants: Iterable[str]) -> int
 
 
 def _differences(losses: dict[str, list[float]]) -> dict[str, float]:
-    """How far each variant's losses are from plain JAX's, or from ours without it."""
-    reference = losses.get("plain") or losses.get("ours", [])
+    """How far each variant's losses are from those of the first reference that is there."""
+    reference = next((losses[name] for name in _REFERENCES if name in losses), [])
     return {name: largest_difference(found, reference) for name, found in losses.items()}
 
 

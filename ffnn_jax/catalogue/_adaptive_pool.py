@@ -157,10 +157,7 @@ ADAPTIVE_AVG_POOL = OpSpec(
     faults=(
         Fault("bins do not overlap: both ends rounded down", **_with_ends(math.floor, math.floor)),
         Fault("both ends rounded up", **_with_ends(math.ceil, math.ceil)),
-        Fault(
-            "bins end one pixel late",
-            **_with_ends(math.floor, lambda end: math.ceil(end) + 1),
-        ),
+        Fault("bins end one pixel late", **_with_ends(math.floor, lambda end: math.ceil(end) + 1)),
         Fault("first bin alone gets dz of a pixel in two", _backward_over_disjoint_bins),
         Fault("divided by the bins of a pixel", _upsampled),
         Fault("size given as columns and rows", forward=_exchanged, case=_MORE),

@@ -189,8 +189,7 @@ CONV2D = OpSpec(
             _with_other(_DB, lambda static, x, w, dz: jnp.sum(dz[:, 0, 0], axis=0)),
         ),
         Fault(
-            "db averaged",
-            _with_other(_DB, lambda static, x, w, dz: jnp.mean(dz, axis=(0, 1, 2))),
+            "db averaged", _with_other(_DB, lambda static, x, w, dz: jnp.mean(dz, axis=(0, 1, 2)))
         ),
         Fault("dw from the first image only", _with_other(_DW, _dw_from_the_first_image)),
         Fault(

@@ -8,11 +8,7 @@ from jax import Array
 
 from ffnn_jax.catalogue._faults import Fault, change_cotangent, change_dz, sum_in_own_dtype
 from ffnn_jax.catalogue._op_spec import Case, OpSpec
-from ffnn_jax.layers import (
-    conv_transpose2d,
-    conv_transpose2d_backward,
-    conv_transpose2d_forward,
-)
+from ffnn_jax.layers import conv_transpose2d, conv_transpose2d_backward, conv_transpose2d_forward
 
 _SAME, _GAPS, _CROPPED = range(3)
 _DX, _DW, _DB = range(3)

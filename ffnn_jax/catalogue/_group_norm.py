@@ -96,11 +96,7 @@ GROUP_NORM = OpSpec(
             "constant groups",
             (CONSTANT, np.array([5.0, 3, 1, 1, 2, 4]), np.arange(6.0)),
             np.array([[[[1.0, 2, 3, 5, 0, 0]]]]),
-            (
-                np.array([[[[-1.0, 1, -2, 2, 0, 0]]]]),
-                np.zeros(6),
-                np.array([1.0, 2, 3, 5, 0, 0]),
-            ),
+            (np.array([[[[-1.0, 1, -2, 2, 0, 0]]]]), np.zeros(6), np.array([1.0, 2, 3, 5, 0, 0])),
         ),
     ),
     faults=(
@@ -118,11 +114,7 @@ INSTANCE_NORM = OpSpec(
     arguments=("NxPxC", "C", "C"),
     cases=(
         Case(
-            sizes=(
-                {"N": 2, "P": 5, "C": 3},
-                {"N": 1, "P": 1, "C": 4},
-                {"N": 4, "P": 900, "C": 2},
-            ),
+            sizes=({"N": 2, "P": 5, "C": 3}, {"N": 1, "P": 1, "C": 4}, {"N": 4, "P": 900, "C": 2}),
             static={"eps": 0.25},
         ),
         Case(sizes=({"N": 3, "P": 4, "C": 2},), static={"eps": 1e-5}),

@@ -54,15 +54,10 @@ SCALE = OpSpec(
     arguments=("NxTxC", "C"),
     cases=(
         Case(
-            sizes=(
-                {"N": 3, "T": 2, "C": 4},
-                {"N": 1, "T": 5, "C": 1},
-                {"N": 800, "T": 5, "C": 40},
-            )
+            sizes=({"N": 3, "T": 2, "C": 4}, {"N": 1, "T": 5, "C": 1}, {"N": 800, "T": 5, "C": 40})
         ),
         Case(
-            sizes=({"N": 2, "T": 3, "C": 4}, {"N": 1000, "T": 1, "C": 2}),
-            arguments=("NxTxC", ""),
+            sizes=({"N": 2, "T": 3, "C": 4}, {"N": 1000, "T": 1, "C": 2}), arguments=("NxTxC", "")
         ),
     ),
     batch="N",

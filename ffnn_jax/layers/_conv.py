@@ -77,14 +77,7 @@ from ffnn_jax.layers._arguments import (
     require_parameters,
     upcast,
 )
-from ffnn_jax.layers._geometry import (
-    Padding,
-    Shape,
-    Windows,
-    pads_of,
-    pads_of_dz,
-    require_windows,
-)
+from ffnn_jax.layers._geometry import Padding, Shape, Windows, pads_of, pads_of_dz, require_windows
 from ffnn_jax.layers._patches import overlap_added, padded, patches, rotated_180
 from ffnn_jax.layers.fast import ConvForm, by_platform, form_on_cpu
 

@@ -38,9 +38,7 @@ class Digit(NamedTuple):
     box: tuple[int, int, int, int]
 
 
-def find_digits(
-    colours: Float[np.ndarray, "H W 3"],
-) -> tuple[list[Digit], list[str], str | None]:
+def find_digits(colours: Float[np.ndarray, "H W 3"]) -> tuple[list[Digit], list[str], str | None]:
     """The digits in a picture with channels from 0 to 1, how they were found, and a doubt."""
     ink, how = _ink(colours)
     noise = 1.4826 * float(np.median(np.abs(ink)))  # most pixels are paper

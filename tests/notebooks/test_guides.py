@@ -248,7 +248,7 @@ def test_the_commands_for_a_run_do_what_the_guide_says(tmp_path, monkeypatch, ca
 
 def test_the_commands_for_experiments_are_understood():
     commands = [line for line in commands_of("speed") if "experiments." in line]
-    assert len(commands) == 6
+    assert len(commands) == 8
     for command in commands:
         _, _, module, *words = shlex.split(command)
         options = {word[2:] for word in words if word.startswith("--")}

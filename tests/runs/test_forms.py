@@ -13,7 +13,16 @@ from ffnn_jax.config import preset
 from ffnn_jax.data import Dataset, Splits
 from ffnn_jax.layers.fast import TABLES
 from ffnn_jax.nn import Conv, Dense
-from ffnn_jax.runs import _forms, compute, forms_here, plan
+from ffnn_jax.runs import (
+    CheckpointManager,
+    _forms,
+    compute,
+    forms_here,
+    last_checkpoint,
+    plan,
+    resumed_settings,
+    write_config,
+)
 
 NATIVE = tuple((f"{part} 9 1-4", "native") for part in ("forward", "images", "kernels"))
 LAYERS = (Conv(3, 3), Dense(2))
@@ -92,3 +101,18 @@ def test_a_run_computes_with_the_forms_that_its_settings_name(timed):
     leaves = zip(*(jax.tree.leaves(model.params) for model in results.values()), strict=True)
     for one, other in leaves:
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+
+
+def test_a_resumed_run_takes_the_recorded_forms_whatever_this_machine_would_choose_now(
+    timed, tmp_path
+):
+    short = settings(forms=NATIVE)
+    write_config(tmp_path / "run", short)
+    compute(short, splits(), CheckpointManager(tmp_path / "run"))
+    timed.write_text(json.dumps({NATIVE[0][0]: "im2col"}))
+    start = last_checkpoint(tmp_path / "run")
+    longer = resumed_settings(tmp_path / "run", start, 6)
+    assert longer.forms == NATIVE
+    resumed = compute(longer, splits(), CheckpointManager(tmp_path / "run", start=start))
+    whole = compute(dataclasses.replace(short, steps=6), splits())
+    assert resumed.models[0].parameters_sha256 == whole.models[0].parameters_sha256

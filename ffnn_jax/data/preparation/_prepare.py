@@ -16,12 +16,7 @@ from ffnn_jax.data._cache import keep_entries, read_decoded
 from ffnn_jax.data._dataset import Dataset
 from ffnn_jax.data._folders import PreparedSet, cache_dir, data_dir, find_prepared, local_folder
 from ffnn_jax.data.preparation._parts import OnProgress
-from ffnn_jax.data.preparation._recipes import (
-    RECIPES,
-    REMEDY,
-    recorded_of,
-    require_recorded,
-)
+from ffnn_jax.data.preparation._recipes import RECIPES, REMEDY, recorded_of, require_recorded
 from ffnn_jax.data.preparation._sources import Source, read_source, require_source
 from ffnn_jax.data.preparation._write import require_original, require_written, write_set
 

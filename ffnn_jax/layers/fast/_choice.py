@@ -48,10 +48,7 @@ NATIVE = ConvForm(
     "native", native.native_conv2d, native.native_conv2d_images, native.native_conv2d_kernels
 )
 STANDARD = ConvForm(
-    "native",
-    native.standard_conv2d,
-    native.standard_conv2d_images,
-    native.standard_conv2d_kernels,
+    "native", native.standard_conv2d, native.standard_conv2d_images, native.standard_conv2d_kernels
 )
 DEPTHWISE = ConvForm(
     "depthwise",

@@ -52,10 +52,7 @@ def depthwise_conv2d_images(
 
 
 def depthwise_conv2d_kernels(
-    x: Float[Array, "N H W C"],
-    dz: Float[Array, "N H_out W_out CM"],
-    size: Shape,
-    windows: Windows,
+    x: Float[Array, "N H W C"], dz: Float[Array, "N H_out W_out CM"], size: Shape, windows: Windows
 ) -> Float[Array, "KH KW 1 CM"]:
     """Returns dw, in the accumulation dtype, for kernels of this height and width."""
     shifts, dz_wide = _shifts(x, size, windows), _by_channel(upcast(dz), windows.groups)

@@ -26,7 +26,7 @@ Table = tuple[tuple[str, str], ...]
 
 NAMES = ("im2col", "rows", "pairs", "native")
 MICRO_BATCH, _USUAL_MICRO_BATCH = "micro-batch", 16
-_ENTRIES, _CHANNELS = (1, 4, 9), (1, 4, 16)
+_ENTRIES, _CHANNELS = (1, 4, 9), (1, 4, 16, 24)
 _LIBRARIES = ("INDIVIDUAL_DOT", "REDUCE")  # and not INDIVIDUAL_CONVOLUTION
 _OPTIONS = {
     "xla_cpu_experimental_ynn_fusion_type": ",".join(f"LIBRARY_FUSION_TYPE_{n}" for n in _LIBRARIES)

@@ -24,8 +24,8 @@ CLASSES = [class_of(part, W.shape, F32) for part in ("forward", "images", "kerne
 
 @pytest.mark.parametrize(
     ("kernel", "dtype", "expected"),
-    [((5, 5, 3, 16), F32, "forward more 4-16"), ((3, 3, 16, 17), F32, "forward 9 16-more"),
-     ((2, 2, 1, 24), F32, "forward 4 1-more"), ((1, 1, 64, 4), BF16, "narrow forward 1 more-4")],
+    [((5, 5, 3, 16), F32, "forward more 4-16"), ((3, 3, 16, 25), F32, "forward 9 16-more"),
+     ((2, 2, 1, 17), F32, "forward 4 1-24"), ((1, 1, 64, 4), BF16, "narrow forward 1 more-4")],
 )  # fmt: skip
 def test_a_class_rounds_the_kernel_s_sizes_up(kernel, dtype, expected):
     assert class_of("forward", kernel, dtype) == expected
@@ -104,7 +104,7 @@ def test_an_xla_without_the_option_compiles_without_it(monkeypatch):
 def test_shipped_tables_name_known_forms_and_possible_classes():
     assert NAMES == FORMS
     parts = ("forward", "images", "kernels")
-    entries, channels = [(1, 1), (2, 2), (3, 3), (5, 5)], (1, 4, 16, 17)
+    entries, channels = [(1, 1), (2, 2), (3, 3), (5, 5)], (1, 4, 16, 24, 25)
     possible = {
         class_of(part, (*size, inputs, outputs), dtype)
         for part in parts for size in entries for inputs in channels for outputs in channels

@@ -1,0 +1,66 @@
+"""Forms are timed as whole results; a table takes what is clearly faster over a class."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from experiments import forms
+from experiments._forms_page import forms_page
+from ffnn_jax.layers.fast import TABLES
+from ffnn_jax.runs import _forms
+
+
+def row(name: str, form: str, ratio: float, **others: Any) -> dict[str, Any]:
+    return {"class": name, "form": form, "ratio_to_usual": ratio, **others}
+
+
+def test_a_table_takes_the_fastest_form_by_the_geometric_mean_of_a_class():
+    rows = [row("a", "usual", 1.0), row("a", "rows", 4.0), row("a", "native", 1.5)]
+    rows += [row("a", "usual", 1.0), row("a", "rows", 0.25), row("a", "native", 1.2)]
+    assert forms.fastest(rows) == (("a", "native"),)
+
+
+def test_a_table_leaves_out_what_is_not_clearly_faster():
+    rows = [row("a", "usual", 1.0), row("a", "rows", 1.09), row("b", "usual", 1.0)]
+    assert forms.fastest(rows) == ()
+
+
+@pytest.mark.slow
+def test_the_quick_setting_times_each_map_and_form_and_can_be_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    used = tmp_path / "forms.json"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(forms, "_LAPS", 1)
+    for module in (forms, _forms):
+        monkeypatch.setattr(module, "timed_forms_path", lambda: used)
+    forms.main(quick=True, use=True)
+    (path,) = (tmp_path / "runs" / "quick").glob("forms-*.json")
+    result = json.loads(path.read_text())
+    timed = {(r["class"], r["form"]) for r in result["rows"]}
+    assert len(timed) == len(result["rows"]) == 2 * 3 * 5 + 4
+    assert json.loads(used.read_text()) == result["table"]
+    assert _forms.forms_here() == tuple(result["table"].items())
+
+
+def test_the_page_marks_the_fastest_form_of_each_map():
+    sizes = {"images": 4, "size": 5, "kernel": 3, "inputs": 6, "outputs": 7, "dtype": "float32"}
+    named = zip(("usual", "im2col", "rows", "pairs", "native"), (1.0, 9.5, 3.0, 2.0, 4.0))
+    rows = [row("kernels 9 16-16", f, 1.0, gflops=g, **sizes) for f, g in named]
+    rows += [
+        row("micro-batch", s, 1.0, network="mnist", ms=m) for s, m in (("8", 2.0), ("16", 1.5))
+    ]
+    page = forms_page({"some-chip": {"peak_gflops": 100.0, "rows": rows}})
+    assert "| 4, 5, 3, 6 to 7 | float32 | kernels | 1 | **9.5** | 3 | 2 | 4 |" in page
+    assert "| mnist | 2 | **1.5** |" in page
+
+
+def test_a_shipped_table_is_what_its_stored_timings_support():
+    """Each form was clearly faster than the usual one for some convolution of its class."""
+    (path,) = Path(forms.__file__).parent.glob("results/forms-cpu-intel-*.json")
+    rows = json.loads(path.read_text())["rows"]
+    for name, form in TABLES["intel-xeon-amx"]:
+        ratios = [r["ratio_to_usual"] for r in rows if (r["class"], r["form"]) == (name, form)]
+        assert max(ratios) > 1.1
