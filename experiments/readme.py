@@ -17,8 +17,8 @@ from experiments import ablations, budget, final, mnist, table_3, text_claims
 from experiments._accelerator_section import accelerator_line
 from experiments._chapters import chapters_table
 from experiments._formatting import percent
-from experiments._model_legend import legend
 from experiments._forms_page import forms_page
+from experiments._model_legend import legend
 from experiments._page import accelerators, page, results
 from experiments._report import MNIST
 from experiments._results import RESULTS, read_result, run_command

@@ -146,17 +146,14 @@ class Settings:
         cls, fields: dict[str, Any], layers: Iterable[type[Layer]] = (),
         augmentations: Iterable[type[Augmentation]] = (),
     ) -> "Settings":  # fmt: skip
-        """Reads what ``to_json`` wrote, in this version or in one before ``validation``.
+        """Reads what ``to_json`` wrote; what it wrote before ``forms`` had none, and keeps none.
 
-        What was written before ``forms`` was computed with none named, and will be again.
         ``layers`` and ``augmentations`` are the types of custom ones.
 
         Raises:
             UserError: a key or a type is unknown, one is missing, or a value is rejected.
         """
         fields = {"forms": {}} | dict(fields)
-        if "held_out" in fields:
-            fields["validation"] = f"drawn:{fields.pop('held_out')}"
         config = fields.get("augmentations", [])
         converted: dict[str, Any] = {
             "layers": _json.layers_from_json(fields.get("layers", []), layers),

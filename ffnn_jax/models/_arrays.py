@@ -20,10 +20,8 @@ import numpy as np
 
 from ffnn_jax._files import patiently
 from ffnn_jax.config import UserError
-from ffnn_jax.models._formats import FORMAT, renamed_arrays, renamed_keys
 
-_MANIFEST = "manifest"
-_READ = (1, 2, FORMAT)
+_MANIFEST, FORMAT = "manifest", 3
 # Raised by numpy and zipfile for files that are truncated, altered, or of another kind.
 _DAMAGE = (
     OSError, EOFError, KeyError, TypeError, ValueError, AttributeError, RuntimeError,
@@ -63,10 +61,10 @@ def save_arrays(path: Path, arrays: Mapping[str, np.ndarray], about: Mapping[str
 
 
 def load_arrays(path: Path) -> Stored:
-    """Reads a file of ``save_arrays``, in this format or an earlier one, under current names.
+    """Reads a file of ``save_arrays``.
 
     Raises:
-        UserError: the file is missing, damaged, or of another kind.
+        UserError: the file is missing, damaged, or of another kind or format.
     """
     try:
         with path.open("rb") as stream, zipfile.ZipFile(stream) as file:
@@ -81,16 +79,13 @@ def load_arrays(path: Path) -> Stored:
         raise UserError(f"{path}: no such file") from None
     except _DAMAGE as error:
         raise UserError(f"{path}: damaged, or not written by ffnn_jax ({error})") from None
-    if version not in _READ:
-        known = ", ".join(map(str, _READ))
-        raise UserError(f"{path}: format {version}, this version reads formats {known}")
+    if version != FORMAT:
+        raise UserError(f"{path}: format {version}, this version reads format {FORMAT}")
     if not intact:
         raise UserError(f"{path}: its metadata is not what was saved")
     for name in sorted({*digests, *arrays}):
         if name not in arrays or digests.get(name) != _digest(arrays[name]):
             raise UserError(f"{path}: array {name!r} is not the one that was saved")
-    if version < FORMAT:
-        arrays, about = renamed_arrays(arrays), renamed_keys(about)
     return Stored(arrays, about, version)
 
 

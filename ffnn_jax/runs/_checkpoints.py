@@ -168,12 +168,10 @@ def last_checkpoint(folder: Path) -> Checkpoint:
 
 def _read(path: Path, step: int | None) -> Checkpoint:
     """Reads a checkpoint, which must be of this step if one is given."""
-    arrays, about, number = load_arrays(path)
+    arrays, about, _ = load_arrays(path)
     require_checkpoint(path, about)
     if step not in (None, about["step"]):
         raise UserError(f"{path}: it contains step {about['step']}")
-    if number == 1:
-        about["settings"] = Settings.from_json(about["settings"]).to_json()  # as in format 2
     return Checkpoint(path, arrays, about)
 
 

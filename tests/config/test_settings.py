@@ -198,21 +198,12 @@ def test_the_mnist_preset_has_the_report_s_schedule():
     assert (MNIST.validation_interval, MNIST.validation_batches) == (100, 10)
 
 
-def test_settings_from_before_validation_are_read():
-    """A run's config.json used to have held_out."""
+def test_settings_from_before_forms_are_read_and_keep_the_usual_ones():
     old = MNIST.to_json()
     for name in ("validation", "sampling", "group_rates", "forms"):
         old.pop(name)
-    old["held_out"] = 77
-    expected = dataclasses.replace(MNIST, validation=Validation("drawn", 77), forms=())
-    assert Settings.from_json(old) == expected
+    assert Settings.from_json(old) == dataclasses.replace(MNIST, forms=())
 
-
-def test_forms_are_chosen_here_or_named_and_none_is_a_choice_too():
-    assert MNIST.forms is None
-    for forms in (None, (), (("kernels 9 more-more", "native"), ("micro-batch", "32"))):
-        settings = dataclasses.replace(MNIST, forms=forms)
-        assert Settings.from_json(json.loads(json.dumps(settings.to_json()))).forms == forms
 
 
 @pytest.mark.parametrize("text", ["drawn:2001", "last:5000", "none"])

@@ -47,11 +47,10 @@ def test_the_quick_setting_times_each_map_and_form_and_can_be_used(
 
 def test_the_page_marks_the_fastest_form_of_each_map():
     sizes = {"images": 4, "size": 5, "kernel": 3, "inputs": 6, "outputs": 7, "dtype": "float32"}
-    named = zip(("usual", "im2col", "rows", "pairs", "native"), (1.0, 9.5, 3.0, 2.0, 4.0))
-    rows = [row("kernels 9 16-16", f, 1.0, gflops=g, **sizes) for f, g in named]
-    rows += [
-        row("micro-batch", s, 1.0, network="mnist", ms=m) for s, m in (("8", 2.0), ("16", 1.5))
-    ]
+    rates = {"usual": 1.0, "im2col": 9.5, "rows": 3.0, "pairs": 2.0, "native": 4.0}
+    rows = [row("kernels 9 16-16", f, 1.0, gflops=g, **sizes) for f, g in rates.items()]
+    times = {"8": 2.0, "16": 1.5}.items()
+    rows += [row("micro-batch", size, 1.0, network="mnist", ms=ms) for size, ms in times]
     page = forms_page({"some-chip": {"peak_gflops": 100.0, "rows": rows}})
     assert "| 4, 5, 3, 6 to 7 | float32 | kernels | 1 | **9.5** | 3 | 2 | 4 |" in page
     assert "| mnist | 2 | **1.5** |" in page

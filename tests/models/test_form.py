@@ -72,5 +72,3 @@ def test_the_form_is_saved_with_the_model(tmp_path: Path):
     form = ImageForm(False, True, 3.25)
     save(tmp_path / "model.npz", dataclasses.replace(model(), form=form))
     assert load(tmp_path / "model.npz").form == form
-    earlier = Path(__file__).parent / "format_2" / "model.npz"
-    assert load(earlier).form == ImageForm()

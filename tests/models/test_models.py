@@ -218,6 +218,12 @@ def test_a_foreign_npz_is_rejected(tmp_path: Path, arrays: Any):
         load(tmp_path / "foreign.npz")
 
 
+def test_a_file_of_an_earlier_format_is_refused_by_name():
+    path = Path(__file__).parent / "format_2" / "model.npz"
+    with pytest.raises(UserError, match=r"model\.npz: format 2, this version reads format 3$"):
+        load(path)
+
+
 def test_a_single_numpy_array_is_rejected(tmp_path: Path):
     np.save(tmp_path / "array.npy", np.zeros(3))
     with pytest.raises(UserError, match="not written by ffnn_jax"):

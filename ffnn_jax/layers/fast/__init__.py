@@ -14,9 +14,9 @@ from ffnn_jax.layers.fast._forms import (
     forms,
     largest_micro_batch,
 )
-from ffnn_jax.layers.fast._tables import TABLES
+from ffnn_jax.layers.fast._tables import TABLES, kind_of
 
 __all__ = [
     "MICRO_BATCH", "NAMES", "TABLES", "ConvForm", "Map", "Table", "blocks", "by_platform",
-    "class_of", "compiler_options", "form_on_cpu", "forms", "largest_micro_batch",
+    "class_of", "compiler_options", "form_on_cpu", "forms", "kind_of", "largest_micro_batch",
 ]  # fmt: skip

@@ -44,18 +44,9 @@ class ConvForm(NamedTuple):
 
 
 ROWS = ConvForm("rows", rows.row_conv2d, rows.row_conv2d_images, rows.row_conv2d_kernels)
-NATIVE = ConvForm(
-    "native", native.native_conv2d, native.native_conv2d_images, native.native_conv2d_kernels
-)
-STANDARD = ConvForm(
-    "native", native.standard_conv2d, native.standard_conv2d_images, native.standard_conv2d_kernels
-)
-DEPTHWISE = ConvForm(
-    "depthwise",
-    depthwise.depthwise_conv2d,
-    depthwise.depthwise_conv2d_images,
-    depthwise.depthwise_conv2d_kernels,
-)
+NATIVE = ConvForm("native", *native.NATIVE)
+STANDARD = ConvForm("native", *native.STANDARD)
+DEPTHWISE = ConvForm("depthwise", *depthwise.DEPTHWISE)
 
 
 def by_platform(cpu: ConvForm, compute: Callable[..., _Out], *arrays: Array) -> _Out:

@@ -77,3 +77,6 @@ def _shifts(x: Array, size: Shape, windows: Windows) -> dict[tuple[int, int], Ar
 def _by_channel(array: Array, groups: int) -> Array:
     """(..., CM) as (..., C, M)."""
     return array.reshape(*array.shape[:-1], groups, array.shape[-1] // groups)
+
+
+DEPTHWISE = depthwise_conv2d, depthwise_conv2d_images, depthwise_conv2d_kernels

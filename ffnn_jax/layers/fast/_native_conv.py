@@ -2,9 +2,8 @@
 
 On a GPU or TPU, XLA maps these to the vendor's library or the matrix unit, without building P in
 memory; whether this is faster there has not been measured yet. A CPU uses them where they were
-measured to be faster than matrix products, in ``standard`` order: only there, inside a loop, does
-XLA call its library for a convolution whose axes are (N, H, W, C) and whose kernel is not reversed.
-Any other compiles to plain loops, up to 400 times slower.
+measured to be faster than matrix products, in standard order: inside a loop, XLA calls its library
+only where axes are (N, H, W, C) and no kernel is reversed, and else compiles plain loops.
 
 Each is (conv.1) again applied to other arrays, as the chapter shows. For the gradient of the
 kernels the sum of (conv.4) over n, i, j,
@@ -108,3 +107,7 @@ def _convolution(
         preferred_element_type=accumulation_dtype(images),
         **{"window_strides": (1, 1), **steps},
     )
+
+
+NATIVE = native_conv2d, native_conv2d_images, native_conv2d_kernels
+STANDARD = standard_conv2d, standard_conv2d_images, standard_conv2d_kernels

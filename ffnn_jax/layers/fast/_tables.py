@@ -1,25 +1,22 @@
-"""The forms that were fastest on the processors that were measured: ``experiments/forms.py``."""
+"""The forms that were fastest on the processors that were measured: ``experiments/forms.py``.
 
+Classes that are not in a table are best as shapes suggest, or gain nothing in a whole step.
+"""
+
+import json
+from pathlib import Path
+
+from ffnn_jax._processor import Processor
 from ffnn_jax.layers.fast._forms import Table
 
+_FILE = Path(__file__).with_name("tables.json")
 TABLES: dict[str, Table] = {
-    "amd-epyc": (),
-    "intel-xeon-amx": (
-        ("forward 4 4-24", "im2col"),
-        ("forward 9 24-more", "native"),
-        ("forward 9 more-more", "native"),
-        ("images 9 24-more", "native"),
-        ("images 9 more-more", "native"),
-        ("kernels 9 4-more", "native"),
-        ("kernels 9 24-more", "native"),
-        ("kernels 9 more-more", "native"),
-        ("micro-batch", "32"),
-        ("narrow forward 9 24-more", "native"),
-        ("narrow forward 9 more-more", "rows"),
-        ("narrow images 9 24-more", "native"),
-        ("narrow images 9 more-more", "rows"),
-        ("narrow kernels 9 24-more", "native"),
-        ("narrow kernels 9 more-more", "native"),
-    ),
+    kind: tuple(table.items()) for kind, table in json.loads(_FILE.read_text("utf-8")).items()
 }
-"""Classes that are not here are best as shapes suggest, or gain nothing in a whole step."""
+
+
+def kind_of(chip: Processor) -> str:
+    """The kind of a processor in ``TABLES``; "" if it is none of them."""
+    if "EPYC" in chip.name:
+        return "amd-epyc"
+    return "intel-xeon-amx" if "Xeon" in chip.name and "amx_tile" in chip.features else ""
