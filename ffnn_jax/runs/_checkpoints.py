@@ -19,7 +19,7 @@ import numpy as np
 
 from ffnn_jax._errors import StopRequest
 from ffnn_jax._files import patiently
-from ffnn_jax.config import RunInterruptedError, Settings, UserError
+from ffnn_jax.config import RunInterruptedError, UserError
 from ffnn_jax.models import load_arrays, save_arrays
 from ffnn_jax.runs._environment import arithmetic
 from ffnn_jax.runs._folder import writing

@@ -205,7 +205,6 @@ def test_settings_from_before_forms_are_read_and_keep_the_usual_ones():
     assert Settings.from_json(old) == dataclasses.replace(MNIST, forms=())
 
 
-
 @pytest.mark.parametrize("text", ["drawn:2001", "last:5000", "none"])
 def test_validation_prints_as_the_text_it_was_parsed_from(text: str):
     assert str(Validation.parse(text)) == text
