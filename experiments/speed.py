@@ -52,8 +52,8 @@ from experiments._variants import (
     precision_of,
     variants_of,
 )
-from experiments.peers._workload import Workload
-from ffnn_jax.config import UserError
+from experiments.peers._workload import NETWORKS, Workload
+from ffnn_jax.config import UserError, suggestion
 from ffnn_jax.reporting import save_figure
 
 WORKLOADS = [
@@ -67,20 +67,25 @@ _LOSSES, _FIRST_LOSSES = 20, 4
 _REFERENCES = ("plain", "plain-eigen", "ours")
 
 
-def main(quick: bool = False, draw_only: bool = False, without: Sequence[str] = ()) -> None:
+def main(
+    quick: bool = False, draw_only: bool = False, without: Sequence[str] = (), only: str = ""
+) -> None:
     """Our training steps against those of other libraries.
 
     Args:
         quick: smoke test: 2 variants at batch 16.
         draw_only: draw from the stored results without timing.
         without: peers, or variants of them, to leave out.
+        only: the one network to time; the stored rows of the others are kept.
     """
     require_known(without, VARIANTS)
+    _require_known_network(only)
     folder = folder_for(quick)
     path = folder / f"speed-{device_name()}.json"
     if not draw_only:
-        for so_far in measurements(quick, without):
-            write_result(path, so_far)
+        kept = [row for row in read_result(path)["rows"] if row["network"] != only] if only else []
+        for so_far in measurements(quick, without, only):
+            write_result(path, {**so_far, "rows": kept + so_far["rows"]})
     result = read_result(path)
     save_figure(draw_speed(rows_of_current_variants(result["rows"])), path.with_suffix(".png"))
     print(f"{len(result['rows'])} rows, figure in {folder}")
@@ -88,13 +93,16 @@ def main(quick: bool = False, draw_only: bool = False, without: Sequence[str] = 
         require_none_skipped(result["skipped"])
 
 
-def measurements(quick: bool, without: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
+def measurements(
+    quick: bool, without: Sequence[str] = (), only: str = ""
+) -> Iterator[dict[str, Any]]:
     """Times every workload; yields the result so far after each.
 
     Raises:
         UserError: other programs keep the machine busy, or our own step fails.
     """
-    workloads = WORKLOADS[:1] if quick else WORKLOADS
+    chosen = [workload for workload in WORKLOADS if only in ("", workload.network)]
+    workloads = chosen[:1] if quick else chosen
     rounds = 1 if quick else _ROUNDS
     if not quick:
         require_quiet()
@@ -120,7 +128,8 @@ def measurements(quick: bool, without: Sequence[str] = ()) -> Iterator[dict[str,
                 variants = dict(itertools.islice(variants.items(), 2))
             rows, missing = _workload_rows(workload, variants, rounds, neighbours)
             for row in rows:
-                result["rows"].append(row | {"share_of_peak": short(row["gflops"] / peak)})
+                share = short(row["gflops"] / peak)
+                result["rows"].append(row | {"share_of_peak": share, "commit": result["commit"]})
             result["skipped"] |= missing
             result["disturbed_laps"] = neighbours.disturbed if neighbours else 0
             console.print(f"{_where(workload)}: {_best_line(rows)}")
@@ -132,6 +141,13 @@ def rows_of_current_variants(rows: Sequence[dict[str, Any]]) -> list[dict[str, A
     threads = "-0123456789"
     kinds = {name.rstrip(threads) for name in VARIANTS}
     return [row for row in rows if row["variant"].rstrip(threads) in kinds]
+
+
+def _require_known_network(name: str) -> None:
+    if name and name not in NETWORKS:
+        known = ", ".join(NETWORKS)
+        near = suggestion(name, NETWORKS)
+        raise UserError(f"--only: unknown network {name!r} (known: {known}){near}")
 
 
 def _workload_rows(

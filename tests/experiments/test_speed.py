@@ -38,6 +38,24 @@ def test_the_quick_setting_times_two_variants(tmp_path: Path, monkeypatch: pytes
     assert path.with_suffix(".png").exists()
 
 
+def test_one_network_can_be_timed_again_beside_the_stored_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    path = tmp_path / f"speed-{_machine.device_name()}.json"
+    stored = [{"network": "mnist", "variant": "ours"}, {"network": "wide", "variant": "ours"}]
+    path.write_text(json.dumps({"quick": False, "rows": stored}))
+    new = {"network": "wide", "variant": "ours", "batch": 32}
+    timed = {"quick": False, "rows": [new], "skipped": {}}
+    monkeypatch.setattr(speed, "folder_for", lambda quick: tmp_path)
+    monkeypatch.setattr(speed, "measurements", lambda *given: [timed])
+    monkeypatch.setattr(speed, "draw_speed", lambda rows: None)
+    monkeypatch.setattr(speed, "save_figure", lambda figure, path: None)
+    speed.main(only="wide")
+    assert json.loads(path.read_text())["rows"] == [stored[0], new]
+    with pytest.raises(UserError, match=r"^--only: unknown network 'wid' .*did you mean wide\?$"):
+        speed.main(only="wid")
+
+
 def test_a_missing_peer_is_skipped_and_reported():
     variants = {"ours": "ours", "rival": "not_installed"}
     rows, skipped = speed._workload_rows(WORKLOAD, variants, 1)
