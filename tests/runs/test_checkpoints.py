@@ -28,7 +28,7 @@ from ffnn_jax.training import Snapshot
 SETTINGS = Settings(
     preset="mnist", dataset="random", layers=(Conv(2, 3), ReLU(), MaxPool(2), Dense(3)),
     validation=Validation("drawn", 9), steps=23, batch_size=4, validation_interval=5,
-    validation_batches=2, seeds=2,
+    validation_batches=2, seeds=2, forms=(),
 )  # fmt: skip
 
 
