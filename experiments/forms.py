@@ -67,17 +67,17 @@ def main(quick: bool = False, use: bool = False) -> None:
     if not quick:
         require_quiet()
     path = folder_for(quick) / f"forms-{device_name()}.json"
-    peak, console, rows = peak_gflops(), Console(highlight=False, soft_wrap=True), []
+    console, rows = Console(highlight=False, soft_wrap=True), list[dict[str, Any]]()
+    about = {**provenance(quick), "peak_gflops": peak_gflops()}
     for convolution in CONVOLUTIONS[: 1 if quick else None]:
         for dtype in ("float32", "bfloat16"):
             rows += _rows(convolution, dtype)
-            result = {**provenance(quick), "peak_gflops": peak, "rows": rows}
-            write_result(path, result | {"table": dict(fastest(rows))})
+            write_result(path, {**about, "rows": rows, "table": dict(fastest(rows))})
         console.print(f"{tuple(convolution)}: {_best_line(rows[-30:])}")
     for network in _NETWORKS[: 1 if quick else None]:
         rows += _micro_batch_rows(network)
         console.print(f"{network}: {_best_line(rows[-len(_MICRO_BATCHES) :])}")
-    write_result(path, result | {"rows": rows, "table": dict(fastest(rows))})
+    write_result(path, {**about, "rows": rows, "table": dict(fastest(rows))})
     print(f"{len(rows)} rows in {path}")
     if use:
         timed_forms_path().parent.mkdir(parents=True, exist_ok=True)

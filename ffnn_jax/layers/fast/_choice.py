@@ -25,6 +25,7 @@ from ffnn_jax.layers.fast._forms import Map, name_of_form
 from ffnn_jax.layers.fast._pair_conv import pair_conv2d, pair_conv2d_kernels, pairs_fit
 
 _Out = TypeVar("_Out")
+Abstract = Array | jax.ShapeDtypeStruct
 
 
 class ConvForm(NamedTuple):
@@ -62,16 +63,15 @@ def by_platform(cpu: ConvForm, compute: Callable[..., _Out], *arrays: Array) -> 
     )
 
 
-def form_on_cpu(im2col: ConvForm, x: Array, kernels: Array, windows: Windows) -> ConvForm:
-    """The form of a convolution of images x on a CPU."""
-    w = kernels.shape
-    usual = blocks(_whole_form_on_cpu(im2col, x.shape, w, windows))
+def form_on_cpu(im2col: ConvForm, x: Abstract, w: Abstract, windows: Windows) -> ConvForm:
+    """The form of a convolution of images x with kernels w on a CPU, by shape and dtype."""
+    usual = blocks(_whole_form_on_cpu(im2col, x.shape, w.shape, windows))
     if windows != Windows(windows.pads):
         return usual
 
     def measured(part: Map) -> ConvForm:
-        name = name_of_form(part, w, x.dtype)
-        return usual if name is None else form_named(name, im2col, x.shape, w, windows)
+        name = name_of_form(part, w.shape, x.dtype)
+        return usual if name is None else form_named(name, im2col, x.shape, w.shape, windows)
 
     forward, images, kernels = map(measured, ("forward", "images", "kernels"))
     names = dict.fromkeys(form.name for form in (forward, images, kernels))

@@ -116,8 +116,8 @@ def test_the_catalogue_covers_every_cpu_form():
         for n in case.sizes:
             x, w = tuple(n[a] for a in "NHWC"), (n["KH"], n["KW"], n["B"], n["K"])
             windows = Windows(pads_of(x, w, padding, stride, dilation), stride, dilation, groups)
-            arrays = (jax.ShapeDtypeStruct(shape, "float32") for shape in (x, w))
-            names.add(_choice.form_on_cpu(_conv.IM2COL, *arrays, windows).name)
+            images, kernels = (jax.ShapeDtypeStruct(shape, jnp.float32) for shape in (x, w))
+            names.add(_choice.form_on_cpu(_conv.IM2COL, images, kernels, windows).name)
     assert names == {"rows", "pairs", "im2col", "depthwise"}
 
 
