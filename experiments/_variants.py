@@ -6,7 +6,7 @@ cannot win there:
 - Plain JAX in a scan is timed only at batch 16: XLA's loops on a CPU are slow.
 - On the large networks a step takes seconds, so calling steps one by one costs nothing beside it
   ("ours-loop" is "ours"), and one thread of several takes as many times longer. There XLA's default
-  library of convolutions takes twice as long as Eigen, which all libraries on JAX are given.
+  library of convolutions was the slower one, so all libraries on JAX are given Eigen.
 """
 
 import os

@@ -195,10 +195,10 @@ def batch_norm_backward(
     mean_dz = dshift / count
     terms = (dz_rows - mean_dz[None, :]) * _centred(x, mean)
     dscale = rstd * jnp.sum(terms, axis=0)  # (norm.14)
-    dz_again, x_again = jax.lax.optimization_barrier((dz_rows, x))  # else XLA keeps the terms
+    dz_again, x_again = jax.lax.optimization_barrier((dz_rows, x))  # else XLA would store terms
     centred = _centred(x_again, mean)
-    slope = (rstd * dscale / count)[None, :]
-    from_z = (upcast(scale) * rstd)[None, :] * (dz_again - mean_dz[None, :] - centred * slope)
+    component = (rstd * dscale / count)[None, :]
+    from_z = (upcast(scale) * rstd)[None, :] * (dz_again - mean_dz[None, :] - centred * component)
     from_statistics = (dmean[None, :] + 2 * centred * dvariance[None, :]) / count
     dx = from_z + from_statistics  # (norm.15)
     return (

@@ -8,8 +8,8 @@ It may also say how many images a step takes at a time where it accumulates grad
 ("micro-batch", "32"): what fits a processor's cache.
 
 A class is one of the three maps of (conv.12), and the sizes of the kernel: its entries, its input
-channels and its output channels, each rounded up to a bound. Processors differ by class, by up to
-a factor of 8; images and batch matter little.
+channels and its output channels, each rounded up to a bound. Processors differ by class; the size
+of the images and of the batch matters little.
 """
 
 import functools
@@ -61,8 +61,8 @@ def largest_micro_batch() -> int:
 def compiler_options(table: Table) -> dict[str, str] | None:
     """How XLA compiles a program with these forms: with the CPU's faster library of convolutions.
 
-    XLA's default for a CPU, YNNPACK, was up to 6 times slower than Eigen, its other one, at all
-    sizes of ``experiments/forms.py`` but the smallest; products and sums stay with YNNPACK.
+    XLA's default for a CPU, YNNPACK, was slower than Eigen, its other one, at wide convolutions on
+    an Intel Xeon (``experiments/speed.py`` times both); products and sums stay with YNNPACK.
     """
     if "native" not in dict(table).values() or jax.default_backend() != "cpu":
         return None
