@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from experiments._results import read_result
-from ffnn_jax.config import PRESETS, UserError
+from ffnn_jax.config import UserError
 
 Figures = dict[str, Any]
 
 LADDER = "cifar10-94"  # the preset whose aim is 94 %
 SEEDS = 64
+_SEEDS_OF_LADDER = 50
 _ROW, _SEEDS_OF_ROW = "cifar10-0", 50
 _QUICK_TESTS = ("-n", "0", "tests/test_device.py")
 _QUICK_RUN = ("--dataset", "mnist_5k", "--steps", "3")
@@ -42,17 +43,22 @@ class Part:
     shares: bool = False
 
 
-def parts(quick: bool, steps: Path, scratch: Path) -> dict[str, Part | None]:
-    """The parts by name, in order; None for one whose preset does not exist yet.
+def parts(
+    quick: bool, steps: Path, scratch: Path, record: Path | None = None
+) -> dict[str, Part | None]:
+    """The parts by name, in order; None for the record without its script.
 
     Args:
         quick: a few tests and steps, on data that are always there.
         steps: the file that ``experiments.speed`` writes.
         scratch: an existing folder for the folders of runs.
+        record: the record's own script, airbench94_muon.py, if it is there.
     """
     run = functools.partial(_training, scratch, _QUICK_RUN if quick else ())
     tests, speed = (_QUICK_TESTS, ("--quick",)) if quick else ((), ())
-    row_seeds, seeds = (2, 3) if quick else (_SEEDS_OF_ROW, SEEDS)
+    row_seeds, seeds, ladder_seeds = (
+        (2, 3, 2) if quick else (_SEEDS_OF_ROW, SEEDS, _SEEDS_OF_LADDER)
+    )
     new_steps = functools.partial(_step_figures, steps, time.time())
     return {
         "tests": Part(("-m", "pytest", *tests), figures_of_tests, shares=True),
@@ -60,7 +66,10 @@ def parts(quick: bool, steps: Path, scratch: Path) -> dict[str, Part | None]:
         "steps": Part(("-m", "experiments.speed", *speed), new_steps, shares=True),
         "one seed": run("one", "quickstart", 1),
         "many seeds": run("many", "quickstart", seeds),
-        "94 %": run("ladder", LADDER, 1) if LADDER in PRESETS else None,
+        "94 %": run("ladder", LADDER, ladder_seeds, ("--precision", "bf16")),
+        "record": None
+        if record is None
+        else Part(("-m", "experiments._record", str(record), f"{ladder_seeds}"), figures_of_record),
     }
 
 
@@ -77,9 +86,34 @@ def figures_of_tests(output: str) -> Figures:
     return {**counts, "failures": _FAILED_TEST.findall(output)}
 
 
-def _training(scratch: Path, options: tuple[str, ...], name: str, preset: str, seeds: int) -> Part:
+def figures_of_record(output: str) -> Figures:
+    """The accuracies and seconds of the record's runs, with six views, from its table.
+
+    Raises:
+        ValueError: no run came to its end.
+    """
+    ends = [line.split("|") for line in output.splitlines() if re.search(r"\| +eval +\|", line)]
+    runs = [(float(cells[-3]), float(cells[-2])) for cells in ends][1:]  # the first warms up
+    accuracies, seconds = zip(*runs, strict=True)
+    return {"test_accuracy": list(accuracies), "seconds": list(seconds)}
+
+
+def _training(
+    scratch: Path, options: tuple[str, ...], name: str, preset: str, seeds: int,
+    more: tuple[str, ...] = (),
+) -> Part:  # fmt: skip
     """A run of ``ffnn-jax train`` that compiles everything itself."""
-    arguments = ("-m", "ffnn_jax", "train", preset, *options, "--seeds", f"{seeds}", "--no-cache")
+    arguments = (
+        "-m",
+        "ffnn_jax",
+        "train",
+        preset,
+        *options,
+        *more,
+        "--seeds",
+        f"{seeds}",
+        "--no-cache",
+    )
     read = functools.partial(_run_figures, scratch / name)
     return Part((*arguments, "--run-dir", f"{scratch / name}"), read)
 

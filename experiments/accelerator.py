@@ -5,8 +5,8 @@ Some parts: python -m experiments.accelerator steps "many seeds"
 Quick: python -m experiments.accelerator --quick, on any device, a few steps, results to runs/quick.
 
 The parts are the tests; model 0 of Table 3, all its seeds in one program; the step table of
-``experiments.speed``; one seed and 64 seeds of the quickstart network; and the run that aims at
-94 %, once its preset exists. Needs a jax device other than a CPU, the data set cifar10, and the
+``experiments.speed``; one seed and 64 seeds of the quickstart network; the run that aims at
+94 %, 50 seeds in bfloat16; and the record's own script, if ``--record`` names it. Needs a jax device other than a CPU, the data set cifar10, and the
 extras "test" and "bench". Each part is a process of its own and is stored as soon as it has ended,
 so one that fails loses no other; the command then exits with 1.
 """
@@ -33,12 +33,17 @@ _MOST_SECONDS = 2 * 60 * 60
 _LAST_LINES = 20
 
 
-def main(names: Annotated[tuple[str, ...], tyro.conf.Positional] = (), quick: bool = False) -> None:
+def main(
+    names: Annotated[tuple[str, ...], tyro.conf.Positional] = (),
+    quick: bool = False,
+    record: Path | None = None,
+) -> None:
     """What has to be known of an accelerator, in one command.
 
     Args:
         names: the parts to run; by default all.
         quick: smoke test on any device: a few tests and steps.
+        record: airbench94_muon.py of KellerJordan/cifar10-airbench, to be timed in the same hour.
     """
     where = run_alone(provenance, quick)  # this process must not hold the device
     if not quick:
@@ -46,7 +51,7 @@ def main(names: Annotated[tuple[str, ...], tyro.conf.Positional] = (), quick: bo
     path = folder_for(quick) / f"accelerator-{where['device']}.json"
     with tempfile.TemporaryDirectory() as scratch:
         steps = path.with_name(f"speed-{where['device']}.json")
-        found = _chosen(parts(quick, steps, Path(scratch)), names)
+        found = _chosen(parts(quick, steps, Path(scratch), record), names)
         failed = [
             name for name, part in found.items() if not _run_and_store(path, where, name, part)
         ]

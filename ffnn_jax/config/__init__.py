@@ -3,6 +3,7 @@
 from ffnn_jax._errors import DivergedError, RunInterruptedError, UserError, suggestion
 from ffnn_jax.config._augmentations import (
     AUGMENTATIONS,
+    AlternatingFlip,
     Augmentation,
     Crop,
     Cutout,
@@ -21,8 +22,8 @@ from ffnn_jax.config._settings import NORMALISATIONS, Settings
 from ffnn_jax.config._validation import Validation
 
 __all__ = [
-    "AUGMENTATIONS", "NORMALISATIONS", "PRESETS", "Augmentation", "Crop", "Cutout", "DivergedError",
-    "Flip", "RunInterruptedError", "Settings", "UserError", "Validation", "augmentations_from_json",
-    "augmentations_to_json", "layers_from_json", "layers_to_json", "parse_augment", "preset",
+    "AUGMENTATIONS", "NORMALISATIONS", "PRESETS", "AlternatingFlip", "Augmentation", "Crop",
+    "Cutout", "DivergedError", "Flip", "RunInterruptedError", "Settings", "UserError", "Validation",
+    "augmentations_from_json", "augmentations_to_json", "layers_from_json", "layers_to_json", "parse_augment", "preset",
     "require_grain", "require_run", "suggestion",
 ]  # fmt: skip

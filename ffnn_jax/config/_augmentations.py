@@ -33,6 +33,14 @@ class Flip(Augmentation):
 
 
 @dataclasses.dataclass(frozen=True)
+class AlternatingFlip(Augmentation):
+    """Swaps left and right of half the images in even epochs, and of the other half in odd ones.
+
+    Which half an image is in depends on (seed, index), so two epochs always show both its sides.
+    """
+
+
+@dataclasses.dataclass(frozen=True)
 class Crop(Augmentation):
     """A random crop, of the image's own size, of the image padded by reflection."""
 
@@ -58,7 +66,7 @@ class Cutout(Augmentation):
 
 
 AUGMENTATIONS: dict[str, type[Augmentation]] = {
-    kind.__name__: kind for kind in (Flip, Crop, Cutout)
+    kind.__name__: kind for kind in (Flip, AlternatingFlip, Crop, Cutout)
 }
 _BY_WORD: dict[str, Any] = {name.lower(): kind for name, kind in AUGMENTATIONS.items()}
 

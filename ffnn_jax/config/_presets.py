@@ -1,12 +1,14 @@
 """The report's networks and schedules by name."""
 
 import dataclasses
+import math
 from typing import Any
 
 from ffnn_jax._errors import UserError, suggestion
+from ffnn_jax.config._augmentations import AlternatingFlip, Crop
 from ffnn_jax.config._settings import Settings
-from ffnn_jax.config._validation import DRAWN_2001
-from ffnn_jax.nn import Conv, Dense, Layer, MaxPool, ReLU
+from ffnn_jax.config._validation import DRAWN_2001, Validation
+from ffnn_jax.nn import GELU, BatchNorm, Conv, Dense, Layer, MaxPool, ReLU, Scale
 
 # The report's first convolution is initialised as if its grey images had three channels.
 _MNIST_LAYERS = (
@@ -61,6 +63,51 @@ def _cifar10(row: str, layers: tuple[Layer, ...], **changes: Any) -> Settings:
     return dataclasses.replace(starting_point, **changes)
 
 
+_TORCH = 1 / math.sqrt(6)  # init_scale of PyTorch's default variance, 1 / (3 fan_in)
+
+
+def _ladder(
+    name: str, widths: tuple[int, int, int], epochs: float, batch: int, **changes: Any
+) -> Settings:
+    """A network and recipe of Jordan's airbench, on all training images of CIFAR-10."""
+    groups: list[Layer] = []
+    for width in widths:
+        conv = Conv(width, 3, start="dirac", bias=False, init_scale=_TORCH)
+        norm = BatchNorm(momentum=0.6, eps=1e-12, scale=False)
+        groups += [conv, MaxPool(2), norm, GELU(), conv, norm, GELU()]
+    whitening = Conv(24, 2, padding="VALID", start="whitening")
+    head = Dense(10, bias=False, init_scale=_TORCH), Scale(1 / 9, trained=False)
+    per_epoch = 50_000 // batch
+    recipe = Settings(
+        preset=f"cifar10-{name}",
+        dataset="cifar10",
+        layers=(whitening, GELU(), *groups, MaxPool(3), *head),
+        normalisation="channel-mean-sd",
+        augmentations=(AlternatingFlip(), Crop(2)),
+        validation=Validation("none"),
+        sampling="epochs",
+        steps=math.ceil(epochs * per_epoch),
+        batch_size=batch,
+        learning_rate=1.5 * batch / 1024,
+        schedule="piecewise-linear",
+        rate_points=((0.0, 0.2), (0.23, 1.0), (1.0, 0.07)),
+        optimizer="nesterov",
+        momentum=0.85,
+        weight_decay=0.00133,
+        group_rates=(("norm", 64.0),),
+        group_steps=(("whitening", 3 * per_epoch),),
+        label_smoothing=0.2,
+        lookahead=5,
+        views="six",
+    )
+    return dataclasses.replace(recipe, **changes)
+
+
+_MUON: dict[str, Any] = {
+    "optimizer": "muon", "learning_rate": 1.656, "weight_decay": 0.0024, "lookahead": 0,
+    "rate_points": ((0.0, 1.0), (1.0, 0.0)), "group_rates": (("norm", 64.0), ("whitening", 64.0)),
+}  # fmt: skip
+
 PRESETS: dict[str, Settings] = {
     # Batches of 32 had the best validation accuracy among 16 and 32 at rates 0.03, 0.05 and 0.1.
     "quickstart": dataclasses.replace(
@@ -71,6 +118,10 @@ PRESETS: dict[str, Settings] = {
     "cifar10-6b": _cifar10("6b", _CIFAR10_LAYERS["0"], learning_rate=5e-4, steps=10_000),
     "cifar10-7": _cifar10("7", _CIFAR10_LAYERS["0"], batch_size=32),
     "cifar10-final": _cifar10("final", _CIFAR10_LAYERS["3"]),
+    "cifar10-minute": _ladder("minute", (16, 64, 64), 4, 256),
+    "cifar10-coffee": _ladder("coffee", (32, 128, 128), 8, 512),
+    "cifar10-93": _ladder("93", (64, 128, 128), 11, 1024),
+    "cifar10-94": _ladder("94", (64, 256, 256), 8, 2000, **_MUON),
 }
 
 

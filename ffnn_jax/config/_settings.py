@@ -5,7 +5,7 @@ import dataclasses
 from collections.abc import Iterable
 from typing import Any
 
-from ffnn_jax._base_config import from_fields, is_number
+from ffnn_jax._base_config import from_fields, is_integer, is_number
 from ffnn_jax._errors import UserError, suggestion
 from ffnn_jax.config import _json
 from ffnn_jax.config._augmentations import Augmentation
@@ -13,7 +13,9 @@ from ffnn_jax.config._validation import DRAWN_2001, Validation
 from ffnn_jax.nn import Layer
 
 NORMALISATIONS = ("mean", "channel-mean", "channel-mean-sd")
-SCHEDULES = ("constant", "triangular")
+SCHEDULES = ("constant", "triangular", "piecewise-linear")
+OPTIMIZERS = ("momentum", "nesterov", "muon")
+VIEWS = ("one", "mirrored", "six")
 PRECISIONS = ("float32", "bf16")
 SAMPLINGS = ("independent", "epochs", "epochs-partial")
 FORMS = ("im2col", "rows", "pairs", "native")
@@ -26,6 +28,10 @@ _TYPES: dict[Any, tuple[Any, str]] = {
 _MAX_SEEDS = 10_000
 _SMALLEST_FLOAT, _LARGEST_FLOAT = 1.2e-38, 3.4e38
 _LARGEST = 2**31 - 1
+_RATE_POINTS = (
+    "(share, factor) pairs for piecewise-linear alone, shares increasing from 0 to 1, factors >= 0"
+)
+_GROUP_STEPS = "(group, steps) pairs, each group once, steps at least 0"
 _GROUP_RATES = "(group, factor) pairs, each group once, factors at least 0"
 
 
@@ -53,12 +59,22 @@ class Settings:
         steps: number of parameter updates.
         batch_size: images per update.
         learning_rate: alpha of (25).
-        schedule: the learning rate is constant ("constant"), or rises to ``learning_rate`` in a
-            fifth of the steps and falls to 0 in the rest ("triangular").
-        momentum: mu of (24).
-        weight_decay: lambda of (25).
+        schedule: the learning rate is constant ("constant"), rises to ``learning_rate`` in a
+            fifth of the steps and falls to 0 in the rest ("triangular"), or follows
+            ``rate_points`` ("piecewise-linear").
+        rate_points: (share of the steps, factor of the learning rate) pairs, shares increasing.
+        optimizer: (24) and (25) ("momentum"), (nesterov.1)-(nesterov.3) ("nesterov"), or (muon.4)
+            for kernels and Nesterov's momentum for the rest ("muon").
+        momentum: mu of (24) or (nesterov.2).
+        weight_decay: lambda of (25) or (nesterov.1); not for what Muon trains.
+        muon_rate: Muon's learning rate at factor 1 of the schedule.
         group_rates: (group, factor) pairs: the factor multiplies the learning rate of the
-            group's parameters.
+            group's parameters, but with Nesterov's momentum not their decay.
+        group_steps: (group, steps) pairs: the group's parameters are trained that long.
+        label_smoothing: epsilon of (softmax.2) in the training loss.
+        lookahead: k of (lookahead.1), in steps; 0 for none.
+        views: what is classified of an image at the end: itself ("one"), also mirrored
+            ("mirrored"), or both shifted diagonally, too ("six").
         precision: in training, layers store activations in float32, or in bfloat16 ("bf16": half
             the memory, and native products on a GPU or TPU). Sums, parameters, loss and update
             are in float32 either way, and so is all inference.
@@ -87,9 +103,16 @@ class Settings:
     batch_size: int = 16
     learning_rate: float = 0.1
     schedule: str = "constant"
+    rate_points: tuple[tuple[float, float], ...] = ()
+    optimizer: str = "momentum"
     momentum: float = 0.9
     weight_decay: float = 0.005
+    muon_rate: float = 0.24
     group_rates: tuple[tuple[str, float], ...] = ()
+    group_steps: tuple[tuple[str, int], ...] = ()
+    label_smoothing: float = 0.0
+    lookahead: int = 0
+    views: str = "one"
     precision: str = "float32"
     forms: tuple[tuple[str, str], ...] | None = None
     validation_interval: int = 100
@@ -101,12 +124,16 @@ class Settings:
         """Rejects values of the wrong type or out of range."""
         for field in dataclasses.fields(self):
             self._require_type(field.name, field.type)
-        for field in ("learning_rate", "pixel_scale"):
+        for field in ("learning_rate", "muon_rate", "pixel_scale"):
             in_range = _SMALLEST_FLOAT <= getattr(self, field) <= _LARGEST_FLOAT
             self._require(field, in_range, f"from {_SMALLEST_FLOAT} to {_LARGEST_FLOAT}")
         below_one = 0 <= self.momentum < 1 and ctypes.c_float(self.momentum).value < 1
         self._require("momentum", below_one, "at least 0 and, in float32, below 1")
         self._require("weight_decay", 0 <= self.weight_decay < _LARGEST_FLOAT, "at least 0, finite")
+        self._require("label_smoothing", 0 <= self.label_smoothing < 1, "at least 0 and below 1")
+        self._require("lookahead", 0 <= self.lookahead <= _LARGEST, f"from 0 to {_LARGEST}")
+        self._require("rate_points", self._has_rate_points(), _RATE_POINTS)
+        self._require("group_steps", self._has_numbers("group_steps"), _GROUP_STEPS)
         self._require("seed", 0 <= self.seed <= _LARGEST, f"from 0 to {_LARGEST}")
         most = min(_MAX_SEEDS, _LARGEST - self.seed + 1)
         reason = "" if most == _MAX_SEEDS else f", since the first seed is {self.seed}"
@@ -119,7 +146,7 @@ class Settings:
             self._require("train_images", is_count, f"an integer from 1 to {_LARGEST}")
         validation = isinstance(self.validation, Validation)
         self._require("validation", validation, "a Validation, as in Validation('drawn', 2001)")
-        self._require("group_rates", self._has_group_rates(), _GROUP_RATES)
+        self._require("group_rates", self._has_numbers("group_rates"), _GROUP_RATES)
         self._require("forms", self._has_forms(), f"(class, form) pairs, form {', '.join(FORMS)}")
         layers = self._is_tuple_of("layers", Layer) and bool(self.layers)
         self._require("layers", layers, "a tuple of at least one layer")
@@ -127,6 +154,8 @@ class Settings:
         self._require("augmentations", augmentations, "a tuple of augmentations")
         self._require_known("normalisation", NORMALISATIONS)
         self._require_known("schedule", SCHEDULES)
+        self._require_known("optimizer", OPTIMIZERS)
+        self._require_known("views", VIEWS)
         self._require_known("precision", PRECISIONS)
         self._require_known("sampling", SAMPLINGS)
 
@@ -137,7 +166,9 @@ class Settings:
             "layers": _json.layers_to_json(self.layers),
             "augmentations": _json.augmentations_to_json(self.augmentations),
             "validation": str(self.validation),
+            "rate_points": [list(point) for point in self.rate_points],
             "group_rates": dict(self.group_rates),
+            "group_steps": dict(self.group_steps),
             "forms": None if self.forms is None else dict(self.forms),
         }
 
@@ -161,15 +192,28 @@ class Settings:
         }
         if "validation" in fields:
             converted["validation"] = Validation.parse(fields["validation"])
-        for name in ("group_rates", "forms"):
+        if isinstance(fields.get("rate_points"), list):
+            converted["rate_points"] = tuple(map(tuple, fields["rate_points"]))
+        for name in ("group_rates", "group_steps", "forms"):
             if isinstance(fields.get(name), dict):
                 converted[name] = tuple(fields[name].items())
         return from_fields(cls, "settings", fields | converted)
 
-    def _has_group_rates(self) -> bool:
-        pairs = self.group_rates
-        rates = self._has_named("group_rates") and (rate for _, rate in pairs)
-        return bool(rates) and all(is_number(rate) and 0 <= rate < _LARGEST_FLOAT for rate in rates)
+    def _has_rate_points(self) -> bool:
+        points = self.rate_points
+        if not self._is_tuple_of("rate_points", tuple) or any(len(point) != 2 for point in points):
+            return False
+        numbers = all(is_number(x) and 0 <= x < _LARGEST_FLOAT for point in points for x in point)
+        shares = numbers and [share for share, _ in points]
+        increase = bool(numbers) and shares == sorted(set(shares)) and max(shares, default=0) <= 1
+        return increase and bool(points) == (self.schedule == "piecewise-linear")
+
+    def _has_numbers(self, field: str) -> bool:
+        """Whether the field has a number of at least 0 for each name, an integer for steps."""
+        if not self._has_named(field):
+            return False
+        valid = is_integer if field == "group_steps" else is_number
+        return all(valid(n) and 0 <= n < _LARGEST_FLOAT for _, n in getattr(self, field))
 
     def _has_forms(self) -> bool:
         if self.forms is None or not self._has_named("forms"):

@@ -100,7 +100,8 @@ def conv2d_forward(
     require_windows("conv2d", x.shape, w.shape, padding, stride, dilation)
     windows = _windows(x.shape, w.shape, padding, stride, dilation, groups)
     form = form_on_cpu(IM2COL, x, w, windows)
-    z = by_platform(form, lambda form, x, w: form.forward(x, w, windows), x, cast_to_compute(w, x))
+    forward = lambda form, x, w: form.forward(x, w, windows)  # noqa: E731
+    z = by_platform(form, IM2COL, forward, x, cast_to_compute(w, x))
     return (z + upcast(b)[None, None, None, :]).astype(x.dtype), (x, w)  # (conv.1)
 
 
@@ -154,7 +155,7 @@ def conv2d_backward(
         return form.images(dz, w, x.shape[1:3], windows), dw  # (conv.8)
 
     form = form_on_cpu(IM2COL, x, w, windows)
-    dx, dw = by_platform(form, gradients, x, cast_to_compute(w, x), dz)
+    dx, dw = by_platform(form, IM2COL, gradients, x, cast_to_compute(w, x), dz)
     db = jnp.sum(dz, axis=(0, 1, 2), dtype=accumulation_dtype(dz))  # (conv.5)
     return dx.astype(x.dtype), dw.astype(w.dtype), db.astype(w.dtype)
 

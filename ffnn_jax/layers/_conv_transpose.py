@@ -71,7 +71,7 @@ def conv_transpose2d_forward(
     def scatter(form: ConvForm, x: Array, w: Array) -> Array:
         return form.images(x, swapped(w), size, windows)  # (transpose.1), (transpose.2)
 
-    z = by_platform(blocks(IM2COL), scatter, x, cast_to_compute(w, x))
+    z = by_platform(blocks(IM2COL), IM2COL, scatter, x, cast_to_compute(w, x))
     return (z + upcast(b)[None, None, None, :]).astype(x.dtype), (x, w)
 
 
@@ -117,7 +117,7 @@ def conv_transpose2d_backward(
         dw = swapped(form.kernels(dz, x, w.shape[:2], windows))  # (transpose.4)
         return form.forward(dz, swapped(w), windows), dw  # (transpose.3)
 
-    dx, dw = by_platform(blocks(IM2COL), gradients, x, cast_to_compute(w, x), dz)
+    dx, dw = by_platform(blocks(IM2COL), IM2COL, gradients, x, cast_to_compute(w, x), dz)
     db = jnp.sum(dz, axis=(0, 1, 2), dtype=accumulation_dtype(dz))  # (transpose.5)
     return dx.astype(x.dtype), dw.astype(w.dtype), db.astype(w.dtype)
 

@@ -23,6 +23,7 @@ from ffnn_jax.nn import Layer
 _MOST_NAMED, _PARTS = 10, ("params", "state", "normalisation")
 _ABOUT = {
     "layers": LIST, "input_shape": [COUNT], "class_names": [TEXT], "models": COUNT, "best": COUNT,
+    "views?": TEXT,
     "form?": {"light_on_dark?": optional(FLAG), "transposed?": FLAG, "offset?": AMOUNT},
 }  # fmt: skip
 
@@ -38,6 +39,7 @@ class Model:
         normalisation: how pixels become inputs; None if the inputs are tokens.
         class_names: one name per class.
         form: what the training images have in common; MNIST's if the file is older.
+        views: what is classified of an image, as in ``Settings.views``.
     """
 
     network: Network
@@ -46,6 +48,7 @@ class Model:
     normalisation: Normalisation | None
     class_names: tuple[str, ...]
     form: ImageForm = MNIST_FORM
+    views: str = "one"
 
     def probabilities(self, pixels: UInt8[np.ndarray, "N H W C"]) -> Float[np.ndarray, "N K"]:
         """The probability of each class for each image of pixels 0..255, or row of tokens.
@@ -60,7 +63,7 @@ class Model:
             expected = f"{'integers' if kind is np.integer else 'uint8'} {shape}"
             raise ValueError(f"pixels must be {expected}, got {pixels.dtype} {pixels.shape}")
         return predict_probabilities(
-            self.network, self.params, self.state, self.normalisation, pixels
+            self.network, self.params, self.state, self.normalisation, pixels, self.views
         )
 
     def predict(self, pixels: UInt8[np.ndarray, "N H W C"]) -> Int[np.ndarray, " N"]:
@@ -107,6 +110,7 @@ def save(path: str | Path, models: Model | Sequence[Model], best: int = 0) -> No
         "input_shape": first.network.input_shape,
         "class_names": first.class_names,
         "form": dataclasses.asdict(first.form),
+        "views": first.views,
         "models": len(models),
         "best": best,
     }
@@ -146,7 +150,8 @@ def load(path: str | Path, model: int | None = None, layers: Iterable[type[Layer
     ]
     loaded = jax.tree.unflatten(jax.tree.structure(template), leaves)
     form = from_fields(ImageForm, f"{path}: form", about.get("form", {}))
-    return Model(network, **loaded, class_names=tuple(about["class_names"]), form=form)
+    views, names = about.get("views", "one"), tuple(about["class_names"])
+    return Model(network, **loaded, class_names=names, form=form, views=views)
 
 
 def _name_in_table_2(path: str) -> str:

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from ffnn_jax.nn import Constant, Dirac, FromImages, Normal, Param, Tree
+from ffnn_jax.network._whitening import whitening_kernels
+from ffnn_jax.nn import Constant, Dirac, FromImages, Normal, Param, PatchWhitening, Tree
 
 Path = tuple[str, ...]
 
@@ -70,20 +71,22 @@ def _array(
         return jnp.full(param.shape, init.value, jnp.float32)
     if isinstance(init, Dirac):
         return _dirac(init.stddev * draw.reshape(param.shape))
-    if isinstance(init, FromImages):
+    if isinstance(init, FromImages | PatchWhitening):
         if images is None:
             raise ValueError(f"init: {name} is computed from training images: pass images")
+        if isinstance(init, PatchWhitening):
+            return whitening_kernels(images[: init.images], param.shape, init.eps)
         return _validated(name, param, init.compute(images[: init.images]))
     return _validated(name, param, init(jax.random.fold_in(*key), param.shape))
 
 
-def _dirac(kernel: Float[Array, "KH KW C_in C_out"]) -> Float[Array, "KH KW C_in C_out"]:
+def _dirac(kernel: Float[Array, "... C_in C_out"]) -> Float[Array, "... C_in C_out"]:
     """The kernel with its first min(C_in, C_out) outputs replaced by the identity."""
-    height, width, inputs, outputs = kernel.shape
+    *extent, inputs, outputs = kernel.shape
     channels = min(inputs, outputs)
     kernel = kernel.at[..., :channels].set(0)
     identity = jnp.eye(inputs, channels, dtype=kernel.dtype)
-    return kernel.at[height // 2, width // 2, :, :channels].set(identity)
+    return kernel.at[(*(n // 2 for n in extent), slice(None), slice(channels))].set(identity)
 
 
 def _validated(name: str, param: Param, array: Any) -> Array:

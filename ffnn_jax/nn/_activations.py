@@ -82,14 +82,16 @@ GeGLU = _activation("GeGLU", "geglu", _Gated)
 class Scale(Operation, title="Scaling", operation="scale"):
     """Multiplies by a learned factor, initialised to ``init``; if ``per_channel``, one for each.
 
-    Equation (scale.1). Weight decay does not apply to the factor.
+    Equation (scale.1). Weight decay does not apply to the factor, nor training unless ``trained``.
     """
 
     init: Finite = 1.0
     per_channel: Flag = False
+    trained: Flag = True
 
     def params(self, shape: Shape) -> Tree:
-        return channelwise(shape if self.per_channel else (), factor=self.init)
+        params = channelwise(shape if self.per_channel else (), factor=self.init)
+        return {n: dataclasses.replace(p, trained=self.trained) for n, p in params.items()}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -63,7 +63,7 @@ class BatchNorm(Layer):
     Each batch updates a running statistic to ``momentum`` times its value plus ``1 - momentum``
     times that of the batch (PyTorch's momentum is 1 minus this). The running variance averages
     biased variances, as in Flax (PyTorch corrects each by n / (n - 1)); ``eps`` is added to it
-    under the square root. If ``scale`` is False, the scale is 1.
+    under the square root. If ``scale`` is False, the scale is 1. Parameters are of group "norm".
 
     With ``ghost_size``, in training every so many consecutive images are a batch of their own, and
     running statistics take the mean of theirs.
@@ -78,7 +78,7 @@ class BatchNorm(Layer):
 
     def params(self, shape: Shape) -> Tree:
         scale = {"scale": 1.0} if self.scale else {}
-        return channelwise(shape, **scale, shift=0.0)
+        return channelwise(shape, "norm", **scale, shift=0.0)
 
     def state(self, shape: Shape) -> Tree:
         """The running mean (C), initialised to 0, and variance (C), initialised to 1."""

@@ -7,7 +7,10 @@ from typing import Any
 from ffnn_jax._base_config import is_integer
 from ffnn_jax._errors import UserError
 
-__all__ = ["Constant", "Dirac", "FromImages", "Initialiser", "Normal", "Param", "Shape", "Tree"]
+__all__ = [
+    "Constant", "Dirac", "FromImages", "Initialiser", "Normal", "Param", "PatchWhitening",
+    "Shape", "Tree",
+]  # fmt: skip
 
 Shape = tuple[int, ...]
 Tree = dict[str, Any]
@@ -31,9 +34,9 @@ class Constant:
 
 @dataclasses.dataclass(frozen=True)
 class Dirac:
-    """A kernel (KH, KW, C_in, C_out) whose first outputs are the inputs, unchanged.
+    """A kernel (..., C_in, C_out) whose first outputs are the inputs, unchanged.
 
-    For c below C_in and C_out, entry (KH // 2, KW // 2, c, c) is 1 and the other entries of output
+    For c below C_in and C_out, its middle entry from c to c is 1 and the other entries of output
     c are 0. Outputs beyond C_in are drawn from the normal distribution with this ``stddev``.
     """
 
@@ -51,7 +54,15 @@ class FromImages:
     images: int = 5000
 
 
-Initialiser = Normal | Constant | Dirac | FromImages | Callable[[Any, Shape], Any]
+@dataclasses.dataclass(frozen=True)
+class PatchWhitening:
+    """Kernels (KH, KW, C, 2 KH KW C) that whiten patches of ``images``, equation (whitening.3)."""
+
+    eps: float = 5e-4
+    images: int = 5000
+
+
+Initialiser = Normal | Constant | Dirac | FromImages | PatchWhitening | Callable[[Any, Shape], Any]
 """How an array is initialised; a custom function receives a key and the shape."""
 
 
@@ -74,7 +85,7 @@ class Param:
         """Rejects fields of the wrong type."""
         valid_shape = isinstance(self.shape, tuple) and all(map(is_integer, self.shape))
         valid_flags = isinstance(self.trained, bool) and isinstance(self.decayed, bool)
-        named = isinstance(self.init, Normal | Constant | Dirac | FromImages)
+        named = isinstance(self.init, Normal | Constant | Dirac | FromImages | PatchWhitening)
         valid_init = named or callable(self.init)
         if not (valid_shape and valid_flags and valid_init and isinstance(self.group, str)):
             raise UserError(
@@ -83,6 +94,7 @@ class Param:
             )
 
 
-def channelwise(shape: Shape, **values: float) -> Tree:
+def channelwise(shape: Shape, group: str = "", **values: float) -> Tree:
     """Parameters with an entry per channel (last axis), initially these values, not decayed."""
-    return {n: Param(shape[-1:], Constant(v), decayed=False) for n, v in values.items()}
+    like = Param(shape[-1:], decayed=False, group=group)
+    return {n: dataclasses.replace(like, init=Constant(v)) for n, v in values.items()}

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from ffnn_jax._base_config import Allowed, AtLeast0, Count, CountOrNone, Flag, is_count
 from ffnn_jax.nn._layer import Operation, require_input
-from ffnn_jax.nn._param import Normal, Param, Shape, Tree
+from ffnn_jax.nn._param import Dirac, Normal, Param, PatchWhitening, Shape, Tree
 
 __all__ = ["Conv", "Conv1D", "ConvTranspose", "Dense"]
 
@@ -14,6 +14,8 @@ Padding = Annotated[
     int | Literal["SAME", "VALID"],
     Allowed('"SAME", "VALID" or at least 0', lambda v: v in ("SAME", "VALID") or is_count(v, 0)),
 ]
+_STARTS = ("normal", "dirac", "whitening")
+Start = Annotated[str, Allowed('"normal", "dirac" or "whitening"', lambda v: v in _STARTS)]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -99,20 +101,34 @@ class Conv(_Convolution, title="Convolutional", operation="conv2d"):
 
     ``dilation`` is the step between the pixels that a kernel covers. With ``groups``, a filter sees
     only its own group of the input's channels; as many groups as channels make it depthwise. The
-    weights are kernels (size, size, C / groups, filters).
+    weights are kernels (size, size, C / groups, filters). They start at random, as Dirac kernels
+    ("dirac": outputs are first the inputs), or as fixed kernels that whiten patches of the training
+    images ("whitening"), whose biases are of group "whitening".
     """
 
     padding: Padding = "SAME"
     stride: Count = 1
     dilation: Count = 1
     groups: Count = 1
+    start: Start = "normal"
 
     def params(self, shape: Shape) -> Tree:
         self.output_shape(shape)
         kernel, channels = (self.size,) * len(self.axes), shape[-1]
         divide = channels % self.groups == self.filters % self.groups == 0
         require_input(self, divide, f"groups must divide the filters and the {channels} channels")
-        return self.weights((*kernel, channels // self.groups, self.filters))
+        weights = self.weights((*kernel, channels // self.groups, self.filters))
+        return weights if self.start == "normal" else self._started(weights)
+
+    def _started(self, weights: Tree) -> Tree:
+        w = weights["w"]
+        if self.start == "dirac":
+            return weights | {"w": dataclasses.replace(w, init=Dirac(w.init.stddev))}
+        *kernel, filters = w.shape
+        whitens = filters == 2 * math.prod(kernel) and len(kernel) == 3 and self.groups == 1
+        require_input(self, whitens, f"whitening needs {2 * math.prod(kernel)} filters, one group")
+        biases = {n: dataclasses.replace(weights[n], group="whitening") for n in weights}
+        return biases | {"w": dataclasses.replace(w, init=PatchWhitening(), trained=False)}
 
     def _length(self, length: int) -> int:
         if self.padding == "SAME":

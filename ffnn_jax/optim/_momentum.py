@@ -75,7 +75,7 @@ def momentum(
         def change(m: Array, w: Array, decays: bool) -> Array:
             return -scaled(alpha, m + scaled(weight_decay, w) if decays else m)
 
-        updates = jax.tree.map(change, m, params, _decay_mask(params, decayed))  # (25)
+        updates = jax.tree.map(change, m, params, decay_mask(params, decayed))  # (25)
         return updates, MomentumState(state.step + 1, m)
 
     return optax.GradientTransformation(init, update)  # type: ignore[arg-type]
@@ -85,13 +85,13 @@ def decay_loss(
     params: optax.Params, weight_decay: float, decayed: PyTree[bool] | None = None
 ) -> Float[Array, ""]:
     """The loss term R = weight_decay/2 sum w^2 of weight decay, for display only; see (25)."""
-    pairs = zip(jax.tree.leaves(params), jax.tree.leaves(_decay_mask(params, decayed)), strict=True)
+    pairs = zip(jax.tree.leaves(params), jax.tree.leaves(decay_mask(params, decayed)), strict=True)
     squares = [jnp.sum(jnp.square(w)) for w, decays in pairs if decays]
     if not squares:
         return jnp.zeros((), jax.tree.leaves(params)[0].dtype)
     return scaled(weight_decay / 2, jnp.asarray(sum(squares)))
 
 
-def _decay_mask(params: optax.Params, decayed: PyTree[bool] | None) -> PyTree[bool]:
+def decay_mask(params: optax.Params, decayed: PyTree[bool] | None) -> PyTree[bool]:
     """``decayed``, or True for every parameter if it is None."""
     return jax.tree.map(lambda w: True, params) if decayed is None else decayed

@@ -1,5 +1,6 @@
 """Settings and data in, trained and tested models out."""
 
+import dataclasses
 from typing import Any
 
 import jax
@@ -72,13 +73,16 @@ def run_plan(
     first, names = splits.train, splits.train.class_names
     form = measure_form(first.images, first.labels, names, settings.dataset)
     models = [
-        Model(network, params, state, seed_data.normalisation, names, form)
+        Model(network, params, state, seed_data.normalisation, names, form, settings.views)
         for params, state, seed_data in zip(trained.params, trained.state, seeds_data, strict=True)
     ]
     tested = [model.probabilities(splits.test.images) for model in models]
     callbacks.on_test(accuracies(tested, splits.test.labels))
     pairs = list(zip(models, seeds_data, strict=True))
-    train_accuracy = [_accuracy(model, images, one.train) for model, one in pairs]
+    plain = [dataclasses.replace(model, views="one") for model in models]
+    train_accuracy = [
+        _accuracy(model, images, one.train) for model, one in zip(plain, seeds_data, strict=True)
+    ]
     validation_accuracy = [
         _accuracy(model, images, one.validation) if len(one.validation) else None
         for model, one in pairs

@@ -8,13 +8,16 @@ from platformdirs import user_cache_path
 
 from ffnn_jax._processor import processor
 from ffnn_jax.config import UserError
-from ffnn_jax.layers.fast import TABLES, Table, kind_of
+from ffnn_jax.layers.fast import ACCELERATOR, TABLES, Table, kind_of
 
 
-def forms_here() -> Table:
-    """The table of this processor: the one timed on it, or shipped; none on other devices."""
+def forms_here(one_program: bool = False) -> Table:
+    """The table of this processor: the one timed on it, or shipped.
+
+    Other devices need one only where one program trains several seeds.
+    """
     if jax.default_backend() != "cpu":
-        return ()
+        return ((ACCELERATOR, "im2col"),) if one_program else ()
     path = timed_forms_path()
     try:
         if not path.exists():

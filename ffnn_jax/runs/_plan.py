@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Collection
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -10,11 +10,19 @@ import optax
 
 from ffnn_jax.config import Settings, UserError, Validation, suggestion
 from ffnn_jax.data import Splits
-from ffnn_jax.network import Network, require_kept_contract
+from ffnn_jax.network import Network, partition, require_kept_contract
 from ffnn_jax.nn import Dense
-from ffnn_jax.optim import momentum, scale_by_group, triangular
+from ffnn_jax.optim import (
+    momentum,
+    muon,
+    nesterov,
+    piecewise_linear,
+    scale_by_group,
+    train_for,
+    triangular,
+)
 from ffnn_jax.runs._forms import forms_here
-from ffnn_jax.training import Split, split_validation
+from ffnn_jax.training import Split, is_one_program, split_validation
 
 
 class Plan(NamedTuple):
@@ -66,7 +74,9 @@ def plan(settings: Settings, splits: Splits) -> Plan:
     _require_trained(network, settings)
     require_kept_contract(network)
     if settings.forms is None:
-        settings = dataclasses.replace(settings, forms=forms_here())
+        settings = dataclasses.replace(
+            settings, forms=forms_here(is_one_program(network, settings))
+        )
     return Plan(settings, splits, network)
 
 
@@ -95,28 +105,56 @@ def split(settings: Settings, splits: Splits, seed: int) -> Split:
 
 
 def optimizer_of(settings: Settings, network: Network) -> optax.GradientTransformation:
-    """The momentum optimiser of the settings, for the trained parameters."""
-    alpha: optax.ScalarOrSchedule = settings.learning_rate
-    if settings.schedule == "triangular":
-        alpha = triangular(alpha, settings.steps)
-    decayed = network.trained_param_attribute("decayed")
-    rule = momentum(alpha, settings.momentum, settings.weight_decay, decayed)
-    if not settings.group_rates:
-        return rule
-    rates, groups = dict(settings.group_rates), network.trained_param_attribute("group")
+    """The optimiser of the settings, for the trained parameters."""
+    groups, decayed = map(network.trained_param_attribute, ("group", "decayed"))
+    rates, steps = dict(settings.group_rates), dict(settings.group_steps)
     factors = jax.tree.map(lambda group: rates.get(group, 1.0), groups)
-    return optax.chain(rule, scale_by_group(factors))
+    scale = [scale_by_group(factors)] if rates else []
+    alpha = _schedule(settings, settings.learning_rate)
+    options = alpha, settings.momentum, settings.weight_decay
+    if settings.optimizer == "momentum":
+        rules = [momentum(*options, decayed), *scale]
+    elif settings.optimizer == "nesterov":
+        rules = [*scale, nesterov(*options, decayed)]
+    else:
+        rules = [*scale, _muon_for_kernels(settings, network, options, decayed)]
+    if steps:
+        last = jax.tree.map(lambda group: steps.get(group, settings.steps), groups)
+        rules.append(train_for(last))
+    return optax.chain(*rules) if len(rules) > 1 else rules[0]
+
+
+def _muon_for_kernels(
+    settings: Settings, network: Network, options: Any, decayed: Any
+) -> optax.GradientTransformation:
+    """Muon for kernels of convolutions, Nesterov's momentum for the other parameters."""
+    shapes, _ = partition(network.shapes()[0], network.param_attribute("trained"))
+    kernels = jax.tree.map(lambda array: len(array.shape) == 4, shapes)
+    others = jax.tree.map(lambda k, d: optax.MaskedNode() if k else d, kernels, decayed)
+    dtype = "bfloat16" if settings.precision == "bf16" else "float32"
+    rule = muon(_schedule(settings, settings.muon_rate), dtype=dtype)
+    return optax.partition({True: rule, False: nesterov(*options, others)}, kernels)
+
+
+def _schedule(settings: Settings, peak: float) -> optax.ScalarOrSchedule:
+    if settings.schedule == "triangular":
+        return triangular(peak, settings.steps)
+    if settings.schedule == "piecewise-linear":
+        return piecewise_linear(peak, settings.steps, settings.rate_points)
+    return peak
 
 
 def _require_trained(network: Network, settings: Settings) -> None:
-    """Rejects a network without trained parameters, and rates of groups without any."""
+    """Rejects a network without trained parameters, and settings of groups without any."""
     trained = [param for param in network.all_params if param.trained]
     if not trained:
         raise UserError("layers: none has trained parameters")
     known = sorted({param.group for param in trained} - {""})
-    for name, _ in settings.group_rates:
-        if name not in known:
-            hint = f"known: {', '.join(known)}" if known else "no trained parameter has a group"
-            raise UserError(
-                f"group-rates: unknown group {name!r} ({hint}){suggestion(name, known)}"
-            )
+    for field in ("group_rates", "group_steps"):
+        for name, _ in getattr(settings, field):
+            if name not in known:
+                hint = f"known: {', '.join(known)}" if known else "no trained parameter has a group"
+                where = field.replace("_", "-")
+                raise UserError(
+                    f"{where}: unknown group {name!r} ({hint}){suggestion(name, known)}"
+                )

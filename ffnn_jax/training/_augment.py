@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int32, Key
 
-from ffnn_jax.config import Augmentation, Crop, Cutout, Flip
+from ffnn_jax.config import AlternatingFlip, Augmentation, Crop, Cutout, Flip
 
 Batch = Float[Array, "B H W C"]
 
@@ -17,17 +17,21 @@ def augment(
     augmentations: tuple[Augmentation, ...],
     indices: Int32[Array, " B"],
     epoch: Int32[Any, ""],
+    seed_key: Key[Array, ""],
 ) -> Batch:
     """Applies the augmentations in order to normalised images, whose mean is 0.
 
     Each draws from the key and its position, so two equal augmentations draw differently. A
-    user's own one also gets each image's index among all images, and the completed epochs.
+    user's own one also gets each image's index among all images, and the completed epochs. What
+    an image keeps from epoch to epoch is drawn from the seed's key.
     """
     for position, augmentation in enumerate(augmentations):
         own_key = jax.random.fold_in(key, position)
         match augmentation:
             case Flip():
                 x = flip(own_key, x)
+            case AlternatingFlip():
+                x = alternating_flip(jax.random.fold_in(seed_key, position), x, indices, epoch)
             case Crop():
                 x = crop(own_key, x, augmentation.padding)
             case Cutout():
@@ -40,6 +44,16 @@ def augment(
 def flip(key: Key[Array, ""], x: Batch) -> Batch:
     """Flips each image left to right with probability 1/2."""
     flipped = jax.random.randint(key, x.shape[:1], 0, 2, jnp.int32) == 1
+    return jnp.where(flipped[:, None, None, None], x[:, :, ::-1, :], x)
+
+
+def alternating_flip(
+    seed_key: Key[Array, ""], x: Batch, indices: Int32[Array, " B"], epoch: Int32[Any, ""]
+) -> Batch:
+    """Flips each image left to right in every other epoch, from the first on or from the second."""
+    keys = jax.vmap(jax.random.fold_in, (None, 0))(seed_key, indices)
+    starts = jax.vmap(lambda key: jax.random.randint(key, (), 0, 2, jnp.int32))(keys)
+    flipped = (starts + epoch) % 2 == 1
     return jnp.where(flipped[:, None, None, None], x[:, :, ::-1, :], x)
 
 

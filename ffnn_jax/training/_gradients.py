@@ -31,7 +31,7 @@ Loss = Callable[
 """Maps (trained parameters, frozen ones, state, batch) to the mean loss, logits and state."""
 
 
-def make_loss(network: Network, precision: str) -> Loss:
+def make_loss(network: Network, precision: str, smoothing: float = 0.0) -> Loss:
     """Returns the training loss of a batch: layers in this precision, the loss in float32."""
 
     def loss_of(
@@ -43,7 +43,10 @@ def make_loss(network: Network, precision: str) -> Loss:
         logits, after = network.apply(params, state, x, training=True, key=keys)
         if jnp.finfo(logits.dtype).bits < 32:
             logits = logits.astype(jnp.float32)
-        return softmax_cross_entropy(logits, labels), (logits, jax.lax.stop_gradient(after))
+        return softmax_cross_entropy(logits, labels, smoothing), (
+            logits,
+            jax.lax.stop_gradient(after),
+        )
 
     return loss_of
 

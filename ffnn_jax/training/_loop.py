@@ -62,7 +62,9 @@ def train(
         UserError: streaming requires Grain, which is not installed.
     """
     callbacks = callbacks or Callbacks()
-    begin = jax.jit(functools.partial(initial_state, network, optimizer))  # as one program
+    begin = jax.jit(  # as one program
+        functools.partial(initial_state, network, optimizer, looks_ahead=settings.lookahead > 0)
+    )
     fresh = [_fresh(network, begin, images, seed_data) for seed_data in seeds_data]
     loader = StreamingLoader(images, seeds_data, settings) if streaming else InMemoryLoader(images)
     seeds_data = jax.device_put(list(seeds_data))
@@ -73,7 +75,7 @@ def train(
     began = time.perf_counter()
     run_args = network, optimizer, settings, loader, seeds_data
     trainer = make_trainer(*run_args, start.states)
-    nan_check = NanCheck(*run_args, trainer.states(), debug_nans)
+    nan_check = NanCheck(*run_args, trainer.copies(), debug_nans)
     compiled = time.perf_counter()
 
     def take_snapshot() -> Snapshot:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 from jaxtyping import Array
@@ -31,7 +32,7 @@ _JAX = Path(jax.__file__).parent
 class NanCheck:
     """Runs the seeds' steps as long as every number is finite.
 
-    ``states`` are the seeds' last finite ones, on the host; ``find_operation`` tells whether to
+    ``states`` are copies of the seeds' last finite ones; ``find_operation`` tells whether to
     also find the operation that produced the first number that is not.
     """
 
@@ -50,7 +51,7 @@ class NanCheck:
             DivergedError: a loss, a parameter or the optimiser's state is infinite or NaN.
         """
         with jax.debug_nans(False), jax.debug_infs(False):  # jax names neither seed nor step
-            metrics, after = trainer.run_steps(step, stop), trainer.states()
+            metrics, after = trainer.run_steps(step, stop), trainer.copies()
             if not _is_finite((metrics, after)):
                 raise DivergedError(self._first_failure(trainer, step, stop))
         self.states = after
@@ -60,7 +61,7 @@ class NanCheck:
         """The message about the first step that fails."""
         for now in range(step, stop):
             trainer.restore(self.states)
-            metrics, after = trainer.run_steps(now, now + 1), trainer.states()
+            metrics, after = trainer.run_steps(now, now + 1), trainer.copies()
             for index, one in enumerate(zip(metrics, after, strict=True)):
                 if not _is_finite(one):
                     return self._message(index, now)
@@ -115,7 +116,7 @@ class NanCheck:
 
     def _gradients(self, state: TrainState, batch: Batch) -> tuple[Array, Any, Any, Any]:
         """The loss, the layers' state after the batch, gradients, and trained parameters."""
-        loss_of = make_loss(self.network, self.settings.precision)
+        loss_of = make_loss(self.network, self.settings.precision, self.settings.label_smoothing)
         trained, frozen = partition(state.params, self.network.param_attribute("trained"))
         loss, _, after, grads = loss_and_gradients(
             loss_of, trained, frozen, state.state, batch, self.network.allows_micro_batches
@@ -133,8 +134,17 @@ class NanCheck:
         return "no single operation gives such a number"
 
 
-def _is_finite(tree: Any) -> bool:
-    return all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(tree))
+@jax.jit
+def _all_finite(tree: Any) -> Array:
+    checks = [jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(tree)]
+    return jnp.stack(checks).all()
+
+
+def _is_finite(trees: Any) -> bool:
+    """Whether all numbers are finite, checked on the device, tree by tree."""
+    metrics, states = trees
+    several = [*metrics, *states] if isinstance(states, list) else [trees]
+    return all(bool(_all_finite(tree)) for tree in several)
 
 
 def _place(error: FloatingPointError) -> str:

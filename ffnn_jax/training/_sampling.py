@@ -11,7 +11,7 @@ from ffnn_jax.config import UserError, Validation
 from ffnn_jax.network import Normalisation
 from ffnn_jax.training._draws import permute, sample_without_replacement
 
-INITIALISATION, BATCHES, VALIDATION, AUGMENTATION, LAYERS, EPOCHS = range(6)
+INITIALISATION, BATCHES, VALIDATION, AUGMENTATION, LAYERS, EPOCHS, FLIPS = range(7)
 
 Indices = np.ndarray[Any, np.dtype[np.int32]]
 

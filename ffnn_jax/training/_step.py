@@ -17,13 +17,14 @@ from ffnn_jax import nn
 from ffnn_jax.config import Augmentation
 from ffnn_jax.layers.fast import Table, compiler_options, forms
 from ffnn_jax.network import Network, Params, State, combine, normalise, partition
-from ffnn_jax.optim import decay_loss
+from ffnn_jax.optim import Lookahead, decay_loss
 from ffnn_jax.training._accuracy import correct
 from ffnn_jax.training._augment import augment
-from ffnn_jax.training._gradients import Batch, loss_and_gradients, make_loss
+from ffnn_jax.training._gradients import Batch, Loss, loss_and_gradients, make_loss
 from ffnn_jax.training._images import Chunk, Images, Source
 from ffnn_jax.training._sampling import (
     AUGMENTATION,
+    FLIPS,
     INITIALISATION,
     LAYERS,
     Sampling,
@@ -36,12 +37,16 @@ CHUNK_STEPS = 100
 
 
 class TrainState(NamedTuple):
-    """Everything a step changes: parameters, state of the layers and the optimiser, step count."""
+    """Everything a step changes: parameters, state of the layers and the optimiser, step count.
+
+    With lookahead also the slow parameters and state.
+    """
 
     params: Params
     state: State
     opt_state: Any
     step: Int32[Array, ""]
+    slow: Any = ()
 
 
 class ChunkMetrics(NamedTuple):
@@ -61,11 +66,13 @@ def initial_state(
     optimizer: optax.GradientTransformation,
     key: Key[Array, ""],
     images: Float[Array, "N H W C"] | None = None,
+    looks_ahead: bool = False,
 ) -> TrainState:
     """The state before the first step; some parameters are computed from normalised images."""
     params, state = network.init(jax.random.fold_in(key, INITIALISATION), images)
     trained, _ = partition(params, network.param_attribute("trained"))
-    return TrainState(params, state, optimizer.init(trained), jnp.zeros((), jnp.int32))
+    slow = jax.tree.map(jnp.copy, (trained, state)) if looks_ahead else ()
+    return TrainState(params, state, optimizer.init(trained), jnp.zeros((), jnp.int32), slow)
 
 
 def make_train_chunk(
@@ -77,6 +84,8 @@ def make_train_chunk(
     precision: str = "float32",
     sampling: str = "independent",
     table: Table = (),
+    label_smoothing: float = 0.0,
+    lookahead: Lookahead | None = None,
 ) -> jax.stages.Wrapped:
     """Returns a jitted function that runs many training steps as one compiled scan.
 
@@ -91,7 +100,8 @@ def make_train_chunk(
         donated: the one passed in is deleted. It is compiled once, whatever ``stop`` is.
     """
     batch_sampling = Sampling(batch_size, sampling)
-    update = _make_update(network, optimizer, weight_decay, precision)
+    loss_of = make_loss(network, precision, label_smoothing)
+    update = _make_update(network, optimizer, weight_decay, loss_of, lookahead)
     train_step = _make_train_step(network, update, batch_sampling, augmentations)
 
     def chunk(
@@ -129,17 +139,23 @@ def inputs_at(
     x = normalise(images.pixels, seed_data.normalisation)
     if augmentations:
         epoch = sampling.epoch(step, seed_data.train.shape[0])
-        x = augment(key_of(seed_data, AUGMENTATION, step), x, augmentations, indices, epoch)
+        key, seed_key = (
+            key_of(seed_data, AUGMENTATION, step), jax.random.fold_in(seed_data.key, FLIPS)
+        )  # fmt: skip
+        x = augment(key, x, augmentations, indices, epoch, seed_key)
     if not network.needs_key:
         return x, images.labels, None
     return x, images.labels, nn.image_keys(key_of(seed_data, LAYERS, step), len(images.labels))
 
 
 def _make_update(
-    network: Network, optimizer: optax.GradientTransformation, weight_decay: float, precision: str
+    network: Network,
+    optimizer: optax.GradientTransformation,
+    weight_decay: float,
+    loss_of: Loss,
+    lookahead: Lookahead | None,
 ) -> Callable[[TrainState, Batch], Updated]:
     """Returns a function that runs one step on a batch: forward, backward, update."""
-    loss_of = make_loss(network, precision)
     is_trained = network.param_attribute("trained")
     decayed = network.trained_param_attribute("decayed")
 
@@ -149,10 +165,13 @@ def _make_update(
             loss_of, trained, frozen, before.state, batch, network.allows_micro_batches
         )
         updates, opt_state = optimizer.update(grads, before.opt_state, trained)
-        params: Any = combine(optax.apply_updates(trained, updates), frozen)
+        fast, slow = (optax.apply_updates(trained, updates), state), before.slow
+        if lookahead is not None:
+            slow, fast = lookahead(slow, fast, before.step + 1)
+        params: Any = combine(fast[0], frozen)
         accuracy = jnp.mean(correct(logits, batch[1]), dtype=loss.dtype)
         metrics = ChunkMetrics(loss, accuracy, decay_loss(trained, weight_decay, decayed))
-        return TrainState(params, state, opt_state, before.step + 1), metrics
+        return TrainState(params, fast[1], opt_state, before.step + 1, slow), metrics
 
     return update
 

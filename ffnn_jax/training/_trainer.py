@@ -2,7 +2,8 @@
 
 On a CPU one program for many seeds is slower than one program per seed, and threads, which keep the
 cores busy while other seeds wait, take 0.76 to 0.93 of the time of one seed after another. The
-small step of one seed leaves a GPU or TPU mostly idle, so there one program runs all seeds.
+small step of one seed leaves a GPU or TPU mostly idle, so there one program runs all seeds; large
+steps fill it, and go seed by seed.
 ``experiments/seeds.py`` times the alternatives.
 """
 
@@ -20,10 +21,13 @@ import optax
 from ffnn_jax._processor import usable_cores
 from ffnn_jax.config import Settings
 from ffnn_jax.network import Network
+from ffnn_jax.optim import Lookahead
 from ffnn_jax.training._accuracy import make_validation
 from ffnn_jax.training._loader import InMemoryLoader, Loader
 from ffnn_jax.training._sampling import SeedData
 from ffnn_jax.training._step import ChunkMetrics, TrainState, make_train_chunk
+
+_LARGE_STEP = 5e9  # floating-point operations of a forward pass that keep a GPU busy
 
 
 def make_trainer(
@@ -37,13 +41,14 @@ def make_trainer(
     """Returns the trainer that is fastest on the seeds' device, with its programs compiled."""
     chunk = make_train_chunk(
         network, optimizer, settings.batch_size, settings.weight_decay, settings.augmentations,
-        settings.precision, settings.sampling, settings.forms or (),
+        settings.precision, settings.sampling, settings.forms or (), settings.label_smoothing,
+        lookahead_of(settings),
     )  # fmt: skip
     validate = make_validation(
         network, settings.batch_size, settings.validation_batches, settings.forms or ()
     )
     states = jax.device_put(list(start))
-    if not _is_one_program(loader, seeds_data):
+    if not (is_one_program(network, settings) and isinstance(loader, InMemoryLoader)):
         programs = _compiled(chunk, validate, loader, states[0], seeds_data[0])
         return _ThreadedTrainer(loader, states, seeds_data, *programs)
     chunks = jax.jit(jax.vmap(chunk, in_axes=(0, None, None, 0)), donate_argnums=0)
@@ -52,10 +57,15 @@ def make_trainer(
     return _VmappedTrainer(*args, len(states), *_compiled(chunks, validations, *args))
 
 
-def _is_one_program(loader: Loader, seeds_data: Sequence[SeedData]) -> bool:
-    """Whether there are several seeds, with all images on a device other than a CPU."""
-    (platform,) = {device.platform for device in seeds_data[0].train.devices()}
-    return platform != "cpu" and len(seeds_data) > 1 and isinstance(loader, InMemoryLoader)
+def lookahead_of(settings: Settings) -> Lookahead | None:
+    """The lookahead of the settings, if any."""
+    return Lookahead(settings.lookahead, settings.steps) if settings.lookahead else None
+
+
+def is_one_program(network: Network, settings: Settings) -> bool:
+    """Whether several seeds are one program: on other devices than a CPU, if steps are small."""
+    step = network.summary().forward_flops * settings.batch_size
+    return jax.default_backend() != "cpu" and settings.seeds > 1 and step < _LARGE_STEP
 
 
 @dataclasses.dataclass
@@ -72,7 +82,8 @@ class _ThreadedTrainer:
         """Runs the steps after ``step`` up to ``stop``; returns each seed's metrics."""
         indices = range(len(self._states))
         sources = [self._loader.training(index, step) for index in indices]
-        with ThreadPoolExecutor(usable_cores()) as pool:
+        threads = usable_cores() if jax.default_backend() == "cpu" else 1
+        with ThreadPoolExecutor(threads) as pool:
             return list(pool.map(self._run_one, indices, sources, itertools.repeat(stop)))
 
     def validate(self, stop: int) -> Sequence[float | None]:
@@ -89,9 +100,13 @@ class _ThreadedTrainer:
         """Each seed's state, on the host."""
         return jax.device_get(self._states)
 
+    def copies(self) -> list[TrainState]:
+        """Each seed's state, copied on the device."""
+        return jax.tree.map(jnp.copy, self._states)
+
     def restore(self, states: Sequence[TrainState]) -> None:
         """Sets the seeds' states."""
-        self._states = jax.device_put(list(states))
+        self._states = jax.tree.map(jnp.copy, jax.device_put(list(states)))
 
     def _run_one(self, index: int, source: Any, stop: int) -> ChunkMetrics:
         with jax.debug_nans(False), jax.debug_infs(False):  # settings of this thread: see NanCheck
@@ -125,6 +140,8 @@ class _VmappedTrainer:
 
     def states(self) -> list[TrainState]:
         return _unstack(self._states, self._count)
+
+    copies = states
 
     def restore(self, states: Sequence[TrainState]) -> None:
         self._states = _stack(states)

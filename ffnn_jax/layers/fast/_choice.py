@@ -21,7 +21,7 @@ from ffnn_jax.layers.fast import _depthwise_conv as depthwise
 from ffnn_jax.layers.fast import _native_conv as native
 from ffnn_jax.layers.fast import _row_conv as rows
 from ffnn_jax.layers.fast._blocks import images_in_a_block, map_blocks, sum_blocks
-from ffnn_jax.layers.fast._forms import Map, name_of_form
+from ffnn_jax.layers.fast._forms import ACCELERATOR, Map, forms, name_of_form
 from ffnn_jax.layers.fast._pair_conv import pair_conv2d, pair_conv2d_kernels, pairs_fit
 
 _Out = TypeVar("_Out")
@@ -50,16 +50,20 @@ STANDARD = ConvForm("native", *native.STANDARD)
 DEPTHWISE = ConvForm("depthwise", *depthwise.DEPTHWISE)
 
 
-def by_platform(cpu: ConvForm, compute: Callable[..., _Out], *arrays: Array) -> _Out:
-    """Computes with the CPU's form or the native one, whichever the program is lowered for.
+def by_platform(
+    cpu: ConvForm, im2col: ConvForm, compute: Callable[..., _Out], *arrays: Array
+) -> _Out:
+    """Computes with the CPU's form or another, whichever the program is lowered for.
 
     Args:
         cpu: the form on a CPU.
+        im2col: the form elsewhere if the table in use says so, where the native one is usual.
         compute: function from a form and the arrays.
         arrays: its arrays.
     """
+    other = im2col if ACCELERATOR in dict(forms.value) else NATIVE
     return jax.lax.platform_dependent(
-        *arrays, cpu=lambda *a: compute(cpu, *a), default=lambda *a: compute(NATIVE, *a)
+        *arrays, cpu=lambda *a: compute(cpu, *a), default=lambda *a: compute(other, *a)
     )
 
 

@@ -5,7 +5,8 @@ jax's: part of what its caches depend on, so that two tables are two programs. W
 step hands the table over as an argument, and enters the context while the step is traced.
 
 It may also say how many images a step takes at a time where it accumulates gradients, as in
-("micro-batch", "32"): what fits a processor's cache.
+("micro-batch", "32"): what fits a processor's cache. And ("accelerator", "im2col") computes all
+convolutions by matrix products on a GPU or TPU, where XLA has no fast convolution of many networks.
 
 A class is one of the three maps of (conv.12), and the sizes of the kernel: its entries, its input
 channels and its output channels, each rounded up to a bound. Processors differ by class; the size
@@ -26,6 +27,7 @@ Table = tuple[tuple[str, str], ...]
 
 NAMES = ("im2col", "rows", "pairs", "native")
 MICRO_BATCH, _USUAL_MICRO_BATCH = "micro-batch", 16
+ACCELERATOR = "accelerator"
 _ENTRIES, _CHANNELS = (1, 4, 9), (1, 4, 16, 24)
 _LIBRARIES = ("INDIVIDUAL_DOT", "REDUCE")  # and not INDIVIDUAL_CONVOLUTION
 _OPTIONS = {

@@ -1,7 +1,8 @@
 """Convolutions as the platform's own operation: (conv.1), (conv.4) and (conv.7) in one call each.
 
 On a GPU or TPU, XLA maps these to the vendor's library or the matrix unit, without building P in
-memory; whether this is faster there has not been measured yet. A CPU uses them where they were
+memory. There a narrow x gives narrow results, whose sums are still in float32: asked for wide
+results, XLA widens the operands first, and has no narrow products. A CPU uses these where they were
 measured to be faster than matrix products, in standard order: inside a loop, XLA calls its library
 only where axes are (N, H, W, C) and no kernel is reversed, and else compiles plain loops.
 
@@ -25,12 +26,17 @@ from ffnn_jax.layers._patches import rotated_180
 
 
 def native_conv2d(
-    x: Float[Array, "N H W C_in"], w: Float[Array, "KH KW C_in/G C_out"], windows: Windows
+    x: Float[Array, "N H W C_in"],
+    w: Float[Array, "KH KW C_in/G C_out"],
+    windows: Windows,
+    wide: bool = False,
 ) -> Float[Array, "N H_out W_out C_out"]:
-    """The sum of (conv.1), without b, in the accumulation dtype."""
+    """The sum of (conv.1), without b, in the accumulation dtype; ``wide`` if never narrower."""
     layout = ("NHWC", "HWIO", "NHWC")
     steps = {"window_strides": (windows.stride,) * 2, "rhs_dilation": (windows.dilation,) * 2}
-    return _convolution(x, w, windows.pads, layout, feature_group_count=windows.groups, **steps)
+    return _convolution(
+        x, w, windows.pads, layout, feature_group_count=windows.groups, wide=wide, **steps
+    )
 
 
 def native_conv2d_images(
@@ -62,14 +68,16 @@ def native_conv2d_kernels(
 
 def standard_conv2d(x: Array, w: Array, windows: Windows) -> Array:
     """``native_conv2d``, whose order is standard, of kernels kept as they are read."""
-    return native_conv2d(x, _in_memory(w), windows)
+    return native_conv2d(x, _in_memory(w), windows, True)
 
 
 def standard_conv2d_images(dz: Array, w: Array, size: Shape, windows: Windows) -> Array:
     """``native_conv2d_images`` in standard order, with stride 1 and one group."""
     pads = pads_of_dz(dz.shape, w.shape, size, windows)
     kernels = _in_memory(rotated_180(w))
-    return native_conv2d(dz, kernels, Windows(pads, 1, windows.dilation))  # (conv.7), (conv.8)
+    return native_conv2d(
+        dz, kernels, Windows(pads, 1, windows.dilation), True
+    )  # (conv.7), (conv.8)
 
 
 def standard_conv2d_kernels(x: Array, dz: Array, size: Shape, windows: Windows) -> Array:
@@ -77,7 +85,7 @@ def standard_conv2d_kernels(x: Array, dz: Array, size: Shape, windows: Windows) 
     pads = _exact_pads(x.shape, size, dz.shape, windows)
     images, kernels = _in_memory(x.transpose(3, 1, 2, 0)), _in_memory(dz.transpose(1, 2, 0, 3))
     layout, steps = ("NHWC", "HWIO", "NHWC"), {"window_strides": (windows.dilation,) * 2}
-    dw = _convolution(images, kernels, pads, layout, **steps)  # (conv.4)
+    dw = _convolution(images, kernels, pads, layout, True, **steps)  # (conv.4)
     return dw.transpose(1, 2, 0, 3)
 
 
@@ -97,16 +105,23 @@ def _exact_pads(x: Shape, kernel: Shape, dz: Shape, windows: Windows) -> Pads:
 
 
 def _convolution(
-    images: Array, kernels: Array, pads: Pads, layout: tuple[str, str, str], **steps: Any
+    images: Array,
+    kernels: Array,
+    pads: Pads,
+    layout: tuple[str, str, str],
+    wide: bool = False,
+    **steps: Any,
 ) -> Array:
-    return jax.lax.conv_general_dilated(
+    accumulation = accumulation_dtype(images)
+    z = jax.lax.conv_general_dilated(
         images,
         kernels,
         padding=pads,
         dimension_numbers=layout,
-        preferred_element_type=accumulation_dtype(images),
+        preferred_element_type=accumulation if wide else images.dtype,
         **{"window_strides": (1, 1), **steps},
     )
+    return z.astype(accumulation)
 
 
 NATIVE = native_conv2d, native_conv2d_images, native_conv2d_kernels
