@@ -26,6 +26,7 @@ _NETWORKS, _BATCH, _CALLS = ("mnist", "cifar10-0", "cifar10-3"), 16, 20
 _OPERATION = re.compile(r'%(?P<name>[\w.-]+) = .*? (?P<kind>[\w-]+)\(.*op_name="(?P<path>[^"]*)"')
 _CONTAINERS = {"while", "call", "conditional"}
 _SCOPE = re.compile(r"jvp\(([^()]+)\)")
+_PRODUCTS = ("dot_general", "conv_general_dilated")
 _OTHER = "loss, update"
 Part = tuple[str, str, str]
 """A layer, "forward" or "backward", and "products" or "rest"."""
@@ -98,7 +99,7 @@ def _part(path: str, layers: Collection[str]) -> Part:
     if layer is None:
         return _OTHER, "", "rest"
     direction = "backward" if "transpose(" in path else "forward"
-    return layer, direction, "products" if path.endswith("dot_general") else "rest"
+    return layer, direction, "products" if path.endswith(_PRODUCTS) else "rest"
 
 
 def _flops(workload: Workload) -> dict[tuple[str, str], int]:

@@ -37,6 +37,13 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_default_matmul_precision", "highest")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skips what holds on a CPU alone if jax computes elsewhere."""
+    if item.get_closest_marker("cpu") and jax.default_backend() != "cpu":
+        pytest.skip("holds on a CPU alone")
+
+
 @pytest.fixture
 def quick_compilation() -> Iterator[None]:
     """Compiles without most optimisations: compiling takes half the time of programs run rarely."""

@@ -89,7 +89,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def python(base: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Runs Python in the folder, without the tests' cache, whose size jax limits with filelock."""
     kept = {name: value for name, value in os.environ.items() if "COMPILATION_CACHE" not in name}
-    environment = kept | {"PYTHONPATH": os.pathsep.join([str(base), str(ROOT)])}
+    environment = kept | {"PYTHONPATH": os.pathsep.join([str(base), str(ROOT), *sys.path])}
     return subprocess.run(
         [sys.executable, *words],
         cwd=base, env=environment, capture_output=True, text=True, timeout=300,

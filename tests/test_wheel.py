@@ -48,7 +48,8 @@ def test_the_installed_wheel_runs_outside_the_repository(wheel: zipfile.ZipFile,
         "import ffnn_jax, ffnn_jax.cli; print(ffnn_jax.__file__); "
         "ffnn_jax.cli.main(['train', '--dry-run'])"
     )
-    environment = os.environ | {"PYTHONPATH": str(site)}
+    others = [path for path in sys.path if path and Path(path).resolve() != ROOT]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(site), *others])}
     command = [sys.executable, "-c", code]
     completed = subprocess.run(
         command, cwd=elsewhere, env=environment, check=True, capture_output=True, text=True

@@ -125,10 +125,9 @@ class Train:
         settings = self.settings()
         if self.run_dir is not None and os.path.lexists(self.run_dir.expanduser()):
             raise UserError(f"run-dir must not exist yet, {self.run_dir} does")
-        if self.streaming:
-            require_grain()
-
         with exit_on_signals():  # Python may lose an interrupt during an import
+            if self.streaming:
+                require_grain()
             self._run(settings)
         return 0
 

@@ -26,10 +26,13 @@ def require_run(what: str) -> None:
 
 
 def require_grain() -> None:
-    """Rejects streaming if Grain is not installed.
+    """Rejects streaming if Grain, or a package that it imports, is not installed.
 
     Raises:
-        UserError: Grain is not installed.
+        UserError: a package is not installed; the message names it.
     """
-    if importlib.util.find_spec("grain") is None:
-        raise UserError("streaming needs grain, which is not installed: pip install grain")
+    try:
+        importlib.import_module("grain")
+    except ModuleNotFoundError as error:
+        text = f"streaming needs {error.name}, which is not installed: pip install grain"
+        raise UserError(text) from None

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
+import jax
 import pytest
 
 from ffnn_jax.cli import _train_run, _train_watch, main
@@ -112,7 +113,7 @@ def test_a_run_says_what_its_progress_line_shows(first: Ran, second: Ran):
 
 def test_a_run_prints_where_and_on_what_it_runs(first: Ran):
     result = first.result()
-    assert re.search(r"^device +cpu \(", first.said, re.MULTILINE)
+    assert re.search(rf"^device +{jax.default_backend()} \(", first.said, re.MULTILINE)
     told = ", ".join(f"{name} {number}" for name, number in versions().items())
     assert re.search(rf"^versions +{re.escape(told)}$", first.said, re.MULTILINE)
     for name, digest in result["data_sha256"].items():
@@ -242,6 +243,7 @@ def test_a_run_that_fails_ends_with_its_code_and_one_line(
 
 
 def test_the_options_reach_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    pytest.importorskip("grain")
     asked = []
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(_train_run, "run_and_print", lambda *args: asked.append(args[-1]))

@@ -1,6 +1,5 @@
 """User errors are rejected with code 2 and one line, and leave nothing behind."""
 
-import importlib.util
 import os
 import re
 import subprocess
@@ -116,10 +115,7 @@ def test_an_unknown_preset_is_rejected_with_the_nearest(rejected: Rejected):
 def test_streaming_without_grain_is_rejected_before_anything_is_written(
     rejected: Rejected, monkeypatch: pytest.MonkeyPatch
 ):
-    find = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name: None if name == "grain" else find(name)
-    )
+    monkeypatch.setitem(sys.modules, "grain", None)
     assert rejected("train", "--streaming").startswith("streaming needs grain")
 
 

@@ -109,7 +109,8 @@ def test_named_parts_run_alone_and_keep_what_is_stored(ran: Callable[..., dict])
         ran({"tests": BAD, "other": again}, "othr")
 
 
-def test_processes_that_share_the_device_reserve_none_of_it():
+def test_processes_that_share_the_device_reserve_none_of_it(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("XLA_PYTHON_CLIENT_PREALLOCATE", raising=False)
     code = "import os; print(os.environ.get('XLA_PYTHON_CLIENT_PREALLOCATE'))"
     for shares, printed in ((True, "false"), (False, "None")):
         found = accelerator.run_part(Part(("-c", code), lambda output: {"said": output}, shares))

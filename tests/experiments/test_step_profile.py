@@ -13,6 +13,7 @@ from ffnn_jax.nn import Conv
 
 PROGRAM = """
   %dot.3 = f32[2,2]{1,0} dot(%a, %b), metadata={op_name="jit(f)/while/body/jvp(conv_1)/dot_general"}
+  %conv.4 = (f32[2]{0}, u8[0]) custom-call(), metadata={op_name="jvp(conv_1)/conv_general_dilated"}
   %fused.1 = f32[2]{0} fusion(%dot.3), metadata={op_name="jit(f)/transpose(jvp(relu_2))/mul"}
   ROOT %sum = f32[] reduce(%fused.1), metadata={op_name="jit(f)/while/body/closed_call/add"}
   %while.1 = (f32[2]{0}) while(%start), metadata={op_name="jit(f)/while"}
@@ -22,11 +23,13 @@ PROGRAM = """
 def test_an_operation_belongs_to_a_layer_and_a_direction():
     assert step_profile.parts_of(PROGRAM, {"conv_1", "relu_2"}) == {
         "dot.3": ("conv_1", "forward", "products"),
+        "conv.4": ("conv_1", "forward", "products"),
         "fused.1": ("relu_2", "backward", "rest"),
         "sum": ("loss, update", "", "rest"),
     }
 
 
+@pytest.mark.cpu
 def test_the_quick_setting_finds_time_in_every_layer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

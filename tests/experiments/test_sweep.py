@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -34,22 +35,28 @@ if __name__ == "__main__":
 """
 
 
+@contextlib.contextmanager
+def running(program: str, folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A process of this program and the first line that it prints; it is killed at the end."""
+    (folder / "program.py").write_text(program)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    command, pipe = [sys.executable, "program.py"], subprocess.PIPE
+    with subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=pipe, stderr=pipe, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None and process.stderr is not None
+            line = process.stdout.readline()
+            assert line, process.stderr.read()
+            yield process, line
+        finally:
+            process.kill()
+
+
 @linux
 def test_workers_exit_with_a_killed_sweep(tmp_path: Path):
-    (tmp_path / "endless.py").write_text(ENDLESS)
-    root = str(Path(__file__).parents[2])
-    sweep_process = subprocess.Popen(
-        [sys.executable, "endless.py"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": root},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert sweep_process.stdout is not None
-    with sweep_process.stdout as output:
-        worker = int(output.readline())
-        sweep_process.kill()
-        sweep_process.wait()
+    with running(ENDLESS, tmp_path) as (_, line):
+        worker = int(line)
     deadline = time.monotonic() + 30
     while _is_running(worker) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -82,19 +89,10 @@ def test_a_sweep_without_seeds_is_rejected(tmp_path: Path):
 
 @posix
 def test_an_interrupted_sweep_exits_at_once_with_one_line_and_keeps_stored_seeds(tmp_path: Path):
-    (tmp_path / "interrupted.py").write_text(INTERRUPTED)
-    sweep_process = subprocess.Popen(
-        [sys.executable, "interrupted.py"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert sweep_process.stdout is not None
-    assert sweep_process.stdout.readline().startswith("quick seed 0: test accuracy")
-    sweep_process.send_signal(signal.SIGINT)
-    _, errors = sweep_process.communicate(timeout=30)
+    with running(INTERRUPTED, tmp_path) as (sweep_process, line):
+        assert line.startswith("quick seed 0: test accuracy")
+        sweep_process.send_signal(signal.SIGINT)
+        _, errors = sweep_process.communicate(timeout=30)
     assert sweep_process.returncode == 130
     assert errors.splitlines()[0] == "interrupted; stored results are kept"
     assert "Traceback" not in errors

@@ -180,6 +180,7 @@ def flops(function, *args):
     return cost["flops"]
 
 
+@pytest.mark.cpu
 def test_the_gradient_of_the_images_costs_nothing_unless_requested():
     (params, _), (x, labels) = MNIST.init(jax.random.key(0)), draw_input(MNIST, 4, jnp.float32)
 

@@ -283,7 +283,9 @@ def test_a_signal_at_the_last_step_does_not_interrupt_the_run(tmp_path: Path, un
     assert_the_same(result, uninterrupted)
 
 
+@pytest.mark.cpu
 def test_a_streamed_run_resumes_to_the_same_bits(tmp_path: Path, uninterrupted):
+    pytest.importorskip("grain")
     interrupted_at(tmp_path, 7)
     checkpoints = CheckpointManager(tmp_path, start=last_checkpoint(tmp_path))
     assert_the_same(compute(SETTINGS, SPLITS, streaming=True, callbacks=checkpoints), uninterrupted)

@@ -102,6 +102,7 @@ def folder(pair: RunResult, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.cpu
 def test_a_seed_among_others_is_bitwise_equal_to_the_seed_alone(pair: RunResult, alone: RunResult):
     together, separate = pair.models[1], alone.models[0]
     assert together.parameters_sha256 == separate.parameters_sha256
@@ -183,6 +184,7 @@ def test_the_normalisation_does_not_depend_on_the_chunk_size(
     assert normalisation_in(model).mean == normalisation_in(pair.models[0]).mean
 
 
+@pytest.mark.cpu
 def test_an_augmented_seed_is_reproducible_alone_and_among_others(
     alone: RunResult,
 ):
@@ -444,11 +446,13 @@ def test_another_data_set_changes_the_last_layer_and_the_validation_size():
     assert dataclasses.replace(settings, **changed) == original
 
 
+@pytest.mark.cpu
 @pytest.mark.parametrize(
     "augmentations",
     [pytest.param((), marks=pytest.mark.slow), (Flip(), Crop(1), Cutout(2))],
 )
 def test_a_streamed_run_is_bitwise_equal_to_one_in_memory(augmentations: tuple):
+    pytest.importorskip("grain")
     settings = dataclasses.replace(SETTINGS, steps=7, seeds=2, augmentations=augmentations)
     in_memory, streamed = (compute(settings, SPLITS, streaming=kind) for kind in (False, True))
     assert streamed.streaming and not in_memory.streaming
@@ -459,6 +463,7 @@ def test_a_streamed_run_is_bitwise_equal_to_one_in_memory(augmentations: tuple):
 
 
 def test_images_that_do_not_fit_on_the_device_are_streamed(monkeypatch: pytest.MonkeyPatch):
+    pytest.importorskip("grain")
     settings = dataclasses.replace(SETTINGS, steps=2, seeds=1)
     monkeypatch.setattr(_compute, "fits_on_device", lambda images: False)
     assert compute(settings, SPLITS).streaming

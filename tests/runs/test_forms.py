@@ -36,6 +36,12 @@ def timed(tmp_path, monkeypatch):
     return path
 
 
+@pytest.fixture
+def on_cpu(monkeypatch):
+    """Forms are chosen as on a CPU."""
+    monkeypatch.setattr(jax, "default_backend", lambda: "cpu")
+
+
 def splits() -> Splits:
     images = np.random.default_rng(0).integers(0, 256, (40, 6, 6, 1), np.uint8)
     labels = np.arange(40, dtype=np.int32) % 2
@@ -54,7 +60,7 @@ def settings(**changes):
      ("Intel(R) Xeon(R)", ("avx2",), ""), ("Apple M3", (), "")],
 )  # fmt: skip
 def test_the_kind_of_a_processor_selects_its_shipped_table(
-    name, features, kind, timed, monkeypatch
+    name, features, kind, timed, on_cpu, monkeypatch
 ):
     chip = Processor(name, features)
     assert kind_of(chip) == kind
@@ -62,19 +68,19 @@ def test_the_kind_of_a_processor_selects_its_shipped_table(
     assert forms_here() == TABLES.get(kind, ())
 
 
-def test_a_table_timed_here_precedes_the_shipped_one(timed):
+def test_a_table_timed_here_precedes_the_shipped_one(timed, on_cpu):
     timed.write_text(json.dumps(dict(NATIVE)))
     assert forms_here() == NATIVE
 
 
 @pytest.mark.parametrize("text", ["{", "[1]"])
-def test_a_damaged_table_is_named_with_a_remedy(text, timed):
+def test_a_damaged_table_is_named_with_a_remedy(text, timed, on_cpu):
     timed.write_text(text)
     with pytest.raises(UserError, match=f"^{re.escape(str(timed))}: .*; remove it, or time"):
         forms_here()
 
 
-def test_a_table_of_unknown_forms_is_rejected_before_anything_is_computed(timed):
+def test_a_table_of_unknown_forms_is_rejected_before_anything_is_computed(timed, on_cpu):
     timed.write_text('{"forward 9 1-4": "fastest"}')
     with pytest.raises(UserError, match=r"^forms must be .* native, got .*fastest"):
         plan(settings(), splits())
@@ -86,12 +92,13 @@ def test_another_device_than_a_cpu_needs_no_table(timed, monkeypatch):
     assert forms_here() == ()
 
 
-def test_a_plan_records_the_forms_it_chose_and_keeps_those_that_were_named(timed):
+def test_a_plan_records_the_forms_it_chose_and_keeps_those_that_were_named(timed, on_cpu):
     timed.write_text(json.dumps(dict(NATIVE)))
     assert plan(settings(), splits()).settings.forms == NATIVE
     assert plan(settings(forms=()), splits()).settings.forms == ()
 
 
+@pytest.mark.cpu
 def test_a_run_computes_with_the_forms_that_its_settings_name(timed):
     """Rounding tells which: XLA's own convolution sums in another order."""
     results = {}

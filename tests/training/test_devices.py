@@ -23,9 +23,9 @@ print(json.dumps([jax.device_count(), len(z.sharding.device_set), np.asarray(z).
 
 def run_on(devices: int) -> tuple[int, int, list[list[float]]]:
     flags = f"--xla_force_host_platform_device_count={devices}"
-    environment = os.environ | {"XLA_FLAGS": flags, "PYTHONPATH": os.pathsep.join(sys.path)}
+    own = {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags, "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", PROGRAM]
-    ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    ran = subprocess.run(command, env=os.environ | own, capture_output=True, text=True, check=True)
     return json.loads(ran.stdout)
 
 

@@ -1,4 +1,4 @@
-import importlib.util
+import sys
 from types import SimpleNamespace
 
 import jax
@@ -34,7 +34,8 @@ def seed_data() -> SeedData:
 
 @pytest.fixture
 def short_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Chunks of 4 steps."""
+    """Chunks of 4 steps, which Grain streams."""
+    pytest.importorskip("grain")
     monkeypatch.setattr(_loader, "_CHUNK_BYTES", 4 * BATCH * IMAGES.image_bytes)
 
 
@@ -105,10 +106,23 @@ def test_validation_batches_differ_between_steps(seed_data):
 
 
 def test_grain_is_required_only_for_streaming(seed_data, monkeypatch):
-    require_grain()
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "grain", None)
     with pytest.raises(UserError, match=r"^streaming needs grain.*pip install grain$"):
         Stream(IMAGES, seed_data, SAMPLING, steps=1)
+
+
+def test_a_package_that_grain_lacks_is_named(tmp_path, monkeypatch):
+    (tmp_path / "grain.py").write_text("import portpicker")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(sys.modules, "portpicker", None)
+    monkeypatch.delitem(sys.modules, "grain", raising=False)
+    with pytest.raises(UserError, match=r"^streaming needs portpicker, .*: pip install grain$"):
+        require_grain()
+
+
+def test_an_installed_grain_is_accepted():
+    pytest.importorskip("grain")
+    require_grain()
 
 
 @pytest.mark.parametrize(("bytes_limit", "machine"), [(16, 0), (None, 16)])

@@ -108,6 +108,7 @@ def test_a_snapshot_of_another_run_is_rejected_with_the_first_five_arrays_that_d
         snapshot_from({f"seed_0/w{i}": np.zeros(2) for i in range(6)}, {}, [template])
 
 
+@pytest.mark.cpu
 def test_each_of_several_seeds_is_bitwise_equal_to_the_seed_alone(images):
     together = run(images, seeds=2).params
     for index, params in enumerate(together):

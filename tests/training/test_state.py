@@ -89,6 +89,7 @@ def batch_at(images: Images, seed_data: SeedData, step: int) -> np.ndarray:
 
 
 def test_four_seeds_in_one_program_match_each_seed_alone(images, monkeypatch):
+    monkeypatch.setattr(_trainer, "_is_one_program", lambda loader, seeds_data: False)
     alone = run(images, seeds=4)
     monkeypatch.setattr(_trainer, "_is_one_program", lambda loader, seeds_data: True)
     together = run(images, seeds=4)
@@ -102,6 +103,7 @@ def test_four_seeds_in_one_program_match_each_seed_alone(images, monkeypatch):
     assert not np.allclose(first, second)
 
 
+@pytest.mark.cpu
 def test_a_seed_has_the_same_bits_alone_and_among_others(images):
     together, alone = run(images, seeds=2), run(images, seed=6)
     jax.tree.map(np.testing.assert_array_equal, together.params[1], alone.params[0])

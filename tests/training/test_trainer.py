@@ -37,6 +37,7 @@ def run(images: Any, rate: float = 0.05, **changes: Any):
 def test_one_program_gives_each_seed_the_result_that_it_has_alone(
     images, monkeypatch: pytest.MonkeyPatch, augmentations: tuple
 ):
+    monkeypatch.setattr(_trainer, "_is_one_program", lambda loader, seeds_data: False)
     alone = run(images, augmentations=augmentations)
     monkeypatch.setattr(_trainer, "_is_one_program", lambda loader, seeds_data: True)
     together = run(images, augmentations=augmentations)
