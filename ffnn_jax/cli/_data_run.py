@@ -20,7 +20,7 @@ def prepare_sets(names: tuple[str, ...], source: Source, folder: Path | None) ->
     """Prepares the sets in order, and prints where each is."""
     console, unread = plain_console(), "" if source == "official" else f" ({source} was not read)"
     for name in names:
-        before = data.find_prepared(name, data.local_folder(folder) if folder else data.data_dir())
+        before = data.find_prepared(name, data.data_dir(folder))
         with show_progress() as on_progress:
             prepared = prepare(name, source, folder, on_progress)
         state = f"{f'already prepared{unread}, ' if before else ''}{_verdict(prepared)}"
@@ -30,7 +30,7 @@ def prepare_sets(names: tuple[str, ...], source: Source, folder: Path | None) ->
 
 def list_sets(folder: Path | None, verify: bool) -> int:
     """Prints one row per prepared set; returns 1 if a set is damaged."""
-    folder = data.local_folder(folder) if folder else data.data_dir()
+    folder = data.data_dir(folder)
     console, table, damaged = plain_console(), _table(str(folder)), 0
     if not console.is_terminal:
         console.width = _WIDTH

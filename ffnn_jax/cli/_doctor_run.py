@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from ffnn_jax._device import require_platform
 from ffnn_jax.cli._output import console_beside, write_json
 from ffnn_jax.config import UserError
-from ffnn_jax.data import data_dir, find_prepared, local_folder, prepared_names, require_intact
+from ffnn_jax.data import data_dir, find_prepared, prepared_names, require_intact
 from ffnn_jax.layers import dense
 from ffnn_jax.runs import device, enable_compilation_cache, versions
 
@@ -79,7 +79,7 @@ def _gradient() -> Finding:
 
 def _data_sets(folder: Path | None) -> Iterator[Finding]:
     """Lists the intact sets, after one finding for each damaged set."""
-    data_folder, intact = data_dir() if folder is None else local_folder(folder), []
+    data_folder, intact = data_dir(folder), []
     names = list(prepared_names(data_folder))
     for name in names:
         try:

