@@ -14,6 +14,7 @@ CIFAR100_ARCHIVE = "cifar-100-binary.tar.gz"
 CIFAR10_NAMES = (
     "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
 )  # fmt: skip
+
 _SHAPE = (3, 32, 32)
 _PIXELS = 3 * 32 * 32
 BATCHES = {"train": [f"data_batch_{number}" for number in range(1, 6)], "test": ["test_batch"]}
