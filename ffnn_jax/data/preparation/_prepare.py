@@ -40,7 +40,13 @@ def prepare(
         UserError: the set cannot be prepared here; its files are missing, damaged or not the
             official ones; the network does not answer; or the folder is not writable.
     """
-    _require_known(name)
+    if name not in RECIPES:
+        known, hint = ", ".join(RECIPES), suggestion(name, RECIPES)
+        raise UserError(
+            f"{name!r} cannot be prepared here (known: {known}){hint}; other sets of "
+            "tensorflow-datasets can be used once prepared where TensorFlow is installed, "
+            f"with tfds.builder({name!r}, file_format='array_record').download_and_prepare()"
+        )
     folder = data_dir(folder)
     prepared = find_prepared(name, folder)
     if prepared is not None:
@@ -82,16 +88,6 @@ def verify_prepared(
         dataset = Dataset(name, decoded.images, decoded.labels, decoded.class_names)
         require_recorded(prepared, split, dataset.sha256)
     return bool(recorded)
-
-
-def _require_known(name: str) -> None:
-    if name not in RECIPES:
-        known, hint = ", ".join(RECIPES), suggestion(name, RECIPES)
-        raise UserError(
-            f"{name!r} cannot be prepared here (known: {known}){hint}; other sets of "
-            "tensorflow-datasets can be used once prepared where TensorFlow is installed, "
-            f"with tfds.builder({name!r}, file_format='array_record').download_and_prepare()"
-        )
 
 
 def _locked(path: Path, name: str, on_progress: OnProgress) -> AcquireReturnProxy:
