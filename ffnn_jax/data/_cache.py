@@ -67,7 +67,11 @@ def read_decoded(prepared: PreparedSet, split: str) -> Decoded:
         except OSError as error:
             failures.append(f"{root}: {error.strerror or error}")
     _log.warning("decoded images cannot be cached (%s)", "; ".join(failures))
-    return _in_memory(prepared, split)
+    reader = Reader(prepared)
+    blocks = [np.empty((0, *reader.features.image_shape), np.uint8)]
+    labels, order, digest = _decode(reader, split, blocks.append)
+    names = reader.features.class_names
+    return Decoded(np.concatenate(blocks), labels, order, names, digest.hexdigest())
 
 
 def is_cached(prepared: PreparedSet, split: str) -> bool:
@@ -161,14 +165,6 @@ def _decode_into(folder: Path, prepared: PreparedSet, split: str) -> None:
     np.save(folder / "original_order.npy", result.original_order)
     about = {"class_names": result.class_names, "sha256": _full_digest(digest, result)}
     (folder / "about.json").write_text(json.dumps(about), encoding="utf-8")
-
-
-def _in_memory(prepared: PreparedSet, split: str) -> Decoded:
-    reader = Reader(prepared)
-    blocks = [np.empty((0, *reader.features.image_shape), np.uint8)]
-    labels, order, digest = _decode(reader, split, blocks.append)
-    names = reader.features.class_names
-    return Decoded(np.concatenate(blocks), labels, order, names, digest.hexdigest())
 
 
 def _decode(

@@ -45,13 +45,13 @@ def compare_differences(
 
     A quotient that depends on the step is trusted only as far.
     """
+    _, cotangents = subject.pull(args, dz)
     epsilon = max(epsilon_of(subject), subject.rule.rtol or 0.0)
     unit = epsilon ** (1 / 3)
     tolerance = _TOLERANCE if epsilon == _EPSILON else _ROOM * unit**2
     # Of <f, dz>, if each output errs by a few epsilons of the largest:
     weights = sum(float(np.abs(np.asarray(leaf)).sum()) for leaf in jax.tree.leaves(dz))
     noise = _ROUNDINGS * epsilon_of(subject) * largest(subject.value(*args)) * weights
-    _, cotangents = subject.pull(args, dz)
     for index, cotangent in zip(subject.reals, cotangents, strict=True):
         directions = _directions(args[index], generator)
         step = unit * (typical_size(args[index]) or 1.0)

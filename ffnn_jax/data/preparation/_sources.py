@@ -16,11 +16,7 @@ Source = Path | Literal["official", "npm"]
 
 
 def require_source(name: str, source: Source) -> None:
-    """Rejects a source that cannot provide the files of a set.
-
-    Raises:
-        UserError: the folder does not exist or lacks a file, or npm does not have the set.
-    """
+    """Rejects a folder that does not exist or lacks a file of the set, or npm if it has no such."""
     if isinstance(source, Path) and RECIPES[name].files:
         _find_files(name, source)
     if source == "npm" and name != "cifar10":

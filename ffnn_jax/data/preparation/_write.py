@@ -91,23 +91,18 @@ def _examples(
     name: str, split: str, part: Part, has_id: bool, on_progress: OnProgress
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """Examples as tensorflow-datasets' own builders yield them, with the same keys."""
+    from PIL import Image
+
     count = len(part.images)
     keys = range(count) if part.keys is None else part.keys
     for index, (key, image) in enumerate(zip(keys, part.images, strict=True)):
         if index % _PROGRESS_EVERY == 0:
             on_progress(f"writing {name}/{split}", index, count)
-        example: dict[str, Any] = {"image": _png(image)}
+        encoded = io.BytesIO()  # tensorflow-datasets would need TensorFlow to encode it
+        Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(encoded, "png")
+        example: dict[str, Any] = {"image": encoded.getvalue()}
         example |= {label: int(numbers[index]) for label, numbers in part.labels.items()}
         yield key, example | ({"id": f"{split}_{index:05d}"} if has_id else {})
-
-
-def _png(image: np.ndarray) -> bytes:
-    """Encodes an image as PNG; tensorflow-datasets would need TensorFlow for that."""
-    from PIL import Image
-
-    encoded = io.BytesIO()
-    Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(encoded, "png")
-    return encoded.getvalue()
 
 
 def _fingerprints(images: np.ndarray, labels: np.ndarray) -> list[bytes]:
