@@ -155,20 +155,15 @@ def _find(name: str, folder: str | Path | None) -> PreparedSet:
     folder = data_dir(folder)
     prepared = find_prepared(name, folder)
     if prepared is None and name == "mnist_5k":
-        return _prepare_digits(name, folder)
+        from ffnn_jax.data.preparation import prepare
+
+        for place in (folder, user_cache_path("ffnn_jax") / "tensorflow_datasets"):
+            with contextlib.suppress(UserError):
+                return prepare(name, folder=place)
+        return prepare(name, folder=_temporary_folder(folder))
     if prepared is None:
         raise _not_prepared(name, folder)
     return prepared
-
-
-def _prepare_digits(name: str, folder: Path) -> PreparedSet:
-    """Prepares the digits in the folder, in the user's cache folder, or for this process alone."""
-    from ffnn_jax.data.preparation import prepare
-
-    for place in (folder, user_cache_path("ffnn_jax") / "tensorflow_datasets"):
-        with contextlib.suppress(UserError):
-            return prepare(name, folder=place)
-    return prepare(name, folder=_temporary_folder(folder))
 
 
 @functools.cache
