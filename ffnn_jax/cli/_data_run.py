@@ -41,24 +41,21 @@ def list_sets(folder: Path | None, verify: bool) -> int:
         console.width = _WIDTH
     for name in data.prepared_names(folder):
         try:
-            table.add_row(*_row(name, folder, verify))
+            prepared = data.find_prepared(name, folder)
+            if prepared is None:
+                raise UserError("is being moved away")
+            splits = prepared.shard_lengths
+            # One not yet cached is only read if asked, as that might take hours.
+            known = verify or all(data.is_cached(prepared, split) for split in splits)
+            state = _verdict(prepared) if known else "not read yet"
+            counts = "\n".join(f"{split} {sum(n):,}" for split, n in splits.items())
+            table.add_row(name, prepared.version, counts, _size(prepared), state)
         except UserError as error:
             damaged += 1
             table.add_row(name, "", "", "", Text(str(error), "red"))
     empty = f"no prepared data sets in {folder}"
     console.print(table if table.rows else empty, soft_wrap=not table.rows)
     return int(damaged > 0)
-
-
-def _row(name: str, folder: Path, verify: bool) -> tuple[str, ...]:
-    prepared = data.find_prepared(name, folder)
-    if prepared is None:
-        raise UserError("is being moved away")
-    counts = (f"{split} {sum(n):,}" for split, n in prepared.shard_lengths.items())
-    # One not yet cached is only read if asked, as that might take hours.
-    known = verify or all(data.is_cached(prepared, split) for split in prepared.shard_lengths)
-    state = _verdict(prepared) if known else "not read yet"
-    return name, prepared.version, "\n".join(counts), _size(prepared), state
 
 
 def _verdict(prepared: data.PreparedSet) -> str:
