@@ -20,7 +20,7 @@ def prepare_sets(names: tuple[str, ...], source: Source, folder: Path | None) ->
     """Prepares the sets in order, and prints where each is."""
     console, unread = plain_console(), "" if source == "official" else f" ({source} was not read)"
     for name in names:
-        before = data.find_prepared(name, data.local_folder(folder) if folder else data.data_dir())
+        before = data.find_prepared(name, data.data_dir(folder))
         with show_progress() as on_progress:
             prepared = prepare(name, source, folder, on_progress)
         state = f"{f'already prepared{unread}, ' if before else ''}{_verdict(prepared)}"
@@ -30,41 +30,32 @@ def prepare_sets(names: tuple[str, ...], source: Source, folder: Path | None) ->
 
 def list_sets(folder: Path | None, verify: bool) -> int:
     """Prints one row per prepared set; returns 1 if a set is damaged."""
-    folder = data.local_folder(folder) if folder else data.data_dir()
-    console, table, damaged = plain_console(), _table(str(folder)), 0
+    folder = data.data_dir(folder)
+    console, damaged = plain_console(), 0
+    table = Table(
+        box=box.SIMPLE_HEAD, show_edge=False, title=Text(str(folder)), title_justify="left"
+    )
+    for column in ("name", "version", "examples", "size", "contents"):
+        table.add_column(column, justify="right" if column == "size" else "left")
     if not console.is_terminal:
         console.width = _WIDTH
     for name in data.prepared_names(folder):
         try:
-            table.add_row(*_row(name, folder, verify))
+            prepared = data.find_prepared(name, folder)
+            if prepared is None:
+                raise UserError("is being moved away")
+            splits = prepared.shard_lengths
+            # One not yet cached is only read if asked, as that might take hours.
+            known = verify or all(data.is_cached(prepared, split) for split in splits)
+            state = _verdict(prepared) if known else "not read yet"
+            counts = "\n".join(f"{split} {sum(n):,}" for split, n in splits.items())
+            table.add_row(name, prepared.version, counts, _size(prepared), state)
         except UserError as error:
             damaged += 1
             table.add_row(name, "", "", "", Text(str(error), "red"))
     empty = f"no prepared data sets in {folder}"
     console.print(table if table.rows else empty, soft_wrap=not table.rows)
     return int(damaged > 0)
-
-
-def _table(title: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, title=Text(title), title_justify="left")
-    for column in ("name", "version", "examples", "size", "contents"):
-        table.add_column(column, justify="right" if column == "size" else "left")
-    return table
-
-
-def _row(name: str, folder: Path, verify: bool) -> tuple[str, ...]:
-    prepared = data.find_prepared(name, folder)
-    if prepared is None:
-        raise UserError("is being moved away")
-    counts = (f"{split} {sum(n):,}" for split, n in prepared.shard_lengths.items())
-    return name, prepared.version, "\n".join(counts), _size(prepared), _state(prepared, verify)
-
-
-def _state(prepared: data.PreparedSet, verify: bool) -> str:
-    """The verdict on a set; one not yet cached is only read if asked, as that might take hours."""
-    if verify or all(data.is_cached(prepared, split) for split in prepared.shard_lengths):
-        return _verdict(prepared)
-    return "not read yet"
 
 
 def _verdict(prepared: data.PreparedSet) -> str:
@@ -87,12 +78,6 @@ def show_set(name: str, split: str, out: Path, folder: Path | None) -> int:
     figure = draw_contact_sheet(dataset.images, dataset.labels, dataset.class_names, title)
     with writing("out", ValueError):
         save_figure(figure, out)
-    _print_counts(dataset, title)
-    print(f"picture written to {out}")
-    return 0
-
-
-def _print_counts(dataset: data.Dataset, title: str) -> None:
     console = plain_console()
     console.print(f"{title}, from {dataset.source}, sha256 {dataset.sha256}")
     means = dataset.images.mean(axis=(0, 1, 2)) / 255
@@ -100,3 +85,5 @@ def _print_counts(dataset: data.Dataset, title: str) -> None:
     counts = np.bincount(dataset.labels, minlength=len(dataset.class_names))
     for class_name, count in zip(dataset.class_names, counts, strict=True):
         console.print(f"{class_name:<12} {count:>8,}")
+    print(f"picture written to {out}")
+    return 0

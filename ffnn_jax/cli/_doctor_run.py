@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from ffnn_jax._device import require_platform
 from ffnn_jax.cli._output import console_beside, write_json
 from ffnn_jax.config import UserError
-from ffnn_jax.data import data_dir, find_prepared, local_folder, prepared_names, require_intact
+from ffnn_jax.data import data_dir, find_prepared, prepared_names, require_intact
 from ffnn_jax.layers import dense
 from ffnn_jax.runs import device, enable_compilation_cache, versions
 
@@ -48,7 +48,10 @@ def examine(folder: Path | None) -> Iterator[Finding]:
     yield Finding("versions", f"{', '.join(packages)}, {platform.platform()}")
     try:
         require_platform()
-        yield _device()
+        info, devices = device(), [f"{item.platform} {item.id}" for item in jax.devices()]
+        name = info["processor"] if info["platform"] == "cpu" else info["kind"]
+        used = f"{', '.join(devices)}{', 1 used' * (len(devices) > 1)}"
+        yield Finding("devices", f"{used}: {name}, {info['cpu_cores']} CPU cores")
         yield _gradient()
     except (UserError, RuntimeError) as error:
         remedy = "unset JAX_PLATFORMS, or install jax for that platform"
@@ -58,13 +61,6 @@ def examine(folder: Path | None) -> Iterator[Finding]:
     yield _cache()
     grain = importlib.util.find_spec("grain") is not None
     yield Finding("streaming", "Grain is installed" if grain else "no Grain: in-memory data only")
-
-
-def _device() -> Finding:
-    info, devices = device(), [f"{item.platform} {item.id}" for item in jax.devices()]
-    name = info["processor"] if info["platform"] == "cpu" else info["kind"]
-    used = ", 1 used" * (len(devices) > 1)
-    return Finding("devices", f"{', '.join(devices)}{used}: {name}, {info['cpu_cores']} CPU cores")
 
 
 def _gradient() -> Finding:
@@ -79,7 +75,7 @@ def _gradient() -> Finding:
 
 def _data_sets(folder: Path | None) -> Iterator[Finding]:
     """Lists the intact sets, after one finding for each damaged set."""
-    data_folder, intact = data_dir() if folder is None else local_folder(folder), []
+    data_folder, intact = data_dir(folder), []
     names = list(prepared_names(data_folder))
     for name in names:
         try:

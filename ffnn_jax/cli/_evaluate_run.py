@@ -6,8 +6,7 @@ from typing import Any
 
 from ffnn_jax.cli._output import console_beside, write_json
 from ffnn_jax.config import UserError
-from ffnn_jax.data import Dataset, load
-from ffnn_jax.models import Model
+from ffnn_jax.data import load
 from ffnn_jax.models import load as load_model
 from ffnn_jax.reporting import accuracy, confusion_matrix, precision_recall_table
 from ffnn_jax.runs import enable_compilation_cache
@@ -20,7 +19,12 @@ def evaluate_and_print(
     enable_compilation_cache()
     model, console = load_model(file, index), console_beside(json_file)
     images = load(dataset or _dataset_of(file), split)
-    _require_match(model, images)
+    shape, classes = model.network.input_shape, model.class_names
+    if images.image_shape != shape:
+        raise UserError(f"{images.name} has images {images.image_shape}, the model needs {shape}")
+    if images.class_names != classes:
+        ours, theirs = (", ".join(names[:3]) for names in (classes, images.class_names))
+        raise UserError(f"{images.name} has classes {theirs}, ...; the model has {ours}, ...")
     predicted = model.predict(images.images)
     confusion = confusion_matrix(images.labels, predicted, len(images.class_names))
     correct = accuracy(confusion)
@@ -42,12 +46,3 @@ def _dataset_of(file: Path) -> str:
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         problem = "no config.json that names a data set; pass --dataset"
         raise UserError(f"{file.parent}: {problem}") from None
-
-
-def _require_match(model: Model, images: Dataset) -> None:
-    shape = model.network.input_shape
-    if images.image_shape != shape:
-        raise UserError(f"{images.name} has images {images.image_shape}, the model needs {shape}")
-    if images.class_names != model.class_names:
-        ours, theirs = (", ".join(names[:3]) for names in (model.class_names, images.class_names))
-        raise UserError(f"{images.name} has classes {theirs}, ...; the model has {ours}, ...")

@@ -52,7 +52,11 @@ def run_with_signals(stop: StopRequest, function: Callable[..., None], *args: An
             failures.append(failure)
 
     def handle(number: int, frame: FrameType | None) -> None:
-        _leave_closed_terminal()
+        for stream in (1, 2):  # SIGHUP may have come because the terminal closed
+            try:
+                os.write(stream, b"")
+            except OSError:
+                print_nowhere(stream)
         times.append(time.monotonic())
         if times[-1] - times[0] > _DUPLICATE_SECONDS:
             os._exit(128 + number)
@@ -77,15 +81,6 @@ def _handler(handler: Callable[[int, FrameType | None], Any]) -> Iterator[None]:
     finally:
         for number, previous in before.items():
             signal.signal(number, previous)
-
-
-def _leave_closed_terminal() -> None:
-    """Prints nowhere from now on, rather than fail, if SIGHUP came because the terminal closed."""
-    for stream in (1, 2):
-        try:
-            os.write(stream, b"")
-        except OSError:
-            print_nowhere(stream)
 
 
 def print_nowhere(stream: int) -> None:

@@ -33,15 +33,8 @@ def list_faults(layer: str | None) -> int:
 def verify_layers(layer: str | None, seed: int, thorough: bool, file: str | None) -> int:
     """Verifies the layers and prints one column per layer; returns 1 if anything fails."""
     require_platform()
-    console = console_beside(file)
-    verifications = _verify_specs(_select_specs(layer), seed, thorough)
-    _print_table(console, verifications, seed)
-    write_json(file, {"layers": {v.name: v.as_json() for v in verifications}})
-    return 0 if all(v.passed for v in verifications) else 1
-
-
-def _verify_specs(specs: Sequence[OpSpec], seed: int, thorough: bool) -> list[Verification]:
-    """The verifications, in order; one process per core, since compilation uses a single core."""
+    console, specs = console_beside(file), _select_specs(layer)
+    # One process per core, since compilation uses a single core.
     pool = ProcessPoolExecutor(None, multiprocessing.get_context("spawn"), collect_rarely)
     with show_progress(lines=False) as on_progress, pool:
         parts = {
@@ -51,10 +44,13 @@ def _verify_specs(specs: Sequence[OpSpec], seed: int, thorough: bool) -> list[Ve
         }
         for done, _ in enumerate(as_completed(parts.values())):
             on_progress("checking", done, len(parts))
-    return [
+    verifications = [
         Verification(spec.name, *(parts[spec.name, part].result() for part in _PARTS), draws=_DRAWS)
         for spec in specs
     ]
+    _print_table(console, verifications, seed)
+    write_json(file, {"layers": {v.name: v.as_json() for v in verifications}})
+    return 0 if all(v.passed for v in verifications) else 1
 
 
 def _part(name: str, part: str, seed: int, thorough: bool) -> Any:

@@ -10,10 +10,15 @@ from ffnn_jax.data._folders import (
     local_folder,
     prepared_names,
 )
-from ffnn_jax.data._load import NotPreparedError, load, split_names
+from ffnn_jax.data._load import (
+    NotPreparedError,
+    Splits,
+    image_shape,
+    load,
+    load_splits,
+    split_names,
+)
 from ffnn_jax.data._sample import sample_digit
-from ffnn_jax.data._shapes import image_shape
-from ffnn_jax.data._splits import Splits, load_splits
 
 __all__ = [
     "Dataset", "NotPreparedError", "PreparedSet", "Splits", "data_dir", "find_prepared",

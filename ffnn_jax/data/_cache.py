@@ -12,7 +12,7 @@ import logging
 import re
 import shutil
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -67,7 +67,11 @@ def read_decoded(prepared: PreparedSet, split: str) -> Decoded:
         except OSError as error:
             failures.append(f"{root}: {error.strerror or error}")
     _log.warning("decoded images cannot be cached (%s)", "; ".join(failures))
-    return _in_memory(prepared, split)
+    reader = Reader(prepared)
+    blocks = [np.empty((0, *reader.features.image_shape), np.uint8)]
+    labels, order, digest = _decode(reader, split, blocks.append)
+    names = reader.features.class_names
+    return Decoded(np.concatenate(blocks), labels, order, names, digest.hexdigest())
 
 
 def is_cached(prepared: PreparedSet, split: str) -> bool:
@@ -135,7 +139,8 @@ def _write(entry: Path, prepared: PreparedSet, split: str) -> Decoded:
     temporary.mkdir()
     try:
         _decode_into(temporary, prepared, split)
-        for old in _stale_entries(entry):
+        own = re.compile(re.escape(entry.name[:-16]) + "[0-9a-f]{16}")
+        for old in filter(lambda path: own.fullmatch(path.name), entry.parent.iterdir()):
             shutil.rmtree(old, ignore_errors=True)  # on Windows some may be mapped elsewhere
         patiently(temporary.rename, entry)
     finally:
@@ -144,12 +149,6 @@ def _write(entry: Path, prepared: PreparedSet, split: str) -> Decoded:
     if written is None:
         raise OSError(f"{entry} does not match what was written to it")
     return written
-
-
-def _stale_entries(entry: Path) -> Iterator[Path]:
-    """Damaged or outdated cache entries of this split."""
-    pattern = re.compile(re.escape(entry.name[:-16]) + "[0-9a-f]{16}")
-    return (path for path in entry.parent.iterdir() if pattern.fullmatch(path.name))
 
 
 def _decode_into(folder: Path, prepared: PreparedSet, split: str) -> None:
@@ -166,14 +165,6 @@ def _decode_into(folder: Path, prepared: PreparedSet, split: str) -> None:
     np.save(folder / "original_order.npy", result.original_order)
     about = {"class_names": result.class_names, "sha256": _full_digest(digest, result)}
     (folder / "about.json").write_text(json.dumps(about), encoding="utf-8")
-
-
-def _in_memory(prepared: PreparedSet, split: str) -> Decoded:
-    reader = Reader(prepared)
-    blocks = [np.empty((0, *reader.features.image_shape), np.uint8)]
-    labels, order, digest = _decode(reader, split, blocks.append)
-    names = reader.features.class_names
-    return Decoded(np.concatenate(blocks), labels, order, names, digest.hexdigest())
 
 
 def _decode(

@@ -172,9 +172,8 @@ class Reader:
                 where, last = self._locate(split, first + row), len(class_names) - 1
                 raise UserError(f"{where} has the label {number}, not one of 0 to {last}")
             images[row], labels[row] = pixels, number
-        return Examples(
-            images, labels, [bytes(example[id_]) for example in examples] if id_ else []
-        )
+        ids = [bytes(example[id_]) for example in examples] if id_ else []
+        return Examples(images, labels, ids)
 
 
 def require_intact(prepared: PreparedSet) -> None:

@@ -31,13 +31,13 @@ class PreparedSet(NamedTuple):
         return sum(path.stat().st_size for path in self.folder.iterdir() if path.is_file())
 
 
-def data_dir() -> Path:
-    """The folder of tensorflow-datasets: TFDS_DATA_DIR, or ~/tensorflow_datasets.
+def data_dir(folder: str | Path | None = None) -> Path:
+    """The folder given, or else that of tensorflow-datasets: TFDS_DATA_DIR, ~/tensorflow_datasets.
 
     Raises:
         UserError: it is not a local folder.
     """
-    return local_folder(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets")
+    return local_folder(folder or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets")
 
 
 def local_folder(path: str | Path) -> Path:
@@ -79,7 +79,10 @@ def find_prepared(name: str, folder: Path) -> PreparedSet | None:
             f"{name} has several configurations, choose one: {', '.join(sorted(configs))}"
         )
     chosen = name if name in versions else configs[0] if configs else None
-    return None if chosen is None else _read_description(chosen, max(versions[chosen], key=_number))
+    if chosen is None:
+        return None
+    newest = max(versions[chosen], key=lambda version: [*map(int, version.name.split("."))])
+    return _read_description(chosen, newest)
 
 
 def _versions(folder: Path) -> dict[str, list[Path]]:
@@ -91,10 +94,6 @@ def _versions(folder: Path) -> dict[str, list[Path]]:
             if not name.startswith(".") and _VERSION.fullmatch(path.name):
                 versions.setdefault(name, []).append(path)
     return versions
-
-
-def _number(version_folder: Path) -> tuple[int, ...]:
-    return tuple(map(int, version_folder.name.split(".")))
 
 
 def _read_description(name: str, folder: Path) -> PreparedSet:

@@ -1,4 +1,4 @@
-"""Data sets by name: found, read from the cache, sliced."""
+"""Data sets by name: found, read from the cache, sliced, and in the three splits of a run."""
 
 import atexit
 import contextlib
@@ -7,6 +7,7 @@ import logging
 import shutil
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from platformdirs import user_cache_path
@@ -14,13 +15,8 @@ from platformdirs import user_cache_path
 from ffnn_jax.config import UserError, suggestion
 from ffnn_jax.data._cache import read_decoded
 from ffnn_jax.data._dataset import Dataset
-from ffnn_jax.data._folders import (
-    PreparedSet,
-    data_dir,
-    find_prepared,
-    local_folder,
-    prepared_names,
-)
+from ffnn_jax.data._decode import Reader, features_of, quiet
+from ffnn_jax.data._folders import PreparedSet, data_dir, find_prepared, prepared_names
 from ffnn_jax.data._slices import Slice, parse_split
 
 _log = logging.getLogger(__name__)
@@ -64,15 +60,63 @@ def load(
     return _load(_find(name, folder), name, split, original_order)
 
 
-def first_images(name: str, split: str, count: int | None, folder: str | Path | None) -> Dataset:
-    """The first images of a split, in their original order if the set records it.
+class Splits(NamedTuple):
+    """Training, validation and test images; validation is None if the set has no such split."""
 
-    Returns the whole split in its own order if the count is None or not smaller than the split.
+    train: Dataset
+    validation: Dataset | None
+    test: Dataset
+
+
+def load_splits(
+    name: str, folder: str | Path | None = None, train_images: int | None = None
+) -> Splits:
+    """Reads the splits "train", "validation" (if there is one) and "test" of a data set.
+
+    Args:
+        name: the data set's name.
+        folder: the folder of the prepared sets; ``data_dir()`` if not given.
+        train_images: the number of training images to read, the first in the order of the original
+            files if the set records it; all of them if not given or if there are fewer.
+
+    Raises:
+        UserError: the data set is unknown, not prepared, or has no "train" or "test".
     """
     prepared = _find(name, folder)
-    if count is None or count >= sum(prepared.shard_lengths.get(split, ())):
-        return load(name, split, folder=folder)
-    return _load(prepared, name, f"{split}[:{count}]", original_order=None)
+    names = prepared.shard_lengths
+    for needed in ("train", "test"):
+        if needed not in names:
+            raise UserError(f"{name} has no split {needed!r} (available: {', '.join(names)})")
+    some = train_images is not None and train_images < sum(names["train"])
+    wanted = (f"train[:{train_images}]", None) if some else ("train", False)
+    train = _load(prepared, name, *wanted)
+    validation = _load(prepared, name, "validation", False) if "validation" in names else None
+    return Splits(train, validation, _load(prepared, name, "test", False))
+
+
+def image_shape(name: str, folder: str | Path | None = None) -> tuple[int, int, int]:
+    """(height, width, channels) of a data set's images; no image is read.
+
+    The shape comes from the set prepared in the folder, by default ``data_dir()``, or from the
+    set's builder in tensorflow-datasets.
+
+    Raises:
+        UserError: the data set is unknown, or does not have one fixed-size image and one label.
+    """
+    folder = data_dir(folder)
+    prepared = find_prepared(name, folder)
+    if prepared is not None:
+        return Reader(prepared).features.image_shape
+    with quiet():
+        import tensorflow_datasets as tfds
+
+        import ffnn_jax.data.preparation._mnist_5k  # noqa: F401  registers mnist_5k
+
+        try:
+            info = tfds.builder(name, data_dir=folder).info
+        except Exception:  # whatever the builder raises, the shape is unknown without the files
+            raise _not_prepared(name, folder) from None
+    return features_of(name, info).image_shape
 
 
 def _load(prepared: PreparedSet, name: str, split: str, original_order: bool | None) -> Dataset:
@@ -108,23 +152,18 @@ def _part(
 
 def _find(name: str, folder: str | Path | None) -> PreparedSet:
     """Finds a prepared set; ``mnist_5k``, which needs no download, is prepared if missing."""
-    folder = local_folder(folder) if folder else data_dir()
+    folder = data_dir(folder)
     prepared = find_prepared(name, folder)
     if prepared is None and name == "mnist_5k":
-        return _prepare_digits(name, folder)
+        from ffnn_jax.data.preparation import prepare
+
+        for place in (folder, user_cache_path("ffnn_jax") / "tensorflow_datasets"):
+            with contextlib.suppress(UserError):
+                return prepare(name, folder=place)
+        return prepare(name, folder=_temporary_folder(folder))
     if prepared is None:
-        raise not_prepared(name, folder)
+        raise _not_prepared(name, folder)
     return prepared
-
-
-def _prepare_digits(name: str, folder: Path) -> PreparedSet:
-    """Prepares the digits in the folder, in the user's cache folder, or for this process alone."""
-    from ffnn_jax.data.preparation import prepare
-
-    for place in (folder, user_cache_path("ffnn_jax") / "tensorflow_datasets"):
-        with contextlib.suppress(UserError):
-            return prepare(name, folder=place)
-    return prepare(name, folder=_temporary_folder(folder))
 
 
 @functools.cache
@@ -136,7 +175,7 @@ def _temporary_folder(folder: Path) -> Path:
     return Path(temporary)
 
 
-def not_prepared(name: str, folder: Path) -> UserError:
+def _not_prepared(name: str, folder: Path) -> UserError:
     """The error for a data set that is unknown, or for one that must be prepared."""
     import tensorflow_datasets as tfds
 

@@ -4,6 +4,7 @@ The file is serialised by ``jax.export``. The program takes uint8 pixels (batch,
 batch size, and returns class probabilities; it contains parameters, state and normalisation.
 """
 
+import functools
 from pathlib import Path
 
 import jax
@@ -47,17 +48,12 @@ def save_exported(path: Path, model: Model) -> float:
     difference = float(jnp.abs(reloaded - _probabilities_of(model)(pixels)).max())
     if not difference <= _PARITY:
         path.unlink()
-        raise UserError(
-            f"{path}: the program differs from the model by {difference:.1e}, at most {_PARITY}"
-        )
+        problem = f"the program differs from the model by {difference:.1e}, at most {_PARITY}"
+        raise UserError(f"{path}: {problem}")
     return difference
 
 
 def _probabilities_of(model: Model) -> jax.stages.Wrapped:
     """The function of pixels that is exported."""
-
-    def probabilities(pixels: jax.Array) -> jax.Array:
-        arrays = model.params, model.state, model.normalisation
-        return probabilities_of(model.network, *jax.tree.map(jnp.asarray, arrays), pixels)
-
-    return jax.jit(probabilities)
+    arrays = model.params, model.state, model.normalisation
+    return jax.jit(functools.partial(probabilities_of, model.network, *arrays))

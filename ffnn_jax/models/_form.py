@@ -57,10 +57,9 @@ def measure_form(
     light, transposed, offset = light_on_dark(images[:_SAMPLE]), dataset.startswith("emnist"), 0.0
     if light is not None:
         offset = 1.5 * float(np.abs(_centres_and_spreads(images[:_SAMPLE], light)[0]).max())
-        if names == _DIGITS and (labels == 1).any():
-            down, across = _centres_and_spreads(images[labels == 1][:_SAMPLE], light)[1].mean(
-                axis=1
-            )
+        ones = images[labels == 1][:_SAMPLE]
+        if names == _DIGITS and len(ones):
+            down, across = _centres_and_spreads(ones, light)[1].mean(axis=1)
             transposed = bool(across > down)
     return ImageForm(light, transposed, offset)
 

@@ -179,7 +179,11 @@ def _placed(
     ink: Float[np.ndarray, "h w"], box: Sequence[int], scale: float, shape: Shape, form: ImageForm
 ) -> PreparedPicture:
     """The digit on an empty image, its centre of mass in the middle as far as its ink fits."""
-    ink = _scaled_to_fit(ink, round(20 / 28 * min(shape[:2])))
+    rows, columns = (np.flatnonzero((ink > _INK_THRESHOLD).any(axis=axis)) for axis in (1, 0))
+    image = Image.fromarray(ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].astype("f4"))
+    side = round(20 / 28 * min(shape[:2]))
+    size = [max(round(side * length / max(image.size)), 1) for length in image.size]
+    ink = np.clip(np.asarray(image.resize(size, Image.Resampling.BICUBIC), np.float64), 0, 1)
     placed, centre = np.zeros(shape), scipy.ndimage.center_of_mass(ink)
     first = [round((n - 1) / 2 - c) for n, c in zip(shape, centre, strict=False)]
     y, x = (min(max(k, 0), n - m) for k, n, m in zip(first, shape, ink.shape, strict=False))
@@ -192,11 +196,3 @@ def _placed(
         "centred by mass",
     ]
     return PreparedPicture(pixels, (*steps, *last), (left, top, right, bottom))
-
-
-def _scaled_to_fit(ink: Float[np.ndarray, "H W"], side: int) -> Float[np.ndarray, "h w"]:
-    """The ink, cropped, in a square."""
-    rows, columns = (np.flatnonzero((ink > _INK_THRESHOLD).any(axis=axis)) for axis in (1, 0))
-    image = Image.fromarray(ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].astype("f4"))
-    size = [max(round(side * length / max(image.size)), 1) for length in image.size]
-    return np.clip(np.asarray(image.resize(size, Image.Resampling.BICUBIC), np.float64), 0, 1)

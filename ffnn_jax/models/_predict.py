@@ -1,12 +1,11 @@
 """Predictions for picture files: bad files are reported, the others still predicted."""
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
 from ffnn_jax.config import UserError
 from ffnn_jax.models._model import Model
@@ -83,10 +82,13 @@ def predict_files(
     if not prepared:
         return read
     probabilities = iter(model.probabilities(np.stack(prepared)))
-    return [
-        _with_classes(one, model.class_names, next(probabilities), top) if one.prepared else one
-        for one in read
-    ]
+    for k, one in enumerate(read):
+        if one.prepared is not None:
+            shares = next(probabilities)
+            best = np.argsort(-shares, kind="stable")[:top]
+            classes = tuple((model.class_names[c], float(shares[c])) for c in best)
+            read[k] = dataclasses.replace(one, top=classes)
+    return read
 
 
 def _prepared_or_error(model: Model, file: Path, digits: bool) -> list[Prediction]:
@@ -99,11 +101,3 @@ def _prepared_or_error(model: Model, file: Path, digits: bool) -> list[Predictio
         return [Prediction(file, error=str(error))]
     several = len(prepared) > 1
     return [Prediction(file, prepared=one, box=one.box if several else None) for one in prepared]
-
-
-def _with_classes(
-    read: Prediction, names: Sequence[str], probabilities: Float[np.ndarray, " K"], top: int
-) -> Prediction:
-    most_probable = np.argsort(-probabilities, kind="stable")[:top]
-    classes = tuple((names[k], float(probabilities[k])) for k in most_probable)
-    return dataclasses.replace(read, top=classes)

@@ -48,10 +48,9 @@ def draw_contact_sheet(
 
 def _strip(images: UInt8[np.ndarray, "n H W C"], count: int) -> np.ndarray:
     """Images side by side, separated by white lines; missing images are white."""
-    _, height, width, channels = images.shape
+    channels = images.shape[-1]
+    missing, line = (0, count - len(images)), (0, 1)
     blank = 255 if channels >= 3 else 0
-    strip = np.full((height, count * (width + 1) - 1, channels), blank, np.uint8)
-    for position, image in enumerate(images):
-        left = position * (width + 1)
-        strip[:, left : left + width] = image
+    padded = np.pad(images, (missing, (0, 0), line, (0, 0)), constant_values=blank)
+    strip = np.concatenate(padded, axis=1)[:, :-1]
     return strip if channels in (3, 4) else strip[..., 0]

@@ -117,7 +117,10 @@ def draw_confusion(confusion: Confusion, class_names: Sequence[str]) -> Figure:
     most = max(float(np.nan_to_num(errors).max()), _FEWEST_SHADES)
     drawn = axes.imshow(errors, _COUNTS, norm=PowerNorm(0.6, 0, most), interpolation="nearest")
     if counted:
-        _write_counts(axes, confusion, 0.6 * most)
+        for (t, p), count in np.ndenumerate(confusion):
+            ink = "white" if t != p and count > 0.6 * most else "0.6" if count == 0 else "black"
+            weight = "bold" if t == p else "normal"
+            axes.text(p, t, str(count), ha="center", va="center", size=9, color=ink, weight=weight)
     if classes <= MOST_NAMED:
         rotation = 0 if max(map(len, names)) <= 2 else 45 if counted else 90
         size = 10 if counted else 7
@@ -127,13 +130,6 @@ def draw_confusion(confusion: Confusion, class_names: Sequence[str]) -> Figure:
     ticks = MaxNLocator(6, integer=True)
     figure.colorbar(drawn, ax=axes, label="misclassified images", fraction=0.045, ticks=ticks)
     return figure
-
-
-def _write_counts(axes: Any, confusion: Confusion, dark: float) -> None:
-    for (t, p), count in np.ndenumerate(confusion):
-        ink = "white" if t != p and count > dark else "0.6" if count == 0 else "black"
-        weight = "bold" if t == p else "normal"
-        axes.text(p, t, count, ha="center", va="center", size=9, color=ink, weight=weight)
 
 
 def draw_curves(history: Sequence[dict[str, Any]]) -> Figure:

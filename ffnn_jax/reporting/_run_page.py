@@ -144,16 +144,12 @@ def _settings(settings: Mapping[str, Any], result: Result) -> list[tuple[str, st
 
 
 def _to_text(value: Any) -> str:
-    """A setting's value as text; configurations as in "Conv(filters=16, size=5)"."""
+    """A setting's value as text; as in "Conv(filters=16, size=5)", nested layers in parentheses."""
     if isinstance(value, dict):
         known = {key: v for key, v in value.items() if key != "type" and v is not None}
-        fields = ", ".join(f"{key}={_field(v)}" for key, v in known.items())
+        texts = {key: f"({_to_text(v)})" if isinstance(v, list) else v for key, v in known.items()}
+        fields = ", ".join(f"{key}={text}" for key, text in texts.items())
         return f"{value['type']}({fields})" if "type" in value else fields or "none"
     if isinstance(value, list):
         return ", ".join(map(_to_text, value)) or "none"
     return "all" if value is None else str(value)
-
-
-def _field(value: Any) -> str:
-    """A field of a configuration; nested layers in parentheses."""
-    return f"({_to_text(value)})" if isinstance(value, list) else str(value)

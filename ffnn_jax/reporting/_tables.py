@@ -12,19 +12,12 @@ def precision_recall_table(confusion: Confusion, class_names: Sequence[str]) -> 
     One column per class, as in the report; one row per class if there are more than 25.
     """
     metrics = {"Precision": precision(confusion), "Recall": recall(confusion), "F1": f1(confusion)}
-    rows = [["", *map(_escape, class_names)]]
-    rows += [[name, *map(_four_digits, values)] for name, values in metrics.items()]
+    names = (" ".join(name.split()) for name in class_names)  # on one line, each without Markdown
+    rows = [["", *(re.sub(r"([\\|<$`*])", r"\\\1", name) for name in names)]]
+    for name, values in metrics.items():
+        rows.append([name, *("–" if value is None else f"{value:.4f}" for value in values)])
     if len(class_names) > MOST_SHOWN:
         rows = [list(column) for column in zip(*rows, strict=True)]
     head, *body = rows
     lines = [head, ["---", *["---:"] * (len(head) - 1)], *body]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
-
-
-def _escape(name: str) -> str:
-    """A name on one line, without what Markdown would read as its own."""
-    return re.sub(r"([\\|<$`*])", r"\\\1", " ".join(name.split()))
-
-
-def _four_digits(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4f}"

@@ -142,11 +142,9 @@ def largest(tree: Any) -> float:
     return max((float(s[np.isfinite(s)].max(initial=0.0)) for s in sizes), default=0.0)
 
 
-def share_finite(tree: Any) -> float:
-    """The share of finite entries in a pytree."""
-    leaves = [np.isfinite(np.asarray(leaf)).ravel() for leaf in jax.tree.leaves(tree)]
-    finite = np.concatenate([np.zeros(0), *leaves])
-    return float(finite.mean()) if finite.size else 1.0
+def all_finite(tree: Any) -> bool:
+    """Whether every entry in a pytree is finite."""
+    return all(np.isfinite(np.asarray(leaf)).all() for leaf in jax.tree.leaves(tree))
 
 
 def _sizes(array: Any) -> np.ndarray:

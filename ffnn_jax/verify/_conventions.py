@@ -60,22 +60,18 @@ def _special(subject: Subject, i: int, array: Any) -> Iterator[tuple[str, float,
     """Special values of an argument: a description, the value, and the array that has it."""
     name, word = subject.names[i], subject.words[i]
     domain = word.domain if word else ""
-    for text, value in _special_values(domain, subject.wide):
+    finite = _FINITE + _EXTREME * subject.wide
+    texts = {"": f"{finite} inf -inf nan", "complex": finite, ">0": "0 1 1e-8 inf"}
+    values = [(text, float(text)) for text in texts.get(domain, "").split()]
+    if bounds := bounds_of(domain):
+        values = [(f"{value:g}", value) for value in (bounds[0], sum(bounds) / 2, bounds[1])]
+    for text, value in values:
         yield f"{name} = {text}", value, np.full_like(array, value)
     if array.ndim and domain in _ORDINARY and len(array) > 1:
         for text, depth in (("a row of 0", 1), ("a first entry of 0", array.ndim)):
             changed = array.copy()
             changed[(0,) * depth] = 0.0
             yield f"{text} in {name}", 0.0, changed
-
-
-def _special_values(domain: str, wide: bool) -> Iterator[tuple[str, float]]:
-    """Values of every entry, those in or at the end of the domain."""
-    finite = _FINITE + _EXTREME * wide
-    texts = {"": f"{finite} inf -inf nan", "complex": finite, ">0": "0 1 1e-8 inf"}
-    yield from ((text, float(text)) for text in texts.get(domain, "").split())
-    if bounds := bounds_of(domain):
-        yield from ((f"{value:g}", value) for value in (bounds[0], sum(bounds) / 2, bounds[1]))
 
 
 def _is_declared(subject: Subject, index: int, value: float) -> bool:

@@ -41,41 +41,33 @@ def check_differences(subject: Subject, sizes: Sizes, seed: int) -> Iterator[Che
 def compare_differences(
     name: str, subject: Subject, args: Any, dz: Any, generator: np.random.Generator, sizes: str
 ) -> Iterator[Check]:
-    """Compares each cotangent at these arguments with difference quotients."""
+    """Compares each cotangent at these arguments with difference quotients.
+
+    A quotient that depends on the step is trusted only as far.
+    """
     _, cotangents = subject.pull(args, dz)
+    epsilon = max(epsilon_of(subject), subject.rule.rtol or 0.0)
+    unit = epsilon ** (1 / 3)
+    tolerance = _TOLERANCE if epsilon == _EPSILON else _ROOM * unit**2
+    # Of <f, dz>, if each output errs by a few epsilons of the largest:
+    weights = sum(float(np.abs(np.asarray(leaf)).sum()) for leaf in jax.tree.leaves(dz))
+    noise = _ROUNDINGS * epsilon_of(subject) * largest(subject.value(*args)) * weights
     for index, cotangent in zip(subject.reals, cotangents, strict=True):
         directions = _directions(args[index], generator)
-        yield _argument(name, subject, index, args, dz, cotangent, directions, sizes)
-
-
-def _argument(
-    name: str, subject: Subject, index: int, args: Any, dz: Any, cotangent: Any,
-    directions: np.ndarray, sizes: str,
-) -> Check:  # fmt: skip
-    """One argument; a quotient that depends on the step is trusted only as far."""
-    epsilon = max(epsilon_of(subject), subject.rule.rtol or 0.0)
-    step = epsilon ** (1 / 3)
-    tolerance = _TOLERANCE if epsilon == _EPSILON else _ROOM * step**2
-    step *= typical_size(args[index]) or 1.0
-    expected = np.array([dot(d, cotangent) for d in directions])
-    quotients = _quotients(subject, index, args, dz, directions, step)
-    slack = np.full(len(directions), _noise(subject, args, dz) / step)
-    part = (f"d{subject.names[index]}",)
-    if not compare(name, part, (expected,), (quotients,), tolerance, slack=slack).passed:
-        half = _quotients(subject, index, args, dz, directions, step / 2)
-        with np.errstate(invalid="ignore"):
-            slack += np.nan_to_num(_ESTIMATES * np.abs(quotients - half))
-    if len(directions) == args[index].size:  # one per entry
-        shape = args[index].shape
-        expected, quotients, slack = (a.reshape(shape) for a in (expected, quotients, slack))
-    values, example = ((expected,), (quotients,)), (args, dz)
-    return compare(name, part, *values, tolerance, sizes, slack, example=example)
-
-
-def _noise(subject: Subject, args: Any, dz: Any) -> float:
-    """The rounding error of <f, dz>, if each output errs by a few epsilons of the largest."""
-    weights = sum(float(np.abs(np.asarray(leaf)).sum()) for leaf in jax.tree.leaves(dz))
-    return _ROUNDINGS * epsilon_of(subject) * largest(subject.value(*args)) * weights
+        step = unit * (typical_size(args[index]) or 1.0)
+        expected = np.array([dot(d, cotangent) for d in directions])
+        quotients = _quotients(subject, index, args, dz, directions, step)
+        slack = np.full(len(directions), noise / step)
+        part = (f"d{subject.names[index]}",)
+        if not compare(name, part, (expected,), (quotients,), tolerance, slack=slack).passed:
+            half = _quotients(subject, index, args, dz, directions, step / 2)
+            with np.errstate(invalid="ignore"):
+                slack += np.nan_to_num(_ESTIMATES * np.abs(quotients - half))
+        if len(directions) == args[index].size:  # one per entry
+            shape = args[index].shape
+            expected, quotients, slack = (a.reshape(shape) for a in (expected, quotients, slack))
+        values, example = ((expected,), (quotients,)), (args, dz)
+        yield compare(name, part, *values, tolerance, sizes, slack, example=example)
 
 
 def _directions(array: np.ndarray, generator: np.random.Generator) -> np.ndarray:

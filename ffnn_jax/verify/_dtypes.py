@@ -12,7 +12,7 @@ import numpy as np
 
 from ffnn_jax.verify import _compare
 from ffnn_jax.verify._arguments import Sizes, at_sizes
-from ffnn_jax.verify._compare import largest, named_leaves, share_finite, typical_size
+from ffnn_jax.verify._compare import all_finite, largest, named_leaves, typical_size
 from ffnn_jax.verify._layout import is_inexact
 from ffnn_jax.verify._magnitudes import typical_results
 from ffnn_jax.verify._result import Check, failure, one_line, worst_of
@@ -69,7 +69,7 @@ def check_dtype(
             base = typical_results(subject, sizes, seed)
         for name, args in subject.scaled_draws(sizes, seed):
             run = _run(subject, dtype, args, generator)
-            if share_finite(run.expected) < 1:
+            if not all_finite(run.expected):
                 continue
             row = _judge(run, f" at {name}", base) if _holds(run, args) else None
             if row and not (dtype in _HALF and row.note.endswith("unusable")):
@@ -163,7 +163,7 @@ def _holds(run: _Run, drawn: Any) -> bool:
     normal = all(np.all((a == 0) | (np.abs(a) >= float(info.tiny))) for a in real)
     kept = all(np.array_equal(a == 0, b == 0) for a, b in zip(run.args, drawn, strict=True))
     between = run.theirs if run.dtype == "float16" else None
-    finite = share_finite((real, run.dz, between)) == 1
+    finite = all_finite((real, run.dz, between))
     return normal and kept and finite and largest((real, run.dz, run.expected)) < float(info.max)
 
 

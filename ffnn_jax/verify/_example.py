@@ -96,18 +96,15 @@ def _lines(subject: Subject, args: list[Any], dz: Any) -> Iterator[str]:
     yield "import jax\nimport numpy as np"
     yield from imports
     yield 'jax.config.update("jax_enable_x64", True)' if subject.wide else ""
-    yield f"z, pull = jax.vjp({_vjp_arguments(name, full, codes[:-1])})"
-    yield f"print(z, pull({codes[-1]}))"
-    yield from (f"# {line.partition(': ')[2]}" for line in explain([row]))
-
-
-def _vjp_arguments(name: str, full: Any, codes: list[str]) -> str:
-    """The arguments of ``jax.vjp``: static ones of the operation go into a lambda."""
+    # Static arguments of the operation go into a lambda.
     free = [f"a{i}" if any(map(is_array, jax.tree.leaves(a))) else "" for i, a in enumerate(full)]
     if "" in free:
-        inner = ", ".join(f or code for f, code in zip(free, codes, strict=True))
+        inner = ", ".join(f or code for f, code in zip(free, codes[:-1], strict=True))
         name = f"lambda {', '.join(filter(None, free))}: {name}({inner})"
-    return ", ".join([name, *(code for f, code in zip(free, codes, strict=True) if f)])
+    given = [name, *(code for f, code in zip(free, codes[:-1], strict=True) if f)]
+    yield f"z, pull = jax.vjp({', '.join(given)})"
+    yield f"print(z, pull({codes[-1]}))"
+    yield from (f"# {line.partition(': ')[2]}" for line in explain([row]))
 
 
 def _import_line(op: Callable[..., Any]) -> tuple[list[str], str]:

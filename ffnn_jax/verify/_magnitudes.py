@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from ffnn_jax.verify._arguments import Argument, Sizes, bounds_of
-from ffnn_jax.verify._compare import share_finite, typical_size
+from ffnn_jax.verify._compare import all_finite, typical_size
 from ffnn_jax.verify._differences import compare_differences
 from ffnn_jax.verify._result import Check
 from ffnn_jax.verify._subject import Subject, cast
@@ -34,7 +34,7 @@ def _at_scales(subject: Subject, sizes: Sizes, seed: int) -> Iterator[Check]:
         dz, where = subject.draw_cotangent(generator, args), f" at {name}"
         if subject.reference is not None:
             results = both_results(subject, args, dz)
-            if share_finite(results[1]) == 1:
+            if all_finite(results[1]):
                 yield _compared(subject, args, dz, *results, where, base)
         elif name.startswith("scale "):
             yield from compare_differences("magnitudes", subject, args, dz, generator, where)
@@ -62,7 +62,7 @@ def _at_zero(subject: Subject, sizes: Sizes, seed: int) -> Iterator[Check]:
             args[i].reshape(-1)[entries] = 0.0
             dz = subject.draw_cotangent(generator, args)
             results = both_results(subject, args, dz)
-            if share_finite(results[1]) == 1 > share_finite(results[0]):
+            if all_finite(results[1]) and not all_finite(results[0]):
                 yield _compared(subject, args, dz, *results, f" at zeros in {subject.names[i]}")
 
 

@@ -116,7 +116,10 @@ class VerificationResult:
 
     def as_json(self) -> dict[str, Any]:
         """The result as JSON can hold it; an infinite error becomes null."""
-        rows = {check.name: _row_json(check) for check in self.checks}
+        shown = ("passed", "worst", "where", "note")
+        rows = {check.name: {key: getattr(check, key) for key in shown} for check in self.checks}
+        for row in rows.values():
+            row["worst"] = row["worst"] if math.isfinite(row["worst"]) else None
         texts = ("conventions", "remarks", "details", "failing_input", "again")
         return {
             "verdict": self.verdict, "passed": self.passed, "checks": rows,
@@ -148,11 +151,6 @@ def _table(checks: Iterable[Check]) -> str:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     padded = [map(str.ljust, row, widths) for row in rows]
     return "\n".join("  ".join(cells).rstrip() for cells in padded)
-
-
-def _row_json(check: Check) -> dict[str, Any]:
-    worst = check.worst if math.isfinite(check.worst) else None
-    return {"passed": check.passed, "worst": worst, "where": check.where, "note": check.note}
 
 
 def _reasons(not_asked: Mapping[str, str]) -> str:

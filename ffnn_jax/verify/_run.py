@@ -17,7 +17,7 @@ import numpy as np
 
 from ffnn_jax.verify import _dtypes, _sharded, _transforms, _values
 from ffnn_jax.verify._arguments import Argument, Sizes, at_sizes
-from ffnn_jax.verify._compare import share_finite
+from ffnn_jax.verify._compare import all_finite
 from ffnn_jax.verify._conventions import undeclared_conventions
 from ffnn_jax.verify._differences import check_differences
 from ffnn_jax.verify._example import code_of, failing_program
@@ -179,24 +179,18 @@ class _Run:
                 continue
             if time.monotonic() > self.deadline:
                 self.not_asked[name], self.timed_out = "the time limit was reached", True
-            else:
-                self.rows += self._one(subject, name, check)
-
-    def _one(
-        self, subject: Subject, name: str, check: Callable[[], Iterable[Check]]
-    ) -> list[Check]:
-        try:
-            # The dtypes of training are checked where one trains, on the default device.
-            with contextlib.nullcontext() if name in _dtypes.DTYPES else subject.on_cpu():
-                return list(check())
-        except _dtypes.UnsupportedDtypeError as error:
-            self.not_asked[name] = f"not supported: {error}"
-            return []
-        except Exception as error:
-            text = one_line(error)
-            first = self.raised.setdefault(text, name)
-            note = f"{text} ({_raiser(error)})" if first == name else f"as in {first}"
-            return [failure(name, note)]
+                continue
+            try:
+                # The dtypes of training are checked where one trains, on the default device.
+                with contextlib.nullcontext() if name in _dtypes.DTYPES else subject.on_cpu():
+                    self.rows += list(check())
+            except _dtypes.UnsupportedDtypeError as error:
+                self.not_asked[name] = f"not supported: {error}"
+            except Exception as error:
+                text = one_line(error)
+                first = self.raised.setdefault(text, name)
+                note = f"{text} ({_raiser(error)})" if first == name else f"as in {first}"
+                self.rows.append(failure(name, note))
 
 
 @functools.lru_cache(maxsize=16)
@@ -223,12 +217,17 @@ def _tasks(subject: Subject, sizes: Sequence[Sizes], seed: int, scaled: bool) ->
 
 def _unusable(subject: Subject, sizes: Sizes, seed: int) -> Check | None:
     """A failed row if the outputs differ in shape, or if the draws leave the domain."""
-    _require_own_backward(subject, sizes)
+    rule = subject.rule
+    if rule.backward is not None:  # the operation's own could not disagree
+        args, dz = subject.draw_pair(np.random.default_rng(0), sizes)
+        if calls_backward_of(rule.backward, rule.op, subject.layout.arguments(args), dz):
+            wrong = "backward= calls the backward of the operation"
+            raise ValueError(f"{wrong}; write the intended one independently")
     if mismatch := _shape_mismatch(subject, sizes):
         return failure("value", mismatch)
     generator = np.random.default_rng(seed)
     drawn = [subject.draw_pair(generator, sizes) for _ in range(_DOMAIN_DRAWS)]
-    outside = sum(share_finite(subject.reference_pull(*pair)) < 1 for pair in drawn)
+    outside = sum(not all_finite(subject.reference_pull(*pair)) for pair in drawn)
     names = ("reference", "value") if subject.reference else ("operation", "differences")
     note = (
         f"outside the domain: the {names[0]} is not finite in "
@@ -242,17 +241,8 @@ def _is_outside(subject: Subject, sizes: Sizes, seed: int) -> bool:
     """Whether the reference is not finite at these sizes, as a deviation of one number may be."""
     drawn = subject.draw_pair(np.random.default_rng(seed), sizes)
     with contextlib.suppress(Exception):  # the rows will say what is wrong
-        return share_finite(subject.reference_pull(*drawn)) < 1
+        return not all_finite(subject.reference_pull(*drawn))
     return False
-
-
-def _require_own_backward(subject: Subject, sizes: Sizes) -> None:
-    """Rejects a stated backward that is the operation's own, and so could not disagree."""
-    rule, wrong = subject.rule, "backward= calls the backward of the operation"
-    if rule.backward is not None:
-        args, dz = subject.draw_pair(np.random.default_rng(0), sizes)
-        if calls_backward_of(rule.backward, rule.op, subject.layout.arguments(args), dz):
-            raise ValueError(f"{wrong}; write the intended one independently")
 
 
 def _shape_mismatch(subject: Subject, sizes: Sizes) -> str:
@@ -274,19 +264,13 @@ def _output_shapes(who: str, subject: Subject, function: Function, args: Any) ->
     except Exception as error:
         reason = textwrap.shorten(str(error), 200, placeholder=" ...")
         passed = ", ".join(str(arg.shape) for arg in args)
-        raise ValueError(
-            f"check_vjp: the {who} cannot be called with shapes {passed} "
-            f"({type(error).__name__}: {reason}){_tracer_hint(error)}"
-        ) from error
+        text = f"called with shapes {passed} ({type(error).__name__}: {reason})"
+        if "Tracer" in f"{text} {error}" and "nondiff_arg" in str(error):
+            text += "; an array must not be in nondiff_argnums: pass it as an ordinary argument, "
+            text += "and return None as its cotangent"
+        raise ValueError(f"check_vjp: the {who} cannot be {text}") from error
     shapes = jax.tree.map(lambda leaf: leaf.shape, outputs)
     return str(shapes if jax.tree.leaves(outputs[1]) else shapes[0])
-
-
-def _tracer_hint(error: Exception) -> str:
-    """What the error that everybody meets means."""
-    text, known = f"{type(error).__name__} {error}", ("Tracer", "nondiff_arg")
-    hint = "; an array must not be in nondiff_argnums: pass it as an ordinary argument, and "
-    return f"{hint}return None as its cotangent" if all(word in text for word in known) else ""
 
 
 def _not_asked(subject: Subject, sizes: Sizes, only: Sequence[str]) -> dict[str, str]:

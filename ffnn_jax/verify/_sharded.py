@@ -100,21 +100,18 @@ def check_on_devices(request: dict[str, Any]) -> list[Check]:
     args, dz = subject.draw_pair(np.random.default_rng(request["seed"]), sizes)
     words = [word and word.axes[:1] == (rule.batch,) for word in subject.words]
     specs = [_SPLIT if split else _WHOLE for split in words], _output_specs(subject, sizes)
-    runs = zip(NAMES, (_with_shardings, _with_shard_map), strict=True)
-    count = 1 if rule.reduces == "mixed" else 2
-    return [_check(name, run, subject, args, dz, specs) for name, run in [*runs][:count]]
-
-
-def _check(name: str, run: Function, subject: Subject, args: Any, dz: Any, specs: Any) -> Check:
-    """Compares (value, cotangents) over several devices with those of one."""
-    allowed = allowed_error(subject, args)
+    runs = [_with_shardings] if rule.reduces == "mixed" else [_with_shardings, _with_shard_map]
+    parts, allowed, checks = ("z", "cotangents"), allowed_error(subject, args), []
     with jax.enable_x64(subject.wide):
         expected = subject.pull(args, dz)
-        try:
-            actual, slack = run(subject, args, dz, *specs), _ROUNDINGS * largest(expected)
-            return compare(name, ("z", "cotangents"), actual, expected, allowed, slack=slack)
-        except Exception as error:
-            return failure(name, one_line(error), allowed)
+        slack = _ROUNDINGS * largest(expected)
+        for name, run in zip(NAMES, runs, strict=False):
+            try:
+                actual = run(subject, args, dz, *specs)
+                checks.append(compare(name, parts, actual, expected, allowed, slack=slack))
+            except Exception as error:
+                checks.append(failure(name, one_line(error), allowed))
+    return checks
 
 
 def _import(location: dict[str, Any]) -> Function:

@@ -147,7 +147,10 @@ class Subject:
             for scale in (1e-6, 1e4) if len(real) > 1 else ():
                 alone = [scale if i == j else 1.0 for j in range(len(words))]
                 yield f"one argument at {scale:g}", self.draw(generator, sizes, alone)
-            yield "one huge entry", self.draw(generator, sizes, _huge_entry(generator, shapes, i))
+            scales = [np.ones(shape) for shape in shapes]
+            if size := scales[i].size:
+                scales[i].flat[int(generator.integers(size))] = 1e4
+            yield "one huge entry", self.draw(generator, sizes, scales)
 
     def draw_cotangent(self, generator: Random, args: Arrays) -> Any:
         """A random cotangent for the differentiable outputs."""
@@ -239,13 +242,6 @@ def inner(a: Any, b: Any) -> Any:
 def dot(a: Any, b: Any) -> float:
     """The same of arrays of numpy."""
     return float(inner(*jax.tree.map(np.asarray, (a, b))))
-
-
-def _huge_entry(generator: Random, shapes: Sequence[Any], index: int) -> list[Any]:
-    scales = [np.ones(shape) for shape in shapes]
-    if size := scales[index].size:
-        scales[index].flat[int(generator.integers(size))] = 1e4
-    return scales
 
 
 def _around(generator: Random, array: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from ffnn_jax.verify._arguments import Sizes, at_sizes
-from ffnn_jax.verify._compare import allowed_error, cancelled, compare, rounding_slack, share_finite
+from ffnn_jax.verify._compare import all_finite, allowed_error, cancelled, compare, rounding_slack
 from ffnn_jax.verify._differences import sides_with_the_rule
 from ffnn_jax.verify._layout import arrays_of, flat_cotangents, split_outputs
 from ffnn_jax.verify._result import Check
@@ -181,7 +181,7 @@ def _linearity(
     results = [jax.tree.map(np.asarray, pull(args, dz)) for dz in (u, v, combined(u, v))]
     of_u, of_v, of_both = (cotangents for _, cotangents in results)
     expected, allowed = combined(of_u, of_v), allowed_error(subject, args)
-    if share_finite(expected) < 1:
+    if not all_finite(expected):
         return Check("linearity", False, float("inf"), allowed, note="a cotangent is not finite")
     zeros = cancelled(subject, args, u, results[0])[-len(of_u) :]
     terms = zip(of_u, of_v, zeros, strict=True)

@@ -51,7 +51,10 @@ def read_tar(path: Path, sizes: Mapping[str, int]) -> dict[str, bytes]:
             bounded = _Bounded(unpacked, path, sum(sizes.values()) + _HEADERS)
             with tarfile.open(fileobj=bounded, mode="r|") as tar:
                 for member in tar:
-                    name = _safe_name(path, member)
+                    parts = PurePosixPath(member.name)
+                    leaves = parts.is_absolute() or ".." in parts.parts or "\\" in member.name
+                    _require(path, repr(member.name), not leaves, "would leave the folder")
+                    name = parts.name
                     if name in sizes:
                         _require(path, name, member.isreg(), "is not a plain file")
                         _require(path, name, name not in contents, "appears twice")
@@ -82,13 +85,6 @@ class _Bounded(io.RawIOBase):
         if self._left < 0:
             raise UserError(f"{self._path}: unpacks to more than {self._size:,} bytes")
         return content
-
-
-def _safe_name(path: Path, member: tarfile.TarInfo) -> str:
-    parts = PurePosixPath(member.name)
-    if parts.is_absolute() or ".." in parts.parts or "\\" in member.name:
-        raise UserError(f"{path}: member {member.name!r} would leave the folder")
-    return parts.name
 
 
 def _require(path: Path, name: str, condition: bool, problem: str) -> None:

@@ -17,9 +17,10 @@ CIFAR10_NAMES = (
 
 _SHAPE = (3, 32, 32)
 _PIXELS = 3 * 32 * 32
-_BATCHES = {"train": [f"data_batch_{number}" for number in range(1, 6)], "test": ["test_batch"]}
+BATCHES = {"train": [f"data_batch_{number}" for number in range(1, 6)], "test": ["test_batch"]}
 _BATCH = 10_000
 _MAX_TEXT = 10_000
+_LABELS: dict[str, tuple[str, ...]] = {"label": CIFAR10_NAMES}
 
 
 def read_cifar10(files: Mapping[str, Path]) -> dict[str, Part]:
@@ -29,10 +30,10 @@ def read_cifar10(files: Mapping[str, Path]) -> dict[str, Part]:
         UserError: the archive is missing, damaged, or has unexpected contents.
     """
     path, size = files[CIFAR10_ARCHIVE], _BATCH * (1 + _PIXELS)
-    names = {split: [f"{batch}.bin" for batch in _BATCHES[split]] for split in _BATCHES}
+    names = {split: [f"{batch}.bin" for batch in batches] for split, batches in BATCHES.items()}
     members = read_tar(path, {name: size for batches in names.values() for name in batches})
     return {
-        split: _part(path, b"".join(members[name] for name in batches), ("label",), len(batches))
+        split: _part(path, b"".join(members[name] for name in batches), _LABELS, len(batches))
         for split, batches in names.items()
     }
 
@@ -49,7 +50,7 @@ def read_cifar100(files: Mapping[str, Path]) -> dict[str, Part]:
     members = read_tar(path, sizes | dict.fromkeys(texts.values(), _MAX_TEXT))
     names = {key: _lines(path, text, members[text]) for key, text in texts.items()}
     return {
-        split: _part(path, members[f"{split}.bin"], tuple(texts), count, names)
+        split: _part(path, members[f"{split}.bin"], names, count)
         for split, count in batches.items()
     }
 
@@ -61,18 +62,13 @@ def _lines(path: Path, name: str, content: bytes) -> tuple[str, ...]:
         raise UserError(f"{path}: {name} is not text ({error})") from None
 
 
-def _part(
-    path: Path,
-    content: bytes,
-    labels: tuple[str, ...],
-    batches: int,
-    class_names: dict[str, tuple[str, ...]] | None = None,
-) -> Part:
-    width = len(labels) + _PIXELS
+def _part(path: Path, content: bytes, names: dict[str, tuple[str, ...]], batches: int) -> Part:
+    """The examples of a split, each with a byte for each of the named labels."""
+    width = len(names) + _PIXELS
     if len(content) != batches * _BATCH * width:
         actual = f"{len(content):,} bytes of examples"
         raise UserError(f"{path}: holds {actual}, must hold {batches * _BATCH * width:,}")
     rows = np.frombuffer(content, np.uint8).reshape(-1, width)
-    images = rows[:, len(labels) :].reshape(-1, *_SHAPE).transpose(0, 2, 3, 1)
-    numbers = {label: rows[:, column] for column, label in enumerate(labels)}
-    return Part(np.ascontiguousarray(images), numbers, class_names or {"label": CIFAR10_NAMES})
+    images = rows[:, len(names) :].reshape(-1, *_SHAPE).transpose(0, 2, 3, 1)
+    numbers = {label: rows[:, column] for column, label in enumerate(names)}
+    return Part(np.ascontiguousarray(images), numbers, names)

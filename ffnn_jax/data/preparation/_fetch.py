@@ -38,13 +38,8 @@ def fetch(name: str, folder: str, files: list[dict[str, Any]]) -> dict[str, Any]
         return {"kind": "OSError" if reason else type(error).__name__, "message": message}
 
 
-def _exit_with_parent() -> None:
-    sys.stdin.read()
-    os._exit(1)
-
-
 if __name__ == "__main__":
     job = json.loads(sys.stdin.readline())
-    threading.Thread(target=_exit_with_parent, daemon=True).start()
+    threading.Thread(target=lambda: (sys.stdin.read(), os._exit(1)), daemon=True).start()
     print(json.dumps(fetch(**job)), flush=True)
     os._exit(0)

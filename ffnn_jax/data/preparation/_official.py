@@ -43,11 +43,7 @@ def official_files(name: str, wanted: Sequence[str]) -> list[OfficialFile]:
 
 
 def require_official(files: Mapping[str, Path], official: Sequence[OfficialFile]) -> None:
-    """Rejects a file that is not the official one, bit for bit.
-
-    Raises:
-        UserError: a file's SHA-256 is not the official one.
-    """
+    """Rejects a file whose SHA-256 is not that of the official one."""
     for file in official:
         with files[file.name].open("rb") as stream:
             actual = hashlib.file_digest(stream, "sha256").hexdigest()
@@ -82,7 +78,10 @@ def download(
     outcome = json.loads(output) if output and not failure else {"kind": "", "message": failure}
     if "paths" not in outcome:
         problem = _problem(official, outcome["kind"], outcome["message"] or "")
-        raise UserError(f"{problem}; {_manual_download(name, official)}")
+        wanted = (f"{f.url} ({f.size:,} bytes, SHA-256 {f.sha256})" for f in official)
+        remedy = f"download {', '.join(wanted)} by other means into a folder DIR"
+        command = f"ffnn-jax data prepare {name} --from DIR"
+        raise UserError(f"{problem}; {remedy}, then run: {command}")
     return {file: Path(path) for file, path in outcome["paths"].items()}
 
 
@@ -125,11 +124,3 @@ def _problem(official: Sequence[OfficialFile], kind: str, message: str) -> str:
     if kind == "OSError":
         return f"the download failed: {message}"
     return f"{hosts} did not answer ({kind})"
-
-
-def _manual_download(name: str, official: Sequence[OfficialFile]) -> str:
-    files = ", ".join(
-        f"{file.url} ({file.size:,} bytes, SHA-256 {file.sha256})" for file in official
-    )
-    command = f"ffnn-jax data prepare {name} --from DIR"
-    return f"download {files} by other means into a folder DIR, then run: {command}"

@@ -1,9 +1,7 @@
 """Shared by all preparation steps: examples and the progress callback."""
 
-import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -23,15 +21,3 @@ class Part:
     labels: dict[str, np.ndarray]
     class_names: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     keys: Sequence[int] | None = None
-
-
-@contextlib.contextmanager
-def no_progress_bars() -> Iterator[Any]:
-    """Yields tensorflow-datasets with its progress bars disabled, in favour of ours."""
-    import tensorflow_datasets as tfds
-
-    tfds.disable_progress_bar()
-    try:
-        yield tfds
-    finally:
-        tfds.enable_progress_bar()

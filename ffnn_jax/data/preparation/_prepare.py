@@ -14,7 +14,7 @@ from ffnn_jax._files import patiently
 from ffnn_jax.config import UserError, suggestion
 from ffnn_jax.data._cache import keep_entries, read_decoded
 from ffnn_jax.data._dataset import Dataset
-from ffnn_jax.data._folders import PreparedSet, cache_dir, data_dir, find_prepared, local_folder
+from ffnn_jax.data._folders import PreparedSet, cache_dir, data_dir, find_prepared
 from ffnn_jax.data.preparation._parts import OnProgress
 from ffnn_jax.data.preparation._recipes import RECIPES, REMEDY, recorded_of, require_recorded
 from ffnn_jax.data.preparation._sources import Source, read_source, require_source
@@ -40,15 +40,23 @@ def prepare(
         UserError: the set cannot be prepared here; its files are missing, damaged or not the
             official ones; the network does not answer; or the folder is not writable.
     """
-    _require_known(name)
-    folder = local_folder(folder) if folder else data_dir()
-    work_dir = cache_dir(folder)
+    if name not in RECIPES:
+        known, hint = ", ".join(RECIPES), suggestion(name, RECIPES)
+        raise UserError(
+            f"{name!r} cannot be prepared here (known: {known}){hint}; other sets of "
+            "tensorflow-datasets can be used once prepared where TensorFlow is installed, "
+            f"with tfds.builder({name!r}, file_format='array_record').download_and_prepare()"
+        )
+    folder = data_dir(folder)
     prepared = find_prepared(name, folder)
     if prepared is not None:
         verify_prepared(prepared, on_progress)
         return prepared
     require_source(name, source)
-    _require_free(name, folder)
+    for path in sorted((folder / name).glob("[0-9]*.[0-9]*.[0-9]*")):
+        if not (path / "dataset_info.json").exists():  # otherwise another process was first
+            raise UserError(f"{path} is not a finished data set; move it away")
+    work_dir = cache_dir(folder)
     try:
         work_dir.mkdir(parents=True, exist_ok=True)
         with _locked(work_dir / f"{name}.lock", name, on_progress):
@@ -80,23 +88,6 @@ def verify_prepared(
         dataset = Dataset(name, decoded.images, decoded.labels, decoded.class_names)
         require_recorded(prepared, split, dataset.sha256)
     return bool(recorded)
-
-
-def _require_known(name: str) -> None:
-    if name not in RECIPES:
-        known, hint = ", ".join(RECIPES), suggestion(name, RECIPES)
-        raise UserError(
-            f"{name!r} cannot be prepared here (known: {known}){hint}; other sets of "
-            "tensorflow-datasets can be used once prepared where TensorFlow is installed, "
-            f"with tfds.builder({name!r}, file_format='array_record').download_and_prepare()"
-        )
-
-
-def _require_free(name: str, folder: Path) -> None:
-    """Rejects an occupied destination before any work is done."""
-    for path in sorted((folder / name).glob("[0-9]*.[0-9]*.[0-9]*")):
-        if not (path / "dataset_info.json").exists():  # otherwise another process was first
-            raise UserError(f"{path} is not a finished data set; move it away")
 
 
 def _locked(path: Path, name: str, on_progress: OnProgress) -> AcquireReturnProxy:

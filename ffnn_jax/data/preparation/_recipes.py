@@ -7,12 +7,7 @@ from pathlib import Path
 
 from ffnn_jax.config import UserError
 from ffnn_jax.data._folders import PreparedSet
-from ffnn_jax.data.preparation._cifar import (
-    CIFAR10_ARCHIVE,
-    CIFAR100_ARCHIVE,
-    read_cifar10,
-    read_cifar100,
-)
+from ffnn_jax.data.preparation import _cifar
 from ffnn_jax.data.preparation._idx import IDX_FILES, read_idx_parts
 from ffnn_jax.data.preparation._parts import Part
 
@@ -50,8 +45,8 @@ _SOURCES: dict[str, tuple[tuple[str, ...], Callable[[Mapping[str, Path]], dict[s
     "mnist": (IDX_FILES, read_idx_parts),
     "fashion_mnist": (IDX_FILES, read_idx_parts),
     "kmnist": (IDX_FILES, read_idx_parts),
-    "cifar10": ((CIFAR10_ARCHIVE,), read_cifar10),
-    "cifar100": ((CIFAR100_ARCHIVE,), read_cifar100),
+    "cifar10": ((_cifar.CIFAR10_ARCHIVE,), _cifar.read_cifar10),
+    "cifar100": ((_cifar.CIFAR100_ARCHIVE,), _cifar.read_cifar100),
 }
 _DIGESTS = json.loads(Path(__file__).with_name("digests.json").read_text("utf-8"))
 RECIPES = {name: Recipe(*source, **_DIGESTS.get(name, {})) for name, source in _SOURCES.items()}

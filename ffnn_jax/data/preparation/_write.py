@@ -16,18 +16,14 @@ from ffnn_jax.data._cache import read_decoded
 from ffnn_jax.data._dataset import Dataset
 from ffnn_jax.data._decode import Reader, quiet
 from ffnn_jax.data._folders import PreparedSet, find_prepared
-from ffnn_jax.data.preparation._parts import OnProgress, Part, no_progress_bars
+from ffnn_jax.data.preparation._parts import OnProgress, Part
 from ffnn_jax.data.preparation._recipes import RECIPES
 
 _PROGRESS_EVERY = 500
 
 
 def require_original(name: str, parts: dict[str, Part]) -> None:
-    """Rejects pixels or labels that are not the recorded ones.
-
-    Raises:
-        UserError: a split's SHA-256, in the order of the files, differs from the recorded one.
-    """
+    """Rejects a split whose SHA-256, in the order of the files, differs from the recorded one."""
     for split, recorded in RECIPES[name].original_sha256.items():
         images, labels = parts[split].images, parts[split].labels["label"].astype(np.int32)
         names = tuple(map(str, range(256)))
@@ -54,9 +50,13 @@ def write_set(
         with contextlib.redirect_stdout(stdout):
             on_progress(message, done, total)
 
-    with quiet(), no_progress_bars() as tfds:
+    with quiet(), contextlib.ExitStack() as afterwards:
+        import tensorflow_datasets as tfds
+
         import ffnn_jax.data.preparation._mnist_5k  # noqa: F401  registers mnist_5k
 
+        tfds.disable_progress_bar()  # in favour of ours
+        afterwards.callback(tfds.enable_progress_bar)
         builder: Any = tfds.builder(name, data_dir=folder, file_format="array_record")
         for part in parts.values():
             for label, names in part.class_names.items():
@@ -78,11 +78,7 @@ def write_set(
 
 
 def require_written(written: PreparedSet, parts: dict[str, Part]) -> None:
-    """Checks that exactly the images and labels written are read back, in any order.
-
-    Raises:
-        UserError: they differ.
-    """
+    """Checks that exactly the images and labels written are read back, in any order."""
     for split, part in parts.items():
         decoded = read_decoded(written, split)
         label = Reader(written).features.label
@@ -95,23 +91,18 @@ def _examples(
     name: str, split: str, part: Part, has_id: bool, on_progress: OnProgress
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """Examples as tensorflow-datasets' own builders yield them, with the same keys."""
+    from PIL import Image
+
     count = len(part.images)
     keys = range(count) if part.keys is None else part.keys
     for index, (key, image) in enumerate(zip(keys, part.images, strict=True)):
         if index % _PROGRESS_EVERY == 0:
             on_progress(f"writing {name}/{split}", index, count)
-        example: dict[str, Any] = {"image": _png(image)}
+        encoded = io.BytesIO()  # tensorflow-datasets would need TensorFlow to encode it
+        Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(encoded, "png")
+        example: dict[str, Any] = {"image": encoded.getvalue()}
         example |= {label: int(numbers[index]) for label, numbers in part.labels.items()}
         yield key, example | ({"id": f"{split}_{index:05d}"} if has_id else {})
-
-
-def _png(image: np.ndarray) -> bytes:
-    """Encodes an image as PNG; tensorflow-datasets would need TensorFlow for that."""
-    from PIL import Image
-
-    encoded = io.BytesIO()
-    Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(encoded, "png")
-    return encoded.getvalue()
 
 
 def _fingerprints(images: np.ndarray, labels: np.ndarray) -> list[bytes]:
