@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from experiments._ladder_run import read_lines
 from experiments._results import read_result
 from ffnn_jax.config import UserError
 
@@ -52,7 +53,7 @@ def parts(
         quick: a few tests and steps, on data that are always there.
         steps: the file that ``experiments.speed`` writes.
         scratch: an existing folder for the folders of runs.
-        record: the record's own script, airbench94_muon.py, if it is there.
+        record: a script of the record's own, if it is there.
     """
     run = functools.partial(_training, scratch, _QUICK_RUN if quick else ())
     tests, speed = (_QUICK_TESTS, ("--quick",)) if quick else ((), ())
@@ -66,7 +67,9 @@ def parts(
         "steps": Part(("-m", "experiments.speed", *speed), new_steps, shares=True),
         "one seed": run("one", "quickstart", 1),
         "many seeds": run("many", "quickstart", seeds),
-        "94 %": run("ladder", LADDER, ladder_seeds, ("--precision", "bf16")),
+        "94 %": Part(
+            ("-m", "experiments._ladder_run", LADDER, f"{ladder_seeds}", "bf16"), read_lines
+        ),
         "record": None
         if record is None
         else Part(("-m", "experiments._record", str(record), f"{ladder_seeds}"), figures_of_record),
@@ -92,28 +95,22 @@ def figures_of_record(output: str) -> Figures:
     Raises:
         ValueError: no run came to its end.
     """
-    ends = [line.split("|") for line in output.splitlines() if re.search(r"\| +eval +\|", line)]
-    runs = [(float(cells[-3]), float(cells[-2])) for cells in ends][1:]  # the first warms up
-    accuracies, seconds = zip(*runs, strict=True)
-    return {"test_accuracy": list(accuracies), "seconds": list(seconds)}
+    run, ends = "", []
+    for line in output.splitlines():
+        cells = [cell.strip() for cell in line.split("|")]
+        if len(cells) > 3 and cells[2] != "epoch":
+            run = cells[1] or run
+            if cells[2] == "eval" and run != "warmup":
+                ends.append((float(cells[-3]), float(cells[-2])))
+    if not ends:
+        raise ValueError("no run came to its end")
+    accuracies, seconds = map(list, zip(*ends, strict=True))
+    return {"seeds": len(ends), "test_accuracy": accuracies, "seconds": seconds}
 
 
-def _training(
-    scratch: Path, options: tuple[str, ...], name: str, preset: str, seeds: int,
-    more: tuple[str, ...] = (),
-) -> Part:  # fmt: skip
+def _training(scratch: Path, options: tuple[str, ...], name: str, preset: str, seeds: int) -> Part:
     """A run of ``ffnn-jax train`` that compiles everything itself."""
-    arguments = (
-        "-m",
-        "ffnn_jax",
-        "train",
-        preset,
-        *options,
-        *more,
-        "--seeds",
-        f"{seeds}",
-        "--no-cache",
-    )
+    arguments = ("-m", "ffnn_jax", "train", preset, *options, "--seeds", f"{seeds}", "--no-cache")
     read = functools.partial(_run_figures, scratch / name)
     return Part((*arguments, "--run-dir", f"{scratch / name}"), read)
 

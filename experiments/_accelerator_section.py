@@ -1,9 +1,11 @@
 """What ran on accelerators, as the page and README say it; "not run" where nothing is stored."""
 
+import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from experiments._formatting import percent
+from experiments._statistics import spread
 
 Result = Mapping[str, Any]
 NOT_RUN = "not run"
@@ -14,9 +16,18 @@ def accelerator_line(found: Sequence[Result]) -> str:
     """README's line on accelerators."""
     if not found:
         return f"- {_NONE}"
-    devices = ", ".join(result["device"] for result in found)
+    devices = ", ".join(f"{result['device']}{_reached(result['parts'])}" for result in found)
     link = "[only these were tried](experiments/README.md#accelerators)"
     return f"- Of accelerators, {link}: {devices}."
+
+
+def _reached(parts: Result) -> str:
+    """What the run that aims at 94 % reached, and how soon."""
+    figures = _figures(parts.get("94 %"))
+    if "test_accuracy" not in figures:
+        return ""
+    mean, n = 100 * spread(figures["test_accuracy"]).mean, figures["seeds"]
+    return f" (`cifar10-94`: {mean:.2f} % in {_seconds_each(figures):.2f} s, n = {n})"
 
 
 def accelerator_items(found: Sequence[Result]) -> list[str]:
@@ -75,8 +86,32 @@ def _outcome(name: str, parts: Result) -> str:
         return f"failed: {part['last_lines'][-1] if part['last_lines'] else 'no output'}"
     if "test_accuracy" not in figures:
         return "below"
-    accuracy = f"{percent(figures['test_accuracy'])} % of the test images, n = {figures['seeds']}"
-    return f"{accuracy}, trained in {figures['train_seconds']:.1f} s{_ratio(name, parts)}"
+    accuracy = f"{_percent(figures)} % of the test images, n = {figures['seeds']}"
+    return f"{accuracy}, {_time(figures)}{_ratio(name, parts)}"
+
+
+def _percent(figures: Result) -> str:
+    """The accuracy, with six views to a hundredth of a percent, and its interval."""
+    if "views" not in figures and "seconds" not in figures:
+        return percent(figures["test_accuracy"])
+    found = spread(figures["test_accuracy"])
+    plain = figures.get("plain_test_accuracy")
+    beside = f"; {percent(plain)} % without views" if plain else ""
+    low, high = (f"{100 * bound:.2f}" for bound in (found.low, found.high))
+    return f"{100 * found.mean:.2f} (95 % interval {low} to {high}{beside})"
+
+
+def _time(figures: Result) -> str:
+    if "preset" in figures and "views" not in figures:
+        return f"trained in {figures['train_seconds']:.1f} s"
+    return f"trained and tested in {_seconds_each(figures):.2f} s each"
+
+
+def _seconds_each(figures: Result) -> float:
+    if "seconds" in figures:
+        return statistics.median(figures["seconds"])
+    both = zip(figures["train_seconds"], figures["classify_seconds"], strict=True)
+    return statistics.median(map(sum, both))
 
 
 def _ratio(name: str, parts: Result) -> str:

@@ -1,7 +1,8 @@
 """Runs the record's own script on our copy of the data: ``python -m experiments._record FILE N``.
 
-The file is airbench94_muon.py of KellerJordan/cifar10-airbench, which needs PyTorch, torchvision
-and a GPU. It is run as it is, but for its number of runs.
+The file is one of KellerJordan/cifar10-airbench, which need PyTorch, torchvision and a GPU:
+airbench94_muon.py, or legacy/airbench94.py, which does not wait to be compiled. It is run as it is,
+but for its number of runs.
 """
 
 import os

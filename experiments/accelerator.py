@@ -5,10 +5,11 @@ Some parts: python -m experiments.accelerator steps "many seeds"
 Quick: python -m experiments.accelerator --quick, on any device, a few steps, results to runs/quick.
 
 The parts are the tests; model 0 of Table 3, all its seeds in one program; the step table of
-``experiments.speed``; one seed and 64 seeds of the quickstart network; the run that aims at
-94 %, 50 seeds in bfloat16; and the record's own script, if ``--record`` names it. Needs a jax device other than a CPU, the data set cifar10, and the
-extras "test" and "bench". Each part is a process of its own and is stored as soon as it has ended,
-so one that fails loses no other; the command then exits with 1.
+``experiments.speed``; one seed and 64 seeds of the quickstart network; the run that aims at 94 %,
+50 seeds in bfloat16; and a script of the record's own, if ``--record`` names it. Needs a jax device
+other than a CPU, the data set cifar10, and the extras "test" and "bench". Each part is a process of
+its own and is stored as soon as it has ended, so one that fails loses no other; the command then
+exits with 1.
 """
 
 import os
@@ -28,7 +29,7 @@ from experiments._results import folder_for, read_result, run_command, write_res
 from experiments._sweep import run_alone
 from ffnn_jax.config import UserError, suggestion
 
-NOT_THERE = "not there yet"
+NOT_RUN = "not run"
 _MOST_SECONDS = 2 * 60 * 60
 _LAST_LINES = 20
 
@@ -43,7 +44,7 @@ def main(
     Args:
         names: the parts to run; by default all.
         quick: smoke test on any device: a few tests and steps.
-        record: airbench94_muon.py of KellerJordan/cifar10-airbench, to be timed in the same hour.
+        record: a script of KellerJordan/cifar10-airbench, to be timed in the same hour.
     """
     where = run_alone(provenance, quick)  # this process must not hold the device
     if not quick:
@@ -119,10 +120,10 @@ def _chosen(found: dict[str, Part | None], names: Collection[str]) -> dict[str, 
 
 def _run_and_store(path: Path, where: dict[str, Any], name: str, part: Part | None) -> bool:
     """Runs a part and stores it beside the others; returns whether it has not failed."""
-    print(f"{name}: {'running' if part else NOT_THERE}", flush=True)
+    print(f"{name}: {'running' if part else NOT_RUN}", flush=True)
     result = read_result(path) if path.exists() else {"parts": {}}
     result = {"quick": where["quick"], "device": where["device"], "parts": result["parts"]}
-    result["parts"][name] = NOT_THERE
+    result["parts"][name] = NOT_RUN
     fine = True
     if part is not None:
         ran = run_part(part)

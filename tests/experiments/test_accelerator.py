@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments import _accelerator_parts, accelerator
+from experiments import _accelerator_parts, _ladder_run, accelerator
 from experiments._accelerator_parts import LADDER, Part, parts
 from experiments._accelerator_section import (
     accelerator_items,
@@ -15,7 +15,7 @@ from experiments._accelerator_section import (
     accelerator_section,
 )
 from experiments._results import read_result, run_command, write_result
-from ffnn_jax.config import PRESETS, UserError
+from ffnn_jax.config import UserError
 
 GPU = {"quick": True, "device": "gpu-acme-g1", "commit": "abc", "versions": {"jax": "0.10.2"}}
 CPU = {**GPU, "quick": False, "device": "cpu-acme"}
@@ -68,7 +68,7 @@ def test_every_part_is_stored_with_its_command_figures_and_provenance(ran: Calla
         "figures": {"passed": 5, "failures": []}, "device": "gpu-acme-g1", "commit": "abc",
         "versions": {"jax": "0.10.2"},
     }  # fmt: skip
-    assert result["parts"]["94 %"] == "not there yet"
+    assert result["parts"]["94 %"] == "not run"
 
 
 def test_a_part_that_fails_loses_no_other_and_ends_the_command_with_1(
@@ -124,19 +124,66 @@ def test_failed_tests_are_named():
     }  # fmt: skip
 
 
-def test_the_parts_are_the_ones_demanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.delitem(PRESETS, LADDER, raising=False)
+def test_the_parts_are_the_ones_demanded(tmp_path: Path):
     found = parts(False, tmp_path / "speed.json", tmp_path)
     commands = {name: part and " ".join(part.arguments) for name, part in found.items()}
-    assert commands.pop("94 %") is None
+    assert commands.pop("record") is None
     assert commands["tests"] == "-m pytest"
     assert commands["steps"] == "-m experiments.speed"
     assert re.match(r"-m ffnn_jax train cifar10-0 --seeds 50 ", commands["row of Table 3"] or "")
     assert re.match(r"-m ffnn_jax train quickstart --seeds 64 ", commands["many seeds"] or "")
-    monkeypatch.setitem(PRESETS, LADDER, PRESETS["quickstart"])
-    ladder = parts(False, tmp_path / "speed.json", tmp_path)["94 %"]
-    assert ladder is not None
-    assert ladder.arguments[3] == LADDER
+    assert commands["94 %"] == f"-m experiments._ladder_run {LADDER} 50 bf16"
+    record = parts(True, tmp_path / "speed.json", tmp_path, Path("a.py"))["record"]
+    assert record is not None
+    assert record.arguments == ("-m", "experiments._record", "a.py", "2")
+
+
+def test_the_record_s_warm_up_is_left_out():
+    output = """
+|  run     |  epoch  |  val_acc  |  tta_val_acc  |  time_seconds  |
+|  warmup  |      0  |   0.1001  |               |        7.1234  |
+|          |   eval  |   0.1000  |       0.1000  |        9.0000  |
+|       0  |      0  |   0.5001  |               |        0.3000  |
+|          |   eval  |   0.9310  |       0.9400  |        2.5000  |
+|       1  |      0  |   0.5101  |               |        0.3000  |
+|          |   eval  |   0.9320  |       0.9420  |        2.4000  |
+Mean: 0.9410    Std: 0.0014
+"""
+    assert _accelerator_parts.figures_of_record(output) == {
+        "seeds": 2, "test_accuracy": [0.94, 0.942], "seconds": [2.5, 2.4],
+    }  # fmt: skip
+    with pytest.raises(ValueError, match="no run came to its end"):
+        _accelerator_parts.figures_of_record("Killed")
+
+
+def test_figures_of_seeds_in_groups_are_joined():
+    lists = {"test_accuracy": [0.5, 0.6], "plain_test_accuracy": [0.4, 0.5]}
+    seconds = {"train_seconds": [2.0, 2.0], "classify_seconds": [0.1, 0.1]}
+    line = json.dumps({"preset": "p", "compile_seconds": 9.0, **lists, **seconds})
+    found = _ladder_run.read_lines(f"step 1\n{line}\n{line}\n")
+    assert (found["seeds"], found["preset"], found["compile_seconds"]) == (4, "p", 9.0)
+    assert found["test_accuracy"] == [0.5, 0.6, 0.5, 0.6]
+    with pytest.raises(ValueError, match="no seed"):
+        _ladder_run.read_lines("out of memory")
+
+
+def test_accuracies_with_views_are_shown_with_their_interval_and_time():
+    views = {
+        "views": "six", "seeds": 2, "test_accuracy": [0.94, 0.941], "compile_seconds": 20.0,
+        "plain_test_accuracy": [0.93, 0.932], "train_seconds": [1.4, 1.4],
+        "classify_seconds": [0.1, 0.1],
+    }  # fmt: skip
+    record = {"seeds": 2, "test_accuracy": [0.94, 0.94], "seconds": [2.5, 2.4]}
+    found = {
+        name: {"exit_code": 0, "seconds": 60.0, "figures": figures}
+        for name, figures in (("94 %", views), ("record", record))
+    }
+    section = accelerator_section([{"device": "gpu-acme-g1", "parts": found}])
+    assert "94.05 (95 % interval 93.41 to 94.69; 93.1 ± 0.1 % without views) %" in section
+    assert "n = 2, trained and tested in 1.50 s each" in section
+    assert "trained and tested in 2.45 s each" in section
+    line = accelerator_line([{"device": "gpu-acme-g1", "parts": found}])
+    assert "gpu-acme-g1 (`cifar10-94`: 94.05 % in 1.50 s, n = 2)." in line
 
 
 def test_the_figures_of_a_run_and_of_the_steps_are_those_written(tmp_path: Path):
@@ -192,15 +239,14 @@ def test_what_is_stored_replaces_not_run():
             "one seed": {"exit_code": 0, "seconds": 20.0, "figures": {**RUN, "seeds": 1}},
             "many seeds": {"exit_code": 0, "seconds": 30.0, "figures": many},
             "row of Table 3": {"exit_code": 2, "seconds": 1.0, "last_lines": ["no cifar10"]},
-            "94 %": "not there yet",
+            "94 %": "not run",
         },
     }  # fmt: skip
     section = accelerator_section([result])
-    assert "not run" not in section
     assert "| tests | 2 failed, 9 passed | 90 |" in section
     assert "trained in 25.0 s, 2.0 times as long as one seed | 30 |" in section
     assert "| row of Table 3 | failed: no cifar10 | 1 |" in section
-    assert "| 94 % | not there yet |  |" in section
+    assert "| 94 % | not run |  |" in section
     assert "| network, batch | ours, ms | plain, ms |" in section
     assert "| mnist, 16 | 0.25 | 0.5 |" in section
     assert "gpu-acme-g1: 3 of 6 parts done" in accelerator_items([result])[0]
