@@ -15,13 +15,13 @@ def run_seed(row: str, settings: Settings, seed: int, tested: bool = True) -> Re
 def train_seed(settings: Settings, seed: int, tested: bool = True) -> Any:
     """Trains one seed; unless ``tested``, a training image stands in for the test images.
 
-    The stored results are those of the usual forms, which every processor repeats bit for bit.
+    Without named forms they are the usual ones, which every processor repeats bit for bit.
     """
     from ffnn_jax.data import load_splits
     from ffnn_jax.runs import compute, enable_compilation_cache
 
     enable_compilation_cache()
-    settings = dataclasses.replace(settings, seed=seed, seeds=1, forms=())
+    settings = dataclasses.replace(settings, seed=seed, seeds=1, forms=settings.forms or ())
     splits = load_splits(settings.dataset, train_images=settings.train_images)
     if not tested:
         splits = splits._replace(test=_first_image(splits.train))
@@ -53,8 +53,12 @@ def record_of(row: str, result: Any, tested: bool = True) -> Record:
 
 
 def _test_results(result: Any) -> dict[str, Any]:
-    (confusion,) = result.confusions
-    return {"test_accuracy": result.test_accuracy[0], "confusion": confusion.tolist()}
+    (confusion,), (model,), test = result.confusions, result.models, result.splits.test
+    found = {"test_accuracy": result.test_accuracy[0], "confusion": confusion.tolist()}
+    if model.views == "one":
+        return found
+    plain = dataclasses.replace(model, views="one").predict(test.images)
+    return {**found, "plain_test_accuracy": float((plain == test.labels).mean())}
 
 
 def _first_image(images: Any) -> Any:

@@ -57,7 +57,9 @@ def _finished(rows: Mapping[str, Settings], path: Path) -> set[tuple[str, int]]:
     for record in read_records(path):
         row, seed = record["row"], record["seed"]
         if row in rows:
-            expected = dataclasses.replace(rows[row], seed=seed, seeds=1, forms=())
+            expected = dataclasses.replace(
+                rows[row], seed=seed, seeds=1, forms=rows[row].forms or ()
+            )
             if Settings.from_json(record["settings"]) != expected:
                 raise UserError(
                     f"{path} has seed {seed} of {row!r} with other settings: move it away"

@@ -10,7 +10,9 @@ from ffnn_jax.config import Settings
 from ffnn_jax.data import load
 from ffnn_jax.network import Network
 
-_PER_SEED_FIELDS = ("test_accuracy", "train_accuracy", "validation_accuracy", "confusion")
+_PER_SEED_FIELDS = (
+    "test_accuracy", "plain_test_accuracy", "train_accuracy", "validation_accuracy", "confusion",
+)  # fmt: skip
 _DISTINCT_FIELDS = ("data_sha256", "versions", "device")
 
 

@@ -1,0 +1,167 @@
+"""From the report's networks to 94 %: accuracy against processor time, rung by rung.
+
+Command: python -m experiments.ladder
+Some rungs, some seeds: python -m experiments.ladder minute --seeds 3
+Quick: python -m experiments.ladder --quick, 2 seeds of 1 rung, 3 steps, results to runs/quick.
+
+Needs the data set cifar10 (the quick setting needs none). The rungs are the presets whose names
+begin with cifar10-; each seed trains on all 50,000 training images on one core, is tested with six
+views and with one, and is stored as soon as it has ended, so that the command can be stopped at any
+time and goes on where it stopped. Their settings were chosen elsewhere: those of the record, or by
+the last 5,000 training images with ``--select``, which trains on the others, tries the changes that
+this file lists and reads no test image. Convolutions take the forms shipped for the Intel Xeon on
+every processor, so that a seed repeats.
+"""
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from experiments._formatting import percent
+from experiments._ladder_figure import draw_ladder
+from experiments._quick import quick_settings
+from experiments._records import read_records, seeds_of
+from experiments._results import RESULTS, folder_for, read_result, run_command, write_result
+from experiments._statistics import spread
+from experiments._sweep import sweep
+from experiments._table_rows import rows_of
+from ffnn_jax.config import Settings, UserError, Validation, preset, suggestion
+from ffnn_jax.layers.fast import TABLES
+from ffnn_jax.nn import Conv
+from ffnn_jax.reporting import save_figure
+
+SEEDS = {"minute": 20, "coffee": 10, "94": 1, "93": 5}
+"""Seeds of each rung, in the order in which they are trained."""
+AIMS = {"minute": 0.86, "coffee": 0.92, "93": 0.93, "94": 0.94}
+_HELD_OUT, _IMAGES = 5000, 50_000
+_CHANGES: dict[str, dict[str, Any]] = {
+    "as in the preset": {},
+    "learning rate 0.7 times": {"learning_rate": 0.7},
+    "learning rate 1.4 times": {"learning_rate": 1.4},
+    "no lookahead": {"lookahead": 0},
+    "no smoothing": {"label_smoothing": 0.0},
+}
+
+
+def main(
+    names: Annotated[tuple[str, ...], tyro.conf.Positional] = (),
+    seeds: int | None = None,
+    select: bool = False,
+    quick: bool = False,
+    draw_only: bool = False,
+) -> None:
+    """From the report's networks to 94 %, rung by rung.
+
+    Args:
+        names: the rungs to train; by default all.
+        seeds: seeds of each, from seed 0 on.
+        select: try the listed changes on held-out training images, and read no test image.
+        quick: smoke test: 2 seeds of the first rung, 3 steps on mnist_5k.
+        draw_only: draw from the stored results without training.
+    """
+    folder = folder_for(quick)
+    for name in names or tuple(SEEDS)[: 1 if quick else None]:
+        _require_known(name)
+        rung = _quick(rungs()[name]) if quick else rungs()[name]
+        count = 2 if quick else seeds or SEEDS[name]
+        if select:
+            sweep(candidates(name, rung), range(count), folder / "ladder_candidates.jsonl", False)
+        elif not draw_only:
+            sweep({name: rung}, range(count), folder / "ladder.jsonl")
+        write_result(folder / "ladder.json", {"quick": quick, **_stored(folder)})
+    result = read_result(folder / "ladder.json")
+    save_figure(draw_ladder(result["rows"], _below(quick)), folder / "ladder.png")
+    print(f"{sum(len(row['seeds']) for row in result['rows'].values())} seeds, figure in {folder}")
+
+
+def rungs() -> dict[str, Settings]:
+    """The settings of each rung, with named forms."""
+    forms = TABLES["intel-xeon-amx"]
+    return {name: dataclasses.replace(preset(f"cifar10-{name}"), forms=forms) for name in SEEDS}
+
+
+def candidates(name: str, rung: Settings) -> dict[str, Settings]:
+    """The rung's listed changes, trained for as many epochs on all but the held-out images."""
+    share = 1 - _HELD_OUT / _IMAGES
+    held_out = {"validation": Validation("last", _HELD_OUT), "steps": round(share * rung.steps)}
+    factors = {"learning_rate": rung.learning_rate}
+    return {
+        f"{name}, {words}": dataclasses.replace(
+            rung, **held_out, **{k: v * factors.get(k, 1) for k, v in changes.items()}
+        )
+        for words, changes in _CHANGES.items()
+    }
+
+
+def section(result: dict[str, Any]) -> str:
+    """The rungs and the candidates, in Markdown."""
+    lines = "".join(_line(name, row) for name, row in result["rows"].items())
+    tried = "".join(
+        f"| {name} | {percent(row['validation_accuracy'])} | {len(row['seeds'])} |\n"
+        for name, row in result["candidates"].items()
+    )
+    return f"""Trained on all {_IMAGES:,} training images, tested with six views and with one.
+
+| rung | parameters | 10^15 operations | six views, % | 95 % interval | one view, % | aim, % | n \
+| s on one core |
+| --- | ---: | ---: | --- | --- | --- | ---: | ---: | ---: |
+{lines}
+![accuracy against processor time](results/ladder.png)
+
+Chosen on {_HELD_OUT:,} held-out training images, with six views; no candidate saw a test image:
+
+| candidate | validation, % | n |
+| --- | --- | ---: |
+{tried}"""
+
+
+def _line(name: str, row: dict[str, Any]) -> str:
+    found = spread(row["test_accuracy"])
+    interval = f"{100 * found.low:.2f} to {100 * found.high:.2f}" if found.n > 1 else ""
+    cells = (
+        f"`cifar10-{name}`", f"{row['parameters']:,}", f"{row['training_flops'] / 1e15:.3f}",
+        percent(row["test_accuracy"]), interval, percent(row["plain_test_accuracy"]),
+        f"{100 * AIMS[name]:.0f}", found.n, f"{row['train_seconds']:.0f}",
+    )  # fmt: skip
+    return f"| {' | '.join(map(str, cells))} |\n"
+
+
+def _stored(folder: Path) -> dict[str, Any]:
+    tried = read_records(folder / "ladder_candidates.jsonl")
+    names = dict.fromkeys(record["row"] for record in tried)
+    rows = rows_of(read_records(folder / "ladder.jsonl"), SEEDS, {})
+    validated = {
+        name: {
+            "seeds": [record["seed"] for record in seeds_of(tried, name)],
+            "validation_accuracy": [r["validation_accuracy"] for r in seeds_of(tried, name)],
+        }
+        for name in names
+    }
+    return {"rows": rows, "candidates": validated}
+
+
+def _below(quick: bool) -> dict[str, Any]:
+    """The report's models and the budget's two, which the rungs are compared with."""
+    if quick:
+        return {}
+    stored = ("table_3", "budget")
+    table, budget = (read_result(RESULTS / f"{name}.json")["rows"] for name in stored)
+    return {f"model {name}": row for name, row in table.items()} | budget
+
+
+def _quick(rung: Settings) -> Settings:
+    whitening = Conv(8, 2, padding="VALID", start="whitening")  # of grey images
+    layers = (whitening, *rung.layers[1:])
+    return dataclasses.replace(quick_settings(rung), layers=layers, batch_size=32)
+
+
+def _require_known(name: str) -> None:
+    if name not in SEEDS:
+        known = ", ".join(SEEDS)
+        raise UserError(f"unknown rung {name!r} (known: {known}){suggestion(name, SEEDS)}")
+
+
+if __name__ == "__main__":
+    run_command(main)

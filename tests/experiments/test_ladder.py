@@ -1,0 +1,84 @@
+"""The ladder: its rungs are the presets, candidates see no test image, and its page."""
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from experiments import ladder
+from experiments._ladder_figure import draw_ladder
+from experiments._records import read_records
+from experiments._results import read_result
+from ffnn_jax.config import UserError, Validation, preset
+
+
+def row(accuracies: list[float]) -> dict[str, Any]:
+    return {
+        "test_accuracy": accuracies, "plain_test_accuracy": [0.85] * len(accuracies),
+        "parameters": 131_072, "training_flops": 1.2e13, "train_seconds": 81.4,
+        "seeds": list(range(len(accuracies))),
+    }  # fmt: skip
+
+
+def test_a_rung_is_its_preset_with_named_forms():
+    for name, settings in ladder.rungs().items():
+        expected = preset(f"cifar10-{name}").to_json()
+        assert settings.forms
+        assert settings.to_json() == {**expected, "forms": dict(settings.forms)}
+
+
+def test_a_candidate_trains_as_long_on_all_but_the_held_out_images():
+    rung = ladder.rungs()["minute"]
+    tried = ladder.candidates("minute", rung)
+    assert {one.validation for one in tried.values()} == {Validation("last", 5000)}
+    assert {one.steps for one in tried.values()} == {702}
+    assert tried["minute, learning rate 0.7 times"].learning_rate == 0.7 * rung.learning_rate
+    assert tried["minute, no lookahead"].lookahead == 0
+
+
+def test_candidates_are_validated_and_never_tested(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    calls = []
+    monkeypatch.setattr(ladder, "sweep", lambda *arguments: calls.append(arguments))
+    monkeypatch.setattr(ladder, "_below", lambda quick: {})
+    monkeypatch.setattr(ladder, "folder_for", lambda quick: tmp_path)
+    ladder.main(("minute",), seeds=3, select=True)
+    ladder.main(("minute",))
+    (tried, seeds, path, tested), (rows, all_seeds, stored) = calls
+    assert (set(tried), list(seeds), tested) == (
+        set(ladder.candidates("minute", ladder.rungs()["minute"])), [0, 1, 2], False
+    )  # fmt: skip
+    assert path != stored
+    assert (list(rows), len(all_seeds)) == (["minute"], 20)
+
+
+def test_an_unknown_rung_is_named_with_its_nearest():
+    with pytest.raises(UserError, match=r"unknown rung 'cofee' .known: minute, .*mean coffee\?$"):
+        ladder.main(("cofee",))
+
+
+def test_the_page_has_a_line_for_each_rung_and_candidate():
+    tried = {"minute, no smoothing": {"seeds": [0], "validation_accuracy": [0.85]}}
+    page = ladder.section({"rows": {"minute": row([0.86, 0.87])}, "candidates": tried})
+    line = (
+        "| `cifar10-minute` | 131,072 | 0.012 | 86.5 ± 0.7 | 80.15 to 92.85 | 85.0 ± 0.0 | 86 | 2 "
+    )
+    assert line in page
+    assert "| minute, no smoothing | 85.0 | 1 |" in page
+
+
+def test_the_figure_has_a_label_for_each_rung():
+    figure = draw_ladder({"minute": row([0.86, 0.87]), "94": row([0.94])}, {"own": row([0.63])})
+    (axes,) = figure.axes
+    assert {text.get_text() for text in axes.texts} == {"minute", "94"}
+
+
+@pytest.mark.slow
+def test_the_quick_setting_stores_both_accuracies(tmp_path: Path):
+    with contextlib.chdir(tmp_path):
+        ladder.main(quick=True)
+        folder = tmp_path / "runs" / "quick"
+        assert len(read_records(folder / "ladder.jsonl")) == 2
+        found = read_result(folder / "ladder.json")["rows"]["minute"]
+    assert len(found["test_accuracy"]) == len(found["plain_test_accuracy"]) == 2
+    assert (folder / "ladder.png").stat().st_size > 0
