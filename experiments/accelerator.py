@@ -6,9 +6,10 @@ Quick: python -m experiments.accelerator --quick, on any device, a few steps, re
 
 The parts are the tests; model 0 of Table 3, all its seeds in one program; the step table of
 ``experiments.speed``; one seed and 64 seeds of the quickstart network; the run that aims at
-94 %, 50 seeds in bfloat16; and the record's own script, if ``--record`` names it. Needs a jax device other than a CPU, the data set cifar10, and the
-extras "test" and "bench". Each part is a process of its own and is stored as soon as it has ended,
-so one that fails loses no other; the command then exits with 1.
+94 %, 50 seeds in bfloat16; and the record's own script, if ``--record`` names it. Needs a jax
+device other than a CPU, the data set cifar10, and the extras "test" and "bench". Each part is a
+process of its own and is stored as soon as it has ended, so one that fails loses no other; the
+command then exits with 1.
 """
 
 import os
