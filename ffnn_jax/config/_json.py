@@ -9,6 +9,7 @@ from ffnn_jax._base_config import from_fields
 from ffnn_jax._errors import UserError, suggestion
 from ffnn_jax.config._augmentations import AUGMENTATIONS, Augmentation
 from ffnn_jax.nn import LAYERS, Layer
+from ffnn_jax.nn._chain import are_layers, with_nested
 
 Kinds = Mapping[str, type]
 
@@ -21,11 +22,22 @@ def layers_to_json(layers: Iterable[Layer]) -> list[dict[str, Any]]:
             field that JSON cannot represent or that is called "type".
     """
     layers, kinds = list(layers), dict(LAYERS)
-    for layer in _with_nested(layers):
+    for layer in with_nested(layers):
         name = type(layer).__name__
         if kinds.setdefault(name, type(layer)) is not type(layer):
             raise UserError(f"{layer}: the name {name} is taken by another layer")
-        _require_serialisable(layer)
+        fields = {field.name for field in dataclasses.fields(layer)}
+        if fields != set(vars(layer)):
+            allowed = "a dataclass, with all it has as fields"
+            raise UserError(f"{layer}: a layer of your own must be {allowed}")
+        if "type" in fields:
+            raise UserError(f'{layer}: a field of a layer cannot be called "type"')
+        try:
+            json.dumps({name: v for name, v in vars(layer).items() if not are_layers(v)})
+            hash(layer)
+        except (TypeError, ValueError):
+            allowed = "numbers, text, or tuples of them or of layers"
+            raise UserError(f"{layer}: its fields must be {allowed}") from None
     return _to_json(layers)
 
 
@@ -65,38 +77,11 @@ def _from_json(config: Any, noun: str, kinds: Kinds) -> tuple[Any, ...]:
     return tuple(_from_object(dict(fields), noun, kinds) for fields in config)
 
 
-def _with_nested(layers: Iterable[Layer]) -> Iterable[Layer]:
-    for layer in layers:
-        yield layer
-        for part in layer.parts().values():
-            yield from _with_nested(part)
-
-
 def _to_value(value: Any) -> Any:
     """A field's value in JSON's own types, so that it compares equal to one read from a file."""
-    if _are_layers(value):
+    if are_layers(value):
         return _to_json(value)
     return [_to_value(item) for item in value] if isinstance(value, tuple) else value
-
-
-def _are_layers(value: Any) -> bool:
-    return isinstance(value, tuple) and bool(value) and all(isinstance(v, Layer) for v in value)
-
-
-def _require_serialisable(layer: Layer) -> None:
-    """Rejects a layer that could not be restored from JSON."""
-    fields = {field.name for field in dataclasses.fields(layer)}
-    if fields != set(vars(layer)):
-        allowed = "a dataclass, with all it has as fields"
-        raise UserError(f"{layer}: a layer of your own must be {allowed}")
-    if "type" in fields:
-        raise UserError(f'{layer}: a field of a layer cannot be called "type"')
-    try:
-        json.dumps({name: value for name, value in vars(layer).items() if not _are_layers(value)})
-        hash(layer)
-    except (TypeError, ValueError):
-        allowed = "numbers, text, or tuples of them or of layers"
-        raise UserError(f"{layer}: its fields must be {allowed}") from None
 
 
 def _from_object(fields: dict[str, Any], noun: str, kinds: Kinds) -> Any:

@@ -2,10 +2,10 @@
 
 import ctypes
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from ffnn_jax._base_config import from_fields, is_integer, is_number
+from ffnn_jax._base_config import from_fields, is_count, is_number
 from ffnn_jax._errors import UserError, suggestion
 from ffnn_jax.config import _json
 from ffnn_jax.config._augmentations import Augmentation
@@ -13,12 +13,15 @@ from ffnn_jax.config._validation import DRAWN_2001, Validation
 from ffnn_jax.nn import Layer
 
 NORMALISATIONS = ("mean", "channel-mean", "channel-mean-sd")
-SCHEDULES = ("constant", "triangular", "piecewise-linear")
-OPTIMIZERS = ("momentum", "nesterov", "muon")
-VIEWS = ("one", "mirrored", "six")
-PRECISIONS = ("float32", "bf16")
-SAMPLINGS = ("independent", "epochs", "epochs-partial")
 FORMS = ("im2col", "rows", "pairs", "native")
+_KNOWN = {
+    "normalisation": NORMALISATIONS,
+    "schedule": ("constant", "triangular", "piecewise-linear"),
+    "optimizer": ("momentum", "nesterov", "muon"),
+    "views": ("one", "mirrored", "six"),
+    "precision": ("float32", "bf16"),
+    "sampling": ("independent", "epochs", "epochs-partial"),
+}
 
 _TYPES: dict[Any, tuple[Any, str]] = {
     int: (int, "an integer"),
@@ -123,7 +126,10 @@ class Settings:
     def __post_init__(self) -> None:
         """Rejects values of the wrong type or out of range."""
         for field in dataclasses.fields(self):
-            self._require_type(field.name, field.type)
+            if field.type in _TYPES:
+                value, (allowed, description) = getattr(self, field.name), _TYPES[field.type]
+                fits = isinstance(value, allowed) and not isinstance(value, bool)
+                self._require(field.name, fits, description)
         for field in ("learning_rate", "muon_rate", "pixel_scale"):
             in_range = _SMALLEST_FLOAT <= getattr(self, field) <= _LARGEST_FLOAT
             self._require(field, in_range, f"from {_SMALLEST_FLOAT} to {_LARGEST_FLOAT}")
@@ -133,7 +139,8 @@ class Settings:
         self._require("label_smoothing", 0 <= self.label_smoothing < 1, "at least 0 and below 1")
         self._require("lookahead", 0 <= self.lookahead <= _LARGEST, f"from 0 to {_LARGEST}")
         self._require("rate_points", self._has_rate_points(), _RATE_POINTS)
-        self._require("group_steps", self._has_numbers("group_steps"), _GROUP_STEPS)
+        steps = self._has_pairs("group_steps", lambda g, n: isinstance(g, str) and is_count(n, 0))
+        self._require("group_steps", steps, _GROUP_STEPS)
         self._require("seed", 0 <= self.seed <= _LARGEST, f"from 0 to {_LARGEST}")
         most = min(_MAX_SEEDS, _LARGEST - self.seed + 1)
         reason = "" if most == _MAX_SEEDS else f", since the first seed is {self.seed}"
@@ -141,28 +148,26 @@ class Settings:
         for field in ("steps", "batch_size", "validation_interval", "validation_batches"):
             in_range = 1 <= getattr(self, field) <= _LARGEST
             self._require(field, in_range, f"from 1 to {_LARGEST}")
-        if self.train_images is not None:
-            is_count = type(self.train_images) is int and 1 <= self.train_images <= _LARGEST
-            self._require("train_images", is_count, f"an integer from 1 to {_LARGEST}")
+        images = 1 if self.train_images is None else self.train_images
+        in_range = type(images) is int and 1 <= images <= _LARGEST
+        self._require("train_images", in_range, f"an integer from 1 to {_LARGEST}")
         validation = isinstance(self.validation, Validation)
         self._require("validation", validation, "a Validation, as in Validation('drawn', 2001)")
-        self._require("group_rates", self._has_numbers("group_rates"), _GROUP_RATES)
-        self._require("forms", self._has_forms(), f"(class, form) pairs, form {', '.join(FORMS)}")
+        rates = self._has_pairs("group_rates", lambda g, n: isinstance(g, str) and _is_amount(n))
+        self._require("group_rates", rates, _GROUP_RATES)
+        forms = self.forms is None or self._has_pairs("forms", _is_form)
+        self._require("forms", forms, f"(class, form) pairs, form {', '.join(FORMS)}")
         layers = self._is_tuple_of("layers", Layer) and bool(self.layers)
         self._require("layers", layers, "a tuple of at least one layer")
         augmentations = self._is_tuple_of("augmentations", Augmentation)
         self._require("augmentations", augmentations, "a tuple of augmentations")
-        self._require_known("normalisation", NORMALISATIONS)
-        self._require_known("schedule", SCHEDULES)
-        self._require_known("optimizer", OPTIMIZERS)
-        self._require_known("views", VIEWS)
-        self._require_known("precision", PRECISIONS)
-        self._require_known("sampling", SAMPLINGS)
+        for field, known in _KNOWN.items():
+            value, allowed = getattr(self, field), f"one of {', '.join(known)}"
+            self._require(field, value in known, allowed, suggestion(value, known))
 
     def to_json(self) -> dict[str, Any]:
         """Converts the settings to JSON types; the inverse is ``from_json``."""
-        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return fields | {
+        return vars(self) | {
             "layers": _json.layers_to_json(self.layers),
             "augmentations": _json.augmentations_to_json(self.augmentations),
             "validation": str(self.validation),
@@ -192,8 +197,8 @@ class Settings:
         }
         if "validation" in fields:
             converted["validation"] = Validation.parse(fields["validation"])
-        if isinstance(fields.get("rate_points"), list):
-            converted["rate_points"] = tuple(map(tuple, fields["rate_points"]))
+        if isinstance(points := fields.get("rate_points"), list):
+            converted["rate_points"] = tuple(tuple(p) if isinstance(p, list) else p for p in points)
         for name in ("group_rates", "group_steps", "forms"):
             if isinstance(fields.get(name), dict):
                 converted[name] = tuple(fields[name].items())
@@ -201,51 +206,34 @@ class Settings:
 
     def _has_rate_points(self) -> bool:
         points = self.rate_points
-        if not self._is_tuple_of("rate_points", tuple) or any(len(point) != 2 for point in points):
+        if not self._has_pairs("rate_points", lambda x, y: _is_amount(x) and _is_amount(y)):
             return False
-        numbers = all(is_number(x) and 0 <= x < _LARGEST_FLOAT for point in points for x in point)
-        shares = numbers and [share for share, _ in points]
-        increase = bool(numbers) and shares == sorted(set(shares)) and max(shares, default=0) <= 1
+        increase = list(points) == sorted(points) and (not points or points[-1][0] <= 1)
         return increase and bool(points) == (self.schedule == "piecewise-linear")
 
-    def _has_numbers(self, field: str) -> bool:
-        """Whether the field has a number of at least 0 for each name, an integer for steps."""
-        if not self._has_named(field):
-            return False
-        valid = is_integer if field == "group_steps" else is_number
-        return all(valid(n) and 0 <= n < _LARGEST_FLOAT for _, n in getattr(self, field))
-
-    def _has_forms(self) -> bool:
-        if self.forms is None or not self._has_named("forms"):
-            return self.forms is None
-        counts = [str(form) for name, form in self.forms if name == "micro-batch"]
-        named = [form for name, form in self.forms if name != "micro-batch"]
-        valid = all(count.isdecimal() and int(count) for count in counts)
-        return valid and all(form in FORMS for form in named)
-
-    def _has_named(self, field: str) -> bool:
-        """Whether the field is a tuple of pairs of a name, once each, and a value."""
+    def _has_pairs(self, field: str, fits: Callable[[Any, Any], bool]) -> bool:
+        """Whether the field is a tuple of pairs that fit, each with another first item."""
         pairs = getattr(self, field)
         if not self._is_tuple_of(field, tuple) or any(len(pair) != 2 for pair in pairs):
             return False
-        return all(isinstance(name, str) for name, _ in pairs) and len(dict(pairs)) == len(pairs)
-
-    def _require_type(self, field: str, kind: Any) -> None:
-        if kind in _TYPES:
-            value, (allowed, description) = getattr(self, field), _TYPES[kind]
-            fits = isinstance(value, allowed) and not isinstance(value, bool)
-            self._require(field, fits, description)
+        return all(fits(*pair) for pair in pairs) and len(dict(pairs)) == len(pairs)
 
     def _is_tuple_of(self, field: str, kind: Any) -> bool:
         """Whether the field is a tuple of this kind."""
         value = getattr(self, field)
         return isinstance(value, tuple) and all(isinstance(item, kind) for item in value)
 
-    def _require_known(self, field: str, known: tuple[str, ...]) -> None:
-        value = getattr(self, field)
-        self._require(field, value in known, f"one of {', '.join(known)}", suggestion(value, known))
-
     def _require(self, field: str, holds: bool, allowed: str, near: str = "") -> None:
         if not holds:
             name, value = field.replace("_", "-"), getattr(self, field)
             raise UserError(f"{name} must be {allowed}, got {value!r}{near}")
+
+
+def _is_amount(value: Any) -> bool:
+    return is_number(value) and 0 <= value < _LARGEST_FLOAT
+
+
+def _is_form(name: object, form: Any) -> bool:
+    if name == "micro-batch":
+        return str(form).isdecimal() and int(form) > 0
+    return isinstance(name, str) and form in FORMS

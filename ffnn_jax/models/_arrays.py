@@ -12,7 +12,7 @@ import math
 import os
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -68,8 +68,11 @@ def load_arrays(path: Path) -> Stored:
     """
     try:
         with path.open("rb") as stream, zipfile.ZipFile(stream) as file:
-            _require_room(path, file.infolist())
-            arrays = {info.filename: _read(file, info) for info in file.infolist()}
+            infos, size = file.infolist(), path.stat().st_size
+            claimed = sum(info.file_size for info in infos)
+            if claimed > size:
+                raise ValueError(f"its arrays claim {claimed:,} bytes, it has {size:,}")
+            arrays = {info.filename: _read(file, info) for info in infos}
         arrays = {name.removesuffix(".npy"): array for name, array in arrays.items()}
         manifest = json.loads(arrays.pop(_MANIFEST).tobytes())
         version = manifest["format"]
@@ -87,13 +90,6 @@ def load_arrays(path: Path) -> Stored:
         if name not in arrays or digests.get(name) != _digest(arrays[name]):
             raise UserError(f"{path}: array {name!r} is not the one that was saved")
     return Stored(arrays, about, version)
-
-
-def _require_room(path: Path, infos: Sequence[zipfile.ZipInfo]) -> None:
-    """Rejects a file whose arrays claim more bytes than it has."""
-    claimed, size = sum(info.file_size for info in infos), path.stat().st_size
-    if claimed > size:
-        raise ValueError(f"its arrays claim {claimed:,} bytes, it has {size:,}")
 
 
 def _read(file: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:

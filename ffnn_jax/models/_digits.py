@@ -162,18 +162,15 @@ def _digits(ink: Mask) -> tuple[Labels, list[str]]:
     if not shapes:
         return np.zeros_like(groups), ["blobs left out"] * len(pieces)
     areas = np.bincount(groups.ravel())
-    main = max(shapes, key=lambda k: areas[k] * (shapes[k][0].stop - shapes[k][0].start))
-    digits = {k: box for k, box in shapes.items() if k == main or _is_digit(box, shapes[main])}
+    sizes = {k: [part.stop - part.start for part in box] for k, box in shapes.items()}
+    main = max(sizes, key=lambda k: areas[k] * sizes[k][0])
+    least = 0.45 * max(sizes[main])  # of others: tall enough, and not too wide
+    others = {k for k, (height, width) in sizes.items() if height > least and width < 2.5 * height}
+    digits = {k: box for k, box in shapes.items() if k == main or k in others}
     number = np.zeros(len(areas), int)
     number[_in_reading_order(digits)] = range(1, len(digits) + 1)
     result = number[groups]
     return result, ["specks left out"] * bool((ink & (result == 0)).any())
-
-
-def _is_digit(box: Box, main: Box) -> bool:
-    """Whether something is tall enough beside the largest digit, and not too wide."""
-    height, width = (part.stop - part.start for part in box)
-    return height > 0.45 * _size(main) and width < 2.5 * height
 
 
 def _in_reading_order(digits: dict[int, Box]) -> list[int]:

@@ -2,9 +2,8 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
@@ -101,9 +100,8 @@ def save(path: str | Path, models: Model | Sequence[Model], best: int = 0) -> No
     """
     models = [models] if isinstance(models, Model) else models
     if len({(model.network, model.class_names) for model in models}) != 1:
-        raise ValueError(
-            "save: needs at least one model, all with the same network and class names"
-        )
+        needed = "at least one model, all with the same network and class names"
+        raise ValueError(f"save: needs {needed}")
     first = models[0]
     about = {
         "layers": layers_to_json(first.network.layers),
@@ -142,12 +140,23 @@ def load(path: str | Path, model: int | None = None, layers: Iterable[type[Layer
     chosen = about["best"] if model is None else model
     if not 0 <= chosen < about["models"]:
         raise UserError(f"{path}: model must be from 0 to {about['models'] - 1}, got {chosen}")
-    network = Network(_layers(path, about["layers"], layers), tuple(about["input_shape"]))
-    template = _template(network, f"model_{chosen}/normalisation/scale" in arrays)
-    leaves = [
-        _array(path, arrays, f"model_{chosen}/{name}", leaf.shape)
-        for name, leaf in by_path(template).items()
-    ]
+    try:
+        chain = layers_from_json(about["layers"], layers)
+    except UserError as error:
+        hint = "custom layers are passed in Python, as in load(path, layers=[MyLayer])"
+        raise UserError(f"{path}: {error}; {hint}") from None
+    network = Network(chain, tuple(about["input_shape"]))
+    channels, normalised = network.input_shape[-1], f"model_{chosen}/normalisation/scale" in arrays
+    normalisation = Normalisation(*np.zeros((2, channels), "float32")) if normalised else None
+    template = dict(zip(_PARTS, (*network.shapes(), normalisation), strict=True))
+    leaves = []
+    for part, leaf in by_path(template).items():
+        name = f"model_{chosen}/{part}"
+        actual = arrays[name].shape if name in arrays else "none"
+        if actual != leaf.shape:
+            needed = f"the network needs an array {name!r} {leaf.shape}"
+            raise UserError(f"{path}: {needed}, the file has {actual}")
+        leaves.append(arrays[name])
     loaded = jax.tree.unflatten(jax.tree.structure(template), leaves)
     form = from_fields(ImageForm, f"{path}: form", about.get("form", {}))
     views, names = about.get("views", "one"), tuple(about["class_names"])
@@ -159,30 +168,3 @@ def _name_in_table_2(path: str) -> str:
     layer, name = path.split("/", 1)
     kind, number = layer.rsplit("_", 1)
     return f"{kind}_{int(number) + 1}/{name}"
-
-
-def _template(network: Network, normalised: bool) -> dict[str, Any]:
-    """The shapes of all arrays of a model; without normalisation its inputs are tokens."""
-    params, state = network.shapes()
-    channels = np.zeros((2, network.input_shape[-1]), np.float32)
-    normalisation = Normalisation(*channels) if normalised else None
-    return {"params": params, "state": state, "normalisation": normalisation}
-
-
-def _layers(path: str | Path, layers: Any, custom: Iterable[type[Layer]]) -> tuple[Layer, ...]:
-    try:
-        return layers_from_json(layers, custom)
-    except UserError as error:
-        hint = "custom layers are passed in Python, as in load(path, layers=[MyLayer])"
-        raise UserError(f"{path}: {error}; {hint}") from None
-
-
-def _array(
-    path: str | Path, arrays: Mapping[str, np.ndarray], name: str, shape: tuple[int, ...]
-) -> np.ndarray:
-    actual = arrays[name].shape if name in arrays else "none"
-    if actual != shape:
-        raise UserError(
-            f"{path}: the network needs an array {name!r} {shape}, the file has {actual}"
-        )
-    return arrays[name]

@@ -5,8 +5,8 @@ from jaxtyping import Array, Float
 
 from ffnn_jax.network import Network, Params, State
 
-_DIAGONALS = (0, 1, 2)  # where the image begins in itself padded by a pixel; 1 is not shifted
-_WEIGHTS = {"one": (0.0, 1.0, 0.0), "mirrored": (0.0, 1.0, 0.0), "six": (0.25, 0.5, 0.25)}
+# by where the image begins in itself padded by a pixel; 1 is not shifted
+_WEIGHTS = {"mirrored": {1: 1.0}, "six": {0: 0.25, 1: 0.5, 2: 0.25}}
 
 
 def logits_of_views(
@@ -22,9 +22,8 @@ def logits_of_views(
     _, height, width, _ = x.shape
     padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="reflect")
     total = 0.0
-    for first, weight in zip(_DIAGONALS, _WEIGHTS[views], strict=True):
-        if weight:
-            view = padded[:, first : first + height, first : first + width]
-            for image in (view, view[:, :, ::-1]):
-                total += weight / 2 * network.apply(params, state, image)[0]
+    for first, weight in _WEIGHTS[views].items():
+        view = padded[:, first : first + height, first : first + width]
+        for image in (view, view[:, :, ::-1]):
+            total += weight / 2 * network.apply(params, state, image)[0]
     return jnp.asarray(total)

@@ -86,12 +86,9 @@ class Network:
 
     def needs_images(self) -> int:
         """How many training images ``init`` needs; 0 if nothing is computed from them."""
-        specs = (*self.all_params, *(spec for _, spec in _initialisation.leaves(self.state_specs)))
-        counts = [
-            spec.init.images
-            for spec in specs
-            if isinstance(spec.init, nn.FromImages | nn.PatchWhitening)
-        ]
+        inits = [param.init for param in self.all_params]
+        inits += [param.init for _, param in _initialisation.leaves(self.state_specs)]
+        counts = [i.images for i in inits if isinstance(i, nn.FromImages | nn.PatchWhitening)]
         return max(counts, default=0)
 
     def shapes(self) -> tuple[Params, State]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Array, Float32, Float64, Int64, Num, UInt8
+from jaxtyping import Array, Float32, Int64, Num, UInt8
 
 from ffnn_jax.config import NORMALISATIONS
 
@@ -43,7 +43,9 @@ def compute_normalisation(
     if kind == "mean":
         mean = np.full(len(sums), scale * sums.sum() / (count * len(sums)))
     if kind == "channel-mean-sd":
-        deviation = scale * _deviation(count, sums, squares)
+        pairs = zip(sums.tolist(), squares.tolist(), strict=True)  # so that numerators are exact
+        roots = [math.sqrt(count * square - total**2) for total, square in pairs]
+        deviation = scale * (np.array(roots) / count)
         deviation[deviation == 0] = 1
         mean, scales = mean / deviation, scales / deviation
     return Normalisation(scales.astype(np.float32), mean.astype(np.float32))
@@ -77,9 +79,3 @@ def _totals(blocks: Iterable[UInt8[np.ndarray, "n H W C"]]) -> tuple[int, Sums, 
 
 def _channel_sums(values: np.ndarray) -> Sums:
     return values.sum(axis=0, dtype=np.int64).sum(axis=(0, 1))
-
-
-def _deviation(count: int, sums: Sums, squares: Sums) -> Float64[np.ndarray, " C"]:
-    """The standard deviation of each channel; the numerator under the root is exact."""
-    pairs = zip(sums.tolist(), squares.tolist(), strict=True)
-    return np.array([math.sqrt(count * square - total**2) / count for total, square in pairs])

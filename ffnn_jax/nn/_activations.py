@@ -1,7 +1,6 @@
 """Activations as layers, and what else treats each value alone: scaling and dropout."""
 
 import dataclasses
-import functools
 from typing import Annotated, Any
 
 from ffnn_jax._base_config import Above0, Below1, Finite, Flag, number
@@ -15,19 +14,11 @@ __all__ = [
 ]  # fmt: skip
 
 
-class ReLU(Operation, title="ReLU", operation="relu"):
-    """Rectified linear unit, equation (17)."""
-
-
 @dataclasses.dataclass(frozen=True)
 class LeakyReLU(Operation, title="Leaky ReLU", operation="leaky_relu"):
     """Leaky rectified linear unit, with derivative ``slope`` where the input is not positive."""
 
     slope: Below1 = 0.01
-
-
-class Sigmoid(Operation, title="Sigmoid", operation="sigmoid"):
-    """Logistic sigmoid, equation (sigmoid.1)."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,11 +32,8 @@ class CELU(ELU, title="CELU", operation="celu"):
     """Continuously differentiable exponential linear unit, which tends to -alpha."""
 
 
-class PReLU(Operation, title="PReLU", operation="prelu"):
+class PReLU(Operation, title="PReLU", operation="prelu", slope=0.25):
     """Rectified linear unit with a learned slope per channel, which begins at 0.25."""
-
-    def params(self, shape: Shape) -> Tree:
-        return channelwise(shape, slope=0.25)
 
 
 class _Gated(Operation):
@@ -55,11 +43,14 @@ class _Gated(Operation):
         return (*shape[:-1], shape[-1] // 2)
 
 
-def _activation(name: str, operation: str, base: type[Operation] = Operation) -> type[Operation]:
-    attributes = {"__doc__": f"Applies ``ffnn_jax.layers.{operation}``.", "__module__": __name__}
+def _activation(name: str, operation: str, doc: str = "", base: Any = Operation) -> type[Layer]:
+    applies = f"Applies ``ffnn_jax.layers.{operation}``."
+    attributes = {"__doc__": doc or applies, "__module__": __name__}
     return type(name, (base,), attributes, title=name, operation=operation)
 
 
+ReLU = _activation("ReLU", "relu", "Rectified linear unit, equation (17).")
+Sigmoid = _activation("Sigmoid", "sigmoid", "Logistic sigmoid, equation (sigmoid.1).")
 Tanh = _activation("Tanh", "tanh")
 Softplus = _activation("Softplus", "softplus")
 Softsign = _activation("Softsign", "softsign")
@@ -73,9 +64,9 @@ HardTanh = _activation("HardTanh", "hard_tanh")
 HardSigmoid = _activation("HardSigmoid", "hard_sigmoid")
 HardSwish = _activation("HardSwish", "hard_swish")
 LogSoftmax = _activation("LogSoftmax", "log_softmax")
-GLU = _activation("GLU", "glu", _Gated)
-SwiGLU = _activation("SwiGLU", "swiglu", _Gated)
-GeGLU = _activation("GeGLU", "geglu", _Gated)
+GLU = _activation("GLU", "glu", base=_Gated)
+SwiGLU = _activation("SwiGLU", "swiglu", base=_Gated)
+GeGLU = _activation("GeGLU", "geglu", base=_Gated)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,7 +93,6 @@ class Dropout(Layer):
     batch is split. It is drawn here and applied by equation (dropout.1).
     """
 
-    title = "Dropout"
     needs_key = True
     rate: Annotated[float, number("a number from 0 to 1", lambda x: 0 <= x <= 1)] = 0.5
 
@@ -117,6 +107,6 @@ class Dropout(Layer):
 
         from ffnn_jax.layers import dropout
 
-        draw = functools.partial(jax.random.bernoulli, p=1 - self.rate, shape=x.shape[1:])
-        mask = jax.vmap(draw)(image_keys(key, len(x)))
+        keys = image_keys(key, len(x))
+        mask = jax.vmap(lambda key: jax.random.bernoulli(key, 1 - self.rate, x.shape[1:]))(keys)
         return dropout(x, mask, self.rate), state

@@ -46,8 +46,7 @@ def state_of(layers: Layers, shape: Shape) -> Tree:
 
 def _by_layer_name(method: str, layers: Layers, shape: Shape) -> Tree:
     inputs = zip(numbered(layers), shapes_through(layers, shape), strict=False)
-    trees = {name: getattr(layer, method)(each) for (_, name, layer), each in inputs}
-    return _without_empty(trees)
+    return _without_empty({name: getattr(layer, method)(s) for (_, name, layer), s in inputs})
 
 
 def _without_empty(trees: Tree) -> Tree:
@@ -56,19 +55,19 @@ def _without_empty(trees: Tree) -> Tree:
 
 def mixes_batch(layers: Layers) -> bool:
     """Whether any layer, nested ones included, makes outputs depend on other images."""
-    return any(layer.mixes_batch for layer in _with_nested(layers))
+    return any(layer.mixes_batch for layer in with_nested(layers))
 
 
 def needs_key(layers: Layers) -> bool:
     """Whether any layer, nested ones included, draws random numbers in training."""
-    return any(layer.needs_key for layer in _with_nested(layers))
+    return any(layer.needs_key for layer in with_nested(layers))
 
 
-def _with_nested(layers: Layers) -> Iterator[Layer]:
+def with_nested(layers: Layers) -> Iterator[Layer]:
     for layer in layers:
         yield layer
         for part in layer.parts().values():
-            yield from _with_nested(part)
+            yield from with_nested(part)
 
 
 def apply(layers: Layers, params: Tree, state: Tree, x: Any, **mode: Any) -> tuple[Any, Tree]:
@@ -99,13 +98,13 @@ def outputs(
         yield name, x, after
 
 
-def _is_chain(value: Any, least: int) -> bool:
-    layers = isinstance(value, tuple) and all(isinstance(item, Layer) for item in value)
-    return layers and len(value) >= least
+def are_layers(value: object) -> bool:
+    """Whether value is a tuple of at least one layer."""
+    return isinstance(value, tuple) and value != () and all(isinstance(v, Layer) for v in value)
 
 
 Chain = tuple[Layer, ...]
-NonEmpty = Annotated[Chain, Allowed("a tuple of at least one layer", lambda v: _is_chain(v, 1))]
+NonEmpty = Annotated[Chain, Allowed("a tuple of at least one layer", are_layers)]
 
 
 class _Branches(Layer):
@@ -127,16 +126,13 @@ class _Branches(Layer):
     def state(self, shape: Shape) -> Tree:
         return _without_empty({n: state_of(part, shape) for n, part in self.parts().items()})
 
-    def apply(
-        self, params: Tree, state: Tree, x: Any, *, training: bool = False, key: Any = None
-    ) -> tuple[Any, Tree]:
+    def apply(self, params: Tree, state: Tree, x: Any, **mode: Any) -> tuple[Any, Tree]:
         from ffnn_jax.layers import add
 
         outputs, after = [], {}
         for number, (name, part) in enumerate(self.parts().items()):
-            mode = {"training": training, "key": layer_keys(key, number)}
-            variables = params.get(name, {}), state.get(name, {})
-            z, after[name] = apply(part, *variables, x, **mode)
+            own = mode | {"key": layer_keys(mode.get("key"), number)}
+            z, after[name] = apply(part, params.get(name, {}), state.get(name, {}), x, **own)
             outputs.append(z)
         return functools.reduce(add, reversed(outputs)), {name: after[name] for name in state}
 
@@ -145,7 +141,6 @@ class _Branches(Layer):
 class Sequential(_Branches):
     """A chain of layers as one layer."""
 
-    title = "Sequential"
     layers: NonEmpty
 
 
@@ -153,6 +148,7 @@ class Sequential(_Branches):
 class Residual(_Branches):
     """The sum of ``body`` and the ``shortcut`` around it, the identity if (); equation (add.1)."""
 
-    title = "Residual"
     body: NonEmpty
-    shortcut: Annotated[Chain, Allowed("a tuple of layers", lambda v: _is_chain(v, 0))] = ()
+    shortcut: Annotated[
+        Chain, Allowed("a tuple of layers", lambda v: v == () or are_layers(v))
+    ] = ()

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from ffnn_jax._base_config import BaseConfig
 from ffnn_jax._errors import UserError
-from ffnn_jax.nn._param import Shape, Tree
+from ffnn_jax.nn._param import Shape, Tree, channelwise
 
 __all__ = ["Layer", "image_keys"]
 
@@ -74,14 +74,19 @@ class Operation(Layer):
     """A layer that is the function of ``ffnn_jax.layers`` whose name is ``operation``.
 
     Each argument after x is the layer's parameter of that name, or else its setting of that name.
+    Parameters have an entry per channel, initially that of ``initial``.
     """
 
     operation: ClassVar[str] = ""
+    initial: ClassVar[dict[str, float]] = {}
 
-    def __init_subclass__(cls, title: str = "", operation: str = "", **others: Any) -> None:
-        """Keywords of the class statement say ``title`` and ``operation``, unless inherited."""
-        super().__init_subclass__(**others)
+    def __init_subclass__(cls, title: str = "", operation: str = "", **initial: float) -> None:
+        """Keywords of the class statement say what is not inherited: others are ``initial``."""
         cls.title, cls.operation = title or cls.title, operation or cls.operation
+        cls.initial = initial or cls.initial
+
+    def params(self, shape: Shape) -> Tree:
+        return channelwise(shape, "", **self.initial)
 
     def __call__(self, params: Tree, x: Any) -> Any:
         from ffnn_jax import layers
@@ -97,9 +102,11 @@ def require_input(layer: Layer, holds: bool, message: str) -> None:
         raise UserError(f"{layer}: {message}")
 
 
-def image_shape(layer: Layer, shape: Shape) -> Shape:
-    """The shape, rejected with a UserError unless it is (height, width, channels)."""
-    require_input(layer, len(shape) == 3, "needs an image (height, width, channels)")
+def image_shape(layer: Layer, shape: Shape, axes: tuple[str, ...] = ("height", "width")) -> Shape:
+    """The shape, rejected with a UserError unless it has these axes, then channels."""
+    kind = "an image" if len(axes) == 2 else "a sequence"
+    message = f"needs {kind} ({', '.join(axes)}, channels)"
+    require_input(layer, len(shape) == len(axes) + 1, message)
     return shape
 
 

@@ -4,6 +4,7 @@ Their scale and shift of each channel, initialised to 1 and 0, are not decayed.
 """
 
 import dataclasses
+import functools
 from typing import Any
 
 from ffnn_jax._base_config import Above0, Below1, Count, CountOrNone, Flag
@@ -14,22 +15,16 @@ __all__ = ["BatchNorm", "GroupNorm", "InstanceNorm", "LayerNorm", "RMSNorm"]
 
 
 @dataclasses.dataclass(frozen=True)
-class _Normalisation(Operation):
+class _Normalisation(Operation, scale=1.0, shift=0.0):
     eps: Above0 = 1e-5
-
-    def params(self, shape: Shape) -> Tree:
-        return channelwise(shape, scale=1.0, shift=0.0)
 
 
 class LayerNorm(_Normalisation, title="Layer normalisation", operation="layer_norm"):
     """Normalises each position over its channels (last axis)."""
 
 
-class RMSNorm(_Normalisation, title="RMS normalisation", operation="rms_norm"):
+class RMSNorm(_Normalisation, title="RMS normalisation", operation="rms_norm", scale=1.0):
     """Divides each position by the root mean square of its channels; without a shift."""
-
-    def params(self, shape: Shape) -> Tree:
-        return channelwise(shape, scale=1.0)
 
 
 class InstanceNorm(_Normalisation, title="Instance normalisation", operation="instance_norm"):
@@ -41,7 +36,9 @@ class InstanceNorm(_Normalisation, title="Instance normalisation", operation="in
 
 
 @dataclasses.dataclass(frozen=True)
-class GroupNorm(Operation, title="Group normalisation", operation="group_norm"):
+class GroupNorm(
+    Operation, title="Group normalisation", operation="group_norm", scale=1.0, shift=0.0
+):
     """Normalises each image over its pixels and ``groups`` groups of neighbouring channels."""
 
     groups: Count = 32
@@ -51,9 +48,6 @@ class GroupNorm(Operation, title="Group normalisation", operation="group_norm"):
         divide = shape != () and shape[-1] % self.groups == 0
         require_input(self, divide, "groups must divide the number of channels")
         return shape
-
-    def params(self, shape: Shape) -> Tree:
-        return channelwise(shape, scale=1.0, shift=0.0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,33 +82,26 @@ class BatchNorm(Layer):
         self, params: Tree, state: Tree, x: Any, *, training: bool = False, key: Any = None
     ) -> tuple[Any, Tree]:
         """Equations (norm.1)-(norm.3); in prediction with the running statistics."""
-        from jax.lax import stop_gradient
-        from jax.numpy import ones_like
+        import jax
 
-        from ffnn_jax.layers import batch_norm_inference
+        from ffnn_jax.layers import batch_norm, batch_norm_inference
 
         shift = params["shift"]
-        scale = params["scale"] if self.scale else ones_like(shift)
+        scale = params["scale"] if self.scale else jax.numpy.ones_like(shift)
         if not training:
             running = state["mean"], state["variance"]
             return batch_norm_inference(x, *running, scale, shift, self.eps), state
-        z, mean, variance = self._normalised(x, scale, shift)
-        batch = stop_gradient({"mean": mean, "variance": variance})
-        return z, {name: self._updated(state[name], batch[name]) for name in state}
+        normalised = functools.partial(batch_norm, scale=scale, shift=shift, eps=self.eps)
+        if self.ghost_size is None:
+            z, mean, variance = normalised(x)
+        else:
+            message = f"ghost_size must divide the batch of {len(x)} images"
+            require_input(self, len(x) % self.ghost_size == 0, message)
+            ghosts = x.reshape(-1, self.ghost_size, *x.shape[1:])
+            z, means, variances = jax.vmap(normalised)(ghosts)
+            z, mean, variance = z.reshape(x.shape), means.mean(0), variances.mean(0)
+        new = jax.lax.stop_gradient({"mean": mean, "variance": variance})
+        return z, {name: self._updated(state[name], new[name]) for name in state}
 
     def _updated(self, running: Any, batch: Any) -> Any:
         return self.momentum * running + (1 - self.momentum) * batch.astype(running.dtype)
-
-    def _normalised(self, x: Any, scale: Any, shift: Any) -> tuple[Any, Any, Any]:
-        """z, mean and variance; of ghosts, the mean of their statistics."""
-        from jax import vmap
-
-        from ffnn_jax.layers import batch_norm
-
-        if self.ghost_size is None:
-            return batch_norm(x, scale, shift, self.eps)
-        message = f"ghost_size must divide the batch of {len(x)} images"
-        require_input(self, len(x) % self.ghost_size == 0, message)
-        ghosts = x.reshape(-1, self.ghost_size, *x.shape[1:])
-        z, mean, variance = vmap(lambda each: batch_norm(each, scale, shift, self.eps))(ghosts)
-        return z.reshape(x.shape), mean.mean(0), variance.mean(0)

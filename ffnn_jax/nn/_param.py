@@ -82,7 +82,6 @@ class Param:
     group: str = ""
 
     def __post_init__(self) -> None:
-        """Rejects fields of the wrong type."""
         valid_shape = isinstance(self.shape, tuple) and all(map(is_integer, self.shape))
         valid_flags = isinstance(self.trained, bool) and isinstance(self.decayed, bool)
         named = isinstance(self.init, Normal | Constant | Dirac | FromImages | PatchWhitening)

@@ -19,7 +19,6 @@ class _Pool(Operation):
     padding: int | Literal["SAME", "VALID"] = "VALID"
 
     def __post_init__(self) -> None:
-        """Rejects also a padding as wide as the window."""
         super().__post_init__()
         narrow = is_count(self.padding, 0) and int(self.padding) < self.window
         holds = self.padding in ("SAME", "VALID") or narrow
@@ -68,9 +67,7 @@ def _is_size(value: object) -> bool:
 class AdaptiveAvgPool(Operation, title="Adaptive average pooling", operation="adaptive_avg_pool"):
     """Average over as many bins as the output has pixels; ``size`` is one number or a pair."""
 
-    size: Annotated[
-        int | tuple[int, int], Allowed("an integer of at least 1, or a pair of them", _is_size)
-    ]
+    size: Annotated[Any, Allowed("an integer of at least 1, or a pair of them", _is_size)]
 
     def output_shape(self, shape: Shape) -> Shape:
         return (*_pair(self.size), image_shape(self, shape)[2])

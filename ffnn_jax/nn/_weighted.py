@@ -5,7 +5,7 @@ import math
 from typing import Annotated, Any, ClassVar, Literal
 
 from ffnn_jax._base_config import Allowed, AtLeast0, Count, CountOrNone, Flag, is_count
-from ffnn_jax.nn._layer import Operation, require_input
+from ffnn_jax.nn._layer import Operation, image_shape, require_input
 from ffnn_jax.nn._param import Dirac, Normal, Param, PatchWhitening, Shape, Tree
 
 __all__ = ["Conv", "Conv1D", "ConvTranspose", "Dense"]
@@ -15,7 +15,7 @@ Padding = Annotated[
     Allowed('"SAME", "VALID" or at least 0', lambda v: v in ("SAME", "VALID") or is_count(v, 0)),
 ]
 _STARTS = ("normal", "dirac", "whitening")
-Start = Annotated[str, Allowed('"normal", "dirac" or "whitening"', lambda v: v in _STARTS)]
+Start = Annotated[str, Allowed('"normal", "dirac" or "whitening"', _STARTS.__contains__)]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,6 @@ class Weighted(Operation):
         return math.prod(self.params(shape)["w"].shape) * math.prod(self.output_shape(shape)[:-1])
 
     def __call__(self, params: Tree, x: Any) -> Any:
-        """The operation on the weights, standardised or not, and on the biases, or zeros."""
         from jax.numpy import zeros
 
         from ffnn_jax.layers import weight_standardisation
@@ -78,25 +77,7 @@ class Dense(Weighted, title="Fully connected", operation="dense"):
 
 
 @dataclasses.dataclass(frozen=True)
-class _Convolution(Weighted):
-    """A convolution along ``axes``, whose kernels have ``size`` entries along each."""
-
-    axes: ClassVar[tuple[str, ...]] = ("height", "width")
-    filters: Count
-    size: Count
-
-    def output_shape(self, shape: Shape) -> Shape:
-        kind = "an image" if len(self.axes) == 2 else "a sequence"
-        message = f"needs {kind} ({', '.join(self.axes)}, channels)"
-        require_input(self, len(shape) == len(self.axes) + 1, message)
-        return (*map(self._length, shape[:-1]), self.filters)
-
-    def _length(self, length: int) -> int:
-        raise NotImplementedError
-
-
-@dataclasses.dataclass(frozen=True)
-class Conv(_Convolution, title="Convolutional", operation="conv2d"):
+class Conv(Weighted, title="Convolutional", operation="conv2d"):
     """Convolution with ``filters`` square kernels of ``size`` by ``size``, equation (conv.1).
 
     ``dilation`` is the step between the pixels that a kernel covers. With ``groups``, a filter sees
@@ -106,11 +87,17 @@ class Conv(_Convolution, title="Convolutional", operation="conv2d"):
     images ("whitening"), whose biases are of group "whitening".
     """
 
+    axes: ClassVar[tuple[str, ...]] = ("height", "width")
+    filters: Count
+    size: Count
     padding: Padding = "SAME"
     stride: Count = 1
     dilation: Count = 1
     groups: Count = 1
     start: Start = "normal"
+
+    def output_shape(self, shape: Shape) -> Shape:
+        return (*map(self._length, image_shape(self, shape, self.axes)[:-1]), self.filters)
 
     def params(self, shape: Shape) -> Tree:
         self.output_shape(shape)
@@ -118,17 +105,16 @@ class Conv(_Convolution, title="Convolutional", operation="conv2d"):
         divide = channels % self.groups == self.filters % self.groups == 0
         require_input(self, divide, f"groups must divide the filters and the {channels} channels")
         weights = self.weights((*kernel, channels // self.groups, self.filters))
-        return weights if self.start == "normal" else self._started(weights)
-
-    def _started(self, weights: Tree) -> Tree:
         w = weights["w"]
         if self.start == "dirac":
-            return weights | {"w": dataclasses.replace(w, init=Dirac(w.init.stddev))}
-        *kernel, filters = w.shape
-        whitens = filters == 2 * math.prod(kernel) and len(kernel) == 3 and self.groups == 1
-        require_input(self, whitens, f"whitening needs {2 * math.prod(kernel)} filters, one group")
-        biases = {n: dataclasses.replace(weights[n], group="whitening") for n in weights}
-        return biases | {"w": dataclasses.replace(w, init=PatchWhitening(), trained=False)}
+            weights["w"] = dataclasses.replace(w, init=Dirac(w.init.stddev))
+        if self.start == "whitening":
+            filters = 2 * math.prod(w.shape[:-1])
+            whitens = self.filters == filters and len(kernel) == 2 and self.groups == 1
+            require_input(self, whitens, f"whitening needs {filters} filters, one group")
+            weights = {n: dataclasses.replace(p, group="whitening") for n, p in weights.items()}
+            weights["w"] = dataclasses.replace(w, init=PatchWhitening(), trained=False)
+        return weights
 
     def _length(self, length: int) -> int:
         if self.padding == "SAME":
@@ -147,11 +133,16 @@ class Conv1D(Conv, title="Convolutional 1D", operation="conv1d"):
 
 
 @dataclasses.dataclass(frozen=True)
-class ConvTranspose(_Convolution, title="Transposed convolutional", operation="conv_transpose2d"):
+class ConvTranspose(Weighted, title="Transposed convolutional", operation="conv_transpose2d"):
     """Transposed convolution, equation (transpose.2), by which images grow ``stride`` times."""
 
+    filters: Count
+    size: Count
     stride: Count = 1
     padding: Padding = "SAME"
+
+    def output_shape(self, shape: Shape) -> Shape:
+        return (*map(self._length, image_shape(self, shape)[:-1]), self.filters)
 
     def params(self, shape: Shape) -> Tree:
         self.output_shape(shape)
@@ -164,7 +155,7 @@ class ConvTranspose(_Convolution, title="Transposed convolutional", operation="c
 
     def _length(self, length: int) -> int:
         if isinstance(self.padding, str):
-            beyond = max(self.size - self.stride, 0) if self.padding == "VALID" else 0
+            beyond = max(self.size - self.stride, 0) * (self.padding == "VALID")
             return length * self.stride + beyond
         left = (length - 1) * self.stride + self.size - 2 * self.padding
         require_input(self, left >= 1, f"the padding leaves nothing of {length} pixels")

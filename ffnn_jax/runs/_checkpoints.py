@@ -81,7 +81,11 @@ class CheckpointManager(Callbacks):
         """
         self._run = {**run, "every": self._every, "arithmetic": arithmetic()}
         if self._start is not None:
-            _require_same_data(self._start, run)
+            for key in ("data_sha256", "normalisation"):
+                saved, name = self._start.about.get(key), key.replace("_", " ")
+                if saved != run[key]:
+                    text = f"its {name} was {saved} and is now {run[key]}"
+                    raise UserError(f"{self._start.path}: {text}")
             _warn_of_other_arithmetic(self._start, self._run["arithmetic"])
         self._best = _validation_of(self._folder / "best.npz", run)
 
@@ -181,18 +185,14 @@ def _validation_of(best: Path, run: Mapping[str, Any]) -> float | None:
         return None
     try:
         about = _read(best, None).about
-        saved, current = (_without_steps(metadata["settings"]) for metadata in (about, run))
+        settings = ({**metadata["settings"], "steps": 0} for metadata in (about, run))
+        saved, current = (json.loads(json.dumps(one)) for one in settings)  # as from a file
         if (saved, about.get("data_sha256")) != (current, run["data_sha256"]):
             raise UserError(f"{best}: from another run")
         return about["validation"]
     except UserError as error:
         _log.warning("%s; it will be replaced", error)
         return None
-
-
-def _without_steps(settings: Mapping[str, Any]) -> Any:
-    """Settings as they are read from a file, without the number of steps."""
-    return json.loads(json.dumps({**settings, "steps": 0}))
 
 
 def _warn_of_other_arithmetic(start: Checkpoint, now: Mapping[str, Any]) -> None:
@@ -208,11 +208,3 @@ def _numbered(folder: Path) -> list[tuple[int, Path]]:
     """The checkpoints by step, newest first."""
     files = ((_NAME.fullmatch(path.name), path) for path in folder.glob("step-*.npz"))
     return sorted(((int(name[1]), path) for name, path in files if name), reverse=True)
-
-
-def _require_same_data(start: Checkpoint, run: Mapping[str, Any]) -> None:
-    for key in ("data_sha256", "normalisation"):
-        saved, now = start.about.get(key), run[key]
-        if saved != now:
-            name = key.replace("_", " ")
-            raise UserError(f"{start.path}: its {name} was {saved} and is now {now}")

@@ -43,9 +43,8 @@ def compute(
         TypeError: the settings are not a Settings object.
     """
     if not isinstance(settings, Settings):
-        raise TypeError(
-            f"compute: settings must be a Settings object, as from preset(), got {settings!r}"
-        )
+        expected = "a Settings object, as from preset()"
+        raise TypeError(f"compute: settings must be {expected}, got {settings!r}")
     require_ready()
     if splits is None:
         splits = load_splits(settings.dataset, train_images=settings.train_images)
@@ -79,9 +78,9 @@ def run_plan(
     tested = [model.probabilities(splits.test.images) for model in models]
     callbacks.on_test(accuracies(tested, splits.test.labels))
     pairs = list(zip(models, seeds_data, strict=True))
-    plain = [dataclasses.replace(model, views="one") for model in models]
     train_accuracy = [
-        _accuracy(model, images, one.train) for model, one in zip(plain, seeds_data, strict=True)
+        _accuracy(dataclasses.replace(model, views="one"), images, one.train)
+        for model, one in pairs
     ]
     validation_accuracy = [
         _accuracy(model, images, one.validation) if len(one.validation) else None
@@ -105,8 +104,7 @@ def _run_metadata(planned: Plan, seeds_data: list[SeedData]) -> dict[str, Any]:
 
 def _training_images(splits: Splits) -> HostImages:
     """The training images, followed by those of the validation split."""
-    parts = (part for part in splits[:2] if part is not None)
-    return HostImages(tuple(Images(part.images, part.labels) for part in parts))
+    return HostImages(tuple(Images(p.images, p.labels) for p in splits[:2] if p is not None))
 
 
 def _seed_data(settings: Settings, splits: Splits, images: HostImages, seed: int) -> SeedData:

@@ -1,7 +1,6 @@
 """Run folders: numbered by default, and never an existing one."""
 
 import contextlib
-import itertools
 import json
 import os
 import socket
@@ -27,7 +26,14 @@ def new_run_folder(preset: str, folder: Path | None = None) -> Path:
             folder.mkdir(parents=True)
             return folder
         _RUNS.mkdir(exist_ok=True)
-        return next(path for path in _numbered(preset) if _created(path))
+        taken = [path.name.removeprefix(f"{preset}-") for path in _RUNS.glob(f"{preset}-*")]
+        number = max((int(number) for number in taken if number.isdecimal()), default=0)
+        while True:
+            number += 1
+            path = _RUNS / f"{preset}-{number}"
+            with contextlib.suppress(FileExistsError):
+                path.mkdir()
+                return path
     except OSError as error:
         if folder is not None and os.path.lexists(folder):
             raise UserError(f"run-dir must not exist yet, {folder} does") from None
@@ -88,18 +94,3 @@ def _describe(owner: Path) -> str:
         return f"process {identity['process']} on {identity['host']}"
     except (OSError, ValueError, KeyError, TypeError):
         return "another process"
-
-
-def _numbered(preset: str) -> Iterator[Path]:
-    """The folders numbered above the highest number in use."""
-    taken = [path.name.removeprefix(f"{preset}-") for path in _RUNS.glob(f"{preset}-*")]
-    first = max((int(number) for number in taken if number.isdecimal()), default=0) + 1
-    return (_RUNS / f"{preset}-{number}" for number in itertools.count(first))
-
-
-def _created(path: Path) -> bool:
-    try:
-        path.mkdir()
-    except FileExistsError:
-        return False
-    return True

@@ -74,9 +74,8 @@ def plan(settings: Settings, splits: Splits) -> Plan:
     _require_trained(network, settings)
     require_kept_contract(network)
     if settings.forms is None:
-        settings = dataclasses.replace(
-            settings, forms=forms_here(is_one_program(network, settings))
-        )
+        forms = forms_here(is_one_program(network, settings))
+        settings = dataclasses.replace(settings, forms=forms)
     return Plan(settings, splits, network)
 
 
@@ -110,8 +109,7 @@ def optimizer_of(settings: Settings, network: Network) -> optax.GradientTransfor
     rates, steps = dict(settings.group_rates), dict(settings.group_steps)
     factors = jax.tree.map(lambda group: rates.get(group, 1.0), groups)
     scale = [scale_by_group(factors)] if rates else []
-    alpha = _schedule(settings, settings.learning_rate)
-    options = alpha, settings.momentum, settings.weight_decay
+    options = _schedule(settings, settings.learning_rate), settings.momentum, settings.weight_decay
     if settings.optimizer == "momentum":
         rules = [momentum(*options, decayed), *scale]
     elif settings.optimizer == "nesterov":
@@ -125,7 +123,7 @@ def optimizer_of(settings: Settings, network: Network) -> optax.GradientTransfor
 
 
 def _muon_for_kernels(
-    settings: Settings, network: Network, options: Any, decayed: Any
+    settings: Settings, network: Network, options: tuple[Any, float, float], decayed: Any
 ) -> optax.GradientTransformation:
     """Muon for kernels of convolutions, Nesterov's momentum for the other parameters."""
     shapes, _ = partition(network.shapes()[0], network.param_attribute("trained"))
@@ -154,7 +152,5 @@ def _require_trained(network: Network, settings: Settings) -> None:
         for name, _ in getattr(settings, field):
             if name not in known:
                 hint = f"known: {', '.join(known)}" if known else "no trained parameter has a group"
-                where = field.replace("_", "-")
-                raise UserError(
-                    f"{where}: unknown group {name!r} ({hint}){suggestion(name, known)}"
-                )
+                where, near = field.replace("_", "-"), suggestion(name, known)
+                raise UserError(f"{where}: unknown group {name!r} ({hint}){near}")

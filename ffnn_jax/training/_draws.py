@@ -2,7 +2,7 @@
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Int32, Key, UInt32
+from jaxtyping import Array, Int32, Key, UInt32
 
 _ROUNDS = 8
 _FEW = 64
@@ -31,14 +31,11 @@ def sample_without_replacement(key: Key[Array, ""], size: int, below: int) -> In
         attempt_key = jax.random.fold_in(key, attempt)
         fresh = jax.random.randint(attempt_key, (size,), 0, below, jnp.int32)
         numbers = jnp.where(repeated, fresh, numbers)
-        return numbers, _repeats_earlier(numbers), attempt + 1
+        earlier = jnp.tril(numbers[:, None] == numbers[None, :], k=-1)
+        return numbers, jnp.any(earlier, axis=1), attempt + 1
 
     initial = jnp.zeros(size, jnp.int32), jnp.ones(size, bool), jnp.zeros((), jnp.int32)
     return jax.lax.while_loop(lambda carry: jnp.any(carry[1]), redraw_repeats, initial)[0]
-
-
-def _repeats_earlier(numbers: Int32[Array, " size"]) -> Bool[Array, " size"]:
-    return jnp.any(jnp.tril(numbers[:, None] == numbers[None, :], k=-1), axis=1)
 
 
 def permute(

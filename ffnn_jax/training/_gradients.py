@@ -20,6 +20,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Integer, Key, Num
 
 from ffnn_jax.layers import softmax_cross_entropy
+from ffnn_jax.layers._arguments import upcast
 from ffnn_jax.layers.fast import largest_micro_batch
 from ffnn_jax.network import Network, Params, State, combine
 
@@ -38,15 +39,11 @@ def make_loss(network: Network, precision: str, smoothing: float = 0.0) -> Loss:
         trained: Params, frozen: Params, state: State, batch: Batch
     ) -> tuple[Array, tuple[Array, State]]:
         x, labels, keys = batch
-        params = combine(trained, frozen)
-        x = cast_inputs(x, precision)
+        params, x = combine(trained, frozen), cast_inputs(x, precision)
         logits, after = network.apply(params, state, x, training=True, key=keys)
-        if jnp.finfo(logits.dtype).bits < 32:
-            logits = logits.astype(jnp.float32)
-        return softmax_cross_entropy(logits, labels, smoothing), (
-            logits,
-            jax.lax.stop_gradient(after),
-        )
+        logits = upcast(logits)
+        loss = softmax_cross_entropy(logits, labels, smoothing)
+        return loss, (logits, jax.lax.stop_gradient(after))
 
     return loss_of
 
@@ -82,9 +79,8 @@ def loss_and_gradients(
 def _micro_batch_size(images: int) -> int:
     """The batch, or its largest divisor that is at most the largest micro-batch, at least half."""
     most = largest_micro_batch()
-    if images <= most:
-        return images
-    return next((size for size in range(most, most // 2 - 1, -1) if images % size == 0), images)
+    sizes = range(min(images, most), most // 2 - 1, -1)
+    return next((size for size in sizes if images % size == 0), images)
 
 
 def _at_once(

@@ -146,9 +146,7 @@ def _host_draw(
 
     @jax.jit
     def draw(first: Int32[Any, ""]) -> Int32[Array, "S B"]:
-        steps_of_chunk = first + jnp.arange(steps, dtype="int32")
-        return jax.lax.map(
-            lambda step: batch_indices(host_seed_data, step, sampling), steps_of_chunk
-        )
+        numbers = first + jnp.arange(steps, dtype="int32")
+        return jax.lax.map(lambda step: batch_indices(host_seed_data, step, sampling), numbers)
 
     return lambda first: np.asarray(draw(jax.device_put(first, cpu)))

@@ -65,7 +65,15 @@ def train(
     begin = jax.jit(  # as one program
         functools.partial(initial_state, network, optimizer, looks_ahead=settings.lookahead > 0)
     )
-    fresh = [_fresh(network, begin, images, seed_data) for seed_data in seeds_data]
+    count = network.needs_images()
+
+    def fresh_state(seed_data: SeedData) -> TrainState:
+        if not count:
+            return begin(seed_data.key, None)
+        first = jnp.asarray(images.at(seed_data.train[:count]).pixels)
+        return begin(seed_data.key, normalise(first, seed_data.normalisation))
+
+    fresh = list(map(fresh_state, seeds_data))
     loader = StreamingLoader(images, seeds_data, settings) if streaming else InMemoryLoader(images)
     seeds_data = jax.device_put(list(seeds_data))
     metrics = [RunningMetrics(settings.seed + k) for k in range(len(fresh))]
@@ -101,22 +109,14 @@ def train(
     return TrainingResult(params, state, history, compiled - began, seconds)
 
 
-def _fresh(
-    network: Network, begin: jax.stages.Wrapped, images: HostImages, seed_data: SeedData
-) -> TrainState:
-    """The seed's state before the first step."""
-    count = network.needs_images()
-    if not count:
-        return begin(seed_data.key, None)
-    first = jnp.asarray(images.at(seed_data.train[:count]).pixels)
-    return begin(seed_data.key, normalise(first, seed_data.normalisation))
-
-
 def _validated(trainer: Trainer, runs: Sequence[RunningMetrics], step: int) -> list[Record]:
     """Validates each seed, and returns one record per seed."""
+    records = []
     for run, accuracy in zip(runs, trainer.validate(step), strict=True):
         run.validation_accuracy = accuracy
-    return [_record(run, step) for run in runs]
+        means = round(run.loss.value, 6), round(run.accuracy.value, 6)
+        records.append(Record(run.seed, step, *means, accuracy and round(accuracy, 6)))
+    return records
 
 
 def _next_stop(step: int, first: int, settings: Settings, chunk_steps: int, spent: float) -> int:
@@ -129,12 +129,6 @@ def _next_stop(step: int, first: int, settings: Settings, chunk_steps: int, spen
     affordable = int(_CHUNK_SECONDS * done / spent) if done else _FIRST_STOP
     ahead = min(max(affordable, 1), chunk_steps - step % chunk_steps)
     return min(step + ahead, (step // interval + 1) * interval, settings.steps)
-
-
-def _record(run: RunningMetrics, step: int) -> Record:
-    values = (run.loss.value, run.accuracy.value, run.validation_accuracy)
-    rounded = (None if value is None else round(value, 6) for value in values)
-    return Record(run.seed, step, *rounded)  # type: ignore[arg-type]
 
 
 def _progress(

@@ -52,7 +52,7 @@ class NanCheck:
         """
         with jax.debug_nans(False), jax.debug_infs(False):  # jax names neither seed nor step
             metrics, after = trainer.run_steps(step, stop), trainer.copies()
-            if not _is_finite((metrics, after)):
+            if not _are_finite(*metrics, *after):
                 raise DivergedError(self._first_failure(trainer, step, stop))
         self.states = after
         return jax.tree.map(lambda values: values[: stop - step], metrics)
@@ -63,7 +63,7 @@ class NanCheck:
             trainer.restore(self.states)
             metrics, after = trainer.run_steps(now, now + 1), trainer.copies()
             for index, one in enumerate(zip(metrics, after, strict=True)):
-                if not _is_finite(one):
+                if not _are_finite(*one):
                     return self._message(index, now)
             self.states = after
         return f"steps {step + 1} to {stop} gave non-finite numbers once, but not when repeated"
@@ -72,8 +72,7 @@ class NanCheck:
         state, seed_data = jax.device_put(self.states[index]), self.seeds_data[index]
         settings, source = self.settings, self.loader.training(index, step)
         sampling, count = Sampling(settings.batch_size, settings.sampling), len(seed_data.train)
-        partial, last = sampling.partial_size(count), sampling.is_last(step, count)
-        size = partial if partial and last else sampling.size
+        size = (sampling.is_last(step, count) and sampling.partial_size(count)) or sampling.size
         batch = jax.jit(inputs_at, static_argnums=(0, 4, 5, 6))(
             self.network, source, seed_data, state.step, sampling, settings.augmentations, size
         )
@@ -130,7 +129,9 @@ class NanCheck:
                 _, _, grads, trained = self._gradients(state, batch)
                 self.optimizer.update(grads, state.opt_state, trained)
         except FloatingPointError as error:
-            return f"{str(error).splitlines()[0]} ({_place(error)})"
+            frames = traceback.extract_tb(error.__traceback__)
+            *_, own = (f for f in frames if not Path(f.filename).is_relative_to(_JAX))
+            return f"{str(error).splitlines()[0]} ({own.filename}:{own.lineno})"
         return "no single operation gives such a number"
 
 
@@ -140,15 +141,6 @@ def _all_finite(tree: Any) -> Array:
     return jnp.stack(checks).all()
 
 
-def _is_finite(trees: Any) -> bool:
+def _are_finite(*trees: Any) -> bool:
     """Whether all numbers are finite, checked on the device, tree by tree."""
-    metrics, states = trees
-    several = [*metrics, *states] if isinstance(states, list) else [trees]
-    return all(bool(_all_finite(tree)) for tree in several)
-
-
-def _place(error: FloatingPointError) -> str:
-    """The innermost line outside jax."""
-    frames = traceback.extract_tb(error.__traceback__)
-    outside = [frame for frame in frames if not Path(frame.filename).is_relative_to(_JAX)]
-    return f"{outside[-1].filename}:{outside[-1].lineno}"
+    return all(bool(_all_finite(tree)) for tree in trees)

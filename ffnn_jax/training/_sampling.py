@@ -94,9 +94,8 @@ def batch_indices(
     if size > count:
         raise ValueError(f"batch_indices: batch size must be at most {count}, got {size}")
     if sampling.kind == "independent":
-        return seed_data.train[
-            sample_without_replacement(key_of(seed_data, BATCHES, step), size, count)
-        ]
+        key = key_of(seed_data, BATCHES, step)
+        return seed_data.train[sample_without_replacement(key, size, count)]
     epoch, number = sampling.epoch(step, count), step % sampling.steps_per_epoch(count)
     positions = jnp.minimum(number * size + jnp.arange(size, dtype=jnp.int32), count - 1)
     return seed_data.train[permute(key_of(seed_data, EPOCHS, epoch), positions, count)]

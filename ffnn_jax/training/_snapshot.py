@@ -91,10 +91,19 @@ def snapshot_from(
         UserError: the arrays do not match the template; the first five that differ are named.
     """
     expected = _by_name(template)
-    _require_same_arrays(arrays, expected)
+    differing = [
+        f"{name} is {_kind(arrays.get(name))}, not {_kind(expected.get(name))}"
+        for name in sorted({*arrays, *expected})
+        if _kind(arrays.get(name)) != _kind(expected.get(name))
+    ]
+    if differing:
+        raise UserError(f"from another run: {'; '.join(differing[:5])}")
     structure = jax.tree.structure(list(template))
     states = jax.tree.unflatten(structure, [arrays[name] for name in expected])
-    metrics = [_running_metrics(**fields) for fields in metadata["running_metrics"]]
+    metrics = [
+        RunningMetrics(**one | {name: RunningMean(**one[name]) for name in ("loss", "accuracy")})
+        for one in metadata["running_metrics"]
+    ]
     history = [Record(*record) for record in metadata["history"]]
     return Snapshot(metadata["step"], states, metrics, history, metadata["seconds"])
 
@@ -108,20 +117,5 @@ def _by_name(states: Sequence[Any]) -> dict[str, Any]:
     }
 
 
-def _require_same_arrays(arrays: Mapping[str, np.ndarray], expected: Mapping[str, Any]) -> None:
-    """Rejects arrays with other names, shapes or dtypes."""
-    differing = [
-        f"{name} is {_kind(arrays.get(name))}, not {_kind(expected.get(name))}"
-        for name in sorted({*arrays, *expected})
-        if _kind(arrays.get(name)) != _kind(expected.get(name))
-    ]
-    if differing:
-        raise UserError(f"from another run: {'; '.join(differing[:5])}")
-
-
 def _kind(leaf: Any) -> str:
     return "absent" if leaf is None else f"{np.dtype(leaf.dtype)} {tuple(leaf.shape)}"
-
-
-def _running_metrics(loss: Any, accuracy: Any, **others: Any) -> RunningMetrics:
-    return RunningMetrics(loss=RunningMean(**loss), accuracy=RunningMean(**accuracy), **others)

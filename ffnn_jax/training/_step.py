@@ -21,7 +21,7 @@ from ffnn_jax.optim import Lookahead, decay_loss
 from ffnn_jax.training._accuracy import correct
 from ffnn_jax.training._augment import augment
 from ffnn_jax.training._gradients import Batch, Loss, loss_and_gradients, make_loss
-from ffnn_jax.training._images import Chunk, Images, Source
+from ffnn_jax.training._images import Chunk, Source
 from ffnn_jax.training._sampling import (
     AUGMENTATION,
     FLIPS,
@@ -58,7 +58,6 @@ class ChunkMetrics(NamedTuple):
 
 
 Updated = tuple[TrainState, ChunkMetrics]
-Step = Callable[[TrainState, Source, SeedData], Updated]
 
 
 def initial_state(
@@ -102,7 +101,18 @@ def make_train_chunk(
     batch_sampling = Sampling(batch_size, sampling)
     loss_of = make_loss(network, precision, label_smoothing)
     update = _make_update(network, optimizer, weight_decay, loss_of, lookahead)
-    train_step = _make_train_step(network, update, batch_sampling, augmentations)
+
+    def step(size: int, state: TrainState, source: Source, seed_data: SeedData) -> Updated:
+        args = source, seed_data, state.step, batch_sampling, augmentations, size
+        return update(state, inputs_at(network, *args))
+
+    def train_step(state: TrainState, source: Source, seed_data: SeedData) -> Updated:
+        count = seed_data.train.shape[0]
+        whole, size = partial(step, batch_size), batch_sampling.partial_size(count)
+        if not size:
+            return whole(state, source, seed_data)
+        is_last = batch_sampling.is_last(state.step, count)
+        return jax.lax.cond(is_last, partial(step, size), whole, state, source, seed_data)
 
     def chunk(
         state: TrainState, stop: Int32[Any, ""], source: Source, seed_data: SeedData
@@ -134,15 +144,18 @@ def inputs_at(
 
     A partial batch is the first ``size`` images drawn.
     """
-    drawn = _batch_at(source, seed_data, step, sampling)
+    if isinstance(source, Chunk):
+        offset = step - source.first
+        drawn = source.images.at(offset), source.indices[offset]
+    else:
+        every = batch_indices(seed_data, step, sampling)
+        drawn = source.at(every), every
     images, indices = jax.tree.map(lambda array: array[:size], drawn)
     x = normalise(images.pixels, seed_data.normalisation)
     if augmentations:
         epoch = sampling.epoch(step, seed_data.train.shape[0])
-        key, seed_key = (
-            key_of(seed_data, AUGMENTATION, step), jax.random.fold_in(seed_data.key, FLIPS)
-        )  # fmt: skip
-        x = augment(key, x, augmentations, indices, epoch, seed_key)
+        key, seed_key = key_of(seed_data, AUGMENTATION, step), seed_data.key
+        x = augment(key, x, augmentations, indices, epoch, jax.random.fold_in(seed_key, FLIPS))
     if not network.needs_key:
         return x, images.labels, None
     return x, images.labels, nn.image_keys(key_of(seed_data, LAYERS, step), len(images.labels))
@@ -176,41 +189,7 @@ def _make_update(
     return update
 
 
-def _make_train_step(
-    network: Network,
-    update: Callable[[TrainState, Batch], Updated],
-    sampling: Sampling,
-    augmentations: tuple[Augmentation, ...],
-) -> Step:
-    """Returns the step function, with a branch for an epoch's partial last batch."""
-
-    def step(size: int, state: TrainState, source: Source, seed_data: SeedData) -> Updated:
-        args = source, seed_data, state.step, sampling, augmentations, size
-        return update(state, inputs_at(network, *args))
-
-    def train_step(state: TrainState, source: Source, seed_data: SeedData) -> Updated:
-        count = seed_data.train.shape[0]
-        whole, size = partial(step, sampling.size), sampling.partial_size(count)
-        if not size:
-            return whole(state, source, seed_data)
-        is_last = sampling.is_last(state.step, count)
-        return jax.lax.cond(is_last, partial(step, size), whole, state, source, seed_data)
-
-    return train_step
-
-
 def _skip(state: TrainState, source: Source, seed_data: SeedData) -> Updated:
     """No-op step after ``stop``; its metrics are 0, since ``jax_debug_nans`` rejects NaN."""
     zero = jnp.zeros((), jax.tree.leaves(state.params)[0].dtype)
     return state, ChunkMetrics(zero, zero, zero)
-
-
-def _batch_at(
-    source: Source, seed_data: SeedData, step: Int32[Array, ""], sampling: Sampling
-) -> tuple[Images, Int32[Array, " B"]]:
-    """The images of a step's batch, and their indices."""
-    if isinstance(source, Chunk):
-        offset = step - source.first
-        return source.images.at(offset), source.indices[offset]
-    indices = batch_indices(seed_data, step, sampling)
-    return source.at(indices), indices

@@ -39,14 +39,13 @@ def make_trainer(
     start: Sequence[TrainState],
 ) -> "Trainer":
     """Returns the trainer that is fastest on the seeds' device, with its programs compiled."""
+    size, table = settings.batch_size, settings.forms or ()
+    lookahead = Lookahead(settings.lookahead, settings.steps) if settings.lookahead else None
     chunk = make_train_chunk(
-        network, optimizer, settings.batch_size, settings.weight_decay, settings.augmentations,
-        settings.precision, settings.sampling, settings.forms or (), settings.label_smoothing,
-        lookahead_of(settings),
+        network, optimizer, size, settings.weight_decay, settings.augmentations,
+        settings.precision, settings.sampling, table, settings.label_smoothing, lookahead,
     )  # fmt: skip
-    validate = make_validation(
-        network, settings.batch_size, settings.validation_batches, settings.forms or ()
-    )
+    validate = make_validation(network, size, settings.validation_batches, table)
     states = jax.device_put(list(start))
     if not (is_one_program(network, settings) and isinstance(loader, InMemoryLoader)):
         programs = _compiled(chunk, validate, loader, states[0], seeds_data[0])
@@ -55,11 +54,6 @@ def make_trainer(
     validations = jax.jit(jax.vmap(validate, in_axes=(0, None, 0)))
     args = loader, _stack(states), _stack(seeds_data)
     return _VmappedTrainer(*args, len(states), *_compiled(chunks, validations, *args))
-
-
-def lookahead_of(settings: Settings) -> Lookahead | None:
-    """The lookahead of the settings, if any."""
-    return Lookahead(settings.lookahead, settings.steps) if settings.lookahead else None
 
 
 def is_one_program(network: Network, settings: Settings) -> bool:

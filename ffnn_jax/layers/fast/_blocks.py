@@ -16,7 +16,6 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from ffnn_jax.layers._arguments import is_integer
-from ffnn_jax.layers._geometry import Shape
 
 _BYTES = 2**21
 """The size of P for a block; a core's cache holds about as much."""
@@ -54,5 +53,4 @@ def sum_blocks(block: int, function: Callable[[Array, Array], Array], x: Array, 
 
 
 def _cut(images: Array, block: int) -> Array:
-    shape: Shape = images.shape
-    return images.reshape(shape[0] // block, block, *shape[1:])
+    return images.reshape(images.shape[0] // block, block, *images.shape[1:])

@@ -21,7 +21,7 @@ from ffnn_jax.layers.fast import _depthwise_conv as depthwise
 from ffnn_jax.layers.fast import _native_conv as native
 from ffnn_jax.layers.fast import _row_conv as rows
 from ffnn_jax.layers.fast._blocks import images_in_a_block, map_blocks, sum_blocks
-from ffnn_jax.layers.fast._forms import ACCELERATOR, Map, forms, name_of_form
+from ffnn_jax.layers.fast._forms import ACCELERATOR, Map, class_of, forms
 from ffnn_jax.layers.fast._pair_conv import pair_conv2d, pair_conv2d_kernels, pairs_fit
 
 _Out = TypeVar("_Out")
@@ -74,7 +74,7 @@ def form_on_cpu(im2col: ConvForm, x: Abstract, w: Abstract, windows: Windows) ->
         return usual
 
     def measured(part: Map) -> ConvForm:
-        name = name_of_form(part, w.shape, x.dtype)
+        name = dict(forms.value).get(class_of(part, w.shape, x.dtype))
         return usual if name is None else form_named(name, im2col, x.shape, w.shape, windows)
 
     forward, images, kernels = map(measured, ("forward", "images", "kernels"))
@@ -86,18 +86,19 @@ def form_named(name: str, im2col: ConvForm, x: Shape, w: Shape, windows: Windows
     """The form of this name, for stride 1 and one group; pairs only where outputs can be paired."""
     if name == "native":
         return STANDARD
-    columns = output_size(x[2], w[1], windows.pads[1], windows.stride, windows.dilation)
-    paired = pairs(im2col) if pairs_fit(columns, w, windows) else im2col
+    paired = _pairs_or_im2col(im2col, x, w, windows)
     return blocks({"im2col": im2col, "rows": ROWS, "pairs": paired}[name])
 
 
 def _whole_form_on_cpu(im2col: ConvForm, x: Shape, w: Shape, windows: Windows) -> ConvForm:
     if depthwise.is_depthwise(w, windows.groups):
         return DEPTHWISE
-    if windows.groups > 1 or windows.stride > 1:
-        return im2col
-    if rows.rows_are_lighter(w):
+    if windows.groups == windows.stride == 1 and rows.rows_are_lighter(w):
         return ROWS
+    return _pairs_or_im2col(im2col, x, w, windows)
+
+
+def _pairs_or_im2col(im2col: ConvForm, x: Shape, w: Shape, windows: Windows) -> ConvForm:
     columns = output_size(x[2], w[1], windows.pads[1], windows.stride, windows.dilation)
     return pairs(im2col) if pairs_fit(columns, w, windows) else im2col
 

@@ -46,8 +46,7 @@ def depthwise_conv2d_images(
     pads, stride, dilation, groups = windows
     dz_wide = _by_channel(upcast(dz), groups)[:, :, :, None, None]
     factors = _by_channel(upcast(w)[:, :, 0], groups)[None, None, None]
-    starts = -pads[0][0], -pads[1][0]
-    products = jnp.sum(dz_wide * factors, axis=-1)
+    products, starts = jnp.sum(dz_wide * factors, axis=-1), (-pads[0][0], -pads[1][0])
     return overlap_added(products, size, starts, stride, dilation)  # (shift.2)
 
 

@@ -50,11 +50,6 @@ def class_of(part: Map, kernel: Shape, dtype: jnp.dtype) -> str:
     return f"{narrow}{part} {entries} {few}-{many}"
 
 
-def name_of_form(part: Map, kernel: Shape, dtype: jnp.dtype) -> str | None:
-    """The form that the table in use names for this map; None if it names none."""
-    return dict(forms.value).get(class_of(part, kernel, dtype))
-
-
 def largest_micro_batch() -> int:
     """The most images that a step takes at a time, by the table in use."""
     return int(dict(forms.value).get(MICRO_BATCH, _USUAL_MICRO_BATCH))
@@ -66,9 +61,8 @@ def compiler_options(table: Table) -> dict[str, str] | None:
     XLA's default for a CPU, YNNPACK, was slower than Eigen, its other one, at wide convolutions on
     an Intel Xeon (``experiments/speed.py`` times both); products and sums stay with YNNPACK.
     """
-    if "native" not in dict(table).values() or jax.default_backend() != "cpu":
-        return None
-    return _OPTIONS if _are_known() else None
+    needed = "native" in dict(table).values() and jax.default_backend() == "cpu"
+    return _OPTIONS if needed and _are_known() else None
 
 
 @functools.cache

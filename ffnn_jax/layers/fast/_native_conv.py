@@ -24,19 +24,35 @@ from ffnn_jax.layers._arguments import accumulation_dtype
 from ffnn_jax.layers._geometry import Pads, Shape, Windows, extent, pads_of_dz
 from ffnn_jax.layers._patches import rotated_180
 
+_in_memory = jax.lax.optimization_barrier
+"""The array, computed: XLA does not take the steps that gave it as part of what reads it."""
+
 
 def native_conv2d(
     x: Float[Array, "N H W C_in"],
     w: Float[Array, "KH KW C_in/G C_out"],
     windows: Windows,
     wide: bool = False,
+    layout: tuple[str, str, str] = ("NHWC", "HWIO", "NHWC"),
+    **others: Any,
 ) -> Float[Array, "N H_out W_out C_out"]:
-    """The sum of (conv.1), without b, in the accumulation dtype; ``wide`` if never narrower."""
-    layout = ("NHWC", "HWIO", "NHWC")
-    steps = {"window_strides": (windows.stride,) * 2, "rhs_dilation": (windows.dilation,) * 2}
-    return _convolution(
-        x, w, windows.pads, layout, feature_group_count=windows.groups, wide=wide, **steps
+    """The sum of (conv.1), without b, in the accumulation dtype; ``wide`` if never narrower.
+
+    The layout says which axis is which, and ``others`` are arguments of XLA's convolution.
+    """
+    accumulation = accumulation_dtype(x)
+    z = jax.lax.conv_general_dilated(
+        x,
+        w,
+        window_strides=(windows.stride,) * 2,
+        padding=windows.pads,
+        rhs_dilation=(windows.dilation,) * 2,
+        feature_group_count=windows.groups,
+        dimension_numbers=layout,
+        preferred_element_type=accumulation if wide else x.dtype,
+        **others,
     )
+    return z.astype(accumulation)
 
 
 def native_conv2d_images(
@@ -46,12 +62,9 @@ def native_conv2d_images(
     windows: Windows,
 ) -> Float[Array, "N H W C_in"]:
     """Returns dx, in the accumulation dtype, for images of this height and width."""
-    pads, layout = pads_of_dz(dz.shape, w.shape, size, windows), ("NHWC", "HWIO", "NHWC")
-    steps = {"lhs_dilation": (windows.stride,) * 2, "rhs_dilation": (windows.dilation,) * 2}
-    kernels = rotated_180(w, windows.groups)
-    return _convolution(
-        dz, kernels, pads, layout, feature_group_count=windows.groups, **steps
-    )  # (conv.7), (conv.8)
+    dilated = windows._replace(pads=pads_of_dz(dz.shape, w.shape, size, windows), stride=1)
+    kernels, zeros = rotated_180(w, windows.groups), (windows.stride,) * 2
+    return native_conv2d(dz, kernels, dilated, lhs_dilation=zeros)  # (conv.7), (conv.8)
 
 
 def native_conv2d_kernels(
@@ -62,8 +75,8 @@ def native_conv2d_kernels(
 ) -> Float[Array, "KH KW C_in/G C_out"]:
     """Returns dw, in the accumulation dtype, for kernels of this height and width."""
     pads, layout = _exact_pads(x.shape, size, dz.shape, windows), ("CHWN", "IHWO", "HWNC")
-    steps = {"window_strides": (windows.dilation,) * 2, "rhs_dilation": (windows.stride,) * 2}
-    return _convolution(x, dz, pads, layout, batch_group_count=windows.groups, **steps)  # (conv.4)
+    inner, groups = Windows(pads, windows.dilation, windows.stride), windows.groups
+    return native_conv2d(x, dz, inner, layout=layout, batch_group_count=groups)  # (conv.4)
 
 
 def standard_conv2d(x: Array, w: Array, windows: Windows) -> Array:
@@ -73,25 +86,16 @@ def standard_conv2d(x: Array, w: Array, windows: Windows) -> Array:
 
 def standard_conv2d_images(dz: Array, w: Array, size: Shape, windows: Windows) -> Array:
     """``native_conv2d_images`` in standard order, with stride 1 and one group."""
-    pads = pads_of_dz(dz.shape, w.shape, size, windows)
-    kernels = _in_memory(rotated_180(w))
-    return native_conv2d(
-        dz, kernels, Windows(pads, 1, windows.dilation), True
-    )  # (conv.7), (conv.8)
+    dilated = windows._replace(pads=pads_of_dz(dz.shape, w.shape, size, windows))
+    return native_conv2d(dz, _in_memory(rotated_180(w)), dilated, True)  # (conv.7), (conv.8)
 
 
 def standard_conv2d_kernels(x: Array, dz: Array, size: Shape, windows: Windows) -> Array:
     """``native_conv2d_kernels`` in standard order, with stride 1 and one group."""
     pads = _exact_pads(x.shape, size, dz.shape, windows)
     images, kernels = _in_memory(x.transpose(3, 1, 2, 0)), _in_memory(dz.transpose(1, 2, 0, 3))
-    layout, steps = ("NHWC", "HWIO", "NHWC"), {"window_strides": (windows.dilation,) * 2}
-    dw = _convolution(images, kernels, pads, layout, True, **steps)  # (conv.4)
+    dw = native_conv2d(images, kernels, Windows(pads, windows.dilation), True)  # (conv.4)
     return dw.transpose(1, 2, 0, 3)
-
-
-def _in_memory(array: Array) -> Array:
-    """The array, computed: XLA does not take the steps that gave it as part of what reads it."""
-    return jax.lax.optimization_barrier(array)
 
 
 def _exact_pads(x: Shape, kernel: Shape, dz: Shape, windows: Windows) -> Pads:
@@ -102,26 +106,6 @@ def _exact_pads(x: Shape, kernel: Shape, dz: Shape, windows: Windows) -> Pads:
         return before, last + extent(kernel[axis], windows.dilation) - x[axis + 1] - before
 
     return along(0), along(1)
-
-
-def _convolution(
-    images: Array,
-    kernels: Array,
-    pads: Pads,
-    layout: tuple[str, str, str],
-    wide: bool = False,
-    **steps: Any,
-) -> Array:
-    accumulation = accumulation_dtype(images)
-    z = jax.lax.conv_general_dilated(
-        images,
-        kernels,
-        padding=pads,
-        dimension_numbers=layout,
-        preferred_element_type=accumulation if wide else images.dtype,
-        **{"window_strides": (1, 1), **steps},
-    )
-    return z.astype(accumulation)
 
 
 NATIVE = native_conv2d, native_conv2d_images, native_conv2d_kernels
