@@ -57,7 +57,7 @@ def test_after_a_rule_a_factor_multiplies_the_learning_rate(name):
 
 
 def test_before_nesterov_s_momentum_a_factor_leaves_the_decay_alone():
-    """lambda / 64 at 64 times the rate is the same decay."""
+    """Here lambda / 64 at 64 times the rate is the same decay."""
     factors = {"a": 64.0, "b": 1.0, "c": 0.0}
     ours = trajectory(optax.chain(scale_by_group(factors), nesterov(1e-3, 0.85, 0.05)), 50)
     fast = trajectory(nesterov(0.064, 0.85, 0.05 / 64), 50, "a")
