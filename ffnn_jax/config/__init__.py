@@ -24,6 +24,6 @@ from ffnn_jax.config._validation import Validation
 __all__ = [
     "AUGMENTATIONS", "NORMALISATIONS", "PRESETS", "AlternatingFlip", "Augmentation", "Crop",
     "Cutout", "DivergedError", "Flip", "RunInterruptedError", "Settings", "UserError", "Validation",
-    "augmentations_from_json", "augmentations_to_json", "layers_from_json", "layers_to_json", "parse_augment", "preset",
-    "require_grain", "require_run", "suggestion",
+    "augmentations_from_json", "augmentations_to_json", "layers_from_json", "layers_to_json",
+    "parse_augment", "preset", "require_grain", "require_run", "suggestion",
 ]  # fmt: skip

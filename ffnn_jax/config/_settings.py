@@ -31,7 +31,7 @@ _LARGEST = 2**31 - 1
 _RATE_POINTS = (
     "(share, factor) pairs for piecewise-linear alone, shares increasing from 0 to 1, factors >= 0"
 )
-_GROUP_STEPS = "(group, steps) pairs, each group once, steps at least 0"
+_GROUP_STEPS = f"(group, steps) pairs, each group once, steps from 0 to {_LARGEST}"
 _GROUP_RATES = "(group, factor) pairs, each group once, factors at least 0"
 
 
@@ -192,8 +192,8 @@ class Settings:
         }
         if "validation" in fields:
             converted["validation"] = Validation.parse(fields["validation"])
-        if isinstance(fields.get("rate_points"), list):
-            converted["rate_points"] = tuple(map(tuple, fields["rate_points"]))
+        if isinstance(points := fields.get("rate_points"), list):
+            converted["rate_points"] = tuple(tuple(p) if isinstance(p, list) else p for p in points)
         for name in ("group_rates", "group_steps", "forms"):
             if isinstance(fields.get(name), dict):
                 converted[name] = tuple(fields[name].items())
@@ -212,8 +212,9 @@ class Settings:
         """Whether the field has a number of at least 0 for each name, an integer for steps."""
         if not self._has_named(field):
             return False
-        valid = is_integer if field == "group_steps" else is_number
-        return all(valid(n) and 0 <= n < _LARGEST_FLOAT for _, n in getattr(self, field))
+        steps = field == "group_steps"
+        valid, most = (is_integer, _LARGEST) if steps else (is_number, _LARGEST_FLOAT)
+        return all(valid(n) and 0 <= n <= most for _, n in getattr(self, field))
 
     def _has_forms(self) -> bool:
         if self.forms is None or not self._has_named("forms"):

@@ -17,6 +17,8 @@ from ffnn_jax.config import (
     parse_augment,
 )
 
+KNOWN = "known: flip, alternatingflip, crop, cutout"
+
 
 @pytest.mark.parametrize(
     ("words", "augmentations"),
@@ -35,11 +37,11 @@ def test_augmentations_are_parsed_in_order(words: str, augmentations: tuple[Augm
 @pytest.mark.parametrize(
     ("word", "message"),
     [
-        ("flp", "augment: unknown augmentation 'flp' (known: flip, alternatingflip, crop, cutout); "
+        ("flp", f"augment: unknown augmentation 'flp' ({KNOWN}); "
          "did you mean flip?"),
-        ("cut-out:3", "augment: unknown augmentation 'cut-out' (known: flip, alternatingflip, crop, cutout); "
+        ("cut-out:3", f"augment: unknown augmentation 'cut-out' ({KNOWN}); "
          "did you mean cutout?"),
-        ("", "augment: unknown augmentation '' (known: flip, alternatingflip, crop, cutout)"),
+        ("", f"augment: unknown augmentation '' ({KNOWN})"),
         ("alternatingflip:2",
          "augment: alternatingflip takes no number, got 'alternatingflip:2'"),
         ("flip:1", "augment: flip takes no number, got 'flip:1'"),

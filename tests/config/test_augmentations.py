@@ -17,6 +17,8 @@ from ffnn_jax.config import (
     augmentations_to_json,
 )
 
+KNOWN = "known: Flip, AlternatingFlip, Crop, Cutout"
+
 
 @pytest.mark.parametrize("bad", [0, -1, 2.0, True, "2", None, math.nan])
 @pytest.mark.parametrize(("kind", "field"), [(Crop, "padding"), (Cutout, "size")])
@@ -80,10 +82,10 @@ def test_every_augmentation_is_registered_by_its_name():
     [
         (5, "augmentations must be a list of objects, got 5"),
         (["Flip"], "augmentations must be a list of objects, got ['Flip']"),
-        ([{"size": 3}], "augmentation: the key 'type' is missing (known: Flip, AlternatingFlip, Crop, Cutout)"),
+        ([{"size": 3}], f"augmentation: the key 'type' is missing ({KNOWN})"),
         (
             [{"type": "cut-out"}],
-            "unknown augmentation type 'cut-out' (known: Flip, AlternatingFlip, Crop, Cutout); did you mean Cutout?",
+            f"unknown augmentation type 'cut-out' ({KNOWN}); did you mean Cutout?",
         ),
         ([{"type": "Crop", "pading": 3}],
          "Crop: unknown key 'pading'; did you mean padding?"),

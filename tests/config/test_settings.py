@@ -77,7 +77,7 @@ OUT_OF_RANGE = [
         )
     ),
     *(
-        ("group_steps", bad, "(group, steps) pairs, each group once, steps at least 0")
+        ("group_steps", bad, "(group, steps) pairs, each group once, steps from 0 to 2147483647")
         for bad in (
             None,
             {"slow": 5},
@@ -85,6 +85,7 @@ OUT_OF_RANGE = [
             (("slow", -1),),
             (("slow", 1.5),),
             (("slow", True),),
+            (("slow", 2**31),),
             (("slow", 1), ("slow", 2)),
             ((1, 1),),
         )
@@ -133,6 +134,13 @@ def test_bad_rate_points_are_rejected(bad: Any):
     assert str(caught.value) == f"rate-points must be {RATE_POINTS}, got {bad!r}"
 
 
+@pytest.mark.parametrize("bad", [5, "ab", None, {}])
+def test_json_of_bad_rate_points_is_rejected_too(bad: Any):
+    fields = MNIST.to_json() | {"schedule": "piecewise-linear"}
+    with pytest.raises(UserError, match=r"^rate-points must be \(share, factor\) pairs"):
+        Settings.from_json(fields | {"rate_points": [[0.0, 1.0], bad]})
+
+
 @pytest.mark.parametrize("points", [((0.0, 0.0), (1.0, 0.0)), ((1, 3),), ((0.2, 0.5), (0.3, 9.0))])
 def test_rate_points_may_begin_and_end_anywhere_from_0_to_1(points: Any):
     settings = dataclasses.replace(MNIST, schedule="piecewise-linear", rate_points=points)
@@ -169,7 +177,9 @@ def test_the_largest_integer_is_allowed(field: str):
     assert getattr(dataclasses.replace(MNIST, **fields), field) == 2**31 - 1
 
 
-@pytest.mark.parametrize("field", ["momentum", "weight_decay", "seed", "lookahead", "label_smoothing"])
+@pytest.mark.parametrize(
+    "field", ["momentum", "weight_decay", "seed", "lookahead", "label_smoothing"]
+)
 def test_the_lower_end_of_a_range_is_allowed(field: str):
     fields: dict[str, Any] = {field: 0}
     assert getattr(dataclasses.replace(MNIST, **fields), field) == 0

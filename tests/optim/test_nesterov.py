@@ -53,7 +53,7 @@ def test_defaults_are_mu_0_9_and_no_decay():
 def test_a_constant_gradient_gives_steps_1_over_1_minus_mu_times_as_long():
     w = {"w": jnp.array(1.0)}
     rule = nesterov(0.5, 0.75)
-    state = rule.init(w)
+    updates, state = rule.update(w, rule.init(w), w)
     for _ in range(200):
         updates, state = rule.update(w, state, w)
     assert updates["w"].item() == pytest.approx(-0.5 / (1 - 0.75), rel=SAME_ARITHMETIC)

@@ -70,13 +70,14 @@ def test_piecewise_linear_schedule_2_worked_by_hand():
 @pytest.mark.parametrize("steps", [1, 100, 780])
 @pytest.mark.parametrize("points", [POINTS, ((0.0, 1.0), (1.0, 0.0)), ((0.3, 0.5),)])
 def test_piecewise_linear_schedule_2_is_numpy_s_interpolation(steps, points):
-    expected = 0.3 * np.interp(np.arange(steps) / steps, *zip(*points, strict=True))
+    shares, factors = zip(*points, strict=True)
+    expected = 0.3 * np.interp(np.arange(steps) / steps, shares, factors)
     actual = rates(0.3, steps, piecewise_linear, points)
     np.testing.assert_allclose(actual, expected, rtol=0, atol=SAME_ARITHMETIC)
 
 
 def test_piecewise_linear_schedule_2_equals_optax_s():
-    theirs = optax.piecewise_interpolate_schedule("linear", 0.2 * 3, {23: 5.0, 100: 0.07})
+    theirs: Any = optax.piecewise_interpolate_schedule("linear", 0.2 * 3, {23: 5.0, 100: 0.07})
     with jax.numpy_dtype_promotion("standard"):
         expected = [float(theirs(n)) for n in range(100)]
     actual = rates(3.0, 100, piecewise_linear, POINTS)

@@ -19,5 +19,6 @@ from ffnn_jax.layers.fast._tables import TABLES, kind_of
 
 __all__ = [
     "ACCELERATOR", "MICRO_BATCH", "NAMES", "TABLES", "ConvForm", "Map", "Table", "blocks",
-    "by_platform", "class_of", "compiler_options", "form_on_cpu", "forms", "kind_of", "largest_micro_batch",
+    "by_platform", "class_of", "compiler_options", "form_on_cpu", "forms", "kind_of",
+    "largest_micro_batch",
 ]  # fmt: skip
