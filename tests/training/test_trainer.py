@@ -9,10 +9,10 @@ import pytest
 
 from ffnn_jax.config import PRESETS, Cutout, DivergedError, Flip, preset
 from ffnn_jax.network import Network
-from ffnn_jax.optim import momentum
+from ffnn_jax.optim import Lookahead, momentum
 from ffnn_jax.training import HostImages, _trainer, initial_state, is_one_program, train
-from ffnn_jax.training._loader import StreamingLoader
-from ffnn_jax.training._trainer import make_trainer
+from ffnn_jax.training._loader import InMemoryLoader, StreamingLoader
+from ffnn_jax.training._trainer import lookahead_of, make_trainer
 from tests.tolerances import tolerance
 from tests.training.conftest import NETWORK, make_seed_data
 
@@ -112,3 +112,31 @@ def test_streamed_seeds_are_never_one_program(images, together):
     states = [initial_state(NETWORK, momentum(0.05), data.key) for data in seeds_data]
     trainer = make_trainer(NETWORK, momentum(0.05), settings, loader, seeds_data, states)
     assert isinstance(trainer, _trainer._ThreadedTrainer)
+
+
+def test_lookahead_is_over_all_steps_of_the_settings():
+    assert lookahead_of(dataclasses.replace(SETTINGS, lookahead=5)) == Lookahead(5, 12)
+    assert lookahead_of(SETTINGS) is None
+
+
+@pytest.mark.parametrize("one_program", [False, True])
+def test_copies_outlive_the_steps_after_them_and_steps_can_be_repeated_from_them(
+    images, monkeypatch: pytest.MonkeyPatch, one_program: bool
+):
+    monkeypatch.setattr(_trainer, "is_one_program", lambda network, settings: one_program)
+    settings = dataclasses.replace(SETTINGS, seeds=2, lookahead=2)
+    seeds_data = jax.device_put([make_seed_data(images, seed) for seed in (5, 6)])
+    states = [
+        initial_state(NETWORK, momentum(0.05), data.key, looks_ahead=True) for data in seeds_data
+    ]
+    loader = InMemoryLoader(HostImages((images,)))
+    trainer = make_trainer(NETWORK, momentum(0.05), settings, loader, seeds_data, states)
+    before = trainer.copies()
+    assert len(before) == 2
+    first = jax.device_get(trainer.run_steps(0, 3))
+    after = trainer.states()
+    for _ in range(2):
+        trainer.restore(before)
+        jax.tree.map(np.testing.assert_array_equal, trainer.run_steps(0, 3), first)
+        jax.tree.map(np.testing.assert_array_equal, trainer.states(), after)
+    assert [int(state.step) for state in before] == [0, 0]
