@@ -34,7 +34,7 @@ _LARGEST = 2**31 - 1
 _RATE_POINTS = (
     "(share, factor) pairs for piecewise-linear alone, shares increasing from 0 to 1, factors >= 0"
 )
-_GROUP_STEPS = "(group, steps) pairs, each group once, steps at least 0"
+_GROUP_STEPS = f"(group, steps) pairs, each group once, steps from 0 to {_LARGEST}"
 _GROUP_RATES = "(group, factor) pairs, each group once, factors at least 0"
 
 
@@ -139,7 +139,9 @@ class Settings:
         self._require("label_smoothing", 0 <= self.label_smoothing < 1, "at least 0 and below 1")
         self._require("lookahead", 0 <= self.lookahead <= _LARGEST, f"from 0 to {_LARGEST}")
         self._require("rate_points", self._has_rate_points(), _RATE_POINTS)
-        steps = self._has_pairs("group_steps", lambda g, n: isinstance(g, str) and is_count(n, 0))
+        steps = self._has_pairs(
+            "group_steps", lambda g, n: isinstance(g, str) and is_count(n, 0) and n <= _LARGEST
+        )
         self._require("group_steps", steps, _GROUP_STEPS)
         self._require("seed", 0 <= self.seed <= _LARGEST, f"from 0 to {_LARGEST}")
         most = min(_MAX_SEEDS, _LARGEST - self.seed + 1)

@@ -56,4 +56,4 @@ def save_exported(path: Path, model: Model) -> float:
 def _probabilities_of(model: Model) -> jax.stages.Wrapped:
     """The function of pixels that is exported."""
     arrays = model.params, model.state, model.normalisation
-    return jax.jit(functools.partial(probabilities_of, model.network, *arrays))
+    return jax.jit(functools.partial(probabilities_of, model.network, *arrays, views=model.views))

@@ -34,6 +34,6 @@ def whitening_kernels(
     s = p.T @ p / len(p)  # (whitening.1)
     variances, v = jnp.linalg.eigh(s)  # (whitening.2)
     largest = jnp.take_along_axis(v, jnp.argmax(jnp.abs(v), axis=0)[None], axis=0)
-    w = v * jnp.sign(largest) / jnp.sqrt(variances + eps)  # (whitening.3)
+    w = v * jnp.sign(largest) / jnp.sqrt(variances + eps)[None]  # (whitening.3)
     w = w[:, ::-1]
     return jnp.concatenate([w, -w], axis=1).reshape(shape)

@@ -11,8 +11,8 @@ without decomposing, by r steps of a polynomial that moves all singular values t
 
     X_0 = G~ / |G~|,   A = X X^T,   X <- a X + (b A + c A A) X                  (muon.4)
 
-with a = 3.4445, b = -4.775, c = 2.0315: after three steps, singular values of 0.04 and more are
-between 0.7 and 1.2, which is near enough. As A is the smaller of X X^T and X^T X, W is transposed
+with a = 3.4445, b = -4.775, c = 2.0315: after three steps, singular values of 0.02 and more are
+between 0.68 and 1.21, which is near enough. As A is the smaller of X X^T and X^T X, W is transposed
 where it has more rows than columns. Source: Jordan et al. 2024.
 """
 

@@ -69,7 +69,7 @@ def piecewise_linear(
     shares, factors = (jnp.asarray(axis, float) for axis in zip(*points, strict=True))
 
     def alpha(n: Int32[Array, ""]) -> Float[Array, ""]:
-        share = jnp.asarray(jnp.clip(n, 0, steps - 1), float) / steps
+        share = jnp.asarray(jnp.clip(n, 0, steps - 1), float) / jnp.asarray(steps, float)
         return peak * jnp.interp(share, shares, factors)  # (schedule.2)
 
     return alpha  # type: ignore[return-value]

@@ -8,6 +8,7 @@ from ffnn_jax.cli._main import _parse
 from ffnn_jax.cli._train import Train
 from ffnn_jax.config import (
     PRESETS,
+    AlternatingFlip,
     Augmentation,
     Crop,
     Cutout,
@@ -16,12 +17,15 @@ from ffnn_jax.config import (
     parse_augment,
 )
 
+KNOWN = "known: flip, alternatingflip, crop, cutout"
+
 
 @pytest.mark.parametrize(
     ("words", "augmentations"),
     [
         ("", ()),
         ("flip", (Flip(),)),
+        ("alternatingflip crop", (AlternatingFlip(), Crop())),
         ("crop", (Crop(),)),
         ("crop:2 cutout flip cutout:3", (Crop(2), Cutout(), Flip(), Cutout(3))),
     ],
@@ -33,11 +37,13 @@ def test_augmentations_are_parsed_in_order(words: str, augmentations: tuple[Augm
 @pytest.mark.parametrize(
     ("word", "message"),
     [
-        ("flp", "augment: unknown augmentation 'flp' (known: flip, crop, cutout); "
+        ("flp", f"augment: unknown augmentation 'flp' ({KNOWN}); "
          "did you mean flip?"),
-        ("cut-out:3", "augment: unknown augmentation 'cut-out' (known: flip, crop, cutout); "
+        ("cut-out:3", f"augment: unknown augmentation 'cut-out' ({KNOWN}); "
          "did you mean cutout?"),
-        ("", "augment: unknown augmentation '' (known: flip, crop, cutout)"),
+        ("", f"augment: unknown augmentation '' ({KNOWN})"),
+        ("alternatingflip:2",
+         "augment: alternatingflip takes no number, got 'alternatingflip:2'"),
         ("flip:1", "augment: flip takes no number, got 'flip:1'"),
         ("crop:", "augment: crop takes an integer, got 'crop:'"),
         ("crop:1.5", "augment: crop takes an integer, got 'crop:1.5'"),

@@ -8,6 +8,7 @@ import pytest
 
 from ffnn_jax.config import (
     AUGMENTATIONS,
+    AlternatingFlip,
     Crop,
     Cutout,
     Flip,
@@ -15,6 +16,8 @@ from ffnn_jax.config import (
     augmentations_from_json,
     augmentations_to_json,
 )
+
+KNOWN = "known: Flip, AlternatingFlip, Crop, Cutout"
 
 
 @pytest.mark.parametrize("bad", [0, -1, 2.0, True, "2", None, math.nan])
@@ -38,6 +41,7 @@ def test_by_default_a_crop_pads_4_and_a_cutout_hides_8_by_8():
 @pytest.mark.parametrize("shape", [(1, 1, 1), (2, 9, 3)])
 def test_a_flip_fits_every_image(shape: Any):
     Flip().require_fits(shape)
+    AlternatingFlip().require_fits(shape)
 
 
 @pytest.mark.parametrize(
@@ -62,14 +66,15 @@ def test_images_too_small_are_rejected_with_the_largest_value_that_fits(
 
 
 def test_augmentations_survive_a_json_round_trip():
-    augmentations = Flip(), Crop(2), Cutout(), Crop()
+    augmentations = Flip(), Crop(2), Cutout(), AlternatingFlip(), Crop()
     config = json.loads(json.dumps(augmentations_to_json(augmentations)))
     assert config[1] == {"type": "Crop", "padding": 2}
     assert augmentations_from_json(config) == augmentations
 
 
 def test_every_augmentation_is_registered_by_its_name():
-    assert list(AUGMENTATIONS.items()) == [("Flip", Flip), ("Crop", Crop), ("Cutout", Cutout)]
+    kinds = [Flip, AlternatingFlip, Crop, Cutout]
+    assert list(AUGMENTATIONS.items()) == [(kind.__name__, kind) for kind in kinds]
 
 
 @pytest.mark.parametrize(
@@ -77,10 +82,10 @@ def test_every_augmentation_is_registered_by_its_name():
     [
         (5, "augmentations must be a list of objects, got 5"),
         (["Flip"], "augmentations must be a list of objects, got ['Flip']"),
-        ([{"size": 3}], "augmentation: the key 'type' is missing (known: Flip, Crop, Cutout)"),
+        ([{"size": 3}], f"augmentation: the key 'type' is missing ({KNOWN})"),
         (
             [{"type": "cut-out"}],
-            "unknown augmentation type 'cut-out' (known: Flip, Crop, Cutout); did you mean Cutout?",
+            f"unknown augmentation type 'cut-out' ({KNOWN}); did you mean Cutout?",
         ),
         ([{"type": "Crop", "pading": 3}],
          "Crop: unknown key 'pading'; did you mean padding?"),

@@ -1,9 +1,25 @@
-"""The presets match the report's networks and schedules."""
+"""The presets match the report's networks and schedules, and airbench's."""
 
+import math
+
+import jax
 import pytest
 
-from ffnn_jax.config import PRESETS, Validation, preset
-from ffnn_jax.nn import Conv, Dense, MaxPool, ReLU, shapes_through
+from ffnn_jax.catalogue import OP_SPECS
+from ffnn_jax.config import PRESETS, AlternatingFlip, Crop, Validation, preset
+from ffnn_jax.network import Network, partition
+from ffnn_jax.nn import (
+    BatchNorm,
+    Conv,
+    Dense,
+    Dropout,
+    Layer,
+    MaxPool,
+    ReLU,
+    Residual,
+    shapes_through,
+)
+from ffnn_jax.runs._plan import _require_trained, optimizer_of
 
 ROWS = ("0", "1", "2", "3", "4", "5", "6a", "6b", "7")
 STARTING_POINT = {
@@ -86,3 +102,90 @@ def test_the_final_model_has_the_layers_of_model_3_and_6b_and_7_those_of_model_0
 def test_a_preset_is_listed_under_its_own_name():
     assert all(settings.preset == name for name, settings in PRESETS.items())
     assert {type(layer) for layer in preset("mnist").layers} >= {ReLU, MaxPool}
+
+
+SHAPES = {"mnist_5k": (28, 28, 1), "mnist": (28, 28, 1), "cifar10": (32, 32, 3)}
+OPERATIONS = {BatchNorm: ("batch_norm", "batch_norm_inference"), Dropout: ("dropout",)}
+"""The operations of layers that are more than one operation."""
+CATALOGUE = {spec.name for spec in OP_SPECS}
+LADDER = {"minute": 126_808, "coffee": 497_528, "93": 569_016, "94": 1_971_640}
+"""Each network's numbers, without the factor of its fixed scaling."""
+
+
+def operations(layer: Layer) -> set[str]:
+    """The operations that a layer computes, and those of the layers inside it."""
+    inside = [operations(each) for part in layer.parts().values() for each in part]
+    usual = (getattr(layer, "operation", "") or str(layer),)
+    return set().union(*inside, () if inside else OPERATIONS.get(type(layer), usual))
+
+
+def network_of(name: str) -> Network:
+    settings = preset(name)
+    return Network(settings.layers, SHAPES[settings.dataset])
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_layer_of_a_preset_is_an_operation_of_the_catalogue(name):
+    missing = set().union(*map(operations, preset(name).layers)) - CATALOGUE
+    assert not missing
+    assert {"dense", "conv2d", "batch_norm", "gelu"} <= CATALOGUE
+
+
+def test_a_layer_that_the_catalogue_does_not_know_is_noticed():
+    class Other(Layer):
+        """A layer of one's own."""
+
+    inside = Residual((Dense(3), Dropout(0.5), Other()))
+    assert operations(inside) - CATALOGUE == {str(Other())}
+    assert operations(inside) & CATALOGUE == {"dense", "dropout"}
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_s_network_fits_its_data_and_its_settings_fit_the_network(name):
+    settings, network = preset(name), network_of(name)
+    assert network.output_shape == (10,)
+    optimizer_of(settings, network)
+    _require_trained(network, settings)
+    for augmentation in settings.augmentations:
+        augmentation.require_fits(SHAPES[settings.dataset])
+
+
+def numbers_in(arrays) -> int:
+    return sum(math.prod(array.shape) for array in jax.tree.leaves(arrays))
+
+
+@pytest.mark.parametrize("name", LADDER)
+def test_a_network_of_the_ladder_has_airbench_s_number_of_parameters(name):
+    network = network_of(f"cifar10-{name}")
+    params, _ = network.shapes()
+    trained, fixed = partition(params, network.param_attribute("trained"))
+    assert numbers_in(params) - 1 == LADDER[name]
+    assert numbers_in(fixed) - 1 == 2 * 2 * 3 * 24
+    assert numbers_in(trained) == LADDER[name] - 288
+    assert [one.trained for one in network.all_params].count(False) == 2
+
+
+def test_a_ladder_s_recipe_is_airbench_94_muon():
+    """The numbers of airbench94_muon.py: 8 epochs of 25 batches of 2,000."""
+    settings = preset("cifar10-94")
+    expected = {
+        "steps": 200, "batch_size": 2000, "optimizer": "muon", "muon_rate": 0.24, "momentum": 0.85,
+        "rate_points": ((0.0, 1.0), (1.0, 0.0)), "group_steps": (("whitening", 75),),
+        "label_smoothing": 0.2, "lookahead": 0, "views": "six", "sampling": "epochs",
+        "augmentations": (AlternatingFlip(), Crop(2)), "normalisation": "channel-mean-sd",
+        "validation": Validation("none"), "train_images": None,
+    }  # fmt: skip
+    assert {name: getattr(settings, name) for name in expected} == expected
+    # of torch's SGD: decay 2e-6 * 2000 = lambda, and rates 0.053 and 0.67 of biases and head
+
+
+@pytest.mark.parametrize(
+    ("name", "epochs", "batch"), [("minute", 4, 256), ("coffee", 8, 512), ("93", 11, 1024)]
+)
+def test_the_other_rungs_train_so_many_epochs_with_lookahead(name, epochs, batch):
+    settings = preset(f"cifar10-{name}")
+    assert (settings.optimizer, settings.lookahead, settings.views) == ("nesterov", 5, "six")
+    assert (settings.steps, settings.batch_size) == (epochs * (50_000 // batch), batch)
+    assert settings.group_steps == (("whitening", 3 * (50_000 // batch)),)
+    assert settings.learning_rate == 1.5 * batch / 1024
+    assert settings.rate_points == ((0.0, 0.2), (0.23, 1.0), (1.0, 0.07))

@@ -13,14 +13,27 @@ from ffnn_jax.nn import Dense, LeakyReLU, ReLU, Residual, Sequential
 
 MNIST = PRESETS["mnist"]
 COUNTS = ("steps", "batch_size", "validation_interval", "validation_batches")
-SEEDS = ("seed", "seeds")
-NUMBERS = ("learning_rate", "momentum", "weight_decay", "pixel_scale")
-TEXTS = ("preset", "dataset", "normalisation", "schedule", "precision", "sampling")
+INTEGERS = (*COUNTS, "seed", "seeds", "lookahead")
+NUMBERS = (
+    "learning_rate", "momentum", "weight_decay", "pixel_scale", "muon_rate", "label_smoothing",
+)  # fmt: skip
+TEXTS = (
+    "preset", "dataset", "normalisation", "schedule", "precision", "sampling", "optimizer", "views",
+)  # fmt: skip
 FINITE = "from 1.2e-38 to 3.4e+38"
+RATE_POINTS = (
+    "(share, factor) pairs for piecewise-linear alone, shares increasing from 0 to 1, factors >= 0"
+)
 BELOW_ONE = "at least 0 and, in float32, below 1"
 
+NEW: dict[str, Any] = {
+    "rate_points": (), "optimizer": "momentum", "muon_rate": 0.24, "group_steps": (),
+    "label_smoothing": 0.0, "lookahead": 0, "views": "one",
+}  # fmt: skip
+"""Settings that files of before the ladder lack, with their values."""
+
 WRONG_TYPE = [
-    *((field, bad, "an integer") for field in COUNTS + SEEDS for bad in (1.0, True, "7", None)),
+    *((field, bad, "an integer") for field in INTEGERS for bad in (1.0, True, "7", None)),
     *((field, bad, "a number") for field in NUMBERS for bad in (True, "0.1", None, 1j)),
     *((field, bad, "text") for field in TEXTS for bad in (3, True, None)),
 ]
@@ -30,7 +43,9 @@ OUT_OF_RANGE = [
     *(("pixel_scale", bad, FINITE) for bad in (math.nan, math.inf, -1.0, 0.0)),
     *(("momentum", bad, BELOW_ONE) for bad in (math.nan, math.inf, -0.1, 1.0, 1 - 1e-9)),
     *(("weight_decay", bad, "at least 0, finite") for bad in (math.nan, math.inf, -1e-9)),
-    *(("seed", bad, "from 0 to 2147483647") for bad in (-1, 2**31)),
+    *((name, bad, "from 0 to 2147483647") for name in ("seed", "lookahead") for bad in (-1, 2**31)),
+    *(("muon_rate", bad, FINITE) for bad in (math.nan, math.inf, -1.0, 0)),
+    *(("label_smoothing", bad, "at least 0 and below 1") for bad in (math.nan, -0.1, 1, 1.5)),
     *(("seeds", bad, "from 1 to 10000") for bad in (-1, 0, 2**31 + 1)),
     *((field, bad, "from 1 to 2147483647") for field in COUNTS for bad in (-4, 0, 2**31)),
     *(
@@ -62,12 +77,29 @@ OUT_OF_RANGE = [
         )
     ),
     *(
+        ("group_steps", bad, "(group, steps) pairs, each group once, steps from 0 to 2147483647")
+        for bad in (
+            None,
+            {"slow": 5},
+            (("slow",),),
+            (("slow", -1),),
+            (("slow", 1.5),),
+            (("slow", True),),
+            (("slow", 2**31),),
+            (("slow", 1), ("slow", 2)),
+            ((1, 1),),
+        )
+    ),
+    *(("rate_points", bad, RATE_POINTS) for bad in (((0.0, 1.0),), None, "0:1")),
+    *(
         ("train_images", bad, "an integer from 1 to 2147483647")
         for bad in (0, -1, 2**31, 2.0, True, "7")
     ),
     ("layers", (), "a tuple of at least one layer"),
     ("normalisation", "sd", "one of mean, channel-mean, channel-mean-sd"),
-    ("schedule", "cosine", "one of constant, triangular"),
+    ("schedule", "cosine", "one of constant, triangular, piecewise-linear"),
+    ("optimizer", "adam", "one of momentum, nesterov, muon"),
+    ("views", "two", "one of one, mirrored, six"),
     ("precision", "half", "one of float32, bf16"),
     *(
         ("augmentations", bad, "a tuple of augmentations")
@@ -87,6 +119,32 @@ def test_a_bad_value_is_rejected_with_name_range_and_value(field: str, bad: Any,
 def test_every_field_rejects_some_value():
     rejected = {field for field, _, _ in WRONG_TYPE + OUT_OF_RANGE}
     assert rejected == {field.name for field in dataclasses.fields(Settings)}
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        (), ((0.0,),), ((0.5, 1.0), (0.2, 1.0)), ((0.5, 1.0), (0.5, 2.0)), ((0.0, 1.0), (1.1, 0.0)),
+        ((-0.1, 1.0),), ((0.0, -1.0),), ((0.0, math.nan),), (("0", 1.0),), [(0.0, 1.0)], ([0, 1],),
+    ],
+)  # fmt: skip
+def test_bad_rate_points_are_rejected(bad: Any):
+    with pytest.raises(UserError) as caught:
+        dataclasses.replace(MNIST, schedule="piecewise-linear", rate_points=bad)
+    assert str(caught.value) == f"rate-points must be {RATE_POINTS}, got {bad!r}"
+
+
+@pytest.mark.parametrize("bad", [5, "ab", None, {}])
+def test_json_of_bad_rate_points_is_rejected_too(bad: Any):
+    fields = MNIST.to_json() | {"schedule": "piecewise-linear"}
+    with pytest.raises(UserError, match=r"^rate-points must be \(share, factor\) pairs"):
+        Settings.from_json(fields | {"rate_points": [[0.0, 1.0], bad]})
+
+
+@pytest.mark.parametrize("points", [((0.0, 0.0), (1.0, 0.0)), ((1, 3),), ((0.2, 0.5), (0.3, 9.0))])
+def test_rate_points_may_begin_and_end_anywhere_from_0_to_1(points: Any):
+    settings = dataclasses.replace(MNIST, schedule="piecewise-linear", rate_points=points)
+    assert settings.rate_points == points
 
 
 @pytest.mark.parametrize("bad", [5, "abc", True, None, (5,), ("Dense",)])
@@ -119,7 +177,9 @@ def test_the_largest_integer_is_allowed(field: str):
     assert getattr(dataclasses.replace(MNIST, **fields), field) == 2**31 - 1
 
 
-@pytest.mark.parametrize("field", ["momentum", "weight_decay", "seed"])
+@pytest.mark.parametrize(
+    "field", ["momentum", "weight_decay", "seed", "lookahead", "label_smoothing"]
+)
 def test_the_lower_end_of_a_range_is_allowed(field: str):
     fields: dict[str, Any] = {field: 0}
     assert getattr(dataclasses.replace(MNIST, **fields), field) == 0
@@ -138,7 +198,9 @@ def test_settings_that_no_preset_has_survive_a_json_round_trip():
         validation=Validation("last", 1), sampling="epochs", group_rates=(("slow", 0.5),),
         forms=(("forward 9 4-16", "rows"),),
         normalisation="channel-mean-sd", augmentations=(Flip(), Crop(2)),
-        layers=(LeakyReLU(0.2), Dense(10)), schedule="triangular",
+        layers=(LeakyReLU(0.2), Dense(10)), schedule="piecewise-linear",
+        rate_points=((0.0, 0.2), (0.23, 1.0)), optimizer="muon", muon_rate=0.1,
+        group_steps=(("slow", 7),), label_smoothing=0.1, lookahead=5, views="mirrored",
     )  # fmt: skip
     assert Settings.from_json(json.loads(json.dumps(settings.to_json()))) == settings
 
@@ -155,6 +217,14 @@ def test_json_from_before_augmentations_keeps_its_meaning():
     del fields["normalisation"], fields["augmentations"]
     settings = Settings.from_json(fields)
     assert (settings.normalisation, settings.augmentations) == ("channel-mean", ())
+
+
+def test_json_from_before_the_ladder_keeps_its_meaning():
+    fields = MNIST.to_json()
+    for name in NEW:
+        del fields[name]
+    assert Settings.from_json(fields) == MNIST
+    assert {name: getattr(MNIST, name) for name in NEW} == NEW
 
 
 def test_an_unknown_key_is_rejected_with_the_nearest_name():

@@ -124,3 +124,9 @@ def test_standardised_weights_pass_through_weight_standardisation_before_use():
 def test_invalid_settings_are_rejected_with_a_message(make, message):
     with pytest.raises(UserError, match=message):
         make()
+
+
+def test_parameters_of_batch_norm_are_of_group_norm_and_not_decayed():
+    for params in (BatchNorm().params((3,)), BatchNorm(scale=False).params((3,))):
+        assert {(p.group, p.decayed, p.trained) for p in params.values()} == {("norm", False, True)}
+    assert {p.group for p in LayerNorm().params((3,)).values()} == {""}

@@ -168,17 +168,28 @@ RULES: dict[str, tuple[Any, dict[str, float]]] = {
         lambda **given: momentum(given["learning_rate"], given["mu"], given["weight_decay"]),
         {"learning_rate": 0.5, "mu": 0.75, "weight_decay": 0.25},
     ),
+    "nesterov": (
+        lambda **given: optim.nesterov(given["learning_rate"], given["mu"], given["weight_decay"]),
+        {"learning_rate": 0.5, "mu": 0.75, "weight_decay": 0.25},
+    ),
+    "muon": (
+        lambda **given: optim.muon(given["learning_rate"], given["mu"], 1),
+        {"learning_rate": 0.5, "mu": 0.75},
+    ),
     "scale_by_group": (
         lambda factor: optim.scale_by_group({"w": factor, "b": factor}),
         {"factor": 0.5},
     ),
 }
 """Every optimiser, as a function of its numbers, and values for them."""
+COUNTING = {"train_for"}
+"""What has only numbers of updates, which are integers."""
 
 
 def test_every_optimiser_is_known_here():
     returned = {name: getattr(optim, name).__annotations__.get("return") for name in optim.__all__}
-    assert {n for n, kind in returned.items() if kind is optax.GradientTransformation} == set(RULES)
+    rules = {n for n, kind in returned.items() if kind is optax.GradientTransformation}
+    assert rules == set(RULES) | COUNTING
 
 
 @pytest.mark.parametrize("name", RULES)

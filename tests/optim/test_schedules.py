@@ -1,3 +1,4 @@
+import functools
 import inspect
 from typing import Any
 
@@ -8,19 +9,21 @@ import optax
 import pytest
 
 from ffnn_jax import optim
-from ffnn_jax.optim import momentum, triangular
+from ffnn_jax.optim import momentum, piecewise_linear, triangular
 from tests.tolerances import SAME_ARITHMETIC, tolerance
 
+POINTS = (0.0, 0.2), (0.23, 1.0), (1.0, 0.07)
+OPTIONS: dict[str, dict[str, Any]] = {"piecewise_linear": {"points": POINTS}}
 SCHEDULES = {
-    name: make
+    name: functools.partial(make, **OPTIONS.get(name, {}))
     for name, make in vars(optim).items()
     if inspect.isfunction(make) and {"peak", "steps"} <= set(inspect.signature(make).parameters)
 }
 """Every schedule of a number of steps."""
 
 
-def rates(peak: float, steps: int) -> np.ndarray:
-    alpha: Any = triangular(peak, steps)
+def rates(peak: float, steps: int, make: Any = triangular, *options: Any) -> np.ndarray:
+    alpha: Any = make(peak, steps, *options)
     return np.array([float(alpha(jnp.int32(n))) for n in range(steps)])
 
 
@@ -54,6 +57,38 @@ def test_the_rate_scales_the_update():
 def test_zero_steps_are_rejected():
     with pytest.raises(ValueError, match="triangular: steps must be at least 1, got 0"):
         triangular(0.1, 0)
+
+
+def test_piecewise_linear_schedule_2_worked_by_hand():
+    points = (0.0, 0.0), (0.5, 1.0), (0.75, 0.25)
+    actual = rates(2.0, 8, piecewise_linear, points)
+    np.testing.assert_allclose(
+        actual, [0, 0.5, 1, 1.5, 2, 1.25, 0.5, 0.5], rtol=0, atol=SAME_ARITHMETIC
+    )
+
+
+@pytest.mark.parametrize("steps", [1, 100, 780])
+@pytest.mark.parametrize("points", [POINTS, ((0.0, 1.0), (1.0, 0.0)), ((0.3, 0.5),)])
+def test_piecewise_linear_schedule_2_is_numpy_s_interpolation(steps, points):
+    shares, factors = zip(*points, strict=True)
+    expected = 0.3 * np.interp(np.arange(steps) / steps, shares, factors)
+    actual = rates(0.3, steps, piecewise_linear, points)
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=SAME_ARITHMETIC)
+
+
+def test_piecewise_linear_schedule_2_equals_optax_s():
+    theirs: Any = optax.piecewise_interpolate_schedule("linear", 0.2 * 3, {23: 5.0, 100: 0.07})
+    with jax.numpy_dtype_promotion("standard"):
+        expected = [float(theirs(n)) for n in range(100)]
+    actual = rates(3.0, 100, piecewise_linear, POINTS)
+    np.testing.assert_allclose(actual, expected, rtol=tolerance("float32"))
+
+
+def test_piecewise_linear_without_steps_or_points_is_rejected():
+    with pytest.raises(ValueError, match="piecewise_linear: steps must be at least 1, got 0"):
+        piecewise_linear(0.1, 0, POINTS)
+    with pytest.raises(ValueError, match="piecewise_linear: points must be at least one"):
+        piecewise_linear(0.1, 5, ())
 
 
 def test_every_schedule_is_known_here():

@@ -89,7 +89,17 @@ def test_a_table_of_unknown_forms_is_rejected_before_anything_is_computed(timed,
 def test_another_device_than_a_cpu_needs_no_table(timed, monkeypatch):
     timed.write_text(json.dumps(dict(NATIVE)))
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    assert forms_here() == ()
+    assert forms_here() == forms_here(one_program=False) == ()
+
+
+def test_one_program_for_many_seeds_takes_matrix_products_on_another_device(timed, monkeypatch):
+    table = (("accelerator", "im2col"),)
+    assert forms_here(one_program=True) == forms_here() != table
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert forms_here(one_program=True) == table
+    for seeds, chosen in ((1, ()), (3, table)):
+        assert plan(settings(seeds=seeds), splits()).settings.forms == chosen
+    assert plan(settings(seeds=3, forms=()), splits()).settings.forms == ()
 
 
 def test_a_plan_records_the_forms_it_chose_and_keeps_those_that_were_named(timed, on_cpu):

@@ -13,10 +13,10 @@ import jax
 import numpy as np
 import pytest
 
-from ffnn_jax.config import Settings, Validation, preset
-from ffnn_jax.data import load_splits
+from ffnn_jax.config import AlternatingFlip, Crop, Settings, Validation, preset
+from ffnn_jax.data import Dataset, Splits, load_splits
 from ffnn_jax.models import load, save_exported
-from ffnn_jax.nn import BatchNorm, Dense, Dropout, Layer, ReLU, Residual
+from ffnn_jax.nn import BatchNorm, Conv, Dense, Dropout, Layer, MaxPool, ReLU, Residual
 from ffnn_jax.runs import (
     CheckpointManager,
     RunResult,
@@ -152,3 +152,36 @@ def test_a_run_without_validation_writes_all_its_files(tmp_path: Path):
     assert stored["validation_accuracy"] == [None, None]
     assert "accuracy test" in repr(result)
     assert not (tmp_path / "checkpoints" / "best.npz").exists()
+
+
+@pytest.mark.cpu
+@pytest.mark.parametrize("optimizer", ["muon", pytest.param("nesterov", marks=pytest.mark.slow)])
+def test_a_resumed_run_of_the_ladder_s_recipe_gives_the_same_bits(tmp_path: Path, optimizer: str):
+    """Lookahead, a group that has ended, alternating flips, and six views at the end."""
+    layers = (
+        Conv(8, 2, padding="VALID", start="whitening"), MaxPool(2),
+        Conv(8, 3, start="dirac", bias=False), BatchNorm(0.6, scale=False), Dense(2),
+    )  # fmt: skip
+    settings = dataclasses.replace(
+        preset("cifar10-94"), layers=layers, steps=24, batch_size=20,
+        augmentations=(AlternatingFlip(), Crop(2)), optimizer=optimizer, lookahead=5,
+        group_steps=(("whitening", 6),), learning_rate=0.02, group_rates=(("norm", 4.0),),
+    )  # fmt: skip
+    splits = Splits(*(noise(name) for name in ("train", "validation", "test")))
+    folder = tmp_path / "run"
+    whole = compute(settings, splits, CheckpointManager(folder, every=4)).models[0]
+    max((folder / "checkpoints").glob("step-*.npz")).unlink()
+    start = last_checkpoint(folder)
+    assert start.about["step"] == 20
+    assert any("/slow/" in name for name in start.arrays)
+    resumed = compute(settings, splits, CheckpointManager(folder, start=start)).models[0]
+    assert resumed.views == whole.views == "six"
+    for ours, theirs in zip(
+        *(jax.tree.leaves((model.params, model.state)) for model in (resumed, whole)), strict=True
+    ):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def noise(name: str) -> Dataset:
+    images = np.random.default_rng(len(name)).integers(0, 256, (60, 8, 8, 1), np.uint8)
+    return Dataset(name, images, np.arange(60, dtype=np.int32) % 2, ("a", "b"))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
-from ffnn_jax.config import Augmentation, Crop, Cutout, Flip
+from ffnn_jax.config import AlternatingFlip, Augmentation, Crop, Cutout, Flip
 from ffnn_jax.training import augment, crop, cutout, flip
 
 LEAST_P = 1e-4
@@ -150,8 +150,9 @@ def test_the_largest_allowed_square_leaves_pixels_and_a_larger_one_none(shape):
     assert not cutout(KEY, x, largest + 1).any()
 
 
-def changed(x, augmentations, epoch=0):
-    return augment(KEY, x, augmentations, jnp.arange(len(x)), jnp.asarray(epoch, jnp.int32))
+def changed(x, augmentations, epoch=0, key=KEY, indices=None, seed=5):
+    indices = jnp.arange(len(x), dtype=jnp.int32) if indices is None else indices
+    return augment(key, x, augmentations, indices, jnp.int32(epoch), jax.random.key(seed))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -193,3 +194,44 @@ def test_two_equal_augmentations_draw_differently():
 def test_no_augmentation_changes_nothing():
     x = many(3)
     assert changed(x, ()) is x
+
+
+def flipped(x, **given):
+    """Which images an alternating flip mirrors; every one is itself or mirrored."""
+    after = np.asarray(changed(jnp.asarray(x), (AlternatingFlip(),), **given))
+    mirrored = (after == np.asarray(x)[:, :, ::-1]).all(axis=(1, 2, 3))
+    assert (mirrored != (after == np.asarray(x)).all(axis=(1, 2, 3))).all()
+    return mirrored
+
+
+def test_an_alternating_flip_mirrors_each_image_in_every_other_epoch():
+    first, *others = (flipped(many(40), epoch=epoch) for epoch in range(5))
+    assert 5 < first.sum() < 35
+    for epoch, mirrored in enumerate(others, 1):
+        np.testing.assert_array_equal(mirrored, first ^ (epoch % 2 == 1))
+
+
+def test_half_of_all_images_are_mirrored_first_independently_of_their_neighbours():
+    count = 20_000
+    x = jnp.broadcast_to(jnp.arange(2.0)[None, None, :, None], (count, 1, 2, 1))
+    mirrored = flipped(x)
+    assert chisquare(np.bincount(mirrored, minlength=2)).pvalue > LEAST_P
+    pairs = 2 * mirrored[::2] + mirrored[1::2]
+    assert chisquare(np.bincount(pairs, minlength=4)).pvalue > LEAST_P
+    assert chisquare(np.bincount(2 * mirrored + flipped(x, seed=6), minlength=4)).pvalue > LEAST_P
+
+
+def test_an_alternating_flip_depends_on_seed_index_and_epoch_alone():
+    """Not on the step's key, nor on what else is in the batch, and where."""
+    x, order = many(40), np.random.default_rng(0).permutation(40)[:17]
+    whole = flipped(x, epoch=3)
+    np.testing.assert_array_equal(flipped(x, epoch=3, key=jax.random.key(9)), whole)
+    part = flipped(x[order], epoch=3, indices=jnp.asarray(order, jnp.int32))
+    np.testing.assert_array_equal(part, whole[order])
+    assert (flipped(x, epoch=3, seed=6) != whole).any()
+
+
+def test_two_alternating_flips_draw_differently():
+    x = many(40)
+    both = np.asarray(changed(x, (AlternatingFlip(), AlternatingFlip())))
+    assert 5 < (both == np.asarray(x)).all(axis=(1, 2, 3)).sum() < 35

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
-from ffnn_jax.config import UserError, Validation, preset
-from ffnn_jax.network import Network
+from ffnn_jax.config import AlternatingFlip, UserError, Validation, preset
+from ffnn_jax.network import Network, normalise
 from ffnn_jax.nn import Dense
 from ffnn_jax.optim import momentum
 from ffnn_jax.training import (
@@ -23,6 +23,7 @@ from ffnn_jax.training import (
     train,
 )
 from ffnn_jax.training._sampling import batch_indices
+from ffnn_jax.training._step import inputs_at
 from tests.training.conftest import make_seed_data
 from tests.training.test_draws import sizes_in
 
@@ -132,8 +133,9 @@ def test_a_partial_batch_is_trained_on_at_its_own_size(images):
 def test_a_streamed_epoch_is_bitwise_equal_to_one_in_memory(images, kind):
     pytest.importorskip("grain")
     settings = dataclasses.replace(
-        preset("quickstart"), steps=13, batch_size=7, sampling=kind, validation_interval=13
-    )
+        preset("quickstart"), steps=13, batch_size=7, sampling=kind, validation_interval=13,
+        augmentations=(AlternatingFlip(),),
+    )  # fmt: skip
     weights = [
         train(
             NETWORK, RULE, settings, HostImages((images,)), [make_seed_data(images)],
@@ -142,6 +144,27 @@ def test_a_streamed_epoch_is_bitwise_equal_to_one_in_memory(images, kind):
         for streaming in (False, True)
     ]  # fmt: skip
     np.testing.assert_array_equal(*weights)
+
+
+def test_an_image_is_mirrored_in_every_other_epoch_wherever_it_comes_in_it(images):
+    """40 images in batches of 8; an image is recognised by its pixels."""
+    host = jax.device_put(images._replace(pixels=images.pixels[:, :1]))
+    seed_data, sampling = jax.device_put(make_seed_data(images)), Sampling(8, "epochs")
+    inputs = jax.jit(
+        lambda step: inputs_at(
+            NETWORK, host, seed_data, step, sampling, (AlternatingFlip(),), sampling.size
+        )[0]
+    )
+    known = np.asarray(normalise(host.pixels, seed_data.normalisation))
+    mirrored = np.full((4, 48), -1)
+    for step in range(20):
+        for image in np.asarray(inputs(jnp.int32(step))):
+            apart = [np.abs(known - one).max(axis=(1, 2, 3)) for one in (image, image[:, ::-1])]
+            way, index = np.unravel_index(np.argmin(apart), (2, len(known)))
+            mirrored[step // 5, index] = way
+    first, mirrored = mirrored[0, :40], mirrored[:, :40]
+    assert 5 < first.sum() < 35
+    np.testing.assert_array_equal(mirrored, np.stack([first, 1 - first] * 2))
 
 
 def test_a_batch_larger_than_the_training_set_is_rejected(images):

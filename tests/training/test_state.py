@@ -89,9 +89,9 @@ def batch_at(images: Images, seed_data: SeedData, step: int) -> np.ndarray:
 
 
 def test_four_seeds_in_one_program_match_each_seed_alone(images, monkeypatch):
-    monkeypatch.setattr(_trainer, "_is_one_program", lambda loader, seeds_data: False)
+    monkeypatch.setattr(_trainer, "is_one_program", lambda network, settings: False)
     alone = run(images, seeds=4)
-    monkeypatch.setattr(_trainer, "_is_one_program", lambda loader, seeds_data: True)
+    monkeypatch.setattr(_trainer, "is_one_program", lambda network, settings: True)
     together = run(images, seeds=4)
     for ours, theirs in zip(
         jax.tree.leaves((together.params, together.state)),

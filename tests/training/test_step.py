@@ -9,9 +9,10 @@ import optax
 import pytest
 
 from ffnn_jax.catalogue import CONV2D, DENSE, MAX_POOL, SOFTMAX_CROSS_ENTROPY
-from ffnn_jax.config import Crop, Cutout, Flip
-from ffnn_jax.network import normalise
-from ffnn_jax.optim import decay_loss, momentum
+from ffnn_jax.config import AlternatingFlip, Crop, Cutout, Flip
+from ffnn_jax.network import Network, normalise
+from ffnn_jax.nn import BatchNorm, Dense, ReLU
+from ffnn_jax.optim import Lookahead, decay_loss, momentum
 from ffnn_jax.training import (
     HostImages,
     Sampling,
@@ -33,7 +34,8 @@ OPTAX = optax.chain(
     optax.scale_by_learning_rate(RATE),
 )
 
-AUGMENTATIONS = Flip(), Crop(2), Cutout(3)
+AUGMENTATIONS = Flip(), AlternatingFlip(), Crop(2), Cutout(3)
+WITH_STATE = Network((Dense(6), BatchNorm(momentum=0.6), ReLU(), Dense(4)), (8, 8, 1))
 
 
 def run(images, seed_data, stops, optimizer=OURS, augmentations=(), precision="float32"):
@@ -238,9 +240,12 @@ def test_augmented_training_resumes_from_the_state_alone(images):
     chex.assert_trees_all_equal(uninterrupted, resumed)
 
 
-@pytest.mark.parametrize(("augmentations", "keys"), [((), 3), ((Flip(),), 6)])
+@pytest.mark.parametrize(("augmentations", "keys"), [((), 3), ((Flip(),), 7)])
 def test_a_step_without_augmentations_creates_no_keys_for_them(images, augmentations, keys):
-    """A batch folds in stream, step and attempt; an augmentation stream, step and position."""
+    """A batch folds in stream, step and attempt; an augmentation stream, step and position.
+
+    What an image keeps from epoch to epoch has one more stream.
+    """
     seed_data = make_seed_data(images)
     chunk = make_train_chunk(NETWORK, OURS, BATCH, augmentations=augmentations)
     state = initial_state(NETWORK, OURS, seed_data.key)
@@ -274,3 +279,65 @@ def test_bf16_products_are_accumulated_in_float32(images):
     for operands, result in products:
         assert len(re.findall(r"xbf16>", operands)) == 2
         assert result.endswith("xf32>")
+
+
+def looking_ahead(images, seed_data, steps, lookahead):
+    """The state after each step of a network with running statistics."""
+    chunk = make_train_chunk(WITH_STATE, OURS, BATCH, lookahead=lookahead)
+    state = initial_state(WITH_STATE, OURS, seed_data.key, looks_ahead=lookahead is not None)
+    for stop in range(1, steps + 1):
+        state, _ = chunk(state, np.int32(stop), images, seed_data)
+        yield jax.device_get(state)
+
+
+@pytest.mark.parametrize("steps", [6, 7])
+def test_lookahead_pulls_parameters_and_running_statistics_back(images, steps):
+    """Every third step, and at the end whether or not that is one of these."""
+    images, seed_data = jax.device_put((images, make_seed_data(images)))
+    plain = make_train_chunk(WITH_STATE, OURS, BATCH)
+    expected = jax.device_get(initial_state(WITH_STATE, OURS, seed_data.key))
+    slow = expected.params, expected.state
+    for count, ours in enumerate(looking_ahead(images, seed_data, steps, Lookahead(3, steps)), 1):
+        after, _ = plain(jax.device_put(expected), np.int32(count), images, seed_data)
+        expected = jax.device_get(after)
+        if count % 3 == 0:
+            beta = np.float32(0.95**3 * (count / steps) ** 3)
+            fast = expected.params, expected.state
+            slow = jax.tree.map(lambda s, w, b=beta: b * s + (1 - b) * w, slow, fast)
+        if count % 3 == 0 or count == steps:
+            expected = expected._replace(params=slow[0], state=slow[1])
+        assert_trees_close((ours.params, ours.state), expected[:2], 1e2 * tolerance("float32"))
+        assert_trees_close(ours.slow, slow, 1e2 * tolerance("float32"))
+        chex.assert_trees_all_equal(ours.opt_state.step, expected.opt_state.step)
+
+
+def test_without_lookahead_a_state_has_no_slow_parameters(images):
+    state = initial_state(NETWORK, OURS, make_seed_data(images).key)
+    assert state.slow == ()
+    ahead = initial_state(NETWORK, OURS, make_seed_data(images).key, looks_ahead=True)
+    chex.assert_trees_all_equal(ahead.slow, (state.params, state.state))
+
+
+def test_labels_are_smoothed_in_the_loss_and_its_gradient(images):
+    images, seed_data = jax.device_put((images, make_seed_data(images)))
+    chunk = make_train_chunk(NETWORK, OURS, BATCH, label_smoothing=0.2)
+    state = initial_state(NETWORK, OURS, seed_data.key)
+    params = jax.tree.map(jnp.copy, state.params)
+    indices = batch_indices(seed_data, np.int32(0), Sampling(BATCH))
+    x = normalise(images.pixels[indices], seed_data.normalisation)
+
+    def loss(params):
+        z = CONV2D.reference(x, params["conv_1"]["w"], params["conv_1"]["b"])
+        z = MAX_POOL.reference(jax.nn.relu(z))
+        logits = DENSE.reference(z, params["dense_4"]["w"], params["dense_4"]["b"])
+        targets = optax.smooth_labels(jax.nn.one_hot(images.labels[indices], 4), 0.2)
+        return optax.softmax_cross_entropy(logits, targets).mean()
+
+    after, metrics = chunk(state, np.int32(1), images, seed_data)
+    value, grads = jax.value_and_grad(loss)(params)
+    updates, _ = OURS.update(grads, OURS.init(params), params)
+    allowed = tolerance("float32", 100)
+    np.testing.assert_allclose(metrics.loss[0], value, rtol=allowed)
+    assert_trees_close(after.params, optax.apply_updates(params, updates), allowed)
+    plain, _ = run(images, seed_data, [1])
+    assert np.abs(after.params["dense_4"]["b"] - plain.params["dense_4"]["b"]).max() > 5 * allowed

@@ -7,10 +7,12 @@ import jax
 import numpy as np
 import pytest
 
-from ffnn_jax.config import Cutout, DivergedError, Flip, preset
-from ffnn_jax.optim import momentum
-from ffnn_jax.training import HostImages, _trainer, train
+from ffnn_jax.config import PRESETS, Cutout, DivergedError, Flip, preset
+from ffnn_jax.network import Network
+from ffnn_jax.optim import Lookahead, momentum
+from ffnn_jax.training import HostImages, _trainer, initial_state, is_one_program, train
 from ffnn_jax.training._loader import InMemoryLoader, StreamingLoader
+from ffnn_jax.training._trainer import make_trainer
 from tests.tolerances import tolerance
 from tests.training.conftest import NETWORK, make_seed_data
 
@@ -22,7 +24,7 @@ SETTINGS = dataclasses.replace(
 @pytest.fixture
 def together(monkeypatch: pytest.MonkeyPatch) -> None:
     """Trains all seeds as one program, as on other platforms."""
-    monkeypatch.setattr(_trainer, "_is_one_program", lambda loader, seeds_data: True)
+    monkeypatch.setattr(_trainer, "is_one_program", lambda network, settings: True)
 
 
 def run(images: Any, rate: float = 0.05, **changes: Any):
@@ -37,9 +39,9 @@ def run(images: Any, rate: float = 0.05, **changes: Any):
 def test_one_program_gives_each_seed_the_result_that_it_has_alone(
     images, monkeypatch: pytest.MonkeyPatch, augmentations: tuple
 ):
-    monkeypatch.setattr(_trainer, "_is_one_program", lambda loader, seeds_data: False)
+    monkeypatch.setattr(_trainer, "is_one_program", lambda network, settings: False)
     alone = run(images, augmentations=augmentations)
-    monkeypatch.setattr(_trainer, "_is_one_program", lambda loader, seeds_data: True)
+    monkeypatch.setattr(_trainer, "is_one_program", lambda network, settings: True)
     together = run(images, augmentations=augmentations)
     assert [(r.seed, r.step) for r in together.history] == [(r.seed, r.step) for r in alone.history]
     allowed = tolerance("float32", 1000)
@@ -70,26 +72,82 @@ def test_a_seed_that_diverges_is_named_in_one_program_too(images, together):
         run(images, rate=1e30)
 
 
-class _DataOn:
-    """A seed's data with arrays on the given platform."""
-
-    def __init__(self, platform: str) -> None:
-        device = type("Device", (), {"platform": platform})()
-        self.train = type("Indices", (), {"devices": lambda self: {device}})()
-
-
 @pytest.mark.parametrize(
-    ("platform", "seeds", "loader", "expected"),
+    ("platform", "seeds", "batch_size", "expected"),
     [
-        ("cpu", 3, InMemoryLoader, False),
-        ("gpu", 3, InMemoryLoader, True),
-        ("tpu", 2, InMemoryLoader, True),
-        ("gpu", 1, InMemoryLoader, False),
-        ("gpu", 3, StreamingLoader, False),
+        ("cpu", 3, 8, False),
+        ("gpu", 3, 8, True),
+        ("tpu", 2, 8, True),
+        ("gpu", 1, 8, False),
+        ("gpu", 3, 10**6, False),
     ],
 )
-def test_one_program_is_for_several_seeds_on_a_device_that_holds_all_images(
-    platform: str, seeds: int, loader: Any, expected: bool
+def test_one_program_is_for_several_seeds_with_small_steps_on_another_device_than_a_cpu(
+    monkeypatch, platform: str, seeds: int, batch_size: int, expected: bool
 ):
-    seeds_data: Any = [_DataOn(platform)] * seeds
-    assert _trainer._is_one_program(loader.__new__(loader), seeds_data) == expected
+    monkeypatch.setattr(jax, "default_backend", lambda: platform)
+    settings = dataclasses.replace(SETTINGS, seeds=seeds, batch_size=batch_size)
+    assert is_one_program(NETWORK, settings) == expected
+
+
+def test_the_presets_that_are_one_program(monkeypatch):
+    """The report's networks are; a step of the ladder's is large enough to fill a GPU."""
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    large = [
+        name
+        for name, one in PRESETS.items()
+        if not is_one_program(
+            Network(one.layers, (28, 28, 1) if "mnist" in one.dataset else (32, 32, 3)),
+            dataclasses.replace(one, seeds=3),
+        )
+    ]
+    assert large == [f"cifar10-{name}" for name in ("minute", "coffee", "93", "94")]
+
+
+def test_streamed_seeds_are_never_one_program(images, together):
+    pytest.importorskip("grain")
+    seeds_data = [make_seed_data(images, seed) for seed in (5, 6)]
+    settings = dataclasses.replace(SETTINGS, seeds=2)
+    loader = StreamingLoader(HostImages((images,)), seeds_data, settings)
+    states = [initial_state(NETWORK, momentum(0.05), data.key) for data in seeds_data]
+    trainer = make_trainer(NETWORK, momentum(0.05), settings, loader, seeds_data, states)
+    assert isinstance(trainer, _trainer._ThreadedTrainer)
+
+
+@pytest.mark.parametrize(("every", "expected"), [(5, Lookahead(5, 12)), (0, None)])
+def test_lookahead_is_over_all_steps_of_the_settings(images, monkeypatch, every, expected):
+    found = []
+
+    def stop(*arguments: Any) -> None:
+        found.append(arguments[-1])
+        raise InterruptedError
+
+    monkeypatch.setattr(_trainer, "make_train_chunk", stop)
+    settings = dataclasses.replace(SETTINGS, lookahead=every)
+    loader, seed_data = InMemoryLoader(HostImages((images,))), make_seed_data(images, 5)
+    with pytest.raises(InterruptedError):
+        make_trainer(NETWORK, momentum(0.05), settings, loader, [seed_data], [])
+    assert found == [expected]
+
+
+@pytest.mark.parametrize("one_program", [False, True])
+def test_copies_outlive_the_steps_after_them_and_steps_can_be_repeated_from_them(
+    images, monkeypatch: pytest.MonkeyPatch, one_program: bool
+):
+    monkeypatch.setattr(_trainer, "is_one_program", lambda network, settings: one_program)
+    settings = dataclasses.replace(SETTINGS, seeds=2, lookahead=2)
+    seeds_data = jax.device_put([make_seed_data(images, seed) for seed in (5, 6)])
+    states = [
+        initial_state(NETWORK, momentum(0.05), data.key, looks_ahead=True) for data in seeds_data
+    ]
+    loader = InMemoryLoader(HostImages((images,)))
+    trainer = make_trainer(NETWORK, momentum(0.05), settings, loader, seeds_data, states)
+    before = trainer.copies()
+    assert len(before) == 2
+    first = jax.device_get(trainer.run_steps(0, 3))
+    after = trainer.states()
+    for _ in range(2):
+        trainer.restore(before)
+        jax.tree.map(np.testing.assert_array_equal, trainer.run_steps(0, 3), first)
+        jax.tree.map(np.testing.assert_array_equal, trainer.states(), after)
+    assert [int(state.step) for state in before] == [0, 0]

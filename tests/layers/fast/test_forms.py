@@ -1,10 +1,13 @@
+import re
+
 import jax
 import jax.numpy as jnp
 import pytest
 
 from ffnn_jax.config._settings import FORMS
-from ffnn_jax.layers import conv2d
+from ffnn_jax.layers import conv2d, conv_transpose2d
 from ffnn_jax.layers.fast import (
+    ACCELERATOR,
     MICRO_BATCH,
     NAMES,
     TABLES,
@@ -18,8 +21,10 @@ from tests.layers.geometries import drawn
 
 F32, BF16 = jnp.dtype("float32"), jnp.dtype("bfloat16")
 X, W, B = (array.astype("float32") for array in drawn((7, 6), (3, 3)))
+ACCELERATED = ((ACCELERATOR, "im2col"),)
 DZ = normal(3, *jax.eval_shape(conv2d, X, W, B).shape).astype("float32")
-CLASSES = [class_of(part, W.shape, F32) for part in ("forward", "images", "kernels")]
+PARTS = "forward", "images", "kernels"
+CLASSES = [class_of(part, W.shape, F32) for part in PARTS]
 
 
 @pytest.mark.parametrize(
@@ -61,6 +66,53 @@ def test_no_table_holds_outside_its_context():
     with forms(tuple((name, "native") for name in CLASSES)):
         pass
     assert convolutions_in(()) == 0
+
+
+def program_for(table, dtype="float32", platform="cuda"):
+    """The text of conv2d and its gradients, and of a transposed one, lowered for a platform."""
+    arguments = tuple(array.astype(dtype) for array in (X, W, B))
+
+    def both(*arguments):
+        with forms(table):
+            up = conv_transpose2d(arguments[0], jnp.ones((2, 2, 3, 3), dtype), jnp.ones(3, dtype))
+            return value_and_cotangents(conv2d, arguments, DZ.astype(dtype)), up
+
+    traced = jax.jit(both).trace(*arguments)
+    return traced.lower(lowering_platforms=(platform,)).as_text()
+
+
+@pytest.mark.parametrize("platform", ["cuda", "tpu"])
+def test_an_accelerator_uses_matrix_products_where_its_table_says_so(platform):
+    usual = program_for((), platform=platform)
+    assert (usual.count("stablehlo.convolution"), usual.count("dot_general")) == (4, 0)
+    ours = program_for(ACCELERATED, platform=platform)
+    assert (ours.count("stablehlo.convolution"), ours.count("dot_general")) == (0, 4)
+
+
+def test_an_accelerator_s_form_changes_nothing_on_a_cpu():
+    usual, ours = (program_for(table, platform="cpu") for table in ((), ACCELERATED))
+    assert ours == usual
+
+
+@pytest.mark.parametrize(("dtype", "short"), [("bfloat16", "bf16"), ("float32", "f32")])
+def test_an_accelerator_s_convolutions_have_results_as_narrow_as_their_operands(dtype, short):
+    text = program_for((), dtype)
+    lines = [line for line in text.splitlines() if "stablehlo.convolution(" in line]
+    assert len(lines) == 4
+    for line in lines:
+        assert re.findall(r"x(bf16|f16|f32|f64)>", line.split(" : ")[-1]) == [short] * 3
+
+
+def test_a_cpu_s_native_convolutions_have_wide_results():
+    """There, asking for wide results widens nothing first."""
+    table = tuple((class_of(part, W.shape, BF16), "native") for part in PARTS)
+    narrow = tuple(array.astype("bfloat16") for array in (X, W, B))
+    with forms(table):
+        both = lambda *a: value_and_cotangents(conv2d, a, DZ.astype("bfloat16"))  # noqa: E731
+        text = program_on_cpu(jax.jit(both), *narrow)
+    lines = [line for line in text.splitlines() if "stablehlo.convolution(" in line]
+    kinds = [re.findall(r"x(bf16|f32)>", line.split(" : ")[-1]) for line in lines]
+    assert kinds == [["bf16", "bf16", "f32"]] * 3
 
 
 @pytest.mark.parametrize("name", NAMES)
