@@ -204,8 +204,8 @@ class Settings:
         if not self._is_tuple_of("rate_points", tuple) or any(len(point) != 2 for point in points):
             return False
         numbers = all(is_number(x) and 0 <= x < _LARGEST_FLOAT for point in points for x in point)
-        shares = numbers and [share for share, _ in points]
-        increase = bool(numbers) and shares == sorted(set(shares)) and max(shares, default=0) <= 1
+        shares = [share for share, _ in points] if numbers else []
+        increase = numbers and shares == sorted(set(shares)) and max(shares, default=0) <= 1
         return increase and bool(points) == (self.schedule == "piecewise-linear")
 
     def _has_numbers(self, field: str) -> bool:

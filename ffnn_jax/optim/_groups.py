@@ -37,8 +37,8 @@ def train_for(steps: PyTree[int]) -> optax.GradientTransformation:
         A transformation to be chained after an optimiser; its state is the number of updates.
     """
 
-    def update(updates: optax.Updates, count: Any, params: Any = None) -> tuple[Any, Any]:
-        trained = jax.tree.map(lambda u, n: jnp.where(count < n, u, 0), updates, steps)
-        return trained, count + 1
+    def update(updates: optax.Updates, state: Any, params: Any = None) -> tuple[Any, Any]:
+        trained = jax.tree.map(lambda u, n: jnp.where(state < n, u, 0), updates, steps)
+        return trained, state + 1
 
     return optax.GradientTransformation(lambda params: jnp.zeros((), jnp.int32), update)
