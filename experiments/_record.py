@@ -19,13 +19,14 @@ from ffnn_jax.data import load_splits
 
 def main(script: Path, runs: int) -> None:
     """Writes the data as the script reads them, and runs it there."""
-    import torch
+    import torch  # pyright: ignore[reportMissingImports]
 
     code = re.sub(r"for run in range\(\d+\)", f"for run in range({runs})", script.read_text())
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         Path("cifar10").mkdir()
-        for name, part in zip(("train", "test"), load_splits("cifar10")[::2], strict=True):
+        splits = load_splits("cifar10")
+        for name, part in (("train", splits.train), ("test", splits.test)):
             images = torch.tensor(np.ascontiguousarray(part.images))
             labels = torch.tensor(part.labels.astype(np.int64))
             data = {"images": images, "labels": labels, "classes": list(part.class_names)}

@@ -16,6 +16,7 @@ from ffnn_jax.config import UserError, layers_from_json, layers_to_json
 from ffnn_jax.models._arrays import load_arrays, save_arrays
 from ffnn_jax.models._form import MNIST_FORM, ImageForm
 from ffnn_jax.models._probabilities import predict_probabilities
+from ffnn_jax.models._views import VIEWS
 from ffnn_jax.network import Network, Normalisation, Params, State, by_path
 from ffnn_jax.nn import Layer
 
@@ -160,6 +161,8 @@ def load(path: str | Path, model: int | None = None, layers: Iterable[type[Layer
     loaded = jax.tree.unflatten(jax.tree.structure(template), leaves)
     form = from_fields(ImageForm, f"{path}: form", about.get("form", {}))
     views, names = about.get("views", "one"), tuple(about["class_names"])
+    if views not in VIEWS:
+        raise UserError(f"{path}: views must be one of {', '.join(VIEWS)}, got {views!r}")
     return Model(network, **loaded, class_names=names, form=form, views=views)
 
 

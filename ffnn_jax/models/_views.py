@@ -7,6 +7,7 @@ from ffnn_jax.network import Network, Params, State
 
 # by where the image begins in itself padded by a pixel; 1 is not shifted
 _WEIGHTS = {"mirrored": {1: 1.0}, "six": {0: 0.25, 1: 0.5, 2: 0.25}}
+VIEWS = ("one", *_WEIGHTS)
 
 
 def logits_of_views(

@@ -61,6 +61,9 @@ def plan(settings: Settings, splits: Splits) -> Plan:
     if outputs != (classes,):
         name = splits.train.name
         raise UserError(f"{name} has {classes} classes, the network has outputs {outputs}")
+    height, width, *_ = *network.input_shape, 0, 0
+    if settings.views != "one" and (len(network.input_shape) != 3 or min(height, width) < 2):
+        raise UserError(f"views must be one for inputs {network.input_shape}: they are not images")
     for augmentation in settings.augmentations:
         augmentation.require_fits(splits.train.image_shape)
     kind = splits.train.image_shape, splits.train.class_names

@@ -147,11 +147,13 @@ Trainer = _ThreadedTrainer | _VmappedTrainer
 def _compiled(
     chunk: jax.stages.Wrapped, validate: jax.stages.Wrapped, loader: Loader, state: Any, data: Any
 ) -> tuple[Any, Any]:
-    """Compiles both functions; the second is None without validation images."""
-    training = chunk.lower(state, np.int32(0), loader.training(0, 0), data).compile()
-    if not data.validation.shape[-1]:
-        return training, None
-    return training, validate.lower(state, loader.validation(0, 0), data).compile()
+    """Compiles both functions at once; the second is None without validation images."""
+    lowered = [chunk.lower(state, np.int32(0), loader.training(0, 0), data)]
+    if data.validation.shape[-1]:
+        lowered.append(validate.lower(state, loader.validation(0, 0), data))
+    with ThreadPoolExecutor() as pool:
+        training, *validation = pool.map(lambda program: program.compile(), lowered)
+    return training, validation[0] if validation else None
 
 
 def _stack(trees: Sequence[Any]) -> Any:

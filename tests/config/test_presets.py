@@ -176,7 +176,11 @@ def test_a_ladder_s_recipe_is_airbench_94_muon():
         "validation": Validation("none"), "train_images": None,
     }  # fmt: skip
     assert {name: getattr(settings, name) for name in expected} == expected
-    # of torch's SGD: decay 2e-6 * 2000 = lambda, and rates 0.053 and 0.67 of biases and head
+    rate = settings.learning_rate  # its losses are sums of 2,000, its head's scaling is 1 / 256
+    assert dict(settings.group_rates) == {"norm": 64.0, "whitening": 64.0}
+    assert 64 * rate == pytest.approx(0.053 * 2000, rel=0.01)
+    assert rate / 9**2 == pytest.approx(0.67 * 2000 / 256**2, rel=0.01)
+    assert rate * settings.weight_decay == pytest.approx(2e-6 * 2000, rel=0.01)
 
 
 @pytest.mark.parametrize(
