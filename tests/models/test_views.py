@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from ffnn_jax.config import UserError
 from ffnn_jax.models import Model, export_model, load, load_arrays, save, save_arrays, save_exported
 from ffnn_jax.models._views import logits_of_views
 from ffnn_jax.network import Network, Normalisation
@@ -83,3 +84,10 @@ def test_an_exported_program_takes_all_views(tmp_path: Path):
     assert save_exported(tmp_path / "model.stablehlo", model) <= 1e-6
     exported = np.asarray(export_model(model).call(PIXELS))
     np.testing.assert_allclose(exported, model.probabilities(PIXELS), rtol=0, atol=1e-6)
+
+
+def test_unknown_views_in_a_file_are_named(tmp_path: Path):
+    path = tmp_path / "model.npz"
+    save(path, dataclasses.replace(MODEL, views="seven"))
+    with pytest.raises(UserError, match="views must be one of one, mirrored, six, got 'seven'"):
+        load(path)

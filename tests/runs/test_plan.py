@@ -157,3 +157,12 @@ def test_a_group_may_be_said_to_be_trained_longer_than_the_run():
     changes: Any = {"group_steps": (("whitening", 2**31 - 1),)}
     ours = followed(optimizer_of(dataclasses.replace(RECIPE, **changes), net), w, 2)
     assert (ours[0]["conv_1"]["b"] != ours[1]["conv_1"]["b"]).all()
+
+
+def test_views_of_what_is_no_image_are_refused():
+    tiny = Splits(part("a", side=1), part("b", side=1), part("c", side=1))
+    changes = {"layers": (Dense(2),), "batch_size": 4, "train_images": None, "views": "six"}
+    wide = dataclasses.replace(preset("quickstart"), **changes)
+    with pytest.raises(UserError, match=r"^views must be one for inputs \(1, 1, 1\)"):
+        plan(wide, tiny)
+    assert plan(dataclasses.replace(wide, views="one"), tiny)
