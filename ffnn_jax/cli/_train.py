@@ -40,8 +40,9 @@ class Train:
     With a data set other than the preset's, the last dense layer gets one output per class, and at
     most a fifth of the training images are used for validation.
 
-    Augmentations: flip (left-right), crop:4 (a random crop after padding by 4 reflected
-    pixels) and cutout:8 (a hidden 8 x 8 square); 4 and 8 are the defaults.
+    Augmentations: flip (left-right), alternating-flip (each image in every other epoch), crop:4 (a
+    random crop after padding by 4 reflected pixels) and cutout:8 (a hidden 8 x 8 square); 4 and 8
+    are the defaults.
 
     Example: ffnn-jax train quickstart --steps 1000 --seeds 4
     """

@@ -1,6 +1,7 @@
 """Augmentation configurations: random changes to a training image that keep its label."""
 
 import dataclasses
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -68,7 +69,9 @@ class Cutout(Augmentation):
 AUGMENTATIONS: dict[str, type[Augmentation]] = {
     kind.__name__: kind for kind in (Flip, AlternatingFlip, Crop, Cutout)
 }
-_BY_WORD: dict[str, Any] = {name.lower(): kind for name, kind in AUGMENTATIONS.items()}
+_BY_WORD: dict[str, Any] = {
+    re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name).lower(): kind for name, kind in AUGMENTATIONS.items()
+}
 
 
 def parse_augment(words: Iterable[str]) -> tuple[Augmentation, ...]:

@@ -178,9 +178,12 @@ def test_an_option_without_its_value_is_rejected(rejected: Rejected):
         ),
         (
             ["--augment", "flip", "crap:4"],
-            "augment: unknown augmentation 'crap' (known: flip, crop, cutout); did you mean crop?",
+            "augment: unknown augmentation 'crap' (known: flip, alternating-flip, crop, cutout); did you mean crop?",
         ),
-        (["--augment", "None"], "augment: unknown augmentation 'None' (known: flip, crop, cutout)"),
+        (
+            ["--augment", "None"],
+            "augment: unknown augmentation 'None' (known: flip, alternating-flip, crop, cutout)",
+        ),
         (
             ["--augment", "crop:28"],
             "Crop(padding=28): padding must be at most 27 for 28 x 28 images, got 28",

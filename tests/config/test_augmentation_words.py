@@ -17,7 +17,7 @@ from ffnn_jax.config import (
     parse_augment,
 )
 
-KNOWN = "known: flip, alternatingflip, crop, cutout"
+KNOWN = "known: flip, alternating-flip, crop, cutout"
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ KNOWN = "known: flip, alternatingflip, crop, cutout"
     [
         ("", ()),
         ("flip", (Flip(),)),
-        ("alternatingflip crop", (AlternatingFlip(), Crop())),
+        ("alternating-flip crop", (AlternatingFlip(), Crop())),
         ("crop", (Crop(),)),
         ("crop:2 cutout flip cutout:3", (Crop(2), Cutout(), Flip(), Cutout(3))),
     ],
@@ -42,8 +42,8 @@ def test_augmentations_are_parsed_in_order(words: str, augmentations: tuple[Augm
         ("cut-out:3", f"augment: unknown augmentation 'cut-out' ({KNOWN}); "
          "did you mean cutout?"),
         ("", f"augment: unknown augmentation '' ({KNOWN})"),
-        ("alternatingflip:2",
-         "augment: alternatingflip takes no number, got 'alternatingflip:2'"),
+        ("alternating-flip:2",
+         "augment: alternating-flip takes no number, got 'alternating-flip:2'"),
         ("flip:1", "augment: flip takes no number, got 'flip:1'"),
         ("crop:", "augment: crop takes an integer, got 'crop:'"),
         ("crop:1.5", "augment: crop takes an integer, got 'crop:1.5'"),
