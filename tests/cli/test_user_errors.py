@@ -178,7 +178,8 @@ def test_an_option_without_its_value_is_rejected(rejected: Rejected):
         ),
         (
             ["--augment", "flip", "crap:4"],
-            "augment: unknown augmentation 'crap' (known: flip, alternating-flip, crop, cutout); did you mean crop?",
+            "augment: unknown augmentation 'crap' (known: flip, alternating-flip, crop, cutout); "
+            "did you mean crop?",
         ),
         (
             ["--augment", "None"],
