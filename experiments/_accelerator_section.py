@@ -27,7 +27,7 @@ def _reached(parts: Result) -> str:
     if "test_accuracy" not in figures:
         return ""
     mean, n = 100 * spread(figures["test_accuracy"]).mean, figures["seeds"]
-    return f" (`cifar10-94`: {mean:.2f} % in {_seconds_each(figures):.2f} s, n = {n})"
+    return f" (`cifar10-94`: {mean:.2f} % in {_seconds_each(figures):.2f} s once compiled, n = {n})"
 
 
 def accelerator_items(found: Sequence[Result]) -> list[str]:
@@ -52,6 +52,12 @@ other than a CPU.
 def _tables(parts: Result) -> str:
     lines = [f"| {name} | {_outcome(name, parts)} | {_seconds(parts[name])} |" for name in parts]
     table = "\n".join(["| part | result | s |", "| --- | --- | ---: |", *lines, ""])
+    notes = [
+        f"{name}: {part['note']}\n"
+        for name, part in parts.items()
+        if not isinstance(part, str) and "note" in part
+    ]
+    table = "\n".join([table, *notes]) if notes else table
     rows = _figures(parts.get("steps")).get("rows", [])
     return f"{table}\n{_step_table(rows)}" if rows else table
 

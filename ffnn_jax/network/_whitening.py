@@ -1,7 +1,7 @@
 """Kernels that whiten patches: the first layer of a network that trains fast.
 
 Let P hold all M patches of D pixel values of normalised images, one a row, as in (conv.2). Nearby
-pixels are alike, so the covariance of P is far from the identity:
+pixels are alike, so the covariance of P, whose mean is about 0, is far from the identity:
 
     S = P^T P / M                                                               (whitening.1)
     S = V diag(l) V^T,  V^T V = 1                                               (whitening.2)

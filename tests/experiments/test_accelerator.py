@@ -174,16 +174,19 @@ def test_accuracies_with_views_are_shown_with_their_interval_and_time():
         "classify_seconds": [0.1, 0.1],
     }  # fmt: skip
     record = {"seeds": 2, "test_accuracy": [0.94, 0.94], "seconds": [2.5, 2.4]}
+    note = {"note": "Timed without compiling."}
     found = {
         name: {"exit_code": 0, "seconds": 60.0, "figures": figures}
         for name, figures in (("94 %", views), ("record", record))
     }
+    found["94 %"] |= note
     section = accelerator_section([{"device": "gpu-acme-g1", "parts": found}])
+    assert "\n94 %: Timed without compiling.\n" in section
     assert "94.05 (95 % interval 93.41 to 94.69; 93.1 ± 0.1 % without views) %" in section
     assert "n = 2, trained and tested in 1.50 s each" in section
     assert "trained and tested in 2.45 s each" in section
     line = accelerator_line([{"device": "gpu-acme-g1", "parts": found}])
-    assert "gpu-acme-g1 (`cifar10-94`: 94.05 % in 1.50 s, n = 2)." in line
+    assert "gpu-acme-g1 (`cifar10-94`: 94.05 % in 1.50 s once compiled, n = 2)." in line
 
 
 def test_the_figures_of_a_run_and_of_the_steps_are_those_written(tmp_path: Path):
