@@ -61,9 +61,6 @@ def momentum(
     finite = "momentum: weight_decay must be at least 0 and finite"
     require(weight_decay, lambda decay: 0 <= decay < float("inf"), finite)
 
-    def init(params: optax.Params) -> MomentumState:
-        return MomentumState(jnp.zeros((), jnp.int32), jax.tree.map(jnp.zeros_like, params))
-
     def update(
         grads: optax.Updates, state: MomentumState, params: optax.Params | None = None
     ) -> tuple[optax.Updates, MomentumState]:
@@ -78,7 +75,12 @@ def momentum(
         updates = jax.tree.map(change, m, params, decay_mask(params, decayed))  # (25)
         return updates, MomentumState(state.step + 1, m)
 
-    return optax.GradientTransformation(init, update)  # type: ignore[arg-type]
+    return optax.GradientTransformation(at_rest, update)  # type: ignore[arg-type]
+
+
+def at_rest(params: optax.Params) -> MomentumState:
+    """The state before the first update: m_0 = 0."""
+    return MomentumState(jnp.zeros((), jnp.int32), jax.tree.map(jnp.zeros_like, params))
 
 
 def decay_loss(

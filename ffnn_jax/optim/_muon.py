@@ -22,7 +22,7 @@ import optax
 from jaxtyping import Array, Float
 
 from ffnn_jax.optim._hyperparameters import require, scaled
-from ffnn_jax.optim._momentum import MomentumState
+from ffnn_jax.optim._momentum import MomentumState, at_rest
 
 _A, _B, _C = 3.4445, -4.775, 2.0315
 _LEAST_NORM = 1e-7
@@ -48,9 +48,6 @@ def muon(
     require(mu, lambda mu: 0 <= mu < 1, "muon: mu must be at least 0 and below 1")
     require(rounds, lambda rounds: rounds >= 1, "muon: rounds must be at least 1")
 
-    def init(params: optax.Params) -> MomentumState:
-        return MomentumState(jnp.zeros((), jnp.int32), jax.tree.map(jnp.zeros_like, params))
-
     def update(
         grads: optax.Updates, state: MomentumState, params: optax.Params | None = None
     ) -> tuple[optax.Updates, MomentumState]:
@@ -66,7 +63,7 @@ def muon(
 
         return jax.tree.map(change, grads, m, params), MomentumState(state.step + 1, m)
 
-    return optax.GradientTransformation(init, update)  # type: ignore[arg-type]
+    return optax.GradientTransformation(at_rest, update)  # type: ignore[arg-type]
 
 
 def orthogonalised(g: Float[Array, "..."], rounds: int, dtype: str) -> Float[Array, "..."]:

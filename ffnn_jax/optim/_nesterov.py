@@ -11,12 +11,11 @@ from m_0 = 0. Unlike (24), m is a sum and not an average: for a constant gradien
 """
 
 import jax
-import jax.numpy as jnp
 import optax
 from jaxtyping import Array, PyTree
 
 from ffnn_jax.optim._hyperparameters import require, scaled
-from ffnn_jax.optim._momentum import MomentumState, decay_mask
+from ffnn_jax.optim._momentum import MomentumState, at_rest, decay_mask
 
 
 def nesterov(
@@ -35,9 +34,6 @@ def nesterov(
     finite = "nesterov: weight_decay must be at least 0 and finite"
     require(weight_decay, lambda decay: 0 <= decay < float("inf"), finite)
 
-    def init(params: optax.Params) -> MomentumState:
-        return MomentumState(jnp.zeros((), jnp.int32), jax.tree.map(jnp.zeros_like, params))
-
     def update(
         grads: optax.Updates, state: MomentumState, params: optax.Params | None = None
     ) -> tuple[optax.Updates, MomentumState]:
@@ -53,4 +49,4 @@ def nesterov(
         updates = jax.tree.map(lambda g, m: -scaled(alpha, g + scaled(mu, m)), g, m)  # (nesterov.3)
         return updates, MomentumState(state.step + 1, m)
 
-    return optax.GradientTransformation(init, update)  # type: ignore[arg-type]
+    return optax.GradientTransformation(at_rest, update)  # type: ignore[arg-type]
