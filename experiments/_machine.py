@@ -5,13 +5,11 @@ import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import psutil
 
 from ffnn_jax.config import UserError
@@ -75,18 +73,6 @@ def provenance(quick: bool) -> dict[str, Any]:
         "commit": commit(),
         "versions": package_versions(),
     }
-
-
-def peak_gflops() -> float:
-    """GFLOP/s of numpy's float32 matrix product on all cores, the fastest of ten."""
-    n = 2048
-    a, b = np.random.default_rng(0).standard_normal((2, n, n), np.float32)
-    seconds = []
-    for _ in range(10):
-        began = time.perf_counter()
-        np.matmul(a, b)
-        seconds.append(time.perf_counter() - began)
-    return float(f"{2 * n**3 / min(seconds) / 1e9:.4g}")
 
 
 def peak_megabytes() -> float:

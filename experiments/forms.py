@@ -22,7 +22,8 @@ import jax
 import jax.numpy as jnp
 from rich.console import Console
 
-from experiments._machine import device_name, peak_gflops, provenance, require_quiet
+from experiments._machine import device_name, provenance, require_quiet
+from experiments._peak import peak_gflops
 from experiments._results import folder_for, run_command, write_result
 from experiments.peers import ours
 from experiments.peers._workload import Workload

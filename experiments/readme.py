@@ -172,8 +172,8 @@ def _steps_on(path: Path) -> str:
     return f"""<img src="../../experiments/results/{path.stem}.png" width="75%" \
 alt="Training step by library">
 
-On {result["cores"]} cores of {_processor(path, "speed")}, where numpy multiplies two matrices of \
-2,048 by 2,048 at {result["peak_gflops"]:.0f} GFLOP/s:
+On {result["cores"]} cores of {_processor(path, "speed")}, where two float32 matrices of \
+2,048 by 2,048 are multiplied at {result["peak_gflops"]:.0f} GFLOP/s:
 
 {speed_table(result["rows"])}
 """

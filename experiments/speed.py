@@ -13,8 +13,8 @@ A step is forward, backward and update on images in memory. All variants start f
 weights and see the same batches; the first 20 losses of each must match plain JAX's to 1e-4. On the
 large networks, whose calls have 2 steps, not 10, only a library's first variant runs all 20, and
 its other settings the first 4. Steps in bfloat16 (PyTorch's autocast) are compared with each other;
-their first 4 losses must match plain JAX's in float32 to 2e-2. "share_of_peak" is of numpy's
-float32 products, in bfloat16 too.
+their first 4 losses must match plain JAX's in float32 to 2e-2. "share_of_peak" is of the faster of
+numpy's and JAX's float32 products, in bfloat16 too.
 
 Laps during which other users of the hardware were busy are repeated, for up to a minute. Results
 are stored workload by workload, in a file per kind of processor. ``--draw-only`` redraws from the
@@ -33,12 +33,12 @@ from rich.console import Console
 from experiments._left_out import require_known, require_none_skipped
 from experiments._machine import (
     device_name,
-    peak_gflops,
     provenance,
     require_quiet,
     usable_cores,
 )
 from experiments._noisy_neighbours import NoisyNeighbours
+from experiments._peak import peak_gflops
 from experiments._results import folder_for, read_result, run_command, write_result
 from experiments._speed_figure import draw_speed
 from experiments._speed_rows import largest_difference, row_of, short, why_rejected

@@ -16,7 +16,8 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from experiments._machine import device_name, peak_gflops, provenance, require_quiet
+from experiments._machine import device_name, provenance, require_quiet
+from experiments._peak import peak_gflops
 from experiments._results import folder_for, run_command, write_result
 from experiments.peers import ours
 from experiments.peers._workload import Workload
