@@ -144,6 +144,13 @@ Chosen on {_HELD_OUT:,} held-out training images, with all views; no candidate s
 {tried}"""
 
 
+def verdict(name: str, row: dict[str, Any]) -> str:
+    """Whether the mean, with the views of the preset, reaches the rung's aim."""
+    short = 100 * (AIMS[name] - spread(row["test_accuracy"]).mean)
+    outcome = "reached" if short <= 0 else f"missed by {short:.2f} points"
+    return f"aim of {100 * AIMS[name]:g} %: {outcome}"
+
+
 def _line(name: str, row: dict[str, Any]) -> str:
     found = spread(row["test_accuracy"])
     interval = f"{100 * found.low:.2f} to {100 * found.high:.2f}" if found.n > 1 else ""

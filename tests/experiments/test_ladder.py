@@ -79,6 +79,13 @@ def test_the_page_has_a_line_for_each_rung_and_candidate():
     assert "| cifar10-minute, no smoothing | 85.0 | 1 |" in page
 
 
+def test_a_rung_is_held_against_its_aim():
+    assert ladder.verdict("cifar10-minute", row([0.855, 0.857])) == (
+        "aim of 86 %: missed by 0.40 points"
+    )
+    assert ladder.verdict("mnist-99", row([0.995, 0.996])) == "aim of 99.5 %: reached"
+
+
 def test_the_figure_has_a_label_for_each_rung():
     figure = draw_ladder({"minute": row([0.86, 0.87]), "94": row([0.94])}, {"own": row([0.63])})
     (axes,) = figure.axes
