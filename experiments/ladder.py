@@ -17,6 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import tyro
 
 from experiments._formatting import percent
@@ -28,8 +29,10 @@ from experiments._statistics import spread
 from experiments._sweep import sweep
 from experiments._table_rows import rows_of
 from ffnn_jax.config import Settings, UserError, Validation, preset, suggestion
+from ffnn_jax.data import load
 from ffnn_jax.layers.fast import TABLES
-from ffnn_jax.nn import Conv
+from ffnn_jax.network import compute_normalisation, normalise
+from ffnn_jax.nn import Conv, PatchWhitening
 from ffnn_jax.reporting import save_figure
 
 SEEDS = {
@@ -68,7 +71,9 @@ def main(
             sweep(candidates(name, rung), range(count), folder / "ladder_candidates.jsonl", False)
         elif not draw_only:
             sweep({name: rung}, range(count), folder / "ladder.jsonl")
-        write_result(folder / "ladder.json", {"quick": quick, **_stored(folder)})
+        patches = _patch_covariance("mnist_5k" if quick else "cifar10")
+        result = {"quick": quick, **_stored(folder), "patch_covariance": patches}
+        write_result(folder / "ladder.json", result)
     result = read_result(folder / "ladder.json")
     rows = {name: row for name, row in result["rows"].items() if name != "mnist-99"}
     save_figure(draw_ladder(rows, _below(quick)), folder / "ladder.png")
@@ -175,6 +180,16 @@ def _stored(folder: Path) -> dict[str, Any]:
         for name in names
     }
     return {"rows": rows, "candidates": validated}
+
+
+def _patch_covariance(dataset: str) -> list[list[float]]:
+    """The covariance (whitening.1) of the patches that the first layer of a rung whitens."""
+    images = load(dataset, "train").images[: PatchWhitening().images]
+    normalisation = compute_normalisation([images], 1 / 255, "channel-mean-sd")
+    x = np.asarray(normalise(images, normalisation))
+    windows = np.moveaxis(np.lib.stride_tricks.sliding_window_view(x, (2, 2), (1, 2)), 3, -1)
+    p = windows.reshape(-1, 4 * x.shape[-1])
+    return np.round(p.T @ p / len(p), 5).tolist()
 
 
 def _below(quick: bool) -> dict[str, Any]:
