@@ -9,6 +9,8 @@ from experiments import (
     ablations,
     budget,
     final,
+    ingredients,
+    ladder,
     many_classes,
     mixed_precision,
     mnist,
@@ -57,7 +59,7 @@ a seed determines the split, the initialisation and the batches. "Inside" means 
 prediction interval of a single run of ours.
 
 An experiment's command runs what is not stored yet, and redraws the figures. `table_3`, \
-`ablations` and `budget` can be stopped at any time and then resume; \
+`ablations`, `budget`, `ladder` and `ingredients` can be stopped at any time and then resume; \
 `python -m experiments.table_3 --model 3 --seed 7` repeats one run and compares it with the stored \
 one, bit for bit on the same processor and versions.
 
@@ -110,6 +112,16 @@ def _budget_items(result: Result) -> list[str]:
     ]  # fmt: skip
 
 
+def _ladder_items(result: Result) -> list[str]:
+    return [
+        _item(
+            f"Ladder, {name}", None, row["test_accuracy"], ladder.verdict(name, row),
+            "ladder", time_of_row(row),
+        )
+        for name, row in result["rows"].items()
+    ]  # fmt: skip
+
+
 def _mixed_precision(result: Result) -> str:
     dtype, draws = result["dtype"], result["draws"]
     return f"""float32 weights with x in {dtype}, measured by \
@@ -154,6 +166,10 @@ _SECTIONS: dict[str, tuple[str, Callable[[Result], str], Callable[[Result], list
     "final": ("Figures 4-6, Tables 4 and 5: the final network", final.section, _final_items),
     "ablations": ("Ablations that the report proposed", ablations.section, _ablation_items),
     "budget": ("The best within the report's budget", budget.section, _budget_items),
+    "ladder": ("From the report's networks to 94 %", ladder.section, _ladder_items),
+    "ingredients": (
+        "From model 3 to cifar10-minute", ingredients.section, lambda result: [],
+    ),
     "text_claims": ("Claims in the report's text", text_claims.section, lambda result: []),
     "mixed_precision": ("Mixed precision", _mixed_precision, lambda result: []),
     "many_classes": ("Many classes", _many_classes, lambda result: []),

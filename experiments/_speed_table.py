@@ -10,12 +10,16 @@ _LIBRARIES = {
     "PyTorch": "torch",
 }  # fmt: skip
 _WHOLE = {
-    "ours": "`ffnn-jax train cifar10-0`, first run",
+    "ours": "`ffnn-jax train {preset}`, first run",
     "ours-again": "the same again, with the compilation cache",
+    "ours-bf16": "the same in bfloat16",
     "torch-user": "PyTorch, as in its tutorial",
     "torch-tuned": "PyTorch, tuned",
     "flax-user": "Flax, as in its tutorial",
     "flax-tuned": "Flax, tuned",
+    "torch-rung": "PyTorch, the same recipe",
+    "torch-rung-bf16": "PyTorch, the same recipe in bfloat16",
+    "plain-rung": "plain JAX, the same recipe",
 }
 
 
@@ -52,7 +56,7 @@ def whole_run_table(rows: Sequence[Mapping[str, Any]]) -> str:
         row = min(timed, key=lambda row: row["median_seconds"])
         accuracies = ", ".join(f"{100 * accuracy:.1f}" for accuracy in row["accuracy"])
         lines.append(
-            f"| {_WHOLE[name]} | {row['median_seconds']:.1f} "
+            f"| {_WHOLE[name].format(**row)} | {row['median_seconds']:.1f} "
             f"| {row['ratio_to_ours']:.1f} | {row['median_seconds_to_the_end']:.1f} "
             f"| {accuracies} % |"
         )

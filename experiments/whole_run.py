@@ -1,18 +1,22 @@
-"""From process start to test accuracy: the report's model 0, in ours and other libraries.
+"""From process start to test accuracy: two presets, in ours and other libraries.
 
 Command: python -m experiments.whole_run
+One preset: python -m experiments.whole_run --only cifar10-minute
 Quick: python -m experiments.whole_run --quick, a few steps of ours, 1 round, results to runs/quick.
 
 Needs the data set cifar10 (the quick setting needs none) and the extra "bench" for the peers. One
 that is missing or fails makes the command fail at its end, when the others are stored; ``--without
-flax`` leaves out peers by name. Each run is a fresh process: imports, data, compilation, 5,000
-steps of 16 images, and the test. Timed is the period until the test accuracy appears on standard
+flax`` leaves out peers by name. Each run is a fresh process: imports, data, compilation, training,
+and the test. Timed is the period until the test accuracy appears on standard
 output; the time until exit is stored too. Ours is the command ``ffnn-jax train``, which also
 validates during training, and after the test classifies the training images and writes its folder
-with a page and figures; "ours" compiles everything, "ours-again" uses the compilation cache. The
-others are written twice: as a user would following the library's tutorial, and tuned; tuned Flax
-runs also with convolutions by Eigen ("-eigen"), and the faster counts. Every process has huge pages
-(Linux). Rounds are interleaved in rotating order; there is a results file per kind of processor.
+with a page and figures; "ours" compiles everything, "ours-again" uses the compilation cache.
+
+On the report's model 0 the others are written twice: as a user would following the library's
+tutorial, and tuned. On cifar10-minute they are PyTorch and plain JAX with the same recipe, each run
+once. Those on JAX that are tuned run also with convolutions by Eigen ("-eigen"), and the faster
+counts. Every process has huge pages (Linux). Rounds are interleaved in rotating order; there is a
+results file per kind of processor.
 """
 
 import os
@@ -29,61 +33,101 @@ from rich.console import Console
 
 from experiments._left_out import is_left_out, require_known, require_none_skipped
 from experiments._machine import device_name, provenance, require_quiet
-from experiments._results import folder_for, run_command, write_result
+from experiments._results import folder_for, read_result, run_command, write_result
 from experiments._variants import HUGE_PAGES, environment_of
 from experiments.whole._data import PRESET
-from ffnn_jax.config import UserError
+from experiments.whole._rung import PRESET as RUNG
+from ffnn_jax.config import UserError, suggestion
 
-_ROUNDS = 3
 _TEST_ACCURACY = re.compile(r"test.accuracy\D+([\d.]+)")
 _OURS = (sys.executable, "-m", "ffnn_jax", "train")
-VARIANTS: dict[str, tuple[str, ...]] = {
-    "ours": (*_OURS, PRESET, "--no-cache"),
-    "ours-again": (*_OURS, PRESET),
-    **{
-        name.replace("_", "-"): (sys.executable, "-m", f"experiments.whole.{name}")
-        for name in ("torch_user", "torch_tuned", "flax_user", "flax_tuned")
+Runs = dict[str, tuple[str, ...]]
+"""The command of each variant."""
+
+
+def _ours(preset: str) -> Runs:
+    return {"ours": (*_OURS, preset, "--no-cache"), "ours-again": (*_OURS, preset)}
+
+
+def _peer(module: str, *options: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", f"experiments.whole.{module}", *options)
+
+
+VARIANTS: dict[str, Runs] = {
+    PRESET: {
+        **_ours(PRESET),
+        **{
+            name.replace("_", "-"): _peer(name)
+            for name in ("torch_user", "torch_tuned", "flax_user", "flax_tuned")
+        },
+        "flax-tuned-eigen": _peer("flax_tuned"),
     },
-    "flax-tuned-eigen": (sys.executable, "-m", "experiments.whole.flax_tuned"),
+    RUNG: {
+        **_ours(RUNG),
+        "ours-bf16": (*_OURS, RUNG, "--precision", "bf16"),
+        "torch-rung": _peer("torch_rung"),
+        "torch-rung-bf16": _peer("torch_rung", "--bf16"),
+        "plain-rung": _peer("plain_rung"),
+        "plain-rung-eigen": _peer("plain_rung"),
+    },
 }
+_ROUNDS = {PRESET: 3, RUNG: 1}
+_ALL = tuple(name for runs in VARIANTS.values() for name in runs)
 
 
-def main(quick: bool = False, without: Sequence[str] = ()) -> None:
-    """Whole runs of model 0, in ours and other libraries.
+def main(quick: bool = False, without: Sequence[str] = (), only: str = "") -> None:
+    """Whole runs of two presets, in ours and other libraries.
 
     Args:
         quick: smoke test: a few steps of ours.
         without: peers, or variants of them, to leave out.
+        only: the one preset to run; the stored rows of the other are kept.
     """
-    require_known(without, VARIANTS)
+    require_known(without, _ALL)
+    _require_known_preset(only)
     path = folder_for(quick) / f"whole-run-{device_name()}.json"
-    result = measure(quick, without)
-    write_result(path, result)
+    kept = [row for row in read_result(path)["rows"] if row["preset"] != only] if only else []
+    result = measure(quick, without, only)
+    write_result(path, {**result, "rows": kept + result["rows"]})
     print(f"results in {path}")
     require_none_skipped(result["skipped"])
 
 
-def measure(quick: bool, without: Sequence[str] = ()) -> dict[str, Any]:
-    """Runs every variant in turn.
+def measure(quick: bool, without: Sequence[str] = (), only: str = "") -> dict[str, Any]:
+    """Runs every variant of each preset in turn.
 
     Raises:
         UserError: other programs keep the machine busy, or our own run fails.
     """
     if quick:
-        variants = {"ours": (*_OURS, "--steps", "3", "--no-cache")}
+        presets = {"quickstart": {"ours": (*_OURS, "--steps", "3", "--no-cache")}}
     else:
         require_quiet()
-        variants = {n: run for n, run in VARIANTS.items() if not is_left_out(n, without)}
-        print(f"runs, each library's fastest of a kind counts: {', '.join(variants)}")
-    runs, skipped = _rounds(variants, 1 if quick else _ROUNDS)
+        presets = {
+            preset: {n: run for n, run in runs.items() if not is_left_out(n, without)}
+            for preset, runs in VARIANTS.items()
+            if only in ("", preset)
+        }
+    rows, skipped = list[dict[str, Any]](), dict[str, str]()
+    for preset, variants in presets.items():
+        print(f"{preset}, each library's fastest of a kind counts: {', '.join(variants)}")
+        runs, missing = _rounds(variants, _ROUNDS.get(preset, 1))
+        rows += [{"preset": preset, **row} for row in _rows(runs)]
+        skipped |= missing
     return {
         **provenance(quick),
         "huge_pages_for_every_process": HUGE_PAGES,
-        "rounds": 1 if quick else _ROUNDS,
         "without": list(without),
         "skipped": skipped,
-        "rows": _rows(runs),
+        "rows": rows,
     }
+
+
+def _require_known_preset(name: str) -> None:
+    if name and name not in VARIANTS:
+        known = ", ".join(VARIANTS)
+        near = suggestion(name, VARIANTS)
+        raise UserError(f"--only: unknown preset {name!r} (known: {known}){near}")
 
 
 def _rounds(

@@ -18,7 +18,7 @@ def make(workload: Workload, variant: str) -> Stepper:
     rule = momentum_by_optax(workload)
 
     def loss_of(params: Any, running: Any, x: Array, labels: Array) -> tuple[Array, Any]:
-        logits, running = _outputs(workload.layers, params, running, x)
+        logits, running = outputs(workload.layers, params, running, x)
         losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
         return losses.mean(), running
 
@@ -33,8 +33,8 @@ def make(workload: Workload, variant: str) -> Stepper:
     return kind(step, (params, running, rule.init(params)), workload)
 
 
-def _outputs(
-    layers: tuple[Layer, ...], params: Any, running: Any, x: Array
+def outputs(
+    layers: tuple[Layer, ...], params: Any, running: Any, x: Array, training: bool = True
 ) -> tuple[Array, list[Any]]:
     """The network's outputs, and each layer's running statistics after the batch."""
     after = []
@@ -48,7 +48,7 @@ def _outputs(
                 )
                 x = x + weights["b"] if layer.bias else x
             case BatchNorm():
-                x, statistics = _normalised(layer, statistics, x)
+                x, statistics = _normalised(layer, statistics, x, training)
                 x = x + weights["shift"]
             case ReLU():
                 x = jax.nn.relu(x)
@@ -66,11 +66,13 @@ def _outputs(
     return x, after
 
 
-def _normalised(layer: BatchNorm, running: Any, x: Array) -> tuple[Array, dict[str, Array]]:
-    """Normalises by the batch; returns also the running statistics after it."""
-    batch = {"mean": x.mean((0, 1, 2)), "variance": x.var((0, 1, 2))}
+def _normalised(
+    layer: BatchNorm, running: Any, x: Array, training: bool
+) -> tuple[Array, dict[str, Array]]:
+    """Normalises by the batch, if training; returns also the running statistics after it."""
+    batch = {"mean": x.mean((0, 1, 2)), "variance": x.var((0, 1, 2))} if training else running
     x = (x - batch["mean"]) * jax.lax.rsqrt(batch["variance"] + layer.eps)
-    keep = layer.momentum
+    keep = layer.momentum if training else 1.0
     return x, {name: keep * running[name] + (1 - keep) * batch[name] for name in running}
 
 

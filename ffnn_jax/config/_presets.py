@@ -5,10 +5,10 @@ import math
 from typing import Any
 
 from ffnn_jax._errors import UserError, suggestion
-from ffnn_jax.config._augmentations import AlternatingFlip, Crop
+from ffnn_jax.config._augmentations import AlternatingFlip, Crop, Cutout
 from ffnn_jax.config._settings import Settings
 from ffnn_jax.config._validation import DRAWN_2001, Validation
-from ffnn_jax.nn import GELU, BatchNorm, Conv, Dense, Layer, MaxPool, ReLU, Scale
+from ffnn_jax.nn import GELU, BatchNorm, Conv, Dense, Layer, MaxPool, ReLU, Residual, Scale
 
 # The report's first convolution is initialised as if its grey images had three channels.
 _MNIST_LAYERS = (
@@ -67,19 +67,20 @@ _TORCH = 1 / math.sqrt(6)  # init_scale of PyTorch's default variance, 1 / (3 fa
 
 
 def _ladder(
-    name: str, widths: tuple[int, int, int], epochs: float, batch: int, **changes: Any
+    name: str,
+    groups: tuple[Layer, ...],
+    epochs: float,
+    batch: int,
+    images: int = 50_000,
+    patches: int = 24,
+    **changes: Any,
 ) -> Settings:
-    """A network and recipe of Jordan's airbench, on all training images of CIFAR-10."""
-    groups: list[Layer] = []
-    for width in widths:
-        conv = Conv(width, 3, start="dirac", bias=False, init_scale=_TORCH)
-        norm = BatchNorm(momentum=0.6, eps=1e-12, scale=False)
-        groups += [conv, MaxPool(2), norm, GELU(), conv, norm, GELU()]
-    whitening = Conv(24, 2, padding="VALID", start="whitening")
+    """Groups of layers with the first and last layers and the recipe of Jordan's airbench."""
+    whitening = Conv(patches, 2, padding="VALID", start="whitening")
     head = Dense(10, bias=False, init_scale=_TORCH), Scale(1 / 9, trained=False)
-    per_epoch = 50_000 // batch
+    per_epoch = images // batch
     recipe = Settings(
-        preset=f"cifar10-{name}",
+        preset=name,
         dataset="cifar10",
         layers=(whitening, GELU(), *groups, MaxPool(3), *head),
         normalisation="channel-mean-sd",
@@ -103,6 +104,26 @@ def _ladder(
     return dataclasses.replace(recipe, **changes)
 
 
+def _groups(*widths: int, residual: bool = False) -> tuple[Layer, ...]:
+    """A group of convolutions for each width; a residual one has a third convolution."""
+    return tuple(layer for width in widths for layer in _group(width, residual))
+
+
+def _group(width: int, residual: bool) -> tuple[Layer, ...]:
+    conv = Conv(width, 3, start="dirac", bias=False, init_scale=_TORCH)
+    norm = BatchNorm(momentum=0.6, eps=1e-12, scale=False)
+    first, second = (conv, MaxPool(2), norm, GELU()), (conv, norm)
+    if residual:
+        return (*first, Residual((*second, GELU(), conv, norm)), GELU())
+    return (*first, *second, GELU())
+
+
+_RESIDUAL: dict[str, Any] = {
+    "learning_rate": 9 / 11.5 * 1.5, "augmentations": (AlternatingFlip(), Crop(4), Cutout(12)),
+}  # fmt: skip
+_DIGITS: dict[str, Any] = {
+    "images": 60_000, "patches": 8, "dataset": "mnist", "augmentations": (Crop(2),), "views": "one",
+}  # fmt: skip
 _MUON: dict[str, Any] = {
     "optimizer": "muon", "learning_rate": 1.656, "weight_decay": 0.0024, "lookahead": 0,
     "rate_points": ((0.0, 1.0), (1.0, 0.0)), "group_rates": (("norm", 64.0), ("whitening", 64.0)),
@@ -118,10 +139,14 @@ PRESETS: dict[str, Settings] = {
     "cifar10-6b": _cifar10("6b", _CIFAR10_LAYERS["0"], learning_rate=5e-4, steps=10_000),
     "cifar10-7": _cifar10("7", _CIFAR10_LAYERS["0"], batch_size=32),
     "cifar10-final": _cifar10("final", _CIFAR10_LAYERS["3"]),
-    "cifar10-minute": _ladder("minute", (16, 64, 64), 4, 256),
-    "cifar10-coffee": _ladder("coffee", (32, 128, 128), 8, 512),
-    "cifar10-93": _ladder("93", (64, 128, 128), 11, 1024),
-    "cifar10-94": _ladder("94", (64, 256, 256), 8, 2000, **_MUON),
+    "cifar10-minute": _ladder("cifar10-minute", _groups(16, 64, 64), 4, 256),
+    "cifar10-coffee": _ladder("cifar10-coffee", _groups(32, 128, 128), 8, 512),
+    "cifar10-93": _ladder("cifar10-93", _groups(64, 128, 128), 11, 1024),
+    "cifar10-94": _ladder("cifar10-94", _groups(64, 256, 256), 8, 2000, **_MUON),
+    "cifar10-96": _ladder(
+        "cifar10-96", _groups(128, 384, 512, residual=True), 37, 1024, **_RESIDUAL
+    ),
+    "mnist-99": _ladder("mnist-99", _groups(16, 32, 64), 5, 256, **_DIGITS),
 }
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float, UInt8
 
 from ffnn_jax.layers import softmax
+from ffnn_jax.layers.fast import Table, compiler_options, forms
 from ffnn_jax.models._views import logits_of_views
 from ffnn_jax.network import Network, Normalisation, Params, State, normalise
 
@@ -26,25 +27,33 @@ def predict_probabilities(
     """The probability of each class for each image, possibly of none; a row sums to 1.
 
     The last block is padded, so that only one size is compiled for any N: in prediction the
-    output for an image does not depend on the others.
+    output for an image does not depend on the others. Convolutions take the forms of the context
+    that holds where this is called.
 
     Raises:
         ValueError: the images or the parameters do not fit the network.
     """
     size = _BLOCK if jax.default_backend() == "cpu" else _BLOCK_ELSEWHERE
+    table, model = forms.value, (network, params, state, normalisation)
 
     def classify(start: int) -> np.ndarray:
         block = pixels[start : start + size]
         missing = np.zeros((size - len(block), *pixels.shape[1:]), pixels.dtype)
         padded = np.concatenate([block, missing])
-        probabilities = probabilities_of(network, params, state, normalisation, padded, views)
-        return np.asarray(probabilities)[: len(block)]
+        with forms(table):  # a thread starts without the context of another
+            return np.asarray(_program(table)(*model, padded, views))[: len(block)]
 
     with ThreadPoolExecutor() as pool:  # a block keeps one core busy
         return np.concatenate(list(pool.map(classify, range(0, len(pixels) or 1, size))))
 
 
-@functools.partial(jax.jit, static_argnums=(0, 5))
+@functools.cache
+def _program(table: Table) -> jax.stages.Wrapped:
+    """``probabilities_of``, compiled for these forms."""
+    options = compiler_options(table)
+    return jax.jit(probabilities_of, static_argnums=(0, 5), compiler_options=options)
+
+
 def probabilities_of(
     network: Network,
     params: Params,

@@ -8,6 +8,7 @@ import numpy as np
 
 from ffnn_jax.config import Settings
 from ffnn_jax.data import Splits, load_splits
+from ffnn_jax.layers.fast import forms
 from ffnn_jax.models import Model, measure_form
 from ffnn_jax.network import compute_normalisation
 from ffnn_jax.runs._environment import require_ready
@@ -75,17 +76,18 @@ def run_plan(
         Model(network, params, state, seed_data.normalisation, names, form, settings.views)
         for params, state, seed_data in zip(trained.params, trained.state, seeds_data, strict=True)
     ]
-    tested = [model.probabilities(splits.test.images) for model in models]
-    callbacks.on_test(accuracies(tested, splits.test.labels))
     pairs = list(zip(models, seeds_data, strict=True))
-    train_accuracy = [
-        _accuracy(dataclasses.replace(model, views="one"), images, one.train)
-        for model, one in pairs
-    ]
-    validation_accuracy = [
-        _accuracy(model, images, one.validation) if len(one.validation) else None
-        for model, one in pairs
-    ]
+    with forms(settings.forms or ()):
+        tested = [model.probabilities(splits.test.images) for model in models]
+        callbacks.on_test(accuracies(tested, splits.test.labels))
+        train_accuracy = [
+            _accuracy(dataclasses.replace(model, views="one"), images, one.train)
+            for model, one in pairs
+        ]
+        validation_accuracy = [
+            _accuracy(model, images, one.validation) if len(one.validation) else None
+            for model, one in pairs
+        ]
     return RunResult(
         settings, splits, streaming, models, trained, train_accuracy, validation_accuracy, tested
     )

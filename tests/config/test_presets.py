@@ -6,7 +6,7 @@ import jax
 import pytest
 
 from ffnn_jax.catalogue import OP_SPECS
-from ffnn_jax.config import PRESETS, AlternatingFlip, Crop, Validation, preset
+from ffnn_jax.config import PRESETS, AlternatingFlip, Crop, Cutout, Validation, preset
 from ffnn_jax.network import Network, partition
 from ffnn_jax.nn import (
     BatchNorm,
@@ -163,6 +163,21 @@ def test_a_network_of_the_ladder_has_airbench_s_number_of_parameters(name):
     assert numbers_in(fixed) - 1 == 2 * 2 * 3 * 24
     assert numbers_in(trained) == LADDER[name] - 288
     assert [one.trained for one in network.all_params].count(False) == 2
+
+
+def test_the_top_rung_has_airbench_96_s_layers():
+    """37 epochs of three residual groups: 452 million multiplications an image, as published."""
+    settings = preset("cifar10-96")
+    assert network_of("cifar10-96").summary().forward_flops == pytest.approx(2 * 452e6, rel=1e-3)
+    assert settings.augmentations == (AlternatingFlip(), Crop(4), Cutout(12))
+    assert (settings.steps, settings.batch_size) == (37 * 48, 1024)
+    assert settings.learning_rate / 1.5 == pytest.approx(9 / 11.5)  # of 11.5 for airbench94
+
+
+def test_a_digit_is_never_mirrored():
+    settings = preset("mnist-99")
+    assert (settings.augmentations, settings.views) == ((Crop(2),), "one")
+    assert settings.validation == Validation("none")
 
 
 def test_a_ladder_s_recipe_is_airbench_94_muon():

@@ -23,18 +23,29 @@ def row(accuracies: list[float]) -> dict[str, Any]:
 
 def test_a_rung_is_its_preset_with_named_forms():
     for name, settings in ladder.rungs().items():
-        expected = preset(f"cifar10-{name}").to_json()
+        expected = preset(name).to_json()
         assert settings.forms
         assert settings.to_json() == {**expected, "forms": dict(settings.forms)}
 
 
 def test_a_candidate_trains_as_long_on_all_but_the_held_out_images():
-    rung = ladder.rungs()["minute"]
-    tried = ladder.candidates("minute", rung)
+    rung = ladder.rungs()["cifar10-minute"]
+    tried = ladder.candidates("cifar10-minute", rung)
     assert {one.validation for one in tried.values()} == {Validation("last", 5000)}
-    assert {one.steps for one in tried.values()} == {702}
-    assert tried["minute, learning rate 0.7 times"].learning_rate == 0.7 * rung.learning_rate
-    assert tried["minute, no lookahead"].lookahead == 0
+    assert {one.steps * one.batch_size for one in tried.values()} == {702 * 256}
+    slower = tried["cifar10-minute, learning rate 0.7 times"]
+    assert slower.learning_rate == 0.7 * rung.learning_rate
+    assert tried["cifar10-minute, no lookahead"].lookahead == 0
+
+
+def test_muon_in_larger_batches_sees_as_many_images():
+    rung, top = preset("cifar10-minute"), preset("cifar10-94")
+    settings = ladder.by_muon(rung, 512, 0.16)
+    assert (settings.optimizer, settings.muon_rate, settings.lookahead) == ("muon", 0.16, 0)
+    assert settings.steps * settings.batch_size == rung.steps * rung.batch_size
+    assert settings.learning_rate / 512 == pytest.approx(top.learning_rate / 2000)
+    assert settings.group_steps == (("whitening", 3 * 195 // 2),)
+    assert settings.layers == rung.layers
 
 
 def test_candidates_are_validated_and_never_tested(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
@@ -42,29 +53,37 @@ def test_candidates_are_validated_and_never_tested(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(ladder, "sweep", lambda *arguments: calls.append(arguments))
     monkeypatch.setattr(ladder, "_below", lambda quick: {})
     monkeypatch.setattr(ladder, "folder_for", lambda quick: tmp_path)
-    ladder.main(("minute",), seeds=3, select=True)
-    ladder.main(("minute",))
+    ladder.main(("cifar10-minute",), seeds=3, select=True)
+    ladder.main(("cifar10-minute",))
     (tried, seeds, path, tested), (rows, all_seeds, stored) = calls
     assert (set(tried), list(seeds), tested) == (
-        set(ladder.candidates("minute", ladder.rungs()["minute"])), [0, 1, 2], False
+        set(ladder.candidates("cifar10-minute", ladder.rungs()["cifar10-minute"])), [0, 1, 2], False
     )  # fmt: skip
     assert path != stored
-    assert (list(rows), len(all_seeds)) == (["minute"], 20)
+    assert (list(rows), len(all_seeds)) == (["cifar10-minute"], 20)
 
 
 def test_an_unknown_rung_is_named_with_its_nearest():
-    with pytest.raises(UserError, match=r"unknown rung 'cofee' .known: minute, .*mean coffee\?$"):
-        ladder.main(("cofee",))
+    expected = r"unknown rung 'cifar10-cofee' .known: cifar10-minute, .*mean cifar10-coffee\?$"
+    with pytest.raises(UserError, match=expected):
+        ladder.main(("cifar10-cofee",))
 
 
 def test_the_page_has_a_line_for_each_rung_and_candidate():
-    tried = {"minute, no smoothing": {"seeds": [0], "validation_accuracy": [0.85]}}
-    page = ladder.section({"rows": {"minute": row([0.86, 0.87])}, "candidates": tried})
+    tried = {"cifar10-minute, no smoothing": {"seeds": [0], "validation_accuracy": [0.85]}}
+    page = ladder.section({"rows": {"cifar10-minute": row([0.86, 0.87])}, "candidates": tried})
     line = (
         "| `cifar10-minute` | 131,072 | 0.012 | 86.5 ± 0.7 | 80.15 to 92.85 | 85.0 ± 0.0 | 86 | 2 "
     )
     assert line in page
-    assert "| minute, no smoothing | 85.0 | 1 |" in page
+    assert "| cifar10-minute, no smoothing | 85.0 | 1 |" in page
+
+
+def test_a_rung_is_held_against_its_aim():
+    assert ladder.verdict("cifar10-minute", row([0.855, 0.857])) == (
+        "aim of 86 %: missed by 0.40 points"
+    )
+    assert ladder.verdict("mnist-99", row([0.995, 0.996])) == "aim of 99.5 %: reached"
 
 
 def test_the_figure_has_a_label_for_each_rung():
@@ -79,6 +98,6 @@ def test_the_quick_setting_stores_both_accuracies(tmp_path: Path):
         ladder.main(quick=True)
         folder = tmp_path / "runs" / "quick"
         assert len(read_records(folder / "ladder.jsonl")) == 2
-        found = read_result(folder / "ladder.json")["rows"]["minute"]
+        found = read_result(folder / "ladder.json")["rows"]["cifar10-minute"]
     assert len(found["test_accuracy"]) == len(found["plain_test_accuracy"]) == 2
     assert (folder / "ladder.png").stat().st_size > 0

@@ -10,7 +10,7 @@ import pytest
 from experiments import _machine, whole_run
 from ffnn_jax.config import UserError
 
-PEERS = ("flax_tuned", "flax_user", "torch_tuned", "torch_user")
+PEERS = ("flax_tuned", "flax_user", "plain_rung", "torch_rung", "torch_tuned", "torch_user")
 
 
 @pytest.mark.slow
@@ -26,12 +26,22 @@ def test_the_quick_setting_times_ours(tmp_path: Path, monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize("peer", PEERS)
 def test_an_installed_peer_trains_and_tests(peer: str):
-    if importlib.util.find_spec(peer.partition("_")[0]) is None:
+    library = peer.partition("_")[0]
+    if library != "plain" and importlib.util.find_spec(library) is None:
         pytest.skip("the extra bench is not installed")
     if peer == "flax_user":
         pytest.importorskip("grain")
     found = whole_run._run((sys.executable, "-m", f"experiments.whole.{peer}", "--quick"), {})
     assert 0 < found["accuracy"] < 1
+
+
+def test_the_peers_of_a_rung_train_alike():
+    """Twelve steps from the same weights on the same batches, in two libraries."""
+    pytest.importorskip("torch")
+    commands = [(*whole_run._peer(name), "--quick") for name in ("torch_rung", "plain_rung")]
+    one, other = (whole_run._run(command, {})["accuracy"] for command in commands)
+    assert one == pytest.approx(other, abs=0.01)
+    assert one > 0.2
 
 
 def test_a_missing_peer_is_skipped_and_reported(monkeypatch: pytest.MonkeyPatch):
@@ -60,6 +70,8 @@ def test_a_skipped_peer_fails_the_command_after_storing(
     assert list((tmp_path / "runs" / "quick").glob("whole-run-*.json"))
     with pytest.raises(UserError, match=r"unknown peer 'flx'.*did you mean flax\?$"):
         whole_run.main(quick=True, without=["flx"])
+    with pytest.raises(UserError, match=r"unknown preset 'minute' .known: cifar10-0, cifar10-m"):
+        whole_run.main(quick=True, only="minute")
 
 
 def test_ratios_are_of_runs_of_the_same_round():

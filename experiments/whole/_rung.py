@@ -1,0 +1,183 @@
+"""A rung of the ladder as the peers train it: images, initial weights and the recipe, in numpy."""
+
+import argparse
+import dataclasses
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float32, Int, UInt8
+
+from experiments._quick import quick_settings
+from experiments.peers._workload import Arrays
+from experiments.whole._data import PresetWorkload
+from ffnn_jax.config import AlternatingFlip, Crop, Settings, preset
+from ffnn_jax.data import load_splits
+from ffnn_jax.nn import Constant, Conv, Dirac, Normal, Param, PatchWhitening
+
+PRESET = "cifar10-minute"
+VIEWS = {0: 0.25, 1: 0.5, 2: 0.25}
+"""The weight of a view by where it begins in the image padded by a pixel."""
+LOOKAHEAD = 0.95
+
+
+class Batch(NamedTuple):
+    """One step's images, and how they are changed.
+
+    Attributes:
+        rows: the images.
+        flipped: whether each is mirrored.
+        offsets: where each crop begins in its padded image, vertically and horizontally.
+    """
+
+    rows: Int[np.ndarray, " B"]
+    flipped: Int[np.ndarray, " B"]
+    offsets: Int[np.ndarray, "2 B"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Rung:
+    """The settings of a rung, and what its training needs.
+
+    Attributes:
+        settings: its settings.
+        images: the training images.
+        labels: their labels.
+        test_images: the test images.
+        test_labels: their labels.
+        mean: the mean of each channel of the training images.
+        deviation: its standard deviation.
+    """
+
+    settings: Settings
+    images: UInt8[np.ndarray, "N H W C"]
+    labels: Int[np.ndarray, " N"]
+    test_images: UInt8[np.ndarray, "M H W C"]
+    test_labels: Int[np.ndarray, " M"]
+    mean: Float32[np.ndarray, " C"]
+    deviation: Float32[np.ndarray, " C"]
+
+    @property
+    def padding(self) -> int:
+        """Pixels by which training images are padded, by reflection, before a crop."""
+        return next(one.padding for one in self.settings.augmentations if isinstance(one, Crop))
+
+    def normalised(self, pixels: np.ndarray) -> Float32[np.ndarray, "B H W C"]:
+        """Pixels 0..255 with mean 0 and deviation 1."""
+        return ((pixels - self.mean) / self.deviation).astype(np.float32)
+
+    def batches(self) -> Iterator[Batch]:
+        """The batches in order, each epoch a permutation of the images without its last part."""
+        draw, size = np.random.default_rng(self.settings.seed), self.settings.batch_size
+        flips = any(isinstance(one, AlternatingFlip) for one in self.settings.augmentations)
+        first = draw.integers(0, 2, len(self.labels)) if flips else None
+        steps, epoch = self.settings.steps, 0
+        while steps:
+            order = draw.permutation(len(self.labels))
+            for start in range(0, min(len(order) // size, steps) * size, size):
+                rows = order[start : start + size]
+                flipped = np.zeros(size, int) if first is None else (first[rows] + epoch) % 2
+                yield Batch(rows, flipped, draw.integers(0, 2 * self.padding + 1, (2, size)))
+                steps -= 1
+            epoch += 1
+
+    def rate(self, step: int) -> float:
+        """The learning rate before this step."""
+        shares, factors = zip(*self.settings.rate_points, strict=True)
+        return self.settings.learning_rate * float(
+            np.interp(step / self.settings.steps, shares, factors)
+        )
+
+    def slow_share(self, step: int) -> float | None:
+        """How much of the slow weights is kept after this many steps; None if they do not meet."""
+        every, steps = self.settings.lookahead, self.settings.steps
+        if step % every:
+            return 1.0 if step == steps else None
+        return LOOKAHEAD**every * (step / steps) ** 3
+
+    @property
+    def whitening_steps(self) -> int:
+        """Steps for which the biases of the whitening layer are trained."""
+        return dict(self.settings.group_steps)["whitening"]
+
+    @property
+    def shift_factor(self) -> float:
+        """Factor of the learning rate of the normalisation's shifts."""
+        return dict(self.settings.group_rates)["norm"]
+
+    def workload(self) -> PresetWorkload:
+        """The network with its initial weights."""
+        settings, shape = self.settings, self.images.shape[1:]
+        return _RungWorkload(
+            PRESET, settings.batch_size, settings.learning_rate, settings.momentum,
+            settings, shape, rung=self,
+        )  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class _RungWorkload(PresetWorkload):
+    rung: Rung | None = None
+
+    def weights(self) -> list[Arrays]:
+        """The initial parameters of each layer, in order."""
+        assert self.rung is not None
+        draw = np.random.default_rng(self.seed)
+        images = self.rung.normalised(self.rung.images[:5000])
+        return [
+            {name: _start(draw, param, images) for name, param in layer.params(shape).items()}
+            for layer, shape in self._inputs()
+        ]
+
+
+def load_rung() -> Rung:
+    """Loads the rung, or a small version of it with ``--quick``."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--quick", action="store_true")
+    settings = preset(PRESET)
+    if parser.parse_known_args()[0].quick:
+        settings = small(settings)
+    train, _, test = load_splits(settings.dataset)
+    images = train.images
+    mean, deviation = (f(images, axis=(0, 1, 2), dtype=np.float64) for f in (np.mean, np.std))
+    statistics = mean.astype(np.float32), deviation.astype(np.float32)
+    return Rung(settings, images, train.labels, test.images, test.labels, *statistics)
+
+
+def small(settings: Settings) -> Settings:
+    """Twelve steps of a narrow rung on the bundled digits, whose patches have four pixels."""
+    whitening = Conv(8, 2, padding="VALID", start="whitening")
+    layers = (whitening, *settings.layers[1:])
+    return dataclasses.replace(quick_settings(settings), layers=layers, batch_size=32, steps=12)
+
+
+def _start(draw: np.random.Generator, param: Param, images: np.ndarray) -> np.ndarray:
+    match param.init:
+        case Constant(value):
+            array = np.full(param.shape, value)
+        case Normal(deviation):
+            array = deviation * draw.standard_normal(param.shape)
+        case Dirac(deviation):
+            array = _dirac(deviation * draw.standard_normal(param.shape))
+        case PatchWhitening(_, eps):
+            array = _whitening(images, param.shape, eps)
+        case other:
+            raise ValueError(f"no peer is initialised by {other}")
+    return np.asarray(array, np.float32)
+
+
+def _dirac(kernel: np.ndarray) -> np.ndarray:
+    """The kernel with its first outputs replaced by the first inputs."""
+    height, width, inputs, outputs = kernel.shape
+    same = min(inputs, outputs)
+    kernel[..., :same] = 0
+    kernel[height // 2, width // 2, range(same), range(same)] = 1
+    return kernel
+
+
+def _whitening(images: np.ndarray, shape: tuple[int, ...], eps: float) -> np.ndarray:
+    """Kernels that whiten patches, and their negatives."""
+    windows = np.lib.stride_tricks.sliding_window_view(images, shape[:2], (1, 2))
+    patches = np.moveaxis(windows, 3, -1).reshape(-1, np.prod(shape[:-1]))
+    variances, directions = np.linalg.eigh(patches.T @ patches / len(patches))
+    kernels = directions / np.sqrt(variances + eps)
+    return np.concatenate([kernels, -kernels], axis=1).reshape(shape)

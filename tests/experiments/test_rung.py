@@ -1,0 +1,72 @@
+"""What the peers train on: starts, batches, rates and Lookahead as in this package's run."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from experiments.whole._rung import PRESET, Rung, small
+from ffnn_jax.config import preset
+from ffnn_jax.network import Network
+from ffnn_jax.optim import Lookahead, piecewise_linear
+
+DRAW = np.random.default_rng(0)
+PIXELS, LABELS = DRAW.integers(0, 256, (96, 28, 28, 1), np.uint8), DRAW.integers(0, 10, 96)
+
+
+def rung(**changes) -> Rung:
+    settings = dataclasses.replace(small(preset(PRESET)), **changes)
+    statistics = np.float32(PIXELS.mean((0, 1, 2))), np.float32(PIXELS.std((0, 1, 2)))
+    return Rung(settings, PIXELS, LABELS, PIXELS[:7], LABELS[:7], *statistics)
+
+
+def test_fixed_starts_are_those_of_this_package():
+    one = rung()
+    network = Network(one.settings.layers, (28, 28, 1))
+    ours, _ = network.init(jax.random.key(0), jnp.asarray(one.normalised(PIXELS)))
+    theirs = one.workload().weights()
+    first = ours["conv_1"]["w"].reshape(4, 8)
+    np.testing.assert_allclose(first @ first.T, _gram(theirs[0]["w"]), rtol=1e-3, atol=1e-3)
+    np.testing.assert_array_equal(theirs[0]["w"][..., :4], -theirs[0]["w"][..., 4:])
+    dirac = theirs[6]["w"]  # of as many inputs as outputs: nothing is drawn
+    np.testing.assert_array_equal(dirac, ours["conv_7"]["w"])
+    assert dirac.sum() == dirac.shape[-1]
+
+
+def _gram(kernels: np.ndarray) -> np.ndarray:
+    flat = kernels.reshape(4, 8)
+    return flat @ flat.T
+
+
+def test_an_epoch_shows_every_image_once_and_the_next_one_mirrored_where_it_was_not():
+    batches = list(rung(steps=6).batches())
+    assert [len(batch.rows) for batch in batches] == [32] * 6
+    first, second = batches[:3], batches[3:]
+    sides = []
+    for epoch in (first, second):
+        rows = np.concatenate([batch.rows for batch in epoch])
+        assert sorted(rows) == list(range(96))
+        sides.append(np.concatenate([batch.flipped for batch in epoch])[np.argsort(rows)])
+    np.testing.assert_array_equal(sides[0] + sides[1], 1)
+    assert 20 < sides[0].sum() < 76
+    offsets = np.concatenate([batch.offsets for batch in batches], axis=1)
+    assert set(offsets.ravel()) == set(range(5))
+
+
+def test_an_epoch_is_cut_off_at_the_last_step():
+    assert len(list(rung(steps=4).batches())) == 4
+    assert len(list(rung(steps=3).batches())) == 3
+
+
+def test_rates_and_shares_are_those_of_the_optimisers():
+    one = rung(steps=12)
+    expected = piecewise_linear(one.settings.learning_rate, 12, one.settings.rate_points)
+    for step in range(12):
+        assert one.rate(step) == pytest.approx(float(expected(jnp.int32(step))), rel=1e-6)
+    shares = [one.slow_share(step) for step in range(1, 13)]
+    assert [share is None for share in shares] == [n not in (5, 10, 12) for n in range(1, 13)]
+    for step in (5, 10, 12):
+        slow, _ = Lookahead(one.settings.lookahead, 12)(1.0, 0.0, jnp.int32(step))
+        assert float(slow) == pytest.approx(shares[step - 1], rel=1e-6)
