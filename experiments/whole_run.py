@@ -86,7 +86,8 @@ def main(quick: bool = False, without: Sequence[str] = (), only: str = "") -> No
     require_known(without, _ALL)
     _require_known_preset(only)
     path = folder_for(quick) / f"whole-run-{device_name()}.json"
-    kept = [row for row in read_result(path)["rows"] if row["preset"] != only] if only else []
+    stored = read_result(path)["rows"] if only and path.exists() else []
+    kept = [row for row in stored if row["preset"] != only]
     result = measure(quick, without, only)
     write_result(path, {**result, "rows": kept + result["rows"]})
     print(f"results in {path}")
