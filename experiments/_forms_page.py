@@ -24,8 +24,6 @@ def _section(name: str, result: Mapping[str, Any]) -> str:
     sizes = [row for row in rows if row["class"] == "micro-batch"]
     return f"""## {name}
 
-Two float32 matrices of 2,048 by 2,048 are multiplied at {result["peak_gflops"]:.0f} GFLOP/s.
-
 {_table([row for row in rows if row["class"] != "micro-batch"])}
 Milliseconds of a step of 128 images, by the largest micro-batch:
 

@@ -44,6 +44,14 @@ AIMS = {
     "cifar10-93": 0.93,
 }  # fmt: skip
 _HELD_OUT, _IMAGES = 5000, {"cifar10": 50_000, "mnist": 60_000}
+_EPOCHS = {
+    "cifar10-minute": 4,
+    "mnist-99": 5,
+    "cifar10-coffee": 8,
+    "cifar10-93": 11,
+    "cifar10-94": 8,
+}
+"""Epochs of each rung's candidates, unless they say otherwise."""
 
 
 def main(
@@ -87,36 +95,51 @@ def rungs() -> dict[str, Settings]:
 
 
 def candidates(name: str, rung: Settings) -> dict[str, Settings]:
-    """The rung and changes to it, trained for as many epochs on all but the held-out images."""
+    """Changes to the rung's recipe, trained for as many epochs on all but the held-out images."""
+    epochs = _EPOCHS[name]
+    base = by_nesterov(rung, epochs)
+    muon, shorter = by_muon(rung, epochs, 0.08), by_muon(rung, 3.25 / 4 * epochs, 0.08)
+    larger = replace(rung, batch_size=2 * rung.batch_size)
+    no_crop = {"augmentations": rung.augmentations[:-1]}
     tried = {
-        "as in the preset": rung,
-        "learning rate 0.7 times": replace(rung, learning_rate=0.7 * rung.learning_rate),
-        "learning rate 1.4 times": replace(rung, learning_rate=1.4 * rung.learning_rate),
-        "no lookahead": replace(rung, lookahead=0),
-        "no smoothing": replace(rung, label_smoothing=0.0),
-        "no crop": replace(rung, augmentations=rung.augmentations[:-1]),
-        "Muon 0.08": by_muon(rung, rung.batch_size, 0.08),
-        "Muon 0.16": by_muon(rung, rung.batch_size, 0.16),
-        "Muon 0.16, twice the batch": by_muon(rung, 2 * rung.batch_size, 0.16),
+        "Nesterov": base,
+        "learning rate 0.7 times": replace(base, learning_rate=0.7 * base.learning_rate),
+        "learning rate 1.4 times": replace(base, learning_rate=1.4 * base.learning_rate),
+        "no lookahead": replace(base, lookahead=0),
+        "no smoothing": replace(base, label_smoothing=0.0),
+        "no crop": replace(base, **no_crop),
+        "Muon 0.08": muon,
+        "Muon 0.16": by_muon(rung, epochs, 0.16),
+        "Muon 0.16, twice the batch": by_muon(larger, epochs, 0.16),
+        "Muon 0.05": by_muon(rung, epochs, 0.05),
+        "Muon 0.1, twice the batch": by_muon(larger, epochs, 0.1),
+        "Muon 0.08, 3.25 of 4 epochs": shorter,
+        "Muon 0.08, 3.25 of 4 epochs, no crop": replace(shorter, **no_crop),
     }
     return {f"{name}, {words}": _held_out(settings) for words, settings in tried.items()}
 
 
-def by_muon(rung: Settings, batch_size: int, rate: float) -> Settings:
-    """The rung trained by the top rung's optimiser, on as many images."""
-    top = preset("cifar10-94")
+def by_nesterov(rung: Settings, epochs: float) -> Settings:
+    """The rung trained by the optimiser of cifar10-93, for so many epochs."""
+    return _trained_like(rung, preset("cifar10-93"), epochs)
+
+
+def by_muon(rung: Settings, epochs: float, rate: float) -> Settings:
+    """The rung trained by the optimiser of cifar10-94 with this rate, for so many epochs."""
+    return replace(_trained_like(rung, preset("cifar10-94"), epochs), muon_rate=rate)
+
+
+def _trained_like(rung: Settings, other: Settings, epochs: float) -> Settings:
+    size = rung.batch_size
+    images = _IMAGES[rung.dataset] // 256 * 256  # of an epoch
+    names = ("optimizer", "lookahead", "rate_points", "group_rates", "weight_decay", "momentum")
     return replace(
         rung,
-        optimizer=top.optimizer,
-        lookahead=top.lookahead,
-        rate_points=top.rate_points,
-        group_rates=top.group_rates,
-        group_steps=tuple((g, n * rung.batch_size // batch_size) for g, n in rung.group_steps),
-        weight_decay=top.weight_decay,
-        learning_rate=top.learning_rate * batch_size / top.batch_size,
-        muon_rate=rate,
-        batch_size=batch_size,
-        steps=rung.steps * rung.batch_size // batch_size,
+        **{name: getattr(other, name) for name in names},
+        learning_rate=other.learning_rate * size / other.batch_size,
+        muon_rate=other.muon_rate if other.optimizer == "muon" else Settings.muon_rate,
+        steps=round(epochs * images / size),
+        group_steps=(("whitening", 3 * images // size),),
     )
 
 

@@ -13,9 +13,9 @@ validates during training, and after the test classifies the training images and
 with a page and figures; "ours" compiles everything, "ours-again" uses the compilation cache.
 
 On the report's model 0 the others are written twice: as a user would following the library's
-tutorial, and tuned. On cifar10-minute they are PyTorch and plain JAX with the same recipe, each run
-once. Those on JAX that are tuned run also with convolutions by Eigen ("-eigen"), and the faster
-counts. Every process has huge pages (Linux). Rounds are interleaved in rotating order; there is a
+tutorial, and tuned; tuned Flax runs also with convolutions by Eigen ("-eigen"), and the faster
+counts. On cifar10-minute they are PyTorch and plain JAX by Eigen with the same recipe, each run
+once. Every process has huge pages (Linux). Rounds are interleaved in rotating order; there is a
 results file per kind of processor.
 """
 
@@ -67,7 +67,6 @@ VARIANTS: dict[str, Runs] = {
         "ours-bf16": (*_OURS, RUNG, "--precision", "bf16"),
         "torch-rung": _peer("torch_rung"),
         "torch-rung-bf16": _peer("torch_rung", "--bf16"),
-        "plain-rung": _peer("plain_rung"),
         "plain-rung-eigen": _peer("plain_rung"),
     },
 }

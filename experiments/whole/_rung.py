@@ -1,4 +1,7 @@
-"""A rung of the ladder as the peers train it: images, initial weights and the recipe, in numpy."""
+"""A rung of the ladder as the peers train it: images, initial weights and the recipe, in numpy.
+
+Kernels are trained by Muon, the other parameters by Nesterov's momentum.
+"""
 
 import argparse
 import dataclasses
@@ -18,7 +21,7 @@ from ffnn_jax.nn import Constant, Conv, Dirac, Normal, Param, PatchWhitening
 PRESET = "cifar10-minute"
 VIEWS = {0: 0.25, 1: 0.5, 2: 0.25}
 """The weight of a view by where it begins in the image padded by a pixel."""
-LOOKAHEAD = 0.95
+MUON_MOMENTUM, MUON_POLYNOMIAL = 0.6, (3.4445, -4.775, 2.0315)
 
 
 class Batch(NamedTuple):
@@ -81,29 +84,19 @@ class Rung:
                 steps -= 1
             epoch += 1
 
-    def rate(self, step: int) -> float:
-        """The learning rate before this step."""
+    def factor(self, step: int) -> float:
+        """The factor of the learning rates before this step."""
         shares, factors = zip(*self.settings.rate_points, strict=True)
-        return self.settings.learning_rate * float(
-            np.interp(step / self.settings.steps, shares, factors)
-        )
-
-    def slow_share(self, step: int) -> float | None:
-        """How much of the slow weights is kept after this many steps; None if they do not meet."""
-        every, steps = self.settings.lookahead, self.settings.steps
-        if step % every:
-            return 1.0 if step == steps else None
-        return LOOKAHEAD**every * (step / steps) ** 3
+        return float(np.interp(step / self.settings.steps, shares, factors))
 
     @property
     def whitening_steps(self) -> int:
         """Steps for which the biases of the whitening layer are trained."""
         return dict(self.settings.group_steps)["whitening"]
 
-    @property
-    def shift_factor(self) -> float:
-        """Factor of the learning rate of the normalisation's shifts."""
-        return dict(self.settings.group_rates)["norm"]
+    def group_factor(self, group: str) -> float:
+        """The factor of the gradients of a group of parameters."""
+        return dict(self.settings.group_rates).get(group, 1.0)
 
     def workload(self) -> PresetWorkload:
         """The network with its initial weights."""
@@ -158,7 +151,7 @@ def _start(draw: np.random.Generator, param: Param, images: np.ndarray) -> np.nd
             array = deviation * draw.standard_normal(param.shape)
         case Dirac(deviation):
             array = _dirac(deviation * draw.standard_normal(param.shape))
-        case PatchWhitening(_, eps):
+        case PatchWhitening(eps=eps):
             array = _whitening(images, param.shape, eps)
         case other:
             raise ValueError(f"no peer is initialised by {other}")

@@ -1,7 +1,7 @@
 """Plain JAX trains a rung of the ladder: XLA's convolution and pooling, autodiff, optax.
 
 The recipe, the initial weights and the batches are those of ``_rung``; the step is jitted and
-called from Python, with its state donated.
+called from Python, with its state donated. Muon is this package's.
 """
 
 import functools
@@ -18,6 +18,7 @@ from experiments.peers.plain import outputs
 from experiments.whole._data import print_accuracy
 from experiments.whole._rung import VIEWS, Rung, load_rung
 from ffnn_jax.nn import BatchNorm
+from ffnn_jax.optim import muon
 
 _BLOCK = 500
 
@@ -30,45 +31,47 @@ def main() -> None:
         tuple(map(on_device, arrays)) for arrays in (workload.weights(), workload.running())
     )
     rule = _rule_of(rung, params)
-    step, meet = _make_step(rung, rule), jax.jit(_meet)
-    state = params, running, rule.init(params)
-    slow = params, running
-    for number, batch in enumerate(rung.batches(), start=1):
+    step, state = _make_step(rung, rule), (params, running, rule.init(params))
+    for batch in rung.batches():
         state = step(state, *batch)
-        if (share := rung.slow_share(number)) is not None:
-            slow = meet(slow, state[:2], share)
-            state = (*jax.tree.map(jnp.copy, slow), state[2])
     print_accuracy(_test_accuracy(rung, *state[:2]))
 
 
 def _rule_of(rung: Rung, params: Any) -> optax.GradientTransformation:
-    """Nesterov's momentum with decay; the first kernels and the last factor are fixed."""
+    """Muon for kernels, Nesterov's momentum for the rest; first kernels and last factor fixed."""
     settings = rung.settings
 
-    def rate(step: Array) -> Array:
+    def scheduled(peak: float) -> optax.Schedule:
         shares, factors = map(jnp.asarray, zip(*settings.rate_points, strict=True))
-        return settings.learning_rate * jnp.interp(step / settings.steps, shares, factors)
+        return lambda step: peak * jnp.interp(step / settings.steps, shares, factors)
 
-    def rule(factor: float) -> optax.GradientTransformation:
+    def rule(group: str) -> optax.GradientTransformation:
         return optax.chain(
-            optax.scale(factor),
+            optax.scale(rung.group_factor(group)),
             optax.add_decayed_weights(settings.weight_decay),
             optax.trace(settings.momentum, nesterov=True),
-            optax.scale_by_learning_rate(rate),
+            optax.scale_by_learning_rate(scheduled(settings.learning_rate)),
         )
 
     def first_steps(step: Array) -> Array:
         return jnp.where(step < rung.whitening_steps, 1.0, 0.0)
 
-    whitening = optax.chain(rule(1.0), optax.scale_by_schedule(first_steps))
-    rules = {"all": rule(1.0), "norm": rule(rung.shift_factor), "whitening": whitening}
-    labels = [dict.fromkeys(arrays, "all") for arrays in params]
+    rules = {
+        "": rule(""), "norm": rule("norm"), "fixed": optax.set_to_zero(),
+        "whitening": optax.chain(rule("whitening"), optax.scale_by_schedule(first_steps)),
+        "kernel": muon(scheduled(settings.muon_rate)),
+    }  # fmt: skip
+    labels = [{name: _label(array) for name, array in one.items()} for one in params]
     for label, layer in zip(labels, settings.layers, strict=True):
         if isinstance(layer, BatchNorm):
             label["shift"] = "norm"
     labels[0] = {"w": "fixed", "b": "whitening"}
     labels[-1] = {"factor": "fixed"}
-    return optax.partition({**rules, "fixed": optax.set_to_zero()}, tuple(labels))
+    return optax.partition(rules, tuple(labels))
+
+
+def _label(array: Array) -> str:
+    return "kernel" if array.ndim == 4 else ""
 
 
 def _make_step(rung: Rung, rule: optax.GradientTransformation) -> Any:
@@ -100,11 +103,6 @@ def _make_step(rung: Rung, rule: optax.GradientTransformation) -> Any:
 
 def _normalised(rung: Rung, pixels: Array) -> Array:
     return (pixels - rung.mean) / rung.deviation
-
-
-def _meet(slow: Any, fast: Any, share: Array) -> Any:
-    """Slow weights and running statistics, closer to the fast ones."""
-    return jax.tree.map(lambda s, w: share * s + (1 - share) * w, slow, fast)
 
 
 def _test_accuracy(rung: Rung, params: Any, running: Any) -> float:

@@ -1,13 +1,12 @@
 """PyTorch trains a rung of the ladder: channels last, a thread per core, bfloat16 if asked.
 
 The recipe, the initial weights and the batches are those of ``_rung``. Convolutions, normalisation,
-the gradients and Nesterov's momentum are PyTorch's own.
+the gradients and Nesterov's momentum are PyTorch's own; Muon, which it lacks, is written here.
 """
 
 # pyright: reportMissingImports=false
 
 import sys
-from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -16,7 +15,7 @@ from torch import nn
 from experiments._machine import usable_cores
 from experiments.peers.torch_ import model_of
 from experiments.whole._data import print_accuracy
-from experiments.whole._rung import VIEWS, Batch, Rung, load_rung
+from experiments.whole._rung import MUON_MOMENTUM, MUON_POLYNOMIAL, VIEWS, Batch, Rung, load_rung
 
 _BLOCK = 500
 
@@ -40,23 +39,22 @@ class _Training:
         factor.factor.requires_grad_(False)
         self._first_bias = first.bias
         self._optimizer = self._make_optimizer()
+        self._averages: dict[int, torch.Tensor] = {}
         self._images = torch.from_numpy(np.moveaxis(rung.images, -1, 1))
         self._labels = torch.from_numpy(rung.labels).long()
         self._scales = [torch.from_numpy(a)[:, None, None] for a in (rung.mean, rung.deviation)]
-        self._fast = list(self._tensors())
-        self._slow = [tensor.detach().clone() for tensor in self._fast]
 
     def _make_optimizer(self) -> torch.optim.Optimizer:
-        settings, factor = self._rung.settings, self._rung.shift_factor
-        trained = [p for p in self._model.parameters() if p.requires_grad]
+        settings, rung = self._rung.settings, self._rung
         norms = [part for part in self._model if isinstance(part, nn.BatchNorm2d)]
-        shifts = {id(part.bias) for part in norms}
-        groups = [
-            {"params": [p for p in trained if id(p) not in shifts], "factor": 1.0},
-            {"params": [p for p in trained if id(p) in shifts], "factor": factor},
-        ]
-        for group in groups:
-            group["weight_decay"] = settings.weight_decay / group["factor"]
+        of_group = {id(part.bias): "norm" for part in norms} | {id(self._first_bias): "whitening"}
+        others = [p for p in self._model.parameters() if p.requires_grad and p.dim() != 4]
+        groups = []
+        for name in ("", "norm", "whitening"):
+            factor = rung.group_factor(name)
+            params = [p for p in others if of_group.get(id(p), "") == name]
+            decay = settings.weight_decay / factor
+            groups.append({"params": params, "factor": factor, "weight_decay": decay})
         rate, mu = settings.learning_rate, settings.momentum
         return torch.optim.SGD(groups, rate, momentum=mu, nesterov=True)
 
@@ -67,7 +65,7 @@ class _Training:
             self._first_bias.requires_grad_(False)
             self._first_bias.grad = None
         for group in self._optimizer.param_groups:
-            group["lr"] = rung.rate(step) * group["factor"]
+            group["lr"] = rung.settings.learning_rate * rung.factor(step) * group["factor"]
         self._model.train()
         smoothing = rung.settings.label_smoothing
         self._optimizer.zero_grad(set_to_none=True)
@@ -76,8 +74,19 @@ class _Training:
         labels = self._labels[batch.rows]
         nn.functional.cross_entropy(logits.float(), labels, label_smoothing=smoothing).backward()
         self._optimizer.step()
-        if (share := rung.slow_share(step + 1)) is not None:
-            self._meet(share)
+        self._muon(rung.settings.muon_rate * rung.factor(step))
+
+    @torch.no_grad()
+    def _muon(self, rate: float) -> None:
+        """Kernels go along the nearest orthogonal matrix to their momentum."""
+        kernels = [p for p in self._model.parameters() if p.dim() == 4 and p.requires_grad]
+        for kernel in kernels:
+            gradient = kernel.grad
+            average = self._averages.setdefault(id(kernel), torch.zeros_like(kernel))
+            average.mul_(MUON_MOMENTUM).add_(gradient)
+            direction = _orthogonalised(gradient.add(average, alpha=MUON_MOMENTUM))
+            kernel.mul_(len(kernel) ** 0.5 / kernel.norm()).sub_(direction, alpha=rate)
+            kernel.grad = None
 
     def _augmented(self, batch: Batch) -> torch.Tensor:
         pad = self._rung.padding
@@ -94,23 +103,13 @@ class _Training:
         mean, deviation = self._scales
         return (pixels.float() - mean) / deviation
 
-    @torch.no_grad()
-    def _meet(self, share: float) -> None:
-        """Slow weights and running statistics come closer; the fast ones start again from them."""
-        for slow, fast in zip(self._slow, self._fast, strict=True):
-            slow.lerp_(fast, 1 - share)
-            fast.copy_(slow)
-
-    def _tensors(self) -> Iterator[torch.Tensor]:
-        yield from (p for p in self._model.parameters() if p.requires_grad)
-        yield from (b for b in self._model.buffers() if b.is_floating_point())
-
     @torch.inference_mode()
     def test_accuracy(self) -> float:
         """The share of test images whose views are classified correctly."""
         self._model.eval()
         images = torch.from_numpy(np.moveaxis(self._rung.test_images, -1, 1))
-        scores = torch.cat([self._scores(block) for block in images.split(_BLOCK)])
+        with torch.autocast("cpu", torch.bfloat16, enabled=self._narrow):
+            scores = torch.cat([self._scores(block) for block in images.split(_BLOCK)])
         return float((scores.argmax(1) == torch.from_numpy(self._rung.test_labels)).float().mean())
 
     def _scores(self, pixels: torch.Tensor) -> torch.Tensor:
@@ -121,6 +120,17 @@ class _Training:
             view = padded[:, :, first : first + size, first : first + size]
             total = total + weight / 2 * (self._model(view) + self._model(view.flip(3)))
         return total
+
+
+def _orthogonalised(gradient: torch.Tensor) -> torch.Tensor:
+    x = gradient.reshape(len(gradient), -1)
+    tall = x.shape[0] > x.shape[1]
+    x = (x.T if tall else x) / x.norm()
+    a, b, c = MUON_POLYNOMIAL
+    for _ in range(3):
+        gram = x @ x.T
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    return (x.T if tall else x).reshape(gradient.shape)
 
 
 if __name__ == "__main__":

@@ -198,9 +198,17 @@ def test_a_ladder_s_recipe_is_airbench_94_muon():
     assert rate * settings.weight_decay == pytest.approx(2e-6 * 2000, rel=0.01)
 
 
-@pytest.mark.parametrize(
-    ("name", "epochs", "batch"), [("minute", 4, 256), ("coffee", 8, 512), ("93", 11, 1024)]
-)
+def test_the_first_rung_has_muon_in_small_batches():
+    """The record's rates per image, for 3.25 epochs."""
+    settings, record = preset("cifar10-minute"), preset("cifar10-94")
+    assert (settings.optimizer, settings.muon_rate, settings.lookahead) == ("muon", 0.08, 0)
+    assert (settings.steps, settings.batch_size) == (634, 256)
+    assert settings.learning_rate / 256 == pytest.approx(record.learning_rate / 2000)
+    for name in ("rate_points", "group_rates", "weight_decay", "label_smoothing", "views"):
+        assert getattr(settings, name) == getattr(record, name)
+
+
+@pytest.mark.parametrize(("name", "epochs", "batch"), [("coffee", 8, 512), ("93", 11, 1024)])
 def test_the_other_rungs_train_so_many_epochs_with_lookahead(name, epochs, batch):
     settings = preset(f"cifar10-{name}")
     assert (settings.optimizer, settings.lookahead, settings.views) == ("nesterov", 5, "six")

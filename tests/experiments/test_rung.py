@@ -1,4 +1,4 @@
-"""What the peers train on: starts, batches, rates and Lookahead as in this package's run."""
+"""What the peers train on: starts, batches and rates as in this package's run."""
 
 import dataclasses
 
@@ -10,7 +10,7 @@ import pytest
 from experiments.whole._rung import PRESET, Rung, small
 from ffnn_jax.config import preset
 from ffnn_jax.network import Network
-from ffnn_jax.optim import Lookahead, piecewise_linear
+from ffnn_jax.optim import piecewise_linear
 
 DRAW = np.random.default_rng(0)
 PIXELS, LABELS = DRAW.integers(0, 256, (96, 28, 28, 1), np.uint8), DRAW.integers(0, 10, 96)
@@ -60,13 +60,14 @@ def test_an_epoch_is_cut_off_at_the_last_step():
     assert len(list(rung(steps=3).batches())) == 3
 
 
-def test_rates_and_shares_are_those_of_the_optimisers():
+def test_rates_are_those_of_the_schedule():
     one = rung(steps=12)
-    expected = piecewise_linear(one.settings.learning_rate, 12, one.settings.rate_points)
+    expected = piecewise_linear(1.0, 12, one.settings.rate_points)
     for step in range(12):
-        assert one.rate(step) == pytest.approx(float(expected(jnp.int32(step))), rel=1e-6)
-    shares = [one.slow_share(step) for step in range(1, 13)]
-    assert [share is None for share in shares] == [n not in (5, 10, 12) for n in range(1, 13)]
-    for step in (5, 10, 12):
-        slow, _ = Lookahead(one.settings.lookahead, 12)(1.0, 0.0, jnp.int32(step))
-        assert float(slow) == pytest.approx(shares[step - 1], rel=1e-6)
+        assert one.factor(step) == pytest.approx(float(expected(jnp.int32(step))), rel=1e-6)
+
+
+def test_the_recipe_is_what_the_peers_train_by():
+    """Neither of them averages weights, and both train kernels by Muon."""
+    settings = preset(PRESET)
+    assert (settings.optimizer, settings.lookahead, settings.views) == ("muon", 0, "six")
