@@ -14,7 +14,8 @@ def forms_page(results: Mapping[str, Mapping[str, Any]]) -> str:
 GFLOP/s of each map of a convolution (N images of H by H, kernels K by K), by each form, inside a \
 compiled loop; the fastest is bold. "usual" is what shapes suggest; "native" is XLA's own \
 convolution, by Eigen. Where outputs cannot be paired, "pairs" is "im2col". `python -m \
-experiments.forms` timed them, and `layers/fast/_tables.py` has the tables that follow.
+experiments.forms` timed them; `layers/fast/tables.json` has the classes with which whole steps \
+gained.
 
 {sections}"""
 
@@ -22,12 +23,24 @@ experiments.forms` timed them, and `layers/fast/_tables.py` has the tables that 
 def _section(name: str, result: Mapping[str, Any]) -> str:
     rows = result["rows"]
     sizes = [row for row in rows if row["class"] == "micro-batch"]
+    steps = [row for row in rows if row["class"] == "whole step"]
     return f"""## {name}
 
-{_table([row for row in rows if row["class"] != "micro-batch"])}
+{_table([row for row in rows if "kernel" in row])}
 Milliseconds of a step of 128 images, by the largest micro-batch:
 
-{_micro_batches(sizes)}"""
+{_micro_batches(sizes)}{_whole_steps(steps) if steps else ""}"""
+
+
+def _whole_steps(rows: Sequence[Mapping[str, Any]]) -> str:
+    lines = ["| network, images | dtype | as shapes suggest | by the table | gain |"]
+    lines.append("| --- | --- | ---: | ---: | ---: |")
+    for usual, table in zip(rows[::2], rows[1::2], strict=True):
+        named = f"{usual['network']}, {usual['images']} | {usual['dtype']}"
+        gain = f"{table['ratio_to_usual']:.2f}"
+        lines.append(f"| {named} | {usual['ms']:.4g} | {table['ms']:.4g} | {gain} |")
+    table = "\n".join(lines)
+    return f"\nMilliseconds of a whole step, by this processor's shipped table:\n\n{table}\n"
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> str:

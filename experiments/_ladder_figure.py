@@ -28,7 +28,8 @@ def draw_ladder(rungs: Rows, below: Rows) -> Figure:
             place = row["train_seconds"], found.mean
             axes.errorbar(*place, half, fmt="o", color=colour, ms=5, capsize=2)
             if colour == BLUE:
-                axes.annotate(name, place, xytext=(6, -10), textcoords="offset points", color=BLUE)
+                offset = {"xytext": (-7, -4), "textcoords": "offset points", "ha": "right"}
+                axes.annotate(name, place, color=BLUE, **offset)
     if below:
         axes.plot([], [], "o", color=GREY, label="the report's models, and within its budget")
     axes.plot([], [], "o", color=BLUE, label="presets, all gradients by hand")

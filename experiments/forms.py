@@ -7,9 +7,12 @@ Times the convolutions of the report's networks, of "wide" and of the two networ
 float32 and bfloat16, each form of each of the three maps, inside a compiled loop. "usual" is what
 shapes suggest (``layers/fast/_choice.py``). A table takes a form for a class where it is at least
 1.1 times as fast as the usual one, as the geometric mean over the convolutions of that class.
-"micro-batch" is timed likewise, by whole steps of 128 images of the report's networks.
+"micro-batch" is timed likewise, by whole steps of 128 images of the report's networks. In the end
+whole steps of the wide networks are timed as shapes suggest, and with this processor's table.
 
-With ``--use``, runs on this machine take the table from now on, instead of the shipped one.
+With ``--use``, runs on this machine take the table from now on, instead of the shipped one, until
+its file, whose path is printed, is removed. A shipped table has fewer classes: those with which
+whole steps, timed in the end, are faster.
 """
 
 import json
@@ -27,12 +30,15 @@ from experiments._peak import peak_gflops
 from experiments._results import folder_for, run_command, write_result
 from experiments.peers import ours
 from experiments.peers._workload import Workload
+from ffnn_jax.config import UserError
 from ffnn_jax.layers import conv2d_backward, conv2d_forward
 from ffnn_jax.layers.fast import MICRO_BATCH, NAMES, Map, Table, class_of, compiler_options, forms
-from ffnn_jax.runs import timed_forms_path
+from ffnn_jax.runs import forms_here, timed_forms_path
 
 _STEPS, _LAPS = 4, 5
 _NETWORKS, _IMAGES, _MICRO_BATCHES = ("mnist", "cifar10-0", "cifar10-3"), 128, (16, 8, 32, 64)
+WHOLE_STEP = "whole step"
+_WIDE_NETWORKS = (("wide", 32), ("narrow94", 512), ("airbench94", 256))
 
 
 class Convolution(NamedTuple):
@@ -66,6 +72,8 @@ def main(quick: bool = False, use: bool = False) -> None:
         quick: smoke test: one convolution.
         use: whether runs on this machine take the resulting table from now on.
     """
+    if quick and use:
+        raise UserError("--use: a table needs all convolutions on a quiet machine, so not --quick")
     if not quick:
         require_quiet()
     path = folder_for(quick) / f"forms-{device_name()}.json"
@@ -79,6 +87,9 @@ def main(quick: bool = False, use: bool = False) -> None:
     for network in _NETWORKS[: 1 if quick else None]:
         rows += _micro_batch_rows(network)
         console.print(f"{network}: {_best_line(rows[-len(_MICRO_BATCHES) :])}")
+    for network, images in () if quick else _WIDE_NETWORKS:
+        rows += _whole_step_rows(network, images, forms_here() or fastest(rows))
+        console.print(f"{network}, whole step: {_best_line(rows[-2:])}")
     write_result(path, {**about, "rows": rows, "table": dict(fastest(rows))})
     print(f"{len(rows)} rows in {path}")
     if use:
@@ -90,7 +101,7 @@ def main(quick: bool = False, use: bool = False) -> None:
 def fastest(rows: Iterable[dict[str, Any]]) -> Table:
     """The table that the rows give: each class for which another form is clearly faster."""
     gains: dict[str, dict[str, list[float]]] = {}
-    for row in rows:
+    for row in (row for row in rows if row["class"] != WHOLE_STEP):
         per_form = gains.setdefault(row["class"], {})
         per_form.setdefault(row["form"], []).append(math.log(row["ratio_to_usual"]))
     means = {
@@ -142,6 +153,24 @@ def _micro_batch_rows(network: str) -> list[dict[str, Any]]:
             "ms": ms, "ratio_to_usual": float(f"{(rows[0]['ms'] if rows else ms) / ms:.4g}"),
         })  # fmt: skip
     return rows
+
+
+def _whole_step_rows(network: str, images: int, table: Table) -> Iterator[dict[str, Any]]:
+    """One row per dtype for the forms that shapes suggest and for the table's, timed in turn."""
+    workload = Workload(network, images)
+    for dtype, variant in (("float32", "ours"), ("bfloat16", "ours-bf16")):
+        tables = {"usual": (), "table": table}
+        steppers = {name: ours.make(workload, variant, t) for name, t in tables.items()}
+        for stepper in steppers.values():
+            stepper.run()
+        laps = [{name: _lap(one.run) for name, one in steppers.items()} for _ in range(_LAPS)]
+        best = {name: min(lap[name] for lap in laps) / workload.steps for name in tables}
+        for name, seconds in best.items():
+            yield {
+                "network": network, "images": images, "dtype": dtype, "class": WHOLE_STEP,
+                "form": name, "ms": float(f"{1e3 * seconds:.4g}"),
+                "ratio_to_usual": float(f"{best['usual'] / seconds:.4g}"),
+            }  # fmt: skip
 
 
 def _seconds(part: Map, table: Table, *arrays: Any) -> float:

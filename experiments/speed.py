@@ -83,7 +83,8 @@ def main(
     folder = folder_for(quick)
     path = folder / f"speed-{device_name()}.json"
     if not draw_only:
-        kept = [row for row in read_result(path)["rows"] if row["network"] != only] if only else []
+        stored = read_result(path)["rows"] if only and path.exists() else []
+        kept = [row for row in stored if row["network"] != only]
         for so_far in measurements(quick, without, only):
             write_result(path, {**so_far, "rows": kept + so_far["rows"]})
     result = read_result(path)

@@ -2,6 +2,7 @@
 
 import ctypes
 import dataclasses
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -14,6 +15,11 @@ from ffnn_jax.nn import Layer
 
 NORMALISATIONS = ("mean", "channel-mean", "channel-mean-sd")
 FORMS = ("im2col", "rows", "pairs", "native")
+_CLASS_OF_FORMS = (
+    r"(narrow )?(forward|images|kernels) (1|4|9|more) (1|4|16|24|more)-(1|4|16|24|more)"
+)
+_OTHER_FORMS = {"micro-batch": r"[1-9]\d{0,5}", "accelerator": "im2col"}
+_CLASSES = 'classes such as "forward 9 4-16", or "micro-batch" with a number of images'
 _KNOWN = {
     "normalisation": NORMALISATIONS,
     "schedule": ("constant", "triangular", "piecewise-linear"),
@@ -158,7 +164,7 @@ class Settings:
         rates = self._has_pairs("group_rates", lambda g, n: isinstance(g, str) and _is_amount(n))
         self._require("group_rates", rates, _GROUP_RATES)
         forms = self.forms is None or self._has_pairs("forms", _is_form)
-        self._require("forms", forms, f"(class, form) pairs, form {', '.join(FORMS)}")
+        self._require("forms", forms, f"(class, form) pairs, form {', '.join(FORMS)}; {_CLASSES}")
         layers = self._is_tuple_of("layers", Layer) and bool(self.layers)
         self._require("layers", layers, "a tuple of at least one layer")
         augmentations = self._is_tuple_of("augmentations", Augmentation)
@@ -236,6 +242,8 @@ def _is_amount(value: Any) -> bool:
 
 
 def _is_form(name: object, form: Any) -> bool:
-    if name == "micro-batch":
-        return str(form).isdecimal() and int(form) > 0
-    return isinstance(name, str) and form in FORMS
+    if not (isinstance(name, str) and isinstance(form, str)):
+        return False
+    if name in _OTHER_FORMS:
+        return re.fullmatch(_OTHER_FORMS[name], form) is not None
+    return form in FORMS and re.fullmatch(_CLASS_OF_FORMS, name) is not None

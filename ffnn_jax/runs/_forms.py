@@ -1,5 +1,6 @@
 """The forms of convolutions that are fastest on this machine: shipped, or timed here once."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import jax
 from platformdirs import user_cache_path
 
 from ffnn_jax._processor import processor
-from ffnn_jax.config import UserError
+from ffnn_jax.config import UserError, preset
 from ffnn_jax.layers.fast import ACCELERATOR, TABLES, Table, kind_of
 
 
@@ -22,7 +23,8 @@ def forms_here(one_program: bool = False) -> Table:
     try:
         if not path.exists():
             return TABLES.get(kind_of(processor()), ())
-        return tuple(json.loads(path.read_text(encoding="utf-8")).items())
+        table = tuple(json.loads(path.read_text(encoding="utf-8")).items())
+        return dataclasses.replace(preset("mnist"), forms=table).forms or ()  # if it is valid
     except (OSError, ValueError, AttributeError) as error:
         raise UserError(f"{path}: {error}; remove it, or time the forms again") from None
 

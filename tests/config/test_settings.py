@@ -38,6 +38,7 @@ WRONG_TYPE = [
     *((field, bad, "text") for field in TEXTS for bad in (3, True, None)),
 ]
 
+CLASSES = 'classes such as "forward 9 4-16", or "micro-batch" with a number of images'
 OUT_OF_RANGE = [
     *(("learning_rate", bad, FINITE) for bad in (math.nan, math.inf, -math.inf, -1.0, 0, 1e-40)),
     *(("pixel_scale", bad, FINITE) for bad in (math.nan, math.inf, -1.0, 0.0)),
@@ -54,11 +55,12 @@ OUT_OF_RANGE = [
     ),
     ("sampling", "all", "one of independent, epochs, epochs-partial"),
     *(
-        ("forms", bad, "(class, form) pairs, form im2col, rows, pairs, native")
+        ("forms", bad, f"(class, form) pairs, form im2col, rows, pairs, native; {CLASSES}")
         for bad in (
-            {"a": "rows"},
-            (("a", "row"),),
-            (("a", "rows"), ("a", "im2col")),
+            {"forward 9 4-16": "rows"},
+            (("forward 9 4-16", "row"),),
+            (("forward 9 4-16", "rows"), ("forward 9 4-16", "im2col")),
+            (("forward 9 4-17", "rows"),),
             ((1, "rows"),),
             (("a",),),
             (("micro-batch", "few"),),

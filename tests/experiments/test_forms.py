@@ -8,6 +8,7 @@ import pytest
 
 from experiments import forms
 from experiments._forms_page import forms_page
+from ffnn_jax.config import UserError
 from ffnn_jax.layers.fast import TABLES
 from ffnn_jax.runs import _forms
 
@@ -28,21 +29,39 @@ def test_a_table_leaves_out_what_is_not_clearly_faster():
 
 
 @pytest.mark.slow
-def test_the_quick_setting_times_each_map_and_form_and_can_be_used(
+def test_every_map_and_form_is_timed_and_the_table_can_be_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     used = tmp_path / "forms.json"
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(forms, "_LAPS", 1)
+    monkeypatch.setattr(forms, "folder_for", lambda quick: tmp_path)
+    monkeypatch.setattr(forms, "require_quiet", lambda: None)
+    few = {"CONVOLUTIONS": forms.CONVOLUTIONS[:1], "_NETWORKS": ("mnist",), "_WIDE_NETWORKS": ()}
+    for name, value in {**few, "_LAPS": 1}.items():
+        monkeypatch.setattr(forms, name, value)
     for module in (forms, _forms):
         monkeypatch.setattr(module, "timed_forms_path", lambda: used)
-    forms.main(quick=True, use=True)
-    (path,) = (tmp_path / "runs" / "quick").glob("forms-*.json")
+    forms.main(use=True)
+    (path,) = tmp_path.glob("forms-*.json")
     result = json.loads(path.read_text())
     timed = {(r["class"], r["form"]) for r in result["rows"]}
     assert len(timed) == len(result["rows"]) == 2 * 3 * 5 + 4
     assert json.loads(used.read_text()) == result["table"]
     assert _forms.forms_here() == tuple(result["table"].items())
+
+
+def test_whole_steps_decide_no_class_and_are_on_the_page():
+    step = {"network": "wide", "images": 32, "dtype": "float32"}
+    rows = [row("micro-batch", "16", 1.0, network="mnist", ms=2.0)]
+    rows += [row("whole step", "usual", 1.0, ms=30.0, **step)]
+    rows += [row("whole step", "table", 1.25, ms=24.0, **step)]
+    assert forms.fastest(rows) == ()
+    page = forms_page({"some-chip": {"rows": rows}})
+    assert "| wide, 32 | float32 | 30 | 24 | 1.25 |" in page
+
+
+def test_a_quick_table_is_not_put_to_use():
+    with pytest.raises(UserError, match=r"^--use: a table needs all convolutions"):
+        forms.main(quick=True, use=True)
 
 
 def test_the_page_marks_the_fastest_form_of_each_map():

@@ -73,17 +73,24 @@ def test_a_table_timed_here_precedes_the_shipped_one(timed, on_cpu):
     assert forms_here() == NATIVE
 
 
-@pytest.mark.parametrize("text", ["{", "[1]"])
+@pytest.mark.parametrize(
+    "text",
+    ["{", "[1]", '{"forward 9 1-4": "fastest"}', '{"nonsense": "rows"}', '{"micro-batch": 8}'],
+)
 def test_a_damaged_table_is_named_with_a_remedy(text, timed, on_cpu):
     timed.write_text(text)
     with pytest.raises(UserError, match=f"^{re.escape(str(timed))}: .*; remove it, or time"):
         forms_here()
 
 
-def test_a_table_of_unknown_forms_is_rejected_before_anything_is_computed(timed, on_cpu):
-    timed.write_text('{"forward 9 1-4": "fastest"}')
-    with pytest.raises(UserError, match=r"^forms must be .* native, got .*fastest"):
-        plan(settings(), splits())
+@pytest.mark.parametrize(
+    "pair",
+    [("forward 9 1-4", "fastest"), ("forward 9 1-5", "rows"), ("accelerator", "rows"),
+     ("micro-batch", "0"), ("micro-batch", "9" * 5000), ("micro-batch", 32), ("", "rows")],
+)  # fmt: skip
+def test_settings_reject_an_unknown_class_or_form(pair):
+    with pytest.raises(UserError, match=r'^forms must be .*; classes such as "forward 9 4-16", or'):
+        settings(forms=(pair,))
 
 
 def test_another_device_than_a_cpu_needs_no_table(timed, monkeypatch):
