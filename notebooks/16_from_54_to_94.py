@@ -18,13 +18,14 @@
 #
 # The report ends at 54 % on CIFAR-10 and asks what would help. Its field has since reached 94 % in
 # seconds. What lies between is a dozen ingredients, none of them deep: better inputs, a better
-# start, a schedule, a normalisation, more of the same layers. This notebook adds them one at a time,
-# with the same seeds, and measures what each is worth. Every gradient on the way is derived by hand.
+# start, a schedule, a normalisation, more of the same layers. This notebook adds them one at a
+# time, with the same seeds, and measures what each is worth. Every gradient on the way is derived
+# by hand.
 #
-# It reads stored results, as `08_cifar10` does, so it needs no photographs and runs in seconds. One
-# section trains, for a moment, on the digits that come with the package. You need to know
-# convolution (`05_convolution`), batch normalisation (`11_batch_norm`) and what a mean over seeds is
-# (`09_many_seeds`).
+# It reads stored results, as `08_cifar10` does, so it needs no photographs and runs in seconds.
+# One section trains, for a moment, on the digits that come with the package. You need to know
+# convolution (`05_convolution`), batch normalisation (`11_batch_norm`) and what a mean over seeds
+# is (`09_many_seeds`).
 
 # %%
 import importlib.util
@@ -54,6 +55,7 @@ from ffnn_jax.nn import BatchNorm, Conv, Dense, MaxPool, ReLU
 from ffnn_jax.training import loss_and_gradients, make_loss
 
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#777777"
+plt.rcParams["figure.dpi"] = 80
 
 results = Path("../experiments/results")
 report = json.loads((results / "table_3.json").read_text())["rows"]
@@ -65,7 +67,8 @@ path = json.loads((results / "ingredients.json").read_text())
 #
 # A rung is a preset, trained with several seeds on all 50,000 training images, on one core of a
 # processor each. Below are the nine models of the report, above them the rungs. Both axes count: a
-# network that is twice as accurate and takes a hundred times as long has answered another question.
+# network that is twice as accurate and takes a hundred times as long has answered another
+# question.
 
 # %%
 figure, axes = plt.subplots(figsize=(8, 4.4), layout="constrained")
@@ -88,8 +91,10 @@ axes.grid(alpha=0.3)
 #
 # Model 3 is the report's best of its size. Each row below keeps all ingredients above it and adds
 # one. The seeds are the same in every row, so the difference between two rows is a mean of paired
-# differences, drawn with its 95 % interval (not corrected for the number of rows). All rows but the
-# last two see 80,000 images, as model 3 does: what they gain is not gained by looking longer.
+# differences, drawn with its 95 % interval: blue where all of it is above 0, orange below, grey
+# where it holds 0. With few seeds intervals are wide, and these are not corrected for the number
+# of rows. All rows but the last two see 80,000 images, as model 3 does: what they gain is not
+# gained by looking longer.
 
 # %%
 claims = path["claims"]
@@ -105,26 +110,29 @@ for place, claim in enumerate(claims):
 axes.axvline(0, color="black", lw=0.8)
 axes.set_yticks(range(len(claims)), [f"+ {claim['first']}" for claim in claims])
 axes.set(ylim=(len(claims) - 0.4, -0.6), xlabel="points of test accuracy against the row above")
-axes.set_title("What each ingredient is worth (blue: helps, orange: harms, grey: not decided)")
+axes.set_title("What each ingredient is worth")
 axes.grid(axis="x", alpha=0.3)
 
 # %% [markdown]
-# Two warnings. Nothing was tuned for a row: the rates are those of a neighbouring recipe, and an
-# ingredient that is worth nothing here may be worth something at rates of its own. And the order
-# matters: an ingredient that comes late has less left to gain.
+# The deeper, wider network is the surprise: with the optimiser of the rows above it is worse than
+# model 3. What it lacks is the next row, batch normalisation. Two warnings: nothing was tuned for
+# a row, so an ingredient that is worth nothing here may be worth something at rates of its own;
+# and the order matters, since what comes late has less left to gain.
 #
 # ## What whitening sees
 #
-# The first layer of every rung is fixed before training begins. It looks at patches of 2 by 2 pixels
-# of three colours, twelve numbers. Neighbouring pixels are alike, so these numbers carry much less
-# than twelve numbers could. Their covariance over the first 5,000 training images says how much:
+# The first layer of every rung is fixed before training begins. It looks at patches of 2 by 2
+# pixels of three colours, twelve numbers. Neighbouring pixels are alike, so these numbers carry
+# much less than twelve numbers could. Their covariance over the first 5,000 training images says
+# how much:
 
 # %%
 covariance = np.array(ladder["patch_covariance"])
 variances, directions = np.linalg.eigh(covariance)
 variances, directions = variances[::-1], directions[:, ::-1]
 share = variances / variances.sum()
-print(f"the first of 12 directions has {share[0]:.1%} of the variance, the first 3 {share[:3].sum():.1%}")
+print(f"the first of 12 directions has {share[0]:.1%} of the variance")
+print(f"the first 3 have {share[:3].sum():.1%}")
 print(f"the largest variance is {variances[0] / variances[-1]:,.0f} times the smallest")
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
@@ -138,11 +146,11 @@ right.legend(frameon=False)
 right.grid(alpha=0.3)
 
 # %% [markdown]
-# The first direction is brightness; the last ones are tiny differences between colours and between
-# diagonals. A convolution that starts from random kernels sees brightness twelve times over. The
-# whitening layer, equation (whitening.3), divides each direction by its standard deviation, so that
-# the next layer receives all of them at the same scale. These are the directions as patches, in
-# order of variance:
+# A convolution that starts from random kernels sees mostly the first direction, over and over. The
+# whitening layer, equation (whitening.3), divides each direction by its standard deviation, so
+# that the next layer receives all of them at the same scale. These are the directions as patches,
+# in order of variance. The first is brightness, the second a colour, the next two are edges; the
+# last are colours along the diagonals:
 
 # %%
 figure, panels = plt.subplots(2, 6, figsize=(8, 2.9), layout="constrained")
@@ -183,8 +191,8 @@ def relative_gradients(network):
     _, _, _, grads = loss_and_gradients(
         loss_of, params, jax.tree.map(lambda a: None, params), state, (x, labels, None), False
     )
-    kernels = [name for name in params if name.startswith("conv")]
-    return [float(jnp.linalg.norm(grads[n]["w"]) / jnp.linalg.norm(params[n]["w"])) for n in kernels]
+    kernels = [(grads[name]["w"], params[name]["w"]) for name in params if "conv" in name]
+    return [float(jnp.linalg.norm(dw) / jnp.linalg.norm(w)) for dw, w in kernels]
 
 
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True, layout="constrained")
@@ -198,23 +206,25 @@ axes[0].set_ylabel("|dW| / |W|")
 axes[1].legend(frameon=False)
 
 # %% [markdown]
-# Without it, a start that is wrong by 4 in each layer is wrong by orders of magnitude in the gradient:
-# no single learning rate suits all layers. With it, the curves keep their shape whatever the start:
-# scaling a kernel scales its gradient by the inverse (chapter 11), and the layers stay in step. That
-# is what allows the large rates of the ladder's schedule.
+# Without it, kernels that are 4 times as large make relative gradients hundreds of times as large,
+# and a quarter makes them vanish: a learning rate suits one start only. With it, the output does
+# not depend on the kernel's size, so the gradient goes by its inverse, and the relative gradient
+# by the inverse of its square: 16 times, whichever way. A kernel that has grown too large then
+# moves less, and one that is too small moves more. That is what allows the ladder's large rates.
 #
 # ## Which classes each rung learns
 #
-# The confusion matrices of all seeds are stored. A row of the picture is a row of the path, a column
-# a class, and the number is the share of its 1,000 test images that are classified correctly.
+# The confusion matrices of all seeds are stored. A row of the picture is a row of the path, a
+# column a class, and the number is the share of its 1,000 test images that are classified
+# correctly.
 
 # %%
-CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+CLASSES = (
+    "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
+)  # fmt: skip
 names = list(path["rows"])
-recall = np.array([
-    np.mean([np.diag(c) / np.sum(c, axis=1) for c in path["rows"][name]["confusion"]], axis=0)
-    for name in names
-])
+confusions = [np.mean(path["rows"][name]["confusion"], axis=0) for name in names]
+recall = np.array([np.diag(c) / np.sum(c, axis=1) for c in confusions])
 figure, axes = plt.subplots(figsize=(9, 6), layout="constrained")
 axes.imshow(recall, cmap="viridis", vmin=0, vmax=1, aspect="auto")
 for (row, column), value in np.ndenumerate(recall):
@@ -229,13 +239,14 @@ gains = recall[-1] - recall[0]
 hardest = recall.argmin(axis=1)
 print("hardest class of each row:", ", ".join(dict.fromkeys(CLASSES[c] for c in hardest)))
 for index in np.argsort(-gains):
-    print(f"{CLASSES[index]:11s} {100 * recall[0, index]:3.0f} % -> {100 * recall[-1, index]:3.0f} %")
+    before, after = recall[[0, -1], index]
+    print(f"{CLASSES[index]:11s} {100 * before:3.0f} % -> {100 * after:3.0f} %")
 
 # %% [markdown]
 # ## Your turn
 #
-# `ffnn-jax train cifar10-minute` trains the first rung, with a page at the end. To try an ingredient
-# of your own, change the preset's settings:
+# `ffnn-jax train cifar10-minute` trains the first rung, with a page at the end. To try an
+# ingredient of your own, change the preset's settings:
 #
 # ```python
 # from dataclasses import replace

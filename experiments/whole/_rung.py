@@ -6,7 +6,7 @@ Kernels are trained by Muon, the other parameters by Nesterov's momentum.
 import argparse
 import dataclasses
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float32, Int, UInt8
@@ -131,9 +131,17 @@ def load_rung() -> Rung:
         settings = small(settings)
     train, _, test = load_splits(settings.dataset)
     images = train.images
-    mean, deviation = (f(images, axis=(0, 1, 2), dtype=np.float64) for f in (np.mean, np.std))
-    statistics = mean.astype(np.float32), deviation.astype(np.float32)
+    statistics = channel_statistics(images)
     return Rung(settings, images, train.labels, test.images, test.labels, *statistics)
+
+
+def channel_statistics(
+    images: UInt8[np.ndarray, "N H W C"],
+) -> tuple[Float32[np.ndarray, " C"], Float32[np.ndarray, " C"]]:
+    """The mean of each channel, and its standard deviation."""
+    over: Any = {"axis": (0, 1, 2), "dtype": np.float64}
+    mean, deviation = np.mean(images, **over), np.std(images, **over)
+    return np.asarray(mean, np.float32), np.asarray(deviation, np.float32)
 
 
 def small(settings: Settings) -> Settings:

@@ -5,6 +5,7 @@ called from Python, with its state donated. Muon is this package's.
 """
 
 import functools
+from collections.abc import Hashable
 from typing import Any
 
 import jax
@@ -53,10 +54,10 @@ def _rule_of(rung: Rung, params: Any) -> optax.GradientTransformation:
             optax.scale_by_learning_rate(scheduled(settings.learning_rate)),
         )
 
-    def first_steps(step: Array) -> Array:
+    def first_steps(step: Any) -> Any:
         return jnp.where(step < rung.whitening_steps, 1.0, 0.0)
 
-    rules = {
+    rules: dict[Hashable, optax.GradientTransformation] = {
         "": rule(""), "norm": rule("norm"), "fixed": optax.set_to_zero(),
         "whitening": optax.chain(rule("whitening"), optax.scale_by_schedule(first_steps)),
         "kernel": muon(scheduled(settings.muon_rate)),

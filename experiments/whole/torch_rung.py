@@ -7,6 +7,7 @@ the gradients and Nesterov's momentum are PyTorch's own; Muon, which it lacks, i
 # pyright: reportMissingImports=false
 
 import sys
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,7 +34,7 @@ def main(*, narrow: bool) -> None:
 class _Training:
     def __init__(self, rung: Rung, narrow: bool) -> None:
         self._rung, self._narrow = rung, narrow
-        self._model = model_of(rung.workload()).to(memory_format=torch.channels_last)
+        self._model: Any = model_of(rung.workload()).to(memory_format=torch.channels_last)
         first, *_, factor = (part for part in self._model if list(part.parameters()))
         first.weight.requires_grad_(False)
         factor.factor.requires_grad_(False)
@@ -81,7 +82,7 @@ class _Training:
         """Kernels go along the nearest orthogonal matrix to their momentum."""
         kernels = [p for p in self._model.parameters() if p.dim() == 4 and p.requires_grad]
         for kernel in kernels:
-            gradient = kernel.grad
+            gradient: Any = kernel.grad
             average = self._averages.setdefault(id(kernel), torch.zeros_like(kernel))
             average.mul_(MUON_MOMENTUM).add_(gradient)
             direction = _orthogonalised(gradient.add(average, alpha=MUON_MOMENTUM))

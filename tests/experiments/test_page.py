@@ -36,10 +36,11 @@ def test_the_speed_guide_has_the_tables_of_every_processor(
     (tmp_path / "whole-run-cpu-intel-xeon.json").write_text(runs.read_text())
     monkeypatch.setattr(readme, "RESULTS", tmp_path)
     text = readme.with_blocks("<!-- speed -->\n<!-- end -->")
-    named = re.findall(r"^On 2 cores of (\S+), where numpy", text, re.MULTILINE)
+    named = re.findall(r"^On 2 cores of (\S+), where two", text, re.MULTILINE)
     assert named == ["amd-epyc", "intel-xeon", "gpu-h100"]
     assert text.count("| network, batch |") == text.count("<img ") == 3
-    assert re.findall(r"^On (\S+), median of 3 runs:$", text, re.MULTILINE) == ["intel-xeon"]
+    assert re.findall(r"^On (\S+):$", text, re.MULTILINE) == ["intel-xeon"]
+    assert re.findall(r"`ffnn-jax train (\S+)`, first", text) == ["cifar10-0", "cifar10-minute"]
 
 
 def test_a_result_that_changes_changes_the_page():

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments.whole._rung import PRESET, Rung, small
+from experiments.whole._rung import PRESET, Rung, channel_statistics, small
 from ffnn_jax.config import preset
 from ffnn_jax.network import Network
 from ffnn_jax.optim import piecewise_linear
@@ -18,8 +18,7 @@ PIXELS, LABELS = DRAW.integers(0, 256, (96, 28, 28, 1), np.uint8), DRAW.integers
 
 def rung(**changes) -> Rung:
     settings = dataclasses.replace(small(preset(PRESET)), **changes)
-    statistics = np.float32(PIXELS.mean((0, 1, 2))), np.float32(PIXELS.std((0, 1, 2)))
-    return Rung(settings, PIXELS, LABELS, PIXELS[:7], LABELS[:7], *statistics)
+    return Rung(settings, PIXELS, LABELS, PIXELS[:7], LABELS[:7], *channel_statistics(PIXELS))
 
 
 def test_fixed_starts_are_those_of_this_package():
@@ -64,7 +63,8 @@ def test_rates_are_those_of_the_schedule():
     one = rung(steps=12)
     expected = piecewise_linear(1.0, 12, one.settings.rate_points)
     for step in range(12):
-        assert one.factor(step) == pytest.approx(float(expected(jnp.int32(step))), rel=1e-6)
+        factor = float(jnp.asarray(expected(jnp.int32(step))))
+        assert one.factor(step) == pytest.approx(factor, rel=1e-6)
 
 
 def test_the_recipe_is_what_the_peers_train_by():
