@@ -14,8 +14,7 @@ def forms_page(results: Mapping[str, Mapping[str, Any]]) -> str:
 GFLOP/s of each map of a convolution (N images of H by H, kernels K by K), by each form, inside a \
 compiled loop; the fastest is bold. "usual" is what shapes suggest; "native" is XLA's own \
 convolution, by Eigen. Where outputs cannot be paired, "pairs" is "im2col". `python -m \
-experiments.forms` timed them; `layers/fast/tables.json` has the classes with which whole steps \
-gained.
+experiments.forms` timed them; `layers/fast/tables.json` has the classes that runs take.
 
 {sections}"""
 
@@ -40,7 +39,8 @@ def _whole_steps(rows: Sequence[Mapping[str, Any]]) -> str:
         gain = f"{table['ratio_to_usual']:.2f}"
         lines.append(f"| {named} | {usual['ms']:.4g} | {table['ms']:.4g} | {gain} |")
     table = "\n".join(lines)
-    return f"\nMilliseconds of a whole step, by this processor's shipped table:\n\n{table}\n"
+    title = "Milliseconds of a whole step, as shapes suggest and by this processor's table:"
+    return f"\n{title}\n\n{table}\n"
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -13,6 +13,13 @@ def quick_settings(settings: Settings) -> Settings:
     return dataclasses.replace(settings, layers=narrow(settings.layers), **smaller)
 
 
+def quick_rung(settings: Settings) -> Settings:
+    """A rung of the ladder as a smoke test: of grey images, whose patches have four pixels."""
+    whitening = Conv(8, 2, padding="VALID", start="whitening")
+    layers = (whitening, *settings.layers[1:])
+    return dataclasses.replace(quick_settings(settings), layers=layers, batch_size=32)
+
+
 def narrow(layers: Iterable[Layer]) -> tuple[Layer, ...]:
     """The same layers with two 3 by 3 filters, which compile in half the time."""
     return tuple(

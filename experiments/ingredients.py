@@ -1,15 +1,14 @@
 """From model 3 to cifar10-minute, one ingredient at a time: what each is worth.
 
 Command: python -m experiments.ingredients
-Quick: python -m experiments.ingredients --quick, 2 seeds of 1 row, 3 steps, results to runs/quick.
+Quick: python -m experiments.ingredients --quick, 2 seeds of 2 rows, 3 steps, results to runs/quick.
 
 Needs the data set cifar10, model 3's seeds from table_3 and cifar10-minute's from ladder (the
 quick setting needs none of them). Each row keeps the ingredients of the one before it and adds its
 own, with the same seeds, so that rows are compared in pairs. All rows but the last two see 80,000
 images, as model 3 does. Rates are those of ``budget``, then of cifar10-93, and from Muon on of
 cifar10-minute; nothing is tuned here. Seeds are stored as they finish, all rows of a seed before
-the next seed.
-``--draw-only`` redraws from the stored results.
+the next seed. ``--draw-only`` redraws from the stored results.
 """
 
 import itertools
@@ -152,9 +151,16 @@ def measure(seeds: int, folder: Path, quick: bool) -> dict[str, Any]:
 def _ends(seeds: int) -> list[Record]:
     """Model 3's stored seeds, and those of cifar10-minute with one view and with six."""
     minute = seeds_of(read_records(RESULTS / "ladder.jsonl"), MINUTE.preset)[:seeds]
-    plain = [{**one, "row": _LONGER, "test_accuracy": one["plain_test_accuracy"]} for one in minute]
     views = [{**one, "row": _VIEWS} for one in minute]
-    return [*seeds_of_model_3(RESULTS / "table_3.jsonl", seeds)[:seeds], *plain, *views]
+    model_3 = seeds_of_model_3(RESULTS / "table_3.jsonl", seeds)[:seeds]
+    return [*model_3, *map(_with_one_view, minute), *views]
+
+
+def _with_one_view(record: Record) -> Record:
+    """A seed as it was tested with one view, of which no confusion matrix is stored."""
+    of_six_views = ("confusion", "plain_test_accuracy")
+    kept = {name: value for name, value in record.items() if name not in of_six_views}
+    return {**kept, "row": _LONGER, "test_accuracy": record["plain_test_accuracy"]}
 
 
 def section(result: dict[str, Any]) -> str:

@@ -6,11 +6,11 @@ Quick: python -m experiments.ladder --quick, 2 seeds of 1 rung, 3 steps, results
 
 Needs the data sets cifar10 and mnist (the quick setting needs none). The rungs are presets; each
 seed trains on all training images on one core, is tested with the views of its preset and with one,
-and is stored as soon as it has ended, so that the command can be stopped at any
-time and goes on where it stopped. Their settings were chosen elsewhere: those of the record, or by
-the last 5,000 training images with ``--select``, which trains on the others, tries the changes that
-this file lists and reads no test image. Convolutions take the forms shipped for the AMD EPYC on
-every processor, so that a seed repeats.
+and is stored as soon as it has ended, so that the command can be stopped at any time and goes on
+where it stopped. Their settings are those of the record, or were chosen by the last 5,000 training
+images with ``--select``, which trains on the others, tries the changes that this file lists and
+reads no test image. Convolutions take the forms shipped for the AMD EPYC on every processor, so
+that a seed repeats.
 """
 
 from dataclasses import replace
@@ -22,7 +22,7 @@ import tyro
 
 from experiments._formatting import percent
 from experiments._ladder_figure import draw_ladder
-from experiments._quick import quick_settings
+from experiments._quick import quick_rung
 from experiments._records import read_records, seeds_of
 from experiments._results import RESULTS, folder_for, read_result, run_command, write_result
 from experiments._statistics import spread
@@ -32,7 +32,7 @@ from ffnn_jax.config import Settings, UserError, Validation, preset, suggestion
 from ffnn_jax.data import load
 from ffnn_jax.layers.fast import TABLES
 from ffnn_jax.network import compute_normalisation, normalise
-from ffnn_jax.nn import Conv, PatchWhitening
+from ffnn_jax.nn import PatchWhitening
 from ffnn_jax.reporting import save_figure
 
 SEEDS = {
@@ -70,10 +70,12 @@ def main(
         quick: smoke test: 2 seeds of the first rung, 3 steps on mnist_5k.
         draw_only: draw from the stored results without training.
     """
+    if quick and select:
+        raise UserError("--select holds out images of the full data set, so not with --quick")
     folder = folder_for(quick)
     for name in names or tuple(SEEDS)[: 1 if quick else None]:
         _require_known(name)
-        rung = _quick(rungs()[name]) if quick else rungs()[name]
+        rung = quick_rung(rungs()[name]) if quick else rungs()[name]
         count = 2 if quick else seeds or SEEDS[name]
         if select:
             sweep(candidates(name, rung), range(count), folder / "ladder_candidates.jsonl", False)
@@ -98,7 +100,8 @@ def candidates(name: str, rung: Settings) -> dict[str, Settings]:
     """Changes to the rung's recipe, trained for as many epochs on all but the held-out images."""
     epochs = _EPOCHS[name]
     base = by_nesterov(rung, epochs)
-    muon, shorter = by_muon(rung, epochs, 0.08), by_muon(rung, 3.25 / 4 * epochs, 0.08)
+    fewer = 3.25 / 4 * epochs
+    muon, shorter = by_muon(rung, epochs, 0.08), by_muon(rung, fewer, 0.08)
     larger = replace(rung, batch_size=2 * rung.batch_size)
     no_crop = {"augmentations": rung.augmentations[:-1]}
     tried = {
@@ -113,8 +116,8 @@ def candidates(name: str, rung: Settings) -> dict[str, Settings]:
         "Muon 0.16, twice the batch": by_muon(larger, epochs, 0.16),
         "Muon 0.05": by_muon(rung, epochs, 0.05),
         "Muon 0.1, twice the batch": by_muon(larger, epochs, 0.1),
-        "Muon 0.08, 3.25 of 4 epochs": shorter,
-        "Muon 0.08, 3.25 of 4 epochs, no crop": replace(shorter, **no_crop),
+        f"Muon 0.08, {fewer:g} of {epochs} epochs": shorter,
+        f"Muon 0.08, {fewer:g} of {epochs} epochs, no crop": replace(shorter, **no_crop),
     }
     return {f"{name}, {words}": _held_out(settings) for words, settings in tried.items()}
 
@@ -130,8 +133,8 @@ def by_muon(rung: Settings, epochs: float, rate: float) -> Settings:
 
 
 def _trained_like(rung: Settings, other: Settings, epochs: float) -> Settings:
-    size = rung.batch_size
-    images = _IMAGES[rung.dataset] // 256 * 256  # of an epoch
+    size, usual = rung.batch_size, preset(rung.preset).batch_size
+    images = _IMAGES[rung.dataset] // usual * usual  # of an epoch, without its last, partial batch
     names = ("optimizer", "lookahead", "rate_points", "group_rates", "weight_decay", "momentum")
     return replace(
         rung,
@@ -222,12 +225,6 @@ def _below(quick: bool) -> dict[str, Any]:
     stored = ("table_3", "budget")
     table, budget = (read_result(RESULTS / f"{name}.json")["rows"] for name in stored)
     return {f"model {name}": row for name, row in table.items()} | budget
-
-
-def _quick(rung: Settings) -> Settings:
-    whitening = Conv(8, 2, padding="VALID", start="whitening")  # of grey images
-    layers = (whitening, *rung.layers[1:])
-    return replace(quick_settings(rung), layers=layers, batch_size=32)
 
 
 def _require_known(name: str) -> None:

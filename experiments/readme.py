@@ -113,9 +113,9 @@ def _results() -> str:
     return f"""
 <img src="experiments/results/ladder.png" width="75%" alt="Accuracy against processor time">
 
-*The report's models: one run each in the report, here the mean ± sd of {len(digits)} seeds on \
-MNIST and {seeds} on CIFAR-10. Convolutions have 16 filters of 5 × 5, max pooling has \
-windows of 2 × 2.*
+*Means over seeds ([`ladder.py`](experiments/ladder.py)); below, the report's models: one run each \
+there, here mean ± sd of {len(digits)} seeds on MNIST and {seeds} on CIFAR-10. Convolutions have \
+16 filters of 5 × 5, pooling has windows of 2 × 2.*
 
 | model | network | report, % | ours, % |
 | --- | --- | ---: | ---: |

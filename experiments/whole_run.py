@@ -7,10 +7,10 @@ Quick: python -m experiments.whole_run --quick, a few steps of ours, 1 round, re
 Needs the data set cifar10 (the quick setting needs none) and the extra "bench" for the peers. One
 that is missing or fails makes the command fail at its end, when the others are stored; ``--without
 flax`` leaves out peers by name. Each run is a fresh process: imports, data, compilation, training,
-and the test. Timed is the period until the test accuracy appears on standard
-output; the time until exit is stored too. Ours is the command ``ffnn-jax train``, which also
-validates during training, and after the test classifies the training images and writes its folder
-with a page and figures; "ours" compiles everything, "ours-again" uses the compilation cache.
+and the test. Timed is the period until the test accuracy appears on standard output; the time until
+exit is stored too. Ours is the command ``ffnn-jax train``, which also validates during training,
+and after the test classifies the training images and writes its folder with a page and figures;
+"ours" compiles everything, "ours-again" uses the compilation cache.
 
 On the report's model 0 the others are written twice: as a user would following the library's
 tutorial, and tuned; tuned Flax runs also with convolutions by Eigen ("-eigen"), and the faster

@@ -11,17 +11,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float32, Int, UInt8
 
-from experiments._quick import quick_settings
+from experiments._quick import quick_rung
 from experiments.peers._workload import Arrays
 from experiments.whole._data import PresetWorkload
-from ffnn_jax.config import AlternatingFlip, Crop, Settings, preset
+from ffnn_jax.config import Crop, Settings, preset
 from ffnn_jax.data import load_splits
-from ffnn_jax.nn import Constant, Conv, Dirac, Normal, Param, PatchWhitening
+from ffnn_jax.nn import Constant, Dirac, Normal, Param, PatchWhitening
 
 PRESET = "cifar10-minute"
 VIEWS = {0: 0.25, 1: 0.5, 2: 0.25}
 """The weight of a view by where it begins in the image padded by a pixel."""
-MUON_MOMENTUM, MUON_POLYNOMIAL = 0.6, (3.4445, -4.775, 2.0315)
 
 
 class Batch(NamedTuple):
@@ -72,14 +71,13 @@ class Rung:
     def batches(self) -> Iterator[Batch]:
         """The batches in order, each epoch a permutation of the images without its last part."""
         draw, size = np.random.default_rng(self.settings.seed), self.settings.batch_size
-        flips = any(isinstance(one, AlternatingFlip) for one in self.settings.augmentations)
-        first = draw.integers(0, 2, len(self.labels)) if flips else None
+        first = draw.integers(0, 2, len(self.labels))
         steps, epoch = self.settings.steps, 0
         while steps:
             order = draw.permutation(len(self.labels))
             for start in range(0, min(len(order) // size, steps) * size, size):
                 rows = order[start : start + size]
-                flipped = np.zeros(size, int) if first is None else (first[rows] + epoch) % 2
+                flipped = (first[rows] + epoch) % 2
                 yield Batch(rows, flipped, draw.integers(0, 2 * self.padding + 1, (2, size)))
                 steps -= 1
             epoch += 1
@@ -145,10 +143,8 @@ def channel_statistics(
 
 
 def small(settings: Settings) -> Settings:
-    """Twelve steps of a narrow rung on the bundled digits, whose patches have four pixels."""
-    whitening = Conv(8, 2, padding="VALID", start="whitening")
-    layers = (whitening, *settings.layers[1:])
-    return dataclasses.replace(quick_settings(settings), layers=layers, batch_size=32, steps=12)
+    """Twelve steps of a rung as a smoke test."""
+    return dataclasses.replace(quick_rung(settings), steps=12)
 
 
 def _start(draw: np.random.Generator, param: Param, images: np.ndarray) -> np.ndarray:

@@ -16,9 +16,10 @@ from torch import nn
 from experiments._machine import usable_cores
 from experiments.peers.torch_ import model_of
 from experiments.whole._data import print_accuracy
-from experiments.whole._rung import MUON_MOMENTUM, MUON_POLYNOMIAL, VIEWS, Batch, Rung, load_rung
+from experiments.whole._rung import VIEWS, Batch, Rung, load_rung
 
 _BLOCK = 500
+_MUON_MOMENTUM, _MUON_POLYNOMIAL = 0.6, (3.4445, -4.775, 2.0315)
 
 
 def main(*, narrow: bool) -> None:
@@ -84,8 +85,8 @@ class _Training:
         for kernel in kernels:
             gradient: Any = kernel.grad
             average = self._averages.setdefault(id(kernel), torch.zeros_like(kernel))
-            average.mul_(MUON_MOMENTUM).add_(gradient)
-            direction = _orthogonalised(gradient.add(average, alpha=MUON_MOMENTUM))
+            average.mul_(_MUON_MOMENTUM).add_(gradient)
+            direction = _orthogonalised(gradient.add(average, alpha=_MUON_MOMENTUM))
             kernel.mul_(len(kernel) ** 0.5 / kernel.norm()).sub_(direction, alpha=rate)
             kernel.grad = None
 
@@ -127,7 +128,7 @@ def _orthogonalised(gradient: torch.Tensor) -> torch.Tensor:
     x = gradient.reshape(len(gradient), -1)
     tall = x.shape[0] > x.shape[1]
     x = (x.T if tall else x) / x.norm()
-    a, b, c = MUON_POLYNOMIAL
+    a, b, c = _MUON_POLYNOMIAL
     for _ in range(3):
         gram = x @ x.T
         x = a * x + (b * gram + c * gram @ gram) @ x

@@ -24,7 +24,8 @@ def forms_here(one_program: bool = False) -> Table:
         if not path.exists():
             return TABLES.get(kind_of(processor()), ())
         table = tuple(json.loads(path.read_text(encoding="utf-8")).items())
-        return dataclasses.replace(preset("mnist"), forms=table).forms or ()  # if it is valid
+        dataclasses.replace(preset("mnist"), forms=table)  # a UserError unless settings take it
+        return table
     except (OSError, ValueError, AttributeError) as error:
         raise UserError(f"{path}: {error}; remove it, or time the forms again") from None
 

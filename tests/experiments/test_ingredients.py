@@ -55,6 +55,12 @@ def test_a_network_has_the_ingredients_up_to_its_own(row: str, kinds: set, start
     assert [one.bias for one in convolutions[1:]] == [BatchNorm not in kinds] * 6
 
 
+def test_a_seed_with_one_view_has_no_confusion_matrix_of_six():
+    record = {"row": "a", "seed": 3, "test_accuracy": 0.86, "plain_test_accuracy": 0.84}
+    plain = ingredients._with_one_view({**record, "confusion": [[1]]})
+    assert plain == {"row": "3.25 epochs", "seed": 3, "test_accuracy": 0.84}
+
+
 def test_the_page_has_the_difference_to_the_row_above():
     fields = {"parameters": 10, "training_flops": 2e12, "train_seconds": 3.0, "seeds": [0, 1]}
     rows = {

@@ -40,6 +40,19 @@ def test_candidates_train_on_all_but_the_held_out_images():
     assert tried["cifar10-minute, no lookahead"].lookahead == 0
 
 
+def test_candidates_of_another_rung_see_its_own_epochs():
+    rung = ladder.rungs()["cifar10-coffee"]
+    tried = ladder.candidates("cifar10-coffee", rung)
+    assert tried["cifar10-coffee, Nesterov"].steps == round(0.9 * rung.steps)
+    assert "cifar10-coffee, Muon 0.08, 6.5 of 8 epochs" in tried
+    assert ladder.by_nesterov(rung, 8) == rung
+
+
+def test_selection_has_no_quick_setting():
+    with pytest.raises(UserError, match=r"^--select holds out images of the full data set"):
+        ladder.main(select=True, quick=True)
+
+
 def test_the_chosen_candidate_is_the_preset():
     rung = ladder.rungs()["cifar10-minute"]
     assert ladder.by_muon(rung, 3.25, 0.08) == rung
