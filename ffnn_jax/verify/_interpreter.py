@@ -1,0 +1,333 @@
+"""Runs a traced function on exact elements of a field in place of floating-point numbers.
+
+An array of real numbers is an object array of elements; integers and booleans stay numbers, and
+what depends on them alone is computed by jax. A primitive that only moves entries is run by jax on
+their positions, and one that sums entries or products of two on powers of two, so that what such a
+primitive means is not written down a second time. A primitive that is not listed here is an error.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from ffnn_jax.verify._field import Element, Field, Unsupported
+
+Sign = Callable[[Element], int]
+_CALLS = (
+    "jit", "pjit", "closed_call", "core_call", "custom_jvp_call", "custom_vjp_call",
+    "custom_vjp_call_jaxpr", "checkpoint", "remat", "remat2",
+)  # fmt: skip
+_MOVES = (
+    "broadcast_in_dim", "concatenate", "copy", "dynamic_slice", "dynamic_update_slice",
+    "expand_dims", "gather", "pad", "reshape", "rev", "scatter", "slice", "split", "squeeze",
+    "stack", "tile", "transpose",
+)  # fmt: skip
+_LINEAR = ("cumsum", "reduce_sum", "reduce_window_sum", "scatter-add")
+_BILINEAR = ("conv_general_dilated", "dot_general")
+_IDENTITIES = ("convert_element_type", "optimization_barrier", "reduce_precision", "stop_gradient")
+_COMPARED = {
+    "eq": lambda s: s == 0, "ne": lambda s: s != 0, "lt": lambda s: s < 0,
+    "le": lambda s: s <= 0, "gt": lambda s: s > 0, "ge": lambda s: s >= 0,
+}  # fmt: skip
+_CODED = 50  # bits that a float64 holds
+_REDUCED = {"argmax": 1, "argmin": -1, "reduce_max": 1, "reduce_min": -1}
+
+
+def primitives() -> list[str]:
+    """The names of the primitives that can be interpreted; all others are errors."""
+    own = (*_elementwise(Field(0), _never), *_COMPARED, *_REDUCED, "select_n", "scatter-mul", "cond", "scan")
+    return sorted({*_CALLS, *_MOVES, *_LINEAR, *_BILINEAR, *_IDENTITIES, *own})
+
+
+class Interpreter:
+    """Runs jaxprs over a field.
+
+    Attributes:
+        used: the names of the primitives that were run on elements.
+    """
+
+    def __init__(self, field: Field, sign: Sign, tie: Sign | None = None) -> None:
+        """An interpreter over this field.
+
+        Args:
+            field: the field of the elements.
+            sign: the sign of an element, which decides comparisons.
+            tie: the sign by which max, min and abs choose; by default the same.
+        """
+        self.field, self._sign, self._tie = field, sign, tie or sign
+        self.used: set[str] = set()
+        self._functions = _elementwise(field, self._choice)
+
+    def __call__(self, closed: Any, args: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """The outputs of a closed jaxpr."""
+        jaxpr, consts = closed.jaxpr, map(self._lift, closed.consts)
+        known = dict(zip((*jaxpr.constvars, *jaxpr.invars), (*consts, *args), strict=True))
+
+        def read(atom: Any) -> np.ndarray:
+            return self._lift(atom.val) if hasattr(atom, "val") else known[atom]
+
+        for equation in jaxpr.eqns:
+            values = self._outputs(equation, [read(atom) for atom in equation.invars])
+            known.update(zip(equation.outvars, values, strict=True))
+        return [read(atom) for atom in jaxpr.outvars]
+
+    def _outputs(self, equation: Any, args: list[Any]) -> Sequence[Any]:
+        name, params = equation.primitive.name, equation.params
+        if name in _CALLS:
+            return self(_closed(params), args)
+        if name == "cond":
+            return self._cond(params["branches"], *args)
+        if name == "scan":
+            return self._scan(params, args)
+        if name == "platform_index":
+            return [None]
+        if not any(map(_is_symbolic, args)):
+            found = equation.primitive.bind(*args, **params)
+            found = found if equation.primitive.multiple_results else [found]
+            return list(map(self._lift, found))
+        self.used.add(name)
+        found = self._of_elements(equation, name, args)
+        return found if equation.primitive.multiple_results else [found]
+
+    def _of_elements(self, equation: Any, name: str, args: list[Any]) -> Any:
+        params = equation.params
+        if name in _IDENTITIES:
+            return self._identity(equation, args)
+        if name in self._functions:
+            return _apply(self._functions[name], args, params)
+        if name in _COMPARED:
+            return np.array(_apply(lambda a, b: _COMPARED[name](self._compare(a, b)), args), bool)
+        if name in _MOVES:
+            return _moved(equation, args)
+        if name in _LINEAR:
+            return self._linear(equation, args)
+        if name in _BILINEAR:
+            return self._bilinear(equation, *args)
+        if name == "scatter-mul":
+            return self._product(equation, *args)
+        if name in _REDUCED:
+            return self._extreme(name, params["axes"], args[0])
+        if name == "select_n":
+            return _select(*args)
+        raise Unsupported(f"the primitive {name}")
+
+    def _lift(self, value: Any) -> Any:
+        """A number or array of them; real ones as elements, and infinities as they are."""
+        if _is_key(value) or (array := np.asarray(value)).dtype.kind in "iub":
+            return value if _is_key(value) else array
+        lifted = [self.field.of(v) if math.isfinite(v) else float(v) for v in array.ravel()]
+        return objects(lifted, array.shape)
+
+    def _identity(self, equation: Any, args: list[Any]) -> Any:
+        if equation.primitive.multiple_results:
+            return args
+        if not np.issubdtype(equation.outvars[0].aval.dtype, np.floating):
+            raise Unsupported("conversion of symbols to integers")
+        return args[0]
+
+    def _cond(self, branches: Sequence[Any], index: Any, *args: Any) -> Sequence[Any]:
+        """The branch that is taken; of branches by platform, what all of them compute."""
+        if index is not None:
+            return self(branches[int(np.clip(index, 0, len(branches) - 1))], args)
+        first, *others = (self(branch, args) for branch in branches)
+        for other in others:
+            for a, b in zip(first, other, strict=True):
+                if not all(self._same(*pair) for pair in zip(a.ravel(), b.ravel(), strict=True)):
+                    raise Unsupported("platforms that compute different values")
+        return first
+
+    def _same(self, a: Any, b: Any) -> bool:
+        return self.field.is_zero(a - b) if isinstance(a, Element) else a == b
+
+    def _scan(self, params: Any, args: list[Any]) -> list[Any]:
+        """Step after step, with the outputs of all steps stacked."""
+        first, split = params["num_consts"], params["num_consts"] + params["num_carry"]
+        consts, carry, inputs = args[:first], args[first:split], args[split:]
+        steps = range(params["length"])[:: -1 if params["reverse"] else 1]
+        rows = {}
+        for step in steps:
+            found = self(params["jaxpr"], [*consts, *carry, *(x[step] for x in inputs)])
+            carry, rows[step] = found[: len(carry)], found[len(carry) :]
+        return [*carry, *(np.stack(column) for column in zip(*(rows[k] for k in sorted(rows)),
+                                                             strict=True))]
+
+    def _linear(self, equation: Any, args: list[Any]) -> np.ndarray:
+        """Sums: which entries go into which is read off powers of two in their places."""
+        zeros = [np.zeros(a.shape) if _is_symbolic(a) else a for a in args]
+        total = None
+        for place, values in enumerate(args):
+            for chunk, coded in _coded(values) if _is_symbolic(values) else ():
+                given = [*zeros[:place], coded, *zeros[place + 1 :]]
+                image = np.asarray(equation.primitive.bind(*given, **equation.params))
+                total = self._plus(total, image, chunk)
+        return total
+
+    def _bilinear(self, equation: Any, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        """Sums of products: those with each entry on the right by powers of two on the left."""
+        total = None
+        for index in np.ndindex(right.shape):
+            unit = np.zeros(right.shape)
+            unit[index] = 1
+            for chunk, coded in _coded(left):
+                image = np.asarray(equation.primitive.bind(coded, unit, **equation.params))
+                total = self._plus(total, image, chunk, right[index])
+        return total
+
+    def _product(self, equation: Any, operand: np.ndarray, indices: Any, updates: Any) -> Any:
+        """Entries times the updates that hit them: those are where a 2 among ones turns up."""
+        product, ones = operand.copy(), np.ones(operand.shape)
+        for place in np.ndindex(updates.shape):
+            marked = np.ones(updates.shape)
+            marked[place] = 2
+            image = equation.primitive.bind(ones, indices, marked, **equation.params)
+            for hit in np.flatnonzero(np.asarray(image) == 2):
+                product.flat[hit] = product.flat[hit] * updates[place]
+        return product
+
+    def _plus(self, total: Any, image: np.ndarray, chunk: Sequence[Any], factor: Any = 1) -> Any:
+        """Adds to each total the entries whose powers of two its number is the sum of."""
+        if total is None:
+            total = np.full(image.shape, self.field.zero, object)
+        for place, code in enumerate(map(int, image.ravel())):
+            terms = (value for bit, value in enumerate(chunk) if code >> bit & 1)
+            if code:
+                total.flat[place] = total.flat[place] + factor * sum(terms, start=self.field.zero)
+        return total
+
+    def _extreme(self, name: str, axes: Sequence[int], values: np.ndarray) -> np.ndarray:
+        """The first largest or smallest entry along axes, or its place."""
+        kept = [axis for axis in range(values.ndim) if axis not in axes]
+        rows = values.transpose(*kept, *axes)
+        shape = rows.shape[: len(kept)]
+        found = []
+        for row in rows.reshape(math.prod(shape), -1):
+            best = 0
+            for place in range(1, len(row)):
+                if self._compare(row[place], row[best]) * _REDUCED[name] > 0:
+                    best = place
+            found.append(best if name.startswith("arg") else row[best])
+        places = np.array(found, np.int64).reshape(shape) if name.startswith("arg") else None
+        return objects(found, shape) if places is None else places
+
+    def _compare(self, a: Any, b: Any) -> int:
+        return _order(a, b, self._sign)
+
+    def _choice(self, a: Any, b: Any) -> int:
+        return _order(a, b, self._tie)
+
+
+def _order(a: Any, b: Any, sign: Sign) -> int:
+    """The sign of a - b; infinities are numbers."""
+    if isinstance(a, Element) and isinstance(b, Element):
+        return sign(a - b)
+    a, b = (0.0 if isinstance(value, Element) else value for value in (a, b))
+    return (a > b) - (a < b)
+
+
+def _elementwise(field: Field, choice: Callable[[Any, Any], int]) -> dict[str, Callable[..., Any]]:
+    """The elementwise primitives, as functions of elements and of the primitive's parameters."""
+
+    def tanh(a: Element) -> Element:
+        double = field.exp(2 * a)
+        return (double - 1) / (double + 1)
+
+    def extreme(a: Any, b: Any, sign: int) -> Any:
+        order = sign * choice(a, b)
+        number_first = order == 0 and isinstance(a, Element) and a.rational is not None
+        return a if order > 0 or number_first else b
+
+    def maximum(a: Any, b: Any) -> Any:
+        return extreme(a, b, 1)
+
+    def minimum(a: Any, b: Any) -> Any:
+        return extreme(a, b, -1)
+
+    def power(a: Element, y: Any) -> Element:
+        exponent = field.of(y).rational
+        if exponent is None:
+            return field.exp(y * field.log(a))
+        return field.root(a, exponent.denominator) ** exponent.numerator
+
+    return {
+        "add": lambda a, b: a + b, "sub": lambda a, b: a - b, "mul": lambda a, b: a * b,
+        "div": lambda a, b: a / b, "neg": lambda a: -a, "add_any": lambda a, b: a + b,
+        "integer_pow": lambda a, y: a**y, "pow": power, "square": lambda a: a * a,
+        "exp": field.exp, "expm1": lambda a: field.exp(a) - 1, "log": field.log,
+        "exp2": lambda a: field.exp(a * field.log(field.of(2))),
+        "log1p": lambda a: field.log(1 + a), "tanh": tanh, "erf": field.erf,
+        "erfc": lambda a: 1 - field.erf(a), "sqrt": field.root, "cbrt": lambda a: field.root(a, 3),
+        "rsqrt": lambda a: 1 / field.root(a), "logistic": lambda a: 1 / (1 + field.exp(-a)),
+        "max": maximum, "min": minimum, "abs": lambda a: maximum(a, -a),
+        "clamp": lambda low, a, high: minimum(maximum(a, low), high),
+        "sign": lambda a: field.of(choice(a, field.zero)), "is_finite": lambda a: True,
+    }  # fmt: skip
+
+
+def _apply(function: Callable[..., Any], args: Sequence[Any], params: Any = None) -> np.ndarray:
+    """A function of elements, entry by entry; arrays of numbers may be among them."""
+    power = {"y": params["y"]} if params and "y" in params else {}
+    arrays = np.broadcast_arrays(*(np.asarray(a, object) for a in args))
+    entries = zip(*(array.ravel() for array in arrays), strict=True)
+    return objects([function(*entry, **power) for entry in entries], arrays[0].shape)
+
+
+def _moved(equation: Any, args: Sequence[Any]) -> Any:
+    """What a primitive does to the positions of entries, done to the entries."""
+    pool, positions = [], []
+    for argument in args:
+        is_index = not _is_symbolic(argument)
+        numbers = np.arange(argument.size).reshape(argument.shape) + len(pool)
+        positions.append(argument if is_index else numbers)
+        pool += [] if is_index else list(argument.ravel())
+    found = equation.primitive.bind(*positions, **equation.params)
+    many = equation.primitive.multiple_results
+    moved = [_taken(pool, np.asarray(places)) for places in (found if many else [found])]
+    return moved if many else moved[0]
+
+
+def _taken(pool: Sequence[Any], places: np.ndarray) -> np.ndarray:
+    if places.size and not 0 <= places.min() <= places.max() < len(pool):
+        raise Unsupported("reading outside an array")
+    return objects([pool[place] for place in places.ravel()], places.shape)
+
+
+def _select(which: np.ndarray, *cases: np.ndarray) -> np.ndarray:
+    stacked = np.stack([np.broadcast_to(case, cases[0].shape) for case in cases])
+    return np.take_along_axis(stacked, np.broadcast_to(which, cases[0].shape)[None] * 1, 0)[0]
+
+
+def _closed(params: Any) -> Any:
+    names = ("jaxpr", "call_jaxpr", "fun_jaxpr")
+    inner = next(params[name] for name in names if name in params)
+    return inner if hasattr(inner, "consts") else jax.extend.core.ClosedJaxpr(inner, ())
+
+
+def _is_symbolic(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype == object
+
+
+def _is_key(value: Any) -> bool:
+    return isinstance(value, jax.Array) and jax.dtypes.issubdtype(value.dtype, jax.dtypes.prng_key)
+
+
+def objects(values: Sequence[Any], shape: tuple[int, ...]) -> np.ndarray:
+    """An array of objects, some of which may be sequences."""
+    array = np.empty(len(values), object)
+    array[:] = values
+    return array.reshape(shape)
+
+
+def _coded(values: np.ndarray) -> Iterator[tuple[list[Any], np.ndarray]]:
+    """Some entries at a time, and an array with a power of two in each of their places."""
+    for first in range(0, values.size, _CODED):
+        chunk = list(values.flat[first : first + _CODED])
+        coded = np.zeros(values.shape)
+        coded.flat[first : first + _CODED] = 2.0 ** np.arange(len(chunk))
+        yield chunk, coded
+
+
+def _never(a: Any, b: Any) -> int:
+    raise Unsupported("a comparison")
