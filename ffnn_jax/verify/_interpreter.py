@@ -295,8 +295,10 @@ def _taken(pool: Sequence[Any], places: np.ndarray) -> np.ndarray:
 
 
 def _select(which: np.ndarray, *cases: np.ndarray) -> np.ndarray:
-    stacked = np.stack([np.broadcast_to(case, cases[0].shape) for case in cases])
-    return np.take_along_axis(stacked, np.broadcast_to(which, cases[0].shape)[None] * 1, 0)[0]
+    shape = cases[0].shape
+    columns = zip(*(case.ravel() for case in cases), strict=True)
+    places = np.broadcast_to(which, shape).ravel()
+    return objects([column[int(k)] for column, k in zip(columns, places, strict=True)], shape)
 
 
 def _closed(params: Any) -> Any:
