@@ -38,6 +38,7 @@ from ffnn_jax.catalogue._leaky_relu import LEAKY_RELU
 from ffnn_jax.catalogue._op_spec import Case, OpSpec
 from ffnn_jax.catalogue._pad import PAD
 from ffnn_jax.catalogue._pool import MAX_POOL
+from ffnn_jax.catalogue._proofs import CaseProof, beyond_algebra, disprove_fault, prove_rule
 from ffnn_jax.catalogue._relu import RELU
 from ffnn_jax.catalogue._rms_norm import RMS_NORM
 from ffnn_jax.catalogue._scale import SCALE
@@ -153,12 +154,16 @@ __all__ = [
     "UPSAMPLE2D",
     "WEIGHT_STANDARDISATION",
     "Case",
+    "CaseProof",
     "Fault",
     "OpSpec",
     "Verification",
+    "beyond_algebra",
     "catch_fault",
     "catch_faults",
     "check_rule",
     "count_false_alarms",
+    "disprove_fault",
+    "prove_rule",
     "verification_table",
 ]

@@ -9,7 +9,7 @@ import tyro
 
 from ffnn_jax.cli._files import require_writable
 from ffnn_jax.cli._options import FILE, Flag, shown
-from ffnn_jax.config import UserError, require_run, suggestion
+from ffnn_jax.config import UserError, require_proof, require_run, suggestion
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,6 +20,8 @@ class Verify:
     RULES.py is a Python file that holds ffnn_jax.verify.Rule objects; each is checked.
 
     Example: ffnn-jax verify --layer conv2d
+
+    Example: ffnn-jax verify --prove --layer batch_norm
 
     Example: ffnn-jax verify my_module:my_dense --reference my_module:reference --shapes "NxD DxK K"
 
@@ -48,6 +50,12 @@ class Verify:
     list_faults: Flag = False
     """List the planted faults without checking anything."""
 
+    prove: Flag = False
+    """Prove by algebra instead that the code computes the derivative, at small shapes."""
+
+    primitives: Flag = False
+    """List the operations of jax that a proof can interpret, without proving anything."""
+
     thorough: Flag = False
     """Check more sizes and values."""
 
@@ -67,7 +75,7 @@ class Verify:
         """Runs the command; returns the exit code."""
         self._validate()
         require_writable(self.json, self.figure)
-        if self.op is not None and not self.list_faults:
+        if self.op is not None and not self.list_faults and not self.primitives:
             from ffnn_jax.cli._verify_run import verify_rules
 
             return verify_rules(dataclasses.asdict(self) | {"again": self._again()})
@@ -76,6 +84,10 @@ class Verify:
 
         if self.list_faults:
             return list_faults(self.layer)
+        if self.prove or self.primitives:
+            from ffnn_jax.cli._verify_proofs_run import list_primitives, prove_layers
+
+            return list_primitives() if self.primitives else prove_layers(self.layer, self.json)
         return verify_layers(self.layer, self.seed, self.thorough, self.json)
 
     def _again(self) -> str:
@@ -105,6 +117,8 @@ class Verify:
             raise UserError(f"figure must end in .png, got {self.figure!r}")
         if self.figure is not None:
             require_run("--figure")
+        if self.prove or self.primitives:
+            require_proof("--prove" if self.prove else "--primitives")
         if not self.timeout > 0:
             raise UserError(f"timeout must be above 0, got {self.timeout}")
         if not 0 <= self.seed < 2**31:

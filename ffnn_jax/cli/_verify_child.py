@@ -16,6 +16,7 @@ from typing import Any
 
 from ffnn_jax._device import require_platform
 from ffnn_jax.config import UserError, suggestion
+from ffnn_jax.proof import prove_vjp
 from ffnn_jax.verify import Rule, check_vjp
 
 _SHARE = 0.8  # of the time limit, after which no further check is started
@@ -33,7 +34,7 @@ def events(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         for name in list(rules)[request["first"] :]:
             yield {"begins": name}
             try:
-                yield _check(name, rules, request)
+                yield (_prove if request["prove"] else _check)(name, rules, request)
             except (Exception, SystemExit) as error:
                 if len(rules) == 1:
                     raise
@@ -60,6 +61,13 @@ def _check(name: str, rules: dict[str, Rule], request: dict[str, Any]) -> dict[s
         save_figure(draw_verification(result), path)
     text = f"{result}\nfigure of the error: {path}" if drawn else str(result)
     return {"text": text, "result": result.as_json(), "drawn": drawn}
+
+
+def _prove(name: str, rules: dict[str, Rule], request: dict[str, Any]) -> dict[str, Any]:
+    """What came of a proof, at the first sizes that the rule states."""
+    sizes = next(iter(rules[name].sizes or ()), None)
+    proof = prove_vjp(rules[name], sizes=sizes, timeout=_SHARE * request["timeout"])
+    return {"text": f"{name}: {proof}", "result": proof.as_json() | {"passed": bool(proof)}}
 
 
 def _rules(request: dict[str, Any]) -> dict[str, Rule]:

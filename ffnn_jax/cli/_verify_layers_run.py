@@ -24,7 +24,7 @@ _COLUMNS = 7  # layers per table, to fit into 80 characters
 
 def list_faults(layer: str | None) -> int:
     """Prints the planted faults, one per line."""
-    for spec in _select_specs(layer):
+    for spec in select_specs(layer):
         for fault in spec.all_faults:
             print(f"{spec.name}: {fault.name}")
     return 0
@@ -33,7 +33,7 @@ def list_faults(layer: str | None) -> int:
 def verify_layers(layer: str | None, seed: int, thorough: bool, file: str | None) -> int:
     """Verifies the layers and prints one column per layer; returns 1 if anything fails."""
     require_platform()
-    console, specs = console_beside(file), _select_specs(layer)
+    console, specs = console_beside(file), select_specs(layer)
     # One process per core, since compilation uses a single core.
     pool = ProcessPoolExecutor(None, multiprocessing.get_context("spawn"), collect_rarely)
     with show_progress(lines=False) as on_progress, pool:
@@ -55,7 +55,7 @@ def verify_layers(layer: str | None, seed: int, thorough: bool, file: str | None
 
 def _part(name: str, part: str, seed: int, thorough: bool) -> Any:
     """Runs one part of a layer's verification, in a subprocess that receives only its name."""
-    (spec,) = _select_specs(name)
+    (spec,) = select_specs(name)
     # Half of the time is compilation, and the compiled code of a fault runs only a few times.
     jax.config.update("jax_disable_most_optimizations", part == "faults")
     if part == "rule":
@@ -65,7 +65,12 @@ def _part(name: str, part: str, seed: int, thorough: bool) -> Any:
     return catalogue.count_false_alarms(spec, seed, _DRAWS)
 
 
-def _select_specs(layer: str | None) -> list[OpSpec]:
+def select_specs(layer: str | None) -> list[OpSpec]:
+    """The entry of a layer, or all.
+
+    Raises:
+        UserError: there is no layer of that name.
+    """
     names = [spec.name for spec in OP_SPECS]
     if layer is not None and layer not in names:
         known = ", ".join(names)

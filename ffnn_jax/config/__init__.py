@@ -10,7 +10,7 @@ from ffnn_jax.config._augmentations import (
     Flip,
     parse_augment,
 )
-from ffnn_jax.config._extras import require_grain, require_run
+from ffnn_jax.config._extras import require_grain, require_proof, require_run
 from ffnn_jax.config._json import (
     augmentations_from_json,
     augmentations_to_json,
@@ -25,5 +25,5 @@ __all__ = [
     "AUGMENTATIONS", "NORMALISATIONS", "PRESETS", "AlternatingFlip", "Augmentation", "Crop",
     "Cutout", "DivergedError", "Flip", "RunInterruptedError", "Settings", "UserError", "Validation",
     "augmentations_from_json", "augmentations_to_json", "layers_from_json", "layers_to_json",
-    "parse_augment", "preset", "require_grain", "require_run", "suggestion",
+    "parse_augment", "preset", "require_grain", "require_proof", "require_run", "suggestion",
 ]  # fmt: skip

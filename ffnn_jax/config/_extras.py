@@ -25,6 +25,17 @@ def require_run(what: str) -> None:
         raise UserError(f"{what} needs {missing[-1]}, which is not installed: {command}")
 
 
+def require_proof(what: str) -> None:
+    """Rejects proofs if python-flint is not installed.
+
+    Raises:
+        UserError: it is not; the message says how to install it.
+    """
+    if importlib.util.find_spec("flint") is None:
+        command = 'python -m pip install "ffnn-jax[proof]"'
+        raise UserError(f"{what} needs python-flint, which is not installed: {command}")
+
+
 def require_grain() -> None:
     """Rejects streaming if Grain, or a package that it imports, is not installed.
 

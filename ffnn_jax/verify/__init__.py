@@ -11,14 +11,13 @@ a norm hides small entries; at many magnitudes and sizes. JAX's global settings 
 """
 
 from ffnn_jax.verify._arguments import Argument, Sizes, sample_sizes
-from ffnn_jax.verify._prove import Proof, prove_equal, prove_vjp
 from ffnn_jax.verify._result import CHECKS, Check, VerificationResult
 from ffnn_jax.verify._rule import DTYPES, Kink, Rule, Static, Traits, argument_names
 from ffnn_jax.verify._run import assert_vjp, check_rules, check_vjp
 from ffnn_jax.verify._subject import Subject
 
 __all__ = [
-    "CHECKS", "DTYPES", "Argument", "Check", "Kink", "Proof", "Rule", "Sizes", "Static", "Subject", "Traits",
+    "CHECKS", "DTYPES", "Argument", "Check", "Kink", "Rule", "Sizes", "Static", "Subject", "Traits",
     "VerificationResult", "argument_names", "assert_vjp", "check_rules", "check_vjp",
-    "prove_equal", "prove_vjp", "sample_sizes",
+    "sample_sizes",
 ]  # fmt: skip

@@ -11,9 +11,13 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from jax.extend.core import ClosedJaxpr
 
-from ffnn_jax.verify._field import Element, Field, Unsupported
+from ffnn_jax.proof.algebra._elementwise import elementwise
+from ffnn_jax.proof.algebra._field import Element, Field, UndecidedError
+from ffnn_jax.proof.algebra._functions import exact
 
 Sign = Callable[[Element], int]
 _CALLS = (
@@ -32,14 +36,17 @@ _COMPARED = {
     "eq": lambda s: s == 0, "ne": lambda s: s != 0, "lt": lambda s: s < 0,
     "le": lambda s: s <= 0, "gt": lambda s: s > 0, "ge": lambda s: s >= 0,
 }  # fmt: skip
+_TAKE_INFINITIES = "clamp", "is_finite", "max", "min"
 _CODED = 50  # bits that a float64 holds
 _REDUCED = {"argmax": 1, "argmin": -1, "reduce_max": 1, "reduce_min": -1}
 
 
-def primitives() -> list[str]:
-    """The names of the primitives that can be interpreted; all others are errors."""
-    own = (*_elementwise(Field(0), _never), *_COMPARED, *_REDUCED, "select_n", "scatter-mul", "cond", "scan")
-    return sorted({*_CALLS, *_MOVES, *_LINEAR, *_BILINEAR, *_IDENTITIES, *own})
+def known_primitives() -> list[str]:
+    """The names of jax's primitives that a proof can interpret; any other leaves it undecided."""
+    own = elementwise(Field(0), lambda a, b: 0)
+    alone = "cond", "platform_index", "scan", "scatter-mul", "select_n"
+    listed = (*_CALLS, *_MOVES, *_LINEAR, *_BILINEAR, *_IDENTITIES, *_COMPARED, *_REDUCED)
+    return sorted({*listed, *own, *alone})
 
 
 class Interpreter:
@@ -59,7 +66,7 @@ class Interpreter:
         """
         self.field, self._sign, self._tie = field, sign, tie or sign
         self.used: set[str] = set()
-        self._functions = _elementwise(field, self._choice)
+        self._functions = elementwise(field, self._choice)
 
     def __call__(self, closed: Any, args: Sequence[np.ndarray]) -> list[np.ndarray]:
         """The outputs of a closed jaxpr."""
@@ -97,6 +104,7 @@ class Interpreter:
         if name in _IDENTITIES:
             return self._identity(equation, args)
         if name in self._functions:
+            args = args if name in _TAKE_INFINITIES else [_finite(self.field, a) for a in args]
             return _apply(self._functions[name], args, params)
         if name in _COMPARED:
             return np.array(_apply(lambda a, b: _COMPARED[name](self._compare(a, b)), args), bool)
@@ -112,20 +120,24 @@ class Interpreter:
             return self._extreme(name, params["axes"], args[0])
         if name == "select_n":
             return _select(*args)
-        raise Unsupported(f"the primitive {name}")
+        raise UndecidedError(f"the primitive {name}")
 
     def _lift(self, value: Any) -> Any:
         """A number or array of them; real ones as elements, and infinities as they are."""
-        if _is_key(value) or (array := np.asarray(value)).dtype.kind in "iub":
-            return value if _is_key(value) else array
-        lifted = [self.field.of(v) if math.isfinite(v) else float(v) for v in array.ravel()]
+        if _is_key(value):
+            return value
+        array = np.asarray(value)
+        if array.dtype.kind in "iub":
+            return array
+        numbers = array.astype(float).ravel().tolist()
+        lifted = [exact(self.field, v) if math.isfinite(v) else v for v in numbers]
         return objects(lifted, array.shape)
 
     def _identity(self, equation: Any, args: list[Any]) -> Any:
         if equation.primitive.multiple_results:
             return args
         if not np.issubdtype(equation.outvars[0].aval.dtype, np.floating):
-            raise Unsupported("conversion of symbols to integers")
+            raise UndecidedError("conversion of symbols to integers")
         return args[0]
 
     def _cond(self, branches: Sequence[Any], index: Any, *args: Any) -> Sequence[Any]:
@@ -136,11 +148,11 @@ class Interpreter:
         for other in others:
             for a, b in zip(first, other, strict=True):
                 if not all(self._same(*pair) for pair in zip(a.ravel(), b.ravel(), strict=True)):
-                    raise Unsupported("platforms that compute different values")
+                    raise UndecidedError("platforms that compute different values")
         return first
 
     def _same(self, a: Any, b: Any) -> bool:
-        return self.field.is_zero(a - b) if isinstance(a, Element) else a == b
+        return (a - b).is_zero if isinstance(a, Element) else a == b
 
     def _scan(self, params: Any, args: list[Any]) -> list[Any]:
         """Step after step, with the outputs of all steps stacked."""
@@ -149,12 +161,13 @@ class Interpreter:
         steps = range(params["length"])[:: -1 if params["reverse"] else 1]
         rows = {}
         for step in steps:
-            found = self(params["jaxpr"], [*consts, *carry, *(x[step] for x in inputs)])
+            now = [np.asarray(x[step], x.dtype) for x in inputs]
+            found = self(params["jaxpr"], [*consts, *carry, *now])
             carry, rows[step] = found[: len(carry)], found[len(carry) :]
-        return [*carry, *(np.stack(column) for column in zip(*(rows[k] for k in sorted(rows)),
-                                                             strict=True))]
+        columns = zip(*(rows[step] for step in sorted(rows)), strict=True)
+        return [*carry, *map(np.stack, columns)]
 
-    def _linear(self, equation: Any, args: list[Any]) -> np.ndarray:
+    def _linear(self, equation: Any, args: list[Any]) -> Any:
         """Sums: which entries go into which is read off powers of two in their places."""
         zeros = [np.zeros(a.shape) if _is_symbolic(a) else a for a in args]
         total = None
@@ -165,7 +178,7 @@ class Interpreter:
                 total = self._plus(total, image, chunk)
         return total
 
-    def _bilinear(self, equation: Any, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    def _bilinear(self, equation: Any, left: np.ndarray, right: np.ndarray) -> Any:
         """Sums of products: those with each entry on the right by powers of two on the left."""
         total = None
         for index in np.ndindex(right.shape):
@@ -227,51 +240,17 @@ def _order(a: Any, b: Any, sign: Sign) -> int:
     return (a > b) - (a < b)
 
 
-def _elementwise(field: Field, choice: Callable[[Any, Any], int]) -> dict[str, Callable[..., Any]]:
-    """The elementwise primitives, as functions of elements and of the primitive's parameters."""
-
-    def tanh(a: Element) -> Element:
-        double = field.exp(2 * a)
-        return (double - 1) / (double + 1)
-
-    def extreme(a: Any, b: Any, sign: int) -> Any:
-        order = sign * choice(a, b)
-        number_first = order == 0 and isinstance(a, Element) and a.rational is not None
-        return a if order > 0 or number_first else b
-
-    def maximum(a: Any, b: Any) -> Any:
-        return extreme(a, b, 1)
-
-    def minimum(a: Any, b: Any) -> Any:
-        return extreme(a, b, -1)
-
-    def power(a: Element, y: Any) -> Element:
-        exponent = field.of(y).rational
-        if exponent is None:
-            return field.exp(y * field.log(a))
-        return field.root(a, exponent.denominator) ** exponent.numerator
-
-    return {
-        "add": lambda a, b: a + b, "sub": lambda a, b: a - b, "mul": lambda a, b: a * b,
-        "div": lambda a, b: a / b, "neg": lambda a: -a, "add_any": lambda a, b: a + b,
-        "integer_pow": lambda a, y: a**y, "pow": power, "square": lambda a: a * a,
-        "exp": field.exp, "expm1": lambda a: field.exp(a) - 1, "log": field.log,
-        "exp2": lambda a: field.exp(a * field.log(field.of(2))),
-        "log1p": lambda a: field.log(1 + a), "tanh": tanh, "erf": field.erf,
-        "erfc": lambda a: 1 - field.erf(a), "sqrt": field.root, "cbrt": lambda a: field.root(a, 3),
-        "rsqrt": lambda a: 1 / field.root(a), "logistic": lambda a: 1 / (1 + field.exp(-a)),
-        "max": maximum, "min": minimum, "abs": lambda a: maximum(a, -a),
-        "clamp": lambda low, a, high: minimum(maximum(a, low), high),
-        "sign": lambda a: field.of(choice(a, field.zero)), "is_finite": lambda a: True,
-    }  # fmt: skip
-
-
 def _apply(function: Callable[..., Any], args: Sequence[Any], params: Any = None) -> np.ndarray:
     """A function of elements, entry by entry; arrays of numbers may be among them."""
     power = {"y": params["y"]} if params and "y" in params else {}
     arrays = np.broadcast_arrays(*(np.asarray(a, object) for a in args))
     entries = zip(*(array.ravel() for array in arrays), strict=True)
     return objects([function(*entry, **power) for entry in entries], arrays[0].shape)
+
+
+def _finite(field: Field, values: np.ndarray) -> np.ndarray:
+    """The same entries, none of which may be infinite."""
+    return _apply(field.of, [values]) if _is_symbolic(values) else values
 
 
 def _moved(equation: Any, args: Sequence[Any]) -> Any:
@@ -290,7 +269,7 @@ def _moved(equation: Any, args: Sequence[Any]) -> Any:
 
 def _taken(pool: Sequence[Any], places: np.ndarray) -> np.ndarray:
     if places.size and not 0 <= places.min() <= places.max() < len(pool):
-        raise Unsupported("reading outside an array")
+        raise UndecidedError("reading outside an array")
     return objects([pool[place] for place in places.ravel()], places.shape)
 
 
@@ -304,7 +283,7 @@ def _select(which: np.ndarray, *cases: np.ndarray) -> np.ndarray:
 def _closed(params: Any) -> Any:
     names = ("jaxpr", "call_jaxpr", "fun_jaxpr")
     inner = next(params[name] for name in names if name in params)
-    return inner if hasattr(inner, "consts") else jax.extend.core.ClosedJaxpr(inner, ())
+    return inner if hasattr(inner, "consts") else ClosedJaxpr(inner, ())
 
 
 def _is_symbolic(value: Any) -> bool:
@@ -312,7 +291,7 @@ def _is_symbolic(value: Any) -> bool:
 
 
 def _is_key(value: Any) -> bool:
-    return isinstance(value, jax.Array) and jax.dtypes.issubdtype(value.dtype, jax.dtypes.prng_key)
+    return isinstance(value, jax.Array) and jnp.issubdtype(value.dtype, jax.dtypes.prng_key)
 
 
 def objects(values: Sequence[Any], shape: tuple[int, ...]) -> np.ndarray:
@@ -329,7 +308,3 @@ def _coded(values: np.ndarray) -> Iterator[tuple[list[Any], np.ndarray]]:
         coded = np.zeros(values.shape)
         coded.flat[first : first + _CODED] = 2.0 ** np.arange(len(chunk))
         yield chunk, coded
-
-
-def _never(a: Any, b: Any) -> int:
-    raise Unsupported("a comparison")

@@ -1,13 +1,15 @@
-"""The small shapes at which rules are proved: for each case of an entry, sets of sizes.
+"""Proofs by algebra of the entries: at which small shapes, and what algebra cannot see.
 
 Sizes of one set differ where axes could be mistaken for one another. A comparison multiplies the
 cases, and so does every value of an integer, which is why these shapes are smaller still.
 """
 
-from collections.abc import Sequence
+from typing import NamedTuple
 
+from ffnn_jax.catalogue._faults import Fault
 from ffnn_jax.catalogue._op_spec import OpSpec
-from ffnn_jax.verify import Sizes
+from ffnn_jax.proof import Proof, prove_vjp
+from ffnn_jax.verify import Rule, Sizes
 
 _ENTRIES = "N1 D3|N3 D1"
 _HALVES = "N1 D4|N3 D2"
@@ -37,15 +39,17 @@ _PROOF_SIZES = {
         "N1 H2 W3 C2 KH3 KW2 K1|N2 H1 W2 C1 KH4 KW3 K2",
     ),
     "max_pool": (
-        "N1 H2 W1 C1|N2 H1 W1 C3", "N1 H2 W3 C1|N1 H2 W2 C2", "N1 H3 W3 C1", "N1 H2 W2 C1|N2 H2 W1 C1",
-        "N1 H1 W3 C1|N2 H1 W2 C1",
+        "N1 H2 W1 C1|N2 H1 W1 C3", "N1 H2 W3 C1|N1 H2 W2 C2", "N1 H3 W3 C1",
+        "N1 H2 W2 C1|N2 H2 W1 C1", "N1 H1 W3 C1|N2 H1 W2 C1",
     ),
     "avg_pool": (
         "N1 H3 W4 C2|N2 H1 W3 C1", "N1 H3 W4 C2|N2 H1 W3 C1", "N1 H3 W4 C2|N2 H2 W3 C1",
         "N1 H3 W4 C2|N2 H3 W6 C1", "N1 H2 W5 C3|N2 H5 W3 C1",
     ),
     "global_avg_pool": ("N2 H3 W1 C4|N1 H2 W4 C3",),
-    "adaptive_avg_pool": ("N1 H4 W5 C2|N2 H3 W1 C1", "N1 H3 W4 C2|N2 H1 W5 C1", "N2 H3 W1 C4|N1 H2 W4 C3"),
+    "adaptive_avg_pool": (
+        "N1 H4 W5 C2|N2 H3 W1 C1", "N1 H3 W4 C2|N2 H1 W5 C1", "N2 H3 W1 C4|N1 H2 W4 C3",
+    ),
     "glu": (_HALVES,), "swiglu": (_HALVES,), "geglu": (_HALVES,),
     "batch_norm": ("N3 H1 W2 C1|N2 H1 W1 C3", "N4 H1 W1 C2|N3 H1 W1 C1"),
     "batch_norm_inference": ("N2 H1 W1 C3|N1 H2 W2 C1",) * 2,
@@ -60,9 +64,25 @@ _PROOF_SIZES = {
     "rms_norm": (_ROWS,) * 2,
     "weight_standardisation": ("H1 W2 C2 K3|H3 W1 C1 K2",) * 2,
 }  # fmt: skip
+_FAR = 800  # beyond, exponentials underflow, and these clip their arguments
 _CLIPPED = ("softsign", "silu", "gelu", "gelu_tanh", "mish", "swiglu", "geglu")
-FAR = 800
-"""How far the arguments of clipped activations go: beyond, exponentials underflow."""
+_TIES = {
+    "relu": "number", "relu6": "number", "hard_tanh": "number", "hard_sigmoid": "number",
+    "hard_swish": "number", "leaky_relu": "below", "prelu": "below",
+}  # fmt: skip
+_BEYOND = {
+    "left in float32": "dtypes", "half precision": "rounding", "detached": "second derivatives",
+    "NaN": "not a number", "minimum": "overflow",
+}  # fmt: skip
+_SECONDS = 120.0
+
+
+class CaseProof(NamedTuple):
+    """The proof of a rule with these static settings at these sizes."""
+
+    static: dict[str, object]
+    sizes: Sizes
+    proof: Proof
 
 
 def proof_sizes(spec: OpSpec) -> list[list[Sizes]]:
@@ -71,11 +91,36 @@ def proof_sizes(spec: OpSpec) -> list[list[Sizes]]:
     return [[_parsed(text) for text in case.split("|")] for case in texts]
 
 
-def proof_bound(spec: OpSpec) -> int | None:
-    """How far the arguments go for which the entry is proved; None for all numbers."""
-    return FAR if spec.name in _CLIPPED else None
+def prove_rule(spec: OpSpec, first_only: bool = False) -> list[CaseProof]:
+    """Proves an entry in every case, at every set of sizes or at the first of each."""
+    parts = zip(spec.cases, spec.rules(), proof_sizes(spec), strict=True)
+    return [
+        CaseProof(dict(case.static), sizes, _prove(spec, rule, sizes))
+        for case, (rule, _), all_sizes in parts
+        for sizes in all_sizes[: 1 if first_only else None]
+    ]
+
+
+def disprove_fault(spec: OpSpec, fault: Fault) -> Proof:
+    """Disproves a planted fault at the sizes that show it; else what came of the last of them."""
+    rule, _ = spec.planted(fault)
+    for sizes in reversed(proof_sizes(spec)[fault.case]):
+        proof = _prove(spec, rule, sizes)
+        if proof.verdict == "disproved":
+            break
+    return proof
+
+
+def beyond_algebra(fault: Fault) -> str:
+    """What shows a fault whose formula is right in exact arithmetic; "" for a wrong formula."""
+    return next((reason for words, reason in _BEYOND.items() if words in fault.name), "")
+
+
+def _prove(spec: OpSpec, rule: Rule, sizes: Sizes) -> Proof:
+    ties, within = _TIES.get(spec.name, "any"), _FAR if spec.name in _CLIPPED else None
+    return prove_vjp(rule, sizes=sizes, ties=ties, within=within, timeout=_SECONDS)
 
 
 def _parsed(text: str) -> Sizes:
-    names: Sequence[str] = [word.rstrip("0123456789") for word in text.split()]
+    names = [word.rstrip("0123456789") for word in text.split()]
     return {name: int(word[len(name) :]) for name, word in zip(names, text.split(), strict=True)}

@@ -1,12 +1,5 @@
-"""Proofs that a rule computes the derivative: at small shapes, by algebra, for all numbers at once.
+"""The proof of one rule at one small shape: case by case, every value and partial derivative."""
 
-The traced backward of a symbolic cotangent, minus the derivative of the traced definition's inner
-product with it, is shown to be zero, and so is the difference of the values. Every value of an
-integer argument is tried, and comparisons are proved case by case. What this does not show: other
-shapes, rounding and dtypes, infinities and NaN, derivatives of the derivative.
-"""
-
-import dataclasses
 import functools
 import itertools
 import random
@@ -18,118 +11,32 @@ from typing import Any
 import jax
 import numpy as np
 
-from ffnn_jax.verify._arguments import Sizes, names_in, size_of
-from ffnn_jax.verify._cases import Case, explore
-from ffnn_jax.verify._field import Element, Field, Unsupported
-from ffnn_jax.verify._interpreter import Interpreter, objects
-from ffnn_jax.verify._rule import Function, Rule, require_choice
-from ffnn_jax.verify._subject import Subject, value_and_cotangents
+from ffnn_jax.proof.algebra import (
+    Case,
+    Element,
+    Field,
+    Interpreter,
+    UndecidedError,
+    derivative,
+    explore,
+    generators_of,
+    interval,
+    known_primitives,
+    objects,
+    substitute,
+)
+from ffnn_jax.verify import Argument, Sizes, Subject
 
-TIES = ("any", "number", "below")
-MOST_CASES = 1000
+__all__ = ["Prover", "known_primitives"]
+_MOST_CASES = 1000
 _POINTS = 200
 
 
-@dataclasses.dataclass(frozen=True)
-class Proof:
-    """What came of a proof; true if it is one.
-
-    Attributes:
-        verdict: "proved", "disproved" or "not decided".
-        reason: the counterexample, or what was not decided.
-        shapes: the shapes of the arguments.
-        partials: the partial derivatives of an output with respect to an entry of an argument.
-        cases: combinations of integer arguments, and of signs.
-        seconds: the time it took.
-        primitives: names of the primitives that were interpreted.
-    """
-
-    verdict: str
-    reason: str
-    shapes: tuple[tuple[int, ...], ...]
-    partials: int
-    cases: int
-    seconds: float
-    primitives: tuple[str, ...]
-
-    def __bool__(self) -> bool:
-        """Whether it is proved."""
-        return self.verdict == "proved"
-
-    def __str__(self) -> str:
-        """The verdict in a line."""
-        shapes = " ".join("x".join(map(str, shape)) or "scalar" for shape in self.shapes)
-        cases = f"{self.cases} case{'s' * (self.cases != 1)}"
-        reason = f": {self.reason}" if self.reason else ""
-        return f"{self.verdict} at {shapes}, {cases}, {self.seconds:.1f} s{reason}"
-
-
-def prove_vjp(
-    op: Function | Rule, reference: Function | None = None, *arguments: Any,
-    sizes: Sizes | None = None, ties: str = "any", within: float | None = None,
-    timeout: float = 60.0,
-) -> Proof:  # fmt: skip
-    """Proves by algebra that a rule computes the derivative of its definition, at one small shape.
-
-    Needs python-flint, from the extra ``proof``. It is a proof for exact numbers: of rounding,
-    dtypes, infinities, NaN and other shapes it says nothing.
-
-    Args:
-        op: the function, usually a ``jax.custom_vjp`` or ``jax.custom_jvp``; or a ``Rule``, which
-            says its reference and arguments, too.
-        reference: the definition, in ordinary JAX operations.
-        *arguments: one description per argument, as for ``check_vjp``.
-        sizes: the size of each axis name; by default 2, 3, 4, ... in order. Time grows with them,
-            and with the signs that comparisons can have.
-        ties: the derivative where two operands of max or min are equal, and of abs at 0: "any" of
-            the pieces that meet; of the "number", where one operand is one, else of the second;
-            or of the piece "below", where the first is smaller.
-        within: a bound on the absolute values of the arguments; by default there is none.
-        timeout: seconds after which what is not proved is not decided.
-
-    Raises:
-        ValueError: a description or option is invalid, or the functions cannot be called so.
-    """
-    return _prove(op, reference, arguments, sizes, ties, within, timeout, derivatives=True)
-
-
-def prove_equal(
-    first: Function, second: Function, *arguments: Any,
-    sizes: Sizes | None = None, ties: str = "any", within: float | None = None,
-    timeout: float = 60.0,
-) -> Proof:  # fmt: skip
-    """Proves by algebra that two functions have the same values; settings are as in ``prove_vjp``.
-
-    Raises:
-        ValueError: a description or option is invalid, or the functions cannot be called so.
-    """
-    return _prove(first, second, arguments, sizes, ties, within, timeout, derivatives=False)
-
-
-def _prove(
-    op: Any, reference: Any, arguments: Any, sizes: Sizes | None, ties: str,
-    within: float | None, timeout: float, derivatives: bool,
-) -> Proof:  # fmt: skip
-    require_choice("ties", ties, TIES)
-    rule = op if isinstance(op, Rule) else Rule(op, reference, arguments)
-    if rule.reference is None:
-        raise ValueError("reference: a proof needs the definition")
-    names = names_in(rule.words)
-    sizes = {name: 2 + i for i, name in enumerate(names)} if sizes is None else sizes
-    start = time.monotonic()
-    prover = _Prover(Subject.of(rule, sizes), sizes, ties, within, derivatives)
-    verdict, reason = prover.verdict(start + timeout)
-    return Proof(
-        verdict, reason, prover.shapes, prover.partials, prover.cases, time.monotonic() - start,
-        tuple(sorted(prover.used)),
-    )  # fmt: skip
-
-
-class _Counterexample(Exception):
+class _CounterexampleError(Exception):
     """Numbers at which two values certainly differ."""
 
 
-class _Prover:
+class Prover:
     """Proves one rule at one set of sizes, and counts what it proved."""
 
     def __init__(
@@ -144,9 +51,8 @@ class _Prover:
             z = jax.eval_shape(subject.op, *args) if derivatives else ()
             dz = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), z)
             self._definition = jax.make_jaxpr(subject.truth)(*args)
-            pulled = functools.partial(value_and_cotangents, subject.op, subject.reals)
-            compared = pulled if derivatives else lambda given, _: subject.op(*given)
-            self._code = jax.make_jaxpr(compared)(args, dz)
+            code = subject.pull if derivatives else lambda given, _: subject.op(*given)
+            self._code = jax.make_jaxpr(code)(args, dz)
         self._outputs = [leaf.shape for leaf in jax.tree.leaves(z)]
         reals = (self.shapes[i] for i in subject.reals)
         self._numbers = sum(int(np.prod(shape)) for shape in reals)
@@ -161,9 +67,9 @@ class _Prover:
                     undecided = undecided or limit
                     if time.monotonic() > deadline:
                         return "not decided", undecided or f"out of time after {self.cases} cases"
-                    if self.cases > MOST_CASES:
-                        return "not decided", undecided or f"more than {MOST_CASES} cases"
-        except _Counterexample as found:
+                    if self.cases > _MOST_CASES:
+                        return "not decided", undecided or f"more than {_MOST_CASES} cases"
+        except _CounterexampleError as found:
             return "disproved", str(found)
         return ("not decided", undecided) if undecided else ("proved", "")
 
@@ -178,20 +84,20 @@ class _Prover:
                 code = Interpreter(field, case.sign)
                 found = code(self._code, [*args, *dz])
                 self._compare(field, case, args, dz, found)
-        except Unsupported as limit:
+        except UndecidedError as limit:
             return str(limit), case.others
         self.used |= code.used
         return "", case.others
 
     def _compare(self, field: Field, case: Case, args: Any, dz: Any, found: list[Any]) -> None:
-        """Compares with the definition; at ties of "any" kind, with each of the pieces that meet."""
+        """Compares with the definition; at ties of "any" kind, with each piece that meets there."""
         problems: list[Exception] = []
         for sides in itertools.count():
             tie = _Tie(case, self._ties, sides)
             definition = Interpreter(field, case.sign, tie.sign)
             z = definition(self._definition, args)
             if "stop_gradient" in definition.used:
-                raise Unsupported("stop_gradient in the definition")
+                raise UndecidedError("stop_gradient in the definition")
             problem = self._problem(field, case, args, dz, z, found)
             if problem is None:
                 return
@@ -206,11 +112,11 @@ class _Prover:
         pairs = list(self._pairs(field, args, dz, z, found))
         for where, given, expected in pairs:
             if isinstance(given, Element) and isinstance(expected, Element):
-                difference = field.substitute(given - expected, case.ties)
-                if not field.is_zero(difference):
+                difference = substitute(given - expected, case.ties)
+                if not difference.is_zero:
                     return self._difference(field, case, where, difference)
             elif given != expected:
-                return Unsupported(f"{where}: infinity in one of both")
+                return UndecidedError(f"{where}: infinity in one of both")
         self.partials += sum(where != "the value" for where, *_ in pairs)
         return None
 
@@ -224,10 +130,8 @@ class _Prover:
         reals, names = self._subject.reals, self._subject.cotangent_names
         for name, position, cotangent in zip(names, reals, cotangents, strict=bool(cotangents)):
             for place in np.ndindex(cotangent.shape):
-                symbol = field.index_of(args[position][place])
-                slopes = (
-                    d * field.derivative(v, symbol) for d, v in zip(weights, outputs, strict=True)
-                )
+                (symbol,) = generators_of(args[position][place].num)
+                slopes = (d * derivative(v, symbol) for d, v in zip(weights, outputs, strict=True))
                 where = f"{name}[{', '.join(map(str, place))}]"
                 yield where, cotangent[place], sum(slopes, start=field.zero)
 
@@ -238,11 +142,13 @@ class _Prover:
             point = {i: Fraction(generator.randint(-9, 9), 4) for i in range(self._symbols)}
             point |= {i: number for i, number in fixed.items() if isinstance(i, int)}
             if case.holds(point):
-                gap = field.ball(difference, point)
+                gap = interval(difference, point)
                 if gap.is_finite() and not gap.contains(0):
                     gap_text = gap.str(6, radius=False)
-                    return _Counterexample(f"{where} is off by {gap_text} at {self._shown(point)}")
-        return Unsupported(f"{where}: no normal form")
+                    return _CounterexampleError(
+                        f"{where} is off by {gap_text} at {self._shown(point)}"
+                    )
+        return UndecidedError(f"{where}: no normal form")
 
     def _shown(self, point: Mapping[int, Fraction]) -> str:
         """The numbers of a point by argument, then those of the cotangent."""
@@ -250,11 +156,12 @@ class _Prover:
         for i in self._subject.reals:
             own = itertools.islice(numbers, int(np.prod(self.shapes[i])))
             words.append(f"{self._subject.names[i]} = [{', '.join(own)}]")
-        return "; ".join([*words, f"cotangent = [{', '.join(numbers)}]"])
+        rest = ", ".join(numbers)
+        return "; ".join([*words, *([f"cotangent = [{rest}]"] if rest else [])])
 
     def _arrays(self, field: Field, integers: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         """Arguments and cotangents: arrays of symbols, and these integers."""
-        symbols = map(field.symbol, itertools.count())
+        symbols = map(field.generator, itertools.count())
 
         def array(shape: tuple[int, ...]) -> np.ndarray:
             return objects([next(symbols) for _ in range(int(np.prod(shape)))], shape)
@@ -281,10 +188,10 @@ class _Tie:
         self._case, self._kind, self._sides = case, kind, sides
         self.met: dict[Any, int] = {}
 
-    def sign(self, difference: Element, first: Any = None) -> int:
+    def sign(self, difference: Element) -> int:
         """The sign of first - second."""
-        field, sign = self._case.field, self._case.sign(difference)
-        if sign or field.is_zero(difference):
+        sign = self._case.sign(difference)
+        if sign or difference.is_zero:
             return sign
         if self._kind == "below":
             return -1
@@ -304,7 +211,7 @@ def _values_of(subject: Subject, sizes: Sizes, args: Sequence[Any], position: in
     drawn, word = args[position], subject.words[position]
     if word is None or (word.below is None and word.domain != "bool"):
         return [drawn]
-    below = 2 if word.below is None else size_of(word.below, sizes)
+    (below,) = Argument((word.below or "2",)).shape(sizes)
     combinations = itertools.product(range(below), repeat=drawn.size)
     return [np.array(numbers, drawn.dtype).reshape(drawn.shape) for numbers in combinations]
 
