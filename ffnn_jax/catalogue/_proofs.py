@@ -20,13 +20,13 @@ _PROOF_SIZES = {
     "softmax": ("N1 K3|N3 K2",),
     "softmax_cross_entropy": ("N1 K3|N3 K2", "N1 K3", "N2 K3", "N1 K3|N3 K2"),
     "conv2d": (
-        "N1 H3 W4 C2 B1 KH2 KW1 K2|N2 H1 W2 C4 B2 KH1 KW3 K2",
+        "N1 H3 W2 C2 B1 KH2 KW1 K4|N2 H1 W2 C4 B2 KH1 KW3 K4",
         "N1 H4 W3 C2 B2 KH3 KW1 K3|N2 H1 W3 C1 B1 KH1 KW2 K3",
         "N1 H4 W3 C2 B2 KH3 KW2 K1|N2 H3 W1 C1 B1 KH2 KW3 K2",
         "N1 H4 W3 C1 B1 KH3 KW2 K2|N2 H1 W4 C2 B2 KH1 KW2 K1",
         "N1 H2 W3 C1 B1 KH3 KW2 K2|N2 H1 W2 C1 B1 KH2 KW1 K1",
         "N1 H4 W3 C2 B2 KH2 KW3 K1|N2 H3 W1 C1 B1 KH3 KW2 K1",
-        "N1 H3 W4 C3 B1 KH2 KW1 K3|N2 H1 W2 C3 B1 KH1 KW2 K3",
+        "N1 H3 W2 C3 B1 KH2 KW1 K6|N2 H1 W2 C3 B1 KH1 KW2 K3",
     ),
     "conv1d": (
         "N1 L4 C2 B1 KL3 K2|N2 L3 C4 B2 KL1 K2",
@@ -72,7 +72,7 @@ _TIES = {
 }  # fmt: skip
 _BEYOND = {
     "left in float32": "dtypes", "half precision": "rounding", "detached": "second derivatives",
-    "NaN": "not a number", "minimum": "overflow",
+    "NaN": "not a number", "infinit": "infinity", "minimum": "overflow", "overflow": "overflow",
 }  # fmt: skip
 _SECONDS = 120.0
 
@@ -104,10 +104,10 @@ def prove_rule(spec: OpSpec, first_only: bool = False) -> list[CaseProof]:
 def disprove_fault(spec: OpSpec, fault: Fault) -> Proof:
     """Disproves a planted fault at the sizes that show it; else what came of the last of them."""
     rule, _ = spec.planted(fault)
-    for sizes in reversed(proof_sizes(spec)[fault.case]):
-        proof = _prove(spec, rule, sizes)
-        if proof.verdict == "disproved":
-            break
+    first, *others = reversed(proof_sizes(spec)[fault.case])
+    proof = _prove(spec, rule, first)
+    for sizes in others:
+        proof = proof if proof.verdict == "disproved" else _prove(spec, rule, sizes)
     return proof
 
 

@@ -1,5 +1,6 @@
 """The proof of one rule at one small shape: case by case, every value and partial derivative."""
 
+import contextlib
 import functools
 import itertools
 import random
@@ -29,7 +30,8 @@ from ffnn_jax.verify import Argument, Sizes, Subject
 
 __all__ = ["Prover", "known_primitives"]
 _MOST_CASES = 1000
-_POINTS = 200
+_POINTS = 4
+_VALUE = "the value"
 
 
 class _CounterexampleError(Exception):
@@ -53,6 +55,10 @@ class Prover:
             self._definition = jax.make_jaxpr(subject.truth)(*args)
             code = subject.pull if derivatives else lambda given, _: subject.op(*given)
             self._code = jax.make_jaxpr(code)(args, dz)
+        expected, given = self._definition.out_avals, self._code.out_avals
+        if any(a.shape != b.shape for a, b in zip(expected, given, strict=False)):
+            shapes = " and ".join(str(avals[0].shape) for avals in (given, expected))
+            raise ValueError(f"the functions must return the same shapes, got {shapes}")
         self._outputs = [leaf.shape for leaf in jax.tree.leaves(z)]
         reals = (self.shapes[i] for i in subject.reals)
         self._numbers = sum(int(np.prod(shape)) for shape in reals)
@@ -60,8 +66,10 @@ class Prover:
 
     def verdict(self, deadline: float) -> tuple[str, str]:
         """Proves every case; one that is not decided does not hide a counterexample in another."""
-        undecided = ""
+        undecided, generator = "", random.Random(0)
         try:
+            for _ in range(_POINTS):
+                self._at_a_point(generator)
             for integers in itertools.product(*self._values):
                 for limit in explore(functools.partial(self._case, integers)):
                     undecided = undecided or limit
@@ -73,51 +81,58 @@ class Prover:
             return "disproved", str(found)
         return ("not decided", undecided) if undecided else ("proved", "")
 
+    def _at_a_point(self, generator: random.Random) -> None:
+        """Compares in the case of a random point, which finds most counterexamples at once."""
+        integers = [generator.choice(values) for values in self._values]
+        point = {i: Fraction(generator.randint(-9, 9), 4) for i in range(self._symbols)}
+        with contextlib.suppress(UndecidedError):
+            self._run(Case(Field(self._symbols), [], point), integers)
+
     def _case(self, integers: Sequence[Any], answers: list[int]) -> tuple[str, list[list[int]]]:
         """Proves one case; returns what was not decided, and the cases that branch off."""
-        field = Field(self._symbols)
-        case = Case(field, answers, self._bounds())
-        args, dz = self._arrays(field, integers)
+        case = Case(Field(self._symbols), answers, facts=self._bounds())
         self.cases += 1
         try:
-            with self._subject.on_cpu():
-                code = Interpreter(field, case.sign)
-                found = code(self._code, [*args, *dz])
-                self._compare(field, case, args, dz, found)
+            self.partials += self._run(case, integers)
         except UndecidedError as limit:
             return str(limit), case.others
-        self.used |= code.used
         return "", case.others
 
-    def _compare(self, field: Field, case: Case, args: Any, dz: Any, found: list[Any]) -> None:
+    def _run(self, case: Case, integers: Sequence[Any]) -> int:
+        """Compares rule and definition in a case; returns the number of partial derivatives."""
+        args, dz = self._arrays(case.field, integers)
+        with self._subject.on_cpu():
+            code = Interpreter(case.field, case.sign)
+            found = code(self._code, [*args, *dz])
+            self.used |= code.used
+            return self._compare(case, args, dz, found)
+
+    def _compare(self, case: Case, args: Any, dz: Any, found: list[Any]) -> int:
         """Compares with the definition; at ties of "any" kind, with each piece that meets there."""
-        problems: list[Exception] = []
-        for sides in itertools.count():
+        problems, sides, ties = [], 0, 1
+        while sides < ties:
             tie = _Tie(case, self._ties, sides)
-            definition = Interpreter(field, case.sign, tie.sign)
+            definition = Interpreter(case.field, case.sign, tie.sign)
             z = definition(self._definition, args)
             if "stop_gradient" in definition.used:
                 raise UndecidedError("stop_gradient in the definition")
-            problem = self._problem(field, case, args, dz, z, found)
+            pairs = list(self._pairs(case.field, args, dz, z, found))
+            problem = self._problem(case, pairs)
             if problem is None:
-                return
+                return sum(where != _VALUE for where, *_ in pairs)
             problems.append(problem)
-            if sides + 1 >= 2 ** len(tie.met):
-                raise problems[0]
+            sides, ties = sides + 1, 2 ** len(tie.met)
+        raise problems[0]
 
-    def _problem(
-        self, field: Field, case: Case, args: Any, dz: Any, z: list[Any], found: list[Any]
-    ) -> Exception | None:
+    def _problem(self, case: Case, pairs: Sequence[tuple[str, Any, Any]]) -> Exception | None:
         """The first value or partial derivative that is not proved."""
-        pairs = list(self._pairs(field, args, dz, z, found))
         for where, given, expected in pairs:
             if isinstance(given, Element) and isinstance(expected, Element):
                 difference = substitute(given - expected, case.ties)
                 if not difference.is_zero:
-                    return self._difference(field, case, where, difference)
+                    return self._difference(case, where, difference)
             elif given != expected:
                 return UndecidedError(f"{where}: infinity in one of both")
-        self.partials += sum(where != "the value" for where, *_ in pairs)
         return None
 
     def _pairs(
@@ -126,7 +141,7 @@ class Prover:
         """(name, ours, the definition's), for every value and every partial derivative."""
         values, cotangents = found[: len(z)], found[len(z) :]
         outputs, weights = list(_entries(z)), list(_entries(dz))
-        yield from (("the value", *pair) for pair in zip(_entries(values), outputs, strict=True))
+        yield from ((_VALUE, *pair) for pair in zip(_entries(values), outputs, strict=True))
         reals, names = self._subject.reals, self._subject.cotangent_names
         for name, position, cotangent in zip(names, reals, cotangents, strict=bool(cotangents)):
             for place in np.ndindex(cotangent.shape):
@@ -135,20 +150,26 @@ class Prover:
                 where = f"{name}[{', '.join(map(str, place))}]"
                 yield where, cotangent[place], sum(slopes, start=field.zero)
 
-    def _difference(self, field: Field, case: Case, where: str, difference: Element) -> Exception:
+    def _difference(self, case: Case, where: str, difference: Element) -> Exception:
         """A counterexample: rational numbers at which the difference is certainly not 0."""
-        generator, fixed = random.Random(0), case.point
+        for point in self._points(case):
+            gap = interval(difference, point)
+            if gap.is_finite() and not gap.contains(0):
+                off = f"{where} is off by {gap.str(6, radius=False)}"
+                return _CounterexampleError(f"{off} at {self._shown(point)}")
+        return UndecidedError(f"{where}: no normal form")
+
+    def _points(self, case: Case) -> Iterator[Mapping[int, Fraction]]:
+        """Points at which the answers of a case hold."""
+        if case.at is not None:
+            yield case.at
+            return
+        generator = random.Random(0)
+        fixed = {i: number for i, number in case.point.items() if isinstance(i, int)}
         for _ in range(_POINTS):
             point = {i: Fraction(generator.randint(-9, 9), 4) for i in range(self._symbols)}
-            point |= {i: number for i, number in fixed.items() if isinstance(i, int)}
-            if case.holds(point):
-                gap = interval(difference, point)
-                if gap.is_finite() and not gap.contains(0):
-                    gap_text = gap.str(6, radius=False)
-                    return _CounterexampleError(
-                        f"{where} is off by {gap_text} at {self._shown(point)}"
-                    )
-        return UndecidedError(f"{where}: no normal form")
+            if case.holds(point | fixed):
+                yield point | fixed
 
     def _shown(self, point: Mapping[int, Fraction]) -> str:
         """The numbers of a point by argument, then those of the cotangent."""

@@ -28,6 +28,8 @@ class Case:
     """One combination of signs, which grows as a computation asks for more of them.
 
     Attributes:
+        answers: the first answers; then the first possible ones follow.
+        at: a point that gives all answers, in place of a case of the enumeration.
         facts: the linear forms that were asked for, and their signs.
         ties: symbols that equalities eliminate, as elements.
         others: first answers of the cases that branch off from this one.
@@ -35,7 +37,8 @@ class Case:
     """
 
     field: Field
-    answers: list[int]  # the answers so far, then the first possible ones
+    answers: list[int]
+    at: Mapping[int, Fraction] | None = None
     facts: list[Fact] = dataclasses.field(default_factory=list)
     ties: dict[int, Element] = dataclasses.field(default_factory=dict)
     others: list[list[int]] = dataclasses.field(default_factory=list)
@@ -88,6 +91,8 @@ class Case:
 
     def _ask(self, form: Form, factor: Polynomial) -> int:
         """The case's next answer; where it has none, the first that a point can meet."""
+        if self.at is not None:
+            return self._sign_at(factor, self.at)
         if len(self.asked) == len(self.answers):
             possible = [s for s in (-1, 1, 0) if solution([*self.facts, (form, s)]) is not None]
             self.others += [[*self.answers, other] for other in possible[1:]]
@@ -98,6 +103,12 @@ class Case:
         if answer == 0:
             self._eliminate(form)
         return answer
+
+    def _sign_at(self, factor: Polynomial, point: Mapping[int, Fraction]) -> int:
+        number = interval(self.field.polynomial(factor), point)
+        if number.contains(0):
+            raise UndecidedError("a point at which numbers are too close")
+        return 1 if number > 0 else -1
 
     def _eliminate(self, form: Form) -> None:
         """Expresses a symbol of a form that is 0 by the others."""

@@ -97,10 +97,9 @@ def _log(field: Field, p: Polynomial) -> Element:
 def _log_of_factor(field: Field, factor: Polynomial) -> Element:
     if factor.is_constant() and factor.leading_coefficient() == 1:
         return field.zero
-    index, *others = generators_of(factor) or [None]
-    alone = index is not None and not others and factor == field.context.gen(index)
-    if alone and field.generators[index].kind == "exp":
-        return field.generators[index].argument
+    for index in generators_of(factor):
+        if field.generators[index].kind == "exp" and factor == field.context.gen(index):
+            return field.generators[index].argument
     return field.function("log", field.polynomial(factor))
 
 
