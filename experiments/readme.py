@@ -20,6 +20,7 @@ from experiments._formatting import percent
 from experiments._forms_page import forms_page
 from experiments._model_legend import legend
 from experiments._page import accelerators, page, results
+from experiments._proofs_page import proofs_page
 from experiments._report import MNIST
 from experiments._results import RESULTS, read_result, run_command
 from experiments._speed_table import speed_table, whole_run_table
@@ -56,6 +57,7 @@ def written() -> dict[Path, str]:
     files[RESULTS / "against_autodiff.md"] = against_autodiff_page(against_autodiff)
     timed = {path.stem.removeprefix("forms-cpu-"): path for path in RESULTS.glob("forms-*.json")}
     files[RESULTS / "forms.md"] = forms_page({k: read_result(path) for k, path in timed.items()})
+    files[RESULTS / "proofs.md"] = proofs_page(read_result(RESULTS / "proofs.json"))
     for path in (README, *sorted(GUIDES.glob("*.md"))):
         files[path] = with_blocks(path.read_text(encoding="utf-8"))
     for name, header in _HEADERS.items():

@@ -40,11 +40,14 @@ import sys
 if importlib.util.find_spec("ffnn_jax") is None:  # on Colab: install the repository
     address = "https://github.com/ffnn-jax/ffnn-jax"
     subprocess.run(["git", "clone", "-q", "--depth=1", address], check=True)
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "./ffnn-jax[run]"], check=True)
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", "-q", "./ffnn-jax[proof,run]"], check=True
+    )
     os.chdir("ffnn-jax/notebooks")
 
 # %%
 import dataclasses
+import re
 
 import jax
 import jax.numpy as jnp
@@ -67,6 +70,8 @@ from ffnn_jax.layers import (
 )
 from ffnn_jax.network import Network, normalise
 from ffnn_jax.nn import BatchNorm, Dense, Dropout, ReLU, Residual
+from ffnn_jax.proof import prove_vjp
+from ffnn_jax.proof.algebra import Field, Interpreter, derivative, objects
 from ffnn_jax.runs import compute
 from ffnn_jax.verify import Rule, check_vjp
 
@@ -430,6 +435,96 @@ assert wrong_result["cotangents"].where.startswith("dx")
 # *cotangents* and *differences* point at $dx$. *value* notices nothing, since the forward pass is
 # correct. *linearity* notices nothing, since the wrong rule is linear in $dz$, like the correct
 # one.
+#
+# ### A proof, step by step
+#
+# A check samples numbers. A proof holds for all of them. The code is a program of additions,
+# products and roots, and a program can run on symbols as well as on numbers: three rows
+# $x_1, x_2, x_3$ of one channel, and three cotangents. First, what is the program? jax writes down
+# the operations of the backward pass, one after another:
+
+
+# %%
+def normalised(x):
+    """The output of the layer, with scale 1, shift 0 and eps 1/4."""
+    return batch_norm(x, jnp.ones(1), jnp.zeros(1), 0.25)[0]
+
+
+def definition(x):
+    """(norm.9), (norm.10) and (norm.2), and nothing else."""
+    mean = jnp.mean(x, axis=0, keepdims=True)
+    variance = jnp.mean((x - mean) ** 2, axis=0, keepdims=True)
+    return (x - mean) / jnp.sqrt(variance + 0.25)
+
+
+with jax.enable_x64(True):
+    like = jnp.ones((3, 1))
+    program = jax.make_jaxpr(lambda x, dz: jax.vjp(normalised, x)[1](dz)[0])(like, like)
+    program_of_definition = jax.make_jaxpr(definition)(like)
+print("\n".join(program.pretty_print(use_color=False).splitlines()[1:7]))
+print(f"... {len(program.jaxpr.eqns)} operations")
+
+# %% [markdown]
+# Now both programs run on symbols. A number is a quotient of two polynomials, and each root is one
+# more symbol $t$, of which the algebra knows $t^2$. Here is $\hat x_1$:
+
+
+# %%
+def written(element):
+    """An element in the names of this chapter: t is the root that occurs."""
+    names = ["x1", "x2", "x3", "dz1", "dz2", "dz3", "t"]
+    top, bottom = (
+        re.sub(r"g(\d+)", lambda found: names[int(found[1])], str(p))
+        for p in (element.num, element.den)
+    )
+    return f"({top}) / ({bottom})"
+
+
+field = Field(6)  # six symbols
+symbols = [field.generator(index) for index in range(6)]
+x_symbols, dz_symbols = objects(symbols[:3], (3, 1)), objects(symbols[3:], (3, 1))
+run = Interpreter(field, sign=lambda element: 1)  # no comparison occurs
+with jax.enable_x64(True):
+    (z_symbolic,) = run(program_of_definition, [x_symbols])
+    (dx_symbolic,) = run(program, [x_symbols, dz_symbols])
+print("x^1 =", written(z_symbolic[0, 0]))
+print("t^2 =", written(field.generators[6].argument))
+
+# %% [markdown]
+# The inner product of $dz$ with the definition is one such quotient, and we know how to
+# differentiate those: the sum rule, the product rule, the quotient rule, and $t' = (t^2)' / 2t$.
+# Subtract that from what the code computed. If nothing is left, the two are the same for every $x$
+# and $dz$:
+
+# %%
+terms = len(list(dx_symbolic[0, 0].num.terms()))
+print(f"dx1 has {terms} terms above the line")
+for row in range(3):
+    slopes = [derivative(z_symbolic[m, 0], row) * dz_symbols[m, 0] for m in range(3)]
+    rest = dx_symbolic[row, 0] - sum(slopes, start=field.zero)
+    print(f"dx{row + 1} minus the derivative: {rest.num}")
+    assert rest.is_zero
+
+# %% [markdown]
+# That is the proof, for three rows and in exact arithmetic. It says nothing of rounding, or of
+# other shapes. `prove_vjp` does all of this by itself, and where a rule is wrong it finds rational
+# numbers that show it. Here is the rule without the path through the variance:
+
+
+# %%
+def without_path(x):
+    mean = jnp.mean(x, axis=0, keepdims=True)
+    variance = jax.lax.stop_gradient(jnp.mean((x - mean) ** 2, axis=0, keepdims=True))
+    return (x - mean) / jnp.sqrt(variance + 0.25)
+
+
+print(prove_vjp(normalised, definition, "3x1"))
+disproof = prove_vjp(without_path, definition, "3x1")
+print(disproof.verdict, disproof.reason.replace(" at ", "\n    at "), sep=": ")
+assert disproof.verdict == "disproved"
+
+# %% [markdown]
+# `ffnn-jax verify --prove --layer batch_norm` proves the layer itself, with all its outputs.
 #
 # ## Running statistics
 #

@@ -32,6 +32,7 @@ from ffnn_jax.catalogue._conv_transpose import CONV_TRANSPOSE2D
 from ffnn_jax.catalogue._dense import DENSE, DENSE_COLUMN
 from ffnn_jax.catalogue._dropout import DROPOUT
 from ffnn_jax.catalogue._faults import Fault
+from ffnn_jax.catalogue._form_proofs import FORMS, FormProof, prove_form
 from ffnn_jax.catalogue._group_norm import GROUP_NORM, INSTANCE_NORM
 from ffnn_jax.catalogue._layer_norm import LAYER_NORM
 from ffnn_jax.catalogue._leaky_relu import LEAKY_RELU
@@ -120,6 +121,7 @@ __all__ = [
     "DROPOUT",
     "ELU",
     "FAULT_CHECKS",
+    "FORMS",
     "GEGLU",
     "GELU",
     "GELU_TANH",
@@ -156,6 +158,7 @@ __all__ = [
     "Case",
     "CaseProof",
     "Fault",
+    "FormProof",
     "OpSpec",
     "Verification",
     "beyond_algebra",
@@ -164,6 +167,7 @@ __all__ = [
     "check_rule",
     "count_false_alarms",
     "disprove_fault",
+    "prove_form",
     "prove_rule",
     "verification_table",
 ]

@@ -18,7 +18,7 @@ _PROOF_SIZES = {
     "dense_column": ("D2 K3|D3 K1",),
     "dense": ("N2 D3 K4|N3 D1 K2",),
     "softmax": ("N1 K3|N3 K2",),
-    "softmax_cross_entropy": ("N1 K3|N3 K2", "N1 K3", "N2 K3", "N1 K3|N3 K2"),
+    "softmax_cross_entropy": ("N1 K3|N3 K2", "N1 K3", "N1 K3", "N1 K2|N2 K1"),
     "conv2d": (
         "N1 H3 W2 C2 B1 KH2 KW1 K4|N2 H1 W2 C4 B2 KH1 KW3 K4",
         "N1 H4 W3 C2 B2 KH3 KW1 K3|N2 H1 W3 C1 B1 KH1 KW2 K3",
@@ -39,7 +39,7 @@ _PROOF_SIZES = {
         "N1 H2 W3 C2 KH3 KW2 K1|N2 H1 W2 C1 KH4 KW3 K2",
     ),
     "max_pool": (
-        "N1 H2 W1 C1|N2 H1 W1 C3", "N1 H2 W3 C1|N1 H2 W2 C2", "N1 H3 W3 C1",
+        "N1 H2 W1 C1|N2 H1 W1 C3", "N1 H2 W3 C1|N1 H3 W2 C1", "N1 H3 W3 C1",
         "N1 H2 W2 C1|N2 H2 W1 C1", "N1 H1 W3 C1|N2 H1 W2 C1",
     ),
     "avg_pool": (

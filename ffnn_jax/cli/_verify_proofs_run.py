@@ -1,7 +1,7 @@
 """Proves the layers of this package by algebra, and disproves the planted faults."""
 
 import multiprocessing
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import Any
 
@@ -9,17 +9,18 @@ from rich import box
 from rich.table import Table
 
 from ffnn_jax import catalogue
-from ffnn_jax.catalogue import OpSpec
+from ffnn_jax.catalogue import FORMS, OpSpec
 from ffnn_jax.cli._output import console_beside, show_progress, write_json
 from ffnn_jax.cli._verify_layers_run import select_specs
 from ffnn_jax.proof import known_primitives
 
-_LIMITS = (
-    "What this proves: for these shapes and any real numbers, in exact arithmetic, the rule's code"
-    " computes the derivative of its definition.\nWhat it does not: other shapes, rounding, dtypes,"
-    " overflow, infinities, NaN, second derivatives."
-)
+_LIMITS = """\
+What this proves: for these shapes and all real numbers, in exact arithmetic, the code computes \
+the derivative of its definition.
+What it does not: other shapes, rounding, dtypes, overflow, infinities, NaN, second derivatives."""
+_FORMS = "conv2d"  # the layer whose forms are proved with it
 Row = dict[str, Any]
+Task = tuple[str, int | None]
 
 
 def list_primitives() -> int:
@@ -29,10 +30,24 @@ def list_primitives() -> int:
 
 
 def prove_layers(layer: str | None, file: str | None) -> int:
-    """Proves the layers and prints one row each; returns 1 if a formula is not proved."""
+    """Proves the layers and prints one row each; returns 1 if anything is as it must not be."""
     console, specs = console_beside(file), select_specs(layer)
-    tasks = [(spec.name, None) for spec in specs]
-    tasks += [(spec.name, i) for spec in specs for i in range(len(spec.all_faults))]
+    forms = [("forms", i) for i in range(len(FORMS))] if layer in (None, _FORMS) else []
+    faults = [(spec.name, i) for spec in specs for i in range(len(spec.all_faults))]
+    found = _run([*((spec.name, None) for spec in specs), *forms, *faults])
+    rows = {spec.name: _row(spec, found) for spec in specs}
+    maps = [one for task in forms for one in found[task]]
+    console.print(_table(rows))
+    if maps:
+        console.print(f"{_count(maps, 'proved')} of {len(maps)} maps equal the equation form's")
+    problems = [*(line for name in rows for line in _problems(name, rows[name])), *_failed(maps)]
+    console.print("\n".join([*problems, _LIMITS]))
+    write_json(file, {"layers": rows, "forms": maps})
+    return 1 if _wrong(rows.values()) or _failed(maps) else 0
+
+
+def _run(tasks: Sequence[Task]) -> dict[Task, Any]:
+    """The results of all tasks, one process per core."""
     with (
         ProcessPoolExecutor(None, multiprocessing.get_context("spawn")) as pool,
         show_progress(lines=False) as on_progress,
@@ -40,45 +55,38 @@ def prove_layers(layer: str | None, file: str | None) -> int:
         futures = {pool.submit(_part, *task): task for task in tasks}
         for done, _ in enumerate(as_completed(futures)):
             on_progress("proving", done, len(tasks))
-    found = {task: future.result() for future, task in futures.items()}
-    rows = {spec.name: _row(spec, found) for spec in specs}
-    console.print(_table(rows))
-    for name, row in rows.items():
-        for line in _problems(name, row):
-            console.print(line, markup=False)
-    console.print(_LIMITS, markup=False)
-    write_json(file, {"layers": rows})
-    return 0 if all(row["passed"] for row in rows.values()) else 1
+        return {task: future.result() for future, task in futures.items()}
 
 
-def _part(name: str, fault: int | None) -> Any:
-    """A layer's proofs, or what came of one of its faults, in a process that gets only names."""
+def _part(name: str, index: int | None) -> Any:
+    """A layer's proofs, a fault's or a form's, in a process that gets only names."""
+    if name == "forms":
+        assert index is not None
+        return [_form_as_json(one) for one in catalogue.prove_form(*FORMS[index])]
     (spec,) = select_specs(name)
-    if fault is None:
+    if index is None:
         return [_as_json(one) for one in catalogue.prove_rule(spec)]
-    proof = catalogue.disprove_fault(spec, spec.all_faults[fault])
+    proof = catalogue.disprove_fault(spec, spec.all_faults[index])
     return proof.verdict, proof.reason
 
 
-def _as_json(one: catalogue.CaseProof) -> dict[str, Any]:
+def _as_json(one: catalogue.CaseProof) -> Row:
     static = {name: str(value) for name, value in one.static.items()}
     return {"static": static, "sizes": dict(one.sizes), **one.proof.as_json()}
 
 
-def _row(spec: OpSpec, found: dict[Any, Any]) -> Row:
+def _form_as_json(one: catalogue.FormProof) -> Row:
+    return {"form": one.form, "map": one.part, **one.proof.as_json()}
+
+
+def _row(spec: OpSpec, found: dict[Task, Any]) -> Row:
     """What is known of a layer."""
-    proofs, faults = found[spec.name, None], {}
+    faults = {}
     for i, fault in enumerate(spec.all_faults):
         verdict, reason = found[spec.name, i]
         beyond = catalogue.beyond_algebra(fault)
         faults[fault.name] = {"verdict": verdict, "reason": reason, "beyond": beyond}
-    right = all(_is_expected(fault) for fault in faults.values())
-    proved = all(proof["verdict"] != "disproved" for proof in proofs)
-    return {"passed": proved and right, "proofs": proofs, "faults": faults}
-
-
-def _is_expected(fault: dict[str, str]) -> bool:
-    return fault["verdict"] == ("proved" if fault["beyond"] else "disproved")
+    return {"proofs": found[spec.name, None], "faults": faults}
 
 
 def _table(rows: dict[str, Row]) -> Table:
@@ -88,30 +96,45 @@ def _table(rows: dict[str, Row]) -> Table:
     for column in ("proved", "cases", "partials", "seconds", "faults disproved", "beyond"):
         table.add_column(column, justify="right")
     for name, row in rows.items():
-        table.add_row(name, *map(str, _cells(row)))
+        proofs, faults = row["proofs"], list(row["faults"].values())
+        formulas = [fault for fault in faults if not fault["beyond"]]
+        sums = (sum(proof[key] for proof in proofs) for key in ("cases", "partials", "seconds"))
+        *counts, seconds = sums
+        table.add_row(
+            name, f"{_count(proofs, 'proved')}/{len(proofs)}", *map(str, counts), f"{seconds:.1f}",
+            f"{_count(formulas, 'disproved')}/{len(formulas)}", str(len(faults) - len(formulas)),
+        )  # fmt: skip
     return table
-
-
-def _cells(row: Row) -> Iterable[str | int]:
-    proofs, faults = row["proofs"], row["faults"].values()
-    yield f"{_count(proofs, 'proved')}/{len(proofs)}"
-    yield sum(proof["cases"] for proof in proofs)
-    yield sum(proof["partials"] for proof in proofs)
-    yield f"{sum(proof['seconds'] for proof in proofs):.1f}"
-    formulas = [fault for fault in faults if not fault["beyond"]]
-    yield f"{_count(formulas, 'disproved')}/{len(formulas)}"
-    yield len(faults) - len(formulas)
 
 
 def _count(rows: Sequence[Row], verdict: str) -> int:
     return sum(row["verdict"] == verdict for row in rows)
 
 
-def _problems(name: str, row: Row) -> Iterable[str]:
+def _wrong(rows: Any) -> bool:
+    """Whether a rule is disproved, or a fault is not as it is listed."""
+    return any(
+        _count(row["proofs"], "disproved") or not all(map(_is_expected, row["faults"].values()))
+        for row in rows
+    )
+
+
+def _is_expected(fault: Row) -> bool:
+    return fault["verdict"] == ("proved" if fault["beyond"] else "disproved")
+
+
+def _problems(name: str, row: Row) -> Iterator[str]:
     for proof in row["proofs"]:
         if proof["verdict"] != "proved":
             sizes = " ".join(f"{axis}={size}" for axis, size in proof["sizes"].items())
             yield f"{name} at {sizes}: {proof['verdict']}, {proof['reason']}"
     for fault, found in row["faults"].items():
         if not _is_expected(found):
-            yield f"{name}, fault {fault!r}: {found['verdict']}, {found['reason']}"
+            yield f"{name}, fault {fault!r}: {found['verdict']} {found['reason']}".strip()
+
+
+def _failed(maps: Sequence[Row]) -> list[str]:
+    return [
+        f"form {one['form']}, {one['map']}: {one['verdict']}, {one['reason']}"
+        for one in maps if one["verdict"] != "proved"
+    ]  # fmt: skip

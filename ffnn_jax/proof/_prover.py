@@ -29,8 +29,9 @@ from ffnn_jax.proof.algebra import (
 from ffnn_jax.verify import Argument, Sizes, Subject
 
 __all__ = ["Prover", "known_primitives"]
-_MOST_CASES = 1000
+_MOST_CASES = 512
 _POINTS = 4
+_MANY_FUNCTIONS = 24
 _VALUE = "the value"
 
 
@@ -45,6 +46,7 @@ class Prover:
         self, subject: Subject, sizes: Sizes, ties: str, within: float | None, derivatives: bool
     ) -> None:
         self._subject, self._ties, self._within = subject, ties, within
+        self._derivatives = derivatives
         args = subject.draw(np.random.default_rng(0), sizes)
         self.shapes = tuple(np.shape(argument) for argument in args)
         self._values = [_values_of(subject, sizes, args, i) for i in range(len(args))]
@@ -63,6 +65,7 @@ class Prover:
         reals = (self.shapes[i] for i in subject.reals)
         self._numbers = sum(int(np.prod(shape)) for shape in reals)
         self._symbols = self._numbers + sum(int(np.prod(shape)) for shape in self._outputs)
+        self._used_field = Field(self._symbols)
 
     def verdict(self, deadline: float) -> tuple[str, str]:
         """Proves every case; one that is not decided does not hide a counterexample in another."""
@@ -81,16 +84,22 @@ class Prover:
             return "disproved", str(found)
         return ("not decided", undecided) if undecided else ("proved", "")
 
+    def _field(self) -> Field:
+        """The field of the case before, whose results help this one; a new one when it fills."""
+        if len(self._used_field.generators) > self._symbols + _MANY_FUNCTIONS:
+            self._used_field = Field(self._symbols)
+        return self._used_field
+
     def _at_a_point(self, generator: random.Random) -> None:
         """Compares in the case of a random point, which finds most counterexamples at once."""
         integers = [generator.choice(values) for values in self._values]
         point = {i: Fraction(generator.randint(-9, 9), 4) for i in range(self._symbols)}
         with contextlib.suppress(UndecidedError):
-            self._run(Case(Field(self._symbols), [], point), integers)
+            self._run(Case(self._field(), [], point), integers)
 
     def _case(self, integers: Sequence[Any], answers: list[int]) -> tuple[str, list[list[int]]]:
         """Proves one case; returns what was not decided, and the cases that branch off."""
-        case = Case(Field(self._symbols), answers, facts=self._bounds())
+        case = Case(self._field(), answers, facts=self._bounds())
         self.cases += 1
         try:
             self.partials += self._run(case, integers)
@@ -114,7 +123,7 @@ class Prover:
             tie = _Tie(case, self._ties, sides)
             definition = Interpreter(case.field, case.sign, tie.sign)
             z = definition(self._definition, args)
-            if "stop_gradient" in definition.used:
+            if self._derivatives and "stop_gradient" in definition.used:
                 raise UndecidedError("stop_gradient in the definition")
             pairs = list(self._pairs(case.field, args, dz, z, found))
             problem = self._problem(case, pairs)

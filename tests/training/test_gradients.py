@@ -9,6 +9,7 @@ from ffnn_jax.catalogue import CONV2D, DENSE, MAX_POOL, RELU, SOFTMAX_CROSS_ENTR
 from ffnn_jax.layers.fast import MICRO_BATCH, forms
 from ffnn_jax.network import Network, partition
 from ffnn_jax.nn import Conv, Dense, MaxPool, ReLU
+from ffnn_jax.proof import prove_equal
 from ffnn_jax.training import loss_and_gradients, make_loss
 from tests.tolerances import tolerance
 
@@ -87,3 +88,27 @@ def test_an_empty_batch_has_no_loss_and_no_gradient():
     assert np.isnan(loss)
     assert logits.shape == (0, 4)
     assert not np.any(np.asarray(grads["dense_4"]["b"]))
+
+
+@pytest.mark.parametrize("images", [2, pytest.param(4, marks=pytest.mark.slow)])
+def test_micro_batches_compute_the_same_numbers_as_the_whole_batch_for_all_numbers(images: int):
+    pytest.importorskip("flint")
+    network, labels = Network((Dense(2),), (3,)), jnp.arange(images, dtype=np.int32) % 2
+    loss_of = make_loss(network, "float32")
+
+    def with_table(table):
+        def of(x, w, b):
+            params = {"dense_1": {"w": w, "b": b}}
+            frozen = jax.tree.map(lambda a: None, params)
+            with forms(table):
+                loss, logits, _, grads = loss_and_gradients(
+                    loss_of, params, frozen, {}, (x, labels, None)
+                )
+            return loss, logits, grads
+
+        return of
+
+    halves = with_table(((MICRO_BATCH, str(images // 2)),))
+    proof = prove_equal(halves, with_table(()), f"{images}x3", "3x2", "2")
+    assert proof.verdict == "proved", proof.reason
+    assert "scan" in str(jax.make_jaxpr(halves)(*map(jnp.ones, ((images, 3), (3, 2), 2))))

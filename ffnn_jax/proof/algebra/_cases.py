@@ -111,10 +111,10 @@ class Case:
         return 1 if number > 0 else -1
 
     def _eliminate(self, form: Form) -> None:
-        """Expresses a symbol of a form that is 0 by the others."""
+        """Expresses a symbol of a form that is 0 by the others; a form that is not linear stays."""
         symbols = [name for name in form if isinstance(name, int)]
-        if len(symbols) + (None in form) < len(form) or not symbols:
-            raise UndecidedError("a tie of functions that are not linear")
+        if len(symbols) + (None in form) < len(form):
+            return
         last = max(symbols)
         rest = (
             c * (self.field.of(1) if name is None else self.field.generator(name))
