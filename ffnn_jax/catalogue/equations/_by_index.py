@@ -10,8 +10,8 @@ from jax import Array
 
 def by_index(shape: tuple[int, ...], entry: Callable[..., Any]) -> Array:
     """The array of this shape whose entries are given as a function of the indices."""
-    entries = [jnp.asarray(entry(*index), float) for index in np.ndindex(*shape)]
-    return jnp.stack(entries).reshape(shape)
+    entries = [jnp.asarray(entry(*index), float).reshape(1) for index in np.ndindex(*shape)]
+    return jnp.concatenate(entries).reshape(shape)
 
 
 def literal(side: Callable[..., Any]) -> Callable[..., Any]:
@@ -21,6 +21,5 @@ def literal(side: Callable[..., Any]) -> Callable[..., Any]:
 
 def entries_of(array: Array) -> np.ndarray:
     """The entries as scalars, to be indexed and padded without a primitive for each index."""
-    entries = np.empty(array.size, object)
-    entries[:] = [one.reshape(()) for one in jnp.split(array.ravel(), array.size)]
-    return entries.reshape(array.shape)
+    scalars = (one.reshape(()) for one in jnp.split(array.ravel(), array.size))
+    return np.fromiter(scalars, object, array.size).reshape(array.shape)

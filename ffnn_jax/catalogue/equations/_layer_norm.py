@@ -36,7 +36,7 @@ def _plain(x: Array) -> Array:
 
 
 def _row(x: Array) -> tuple[Array, Array]:
-    """rstd and x^ of one row."""
+    """The rstd and x^ of one row."""
     return _rstd(x[None, :])[0], _x_hat(x[None, :])[0]
 
 

@@ -31,7 +31,7 @@ def _plain(x: Array) -> Array:
 
 
 def _row(x: Array) -> tuple[Array, Array]:
-    """rrms and x^ of one row."""
+    """The rrms and x^ of one row."""
     return _rrms(x[None, :])[0], _x_hat(x[None, :])[0]
 
 

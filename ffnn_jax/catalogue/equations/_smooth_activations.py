@@ -67,7 +67,7 @@ def _n(x: Array) -> Array:
 
 
 def _dt(x: Array) -> Array:
-    """t' of mish."""
+    """The t' of mish."""
     return 2 * (2 * exp(x) * (1 + exp(x))) / (_n(x) + 2) ** 2
 
 
