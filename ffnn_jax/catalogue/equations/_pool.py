@@ -11,10 +11,10 @@ from ffnn_jax.catalogue.equations._by_index import by_index, entries_of
 from ffnn_jax.catalogue.equations._equation import Equation, cotangent, derivative
 from ffnn_jax.layers import max_pool, max_pool_forward
 
-_R, _S, _P, _Q = 2, 1, 1, 1
-_SIZES = {"N": 1, "H": 1, "W": 2, "C": 1, "I": 2, "J": 3}
+_R, _S, _P, _Q = 3, 2, 2, 2
+_SIZES = {"N": 1, "H": 2, "W": 2, "C": 1, "I": 2, "J": 2}
 _GIVEN, _GIVEN_DZ = "NxHxWxC", "NxHxWxC NxIxJxC"
-_SHAPE = (1, 2, 3, 1)
+_SHAPE = (1, 2, 2, 1)
 WITHOUT_ALGEBRA = {"pool.5": "blocks of rows, whole numbers"}
 _pool = functools.partial(reference_max_pool, window=_R, stride=_S, padding=_P)
 
