@@ -1,6 +1,7 @@
 """The equations of global and adaptive average pooling, with bins that overlap."""
 
 import math
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -33,7 +34,7 @@ def _z(x: Array) -> Array:
     """The right side of (adaptive.4)."""
     entries = entries_of(x)
 
-    def entry(n: int, i: int, j: int, c: int) -> Array:
+    def entry(n: int, i: int, j: int, c: int) -> Any:
         rows, columns = _bins(x, i, j)
         total = sum(entries[n, h, w, c] for h in rows for w in columns)
         return 1 / (len(rows) * len(columns)) * total
@@ -45,7 +46,7 @@ def _dx(x: Array, dz: Array) -> Array:
     """The right side of (adaptive.5)."""
     entries = entries_of(dz)
 
-    def entry(n: int, h: int, w: int, c: int) -> Array:
+    def entry(n: int, h: int, w: int, c: int) -> Any:
         bins = {at: _bins(x, *at) for at in np.ndindex(_A, _B)}
         return sum(
             entries[n, *at, c] / (len(rows) * len(columns))

@@ -33,7 +33,7 @@ EQUATIONS = (
         lambda x, y: (jnp.eye(len(x)), jnp.eye(len(x))), "D D", _SIZES,
     ),
     Equation(
-        "add.3", "dx_i = sum_l dz_l delta_il = dz_i,",
+        "add.3", "dx_i = sum_l dz_l delta_il = dz_i",
         cotangent(operator.add), lambda x, y, dz: _selected(dz), "D D D", _SIZES,
     ),
     Equation(

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -42,14 +43,14 @@ def _z(x: Array, count_padding: bool) -> Array:
     """The right side of (avg.1)."""
     entries = entries_of(x)
 
-    def entry(n: int, i: int, j: int, c: int) -> Array:
+    def entry(n: int, i: int, j: int, c: int) -> Any:
         total = sum(entries[n, h, w, c] for h, w in _pixels(x, i, j))
         return 1 / _number(x, count_padding, i, j) * total
 
     return by_index((len(x), 2, 3, x.shape[3]), entry)
 
 
-def _counts(x: Array) -> tuple[Array, Array]:
+def _counts(x: Array) -> tuple[Array, ...]:
     """What the code computes for (avg.2)."""
     windows = windows_of(x.shape, _R, _S, _P)
     return tuple(jnp.broadcast_to(_count(windows, both, x.dtype), (1, 2, 3, 1)) for both in _BOTH)
@@ -58,7 +59,7 @@ def _counts(x: Array) -> tuple[Array, Array]:
 def _slopes(x: Array, count_padding: bool) -> Array:
     """The right side of (avg.3), over i, j and the pixels h, w, of one image and channel."""
 
-    def entry(i: int, j: int, h: int, w: int) -> float:
+    def entry(i: int, j: int, h: int, w: int) -> Any:
         inside = (h, w) in _pixels(x, i, j)
         return 1 / _number(x, count_padding, i, j) if inside else 0.0
 
@@ -69,7 +70,7 @@ def _dx(x: Array, dz: Array, count_padding: bool) -> Array:
     """The right side of (avg.4)."""
     entries = entries_of(dz)
 
-    def entry(n: int, h: int, w: int, c: int) -> Array:
+    def entry(n: int, h: int, w: int, c: int) -> Any:
         (a, b), (e, f) = divmod(h + _P, _S), divmod(w + _Q, _S)
         windows = [
             (a - g, e - k)

@@ -1,7 +1,6 @@
 """The equations of batch normalisation, for M rows."""
 
 import functools
-from typing import Any
 
 import jax.numpy as jnp
 from jax import Array
@@ -11,7 +10,7 @@ from ffnn_jax.catalogue._batch_norm_inference import reference_batch_norm_infere
 from ffnn_jax.catalogue.equations._equation import Equation, cotangent, derivative
 from ffnn_jax.layers import batch_norm, batch_norm_inference, batch_norm_inference_forward
 
-_SIZES, _EPS = {"M": 3, "C": 2}, 1e-5
+_SIZES, _EPS = {"M": 3, "C": 2}, 0.25
 _GIVEN, _GIVEN_DZ = "MxC C C C C", "MxC C C C C MxC"
 _BATCH, _BATCH_DZ = "MxC C C", "MxC C C MxC C C"
 _prediction = functools.partial(reference_batch_norm_inference, eps=_EPS)
@@ -73,7 +72,7 @@ def _simplified(
     return (scale * _rstd(variance))[None, :] * of_z + of_statistics / count
 
 
-def _statistics_by_x(x: Array) -> tuple[Any, Any]:
+def _statistics_by_x(x: Array) -> tuple[Array, ...]:
     """dmean/dx_m and dvariance/dx_m of one channel."""
     return tuple(derivative(f)(x[:, None])[0, :, 0] for f in (_mean, _variance))
 
@@ -81,7 +80,7 @@ def _statistics_by_x(x: Array) -> tuple[Any, Any]:
 EQUATIONS = (
     Equation(
         "norm.1", "rstd = 1 / sqrt(variance + eps)",
-        lambda *given: batch_norm_inference_forward(*given, _EPS)[1].rstd,
+        lambda *given: batch_norm_inference_forward(*given, eps=_EPS)[1].rstd,
         lambda x, mean, variance, scale, shift: _rstd(variance), _GIVEN, _SIZES,
     ),
     Equation(
@@ -93,7 +92,7 @@ EQUATIONS = (
     ),
     Equation(
         "norm.3", "z_m = scale x^_m + shift",
-        lambda *given: batch_norm_inference(*given, _EPS),
+        lambda *given: batch_norm_inference(*given, eps=_EPS),
         lambda x, mean, variance, scale, shift: (
             scale[None, :] * _x_hat(x, mean, variance) + shift[None, :]
         ),
@@ -135,12 +134,12 @@ EQUATIONS = (
     ),
     Equation(
         "norm.9", "mean = 1/M sum_m x_m",
-        lambda *given: batch_norm(*given, _EPS)[1], lambda x, scale, shift: _mean(x),
+        lambda *given: batch_norm(*given, eps=_EPS)[1], lambda x, scale, shift: _mean(x),
         _BATCH, _SIZES,
     ),
     Equation(
         "norm.10", "variance = 1/M sum_m (x_m - mean)^2",
-        lambda *given: batch_norm(*given, _EPS)[2], lambda x, scale, shift: _variance(x),
+        lambda *given: batch_norm(*given, eps=_EPS)[2], lambda x, scale, shift: _variance(x),
         _BATCH, _SIZES,
     ),
     Equation(
@@ -177,7 +176,7 @@ EQUATIONS = (
     ),
     Equation(
         "norm.16", "sum_m z_m = M shift",
-        lambda *given: jnp.einsum("mc->c", batch_norm(*given, _EPS)[0]),
+        lambda *given: jnp.einsum("mc->c", batch_norm(*given, eps=_EPS)[0]),
         lambda x, scale, shift: len(x) * shift, _BATCH, _SIZES,
     ),
 )  # fmt: skip

@@ -1,5 +1,7 @@
 """The equation of a convolution by blocks of images."""
 
+from typing import Any
+
 import jax.numpy as jnp
 from jax import Array
 
@@ -25,7 +27,7 @@ def _of_all(x: Array, w: Array, dz: Array) -> tuple[Array, ...]:
     )
 
 
-def _of_blocks(x: Array, w: Array, dz: Array) -> tuple[Array, ...]:
+def _of_blocks(x: Array, w: Array, dz: Array) -> tuple[Any, ...]:
     """The right sides, each twice."""
     blocks = [slice(first, first + _BLOCK) for first in range(0, len(x), _BLOCK)]
     z = jnp.concatenate([_conv(x[block], w) for block in blocks])

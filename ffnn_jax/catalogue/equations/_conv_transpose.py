@@ -1,5 +1,7 @@
 """The equations of the transposed convolution, with a stride and what is cropped."""
 
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -39,7 +41,7 @@ def _scattered(x: np.ndarray, w: np.ndarray) -> Array:
     """The right side of (transpose.1)."""
     (n, height, width, _), (kh, kw, inputs, outputs) = x.shape, w.shape
 
-    def entry(n: int, row: int, column: int, k: int) -> Array:
+    def entry(n: int, row: int, column: int, k: int) -> Any:
         return sum(
             x[n, i, j, c] * w[u, v, c, k]
             for i, j, u, v, c in np.ndindex(height, width, kh, kw, inputs)
@@ -53,7 +55,7 @@ def _scattered(x: np.ndarray, w: np.ndarray) -> Array:
 def _dx(x: np.ndarray, w: np.ndarray, dz: np.ndarray) -> Array:
     """The right side of (transpose.3), from dz~."""
 
-    def entry(n: int, i: int, j: int, c: int) -> Array:
+    def entry(n: int, i: int, j: int, c: int) -> Any:
         return sum(
             dz[n, _S * i + u, _S * j + v, k] * w[u, v, c, k]
             for u, v, k in np.ndindex(*w.shape[:2], w.shape[3])
@@ -66,7 +68,7 @@ def _dx(x: np.ndarray, w: np.ndarray, dz: np.ndarray) -> Array:
 def _dw(x: np.ndarray, w: np.ndarray, dz: np.ndarray) -> Array:
     """The right side of (transpose.4), from dz~."""
 
-    def entry(u: int, v: int, c: int, k: int) -> Array:
+    def entry(u: int, v: int, c: int, k: int) -> Any:
         return sum(
             dz[n, _S * i + u, _S * j + v, k] * x[n, i, j, c] for n, i, j in np.ndindex(x.shape[:3])
         )

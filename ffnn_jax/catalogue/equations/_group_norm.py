@@ -9,7 +9,7 @@ from ffnn_jax.catalogue._group_norm import reference_group_norm, reference_insta
 from ffnn_jax.catalogue.equations._equation import Equation, cotangent
 from ffnn_jax.layers import group_norm, group_norm_forward
 
-_G, _EPS = 2, 1e-5
+_G, _EPS = 2, 0.25
 _SIZES = {"N": 2, "P": 1, "C": 3 * _G}
 _ONE_IMAGE = {"P": 2, "C": 2 * _G}
 _GIVEN, _GIVEN_DZ, _ONE_DZ = "NxPxC C C", "NxPxC C C NxPxC", "1xPxC C C 1xPxC"
@@ -93,7 +93,7 @@ EQUATIONS = (
     ),
     Equation(
         "group.5", "z_pk = scale_k x^_pk + shift_k",
-        lambda *given: group_norm(*given, _G, _EPS),
+        lambda *given: group_norm(*given, groups=_G, eps=_EPS),
         lambda x, scale, shift: scale[None, None, :] * _x_hat(x) + shift[None, None, :],
         _GIVEN, _SIZES,
     ),

@@ -9,7 +9,7 @@ from ffnn_jax.catalogue._layer_norm import reference_layer_norm
 from ffnn_jax.catalogue.equations._equation import Equation, cotangent, derivative
 from ffnn_jax.layers import layer_norm, layer_norm_forward
 
-_SIZES, _EPS = {"N": 2, "C": 3}, 1e-5
+_SIZES, _EPS = {"N": 2, "C": 3}, 0.25
 _GIVEN, _GIVEN_DZ = "NxC C C", "NxC C C NxC"
 _layer = functools.partial(reference_layer_norm, eps=_EPS)
 
@@ -57,17 +57,17 @@ def _dx(x: Array, dx_hat: Array) -> tuple[Array, Array]:
 EQUATIONS = (
     Equation(
         "layer.1", "mean = 1/C sum_c x_c",
-        lambda *given: layer_norm_forward(*given, _EPS)[1].mean, lambda x, *_: _mean(x),
+        lambda *given: layer_norm_forward(*given, eps=_EPS)[1].mean, lambda x, *_: _mean(x),
         _GIVEN, _SIZES,
     ),
     Equation(
         "layer.2", "variance = 1/C sum_c (x_c - mean)^2",
-        lambda *given: 1 / layer_norm_forward(*given, _EPS)[1].rstd ** 2 - _EPS,
+        lambda *given: 1 / layer_norm_forward(*given, eps=_EPS)[1].rstd ** 2 - _EPS,
         lambda x, *_: _variance(x), _GIVEN, _SIZES,
     ),
     Equation(
         "layer.3", "rstd = 1 / sqrt(variance + eps)",
-        lambda *given: layer_norm_forward(*given, _EPS)[1].rstd, lambda x, *_: _rstd(x),
+        lambda *given: layer_norm_forward(*given, eps=_EPS)[1].rstd, lambda x, *_: _rstd(x),
         _GIVEN, _SIZES,
     ),
     Equation(
@@ -77,7 +77,7 @@ EQUATIONS = (
     ),
     Equation(
         "layer.5", "z_c = scale_c x^_c + shift_c",
-        lambda *given: layer_norm(*given, _EPS),
+        lambda *given: layer_norm(*given, eps=_EPS),
         lambda x, scale, shift: scale[None, :] * _x_hat(x) + shift[None, :], _GIVEN, _SIZES,
     ),
     Equation(

@@ -1,23 +1,23 @@
 """The equations of gradient descent with momentum, for one parameter array."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jax import Array
 
 from ffnn_jax.catalogue.equations._equation import Equation
-from ffnn_jax.optim import MomentumState, decay_loss, momentum
+from ffnn_jax.catalogue.equations._step import step
+from ffnn_jax.optim import decay_loss, momentum
 
 _SIZES = {"D": 3}
 _STEP = "D D D : : :"  # m, g, w, mu, alpha and lambda
 
 
 def _step(
-    m: Array, g: Array, w: Array, mu: Array, alpha: Array, decay: Array | float
+    m: Array, g: Array, w: Array, mu: Any, alpha: Any, decay: Any = 0.0
 ) -> tuple[Array, Array]:
-    """The moving average and the parameters after an update."""
-    state = MomentumState(jnp.zeros((), jnp.int32), m)
-    update, state = momentum(alpha, mu, decay).update(g, state, w)
-    return state.m, w + update
+    return step(momentum(alpha, mu, decay), m, g, w)
 
 
 def _m(m: Array, g: Array, mu: Array) -> Array:
@@ -32,7 +32,7 @@ EQUATIONS = (
     ),
     Equation(
         "25", "w_{n+1} = w_n - alpha m_n",
-        lambda *given: _step(*given, 0.0)[1],
+        lambda *given: _step(*given)[1],
         lambda m, g, w, mu, alpha: w - alpha * _m(m, g, mu), "D D D : :", _SIZES,
     ),
     Equation(

@@ -1,10 +1,13 @@
 """The equations of Muon, for one kernel as a matrix, with the norm as the code has it."""
 
+from typing import Any
+
 import jax.numpy as jnp
 from jax import Array
 
 from ffnn_jax.catalogue.equations._equation import Equation
-from ffnn_jax.optim import MomentumState, muon
+from ffnn_jax.catalogue.equations._step import step
+from ffnn_jax.optim import muon
 from ffnn_jax.optim._muon import orthogonalised
 
 _A, _B, _C = 3.4445, -4.775, 2.0315
@@ -18,11 +21,9 @@ def _norm(array: Array) -> Array:
     return jnp.sqrt(jnp.sum(array**2)) + 1e-7
 
 
-def _step(m: Array, g: Array, w: Array, mu: Array | float, alpha: float) -> tuple[Array, Array]:
-    """The momentum and the parameters after an update, with one round in float64."""
-    state = MomentumState(jnp.zeros((), jnp.int32), m)
-    update, state = muon(alpha, mu, rounds=1, dtype="float64").update(g, state, w)
-    return state.m, w + update
+def _step(m: Array, g: Array, w: Array, mu: Any, alpha: float) -> tuple[Array, Array]:
+    """An update with one round in float64."""
+    return step(muon(alpha, mu, rounds=1, dtype="float64"), m, g, w)
 
 
 def _direction(m: Array, g: Array, mu: Array) -> Array:

@@ -1,22 +1,20 @@
 """The equations of gradient descent with Nesterov's momentum, for one parameter array."""
 
+from typing import Any
+
 import jax.numpy as jnp
 from jax import Array
 
 from ffnn_jax.catalogue.equations._equation import Equation
-from ffnn_jax.optim import MomentumState, nesterov
+from ffnn_jax.catalogue.equations._step import step
+from ffnn_jax.optim import nesterov
 
 _SIZES = {"D": 3}
 _STEP = "D D D : : :"  # m, g, w, mu, alpha and lambda
 
 
-def _step(
-    m: Array, g: Array, w: Array, mu: Array, alpha: Array, decay: Array
-) -> tuple[Array, Array]:
-    """The momentum and the parameters after an update."""
-    state = MomentumState(jnp.zeros((), jnp.int32), m)
-    update, state = nesterov(alpha, mu, decay).update(g, state, w)
-    return state.m, w + update
+def _step(m: Array, g: Array, w: Array, mu: Any, alpha: Any, decay: Any) -> tuple[Array, Array]:
+    return step(nesterov(alpha, mu, decay), m, g, w)
 
 
 def _g(g: Array, w: Array, decay: Array) -> Array:

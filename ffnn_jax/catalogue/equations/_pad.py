@@ -1,6 +1,7 @@
 """The equations of padding, with other widths on every side."""
 
 import functools
+from typing import Any
 
 import numpy as np
 from jax import Array
@@ -20,7 +21,7 @@ _padded = functools.partial(reference_pad, width=_WIDTH, value=_VALUE)
 def _z(x: np.ndarray) -> Array:
     """The right side of (pad.1)."""
 
-    def entry(n: int, i: int, j: int, c: int) -> Array | float:
+    def entry(n: int, i: int, j: int, c: int) -> Any:
         inside = 0 <= i - _T < x.shape[1] and 0 <= j - _L < x.shape[2]
         return x[n, i - _T, j - _L, c] if inside else _VALUE
 

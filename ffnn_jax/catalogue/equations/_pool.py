@@ -1,6 +1,7 @@
 """The equations of max pooling, with windows that overlap and a pad."""
 
 import functools
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -40,7 +41,7 @@ def _m(x: Array) -> Array:
     """The right side of (pool.2)."""
     z = entries_of(_z(x))
 
-    def first(n: int, i: int, j: int, c: int) -> Array:
+    def first(n: int, i: int, j: int, c: int) -> Any:
         is_largest = jnp.stack(_values(x, n, i, j, c)) == z[n, i, j, c]
         return jnp.array(list(_window(x, i, j)))[jnp.argmax(is_largest)]
 
@@ -55,7 +56,7 @@ def _slopes(x: Array) -> Array:
     """The right side of (pool.3), over (n, i, j, c) and the pixels h, w of the same image."""
     m = entries_of(_m(x))
 
-    def entry(n: int, i: int, j: int, c: int, h: int, w: int) -> Array:
+    def entry(n: int, i: int, j: int, c: int, h: int, w: int) -> Any:
         numbers = [k for k, pixel in _window(x, i, j).items() if pixel == (h, w)]
         return sum(jnp.where(m[n, i, j, c] == k, 1.0, 0.0) for k in numbers)
 
@@ -64,13 +65,13 @@ def _slopes(x: Array) -> Array:
 
 def _over_windows(x: Array, dz: Array) -> Array:
     """The right side of (pool.4)."""
-    m, dz = entries_of(_m(x)), entries_of(dz)
+    m, entries = entries_of(_m(x)), entries_of(dz)
 
-    def entry(n: int, h: int, w: int, c: int) -> Array:
+    def entry(n: int, h: int, w: int, c: int) -> Any:
         windows = (at for at in np.ndindex(*_SHAPE[1:3]) if (h, w) in _window(x, *at).values())
         return sum(
             jnp.where(
-                _R * (h + _P - _S * i) + w + _Q - _S * j == m[n, i, j, c], dz[n, i, j, c], 0.0
+                _R * (h + _P - _S * i) + w + _Q - _S * j == m[n, i, j, c], entries[n, i, j, c], 0.0
             )
             for i, j in windows
         )
@@ -80,9 +81,9 @@ def _over_windows(x: Array, dz: Array) -> Array:
 
 def _over_blocks(x: Array, dz: Array) -> Array:
     """The right side of (pool.6)."""
-    m, dz = entries_of(_m(x)), entries_of(dz)
+    m, entries = entries_of(_m(x)), entries_of(dz)
 
-    def entry(n: int, h: int, w: int, c: int) -> Array:
+    def entry(n: int, h: int, w: int, c: int) -> Any:
         (a, b), (e, f) = divmod(h + _P, _S), divmod(w + _Q, _S)
         numbers = {
             (a - g, e - k): _R * (_S * g + b) + _S * k + f
@@ -90,7 +91,7 @@ def _over_blocks(x: Array, dz: Array) -> Array:
         }  # fmt: skip
         there = {at: k for at, k in numbers.items() if at in np.ndindex(*_SHAPE[1:3])}
         return sum(
-            jnp.where(m[n, i, j, c] == k, dz[n, i, j, c], 0.0) for (i, j), k in there.items()
+            jnp.where(m[n, i, j, c] == k, entries[n, i, j, c], 0.0) for (i, j), k in there.items()
         )
 
     return by_index(x.shape, entry)

@@ -9,7 +9,7 @@ from ffnn_jax.catalogue._rms_norm import reference_rms_norm
 from ffnn_jax.catalogue.equations._equation import Equation, cotangent, derivative
 from ffnn_jax.layers import rms_norm, rms_norm_forward
 
-_SIZES, _EPS = {"N": 2, "C": 3}, 1e-5
+_SIZES, _EPS = {"N": 2, "C": 3}, 0.25
 _norm = functools.partial(reference_rms_norm, eps=_EPS)
 
 
@@ -51,12 +51,12 @@ def _dx(x: Array, dx_hat: Array) -> tuple[Array, Array]:
 EQUATIONS = (
     Equation(
         "rms.1", "square = 1/C sum_c x_c^2",
-        lambda *given: 1 / rms_norm_forward(*given, _EPS)[1].rrms ** 2 - _EPS,
+        lambda *given: 1 / rms_norm_forward(*given, eps=_EPS)[1].rrms ** 2 - _EPS,
         lambda x, scale: _square(x), "NxC C", _SIZES,
     ),
     Equation(
         "rms.2", "rrms = 1 / sqrt(square + eps)",
-        lambda *given: rms_norm_forward(*given, _EPS)[1].rrms, lambda x, scale: _rrms(x),
+        lambda *given: rms_norm_forward(*given, eps=_EPS)[1].rrms, lambda x, scale: _rrms(x),
         "NxC C", _SIZES,
     ),
     Equation(
@@ -65,7 +65,7 @@ EQUATIONS = (
     ),
     Equation(
         "rms.4", "z_c = scale_c x^_c",
-        lambda *given: rms_norm(*given, _EPS), lambda x, scale: scale[None, :] * _x_hat(x),
+        lambda *given: rms_norm(*given, eps=_EPS), lambda x, scale: scale[None, :] * _x_hat(x),
         "NxC C", _SIZES,
     ),
     Equation(

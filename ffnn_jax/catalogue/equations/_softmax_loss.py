@@ -104,7 +104,7 @@ EQUATIONS = (
     Equation(
         "softmax.5", "D = sum_n w_c(n) for weighted classes c(n), and otherwise N",
         lambda x, c: (_divisor(c, x, _W), _divisor(c, x, None), _divisor(x, x, _W)),
-        lambda x, c: (jnp.sum(jnp.array(_W)[c]), jnp.array(2.0), jnp.array(2.0)),
+        lambda x, c: (jnp.sum(jnp.array(_W)[c]), *(jnp.array(float(len(x))),) * 2),
         "NxK N:int<K", _BATCH,
     ),
     Equation(

@@ -22,7 +22,7 @@ _COLUMN, _COLUMN_DZ = {"H": _H}, {"H": _H, "I": _F * _H}
 def _blocks(x: np.ndarray) -> Array:
     """The right side of (upsample.1), by the row f h + p and the column f w + q."""
 
-    def entry(n: int, i: int, j: int, c: int) -> Array:
+    def entry(n: int, i: int, j: int, c: int) -> Any:
         return x[n, i // _F, j // _F, c]
 
     return by_index((len(x), _F * x.shape[1], _F * x.shape[2], x.shape[3]), entry)
@@ -32,7 +32,7 @@ def _blocks(x: np.ndarray) -> Array:
 def _collected(x: np.ndarray, dz: np.ndarray) -> Array:
     """The right side of (upsample.2)."""
 
-    def entry(n: int, h: int, w: int, c: int) -> Array:
+    def entry(n: int, h: int, w: int, c: int) -> Any:
         return sum(dz[n, _F * h + p, _F * w + q, c] for p, q in np.ndindex(_F, _F))
 
     return by_index(x.shape, entry)
@@ -42,7 +42,7 @@ def _collected(x: np.ndarray, dz: np.ndarray) -> Array:
 def _between(x: np.ndarray) -> Array:
     """The right side of (upsample.4), with repeated edges."""
 
-    def entry(i: int) -> Array:
+    def entry(i: int) -> Any:
         h, p = divmod(i, _F)
         neighbour = max(h - 1, 0) if _D[p] < 0 else min(h + 1, len(x) - 1)
         return (1 - abs(_D[p])) * x[h] + abs(_D[p]) * x[neighbour]
@@ -56,7 +56,7 @@ def _bilinear(x: Array) -> Array:
     return jnp.einsum("ih,jw,nhwc->nijc", rows, columns, x)
 
 
-def _parts(dz: Array) -> tuple[list[Any], list[Any], list[Any]]:
+def _parts(dz: Array) -> tuple[list[Any], ...]:
     """The right sides of (upsample.5): own, early and late, of every row."""
     entries = entries_of(dz)
 
@@ -66,23 +66,21 @@ def _parts(dz: Array) -> tuple[list[Any], list[Any], list[Any]]:
     return tuple([weighted(h, weight) for h in range(_H)] for weight in _WEIGHTS)
 
 
-def _derivatives(dz: Array) -> tuple[Array, Array, Array]:
+def _derivatives(dz: Array) -> tuple[Array, ...]:
     """What each row hands back by autodiff, with the row, its predecessor and successor apart."""
-    weights = [jnp.array([weight(d) for d in _D]) for weight in _WEIGHTS]
+    weights = jnp.array([[weight(d) for d in _D] for weight in _WEIGHTS])
 
-    def z(*rows: Array) -> Array:
-        pairs = zip(rows, weights, strict=True)
-        return sum(jnp.einsum("h,p->hp", row, weight) for row, weight in pairs).ravel()
+    def z(rows: Array) -> Array:
+        return jnp.einsum("ah,ap->hp", rows, weights).ravel()
 
-    rows = (jnp.zeros(_H),) * 3
-    return tuple(cotangent(z, of)(*rows, dz) for of in range(3))
+    return tuple(cotangent(z)(jnp.zeros((3, _H)), dz))
 
 
 def _dx(dz: Array) -> Array:
     """The right side of (upsample.6)."""
     own, early, late = _parts(dz)
 
-    def entry(h: int) -> Array:
+    def entry(h: int) -> Any:
         neighbours = sum(early[h + 1 : h + 2]) + sum(late[max(h - 1, 0) : h])
         edges = (early[0] if h == 0 else 0) + (late[_H - 1] if h == _H - 1 else 0)
         return own[h] + neighbours + edges

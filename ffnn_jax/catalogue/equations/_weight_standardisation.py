@@ -6,7 +6,7 @@ from jax import Array
 from ffnn_jax.catalogue.equations._equation import Equation, cotangent
 from ffnn_jax.layers import weight_standardisation, weight_standardisation_forward
 
-_SIZES, _EPS = {"D": 3, "K": 2}, 1e-5
+_SIZES, _EPS = {"D": 3, "K": 2}, 0.25
 
 
 def _mean(w: Array) -> Array:
