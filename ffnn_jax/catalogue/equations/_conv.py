@@ -48,6 +48,7 @@ def _p(x: Array, w: Array) -> Array:
 
 
 def _dw(x: Array, w: Array, b: Array, dz: Array) -> Array:
+    """The right side of (conv.4), in the shape of w."""
     dw = matrix(_p(_PLAIN.padded(x), w), 3).T @ matrix(dz, 3)
     return dw.reshape(w.shape)
 
@@ -158,8 +159,7 @@ EQUATIONS = (
     ),
     Equation(
         "conv.8", "dx[n,h,w,c] = dx~[n, h+p, w+q, c]",
-        cotangent(_PLAIN.of), _cropped,
-        _GIVEN_DZ, _SIZES,
+        cotangent(_PLAIN.of), _cropped, _GIVEN_DZ, _SIZES,
     ),
     Equation(
         "conv.9", "dP = dZ W^T",
