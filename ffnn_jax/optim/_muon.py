@@ -6,8 +6,9 @@ A kernel w of K outputs is seen as the matrix W with one column per output. With
     W   <- sqrt(K) W / |W|                                                      (muon.2)
     W_{n+1} = W_n - alpha U V^T,   where G~ = U S V^T                           (muon.3)
 
-so every direction of the momentum counts alike, and the norm of W stays put. U V^T is approached
-without decomposing, by r steps of a polynomial that moves all singular values towards 1:
+where |.| is the root of the sum of squares, plus 1e-7 so that it is never 0. So every direction of
+the momentum counts alike, and the norm of W stays put. U V^T is approached without decomposing, by
+r steps of a polynomial that moves all singular values towards 1:
 
     X_0 = G~ / |G~|,   A = X X^T,   X <- a X + (b A + c A A) X                  (muon.4)
 
