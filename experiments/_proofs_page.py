@@ -36,6 +36,7 @@ counterexample in rational numbers. The formulas of the other \
 | beyond algebra |
 | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
 {lines}
+{_equations(result["equations"], result["without_algebra"])}
 {_forms(forms)}{_undecided(layers)}"""
 
 
@@ -68,6 +69,16 @@ def _line(name: str, row: Row) -> str:
 
 def _shapes(proof: Row) -> str:
     return " ".join("x".join(map(str, shape)) or "scalar" for shape in proof["shapes"])
+
+
+def _equations(equations: Sequence[Row], without: Mapping[str, str]) -> str:
+    chapters = {one["name"].partition(" ")[0] for one in equations}
+    listed = "; ".join(f"{tag}: {reason}" for tag, reason in without.items())
+    return f"""{_count(equations, "proved")} of {len(equations)} tagged equations, in \
+{len(chapters)} chapters, are proved: the text in the docstring, as a function, equals what the \
+code computes, or the derivative of a plain definition. {len(without)} tags state no equation \
+between real numbers ({listed}).
+"""
 
 
 def _forms(forms: Sequence[Row]) -> str:

@@ -1,4 +1,4 @@
-"""What is proved by algebra: every rule, every form, and every planted fault's counterexample.
+"""What is proved by algebra: rules, forms and equations; and counterexamples of planted faults.
 
 Command: python -m experiments.proofs
 Quick: python -m experiments.proofs --quick, the dense layer alone, results to runs/quick.
@@ -14,6 +14,7 @@ from typing import Any
 
 from experiments._machine import processor, provenance
 from experiments._results import folder_for, run_command, write_result
+from ffnn_jax.catalogue.equations import WITHOUT_ALGEBRA
 from ffnn_jax.cli._verify_proofs_run import prove_layers
 from ffnn_jax.runs import device
 
@@ -35,7 +36,13 @@ def measure(quick: bool) -> dict[str, Any]:
         prove_layers("dense" if quick else None, str(path))
         seconds = time.perf_counter() - start
         result = json.loads(path.read_text(encoding="utf-8"))
-    return {"seconds": round(seconds, 1), "processor": processor(device()), **result}
+    without = {
+        f"{chapter.rpartition('.')[2].strip('_')} ({tag})": reason
+        for chapter, tags in WITHOUT_ALGEBRA.items()
+        for tag, reason in tags.items()
+    }
+    where = {"processor": processor(device()), "without_algebra": without}
+    return {"seconds": round(seconds, 1), **where, **result}
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from ffnn_jax import catalogue
 from ffnn_jax.catalogue import FORMS, OpSpec
+from ffnn_jax.catalogue.equations import EQUATIONS
 from ffnn_jax.cli._output import console_beside, show_progress, write_json
 from ffnn_jax.cli._verify_layers_run import select_specs
 from ffnn_jax.proof import known_primitives
@@ -18,7 +19,7 @@ _LIMITS = """\
 What this proves: for these shapes and all real numbers, in exact arithmetic, the code computes \
 the derivative of its definition.
 What it does not: other shapes, rounding, dtypes, overflow, infinities, NaN, second derivatives."""
-_FORMS = "conv2d"  # the layer whose forms are proved with it
+_FORMS, _EQUATIONS = "forms", "equations"
 Row = dict[str, Any]
 Task = tuple[str, int | None]
 
@@ -30,20 +31,34 @@ def list_primitives() -> int:
 
 
 def prove_layers(layer: str | None, file: str | None) -> int:
-    """Proves the layers and prints one row each; returns 1 if anything is as it must not be."""
+    """Proves the layers and prints one row each; returns 1 if anything is as it must not be.
+
+    All layers come with the forms of the convolution, and with the equations of all chapters.
+    """
     console, specs = console_beside(file), select_specs(layer)
-    forms = [("forms", i) for i in range(len(FORMS))] if layer in (None, _FORMS) else []
     faults = [(spec.name, i) for spec in specs for i in range(len(spec.all_faults))]
-    found = _run([*((spec.name, None) for spec in specs), *forms, *faults])
+    others = _others(layer)
+    found = _run([*((spec.name, None) for spec in specs), *others, *faults])
     rows = {spec.name: _row(spec, found) for spec in specs}
-    maps = [one for task in forms for one in found[task]]
+    forms, equations = (
+        [one for task in others if task[0] == kind for one in found[task]]
+        for kind in (_FORMS, _EQUATIONS)
+    )
     console.print(_table(rows))
-    if maps:
-        console.print(f"{_count(maps, 'proved')} of {len(maps)} maps equal the equation form's")
-    problems = [*(line for name in rows for line in _problems(name, rows[name])), *_failed(maps)]
-    console.print("\n".join([*problems, _LIMITS]))
-    write_json(file, {"layers": rows, "forms": maps})
-    return 1 if _wrong(rows.values()) or _failed(maps) else 0
+    for what, proofs in (("maps of forms of conv2d", forms), ("equations", equations)):
+        if proofs:
+            console.print(f"{_count(proofs, 'proved')} of {len(proofs)} {what} proved")
+    failed = [*_failed(forms), *_failed(equations)]
+    problems = [line for name, row in rows.items() for line in _problems(name, row)]
+    console.print("\n".join([*problems, *failed, _LIMITS]))
+    write_json(file, {"layers": rows, "forms": forms, "equations": equations})
+    return 1 if _wrong(rows.values()) or failed else 0
+
+
+def _others(layer: str | None) -> list[Task]:
+    """What is proved beside layers and faults."""
+    forms = [(_FORMS, i) for i in range(len(FORMS))] if layer in (None, "conv2d") else []
+    return [*forms, *((_EQUATIONS, i) for i in range(0 if layer else len(EQUATIONS)))]
 
 
 def _run(tasks: Sequence[Task]) -> dict[Task, Any]:
@@ -60,9 +75,11 @@ def _run(tasks: Sequence[Task]) -> dict[Task, Any]:
 
 def _part(name: str, index: int | None) -> Any:
     """A layer's proofs, a fault's or a form's, in a process that gets only names."""
-    if name == "forms":
-        assert index is not None
+    if name == _FORMS and index is not None:
         return [_form_as_json(one) for one in catalogue.prove_form(*FORMS[index])]
+    if name == _EQUATIONS and index is not None:
+        chapter, equations = list(EQUATIONS.items())[index]
+        return [{"name": f"{chapter} ({e.tag})", **e.prove().as_json()} for e in equations]
     (spec,) = select_specs(name)
     if index is None:
         return [_as_json(one) for one in catalogue.prove_rule(spec)]
@@ -76,7 +93,8 @@ def _as_json(one: catalogue.CaseProof) -> Row:
 
 
 def _form_as_json(one: catalogue.FormProof) -> Row:
-    return {"form": one.form, "map": one.part, **one.proof.as_json()}
+    name = f"form {one.form}, {one.part}"
+    return {"name": name, "form": one.form, "map": one.part, **one.proof.as_json()}
 
 
 def _row(spec: OpSpec, found: dict[Task, Any]) -> Row:
@@ -125,7 +143,7 @@ def _is_expected(fault: Row) -> bool:
 
 def _problems(name: str, row: Row) -> Iterator[str]:
     for proof in row["proofs"]:
-        if proof["verdict"] != "proved":
+        if not _is_proved(proof):
             sizes = " ".join(f"{axis}={size}" for axis, size in proof["sizes"].items())
             yield f"{name} at {sizes}: {proof['verdict']}, {proof['reason']}"
     for fault, found in row["faults"].items():
@@ -133,8 +151,9 @@ def _problems(name: str, row: Row) -> Iterator[str]:
             yield f"{name}, fault {fault!r}: {found['verdict']} {found['reason']}".strip()
 
 
-def _failed(maps: Sequence[Row]) -> list[str]:
-    return [
-        f"form {one['form']}, {one['map']}: {one['verdict']}, {one['reason']}"
-        for one in maps if one["verdict"] != "proved"
-    ]  # fmt: skip
+def _failed(proofs: Sequence[Row]) -> list[str]:
+    return [f"{p['name']}: {p['verdict']} {p['reason']}" for p in proofs if not _is_proved(p)]
+
+
+def _is_proved(proof: Row) -> bool:
+    return proof["verdict"] == "proved"

@@ -15,7 +15,7 @@ from PIL import Image
 from rich.console import Console
 
 from ffnn_jax.catalogue import OP_SPECS, Verification
-from ffnn_jax.cli import _verify_layers_run
+from ffnn_jax.cli import _verify_layers_run, _verify_proofs_run
 from ffnn_jax.cli._verify_child import events
 from ffnn_jax.verify import CHECKS, Check, VerificationResult, check_vjp
 from tests.cli.conftest import code_of, in_a_process
@@ -79,7 +79,7 @@ every = [*(Rule(op, None, ("N",)) for op in (hangs, crashes, leaves)), rules.rig
 WRONG = ["mine:wrong", "--shapes", "NxD"]
 OPTIONS = {
     "reference": None, "shapes": "NxD", "batch": None, "thorough": False, "seed": 0,
-    "timeout": 600.0, "figure": None, "again": "the command", "first": 0,
+    "timeout": 600.0, "figure": None, "again": "the command", "first": 0, "prove": False,
 }  # fmt: skip
 
 
@@ -125,6 +125,64 @@ def test_a_layer_of_the_package_passes_and_writes_json(folder: Path, capsys: pyt
     assert "15/15" in printed
     assert "0/200" in printed
     assert "15 of 15 planted faults caught" in printed
+
+
+def test_a_layer_is_proved_and_its_faults_are_disproved(
+    folder: Path, capsys: pytest.CaptureFixture
+):
+    pytest.importorskip("flint")
+    assert code_of("verify", "--prove", "--layer", "dense_column", "--json", "proof.json") == 0
+    result = json.loads((folder / "proof.json").read_text())
+    row = result["layers"]["dense_column"]
+    assert {proof["verdict"] for proof in row["proofs"]} == {"proved"}
+    assert row["faults"]["dx negated"]["reason"].startswith("dx[")
+    assert row["faults"]["dx left in float32"]["beyond"] == "dtypes"
+    assert result["forms"] == result["equations"] == []
+    printed = capsys.readouterr().out
+    assert re.search(r"dense_column +2/2 +2 +18 .* 16/16 +4", printed)
+    assert printed.endswith("overflow, infinities, NaN, second derivatives.\n")
+
+
+def test_a_fault_that_is_not_disproved_fails_the_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+):
+    right = {"verdict": "proved", "reason": "", "seconds": 0.1, "cases": 1, "partials": 2}
+    undecided = right | {"verdict": "not decided", "reason": "the primitive sin", "sizes": {"N": 2}}
+
+    def found(tasks):
+        return {t: [undecided] if t[1] is None else ("proved", "") for t in tasks}
+
+    monkeypatch.setattr(_verify_proofs_run, "_run", found)
+    assert code_of("verify", "--prove", "--layer", "relu") == 1
+    printed = capsys.readouterr().out
+    assert "relu at N=2: not decided, the primitive sin" in printed
+    assert "relu, fault 'dx negated': proved\n" in printed
+
+
+def test_the_primitives_of_a_proof_are_listed(capsys: pytest.CaptureFixture):
+    pytest.importorskip("flint")
+    assert code_of("verify", "--primitives") == 0
+    assert {"dot_general", "exp", "select_n"} <= set(capsys.readouterr().out.split())
+
+
+def test_a_function_of_one_s_own_is_proved_or_disproved(folder: Path):
+    pytest.importorskip("flint")
+    asked = {"prove": True, "reference": "mine:reference", "shapes": "NxD"}
+    right, wrong = (result_of(f"mine:{name}", **asked) for name in ("right", "wrong"))
+    assert right["text"].startswith("mine:right: proved at 2x3, 1 case, ")
+    assert right["result"]["passed"]
+    assert wrong["text"].startswith("mine:wrong: disproved at 2x3, ")
+    assert not wrong["result"]["passed"]
+
+
+def test_a_proof_without_flint_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert code_of("verify", "--prove") == 2
+    command = 'python -m pip install "ffnn-jax[proof]"'
+    line = f"--prove needs python-flint, which is not installed: {command}\n"
+    assert capsys.readouterr().err.endswith(line)
 
 
 def test_every_rule_of_a_file_is_checked_in_order(checked):

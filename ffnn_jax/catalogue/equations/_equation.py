@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from ffnn_jax.verify import Proof, prove_equal
+from ffnn_jax.proof import Proof, prove_equal
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ from jax import Array
 
 from ffnn_jax import layers
 from ffnn_jax.catalogue import GELU, SIGMOID, SILU
-from ffnn_jax.catalogue._proof_sizes import FAR
+from ffnn_jax.catalogue._proofs import FAR
 from ffnn_jax.catalogue.equations._equation import Equation, cotangent, slope
 
 Pair = tuple[Array, Array]

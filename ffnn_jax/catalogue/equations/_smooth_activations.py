@@ -17,7 +17,7 @@ from ffnn_jax.catalogue import (
     TANH,
     OpSpec,
 )
-from ffnn_jax.catalogue._proof_sizes import FAR
+from ffnn_jax.catalogue._proofs import FAR
 from ffnn_jax.catalogue._sigmoid import reference_sigmoid as s
 from ffnn_jax.catalogue.equations._equation import Equation, slope, slope_by_code
 

@@ -2,8 +2,9 @@
 
 from ffnn_jax.proof.algebra._calculus import derivative, interval, substitute
 from ffnn_jax.proof.algebra._cases import Case, explore
+from ffnn_jax.proof.algebra._entries import objects
 from ffnn_jax.proof.algebra._field import Element, Field, UndecidedError, generators_of
-from ffnn_jax.proof.algebra._interpreter import Interpreter, known_primitives, objects
+from ffnn_jax.proof.algebra._interpreter import Interpreter, known_primitives
 
 __all__ = [
     "Case", "Element", "Field", "Interpreter", "UndecidedError", "derivative", "explore",

@@ -1,13 +1,11 @@
 """Runs a traced function on exact elements of a field in place of floating-point numbers.
 
 An array of real numbers is an object array of elements; integers and booleans stay numbers, and
-what depends on them alone is computed by jax. A primitive that only moves entries is run by jax on
-their positions, and one that sums entries or products of two on powers of two, so that what such a
-primitive means is not written down a second time. A primitive that is not listed here is an error.
+what depends on them alone is computed by jax. A primitive that is not listed here is an error.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -16,6 +14,14 @@ import numpy as np
 from jax.extend.core import ClosedJaxpr
 
 from ffnn_jax.proof.algebra._elementwise import elementwise
+from ffnn_jax.proof.algebra._entries import (
+    bilinear,
+    is_symbolic,
+    linear,
+    moved,
+    objects,
+    scattered_product,
+)
 from ffnn_jax.proof.algebra._field import Element, Field, UndecidedError
 from ffnn_jax.proof.algebra._functions import exact
 
@@ -27,7 +33,7 @@ _CALLS = (
 _MOVES = (
     "broadcast_in_dim", "concatenate", "copy", "dynamic_slice", "dynamic_update_slice",
     "expand_dims", "gather", "pad", "reshape", "rev", "scatter", "slice", "split", "squeeze",
-    "stack", "tile", "transpose",
+    "stack", "tile", "transpose", "unstack",
 )  # fmt: skip
 _LINEAR = ("cumsum", "reduce_sum", "reduce_window_sum", "scatter-add")
 _BILINEAR = ("conv_general_dilated", "dot_general")
@@ -37,14 +43,13 @@ _COMPARED = {
     "le": lambda s: s <= 0, "gt": lambda s: s > 0, "ge": lambda s: s >= 0,
 }  # fmt: skip
 _TAKE_INFINITIES = "clamp", "is_finite", "max", "min"
-_CODED = 50  # bits that a float64 holds
 _REDUCED = {"argmax": 1, "argmin": -1, "reduce_max": 1, "reduce_min": -1}
 
 
 def known_primitives() -> list[str]:
     """The names of jax's primitives that a proof can interpret; any other leaves it undecided."""
     own = elementwise(Field(0), lambda a, b: 0)
-    alone = "cond", "platform_index", "scan", "scatter-mul", "select_n"
+    alone = "cond", "platform_index", "reduce_prod", "scan", "scatter-mul", "select_n"
     listed = (*_CALLS, *_MOVES, *_LINEAR, *_BILINEAR, *_IDENTITIES, *_COMPARED, *_REDUCED)
     return sorted({*listed, *own, *alone})
 
@@ -91,7 +96,7 @@ class Interpreter:
             return self._scan(params, args)
         if name == "platform_index":
             return [None]
-        if not any(map(_is_symbolic, args)):
+        if not any(map(is_symbolic, args)):
             found = equation.primitive.bind(*args, **params)
             found = found if equation.primitive.multiple_results else [found]
             return list(map(self._lift, found))
@@ -109,13 +114,15 @@ class Interpreter:
         if name in _COMPARED:
             return np.array(_apply(lambda a, b: _COMPARED[name](self._compare(a, b)), args), bool)
         if name in _MOVES:
-            return _moved(equation, args)
+            return moved(equation, args)
         if name in _LINEAR:
-            return self._linear(equation, args)
+            return linear(self.field, equation, args)
         if name in _BILINEAR:
-            return self._bilinear(equation, *args)
+            return bilinear(self.field, equation, *args)
         if name == "scatter-mul":
-            return self._product(equation, *args)
+            return scattered_product(equation, *args)
+        if name == "reduce_prod":
+            return self._rows(args[0], params["axes"], lambda row: math.prod(row))
         if name in _REDUCED:
             return self._extreme(name, params["axes"], args[0])
         if name == "select_n":
@@ -127,7 +134,7 @@ class Interpreter:
         if _is_key(value):
             return value
         array = np.asarray(value)
-        if array.dtype.kind in "iub":
+        if array.dtype.kind in "iub" or array.dtype == jax.dtypes.float0:
             return array
         numbers = array.astype(float).ravel().tolist()
         lifted = [exact(self.field, v) if math.isfinite(v) else v for v in numbers]
@@ -167,63 +174,28 @@ class Interpreter:
         columns = zip(*(rows[step] for step in sorted(rows)), strict=True)
         return [*carry, *map(np.stack, columns)]
 
-    def _linear(self, equation: Any, args: list[Any]) -> Any:
-        """Sums: which entries go into which is read off powers of two in their places."""
-        zeros = [np.zeros(a.shape) if _is_symbolic(a) else a for a in args]
-        total = None
-        for place, values in enumerate(args):
-            for chunk, coded in _coded(values) if _is_symbolic(values) else ():
-                given = [*zeros[:place], coded, *zeros[place + 1 :]]
-                image = np.asarray(equation.primitive.bind(*given, **equation.params))
-                total = self._plus(total, image, chunk)
-        return total
-
-    def _bilinear(self, equation: Any, left: np.ndarray, right: np.ndarray) -> Any:
-        """Sums of products: those with each entry on the right by powers of two on the left."""
-        total = None
-        for index in np.ndindex(right.shape):
-            unit = np.zeros(right.shape)
-            unit[index] = 1
-            for chunk, coded in _coded(left):
-                image = np.asarray(equation.primitive.bind(coded, unit, **equation.params))
-                total = self._plus(total, image, chunk, right[index])
-        return total
-
-    def _product(self, equation: Any, operand: np.ndarray, indices: Any, updates: Any) -> Any:
-        """Entries times the updates that hit them: those are where a 2 among ones turns up."""
-        product, ones = operand.copy(), np.ones(operand.shape)
-        for place in np.ndindex(updates.shape):
-            marked = np.ones(updates.shape)
-            marked[place] = 2
-            image = equation.primitive.bind(ones, indices, marked, **equation.params)
-            for hit in np.flatnonzero(np.asarray(image) == 2):
-                product.flat[hit] = product.flat[hit] * updates[place]
-        return product
-
-    def _plus(self, total: Any, image: np.ndarray, chunk: Sequence[Any], factor: Any = 1) -> Any:
-        """Adds to each total the entries whose powers of two its number is the sum of."""
-        if total is None:
-            total = np.full(image.shape, self.field.zero, object)
-        for place, code in enumerate(map(int, image.ravel())):
-            terms = (value for bit, value in enumerate(chunk) if code >> bit & 1)
-            if code:
-                total.flat[place] = total.flat[place] + factor * sum(terms, start=self.field.zero)
-        return total
-
     def _extreme(self, name: str, axes: Sequence[int], values: np.ndarray) -> np.ndarray:
         """The first largest or smallest entry along axes, or its place."""
+
+        def best(row: Sequence[Any]) -> int:
+            found = 0
+            for place in range(1, len(row)):
+                if self._compare(row[place], row[found]) * _REDUCED[name] > 0:
+                    found = place
+            return found
+
+        if name.startswith("arg"):
+            return self._rows(values, axes, best).astype(np.int64)
+        return self._rows(values, axes, lambda row: row[best(row)])
+
+    def _rows(
+        self, values: np.ndarray, axes: Sequence[int], of_row: Callable[[Any], Any]
+    ) -> np.ndarray:
+        """A function of the entries along axes."""
         kept = [axis for axis in range(values.ndim) if axis not in axes]
         rows = values.transpose(*kept, *axes)
         shape = rows.shape[: len(kept)]
-        found = []
-        for row in rows.reshape(math.prod(shape), -1):
-            best = 0
-            for place in range(1, len(row)):
-                if self._compare(row[place], row[best]) * _REDUCED[name] > 0:
-                    best = place
-            found.append(best if name.startswith("arg") else row[best])
-        places = np.array(found, np.int64).reshape(shape) if name.startswith("arg") else None
-        return objects(found, shape) if places is None else places
+        return objects([of_row(row) for row in rows.reshape(math.prod(shape), -1)], shape)
 
     def _compare(self, a: Any, b: Any) -> int:
         return _order(a, b, self._sign)
@@ -250,27 +222,7 @@ def _apply(function: Callable[..., Any], args: Sequence[Any], params: Any = None
 
 def _finite(field: Field, values: np.ndarray) -> np.ndarray:
     """The same entries, none of which may be infinite."""
-    return _apply(field.of, [values]) if _is_symbolic(values) else values
-
-
-def _moved(equation: Any, args: Sequence[Any]) -> Any:
-    """What a primitive does to the positions of entries, done to the entries."""
-    pool, positions = [], []
-    for argument in args:
-        is_index = not _is_symbolic(argument)
-        numbers = np.arange(argument.size).reshape(argument.shape) + len(pool)
-        positions.append(argument if is_index else numbers)
-        pool += [] if is_index else list(argument.ravel())
-    found = equation.primitive.bind(*positions, **equation.params)
-    many = equation.primitive.multiple_results
-    moved = [_taken(pool, np.asarray(places)) for places in (found if many else [found])]
-    return moved if many else moved[0]
-
-
-def _taken(pool: Sequence[Any], places: np.ndarray) -> np.ndarray:
-    if places.size and not 0 <= places.min() <= places.max() < len(pool):
-        raise UndecidedError("reading outside an array")
-    return objects([pool[place] for place in places.ravel()], places.shape)
+    return _apply(field.of, [values]) if is_symbolic(values) else values
 
 
 def _select(which: np.ndarray, *cases: np.ndarray) -> np.ndarray:
@@ -286,25 +238,5 @@ def _closed(params: Any) -> Any:
     return inner if hasattr(inner, "consts") else ClosedJaxpr(inner, ())
 
 
-def _is_symbolic(value: Any) -> bool:
-    return isinstance(value, np.ndarray) and value.dtype == object
-
-
 def _is_key(value: Any) -> bool:
     return isinstance(value, jax.Array) and jnp.issubdtype(value.dtype, jax.dtypes.prng_key)
-
-
-def objects(values: Sequence[Any], shape: tuple[int, ...]) -> np.ndarray:
-    """An array of objects, some of which may be sequences."""
-    array = np.empty(len(values), object)
-    array[:] = values
-    return array.reshape(shape)
-
-
-def _coded(values: np.ndarray) -> Iterator[tuple[list[Any], np.ndarray]]:
-    """Some entries at a time, and an array with a power of two in each of their places."""
-    for first in range(0, values.size, _CODED):
-        chunk = list(values.flat[first : first + _CODED])
-        coded = np.zeros(values.shape)
-        coded.flat[first : first + _CODED] = 2.0 ** np.arange(len(chunk))
-        yield chunk, coded

@@ -63,6 +63,8 @@ FUNCTIONS = {
     ),
     "finite": (lambda a: jnp.where(jnp.isfinite(a), a, 0.0), (A,)),
     "reductions": (lambda a: (a.sum(0), a.max(1), a.min(1), jnp.cumsum(a, 1)), (A,)),
+    "a product": (lambda a: jnp.prod(a, 1), (A,)),
+    "apart": (lambda a: jax.vjp(lambda *rows: jnp.stack(rows), *a)[1](a), (A,)),
     "places": (lambda a: (jnp.argmax(a, 1), jnp.argmin(a, 0)), (A,)),
     "shapes": (lambda a: (a.T, a.reshape(3, 2), a[:, None], jnp.squeeze(a[:1], 0)), (A,)),
     "parts": (lambda a: (a[::-1], a[:, 1:], jnp.split(a, 3, 1)[1], jnp.tile(a, 2)), (A,)),
@@ -156,6 +158,7 @@ def test_every_known_primitive_is_tested_here():
         (jnp.sin, "the primitive sin"), (lambda a: jnp.sort(a), "the primitive sort"),
         (lambda a: a.astype(int), "conversion of symbols to integers"),
         (lambda a: a + jnp.inf, "arithmetic with inf"),
+        (lambda a: a.at[5].get(mode="fill", fill_value=0), "reading outside an array"),
         (lambda a: lax.platform_dependent(a, cpu=lax.neg, default=lambda a: a), "platforms that"),
     ],
 )  # fmt: skip
