@@ -7,11 +7,16 @@ from ffnn_jax.runs._checkpoints import (
     CheckpointManager,
     last_checkpoint,
 )
-from ffnn_jax.runs._compiled import enable_compilation_cache
 from ffnn_jax.runs._compute import compute, run_plan
-from ffnn_jax.runs._environment import device, require_ready, versions
+from ffnn_jax.runs._environment import (
+    device,
+    enable_compilation_cache,
+    forms_here,
+    require_ready,
+    timed_forms_path,
+    versions,
+)
 from ffnn_jax.runs._folder import dry_run_folder, locked, new_run_folder
-from ffnn_jax.runs._forms import forms_here, timed_forms_path
 from ffnn_jax.runs._plan import Plan, adapt_to_dataset, plan
 from ffnn_jax.runs._result import RunResult, most_confident_errors, result_to_json
 from ffnn_jax.runs._resumed import resumed_settings

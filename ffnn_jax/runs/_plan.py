@@ -21,7 +21,7 @@ from ffnn_jax.optim import (
     train_for,
     triangular,
 )
-from ffnn_jax.runs._forms import forms_here
+from ffnn_jax.runs._environment import forms_here
 from ffnn_jax.training import Split, is_one_program, split_validation
 
 
