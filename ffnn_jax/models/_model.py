@@ -15,8 +15,7 @@ from ffnn_jax._schema import AMOUNT, COUNT, FLAG, LIST, TEXT, optional, require_
 from ffnn_jax.config import UserError, layers_from_json, layers_to_json
 from ffnn_jax.models._arrays import load_arrays, save_arrays
 from ffnn_jax.models._form import MNIST_FORM, ImageForm
-from ffnn_jax.models._probabilities import predict_probabilities
-from ffnn_jax.models._views import VIEWS
+from ffnn_jax.models._probabilities import VIEWS, predict_probabilities
 from ffnn_jax.network import Network, Normalisation, Params, State, by_path
 from ffnn_jax.nn import Layer
 

@@ -16,11 +16,17 @@ from ffnn_jax.runs._environment import (
     timed_forms_path,
     versions,
 )
-from ffnn_jax.runs._folder import dry_run_folder, locked, new_run_folder
+from ffnn_jax.runs._folder import (
+    dry_run_folder,
+    locked,
+    new_run_folder,
+    write_config,
+    write_page,
+    write_run,
+)
 from ffnn_jax.runs._plan import Plan, adapt_to_dataset, plan
 from ffnn_jax.runs._result import RunResult, most_confident_errors, result_to_json
 from ffnn_jax.runs._resumed import resumed_settings
-from ffnn_jax.runs._write import write_config, write_page, write_run
 
 __all__ = [
     "CHECKPOINT_INTERVAL", "Checkpoint", "CheckpointManager", "Plan", "RunResult", "StopRequest",
