@@ -3,8 +3,7 @@
 import dataclasses
 from typing import Annotated
 
-from ffnn_jax.cli._files import require_writable
-from ffnn_jax.cli._options import FILE, DataDir
+from ffnn_jax.cli._options import FILE, DataDir, require_writable
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,8 +9,8 @@ from jaxtyping import Array, Float, Key, Num
 from ffnn_jax import nn
 from ffnn_jax._errors import UserError
 from ffnn_jax.network import _initialisation
+from ffnn_jax.network._initialisation import partition
 from ffnn_jax.network._summary import Summary, summarise
-from ffnn_jax.network._trees import partition
 from ffnn_jax.nn import Layer, Param, Tree
 
 Params = Tree

@@ -10,9 +10,15 @@ from ffnn_jax.reporting._figures import (
     draw_predictions,
     save_figure,
 )
-from ffnn_jax.reporting._metrics import accuracy, confusion_matrix, f1, precision, recall
+from ffnn_jax.reporting._metrics import (
+    accuracy,
+    confusion_matrix,
+    f1,
+    precision,
+    precision_recall_table,
+    recall,
+)
 from ffnn_jax.reporting._run_page import run_fragment, run_page
-from ffnn_jax.reporting._tables import precision_recall_table
 from ffnn_jax.reporting._verification import draw_verification
 
 __all__ = [

@@ -8,19 +8,11 @@ import jax
 import numpy as np
 import optax
 
+from ffnn_jax import optim
 from ffnn_jax.config import Settings, UserError, Validation, suggestion
 from ffnn_jax.data import Splits
 from ffnn_jax.network import Network, partition, require_kept_contract
 from ffnn_jax.nn import Dense
-from ffnn_jax.optim import (
-    momentum,
-    muon,
-    nesterov,
-    piecewise_linear,
-    scale_by_group,
-    train_for,
-    triangular,
-)
 from ffnn_jax.runs._environment import forms_here
 from ffnn_jax.training import Split, is_one_program, split_validation
 
@@ -111,17 +103,17 @@ def optimizer_of(settings: Settings, network: Network) -> optax.GradientTransfor
     groups, decayed = map(network.trained_param_attribute, ("group", "decayed"))
     rates, steps = dict(settings.group_rates), dict(settings.group_steps)
     factors = jax.tree.map(lambda group: rates.get(group, 1.0), groups)
-    scale = [scale_by_group(factors)] if rates else []
+    scale = [optim.scale_by_group(factors)] if rates else []
     options = _schedule(settings, settings.learning_rate), settings.momentum, settings.weight_decay
     if settings.optimizer == "momentum":
-        rules = [momentum(*options, decayed), *scale]
+        rules = [optim.momentum(*options, decayed), *scale]
     elif settings.optimizer == "nesterov":
-        rules = [*scale, nesterov(*options, decayed)]
+        rules = [*scale, optim.nesterov(*options, decayed)]
     else:
         rules = [*scale, _muon_for_kernels(settings, network, options, decayed)]
     if steps:
         last = jax.tree.map(lambda group: steps.get(group, settings.steps), groups)
-        rules.append(train_for(last))
+        rules.append(optim.train_for(last))
     return optax.chain(*rules) if len(rules) > 1 else rules[0]
 
 
@@ -133,15 +125,15 @@ def _muon_for_kernels(
     kernels = jax.tree.map(lambda array: len(array.shape) == 4, shapes)
     others = jax.tree.map(lambda k, d: optax.MaskedNode() if k else d, kernels, decayed)
     dtype = "bfloat16" if settings.precision == "bf16" else "float32"
-    rule = muon(_schedule(settings, settings.muon_rate), dtype=dtype)
-    return optax.partition({True: rule, False: nesterov(*options, others)}, kernels)
+    rule = optim.muon(_schedule(settings, settings.muon_rate), dtype=dtype)
+    return optax.partition({True: rule, False: optim.nesterov(*options, others)}, kernels)
 
 
 def _schedule(settings: Settings, peak: float) -> optax.ScalarOrSchedule:
     if settings.schedule == "triangular":
-        return triangular(peak, settings.steps)
+        return optim.triangular(peak, settings.steps)
     if settings.schedule == "piecewise-linear":
-        return piecewise_linear(peak, settings.steps, settings.rate_points)
+        return optim.piecewise_linear(peak, settings.steps, settings.rate_points)
     return peak
 
 

@@ -15,9 +15,16 @@ from ffnn_jax.config import UserError, suggestion
 from ffnn_jax.data._cache import keep_entries, read_decoded
 from ffnn_jax.data._dataset import Dataset
 from ffnn_jax.data._folders import PreparedSet, cache_dir, data_dir, find_prepared
-from ffnn_jax.data.preparation._parts import OnProgress
-from ffnn_jax.data.preparation._recipes import RECIPES, REMEDY, recorded_of, require_recorded
-from ffnn_jax.data.preparation._sources import Source, read_source, require_source
+from ffnn_jax.data.preparation._formats import OnProgress
+from ffnn_jax.data.preparation._sources import (
+    RECIPES,
+    REMEDY,
+    Source,
+    read_source,
+    recorded_of,
+    require_recorded,
+    require_source,
+)
 from ffnn_jax.data.preparation._write import require_original, require_written, write_set
 
 

@@ -16,8 +16,8 @@ from ffnn_jax.data._cache import read_decoded
 from ffnn_jax.data._dataset import Dataset
 from ffnn_jax.data._decode import Reader, quiet
 from ffnn_jax.data._folders import PreparedSet, find_prepared
-from ffnn_jax.data.preparation._parts import OnProgress, Part
-from ffnn_jax.data.preparation._recipes import RECIPES
+from ffnn_jax.data.preparation._formats import OnProgress, Part
+from ffnn_jax.data.preparation._sources import RECIPES
 
 _PROGRESS_EVERY = 500
 

@@ -1,14 +1,24 @@
-"""CIFAR's binary archives."""
+"""The official file formats: IDX of MNIST and its descendants, and the binary archives of CIFAR."""
 
-from collections.abc import Mapping
+import dataclasses
+import struct
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from ffnn_jax.config import UserError
-from ffnn_jax.data.preparation._archives import read_tar
-from ffnn_jax.data.preparation._parts import Part
+from ffnn_jax.data.preparation._archives import read_gzip, read_tar
 
+OnProgress = Callable[[str, int, int], None]
+"""Progress callback: receives a message, the amount done, and the total (0: unknown)."""
+_UNSIGNED_BYTES = 0x0800
+_STEMS = {"train": ("train", 60_000), "test": ("t10k", 10_000)}
+IDX_FILES = tuple(
+    f"{stem}-{kind}-ubyte.gz"
+    for stem, _ in _STEMS.values()
+    for kind in ("images-idx3", "labels-idx1")
+)
 CIFAR10_ARCHIVE = "cifar-10-binary.tar.gz"
 CIFAR100_ARCHIVE = "cifar-100-binary.tar.gz"
 CIFAR10_NAMES = (
@@ -21,6 +31,44 @@ BATCHES = {"train": [f"data_batch_{number}" for number in range(1, 6)], "test": 
 _BATCH = 10_000
 _MAX_TEXT = 10_000
 _LABELS: dict[str, tuple[str, ...]] = {"label": CIFAR10_NAMES}
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """A split in the order of the original files: images uint8 (N, H, W, C), labels uint8 (N,).
+
+    Each label feature has labels, and maybe class names. The keys determine tensorflow-datasets'
+    order; they are 0 to N - 1 if not given.
+    """
+
+    images: np.ndarray
+    labels: dict[str, np.ndarray]
+    class_names: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    keys: Sequence[int] | None = None
+
+
+def read_idx_parts(files: Mapping[str, Path]) -> dict[str, Part]:
+    """Reads the four files of MNIST, Fashion-MNIST or KMNIST, given the path of each.
+
+    Raises:
+        UserError: a file is missing, damaged, or does not match its name.
+    """
+    return {
+        split: Part(
+            _read_idx(files[f"{stem}-images-idx3-ubyte.gz"], (count, 28, 28))[..., None],
+            {"label": _read_idx(files[f"{stem}-labels-idx1-ubyte.gz"], (count,))},
+        )
+        for split, (stem, count) in _STEMS.items()
+    }
+
+
+def _read_idx(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+    header = struct.pack(f">{1 + len(shape)}i", _UNSIGNED_BYTES + len(shape), *shape)
+    content = read_gzip(path, len(header) + int(np.prod(shape)))
+    if content[: len(header)] != header:
+        actual, expected = content[: len(header)].hex(" ", 4), header.hex(" ", 4)
+        raise UserError(f"{path}: begins with {actual}, expected {expected} for IDX shape {shape}")
+    return np.frombuffer(content, np.uint8, offset=len(header)).reshape(shape)
 
 
 def read_cifar10(files: Mapping[str, Path]) -> dict[str, Part]:
