@@ -6,6 +6,7 @@ from ffnn_jax.runs._checkpoints import (
     Checkpoint,
     CheckpointManager,
     last_checkpoint,
+    resumed_settings,
 )
 from ffnn_jax.runs._compute import compute, run_plan
 from ffnn_jax.runs._environment import (
@@ -26,7 +27,6 @@ from ffnn_jax.runs._folder import (
 )
 from ffnn_jax.runs._plan import Plan, adapt_to_dataset, plan
 from ffnn_jax.runs._result import RunResult, most_confident_errors, result_to_json
-from ffnn_jax.runs._resumed import resumed_settings
 
 __all__ = [
     "CHECKPOINT_INTERVAL", "Checkpoint", "CheckpointManager", "Plan", "RunResult", "StopRequest",

@@ -1,6 +1,5 @@
 """Training: batches drawn on the device, one jitted step, and the loop around it."""
 
-from ffnn_jax.training._accuracy import make_validation
 from ffnn_jax.training._augment import alternating_flip, augment, crop, cutout, flip
 from ffnn_jax.training._gradients import loss_and_gradients, make_loss
 from ffnn_jax.training._images import Chunk, HostImages, Images
@@ -15,7 +14,13 @@ from ffnn_jax.training._sampling import (
     split_validation,
 )
 from ffnn_jax.training._snapshot import Callbacks, Progress, Record, Snapshot, snapshot_from
-from ffnn_jax.training._step import ChunkMetrics, TrainState, initial_state, make_train_chunk
+from ffnn_jax.training._step import (
+    ChunkMetrics,
+    TrainState,
+    initial_state,
+    make_train_chunk,
+    make_validation,
+)
 from ffnn_jax.training._trainer import is_one_program
 
 __all__ = [

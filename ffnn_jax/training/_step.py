@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, Int32, Key
+from jaxtyping import Array, Bool, Float, Int32, Key
 
 from ffnn_jax import nn
 from ffnn_jax.config import Augmentation
@@ -19,11 +19,16 @@ from ffnn_jax.layers.fast import Table, compiler_options, forms
 from ffnn_jax.network import Network, Params, State, combine, normalise, partition
 from ffnn_jax.optim import Lookahead, decay_loss
 from ffnn_jax.training import _sampling
-from ffnn_jax.training._accuracy import correct
 from ffnn_jax.training._augment import augment
 from ffnn_jax.training._gradients import Batch, Loss, loss_and_gradients, make_loss
-from ffnn_jax.training._images import Chunk, Source
-from ffnn_jax.training._sampling import Sampling, SeedData, batch_indices, key_of
+from ffnn_jax.training._images import Chunk, Images, Source
+from ffnn_jax.training._sampling import (
+    Sampling,
+    SeedData,
+    batch_indices,
+    key_of,
+    validation_indices,
+)
 
 CHUNK_STEPS = 100
 
@@ -187,3 +192,32 @@ def _skip(state: TrainState, source: Source, seed_data: SeedData) -> Updated:
     """No-op step after ``stop``; its metrics are 0, since ``jax_debug_nans`` rejects NaN."""
     zero = jnp.zeros((), jax.tree.leaves(state.params)[0].dtype)
     return state, ChunkMetrics(zero, zero, zero)
+
+
+def correct(logits: Float[Array, "N K"], labels: Int32[Array, " N"]) -> Bool[Array, " N"]:
+    """Whether each image's largest logit is that of its class."""
+    return jax.lax.argmax(logits, 1, labels.dtype) == labels
+
+
+def make_validation(
+    network: Network, batch_size: int, batches: int, table: Table = ()
+) -> jax.stages.Wrapped:
+    """Returns a jitted function that measures accuracy on a few validation batches.
+
+    ``validate(state, source, seed_data)`` draws them from (seed, step), each of all validation
+    images if there are fewer; the source is all images, or a ``Chunk`` of those batches.
+    """
+
+    def validate(state: Any, source: Source, seed_data: SeedData) -> Float[Array, ""]:
+        def accuracy_of(batch: Images) -> Array:
+            x = normalise(batch.pixels, seed_data.normalisation)
+            with forms(table):
+                logits, _ = network.apply(state.params, state.state, x)
+            return jnp.mean(correct(logits, batch.labels), dtype=jnp.float32)
+
+        if isinstance(source, Chunk):
+            return jnp.mean(jax.lax.map(accuracy_of, source.images))
+        indices = validation_indices(seed_data, state.step, batch_size, batches)
+        return jnp.mean(jax.lax.map(lambda batch: accuracy_of(source.at(batch)), indices))
+
+    return jax.jit(validate, compiler_options=compiler_options(table))

@@ -22,10 +22,9 @@ from ffnn_jax._processor import usable_cores
 from ffnn_jax.config import Settings
 from ffnn_jax.network import Network
 from ffnn_jax.optim import Lookahead
-from ffnn_jax.training._accuracy import make_validation
 from ffnn_jax.training._loader import InMemoryLoader, Loader
 from ffnn_jax.training._sampling import SeedData
-from ffnn_jax.training._step import ChunkMetrics, TrainState, make_train_chunk
+from ffnn_jax.training._step import ChunkMetrics, TrainState, make_train_chunk, make_validation
 
 _LARGE_STEP = 5e9  # floating-point operations of a forward pass that keep a GPU busy
 
