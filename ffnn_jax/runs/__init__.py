@@ -8,7 +8,7 @@ from ffnn_jax.runs._checkpoints import (
     last_checkpoint,
     resumed_settings,
 )
-from ffnn_jax.runs._compute import compute, run_plan
+from ffnn_jax.runs._compute import Plan, adapt_to_dataset, compute, plan, run_plan
 from ffnn_jax.runs._environment import (
     device,
     enable_compilation_cache,
@@ -25,7 +25,6 @@ from ffnn_jax.runs._folder import (
     write_page,
     write_run,
 )
-from ffnn_jax.runs._plan import Plan, adapt_to_dataset, plan
 from ffnn_jax.runs._result import RunResult, most_confident_errors, result_to_json
 
 __all__ = [
