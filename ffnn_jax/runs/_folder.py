@@ -81,11 +81,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Names the file in errors raised while writing it.
-
-    Raises:
-        OSError: the file cannot be written; the message names it.
-    """
+    """Names the file in an OSError raised while writing it."""
     try:
         yield
     except OSError as error:

@@ -123,11 +123,7 @@ def _part(path: Path, content: bytes, names: dict[str, tuple[str, ...]], batches
 
 
 def read_gzip(path: Path, size: int) -> bytes:
-    """Reads a file that must hold ``size`` bytes, packed if it ends in .gz; at most one more.
-
-    Raises:
-        UserError: the file is missing or damaged, or holds fewer or more bytes.
-    """
+    """Reads a file that must hold ``size`` bytes, packed if it ends in .gz; at most one more."""
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             content = file.read(size + 1)

@@ -83,11 +83,7 @@ def require_source(name: str, source: Source) -> None:
 def read_source(
     name: str, source: Source, work_dir: Path, on_progress: OnProgress
 ) -> dict[str, Part]:
-    """Reads the examples of each split; ``work_dir`` is for temporary files.
-
-    Raises:
-        UserError: files are missing, damaged or not the official ones.
-    """
+    """Reads the examples of each split; ``work_dir`` is for temporary files."""
     recipe = RECIPES[name]
     if not recipe.files:
         return recipe.read({})
