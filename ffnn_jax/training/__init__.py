@@ -14,14 +14,8 @@ from ffnn_jax.training._sampling import (
     split_validation,
 )
 from ffnn_jax.training._snapshot import Callbacks, Progress, Record, Snapshot, snapshot_from
-from ffnn_jax.training._step import (
-    ChunkMetrics,
-    TrainState,
-    initial_state,
-    make_train_chunk,
-    make_validation,
-)
-from ffnn_jax.training._trainer import is_one_program
+from ffnn_jax.training._step import ChunkMetrics, TrainState, initial_state, make_train_chunk
+from ffnn_jax.training._trainer import is_one_program, make_validation
 
 __all__ = [
     "Callbacks", "Chunk", "ChunkMetrics", "HostImages", "Images", "Progress", "Record", "Sampling",

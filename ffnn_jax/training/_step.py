@@ -21,14 +21,8 @@ from ffnn_jax.optim import Lookahead, decay_loss
 from ffnn_jax.training import _sampling
 from ffnn_jax.training._augment import augment
 from ffnn_jax.training._gradients import Batch, Loss, loss_and_gradients, make_loss
-from ffnn_jax.training._images import Chunk, Images, Source
-from ffnn_jax.training._sampling import (
-    Sampling,
-    SeedData,
-    batch_indices,
-    key_of,
-    validation_indices,
-)
+from ffnn_jax.training._images import Chunk, Source
+from ffnn_jax.training._sampling import Sampling, SeedData, batch_indices, key_of
 
 CHUNK_STEPS = 100
 
@@ -197,27 +191,3 @@ def _skip(state: TrainState, source: Source, seed_data: SeedData) -> Updated:
 def correct(logits: Float[Array, "N K"], labels: Int32[Array, " N"]) -> Bool[Array, " N"]:
     """Whether each image's largest logit is that of its class."""
     return jax.lax.argmax(logits, 1, labels.dtype) == labels
-
-
-def make_validation(
-    network: Network, batch_size: int, batches: int, table: Table = ()
-) -> jax.stages.Wrapped:
-    """Returns a jitted function that measures accuracy on a few validation batches.
-
-    ``validate(state, source, seed_data)`` draws them from (seed, step), each of all validation
-    images if there are fewer; the source is all images, or a ``Chunk`` of those batches.
-    """
-
-    def validate(state: Any, source: Source, seed_data: SeedData) -> Float[Array, ""]:
-        def accuracy_of(batch: Images) -> Array:
-            x = normalise(batch.pixels, seed_data.normalisation)
-            with forms(table):
-                logits, _ = network.apply(state.params, state.state, x)
-            return jnp.mean(correct(logits, batch.labels), dtype=jnp.float32)
-
-        if isinstance(source, Chunk):
-            return jnp.mean(jax.lax.map(accuracy_of, source.images))
-        indices = validation_indices(seed_data, state.step, batch_size, batches)
-        return jnp.mean(jax.lax.map(lambda batch: accuracy_of(source.at(batch)), indices))
-
-    return jax.jit(validate, compiler_options=compiler_options(table))
