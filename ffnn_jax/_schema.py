@@ -37,10 +37,8 @@ def require_schema(file: object, value: Any, schema: Any, key: str = "") -> None
 
     A schema is an ``Allowed``; ``[schema]`` for a list, a tuple of schemas for one of that length;
     ``{key: schema}`` for an object with these keys ("key?" may be missing), or ``{...: schema}``
-    for one with any. The value stands in the file at ``key``, as in "confusion[0][3]".
-
-    Raises:
-        UserError: a key is missing, or a value is not of its kind; the message names file and key.
+    for one with any. A UserError names the file, and the key of a value that is missing or not of
+    its kind, as in "confusion[0][3]".
     """
     kind = _kind_of(schema)
     if not kind.holds(value):

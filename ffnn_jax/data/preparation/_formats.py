@@ -140,12 +140,8 @@ def read_gzip(path: Path, size: int) -> bytes:
 def read_tar(path: Path, sizes: Mapping[str, int]) -> dict[str, bytes]:
     """Reads the wanted members of a gzipped tar file, keyed by name without the folder.
 
-    Nothing is written to disk, and no more is unpacked than the wanted members' maximum sizes in
-    bytes together.
-
-    Raises:
-        UserError: the file is missing or damaged; a member's path is absolute or leaves the
-            folder; a wanted member is missing, duplicated, not a plain file, or too large.
+    No more is unpacked than the wanted members' maximum sizes in bytes together. A path that is
+    absolute or leaves the folder is rejected, as is a wanted member that occurs twice.
     """
     contents: dict[str, bytes] = {}
     try:
