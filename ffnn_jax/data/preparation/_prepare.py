@@ -156,7 +156,7 @@ def require_original(name: str, parts: dict[str, Part]) -> None:
 def write_set(
     name: str, parts: dict[str, Part], folder: Path, on_progress: OnProgress
 ) -> PreparedSet:
-    """Writes a data set into a folder that is empty except for fetched files."""
+    """Writes array_record files of PNG images to a folder that is empty but for fetched files."""
     need = sum(part.images.nbytes for part in parts.values())
     if shutil.disk_usage(folder).free < need:
         raise OSError(f"not enough disk space, {need / 1e6:,.0f} MB needed")
