@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ffnn_jax import data
-from ffnn_jax.cli._options import writing
+from ffnn_jax.cli._files import writing
 from ffnn_jax.cli._output import plain_console, show_progress
 from ffnn_jax.config import UserError
 from ffnn_jax.data.preparation import Source, prepare, verify_prepared

@@ -3,7 +3,8 @@
 import dataclasses
 from typing import Annotated
 
-from ffnn_jax.cli._options import FILE, DataDir, require_writable
+from ffnn_jax.cli._files import require_writable
+from ffnn_jax.cli._options import FILE, DataDir
 
 
 @dataclasses.dataclass(frozen=True)

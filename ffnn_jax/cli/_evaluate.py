@@ -5,7 +5,8 @@ from typing import Annotated
 
 import tyro
 
-from ffnn_jax.cli._options import FILE, ModelIndex, RunFolder, model_file, require_writable, shown
+from ffnn_jax.cli._files import model_file, require_writable
+from ffnn_jax.cli._options import FILE, ModelIndex, RunFolder, shown
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,7 +4,8 @@ import dataclasses
 from pathlib import Path
 from typing import Annotated
 
-from ffnn_jax.cli._options import ModelIndex, RunFolder, model_file, require_writable, shown
+from ffnn_jax.cli._files import model_file, require_writable
+from ffnn_jax.cli._options import ModelIndex, RunFolder, shown
 from ffnn_jax.config import UserError
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 
-from ffnn_jax.cli._options import writing
+from ffnn_jax.cli._files import writing
 
 
 def _raise_again() -> None:

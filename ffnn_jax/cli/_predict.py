@@ -6,15 +6,8 @@ from typing import Annotated, Literal
 
 import tyro
 
-from ffnn_jax.cli._options import (
-    FILE,
-    ModelIndex,
-    RunFolder,
-    model_file,
-    require_apart,
-    require_writable,
-    shown,
-)
+from ffnn_jax.cli._files import model_file, require_apart, require_writable
+from ffnn_jax.cli._options import FILE, ModelIndex, RunFolder, shown
 from ffnn_jax.config import UserError
 
 

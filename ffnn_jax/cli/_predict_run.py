@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from ffnn_jax.cli._options import writing
+from ffnn_jax.cli._files import writing
 from ffnn_jax.cli._output import console_beside, write_json, write_text
 from ffnn_jax.config import UserError
 from ffnn_jax.models import Prediction, load, picture_files, predict_files, skipped_line

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import tyro
 
-from ffnn_jax.cli._options import FILE, Flag, require_writable, shown
+from ffnn_jax.cli._files import require_writable
+from ffnn_jax.cli._options import FILE, Flag, shown
 from ffnn_jax.config import UserError, require_run, suggestion
 
 

@@ -1,0 +1,45 @@
+"""Checks of the files named on the command line."""
+
+import contextlib
+import itertools
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+from ffnn_jax.config import UserError
+
+
+def model_file(run: Path) -> Path:
+    """The model file of a run."""
+    file = run / "model.npz" if run.is_dir() else run
+    if not file.exists() and (run / "checkpoints").is_dir():
+        command = f"ffnn-jax train --resume {shlex.quote(str(run))}"
+        raise UserError(f"{run}: a run that did not finish; resume it with: {command}")
+    if not file.exists():
+        raise UserError(f"{file}: no such file; RUN is a folder that train left, or its model.npz")
+    return file
+
+
+def require_apart(**files: str | Path | None) -> None:
+    """Rejects the same file for two options: the second would overwrite the first."""
+    paths = {option: Path(file).absolute() for option, file in files.items() if file is not None}
+    for one, other in itertools.combinations(paths, 2):
+        if paths[one] == paths[other]:
+            raise UserError(f"{one} and {other} must be two files, got {files[other]} for both")
+
+
+def require_writable(*files: str | Path | None) -> None:
+    """Rejects a file whose folder does not exist, before any work is done; "-" is in this one."""
+    for file in filter(None, files):
+        folder = Path(file).absolute().parent
+        if not folder.is_dir():
+            raise UserError(f"{file} cannot be written: no folder {folder}")
+
+
+@contextlib.contextmanager
+def writing(option: str, *errors: type[Exception]) -> Iterator[None]:
+    """Turns an OSError, or another given error, into a UserError about the option's file."""
+    try:
+        yield
+    except (OSError, *errors) as error:
+        raise UserError(f"{option} cannot be written: {error}") from None
