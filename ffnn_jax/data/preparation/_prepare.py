@@ -23,16 +23,9 @@ from ffnn_jax.data._cache import keep_entries, read_decoded
 from ffnn_jax.data._dataset import Dataset
 from ffnn_jax.data._decode import Reader, quiet
 from ffnn_jax.data._folders import PreparedSet, cache_dir, data_dir, find_prepared
+from ffnn_jax.data.preparation import _sources
 from ffnn_jax.data.preparation._formats import OnProgress, Part
-from ffnn_jax.data.preparation._sources import (
-    RECIPES,
-    REMEDY,
-    Source,
-    read_source,
-    recorded_of,
-    require_recorded,
-    require_source,
-)
+from ffnn_jax.data.preparation._sources import RECIPES, Source, recorded_of, require_recorded
 
 _PROGRESS_EVERY = 500
 
@@ -68,7 +61,7 @@ def prepare(
     if prepared is not None:
         verify_prepared(prepared, on_progress)
         return prepared
-    require_source(name, source)
+    _sources.require_source(name, source)
     for path in sorted((folder / name).glob("[0-9]*.[0-9]*.[0-9]*")):
         if not (path / "dataset_info.json").exists():  # otherwise another process was first
             raise UserError(f"{path} is not a finished data set; move it away")
@@ -97,7 +90,7 @@ def verify_prepared(
     recorded = recorded_of(prepared)
     missing = [split for split in recorded if split not in prepared.shard_lengths]
     if missing:
-        raise UserError(f"{prepared.folder}: lacks {', '.join(missing)}; {REMEDY}")
+        raise UserError(f"{prepared.folder}: lacks {', '.join(missing)}; {_sources.REMEDY}")
     for split in prepared.shard_lengths:
         on_progress(f"checking {prepared.name}/{split}", 0, 0)
         decoded, name = read_decoded(prepared, split), f"{prepared.name}/{split}"
@@ -122,7 +115,7 @@ def _install(name: str, source: Source, work_dir: Path, on_progress: OnProgress)
     shutil.rmtree(temporary, ignore_errors=True)  # left by a killed process
     try:
         temporary.mkdir()
-        parts = read_source(name, source, temporary, on_progress)
+        parts = _sources.read_source(name, source, temporary, on_progress)
         require_original(name, parts)
         written = write_set(name, parts, temporary, on_progress)
         verify_prepared(written, on_progress)
