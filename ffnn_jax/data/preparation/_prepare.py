@@ -25,7 +25,7 @@ from ffnn_jax.data._decode import Reader, quiet
 from ffnn_jax.data._folders import PreparedSet, cache_dir, data_dir, find_prepared
 from ffnn_jax.data.preparation import _sources
 from ffnn_jax.data.preparation._formats import OnProgress, Part
-from ffnn_jax.data.preparation._sources import RECIPES, Source, recorded_of, require_recorded
+from ffnn_jax.data.preparation._sources import RECIPES, Source, read_source, require_recorded
 
 _PROGRESS_EVERY = 500
 
@@ -87,7 +87,7 @@ def verify_prepared(
     Raises:
         UserError: the set is damaged, or its SHA-256 differs from the recorded one.
     """
-    recorded = recorded_of(prepared)
+    recorded = _sources.recorded_of(prepared)
     missing = [split for split in recorded if split not in prepared.shard_lengths]
     if missing:
         raise UserError(f"{prepared.folder}: lacks {', '.join(missing)}; {_sources.REMEDY}")
@@ -115,7 +115,7 @@ def _install(name: str, source: Source, work_dir: Path, on_progress: OnProgress)
     shutil.rmtree(temporary, ignore_errors=True)  # left by a killed process
     try:
         temporary.mkdir()
-        parts = _sources.read_source(name, source, temporary, on_progress)
+        parts = read_source(name, source, temporary, on_progress)
         require_original(name, parts)
         written = write_set(name, parts, temporary, on_progress)
         verify_prepared(written, on_progress)
