@@ -42,11 +42,7 @@ class BaseConfig:
 
 
 def from_fields(kind: Any, name: str, fields: dict[str, Any]) -> Any:
-    """Builds a dataclass from its fields, with every key checked.
-
-    Raises:
-        UserError: a key is unknown or missing, or a value is rejected.
-    """
+    """Builds a dataclass from its fields; a key that is unknown or missing is a UserError."""
     expected = dataclasses.fields(kind)
     known = [field.name for field in expected]
     for field in expected:
@@ -90,11 +86,7 @@ Below1 = Annotated[float, number("a number of at least 0 and below 1", lambda x:
 
 
 def require(config: BaseConfig, name: str, holds: bool, allowed: str) -> None:
-    """Rejects a configuration unless ``holds``, stating what the field must be.
-
-    Raises:
-        UserError: ``holds`` is False.
-    """
+    """Raises a UserError that states what the field must be, unless ``holds``."""
     if not holds:
         raise UserError(f"{config}: {name} must be {allowed}")
 

@@ -1,34 +1,26 @@
 """JSON that was read, checked against a schema: the same structure, with a kind at each leaf."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from ffnn_jax._base_config import is_integer, is_number
+from ffnn_jax._base_config import Allowed, is_integer, is_number
 from ffnn_jax._errors import UserError
 
 
-class Kind(NamedTuple):
-    """What a value must be, in words and as a test."""
-
-    allowed: str
-    holds: Callable[[Any], bool]
-
-
-def optional(kind: Kind) -> Kind:
+def optional(kind: Allowed) -> Allowed:
     """The kind, or null."""
-    return Kind(f"{kind.allowed} or null", lambda value: value is None or kind.holds(value))
+    return Allowed(f"{kind.words} or null", lambda value: value is None or kind.holds(value))
 
 
-TEXT = Kind("text", lambda value: isinstance(value, str))
-COUNT = Kind("an integer of at least 0", lambda value: is_integer(value) and value >= 0)
-SHARE = Kind("a number from 0 to 1", lambda value: is_number(value) and 0 <= value <= 1)
-NUMBER = Kind("a finite number", lambda value: is_number(value) and abs(value) < float("inf"))
-AMOUNT = Kind("a finite number of at least 0", lambda v: NUMBER.holds(v) and v >= 0)
-OBJECT = Kind("an object", lambda value: isinstance(value, dict))
-FLAG = Kind("true or false", lambda value: isinstance(value, bool))
-LIST = Kind("a list", lambda value: isinstance(value, list))
+TEXT = Allowed("text", lambda value: isinstance(value, str))
+COUNT = Allowed("an integer of at least 0", lambda value: is_integer(value) and value >= 0)
+SHARE = Allowed("a number from 0 to 1", lambda value: is_number(value) and 0 <= value <= 1)
+NUMBER = Allowed("a finite number", lambda value: is_number(value) and abs(value) < float("inf"))
+AMOUNT = Allowed("a finite number of at least 0", lambda v: NUMBER.holds(v) and v >= 0)
+OBJECT = Allowed("an object", lambda value: isinstance(value, dict))
+FLAG = Allowed("true or false", lambda value: isinstance(value, bool))
+LIST = Allowed("a list", lambda value: isinstance(value, list))
 
 
 def read_saved(path: Path) -> Any:
@@ -43,17 +35,15 @@ def read_saved(path: Path) -> Any:
 def require_schema(file: object, value: Any, schema: Any, key: str = "") -> None:
     """Rejects JSON of another structure; keys that the schema does not name are allowed.
 
-    A schema is a ``Kind``; ``[schema]`` for a list, a tuple of schemas for one of that length;
+    A schema is an ``Allowed``; ``[schema]`` for a list, a tuple of schemas for one of that length;
     ``{key: schema}`` for an object with these keys ("key?" may be missing), or ``{...: schema}``
-    for one with any. The value stands in the file at ``key``, as in "confusion[0][3]".
-
-    Raises:
-        UserError: a key is missing, or a value is not of its kind; the message names file and key.
+    for one with any. A UserError names the file, and the key of a value that is missing or not of
+    its kind, as in "confusion[0][3]".
     """
     kind = _kind_of(schema)
     if not kind.holds(value):
         got = repr(value) if len(repr(value)) < 60 else f"{repr(value)[:60]}..."
-        raise UserError(f"{file}: {key or 'the content'} must be {kind.allowed}, got {got}")
+        raise UserError(f"{file}: {key or 'the content'} must be {kind.words}, got {got}")
     if type(schema) in (list, tuple):
         for index, item in enumerate(value):
             require_schema(file, item, schema[index % len(schema)], f"{key}[{index}]")
@@ -67,8 +57,8 @@ def require_schema(file: object, value: Any, schema: Any, key: str = "") -> None
                 raise UserError(f"{file}: the key {inner!r} is missing")
 
 
-def _kind_of(schema: Any) -> Kind:
+def _kind_of(schema: Any) -> Allowed:
     if type(schema) is tuple:
         size = len(schema)
-        return Kind(f"a list of {size}", lambda v: isinstance(v, list) and len(v) == size)
+        return Allowed(f"a list of {size}", lambda v: isinstance(v, list) and len(v) == size)
     return OBJECT if isinstance(schema, dict) else LIST if isinstance(schema, list) else schema

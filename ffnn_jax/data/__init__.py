@@ -9,6 +9,7 @@ from ffnn_jax.data._folders import (
     find_prepared,
     local_folder,
     prepared_names,
+    sample_digit,
 )
 from ffnn_jax.data._load import (
     NotPreparedError,
@@ -18,7 +19,6 @@ from ffnn_jax.data._load import (
     load_splits,
     split_names,
 )
-from ffnn_jax.data._sample import sample_digit
 
 __all__ = [
     "Dataset", "NotPreparedError", "PreparedSet", "Splits", "data_dir", "find_prepared",

@@ -45,12 +45,9 @@ class Decoded(NamedTuple):
 
 
 def read_decoded(prepared: PreparedSet, split: str) -> Decoded:
-    """Reads a split from the cache, or decodes and caches it.
+    """Reads a split from the cache, or decodes and caches it; raises as ``Reader``.
 
     The cache is beside the data set, or in the user's cache folder, or only in memory.
-
-    Raises:
-        UserError: the set cannot be read; see ``Reader``.
     """
     name = _entry_name(prepared, split)
     roots = _roots(prepared)

@@ -55,7 +55,10 @@ class Reader:
             try:
                 self._builder: Any = tfds.builder_from_directory(prepared.folder)
                 self.features = features_of(prepared.name, self._builder.info)
-                self._shards = {split: self._files(split) for split in prepared.shard_lengths}
+                self._shards = {
+                    split: list(zip(map(Path, info.filepaths), info.shard_lengths, strict=True))
+                    for split, info in self._builder.info.splits.items()
+                }
             except UserError:
                 raise
             except Exception as error:
@@ -133,11 +136,6 @@ class Reader:
             if count != length:
                 listed = f"{self._prepared.folder.name}/dataset_info.json lists {length:,}"
                 raise UserError(f"{file}: holds {count:,} examples, but {listed}")
-
-    def _files(self, split: str) -> list[tuple[Path, int]]:
-        """The files of a split, and the number of examples in each."""
-        info = self._builder.info.splits[split]
-        return list(zip(map(Path, info.filepaths), info.shard_lengths, strict=True))
 
     def _locate(self, split: str, index: int) -> str:
         """The file of an example, and its index in that file."""

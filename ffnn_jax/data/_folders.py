@@ -107,3 +107,9 @@ def _read_description(name: str, folder: Path) -> PreparedSet:
     except _DAMAGE as error:
         raise UserError(f"{folder / _DESCRIPTION}: damaged ({error!r})") from None
     return PreparedSet(name, folder.name, folder, file_format, lengths)
+
+
+def sample_digit() -> Path:
+    """Path of a picture of the digit 3, dark on light; relative if below the working folder."""
+    path, here = Path(__file__).with_name("three.png"), Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path

@@ -22,10 +22,8 @@ def parse_split(spec: str, shard_lengths: Mapping[str, Sequence[int]]) -> list[S
     """Parses a split specification into slices.
 
     "train", "train[:20000]", "train[90%:]", "train[-10%:]", "train[:2shard]", "train+test" and
-    "all" mean the same as in tensorflow-datasets; percentages round to the nearest example.
-
-    Raises:
-        UserError: the syntax is invalid, the split unknown, or the slice empty or out of range.
+    "all" mean the same as in tensorflow-datasets; percentages round to the nearest example. What
+    is empty or out of range is a UserError, as is an unknown split.
     """
     all_splits = [Slice(split, 0, sum(lengths)) for split, lengths in shard_lengths.items()]
     terms = [term.strip() for term in spec.split("+")]

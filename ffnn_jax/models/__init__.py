@@ -1,9 +1,8 @@
 """Trained models: saved to one file, loaded, exported, and used for prediction."""
 
 from ffnn_jax.models._arrays import Stored, load_arrays, save_arrays
-from ffnn_jax.models._export import PLATFORMS, export_model, save_exported
 from ffnn_jax.models._form import ImageForm, measure_form
-from ffnn_jax.models._model import Model, load, save
+from ffnn_jax.models._model import PLATFORMS, Model, export_model, load, save, save_exported
 from ffnn_jax.models._pictures import (
     PreparedPicture,
     picture_files,

@@ -1,12 +1,19 @@
-"""A trained model: the network, its parameters and state, normalisation and class names."""
+"""A trained model: all that prediction needs, saved to a file, loaded, and exported.
+
+An export is StableHLO, which runs wherever jax runs, without this package: ``jax.export`` writes
+uint8 pixels (batch, H, W, C) in, for any batch size, class probabilities out, with all arrays.
+"""
 
 import dataclasses
+import functools
 import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from jax import export
 from jaxtyping import Float, Int, UInt8
 
 from ffnn_jax._base_config import from_fields
@@ -15,8 +22,7 @@ from ffnn_jax._schema import AMOUNT, COUNT, FLAG, LIST, TEXT, optional, require_
 from ffnn_jax.config import UserError, layers_from_json, layers_to_json
 from ffnn_jax.models._arrays import load_arrays, save_arrays
 from ffnn_jax.models._form import MNIST_FORM, ImageForm
-from ffnn_jax.models._probabilities import predict_probabilities
-from ffnn_jax.models._views import VIEWS
+from ffnn_jax.models._probabilities import VIEWS, predict_probabilities, probabilities_of
 from ffnn_jax.network import Network, Normalisation, Params, State, by_path
 from ffnn_jax.nn import Layer
 
@@ -26,6 +32,8 @@ _ABOUT = {
     "views?": TEXT,
     "form?": {"light_on_dark?": optional(FLAG), "transposed?": FLAG, "offset?": AMOUNT},
 }  # fmt: skip
+PLATFORMS = ("cpu", "cuda", "tpu")
+_PARITY = 1e-6
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -171,3 +179,42 @@ def _name_in_table_2(path: str) -> str:
     layer, name = path.split("/", 1)
     kind, number = layer.rsplit("_", 1)
     return f"{kind}_{int(number) + 1}/{name}"
+
+
+def export_model(model: Model) -> export.Exported:
+    """The model's probabilities as one program for cpu, cuda and tpu."""
+    shape = export.symbolic_shape(", ".join(map(str, ("batch", *model.network.input_shape))))
+    pixels = jax.ShapeDtypeStruct(shape, jnp.uint8)
+    return export.export(_probabilities_of(model), platforms=PLATFORMS)(pixels)
+
+
+def save_exported(path: Path, model: Model) -> float:
+    """Writes the program, reads it back, and compares its output with the model's.
+
+    Both run on one batch: ``Model.probabilities`` uses another batch size, hence order of sums.
+
+    Returns:
+        The largest difference in a probability over 7 random images.
+
+    Raises:
+        UserError: the file cannot be written, or the program read back differs from the model.
+    """
+    try:
+        path.write_bytes(export_model(model).serialize())
+    except OSError as error:
+        raise UserError(f"export cannot be written: {error}") from None
+    shape = (7, *model.network.input_shape)
+    pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    reloaded = export.deserialize(bytearray(path.read_bytes())).call(pixels)
+    difference = float(jnp.abs(reloaded - _probabilities_of(model)(pixels)).max())
+    if not difference <= _PARITY:
+        path.unlink()
+        problem = f"the program differs from the model by {difference:.1e}, at most {_PARITY}"
+        raise UserError(f"{path}: {problem}")
+    return difference
+
+
+def _probabilities_of(model: Model) -> jax.stages.Wrapped:
+    """The function of pixels that is exported."""
+    arrays = model.params, model.state, model.normalisation
+    return jax.jit(functools.partial(probabilities_of, model.network, *arrays, views=model.views))

@@ -1,10 +1,9 @@
 """Networks of layers: ``init``, ``apply`` and ``summary``, and normalisation of the inputs."""
 
-from ffnn_jax.network._contract import require_kept_contract
-from ffnn_jax.network._network import Network, Params, State
+from ffnn_jax.network._initialisation import by_path, combine, partition
+from ffnn_jax.network._network import Network, Params, State, require_kept_contract
 from ffnn_jax.network._normalisation import Normalisation, compute_normalisation, normalise
 from ffnn_jax.network._summary import Summary, SummaryRow
-from ffnn_jax.network._trees import by_path, combine, partition
 
 __all__ = [
     "Network", "Normalisation", "Params", "State", "Summary", "SummaryRow", "by_path", "combine",

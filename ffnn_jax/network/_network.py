@@ -1,22 +1,26 @@
-"""A network: a chain of layers, with parameters and state as pytrees."""
+"""A network: a chain of layers, with parameters and state as pytrees; its contract with layers."""
 
 import dataclasses
 import functools
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, Num
 
 from ffnn_jax import nn
 from ffnn_jax._errors import UserError
 from ffnn_jax.network import _initialisation
+from ffnn_jax.network._initialisation import partition
 from ffnn_jax.network._summary import Summary, summarise
-from ffnn_jax.network._trees import partition
-from ffnn_jax.nn import Layer, Param, Tree
+from ffnn_jax.nn import LAYERS, Layer, Param, Shape, Tree
 
 Params = Tree
 State = Tree
 Images = Num[Array, "N ..."]
 _STATE = 1 << 30  # folded into the key for the draws of the state
+_BATCH = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -166,3 +170,56 @@ def _init(
     params = _initialisation.initialise(network.param_specs, key, images)
     state_key = jax.random.fold_in(key, _STATE)
     return params, _initialisation.initialise(network.state_specs, state_key, images)
+
+
+def require_kept_contract(network: Network) -> None:
+    """Rejects a custom layer whose output or state differs from what it declares.
+
+    The layer is traced, and nothing is computed. Its own exceptions propagate, with a note that
+    names the layer.
+
+    Raises:
+        UserError: a layer breaks the contract; the message gives its number.
+    """
+    for number, layer, shape in _custom_layers(network.layers, network.input_shape):
+        try:
+            for training in (False, True):
+                _validate_layer(layer, shape, training)
+        except UserError as error:
+            raise UserError(f"layer {number}, {error}") from None
+        except Exception as error:
+            error.add_note(f"layer {number}, {layer}, for inputs of shape {shape}")
+            raise
+
+
+def _custom_layers(
+    layers: Sequence[Layer], shape: Shape, prefix: str = ""
+) -> Iterator[tuple[str, Layer, Shape]]:
+    """(number, layer, input shape) of each custom layer, nested ones included."""
+    shapes = nn.shapes_through(layers, shape)
+    for number, (layer, input_shape) in enumerate(zip(layers, shapes, strict=False), start=1):
+        for part in layer.parts().values():
+            yield from _custom_layers(part, input_shape, f"{prefix}{number}.")
+        if type(layer) not in LAYERS.values():
+            yield f"{prefix}{number}", layer, input_shape
+
+
+def _validate_layer(layer: Layer, shape: Shape, training: bool) -> None:
+    params, state = map(_initialisation.shapes, (layer.params(shape), layer.state(shape)))
+    x = jax.ShapeDtypeStruct((_BATCH, *shape), jnp.float32)
+
+    def apply(params: Any, state: Any, x: jax.Array) -> Any:
+        key = nn.image_keys(jax.random.key(0), _BATCH) if layer.needs_key else None
+        return layer.apply(params, state, x, training=training, key=key)
+
+    returned = jax.eval_shape(apply, params, state, x)
+    if not isinstance(returned, tuple) or len(returned) != 2:
+        kind = type(returned).__name__
+        raise UserError(f"{layer}: apply must return (output, state), got {kind}")
+    (z, after), expected = returned, layer.output_shape(shape)
+    if z.shape != (_BATCH, *expected):
+        raise UserError(f"{layer}: output_shape declares {expected}, apply returns {z.shape[1:]}")
+    described = functools.partial(jax.tree.map, lambda leaf: f"{leaf.dtype}{list(leaf.shape)}")
+    declared, actual = described(state), described(after)
+    if actual != declared:
+        raise UserError(f"{layer}: state declares {declared}, apply returns {actual}")

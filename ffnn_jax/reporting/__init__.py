@@ -8,12 +8,12 @@ from ffnn_jax.reporting._figures import (
     draw_misclassified,
     draw_precision_recall,
     draw_predictions,
+    draw_verification,
     save_figure,
 )
 from ffnn_jax.reporting._metrics import accuracy, confusion_matrix, f1, precision, recall
 from ffnn_jax.reporting._run_page import run_fragment, run_page
 from ffnn_jax.reporting._tables import precision_recall_table
-from ffnn_jax.reporting._verification import draw_verification
 
 __all__ = [
     "accuracy", "confusion_matrix", "draw_confusion", "draw_contact_sheet", "draw_curves",

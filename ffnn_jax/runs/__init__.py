@@ -6,16 +6,26 @@ from ffnn_jax.runs._checkpoints import (
     Checkpoint,
     CheckpointManager,
     last_checkpoint,
+    resumed_settings,
 )
-from ffnn_jax.runs._compiled import enable_compilation_cache
-from ffnn_jax.runs._compute import compute, run_plan
-from ffnn_jax.runs._environment import device, require_ready, versions
-from ffnn_jax.runs._folder import dry_run_folder, locked, new_run_folder
-from ffnn_jax.runs._forms import forms_here, timed_forms_path
-from ffnn_jax.runs._plan import Plan, adapt_to_dataset, plan
+from ffnn_jax.runs._compute import Plan, adapt_to_dataset, compute, plan, run_plan
+from ffnn_jax.runs._environment import (
+    device,
+    enable_compilation_cache,
+    forms_here,
+    require_ready,
+    timed_forms_path,
+    versions,
+)
+from ffnn_jax.runs._folder import (
+    dry_run_folder,
+    locked,
+    new_run_folder,
+    write_config,
+    write_page,
+    write_run,
+)
 from ffnn_jax.runs._result import RunResult, most_confident_errors, result_to_json
-from ffnn_jax.runs._resumed import resumed_settings
-from ffnn_jax.runs._write import write_config, write_page, write_run
 
 __all__ = [
     "CHECKPOINT_INTERVAL", "Checkpoint", "CheckpointManager", "Plan", "RunResult", "StopRequest",

@@ -1,20 +1,157 @@
-"""Settings and data in, trained and tested models out."""
+"""A run: settings checked against the data, the network built, trained and tested."""
 
 import dataclasses
-from typing import Any
+from collections.abc import Collection
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+import optax
 
-from ffnn_jax.config import Settings
+from ffnn_jax import optim, training
+from ffnn_jax.config import Settings, UserError, Validation, suggestion
 from ffnn_jax.data import Splits, load_splits
 from ffnn_jax.layers.fast import forms
 from ffnn_jax.models import Model, measure_form
-from ffnn_jax.network import compute_normalisation
-from ffnn_jax.runs._environment import require_ready
-from ffnn_jax.runs._plan import Plan, optimizer_of, plan, split
+from ffnn_jax.network import Network, compute_normalisation, partition, require_kept_contract
+from ffnn_jax.nn import Dense
+from ffnn_jax.runs._environment import forms_here, require_ready
 from ffnn_jax.runs._result import RunResult, accuracies
 from ffnn_jax.training import Callbacks, HostImages, Images, SeedData, fits_on_device, train
+
+
+class Plan(NamedTuple):
+    """A run's settings, images and network, checked against each other."""
+
+    settings: Settings
+    splits: Splits
+    network: Network
+
+    @property
+    def validation_size(self) -> int:
+        """The number of validation images."""
+        own = self.splits.validation
+        return self.settings.validation.images if own is None else len(own)
+
+    @property
+    def images_per_validation(self) -> int:
+        """How many of them are drawn for one validation during training."""
+        size = min(self.settings.batch_size, self.validation_size)
+        return self.settings.validation_batches * size
+
+
+def plan(settings: Settings, splits: Splits) -> Plan:
+    """Builds a run's network, after checking that settings and data match.
+
+    Settings that name no forms of convolutions get those of this processor.
+
+    Raises:
+        UserError: a layer or an augmentation does not fit the images, there is not one output
+            per class, the batch is larger than the training set, nothing is trained, a group with
+            its own rate has no parameters, a custom layer breaks the contract, or the splits
+            differ in images or classes.
+    """
+    network = Network(settings.layers, splits.train.image_shape)
+    outputs, classes = network.output_shape, len(splits.train.class_names)
+    if outputs != (classes,):
+        name = splits.train.name
+        raise UserError(f"{name} has {classes} classes, the network has outputs {outputs}")
+    height, width, *_ = *network.input_shape, 0, 0
+    if settings.views != "one" and (len(network.input_shape) != 3 or min(height, width) < 2):
+        raise UserError(f"views must be one for inputs {network.input_shape}: they are not images")
+    for augmentation in settings.augmentations:
+        augmentation.require_fits(splits.train.image_shape)
+    kind = splits.train.image_shape, splits.train.class_names
+    for part in splits[1:]:
+        if part is not None and (part.image_shape, part.class_names) != kind:
+            raise UserError(f"{part.name} and {splits.train.name} differ in image shape or classes")
+    train_size = len(split(settings, splits, settings.seed).train)
+    if settings.batch_size > train_size:
+        batch = settings.batch_size
+        raise UserError(f"batch-size must be at most the {train_size} training images, got {batch}")
+    _require_trained(network, settings)
+    require_kept_contract(network)
+    if settings.forms is None:
+        forms = forms_here(training.is_one_program(network, settings))
+        settings = dataclasses.replace(settings, forms=forms)
+    return Plan(settings, splits, network)
+
+
+def adapt_to_dataset(settings: Settings, splits: Splits, kept: Collection[str] = ()) -> Settings:
+    """Adapts a preset's settings to another data set.
+
+    The last layer, if dense, gets one output per class; at most a fifth of the training images
+    are used for validation, unless the kept settings, those explicitly given, name it.
+    """
+    *layers, last = settings.layers
+    if isinstance(last, Dense):
+        last = dataclasses.replace(last, units=len(splits.train.class_names))
+    validation, most = settings.validation, max(len(splits.train) // 5, 1)
+    if "validation" not in kept and validation.images > most:
+        validation = Validation(validation.chosen, most)
+    return dataclasses.replace(settings, layers=(*layers, last), validation=validation)
+
+
+def split(settings: Settings, splits: Splits, seed: int) -> training.Split:
+    """A seed's training and validation images, as indices into both together."""
+    count = len(splits.train)
+    if splits.validation is None:
+        return training.split_validation(seed, count, settings.validation)
+    both = np.arange(count + len(splits.validation), dtype=np.int32)
+    return training.Split(both[:count], both[count:])
+
+
+def optimizer_of(settings: Settings, network: Network) -> optax.GradientTransformation:
+    """The optimiser of the settings, for the trained parameters."""
+    groups, decayed = map(network.trained_param_attribute, ("group", "decayed"))
+    rates, steps = dict(settings.group_rates), dict(settings.group_steps)
+    factors = jax.tree.map(lambda group: rates.get(group, 1.0), groups)
+    scale = [optim.scale_by_group(factors)] if rates else []
+    options = _schedule(settings, settings.learning_rate), settings.momentum, settings.weight_decay
+    if settings.optimizer == "momentum":
+        rules = [optim.momentum(*options, decayed), *scale]
+    elif settings.optimizer == "nesterov":
+        rules = [*scale, optim.nesterov(*options, decayed)]
+    else:
+        rules = [*scale, _muon_for_kernels(settings, network, options, decayed)]
+    if steps:
+        last = jax.tree.map(lambda group: steps.get(group, settings.steps), groups)
+        rules.append(optim.train_for(last))
+    return optax.chain(*rules) if len(rules) > 1 else rules[0]
+
+
+def _muon_for_kernels(
+    settings: Settings, network: Network, options: tuple[Any, float, float], decayed: Any
+) -> optax.GradientTransformation:
+    """Muon for kernels of convolutions, Nesterov's momentum for the other parameters."""
+    shapes, _ = partition(network.shapes()[0], network.param_attribute("trained"))
+    kernels = jax.tree.map(lambda array: len(array.shape) == 4, shapes)
+    others = jax.tree.map(lambda k, d: optax.MaskedNode() if k else d, kernels, decayed)
+    dtype = "bfloat16" if settings.precision == "bf16" else "float32"
+    rule = optim.muon(_schedule(settings, settings.muon_rate), dtype=dtype)
+    return optax.partition({True: rule, False: optim.nesterov(*options, others)}, kernels)
+
+
+def _schedule(settings: Settings, peak: float) -> optax.ScalarOrSchedule:
+    if settings.schedule == "triangular":
+        return optim.triangular(peak, settings.steps)
+    if settings.schedule == "piecewise-linear":
+        return optim.piecewise_linear(peak, settings.steps, settings.rate_points)
+    return peak
+
+
+def _require_trained(network: Network, settings: Settings) -> None:
+    """Rejects a network without trained parameters, and settings of groups without any."""
+    trained = [param for param in network.all_params if param.trained]
+    if not trained:
+        raise UserError("layers: none has trained parameters")
+    known = sorted({param.group for param in trained} - {""})
+    for field in ("group_rates", "group_steps"):
+        for name, _ in getattr(settings, field):
+            if name not in known:
+                hint = f"known: {', '.join(known)}" if known else "no trained parameter has a group"
+                where, near = field.replace("_", "-"), suggestion(name, known)
+                raise UserError(f"{where}: unknown group {name!r} ({hint}){near}")
 
 
 def compute(

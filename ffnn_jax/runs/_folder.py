@@ -1,4 +1,4 @@
-"""Run folders: numbered by default, and never an existing one."""
+"""A run's folder: numbered by default, never an existing one, locked, and written."""
 
 import contextlib
 import json
@@ -7,10 +7,14 @@ import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
-from ffnn_jax.config import UserError
+from ffnn_jax.config import Settings, UserError
+from ffnn_jax.models import save
+from ffnn_jax.runs._read import require_run
+from ffnn_jax.runs._result import RunResult, result_to_json
 
 _RUNS = Path("runs")
 
@@ -77,11 +81,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Names the file in errors raised while writing it.
-
-    Raises:
-        OSError: the file cannot be written; the message names it.
-    """
+    """Names the file in an OSError raised while writing it."""
     try:
         yield
     except OSError as error:
@@ -94,3 +94,59 @@ def _describe(owner: Path) -> str:
         return f"process {identity['process']} on {identity['host']}"
     except (OSError, ValueError, KeyError, TypeError):
         return "another process"
+
+
+def write_config(folder: Path, settings: Settings) -> None:
+    """Writes the settings, before a run starts."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_json(folder / "config.json", settings.to_json())
+
+
+def write_run(folder: str | Path, result: RunResult) -> Path:
+    """Writes a run's results to its folder, created if missing, and returns it.
+
+    Figures and Table 1 are of the best model by validation.
+    """
+    from ffnn_jax.reporting import precision_recall_table, save_figure
+
+    folder = Path(folder)
+    write_config(folder, result.settings)
+    lines = [json.dumps(record._asdict()) for record in result.trained.history]
+    _write(folder / "metrics.jsonl", "".join(f"{line}\n" for line in lines))
+    _write_json(folder / "result.json", result_to_json(result))
+    with writing(folder / "model.npz"):
+        save(folder / "model.npz", result.models, result.best)
+    for name, figure in result.figures().items():
+        for path in (folder / f"{name}.png", folder / f"{name}.svg"):
+            with writing(path):
+                save_figure(figure, path)
+    names = result.splits.test.class_names
+    table = precision_recall_table(result.confusions[result.best], names)
+    _write(folder / "table_1.md", table)
+    _write(folder / "table_2.md", result.models[0].network.summary().to_markdown())
+    write_page(folder)
+    return folder
+
+
+def write_page(folder: Path) -> Path:
+    """Writes a run's page from its saved files, and returns the page's path.
+
+    Raises:
+        UserError: the folder is not that of a finished run, or a value in its files is impossible.
+    """
+    from ffnn_jax.reporting import run_page
+
+    require_run(folder)
+    _write(folder / "page.html", run_page(folder))
+    return folder / "page.html"
+
+
+def _write_json(path: Path, value: dict[str, Any]) -> None:
+    """One key a line, since a confusion matrix of many classes is long."""
+    lines = [f"  {json.dumps(key)}: {json.dumps(entry)}" for key, entry in value.items()]
+    _write(path, "{\n" + ",\n".join(lines) + "\n}\n")
+
+
+def _write(path: Path, text: str) -> None:
+    with writing(path):
+        path.write_bytes(text.encode())

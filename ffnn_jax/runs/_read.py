@@ -3,21 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-from ffnn_jax._schema import (
-    AMOUNT,
-    COUNT,
-    NUMBER,
-    OBJECT,
-    SHARE,
-    TEXT,
-    Kind,
-    optional,
-    read_saved,
-    require_schema,
-)
+from ffnn_jax import _schema
+from ffnn_jax._base_config import Allowed
+from ffnn_jax._schema import AMOUNT, COUNT, NUMBER, OBJECT, SHARE, TEXT, optional, require_schema
 from ffnn_jax.config import Settings, UserError
 
-_FACT = Kind("text, an integer or null", lambda v: v is None or TEXT.holds(v) or COUNT.holds(v))
+_FACT = Allowed("text, an integer or null", lambda v: v is None or TEXT.holds(v) or COUNT.holds(v))
 _MEAN = {"count": COUNT, "value": NUMBER}
 _METRICS = {"seed": COUNT, "loss": _MEAN, "accuracy": _MEAN, "validation_accuracy": optional(SHARE)}
 _MOST_SEEDS = 10_000  # as in Settings
@@ -31,11 +22,11 @@ def require_run(folder: Path) -> None:
         UserError: a file or a key is missing, or a value is impossible; the message names it.
     """
     path = folder / "result.json"
-    result = read_saved(path)
+    result = _schema.read_saved(path)
     require_schema(path, result, {"seeds": [COUNT], "class_names": [TEXT]})
     require_schema(path, result, _result(result["seeds"], len(result["class_names"])))
     path = folder / "config.json"
-    settings = read_saved(path)
+    settings = _schema.read_saved(path)
     require_schema(path, settings, {"layers": [OBJECT]})
     try:
         Settings.from_json(settings | _ANY_LAYERS)
@@ -55,7 +46,7 @@ def require_checkpoint(path: Path, about: dict[str, Any]) -> None:
 
 def _result(seeds: list[int], classes: int) -> dict[str, Any]:
     """The schema of ``result.json``: lists have one item per seed, or per class."""
-    each, one_of = len(seeds), Kind(f"one of the seeds {seeds}", seeds.__contains__)
+    each, one_of = len(seeds), Allowed(f"one of the seeds {seeds}", seeds.__contains__)
     return {
         "dataset": TEXT, "data_sha256": {...: TEXT}, "test_accuracy": (SHARE,) * each,
         "validation_accuracy": (optional(SHARE),) * each, "train_accuracy": (SHARE,) * each,

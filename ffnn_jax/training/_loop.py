@@ -13,12 +13,11 @@ import optax
 
 from ffnn_jax.config import Settings
 from ffnn_jax.network import Network, Params, State, normalise
-from ffnn_jax.training._callbacks import Callbacks, Progress
 from ffnn_jax.training._images import HostImages
 from ffnn_jax.training._loader import InMemoryLoader, StreamingLoader
 from ffnn_jax.training._nan_check import NanCheck
 from ffnn_jax.training._sampling import SeedData
-from ffnn_jax.training._snapshot import Record, RunningMetrics, Snapshot
+from ffnn_jax.training._snapshot import Callbacks, Progress, Record, RunningMetrics, Snapshot
 from ffnn_jax.training._step import TrainState, initial_state
 from ffnn_jax.training._trainer import Trainer, make_trainer
 

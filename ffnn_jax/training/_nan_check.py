@@ -45,11 +45,7 @@ class NanCheck:
     find_operation: bool
 
     def run_steps(self, trainer: Trainer, step: int, stop: int) -> list[ChunkMetrics]:
-        """Runs the steps after ``step`` up to ``stop``; returns each seed's metrics.
-
-        Raises:
-            DivergedError: a loss, a parameter or the optimiser's state is infinite or NaN.
-        """
+        """Runs the steps after ``step`` up to ``stop``; returns each seed's metrics."""
         with jax.debug_nans(False), jax.debug_infs(False):  # jax names neither seed nor step
             metrics, after = trainer.run_steps(step, stop), trainer.copies()
             if not _are_finite(*metrics, *after):

@@ -85,11 +85,7 @@ def key_of(seed_data: SeedData, purpose: int, step: Int32[Any, ""]) -> Key[Array
 def batch_indices(
     seed_data: SeedData, step: Int32[Any, ""], sampling: Sampling
 ) -> Int32[Array, " size"]:
-    """The indices of a step's batch, all distinct; a partial batch repeats its last image.
-
-    Raises:
-        ValueError: the batch is larger than the training set.
-    """
+    """The indices of a step's batch, all distinct; a partial batch repeats its last image."""
     count, size = seed_data.train.shape[0], sampling.size
     if size > count:
         raise ValueError(f"batch_indices: batch size must be at most {count}, got {size}")

@@ -1,10 +1,11 @@
-"""All that a run needs to resume: each seed's state and running metrics, and the history.
+"""What a run tells its callbacks, and all that it needs to resume: states, metrics, history.
 
 A batch is a pure function of (seed, step), so no position in the data has to be saved.
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -119,3 +120,45 @@ def _by_name(states: Sequence[Any]) -> dict[str, Any]:
 
 def _kind(leaf: Any) -> str:
     return "absent" if leaf is None else f"{np.dtype(leaf.dtype)} {tuple(leaf.shape)}"
+
+
+class Progress(NamedTuple):
+    """A run's progress: the step, means over all seeds, and the seconds left."""
+
+    step: int
+    steps: int
+    loss: float
+    accuracy: float
+    validation_accuracy: float | None
+    images_per_second: float
+    seconds_left: float
+
+
+class Callbacks:
+    """Run callbacks; the defaults do nothing."""
+
+    def on_metadata(self, run: Mapping[str, Any]) -> None:
+        """Called before training with settings, data and normalisation, as JSON types."""
+
+    def on_begin(self, fresh: Snapshot) -> Snapshot:
+        """Returns the snapshot to start from, given the state before the first step."""
+        return fresh
+
+    def on_compile(self) -> None:
+        """Called before the training step is compiled."""
+
+    def next_stop(self, step: int) -> int:
+        """Returns the next step after this one at which ``on_stop`` must be called."""
+        return sys.maxsize
+
+    def on_stop(self, step: int, steps: int, snapshot: Callable[[], Snapshot]) -> None:
+        """Called at each stop; may take a snapshot there, and ends the run by raising."""
+
+    def on_progress(self, progress: Progress) -> None:
+        """Called after some steps, at least every few seconds."""
+
+    def on_evaluate(self) -> None:
+        """Called after training, before all images are classified, the test images first."""
+
+    def on_test(self, accuracies: Sequence[float]) -> None:
+        """Called with each seed's test accuracy, before the training images are classified."""

@@ -11,27 +11,18 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, Int32, Key
+from jaxtyping import Array, Bool, Float, Int32, Key
 
 from ffnn_jax import nn
 from ffnn_jax.config import Augmentation
 from ffnn_jax.layers.fast import Table, compiler_options, forms
 from ffnn_jax.network import Network, Params, State, combine, normalise, partition
 from ffnn_jax.optim import Lookahead, decay_loss
-from ffnn_jax.training._accuracy import correct
+from ffnn_jax.training import _sampling
 from ffnn_jax.training._augment import augment
 from ffnn_jax.training._gradients import Batch, Loss, loss_and_gradients, make_loss
 from ffnn_jax.training._images import Chunk, Source
-from ffnn_jax.training._sampling import (
-    AUGMENTATION,
-    FLIPS,
-    INITIALISATION,
-    LAYERS,
-    Sampling,
-    SeedData,
-    batch_indices,
-    key_of,
-)
+from ffnn_jax.training._sampling import Sampling, SeedData, batch_indices, key_of
 
 CHUNK_STEPS = 100
 
@@ -68,7 +59,7 @@ def initial_state(
     looks_ahead: bool = False,
 ) -> TrainState:
     """The state before the first step; some parameters are computed from normalised images."""
-    params, state = network.init(jax.random.fold_in(key, INITIALISATION), images)
+    params, state = network.init(jax.random.fold_in(key, _sampling.INITIALISATION), images)
     trained, _ = partition(params, network.param_attribute("trained"))
     slow = jax.tree.map(jnp.copy, (trained, state)) if looks_ahead else ()
     return TrainState(params, state, optimizer.init(trained), jnp.zeros((), jnp.int32), slow)
@@ -154,11 +145,13 @@ def inputs_at(
     x = normalise(images.pixels, seed_data.normalisation)
     if augmentations:
         epoch = sampling.epoch(step, seed_data.train.shape[0])
-        key, seed_key = key_of(seed_data, AUGMENTATION, step), seed_data.key
-        x = augment(key, x, augmentations, indices, epoch, jax.random.fold_in(seed_key, FLIPS))
+        key = key_of(seed_data, _sampling.AUGMENTATION, step)
+        seed_key = jax.random.fold_in(seed_data.key, _sampling.FLIPS)
+        x = augment(key, x, augmentations, indices, epoch, seed_key)
     if not network.needs_key:
         return x, images.labels, None
-    return x, images.labels, nn.image_keys(key_of(seed_data, LAYERS, step), len(images.labels))
+    keys = nn.image_keys(key_of(seed_data, _sampling.LAYERS, step), len(images.labels))
+    return x, images.labels, keys
 
 
 def _make_update(
@@ -193,3 +186,8 @@ def _skip(state: TrainState, source: Source, seed_data: SeedData) -> Updated:
     """No-op step after ``stop``; its metrics are 0, since ``jax_debug_nans`` rejects NaN."""
     zero = jnp.zeros((), jax.tree.leaves(state.params)[0].dtype)
     return state, ChunkMetrics(zero, zero, zero)
+
+
+def correct(logits: Float[Array, "N K"], labels: Int32[Array, " N"]) -> Bool[Array, " N"]:
+    """Whether each image's largest logit is that of its class."""
+    return jax.lax.argmax(logits, 1, labels.dtype) == labels

@@ -17,15 +17,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jaxtyping import Array, Float
 
 from ffnn_jax._processor import usable_cores
 from ffnn_jax.config import Settings
-from ffnn_jax.network import Network
+from ffnn_jax.layers.fast import Table, compiler_options, forms
+from ffnn_jax.network import Network, normalise
 from ffnn_jax.optim import Lookahead
-from ffnn_jax.training._accuracy import make_validation
+from ffnn_jax.training._images import Chunk, Images, Source
 from ffnn_jax.training._loader import InMemoryLoader, Loader
-from ffnn_jax.training._sampling import SeedData
-from ffnn_jax.training._step import ChunkMetrics, TrainState, make_train_chunk
+from ffnn_jax.training._sampling import SeedData, validation_indices
+from ffnn_jax.training._step import ChunkMetrics, TrainState, correct, make_train_chunk
 
 _LARGE_STEP = 5e9  # floating-point operations of a forward pass that keep a GPU busy
 
@@ -54,6 +56,30 @@ def make_trainer(
     validations = jax.jit(jax.vmap(validate, in_axes=(0, None, 0)))
     args = loader, _stack(states), _stack(seeds_data)
     return _VmappedTrainer(*args, len(states), *_compiled(chunks, validations, *args))
+
+
+def make_validation(
+    network: Network, batch_size: int, batches: int, table: Table = ()
+) -> jax.stages.Wrapped:
+    """Returns a jitted function that measures accuracy on a few validation batches.
+
+    ``validate(state, source, seed_data)`` draws them from (seed, step), each of all validation
+    images if there are fewer; the source is all images, or a ``Chunk`` of those batches.
+    """
+
+    def validate(state: Any, source: Source, seed_data: SeedData) -> Float[Array, ""]:
+        def accuracy_of(batch: Images) -> Array:
+            x = normalise(batch.pixels, seed_data.normalisation)
+            with forms(table):
+                logits, _ = network.apply(state.params, state.state, x)
+            return jnp.mean(correct(logits, batch.labels), dtype=jnp.float32)
+
+        if isinstance(source, Chunk):
+            return jnp.mean(jax.lax.map(accuracy_of, source.images))
+        indices = validation_indices(seed_data, state.step, batch_size, batches)
+        return jnp.mean(jax.lax.map(lambda batch: accuracy_of(source.at(batch)), indices))
+
+    return jax.jit(validate, compiler_options=compiler_options(table))
 
 
 def is_one_program(network: Network, settings: Settings) -> bool:

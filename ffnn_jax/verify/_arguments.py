@@ -1,9 +1,4 @@
-"""Text descriptions of arguments, sizes for their axis names, and random values.
-
-"NxDxK" describes real numbers with three axes, each a number, or a name that stands for the same
-size everywhere. After a colon may follow what they are: "N:int<K" integers from 0 to K - 1, "C:>0"
-positive numbers, "N:(0,1)" an interval, "NxN:spd" symmetric positive definite matrices, "N:perm"
-permutations, "N:simplex" probabilities, "N:sorted", "N:bool", "N:complex"; "key" is a random key.
+"""Text descriptions of arguments, as ``check_vjp`` lists them; sizes of their axes; random values.
 
 One function of (generator, shape, scale) draws from each domain. ``scale`` broadcasts to the shape
 and moves a draw towards the ends of the domain: factors from 1e-6 to 1e4 for unbounded numbers,

@@ -14,10 +14,9 @@ from ffnn_jax.verify import _compare
 from ffnn_jax.verify._arguments import Sizes, at_sizes
 from ffnn_jax.verify._compare import all_finite, largest, named_leaves, typical_size
 from ffnn_jax.verify._layout import is_inexact
-from ffnn_jax.verify._magnitudes import typical_results
 from ffnn_jax.verify._result import Check, failure, one_line, worst_of
 from ffnn_jax.verify._subject import Function, Subject, cast, compiled_pull
-from ffnn_jax.verify._values import excused, reference_is_wrong
+from ffnn_jax.verify._values import excused, reference_is_wrong, typical_results
 
 # Allowed error in epsilons, relative to the expected value plus the typical size of its array: a
 # float32 rule may sum thousands of terms, a half-precision one only rounds residuals and results.

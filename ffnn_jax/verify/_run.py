@@ -20,13 +20,12 @@ from ffnn_jax.verify._arguments import Argument, Sizes, at_sizes
 from ffnn_jax.verify._compare import all_finite
 from ffnn_jax.verify._conventions import undeclared_conventions
 from ffnn_jax.verify._differences import check_differences
-from ffnn_jax.verify._example import code_of, failing_program
-from ffnn_jax.verify._explain import explain, looks_deliberate
+from ffnn_jax.verify._explain import code_of, explain, failing_program, looks_deliberate
 from ffnn_jax.verify._layout import calls_backward_of
-from ffnn_jax.verify._magnitudes import check_magnitudes
 from ffnn_jax.verify._result import CHECKS, Check, VerificationResult, failure, one_line, worst_of
 from ffnn_jax.verify._rule import DTYPES, Function, Kink, Rule, name_of, require_choice
 from ffnn_jax.verify._subject import Subject
+from ffnn_jax.verify._values import check_magnitudes
 
 _CHECKS_AT_ALL_SIZES = {
     "value": _values.check_value, "cotangents": _values.check_cotangents,

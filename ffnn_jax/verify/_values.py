@@ -1,21 +1,24 @@
-"""Checks of values and cotangents in float64, at one set of sizes.
+"""Checks of values and cotangents in float64: at one set of sizes, and at other magnitudes.
 
-A check yields a row for each comparison; none where it does not apply.
+A check yields a row for each comparison; none where it does not apply. Ordinary draws never reach
+numbers from 1e-6 to 1e4, huge entries and zeros: these have checks of their own.
 """
 
 import dataclasses
+import functools
 from collections.abc import Iterator
 from typing import Any
 
 import jax
 import numpy as np
 
-from ffnn_jax.verify._arguments import Sizes, at_sizes
-from ffnn_jax.verify._compare import all_finite, allowed_error, cancelled, compare, rounding_slack
-from ffnn_jax.verify._differences import sides_with_the_rule
+from ffnn_jax.verify import _compare
+from ffnn_jax.verify._arguments import Argument, Sizes, at_sizes, bounds_of
+from ffnn_jax.verify._compare import all_finite, allowed_error, compare
+from ffnn_jax.verify._differences import compare_differences, sides_with_the_rule
 from ffnn_jax.verify._layout import arrays_of, flat_cotangents, split_outputs
 from ffnn_jax.verify._result import Check
-from ffnn_jax.verify._subject import Arrays, Subject, dot
+from ffnn_jax.verify._subject import Arrays, Subject, cast, dot
 
 DRAWS = 3
 _MORE_DRAWS = 12  # where there are no sizes to vary
@@ -23,13 +26,16 @@ _PRIMAL, _NARROW_PRIMAL = 1e-12, 1e-6  # since fusion moves bits
 _CANCELLED = 1e-3
 _WEIGHTS = ((2.5, 1.5), (1e-6, 0.0), (1e4, 0.0))  # of two cotangents
 UNUSABLE = "the reference is unusable at some magnitudes"
+_BASE_DRAWS = 3
+_COTANGENT_SCALES = (1e-6, 10.0, 1e4)
 
 
 def check_value(subject: Subject, sizes: Sizes, seed: int) -> Iterator[Check]:
     """Every output equals the reference's, integers and booleans too."""
     for args, dz, _, theirs in draw_results(subject, sizes, seed):
         z, others = subject.outputs(*args)
-        slack = rounding_slack(subject, args, dz, theirs)[: len(jax.tree.leaves(theirs[0]))]
+        count = len(jax.tree.leaves(theirs[0]))
+        slack = _compare.rounding_slack(subject, args, dz, theirs)[:count]
         allowed, same = allowed_error(subject, args), subject.reference_others(*args)
         found: dict[str, Any] = {"sizes": at_sizes(sizes), "example": (args, dz)}
         yield compare("value", ("z",), (z,), theirs[:1], allowed, slack=slack, **found)
@@ -40,7 +46,7 @@ def check_primal(subject: Subject, sizes: Sizes, seed: int) -> Iterator[Check]:
     """Without differentiation, the operation returns what its forward rule returns."""
     allowed = _PRIMAL if subject.wide else _NARROW_PRIMAL
     for args, dz, (z, _), theirs in draw_results(subject, sizes, seed):
-        slack = rounding_slack(subject, args, dz, theirs)[: len(jax.tree.leaves(z))]
+        slack = _compare.rounding_slack(subject, args, dz, theirs)[: len(jax.tree.leaves(z))]
         values, where = ((subject.value(*args),), (z,)), at_sizes(sizes)
         yield compare("primal", ("z",), *values, allowed, where, slack, example=(args, dz))
 
@@ -151,7 +157,7 @@ def compare_results(
     first, skipped = (0, 0) if with_value else (1, len(jax.tree.leaves(theirs[0])))
     names = ("z", *subject.cotangent_names)[first:]
     actual, expected = ((z, *cotangents)[first:] for z, cotangents in (ours, theirs))
-    slack = rounding_slack(subject, args, dz, theirs, base)[skipped:]
+    slack = _compare.rounding_slack(subject, args, dz, theirs, base)[skipped:]
     allowed = allowed_error(subject, args)
     row = compare(name, names, actual, expected, allowed, sizes, slack, example=(args, dz))
     far = base is not None and not row.passed
@@ -183,9 +189,73 @@ def _linearity(
     expected, allowed = combined(of_u, of_v), allowed_error(subject, args)
     if not all_finite(expected):
         return Check("linearity", False, float("inf"), allowed, note="a cotangent is not finite")
-    zeros = cancelled(subject, args, u, results[0])[-len(of_u) :]
+    zeros = _compare.cancelled(subject, args, u, results[0])[-len(of_u) :]
     terms = zip(of_u, of_v, zeros, strict=True)
     slack = [
         allowed * (a * np.abs(p) + b * np.abs(q) + a * _CANCELLED * zero) for p, q, zero in terms
     ]
     return compare("linearity", subject.cotangent_names, of_both, expected, allowed, slack=slack)
+
+
+_compared = functools.partial(compare_results, "magnitudes", with_value=True)
+
+
+def check_magnitudes(subject: Subject, sizes: Sizes, seed: int) -> Iterator[Check]:
+    """Value and cotangents are right at many magnitudes of what goes in, in float64."""
+    yield from _at_scales(subject, sizes, seed)
+    if subject.reference is not None:
+        yield from _at_cotangent_scales(subject, sizes, seed)
+        yield from _at_zero(subject, sizes, seed)
+
+
+def _at_scales(subject: Subject, sizes: Sizes, seed: int) -> Iterator[Check]:
+    """Wherever the reference is finite; without one, against differences."""
+    base = typical_results(subject, sizes, seed)
+    generator = np.random.default_rng(seed)
+    for name, args in subject.scaled_draws(sizes, seed):
+        dz, where = subject.draw_cotangent(generator, args), f" at {name}"
+        if subject.reference is not None:
+            results = both_results(subject, args, dz)
+            if all_finite(results[1]):
+                yield _compared(subject, args, dz, *results, where, base)
+        elif name.startswith("scale "):
+            yield from compare_differences("magnitudes", subject, args, dz, generator, where)
+
+
+def _at_cotangent_scales(subject: Subject, sizes: Sizes, seed: int) -> Iterator[Check]:
+    """At ordinary arguments: a backward that clips or drops cotangents, or states that it does."""
+    generator = np.random.default_rng(seed)
+    for scale in _COTANGENT_SCALES:
+        args, dz = subject.draw_pair(generator, sizes)
+        dz = jax.tree.map(lambda leaf, by=scale: cast(by * leaf), dz)
+        results = both_results(subject, args, dz)
+        yield _compared(subject, args, dz, *results, f" at a cotangent of scale {scale:g}")
+
+
+def _at_zero(subject: Subject, sizes: Sizes, seed: int) -> Iterator[Check]:
+    """At zeros, where a slope may be a convention, it must still be finite where it is defined."""
+    generator = np.random.default_rng(seed)
+    for i in subject.reals:
+        ordinary = subject.draw(generator, sizes)
+        if not _contains_zero(subject.words[i]) or not ordinary[i].size:
+            continue
+        for entries in (slice(None), slice(0, 1)):
+            args = [np.array(array, copy=True) for array in ordinary]
+            args[i].reshape(-1)[entries] = 0.0
+            dz = subject.draw_cotangent(generator, args)
+            results = both_results(subject, args, dz)
+            if all_finite(results[1]) and not all_finite(results[0]):
+                yield _compared(subject, args, dz, *results, f" at zeros in {subject.names[i]}")
+
+
+def _contains_zero(word: Argument | None) -> bool:
+    low, high = (word and bounds_of(word.domain)) or (0.0, 0.0)
+    return word is not None and (word.domain in ("", "complex") or low < 0 < high)
+
+
+def typical_results(subject: Subject, sizes: Sizes, seed: int) -> list[float]:
+    """The typical size of each leaf of the reference's (value, cotangents) at ordinary draws."""
+    generator = np.random.default_rng(seed)
+    draws = (subject.draw_pair(generator, sizes) for _ in range(_BASE_DRAWS))
+    results = [jax.tree.leaves(subject.reference_pull(args, dz)) for args, dz in draws]
+    return [max(map(_compare.typical_size, leaves)) for leaves in zip(*results, strict=True)]

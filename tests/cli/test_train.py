@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, NoReturn
 import jax
 import pytest
 
-from ffnn_jax.cli import _train_run, _train_watch, main
+from ffnn_jax.cli import _train_run, main
 from ffnn_jax.cli._output import plain_console
 from ffnn_jax.cli._signals import SignalState
 from ffnn_jax.config import preset
@@ -286,7 +286,7 @@ class Unread(io.StringIO):
 
 def test_a_long_run_prints_at_most_30_lines_and_its_last_step(capsys: pytest.CaptureFixture[str]):
     planned = plan(replace(preset("quickstart"), steps=95), load_splits("mnist_5k"))
-    display = _train_watch.ProgressDisplay(SignalState(), planned, plain_console(), "")
+    display = _train_run.ProgressDisplay(SignalState(), planned, plain_console(), "")
     for step in range(1, 96):
         display.on_progress(Progress(step, 95, 1.0, 0.5, None, 1.0, 1.0))
     steps = [
@@ -298,9 +298,9 @@ def test_a_long_run_prints_at_most_30_lines_and_its_last_step(capsys: pytest.Cap
 def test_several_devices_are_said_and_that_one_is_used(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    several = {**_train_watch.device(), "count": 4}
-    monkeypatch.setattr(_train_watch, "device", lambda: several)
+    several = {**_train_run.device(), "count": 4}
+    monkeypatch.setattr(_train_run, "device", lambda: several)
     planned = plan(preset("quickstart"), load_splits("mnist_5k"))
-    _train_watch.print_run_header(plain_console(), planned)
+    _train_run.print_run_header(plain_console(), planned)
     said = capsys.readouterr().out
     assert re.search(r"^device +\w+ \(.+\), 4 devices, 1 used, \d+ cores$", said, re.MULTILINE)

@@ -19,7 +19,7 @@ from ffnn_jax.nn import (
     Residual,
     shapes_through,
 )
-from ffnn_jax.runs._plan import _require_trained, optimizer_of
+from ffnn_jax.runs._compute import _require_trained, optimizer_of
 
 ROWS = ("0", "1", "2", "3", "4", "5", "6a", "6b", "7")
 STARTING_POINT = {

@@ -10,7 +10,7 @@ from experiments import forms
 from experiments._forms_page import forms_page
 from ffnn_jax.config import UserError
 from ffnn_jax.layers.fast import TABLES
-from ffnn_jax.runs import _forms
+from ffnn_jax.runs import _environment
 
 
 def row(name: str, form: str, ratio: float, **others: Any) -> dict[str, Any]:
@@ -38,7 +38,7 @@ def test_every_map_and_form_is_timed_and_the_table_can_be_used(
     few = {"CONVOLUTIONS": forms.CONVOLUTIONS[:1], "_NETWORKS": ("mnist",), "_WIDE_NETWORKS": ()}
     for name, value in {**few, "_LAPS": 1}.items():
         monkeypatch.setattr(forms, name, value)
-    for module in (forms, _forms):
+    for module in (forms, _environment):
         monkeypatch.setattr(module, "timed_forms_path", lambda: used)
     forms.main(use=True)
     (path,) = tmp_path.glob("forms-*.json")
@@ -46,7 +46,7 @@ def test_every_map_and_form_is_timed_and_the_table_can_be_used(
     timed = {(r["class"], r["form"]) for r in result["rows"]}
     assert len(timed) == len(result["rows"]) == 2 * 3 * 5 + 4
     assert json.loads(used.read_text()) == result["table"]
-    assert _forms.forms_here() == tuple(result["table"].items())
+    assert _environment.forms_here() == tuple(result["table"].items())
 
 
 def test_whole_steps_decide_no_class_and_are_on_the_page():

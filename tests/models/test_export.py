@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ffnn_jax.config import UserError
-from ffnn_jax.models import PLATFORMS, Model, _export, export_model, save_exported
+from ffnn_jax.models import PLATFORMS, Model, _model, export_model, save_exported
 from ffnn_jax.network import Network, Normalisation
 from ffnn_jax.nn import Conv, Dense, MaxPool, ReLU
 
@@ -56,7 +56,7 @@ def test_a_process_with_only_jax_predicts_the_same(tmp_path: Path, batch: int):
 def test_a_program_that_differs_from_the_model_is_rejected_and_removed(tmp_path, monkeypatch):
     other = Model(NETWORK, *NETWORK.init(jax.random.key(1)), NORMALISATION, MODEL.class_names)
     program = export_model(other)
-    monkeypatch.setattr(_export, "export_model", lambda model: program)
+    monkeypatch.setattr(_model, "export_model", lambda model: program)
     with pytest.raises(UserError, match=r"m\.stablehlo: the program differs from the model by "):
         save_exported(tmp_path / "m.stablehlo", MODEL)
     assert list(tmp_path.iterdir()) == []

@@ -10,7 +10,7 @@ import pytest
 
 from ffnn_jax.config import UserError
 from ffnn_jax.models import Model, export_model, load, load_arrays, save, save_arrays, save_exported
-from ffnn_jax.models._views import logits_of_views
+from ffnn_jax.models._probabilities import logits_of_views
 from ffnn_jax.network import Network, Normalisation
 from ffnn_jax.nn import Conv, Dense, ReLU
 from tests.tolerances import tolerance

@@ -1,8 +1,10 @@
 """An interrupted run resumes as if it had not ended, or reports why it cannot."""
 
 import dataclasses
+import json
 import logging
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -295,3 +297,24 @@ def test_the_time_of_a_run_includes_the_time_before_it_was_resumed(tmp_path: Pat
     interrupted_at(tmp_path, 22)
     before = last_checkpoint(tmp_path).about["seconds"]
     assert resumed(tmp_path).trained.train_seconds > before > 0
+
+
+SAVED = {"steps": 10, "batch_size": 16, "seed": 3}
+
+
+def checkpoint(folder: Path) -> Any:
+    return SimpleNamespace(path=folder / "last.npz", about={"settings": SAVED})
+
+
+def test_settings_that_were_changed_beside_the_checkpoint_are_named_with_both_values(tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps(SAVED | {"seed": 4}))
+    with pytest.raises(UserError) as caught:
+        _checkpoints._require_same_run(tmp_path, checkpoint(tmp_path))
+    line = f"{tmp_path / 'last.npz'}: from another run: seed is 3, "
+    assert str(caught.value) == f"{line}{tmp_path / 'config.json'} has 4"
+
+
+@pytest.mark.parametrize("text", [json.dumps(SAVED | {"steps": 99}), "damaged", "3"])
+def test_other_steps_and_a_damaged_file_are_no_obstacle(tmp_path, text: str):
+    (tmp_path / "config.json").write_text(text)
+    _checkpoints._require_same_run(tmp_path, checkpoint(tmp_path))

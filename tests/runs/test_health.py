@@ -10,7 +10,7 @@ import pytest
 from ffnn_jax.config import Settings, Validation
 from ffnn_jax.nn import Constant, Dense, Param, ReLU, Shape, Tree
 from ffnn_jax.runs import compute, result_to_json
-from ffnn_jax.runs._health import problem_of
+from ffnn_jax.runs._result import problem_of
 from tests.runs.test_compute import SPLITS
 
 RIGHT, WRONG = np.diag([80, 80, 80, 80]), np.full((4, 4), 25)

@@ -16,7 +16,7 @@ from ffnn_jax.network import Network, partition
 from ffnn_jax.nn import BatchNorm, Constant, Conv, Dense, MaxPool, Param, Scale
 from ffnn_jax.optim import momentum, muon, nesterov, piecewise_linear
 from ffnn_jax.runs import plan
-from ffnn_jax.runs._plan import _require_trained, optimizer_of
+from ffnn_jax.runs._compute import _require_trained, optimizer_of
 from tests.tolerances import tolerance
 
 GROUPS = "slow", "fast", ""

@@ -24,7 +24,7 @@ from ffnn_jax.nn import (
     Residual,
 )
 from ffnn_jax.optim import momentum, scale_by_group
-from ffnn_jax.runs._plan import optimizer_of
+from ffnn_jax.runs._compute import optimizer_of
 from ffnn_jax.training import (
     HostImages,
     Sampling,

@@ -1,9 +1,8 @@
 """Prepares data sets for tensorflow-datasets from official files, without TensorFlow."""
 
-from ffnn_jax.data.preparation._parts import OnProgress
+from ffnn_jax.data.preparation._formats import OnProgress
 from ffnn_jax.data.preparation._prepare import prepare, verify_prepared
-from ffnn_jax.data.preparation._recipes import RECIPES, recorded_of, require_recorded
-from ffnn_jax.data.preparation._sources import Source
+from ffnn_jax.data.preparation._sources import RECIPES, Source, recorded_of, require_recorded
 
 __all__ = [
     "RECIPES", "OnProgress", "Source", "prepare", "recorded_of", "require_recorded",

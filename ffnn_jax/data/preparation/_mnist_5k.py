@@ -8,7 +8,7 @@ from importlib.resources import as_file, files
 import numpy as np
 import tensorflow_datasets as tfds
 
-from ffnn_jax.data.preparation._parts import Part
+from ffnn_jax.data.preparation._formats import Part
 
 # Which of the 500 digits of each class, in a fixed random order, go into each split.
 _SHARES = {"train": slice(0, 360), "validation": slice(360, 400), "test": slice(400, 500)}

