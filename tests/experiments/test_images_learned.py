@@ -1,4 +1,4 @@
-"""An image belongs to the lowest rung from which on all are right; chance is what a seed changes."""
+"""Images belong to the lowest rung from which on all are right; a seed changes others by chance."""
 
 import contextlib
 from pathlib import Path
