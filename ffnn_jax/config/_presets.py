@@ -145,9 +145,9 @@ PRESETS: dict[str, Settings] = {
     "cifar10-6b": _cifar10("6b", _CIFAR10_LAYERS["0"], learning_rate=5e-4, steps=10_000),
     "cifar10-7": _cifar10("7", _CIFAR10_LAYERS["0"], batch_size=32),
     "cifar10-final": _cifar10("final", _CIFAR10_LAYERS["3"]),
-    # Chosen on held-out images among 13 candidates: experiments/ladder.py --select.
+    # Rates of minute, coffee and mnist-99: on held-out images, experiments/ladder.py --select.
     "cifar10-minute": _ladder("cifar10-minute", _groups(16, 64, 64), 3.25, 256, **_muon(256, 0.08)),
-    "cifar10-coffee": _ladder("cifar10-coffee", _groups(32, 128, 128), 8, 512),
+    "cifar10-coffee": _ladder("cifar10-coffee", _groups(32, 128, 128), 8, 512, **_muon(512, 0.08)),
     "cifar10-93": _ladder("cifar10-93", _groups(64, 128, 128), 11, 1024),
     "cifar10-94": _ladder("cifar10-94", _groups(64, 256, 256), 8, 2000, **_muon(2000, 0.24)),
     "cifar10-96": _ladder(

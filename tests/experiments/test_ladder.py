@@ -44,8 +44,8 @@ def test_candidates_of_another_rung_see_its_own_epochs():
     rung = ladder.rungs()["cifar10-coffee"]
     tried = ladder.candidates("cifar10-coffee", rung)
     assert tried["cifar10-coffee, Nesterov"].steps == round(0.9 * rung.steps)
-    assert "cifar10-coffee, Muon 0.08, 6.5 of 8 epochs" in tried
-    assert ladder.by_nesterov(rung, 8) == rung
+    assert len(tried) == 4
+    assert ladder.by_muon(rung, 8, 0.08) == rung
 
 
 def test_selection_has_no_quick_setting():
