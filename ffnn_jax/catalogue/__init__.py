@@ -39,6 +39,13 @@ from ffnn_jax.catalogue._leaky_relu import LEAKY_RELU
 from ffnn_jax.catalogue._op_spec import Case, OpSpec
 from ffnn_jax.catalogue._pad import PAD
 from ffnn_jax.catalogue._pool import MAX_POOL
+from ffnn_jax.catalogue._proof_table import (
+    case_as_json,
+    fault_as_json,
+    form_as_json,
+    proof_problems,
+    proof_table,
+)
 from ffnn_jax.catalogue._proofs import CaseProof, beyond_algebra, disprove_fault, prove_rule
 from ffnn_jax.catalogue._relu import RELU
 from ffnn_jax.catalogue._rms_norm import RMS_NORM
@@ -162,11 +169,16 @@ __all__ = [
     "OpSpec",
     "Verification",
     "beyond_algebra",
+    "case_as_json",
     "catch_fault",
     "catch_faults",
     "check_rule",
     "count_false_alarms",
     "disprove_fault",
+    "fault_as_json",
+    "form_as_json",
+    "proof_problems",
+    "proof_table",
     "prove_form",
     "prove_rule",
     "verification_table",

@@ -2,7 +2,7 @@
 
 import dataclasses
 import multiprocessing
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import Any
 
@@ -17,6 +17,7 @@ from ffnn_jax.cli._output import console_beside, show_progress, write_json
 from ffnn_jax.config import UserError, suggestion
 from ffnn_jax.verify import CHECKS
 
+Task = tuple[Any, ...]
 _PARTS = ("rule", "faults", "draws")
 _DRAWS = 200
 _COLUMNS = 7  # layers per table, to fit into 80 characters
@@ -34,23 +35,29 @@ def verify_layers(layer: str | None, seed: int, thorough: bool, file: str | None
     """Verifies the layers and prints one column per layer; returns 1 if anything fails."""
     require_platform()
     console, specs = console_beside(file), select_specs(layer)
-    # One process per core, since compilation uses a single core.
-    pool = ProcessPoolExecutor(None, multiprocessing.get_context("spawn"), collect_rarely)
-    with show_progress(lines=False) as on_progress, pool:
-        parts = {
-            (spec.name, part): pool.submit(_part, spec.name, part, seed, thorough)
-            for spec in sorted(specs, key=lambda spec: -len(spec.cases))
-            for part in _PARTS
-        }
-        for done, _ in enumerate(as_completed(parts.values())):
-            on_progress("checking", done, len(parts))
+    ordered = sorted(specs, key=lambda spec: -len(spec.cases))
+    tasks = [(spec.name, part, seed, thorough) for spec in ordered for part in _PARTS]
+    found = on_all_cores(_part, tasks, "checking", collect_rarely)
+    parts = {(name, part): result for (name, part, *_), result in found.items()}
     verifications = [
-        Verification(spec.name, *(parts[spec.name, part].result() for part in _PARTS), draws=_DRAWS)
+        Verification(spec.name, *(parts[spec.name, part] for part in _PARTS), draws=_DRAWS)
         for spec in specs
     ]
     _print_table(console, verifications, seed)
     write_json(file, {"layers": {v.name: v.as_json() for v in verifications}})
     return 0 if all(v.passed for v in verifications) else 1
+
+
+def on_all_cores(
+    function: Callable[..., Any], tasks: Sequence[Task], message: str, initializer: Any = None
+) -> dict[Task, Any]:
+    """The result of each task, one process per core, since compilation uses a single one."""
+    pool = ProcessPoolExecutor(None, multiprocessing.get_context("spawn"), initializer)
+    with show_progress(lines=False) as on_progress, pool:
+        futures = {pool.submit(function, *task): task for task in tasks}
+        for done, _ in enumerate(as_completed(futures)):
+            on_progress(message, done, len(tasks))
+        return {task: future.result() for future, task in futures.items()}
 
 
 def _part(name: str, part: str, seed: int, thorough: bool) -> Any:

@@ -149,10 +149,11 @@ def test_a_fault_that_is_not_disproved_fails_the_command(
     right = {"verdict": "proved", "reason": "", "seconds": 0.1, "cases": 1, "partials": 2}
     undecided = right | {"verdict": "not decided", "reason": "the primitive sin", "sizes": {"N": 2}}
 
-    def found(tasks):
-        return {t: [undecided] if t[1] is None else ("proved", "") for t in tasks}
+    def found(part, tasks, message):
+        fault = {"verdict": "proved", "reason": "", "beyond": ""}
+        return {task: [undecided] if task[1] is None else fault for task in tasks}
 
-    monkeypatch.setattr(_verify_proofs_run, "_run", found)
+    monkeypatch.setattr(_verify_proofs_run, "on_all_cores", found)
     assert code_of("verify", "--prove", "--layer", "relu") == 1
     printed = capsys.readouterr().out
     assert "relu at N=2: not decided, the primitive sin" in printed
