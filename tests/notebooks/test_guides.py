@@ -56,9 +56,11 @@ def test_readme_links_every_guide():
 
 def test_every_guide_with_commands_has_a_test_of_them():
     assert {name for name in GUIDES if commands_of(name)} == {
-        "data", "installation", "runs", "speed", "verify",
+        "data", "installation", "proofs", "runs", "speed", "verify",
     }  # fmt: skip
-    assert {name for name in GUIDES if python_of(name)} == {"python", "single_rules", "verify"}
+    assert {name for name in GUIDES if python_of(name)} == {
+        "proofs", "python", "single_rules", "verify",
+    }  # fmt: skip
 
 
 def test_every_chapter_is_listed_once_with_its_equations():
@@ -117,6 +119,26 @@ def test_a_rule_is_verified_on_the_command_line_and_in_python(my_module, capfd):
     printed = capfd.readouterr().out
     assert "my_module:my_dense: all checks" in printed
     assert "dense" in printed.split("my_module:my_dense")[-1]
+
+
+@pytest.mark.usefixtures("my_module")
+def test_a_layer_and_a_function_are_proved_on_the_command_line(capfd):
+    pytest.importorskip("flint")
+    _, layer, own, primitives = commands_of("proofs")
+    for command in (layer, own, primitives):
+        main(shlex.split(command)[1:])
+    printed = capfd.readouterr().out
+    assert re.search(r"^ dense +2/2 ", printed, re.MULTILINE)
+    assert "my_module:my_dense: proved at 2x3 3x4 4, 1 case, " in printed
+    assert "\ndot_general\n" in printed
+
+
+def test_the_wrong_rule_is_disproved_as_the_guide_shows(capsys):
+    pytest.importorskip("flint")
+    exec(block_of("proofs", "prove_vjp"), {})
+    (shown,) = re.findall(r"```text\n(.*?)```", GUIDES["proofs"], re.DOTALL)
+    without_time = [re.sub(r"[\d.]+ s:", "s:", text) for text in (shown, capsys.readouterr().out)]
+    assert without_time[0] == without_time[1]
 
 
 @pytest.mark.usefixtures("quick_compilation")
