@@ -53,7 +53,7 @@ def proof_problems(rows: Mapping[str, Row]) -> Iterator[tuple[str, bool]]:
                 line = f"{name} at {sizes}: {proof['verdict']}, {proof['reason']}"
                 yield line, proof["verdict"] == "disproved"
         for fault, found in row["faults"].items():
-            if found["verdict"] != ("proved" if found["beyond"] else "disproved"):
+            if (found["verdict"] == "disproved") == bool(found["beyond"]):
                 yield f"{name}, fault {fault!r}: {found['verdict']} {found['reason']}".strip(), True
 
 

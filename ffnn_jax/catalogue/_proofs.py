@@ -18,7 +18,7 @@ _PROOF_SIZES = {
     "dense_column": ("D2 K3|D3 K1",),
     "dense": ("N2 D3 K4|N3 D1 K2",),
     "softmax": ("N1 K3|N3 K2",),
-    "softmax_cross_entropy": ("N1 K3|N3 K2", "N1 K3", "N1 K3", "N1 K2|N2 K1"),
+    "softmax_cross_entropy": ("N1 K3|N3 K2", "N1 K3", "N1 K3|!N2 K3", "N1 K2|N2 K1"),
     "conv2d": (
         "N1 H3 W2 C2 B1 KH2 KW1 K4|N2 H1 W2 C4 B2 KH1 KW3 K4",
         "N1 H4 W3 C2 B2 KH3 KW1 K3|N2 H1 W3 C1 B1 KH1 KW2 K3",
@@ -39,8 +39,8 @@ _PROOF_SIZES = {
         "N1 H2 W3 C2 KH3 KW2 K1|N2 H1 W2 C1 KH4 KW3 K2",
     ),
     "max_pool": (
-        "N1 H2 W1 C1|N2 H1 W1 C3", "N1 H2 W3 C1|N1 H3 W2 C1", "N1 H3 W3 C1",
-        "N1 H2 W2 C1|N2 H2 W1 C1", "N1 H1 W3 C1|N2 H1 W2 C1",
+        "N1 H2 W2 C1|N2 H1 W2 C2", "N1 H2 W3 C1|N1 H3 W2 C1", "N1 H3 W3 C1",
+        "N1 H3 W1 C1|N2 H1 W3 C1", "N1 H1 W3 C1|N2 H1 W2 C1",
     ),
     "avg_pool": (
         "N1 H3 W4 C2|N2 H1 W3 C1", "N1 H3 W4 C2|N2 H1 W3 C1", "N1 H3 W4 C2|N2 H2 W3 C1",
@@ -50,6 +50,7 @@ _PROOF_SIZES = {
     "adaptive_avg_pool": (
         "N1 H4 W5 C2|N2 H3 W1 C1", "N1 H3 W4 C2|N2 H1 W5 C1", "N2 H3 W1 C4|N1 H2 W4 C3",
     ),
+    "log_softmax": ("N1 D3|N2 D2",),
     "glu": (_HALVES,), "swiglu": (_HALVES,), "geglu": (_HALVES,),
     "batch_norm": ("N3 H1 W2 C1|N2 H1 W1 C3", "N4 H1 W1 C2|N3 H1 W1 C1"),
     "batch_norm_inference": ("N2 H1 W1 C3|N1 H2 W2 C1",) * 2,
@@ -59,8 +60,8 @@ _PROOF_SIZES = {
     "pad": ("N1 H2 W3 C1|N2 H1 W2 C3",) * 3,
     "scale": ("N2 T1 C3|N1 T2 C4",) * 2,
     "layer_norm": (_ROWS,) * 2,
-    "group_norm": ("N1 H1 W2 C6|N2 H1 W1 C3", "N1 H1 W2 C3|N2 H1 W1 C4"),
-    "instance_norm": ("N1 P3 C2|N2 P2 C1",) * 2,
+    "group_norm": ("N1 H1 W2 C6|N2 H1 W2 C3", "N1 H1 W2 C3|N2 H1 W1 C4"),
+    "instance_norm": ("N1 P3 C2|N2 P2 C3",) * 2,
     "rms_norm": (_ROWS,) * 2,
     "weight_standardisation": ("H1 W2 C2 K3|H3 W1 C1 K2",) * 2,
 }  # fmt: skip
@@ -75,6 +76,7 @@ _BEYOND = {
     "NaN": "not a number", "infinit": "infinity", "by multiplication": "infinity",
     "shifted by the minimum": "overflow", "overflow": "overflow", "log of softmax": "overflow",
 }  # fmt: skip
+_FOR_FAULTS = "!"  # before sizes at which a proof would have too many cases
 _SECONDS = 120.0
 
 
@@ -86,10 +88,13 @@ class CaseProof(NamedTuple):
     proof: Proof
 
 
-def proof_sizes(spec: OpSpec) -> list[list[Sizes]]:
-    """For each case of an entry, the sizes at which it is proved."""
+def proof_sizes(spec: OpSpec, faults: bool = False) -> list[list[Sizes]]:
+    """For each case of an entry, the sizes at which it is proved, or its faults are disproved."""
     texts = _PROOF_SIZES.get(spec.name, (_ENTRIES,) * len(spec.cases))
-    return [[_parsed(text) for text in case.split("|")] for case in texts]
+    return [
+        [_parsed(text) for text in case.split("|") if faults or not text.startswith(_FOR_FAULTS)]
+        for case in texts
+    ]
 
 
 def prove_rule(spec: OpSpec, first_only: bool = False) -> list[CaseProof]:
@@ -105,7 +110,7 @@ def prove_rule(spec: OpSpec, first_only: bool = False) -> list[CaseProof]:
 def disprove_fault(spec: OpSpec, fault: Fault) -> Proof:
     """Disproves a planted fault at the sizes that show it; else what came of the last of them."""
     rule, _ = spec.planted(fault)
-    first, *others = reversed(proof_sizes(spec)[fault.case])
+    first, *others = reversed(proof_sizes(spec, faults=True)[fault.case])
     proof = _prove(spec, rule, first)
     for sizes in others:
         proof = proof if proof.verdict == "disproved" else _prove(spec, rule, sizes)
@@ -123,5 +128,6 @@ def _prove(spec: OpSpec, rule: Rule, sizes: Sizes) -> Proof:
 
 
 def _parsed(text: str) -> Sizes:
-    names = [word.rstrip("0123456789") for word in text.split()]
-    return {name: int(word[len(name) :]) for name, word in zip(names, text.split(), strict=True)}
+    words = text.removeprefix(_FOR_FAULTS).split()
+    names = [word.rstrip("0123456789") for word in words]
+    return {name: int(word[len(name) :]) for name, word in zip(names, words, strict=True)}

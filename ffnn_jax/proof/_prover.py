@@ -29,7 +29,7 @@ from ffnn_jax.proof.algebra import (
 from ffnn_jax.verify import Argument, Sizes, Subject
 
 __all__ = ["Prover", "known_primitives"]
-_MOST_CASES = 512
+_MOST_CASES = 1000
 _POINTS = 4
 _MANY_FUNCTIONS = 24
 _VALUE = "the value"

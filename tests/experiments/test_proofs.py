@@ -28,7 +28,7 @@ RESULT = {
     "seconds": 100.0, "processor": "2 cores of A Processor",
     "layers": {
         "dense": {"proofs": [proof("proved"), proof("proved")], "faults": FAULTS},
-        "max_pool": {"proofs": [proof("not decided", "more than 512 cases")], "faults": {}},
+        "max_pool": {"proofs": [proof("not decided", "more than 1000 cases")], "faults": {}},
     },
     "forms": [proof("proved", form="rows", map="forward"), proof("proved", form="rows", map="x")],
     "equations": [proof("proved", name="a (norm.1)"), proof("proved", name="b (norm.2)")],
@@ -43,7 +43,7 @@ def test_the_page_counts_proofs_and_names_what_is_not_decided():
     assert "Of 2 planted faults, 1 have a counterexample" in page
     assert "(dtypes 1)" in page
     assert "| `dense` | 2x3 3x4 | 1 | 6 | 44 | 2 | 1.0 | 1 of 1 | 1 |" in page
-    assert "- `max_pool` at 2x3 3x4: more than 512 cases" in page
+    assert "- `max_pool` at 2x3 3x4: more than 1000 cases" in page
     assert "| rows | 2 of 2 | 2x3 3x4 |" in page
     assert "2 of 2 tagged equations, in 2 chapters, are proved" in page
     assert "1 tags state no equation between real numbers (pool (pool.5): whole numbers)" in page
@@ -52,7 +52,7 @@ def test_the_page_counts_proofs_and_names_what_is_not_decided():
 def test_the_stored_result_has_every_entry_proved():
     result = read_result(RESULTS / "proofs.json")
     reasons = {one["reason"] for row in result["layers"].values() for one in row["proofs"]}
-    assert reasons == {"", "more than 512 cases"}
+    assert reasons == {"", "more than 1000 cases"}
     others = (*result["forms"], *result["equations"])
     assert {one["verdict"] for one in others} == {"proved"}
 

@@ -58,7 +58,8 @@ class Case:
     @property
     def point(self) -> dict[Any, Fraction]:
         """Rational numbers for the symbols of the facts, at which linear ones hold."""
-        return solution(self.facts) or {}
+        free = {name: Fraction(0) for form, _ in self.facts for name in form}
+        return free | (solution(self.facts) or {})
 
     def holds(self, point: Mapping[Any, Fraction]) -> bool:
         """Whether the answers are certainly those at this point."""
