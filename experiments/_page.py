@@ -9,6 +9,7 @@ from experiments import (
     ablations,
     budget,
     final,
+    images_learned,
     ingredients,
     ladder,
     many_classes,
@@ -169,6 +170,9 @@ _SECTIONS: dict[str, tuple[str, Callable[[Result], str], Callable[[Result], list
     "ladder": ("From the report's networks to 94 %", ladder.section, _ladder_items),
     "ingredients": (
         "From model 3 to cifar10-minute", ingredients.section, lambda result: [],
+    ),
+    "images_learned": (
+        "Which images each rung learns", images_learned.section, lambda result: [],
     ),
     "text_claims": ("Claims in the report's text", text_claims.section, lambda result: []),
     "mixed_precision": ("Mixed precision", _mixed_precision, lambda result: []),

@@ -244,6 +244,42 @@ for index in np.argsort(-gains):
     print(f"{CLASSES[index]:11s} {100 * before:3.0f} % -> {100 * after:3.0f} %")
 
 # %% [markdown]
+# ## Which images each rung learns
+#
+# Classes are averages. Image by image, the rungs are not a ladder in the strict sense: each one
+# gets images wrong that the one below got right. Call an image learned by the lowest rung from
+# which on every rung is right. With one seed of each:
+
+# %%
+images = json.loads((results / "images_learned.json").read_text())
+rungs, learned_by = images["rungs"], np.array(images["learned_by"])
+print("rung             right  learned  gained   lost  by another seed")
+for name, row in rungs.items():
+    cells = (row["right"], row["learned"], row["gained"], row["lost"], row["changed_by_seed"])
+    print(f"{name:15s}" + "".join(f"{'-' if c is None else c:>8}" for c in cells))
+none = int((learned_by == len(rungs)).sum())
+print(f"no rung learned {none} of {len(learned_by)};", end=" ")
+print(f"{images['lost_at_the_top']} of these were right on a lower rung")
+
+figure, axes = plt.subplots(figsize=(8, 2.2), layout="constrained")
+left, names = 0, [*rungs, "no rung"]
+for level, name in enumerate(names):
+    count = int((learned_by == level).sum())
+    colour = GREY if level == len(rungs) else plt.cm.Blues(0.35 + 0.5 * level / len(rungs))
+    axes.barh([0], [count], left=left, color=colour)
+    label = f"{name.removeprefix('cifar10-')}\n{count}"
+    axes.text(left + count / 2, 0, label, ha="center", va="center", fontsize=8)
+    left += count
+axes.set(yticks=[], xlabel="test images, by the rung that learns them", xlim=(0, left))
+
+# %% [markdown]
+# "Gained" are images that are right here and wrong one rung below, "lost" the other way round. The
+# last column is the measure of chance: so many images change sides if only the seed changes. A
+# good part of what a rung gains or loses is of this kind, and near the top nearly all of it.
+#
+# [The picture](../experiments/results/images_learned.png) shows ten images of each kind, the first
+# of the test set: what model 3 sees at once, what takes a deeper network, and what none can tell.
+#
 # ## Your turn
 #
 # `ffnn-jax train cifar10-minute` trains the first rung, with a page at the end. To try an
