@@ -84,6 +84,29 @@ def test_a_fault_at_one_order_of_three_numbers_is_found():
     assert proved(op, first_of_largest, "3") == "disproved"
 
 
+def test_a_root_can_be_zero_and_an_odd_one_negative():
+    def rectified(x):
+        return jnp.where(jnp.cbrt(x) > 0, x, 0.0)
+
+    assert proved(rectified, lambda x: x, "N", sizes={"N": 1}) == "disproved"
+    assert prove_equal(rectified, lambda x: jnp.where(x > 0, x, 0.0), "N")
+    with_zero = lambda x: jnp.where(jnp.sqrt(x**2) > 0, 1.0, 0.0)  # noqa: E731
+    assert prove_equal(with_zero, lambda x: jnp.where(x == 0, 0.0, 1.0), "N", sizes={"N": 1})
+    assert not prove_equal(with_zero, lambda x: jnp.ones_like(x), "N", sizes={"N": 1})
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_any_of_equal_maxima_may_have_the_gradient(index: int):
+    def rule(kept, dz):
+        chosen = kept[0] >= kept[1] if index else kept[0] > kept[1]
+        return (jnp.where(chosen, jnp.array([1.0, 0.0]), jnp.array([0.0, 1.0])) * dz,)
+
+    largest = lambda x: jnp.max(x)  # noqa: E731
+    op = jax.custom_vjp(largest)
+    op.defvjp(lambda x: (largest(x), x), rule)
+    assert proved(op, largest, "2") == "proved"
+
+
 def test_every_value_of_an_integer_argument_is_tried():
     def chosen(x, k):
         return x[k].sum()

@@ -1,10 +1,10 @@
 """Proof by cases: every combination of signs that the comparisons of a computation can meet.
 
-A computation asks for signs of elements. The sign of a product follows from those of its factors,
-of which exponentials and roots are positive; what is left is asked of the case. A case is a list
-of answers, -1, 0 or 1, and a point at which they hold. Comparisons of linear forms are answered
-exactly as the rational points allow, by elimination after Fourier and Motzkin; a factor that is
-not linear is taken as a number of its own, which may add a case that no point meets.
+A computation asks for signs of elements. The sign of a product follows from those of its factors;
+exponentials are positive, and a root has the sign of what is under it. What is left is asked of the
+case: a list of answers, -1, 0 or 1, and a point at which they hold. Comparisons of linear forms are
+answered exactly as rational points allow. A factor that is not linear is taken as a number of its
+own, which may add cases that no point meets, and leaves out none.
 """
 
 import dataclasses
@@ -19,6 +19,7 @@ from ffnn_jax.proof.algebra._field import (
     Polynomial,
     UndecidedError,
     fraction,
+    generators_of,
 )
 from ffnn_jax.proof.algebra._linear import Fact, Form, solution
 
@@ -71,6 +72,10 @@ class Case:
             return 1 if factor.leading_coefficient() > 0 else -1
         if self._is_positive(factor) or self._is_positive(-factor):
             return 1 if self._is_positive(factor) else -1
+        for index in generators_of(factor):
+            law = self.field.generators[index]
+            if law.kind == "root" and factor == self.field.context.gen(index):
+                return self.sign(law.argument)
         form = _form(factor)
         for known, sign in self.facts:
             if known == form:
@@ -88,7 +93,10 @@ class Case:
         return unsigned and sure and min(factor.coeffs()) > 0
 
     def _is_known_positive(self, index: int) -> bool:
-        return self.field.generators[index].kind in ("exp", "root", "constant")
+        law = self.field.generators[index]
+        if law.kind == "root":
+            return self._is_positive(law.argument.num) and self._is_positive(law.argument.den)
+        return law.kind in ("exp", "constant")
 
     def _ask(self, form: Form, factor: Polynomial) -> int:
         """The case's next answer; where it has none, the first that a point can meet."""

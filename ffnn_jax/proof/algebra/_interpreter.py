@@ -175,16 +175,18 @@ class Interpreter:
         return [*carry, *map(np.stack, columns)]
 
     def _extreme(self, name: str, axes: Sequence[int], values: np.ndarray) -> np.ndarray:
-        """The first largest or smallest entry along axes, or its place."""
+        """The largest or smallest entry along axes, or the place of the first of them."""
+        is_place = name.startswith("arg")
+        compare = self._compare if is_place else self._choice
 
         def best(row: Sequence[Any]) -> int:
             found = 0
             for place in range(1, len(row)):
-                if self._compare(row[place], row[found]) * _REDUCED[name] > 0:
+                if compare(row[place], row[found]) * _REDUCED[name] > 0:
                     found = place
             return found
 
-        if name.startswith("arg"):
+        if is_place:
             return self._rows(values, axes, best).astype(np.int64)
         return self._rows(values, axes, lambda row: row[best(row)])
 
