@@ -162,7 +162,7 @@ ours in the same run and precision: below 1 it is faster. `wide` has convolution
 of 32, 128 and 128.*
 
 {steps}*Whole presets, from process start to the test accuracy: the report's model 0, whose \
-seconds and ratios are medians over three interleaved runs, and `cifar10-minute`, one run each. \
+seconds and ratios are medians over three interleaved runs, and rungs of the ladder, one run each. \
 Afterwards ours also classifies the training images and writes its page and figures.*
 
 {runs}"""
