@@ -7,9 +7,7 @@ the others do. These processes exit with the one that started them, however it e
 
 import dataclasses
 import multiprocessing
-import os
 import signal
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
@@ -21,6 +19,7 @@ from rich.progress import Progress
 from experiments._machine import bind_to, usable_cores
 from experiments._one_seed import run_seed
 from experiments._records import Record, append, exclusive_access, read_records
+from ffnn_jax._workers import end_with_parent
 from ffnn_jax.config import Settings, UserError
 
 
@@ -116,12 +115,5 @@ def _initialise_worker(free: Any) -> None:
     Interrupts are left to the parent.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     bind_to([free.get()])
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)

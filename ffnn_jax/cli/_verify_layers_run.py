@@ -11,7 +11,7 @@ from rich.console import Console
 
 from ffnn_jax import catalogue
 from ffnn_jax._device import require_platform
-from ffnn_jax._memory import collect_rarely
+from ffnn_jax._workers import start_worker
 from ffnn_jax.catalogue import OP_SPECS, OpSpec, Verification
 from ffnn_jax.cli._output import console_beside, show_progress, write_json
 from ffnn_jax.config import UserError, suggestion
@@ -37,7 +37,7 @@ def verify_layers(layer: str | None, seed: int, thorough: bool, file: str | None
     console, specs = console_beside(file), select_specs(layer)
     ordered = sorted(specs, key=lambda spec: -len(spec.cases))
     tasks = [(spec.name, part, seed, thorough) for spec in ordered for part in _PARTS]
-    found = on_all_cores(_part, tasks, "checking", collect_rarely)
+    found = on_all_cores(_part, tasks, "checking")
     parts = {(name, part): result for (name, part, *_), result in found.items()}
     verifications = [
         Verification(spec.name, *(parts[spec.name, part] for part in _PARTS), draws=_DRAWS)
@@ -49,10 +49,10 @@ def verify_layers(layer: str | None, seed: int, thorough: bool, file: str | None
 
 
 def on_all_cores(
-    function: Callable[..., Any], tasks: Sequence[Task], message: str, initializer: Any = None
+    function: Callable[..., Any], tasks: Sequence[Task], message: str
 ) -> dict[Task, Any]:
     """The result of each task, one process per core, since compilation uses a single one."""
-    pool = ProcessPoolExecutor(None, multiprocessing.get_context("spawn"), initializer)
+    pool = ProcessPoolExecutor(None, multiprocessing.get_context("spawn"), start_worker)
     with show_progress(lines=False) as on_progress, pool:
         futures = {pool.submit(function, *task): task for task in tasks}
         for done, _ in enumerate(as_completed(futures)):
