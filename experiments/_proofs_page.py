@@ -18,21 +18,21 @@ def proofs_page(result: Row) -> str:
 
 `python -m experiments.proofs` ran `ffnn-jax verify --prove` in {result["seconds"]:.0f} s on \
 {result["processor"]}. At each shape the traced code of a rule runs on \
-symbols, and its value and every partial derivative are shown to be those of the definition, for \
-all real numbers at once. Comparisons are proved case by case: a case is a combination of signs, \
-ties included, and of the values of integer arguments. At a tie the derivative is that of the \
-convention in the rule's chapter.
+symbols, and its value and every entry of its cotangents are shown to be those of the definition, \
+for all real numbers at once at which every step is defined. Comparisons are proved case by case: \
+a case is a combination of signs, ties included, and of the values of integer arguments. At a tie \
+the derivative is that of the convention in the rule's chapter.
 
 What this does not prove: other shapes, rounding, dtypes, overflow, infinities and NaN, second \
 derivatives. Activations that clip their argument where exponentials underflow are proved for \
-|x| < 800. A constant stands for the number that its float is nearest to, such as sqrt(2 / pi).
+|x| < 800. A constant stands for what it is but for rounding, such as sqrt(2 / pi).
 
 {_verdicts(layers)} Of {len(faults)} planted faults, {_count(faults, "disproved")} have a \
 counterexample in rational numbers. The formulas of the other \
 {len(faults) - _count(faults, "disproved")} are right in exact arithmetic; what shows them is \
 ({listed}).
 
-| rule | shapes | settings | cases | partial derivatives | primitives | s | faults disproved \
+| rule | shapes | settings | cases | cotangent entries | primitives | s | faults disproved \
 | beyond algebra |
 | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
 {lines}
@@ -43,11 +43,11 @@ counterexample in rational numbers. The formulas of the other \
 def _verdicts(layers: Mapping[str, Row]) -> str:
     proofs = [proof for row in layers.values() for proof in row["proofs"]]
     cases = sum(proof["cases"] for proof in proofs)
-    partials = sum(proof["partials"] for proof in proofs)
+    entries = sum(proof["entries"] for proof in proofs)
     whole = sum(all(p["verdict"] == "proved" for p in row["proofs"]) for row in layers.values())
     return (
         f"{whole} of {len(layers)} rules are proved at all shapes, {_count(proofs, 'proved')} of "
-        f"{len(proofs)} proofs: {partials:,} partial derivatives in {cases:,} cases."
+        f"{len(proofs)} proofs: {entries:,} entries of cotangents in {cases:,} cases."
     )
 
 
@@ -60,7 +60,7 @@ def _line(name: str, row: Row) -> str:
     cells = (
         f"`{name}`", "; ".join(list(shapes)[:2]), settings,
         f"{sum(proof['cases'] for proof in proofs):,}",
-        f"{sum(proof['partials'] for proof in proofs):,}", len(primitives),
+        f"{sum(proof['entries'] for proof in proofs):,}", len(primitives),
         f"{sum(proof['seconds'] for proof in proofs):.1f}",
         f"{_count(formulas, 'disproved')} of {len(formulas)}", len(faults) - len(formulas),
     )  # fmt: skip

@@ -12,7 +12,7 @@ from ffnn_jax.catalogue._proofs import CaseProof, beyond_algebra
 from ffnn_jax.proof import Proof
 
 Row = Mapping[str, Any]
-_COLUMNS = "proved", "cases", "partials", "seconds", "faults disproved", "beyond"
+_COLUMNS = "proved", "cases", "entries", "seconds", "faults disproved", "beyond"
 
 
 def case_as_json(one: CaseProof) -> Row:
@@ -60,7 +60,7 @@ def proof_problems(rows: Mapping[str, Row]) -> Iterator[tuple[str, bool]]:
 def _cells(proofs: Sequence[Row], faults: Sequence[Row]) -> Iterator[str]:
     formulas = [fault for fault in faults if not fault["beyond"]]
     yield f"{_count(proofs, 'proved')}/{len(proofs)}"
-    for key in ("cases", "partials"):
+    for key in ("cases", "entries"):
         yield str(sum(proof[key] for proof in proofs))
     yield f"{sum(proof['seconds'] for proof in proofs):.1f}"
     yield f"{_count(formulas, 'disproved')}/{len(formulas)}"

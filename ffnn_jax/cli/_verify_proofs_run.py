@@ -10,8 +10,8 @@ from ffnn_jax.cli._verify_layers_run import on_all_cores, select_specs
 from ffnn_jax.proof import known_primitives
 
 _LIMITS = """\
-What this proves: for these shapes and all real numbers, in exact arithmetic, the code computes \
-the derivative of its definition.
+What this proves: at these shapes, in exact arithmetic, the code computes the derivative of its \
+definition, for all real numbers (below 800 where a rule clips) at which every step is defined.
 What it does not: other shapes, rounding, dtypes, overflow, infinities, NaN, second derivatives."""
 _FORMS, _EQUATIONS = "maps of forms of conv2d", "equations"
 

@@ -20,8 +20,8 @@ class Proof:
         verdict: "proved", "disproved" or "not decided".
         reason: the counterexample, or what was not decided.
         shapes: the shapes of the arguments.
-        partials: the partial derivatives of an output with respect to an entry of an argument.
-        cases: combinations of integer arguments, and of signs.
+        entries: entries of cotangents that were proved, over all cases.
+        cases: combinations of integer arguments and of signs, some of which no numbers may meet.
         seconds: the time it took.
         primitives: names of the primitives that were interpreted.
     """
@@ -29,7 +29,7 @@ class Proof:
     verdict: str
     reason: str
     shapes: tuple[tuple[int, ...], ...]
-    partials: int
+    entries: int
     cases: int
     seconds: float
     primitives: tuple[str, ...]
@@ -45,9 +45,9 @@ class Proof:
     def __str__(self) -> str:
         """The verdict in a line."""
         shapes = " ".join("x".join(map(str, shape)) or "scalar" for shape in self.shapes)
-        cases = f"{self.cases} case{'s' * (self.cases != 1)}"
+        cases = f", {self.cases} case{'s' * (self.cases != 1)}" if self.cases else ""
         reason = f": {self.reason}" if self.reason else ""
-        return f"{self.verdict} at {shapes}, {cases}, {self.seconds:.1f} s{reason}"
+        return f"{self.verdict} at {shapes}{cases}, {self.seconds:.1f} s{reason}"
 
 
 def prove_vjp(
@@ -58,9 +58,10 @@ def prove_vjp(
     """Proves by algebra that a rule computes the derivative of its definition, at one small shape.
 
     Every value of an integer argument is tried, and comparisons are proved case by case. This is a
-    proof for exact numbers: of rounding, dtypes, infinities, NaN, other shapes and derivatives of
-    the derivative it says nothing. Constants stand for the numbers that they are nearest to, such
-    as 1/3 or sqrt(2 / pi).
+    proof for exact numbers, wherever every step of both functions is defined: of rounding, dtypes,
+    infinities, NaN, other shapes and derivatives of the derivative it says nothing. Constants stand
+    for what they are but for rounding, such as 1/3 or sqrt(2 / pi). The kinks of a ``Rule`` are not
+    read; ``ties`` says what holds there.
 
     Args:
         op: the function, usually a ``jax.custom_vjp`` or ``jax.custom_jvp``; or a ``Rule``, which
@@ -72,7 +73,7 @@ def prove_vjp(
         ties: the derivative where two operands of max or min are equal, and of abs at 0: "any" of
             the pieces that meet; of the "number", where one operand is one, else of the second;
             or of the piece "below", where the first is smaller.
-        within: a bound on the absolute values of the arguments; by default there is none.
+        within: what the absolute values of the arguments are below; by default there is no bound.
         timeout: seconds after which what is not proved is not decided.
 
     Raises:
@@ -113,16 +114,20 @@ def _prove(
         raise ValueError(
             f"ties: unknown {ties!r} (known: {', '.join(TIES)}){suggestion(ties, TIES)}"
         )
+    if within is not None and not 0 < within < float("inf"):
+        raise ValueError(f"within must be a number above 0, got {within}")
     rule = op if isinstance(op, Rule) else Rule(op, reference, arguments)
     if rule.reference is None:
         raise ValueError("reference: a proof needs the definition")
+    if rule.backward is not None:
+        raise ValueError("backward: what is stated not to be the derivative cannot be proved to be")
     if sizes is None:
         sizes = {name: 2 + i for i, name in enumerate(rule.sample_sizes(0, 1)[0])}
     start = time.monotonic()
     prover = _algebra().Prover(Subject.of(rule, sizes), sizes, ties, within, derivatives)
     verdict, reason = prover.verdict(start + timeout)
     return Proof(
-        verdict, reason, prover.shapes, prover.partials, prover.cases, time.monotonic() - start,
+        verdict, reason, prover.shapes, prover.entries, prover.cases, time.monotonic() - start,
         tuple(sorted(prover.used)),
     )  # fmt: skip
 

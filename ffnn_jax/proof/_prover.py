@@ -1,11 +1,13 @@
 """The proof of one rule at one small shape: case by case, every value and partial derivative."""
 
 import contextlib
+import dataclasses
 import functools
 import itertools
 import random
+import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -20,10 +22,12 @@ from ffnn_jax.proof.algebra import (
     UndecidedError,
     derivative,
     explore,
+    form_of,
     generators_of,
     interval,
     known_primitives,
     objects,
+    solution,
     substitute,
 )
 from ffnn_jax.verify import Argument, Sizes, Subject
@@ -31,6 +35,8 @@ from ffnn_jax.verify import Argument, Sizes, Subject
 __all__ = ["Prover", "known_primitives"]
 _MOST_CASES = 1000
 _POINTS = 4
+_ROUNDING = 1e-12  # what rounded constants may make two values differ by
+_INTERVAL = re.compile(r"\(([-+.\w]+),([-+.\w]+)\)")
 _MANY_FUNCTIONS = 24
 _VALUE = "the value"
 
@@ -45,64 +51,120 @@ class Prover:
     def __init__(
         self, subject: Subject, sizes: Sizes, ties: str, within: float | None, derivatives: bool
     ) -> None:
-        self._subject, self._ties, self._within = subject, ties, within
+        """Traces the rule and its definition.
+
+        Raises:
+            ValueError: they return different shapes, or nothing.
+        """
+        self._subject, self._sizes, self._ties = subject, sizes, ties
         self._derivatives = derivatives
         args = subject.draw(np.random.default_rng(0), sizes)
         self.shapes = tuple(np.shape(argument) for argument in args)
         self._values = [_values_of(subject, sizes, args, i) for i in range(len(args))]
-        self.partials, self.cases, self.used = 0, 0, set[str]()
+        self.entries, self.cases, self.used = 0, 0, set[str]()
         with subject.on_cpu():
             z = jax.eval_shape(subject.op, *args) if derivatives else ()
             dz = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), z)
-            self._definition = jax.make_jaxpr(subject.truth)(*args)
-            code = subject.pull if derivatives else lambda given, _: subject.op(*given)
-            self._code = jax.make_jaxpr(code)(args, dz)
-        expected, given = self._definition.out_avals, self._code.out_avals
-        if any(a.shape != b.shape for a, b in zip(expected, given, strict=False)):
-            shapes = " and ".join(str(avals[0].shape) for avals in (given, expected))
-            raise ValueError(f"the functions must return the same shapes, got {shapes}")
+            self._definition = jax.make_jaxpr(subject.reference_outputs)(*args)
+            self._plain = jax.make_jaxpr(subject.outputs)(*args)
+            self._code = jax.make_jaxpr(subject.pull)(args, dz) if derivatives else None
+        _require_same_outputs(self._plain.out_avals, self._definition.out_avals)
         self._outputs = [leaf.shape for leaf in jax.tree.leaves(z)]
-        reals = (self.shapes[i] for i in subject.reals)
-        self._numbers = sum(int(np.prod(shape)) for shape in reals)
-        self._symbols = self._numbers + sum(int(np.prod(shape)) for shape in self._outputs)
-        self._used_field = Field(self._symbols)
+        reals = [int(np.prod(self.shapes[i])) for i in subject.reals]
+        self._symbols = sum(reals) + sum(int(np.prod(shape)) for shape in self._outputs)
+        self._domains = [_domain_of(subject, i, within) for i in subject.reals]
+        domains = zip(self._domains, reals, strict=True)
+        self._bounds = [domain for domain, size in domains for _ in range(size)]
+        self._used_field, self._deadline = Field(self._symbols), float("inf")
 
     def verdict(self, deadline: float) -> tuple[str, str]:
         """Proves every case; one that is not decided does not hide a counterexample in another."""
-        undecided, generator = "", random.Random(0)
+        self._deadline = deadline
         try:
-            for _ in range(_POINTS):
-                self._at_a_point(generator)
-            for integers in itertools.product(*self._values):
-                for limit in explore(functools.partial(self._case, integers)):
-                    undecided = undecided or limit
-                    if time.monotonic() > deadline:
-                        return "not decided", undecided or f"out of time after {self.cases} cases"
-                    if self.cases > _MOST_CASES:
-                        return "not decided", undecided or f"more than {_MOST_CASES} cases"
+            undecided = self._whole()
         except _CounterexampleError as found:
+            outside = next((d.outside for d in self._domains if d.outside), "")
+            if outside:
+                return "not decided", f"not so for all real numbers, and {outside}: {found}"
             return "disproved", str(found)
+        undecided = undecided or self._against_numbers()
         return ("not decided", undecided) if undecided else ("proved", "")
+
+    def _against_numbers(self) -> str:
+        """What speaks against a proof at zeros, ones and random numbers; or nothing.
+
+        The algebra cancels what it divides by, so it does not see that 0 / 0 is no number.
+        """
+        generator = np.random.default_rng(0)
+        for number in (0.0, 1.0, -1.0, None):
+            if number is None or all(domain.holds(number) for domain in self._domains):
+                problem = self._at_numbers(generator, number)
+                if problem:
+                    where = "random numbers" if number is None else f"all entries {number:g}"
+                    return f"in exact arithmetic alone: {problem} at {where}"
+        return ""
+
+    def _at_numbers(self, generator: np.random.Generator, number: float | None) -> str:
+        """Compares what both compute in floating point: values, and what is finite."""
+        subject = self._subject
+        args = subject.draw(generator, self._sizes)
+        if number is not None:
+            reals = subject.reals
+            args = [np.full_like(a, number) if i in reals else a for i, a in enumerate(args)]
+        with subject.on_cpu():
+            compared = [("the value", subject.outputs(*args), subject.reference_outputs(*args))]
+            if self._derivatives:
+                dz = subject.draw_cotangent(generator, args)
+                found = subject.pull(args, dz)[1], subject.reference_pull(args, dz)[1]
+                compared.append(("a cotangent", *found))
+        for what, ours, theirs in compared:
+            for a, b in zip(*map(jax.tree.leaves, (ours, theirs)), strict=True):
+                if not np.isfinite(np.asarray(a)[np.isfinite(b)]).all():
+                    return f"{what} is not finite, and the definition's is"
+        return ""
+
+    def _whole(self) -> str:
+        """Proves every case; returns what was not decided first, or nothing."""
+        generator, undecided = random.Random(0), ""
+        for values in self._values:
+            if isinstance(values, str):
+                return values
+        for _ in range(_POINTS):
+            self._at_a_point(generator)
+        for integers in itertools.product(*self._values):
+            for limit in explore(functools.partial(self._case, integers)):
+                undecided = undecided or limit
+                if time.monotonic() > self._deadline:
+                    return undecided or "out of time"
+                if self.cases > _MOST_CASES:
+                    return undecided or f"more than {_MOST_CASES} cases"
+        return undecided
 
     def _field(self) -> Field:
         """The field of the case before, whose results help this one; a new one when it fills."""
         if len(self._used_field.generators) > self._symbols + _MANY_FUNCTIONS:
             self._used_field = Field(self._symbols)
+        self._used_field.deadline = self._deadline
         return self._used_field
 
     def _at_a_point(self, generator: random.Random) -> None:
         """Compares in the case of a random point, which finds most counterexamples at once."""
         integers = [generator.choice(values) for values in self._values]
-        point = {i: Fraction(generator.randint(-9, 9), 4) for i in range(self._symbols)}
         with contextlib.suppress(UndecidedError):
-            self._run(Case(self._field(), [], point), integers)
+            self._run(Case(self._field(), [], self._random_point(generator)), integers)
+
+    def _random_point(self, generator: random.Random) -> dict[int, Fraction]:
+        """A rational number for each symbol, inside the domains of the arguments."""
+        free = [_Domain()] * (self._symbols - len(self._bounds))
+        return {i: d.draw(generator) for i, d in enumerate([*self._bounds, *free])}
 
     def _case(self, integers: Sequence[Any], answers: list[int]) -> tuple[str, list[list[int]]]:
         """Proves one case; returns what was not decided, and the cases that branch off."""
-        case = Case(self._field(), answers, facts=self._bounds())
+        facts = [fact for i, domain in enumerate(self._bounds) for fact in domain.facts(i)]
+        case = Case(self._field(), answers, facts=facts)
         self.cases += 1
         try:
-            self.partials += self._run(case, integers)
+            self.entries += self._run(case, integers)
         except UndecidedError as limit:
             return str(limit), case.others
         return "", case.others
@@ -112,11 +174,12 @@ class Prover:
         args, dz = self._arrays(case.field, integers)
         with self._subject.on_cpu():
             code = Interpreter(case.field, case.sign)
-            found = code(self._code, [*args, *dz])
+            plain = code(self._plain, args)
+            found = code(self._code, [*args, *dz]) if self._code else []
             self.used |= code.used
-            return self._compare(case, args, dz, found)
+            return self._compare(case, args, dz, plain, found)
 
-    def _compare(self, case: Case, args: Any, dz: Any, found: list[Any]) -> int:
+    def _compare(self, case: Case, args: Any, dz: Any, plain: list[Any], found: list[Any]) -> int:
         """Compares with the definition; at ties of "any" kind, with each piece that meets there."""
         problems, sides, ties = [], 0, 1
         while sides < ties:
@@ -125,11 +188,12 @@ class Prover:
             z = definition(self._definition, args)
             if self._derivatives and "stop_gradient" in definition.used:
                 raise UndecidedError("stop_gradient in the definition")
-            pairs = list(self._pairs(case.field, args, dz, z, found))
-            problem = self._problem(case, pairs)
-            if problem is None:
-                return sum(where != _VALUE for where, *_ in pairs)
-            problems.append(problem)
+            if tie.has_a_direction:
+                pairs = list(self._pairs(case.field, args, dz, z, [*plain, *found]))
+                problem = self._problem(case, pairs)
+                if problem is None:
+                    return sum(where != _VALUE for where, *_ in pairs)
+                problems.append(problem)
             sides, ties = sides + 1, 2 ** len(tie.met)
         raise problems[0]
 
@@ -141,16 +205,18 @@ class Prover:
                 if not difference.is_zero:
                     return self._difference(case, where, difference)
             elif given != expected:
-                return UndecidedError(f"{where}: infinity in one of both")
+                return UndecidedError(f"{where}: {given} where the definition has {expected}")
         return None
 
     def _pairs(
         self, field: Field, args: Any, dz: Any, z: list[Any], found: list[Any]
     ) -> Iterator[tuple[str, Any, Any]]:
         """(name, ours, the definition's), for every value and every partial derivative."""
-        values, cotangents = found[: len(z)], found[len(z) :]
-        outputs, weights = list(_entries(z)), list(_entries(dz))
-        yield from ((_VALUE, *pair) for pair in zip(_entries(values), outputs, strict=True))
+        values, rest = found[: len(z)], found[len(z) :]
+        again, cotangents = rest[: len(dz)], rest[len(dz) :]
+        outputs, weights = list(_entries(z[: len(dz)])), list(_entries(dz))
+        yield from ((_VALUE, *pair) for pair in zip(_entries(values), _entries(z), strict=True))
+        yield from ((_VALUE, *pair) for pair in zip(_entries(again), outputs, strict=True))
         reals, names = self._subject.reals, self._subject.cotangent_names
         for name, position, cotangent in zip(names, reals, cotangents, strict=bool(cotangents)):
             for place in np.ndindex(cotangent.shape):
@@ -163,10 +229,10 @@ class Prover:
         """A counterexample: rational numbers at which the difference is certainly not 0."""
         for point in self._points(case):
             gap = interval(difference, point)
-            if gap.is_finite() and not gap.contains(0):
+            if gap.is_finite() and abs(gap) > _ROUNDING:
                 off = f"{where} is off by {gap.str(6, radius=False)}"
                 return _CounterexampleError(f"{off} at {self._shown(point)}")
-        return UndecidedError(f"{where}: no normal form")
+        return UndecidedError(f"{where} can neither be shown to be right nor to be wrong")
 
     def _points(self, case: Case) -> Iterator[Mapping[int, Fraction]]:
         """Points at which the answers of a case hold."""
@@ -176,9 +242,9 @@ class Prover:
         generator = random.Random(0)
         fixed = {i: number for i, number in case.point.items() if isinstance(i, int)}
         for _ in range(_POINTS):
-            point = {i: Fraction(generator.randint(-9, 9), 4) for i in range(self._symbols)}
-            if case.holds(point | fixed):
-                yield point | fixed
+            point = self._random_point(generator) | fixed
+            if case.holds(point):
+                yield point
 
     def _shown(self, point: Mapping[int, Fraction]) -> str:
         """The numbers of a point by argument, then those of the cotangent."""
@@ -202,13 +268,6 @@ class Prover:
         ]
         return args, [array(shape) for shape in self._outputs]
 
-    def _bounds(self) -> list[Any]:
-        """Facts that say how far the arguments go."""
-        if self._within is None:
-            return []
-        limit, signs = Fraction(self._within), (Fraction(1), Fraction(-1))
-        return [({i: sign, None: limit}, 1) for i in range(self._numbers) for sign in signs]
-
 
 class _Tie:
     """The sign by which max, min and abs choose where a case has a tie."""
@@ -216,34 +275,122 @@ class _Tie:
     def __init__(self, case: Case, kind: str, sides: int) -> None:
         """``sides`` has a bit for each tie of "any" kind that is ``met``: 0 is the piece below."""
         self._case, self._kind, self._sides = case, kind, sides
-        self.met: dict[Any, int] = {}
+        self.met: dict[Any, tuple[int, Any]] = {}
+
+    @property
+    def has_a_direction(self) -> bool:
+        """Whether the pieces meet: one step away from the ties leads into all of them."""
+        forms = ((form_of(factor), self._side(place)) for place, factor in self.met.values())
+        linear = [
+            ({n: c for n, c in form.items() if n is not None}, side)
+            for form, side in forms
+            if all(n is None or isinstance(n, int) for n in form)
+        ]
+        return solution(linear) is not None
 
     def sign(self, difference: Element) -> int:
         """The sign of first - second."""
         sign = self._case.sign(difference)
-        if sign or difference.is_zero:
+        if sign or difference.is_zero or self._kind == "number":
             return sign
         if self._kind == "below":
             return -1
-        if self._kind == "number":
-            return 0
-        key, negated = difference.key, (-difference).key
-        if negated in self.met:
-            return -self._side(self.met[negated])
-        return self._side(self.met.setdefault(key, len(self.met)))
+        return self._of_factors(difference)
+
+    def _of_factors(self, difference: Element) -> int:
+        """The sign next to the tie: each factor that is 0 there has the sign of its side."""
+        sign, field = 1, self._case.field
+        for p in (difference.num, difference.den):
+            for factor, power in field.factors(p):
+                own = self._case.sign(field.polynomial(factor))
+                if own == 0:
+                    key = tuple(factor.terms())
+                    place, _ = self.met.setdefault(key, (len(self.met), factor))
+                    own = self._side(place)
+                sign *= own**power
+        return sign
 
     def _side(self, place: int) -> int:
         return 1 if self._sides >> place & 1 else -1
 
 
-def _values_of(subject: Subject, sizes: Sizes, args: Sequence[Any], position: int) -> list[Any]:
-    """Every value of an argument of integers or booleans; others stand for themselves."""
-    drawn, word = args[position], subject.words[position]
-    if word is None or (word.below is None and word.domain != "bool"):
-        return [drawn]
+@dataclasses.dataclass(frozen=True)
+class _Domain:
+    """An open interval of numbers, and what it says of a domain that is no interval."""
+
+    low: Fraction | None = None
+    high: Fraction | None = None
+    outside: str = ""
+
+    def holds(self, number: float) -> bool:
+        """Whether a number is inside."""
+        above = self.low is None or number > self.low
+        return above and (self.high is None or number < self.high) and not self.outside
+
+    def draw(self, generator: random.Random) -> Fraction:
+        """A random number inside."""
+        step = generator.randint(1, 19)
+        if self.low is not None and self.high is not None:
+            return self.low + (self.high - self.low) * step / 20
+        if self.low is None and self.high is None:
+            return Fraction(generator.randint(-9, 9), 4)
+        return self.low + Fraction(step, 4) if self.low is not None else -Fraction(step, 4)
+
+    def facts(self, symbol: int) -> Iterator[Any]:
+        """That the symbol is inside."""
+        if self.low is not None:
+            yield {symbol: Fraction(1), None: -self.low}, 1
+        if self.high is not None:
+            yield {symbol: Fraction(-1), None: self.high}, 1
+
+
+def _domain_of(subject: Subject, position: int, within: float | None) -> _Domain:
+    """The domain of a real argument, inside the bound on all of them."""
+    word = subject.words[position]
+    domain = word.domain if word is not None else ""
+    low, high = (None, None) if within is None else (-Fraction(within), Fraction(within))
+    if domain == ">0":
+        return _Domain(Fraction(0), high)
+    if bounds := _INTERVAL.fullmatch(domain):
+        first, last = map(Fraction, bounds.groups())
+        return _Domain(max(first, low or first), min(last, high or last))
+    return _Domain(low, high, f"{word} is not shown to matter" if domain else "")
+
+
+def _require_same_outputs(given: Sequence[Any], expected: Sequence[Any]) -> None:
+    kinds = [[(a.shape, a.dtype.kind) for a in avals] for avals in (given, expected)]
+    if kinds[0] != kinds[1]:
+        shown = " and ".join(str([str(a) for a in avals]) for avals in (given, expected))
+        raise ValueError(f"the functions must return the same shapes, got {shown}")
+    if not given:
+        raise ValueError("the functions return no arrays, so there is nothing to prove")
+
+
+def _values_of(
+    subject: Subject, sizes: Sizes, args: Sequence[Any], position: int
+) -> list[Any] | str:
+    """Every value of an argument without a cotangent; or why not all can be tried."""
+    drawn, word, rule = args[position], subject.words[position], subject.rule
+    if drawn.size == 0:
+        return "an empty array"
+    if position in subject.reals:
+        return [drawn] if drawn.dtype.kind == "f" else "complex numbers"
+    if word is None:
+        return (
+            [drawn] if rule.draw is None else f"{subject.names[position]} from draw= is one value"
+        )
+    if word.domain == "perm":
+        return _arrays_of(itertools.permutations(range(drawn.shape[-1])), drawn)
+    if word.below is None and word.domain != "bool":
+        return f"{subject.names[position]} is a random key, of which not all can be tried"
     (below,) = Argument((word.below or "2",)).shape(sizes)
-    combinations = itertools.product(range(below), repeat=drawn.size)
-    return [np.array(numbers, drawn.dtype).reshape(drawn.shape) for numbers in combinations]
+    if below**drawn.size > _MOST_CASES:
+        return f"more than {_MOST_CASES} values of {subject.names[position]}"
+    return _arrays_of(itertools.product(range(below), repeat=drawn.size), drawn)
+
+
+def _arrays_of(rows: Iterable[Sequence[int]], like: np.ndarray) -> list[np.ndarray]:
+    return [np.array(numbers, like.dtype).reshape(like.shape) for numbers in rows]
 
 
 def _entries(arrays: Sequence[Any]) -> Iterator[Any]:

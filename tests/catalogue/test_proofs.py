@@ -45,7 +45,7 @@ def test_an_entry_is_proved_in_every_case_at_two_shapes(spec):
     undecided = [one.proof.reason for one in proofs if not one.proof]
     assert undecided == ["more than 1000 cases"] * MANY_CASES.get(spec.name, 0)
     assert len({one.proof.shapes for one in proofs}) >= 2
-    assert all(one.proof.partials for one in proofs)
+    assert all(one.proof.entries for one in proofs)
 
 
 @pytest.mark.parametrize("spec", [pytest.param(s, id=s.name) for s in OP_SPECS])

@@ -146,7 +146,7 @@ def test_a_layer_is_proved_and_its_faults_are_disproved(
 def test_a_fault_that_is_not_disproved_fails_the_command(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ):
-    right = {"verdict": "proved", "reason": "", "seconds": 0.1, "cases": 1, "partials": 2}
+    right = {"verdict": "proved", "reason": "", "seconds": 0.1, "cases": 1, "entries": 2}
     undecided = right | {"verdict": "not decided", "reason": "the primitive sin", "sizes": {"N": 2}}
 
     def found(part, tasks, message):

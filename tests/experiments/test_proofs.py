@@ -15,7 +15,7 @@ from experiments._results import RESULTS, read_result
 
 def proof(verdict: str, reason: str = "", **more: Any) -> dict[str, Any]:
     return {
-        "verdict": verdict, "reason": reason, "shapes": [[2, 3], [3, 4]], "partials": 22,
+        "verdict": verdict, "reason": reason, "shapes": [[2, 3], [3, 4]], "entries": 22,
         "cases": 3, "seconds": 0.5, "primitives": ["add", "dot_general"], "static": {}, **more,
     }  # fmt: skip
 
@@ -39,7 +39,7 @@ RESULT = {
 def test_the_page_counts_proofs_and_names_what_is_not_decided():
     page = proofs_page(RESULT)
     assert "in 100 s on 2 cores of A Processor" in page
-    assert "1 of 2 rules are proved at all shapes, 2 of 3 proofs: 66 partial derivatives" in page
+    assert "1 of 2 rules are proved at all shapes, 2 of 3 proofs: 66 entries of cotangents" in page
     assert "Of 2 planted faults, 1 have a counterexample" in page
     assert "(dtypes 1)" in page
     assert "| `dense` | 2x3 3x4 | 1 | 6 | 44 | 2 | 1.0 | 1 of 1 | 1 |" in page

@@ -97,7 +97,10 @@ def _number(field: Field, index: int, point: Mapping[int, Fraction]) -> Any:
     if law.kind == "constant":
         return 1 / flint.arb.pi().sqrt()
     inner = interval(law.argument, point)
-    return inner.root(law.degree) if law.kind == "root" else getattr(inner, law.kind)()
+    if law.kind != "root":
+        return getattr(inner, law.kind)()
+    negative = law.degree % 2 and inner < 0
+    return -(-inner).root(law.degree) if negative else inner.root(law.degree)
 
 
 def _sum_of_terms(

@@ -50,6 +50,8 @@ class Case:
         a = substitute(a, self.ties)
         if a.is_zero:
             return 0
+        if any(self._of_factor(factor) == 0 for factor, _ in self.field.factors(a.den)):
+            raise UndecidedError("a comparison where something is divided by zero")
         sign = 1
         for factor, power in (*self.field.factors(a.num), *self.field.factors(a.den)):
             if power % 2 or self._of_factor(factor) == 0:
@@ -62,6 +64,10 @@ class Case:
         free = {name: Fraction(0) for form, _ in self.facts for name in form}
         return free | (solution(self.facts) or {})
 
+    def zero_factors(self, a: Element) -> list[Polynomial]:
+        """The factors of an element that are 0 in this case."""
+        return [f for f, _ in self.field.factors(a.num) if self._of_factor(f) == 0]
+
     def holds(self, point: Mapping[Any, Fraction]) -> bool:
         """Whether the answers are certainly those at this point."""
         balls = ((interval(a, point), sign) for a, sign in self.asked)
@@ -70,33 +76,19 @@ class Case:
     def _of_factor(self, factor: Polynomial) -> int:
         if factor.is_constant():
             return 1 if factor.leading_coefficient() > 0 else -1
-        if self._is_positive(factor) or self._is_positive(-factor):
-            return 1 if self._is_positive(factor) else -1
+        if self.field.is_positive(factor) or self.field.is_positive(-factor):
+            return 1 if self.field.is_positive(factor) else -1
         for index in generators_of(factor):
             law = self.field.generators[index]
             if law.kind == "root" and factor == self.field.context.gen(index):
                 return self.sign(law.argument)
-        form = _form(factor)
+        form = form_of(factor)
         for known, sign in self.facts:
             if known == form:
                 return sign
             if known == {name: -c for name, c in form.items()}:
                 return -sign
         return self._ask(form, factor)
-
-    def _is_positive(self, factor: Polynomial) -> bool:
-        """Whether terms are positive, or not negative with a positive one among them."""
-        odd = [[i for i, k in enumerate(powers) if k % 2] for powers in factor.monoms()]
-        used = [[i for i, k in enumerate(powers) if k] for powers in factor.monoms()]
-        unsigned = all(all(map(self._is_known_positive, places)) for places in odd)
-        sure = any(all(map(self._is_known_positive, places)) for places in used)
-        return unsigned and sure and min(factor.coeffs()) > 0
-
-    def _is_known_positive(self, index: int) -> bool:
-        law = self.field.generators[index]
-        if law.kind == "root":
-            return self._is_positive(law.argument.num) and self._is_positive(law.argument.den)
-        return law.kind in ("exp", "constant")
 
     def _ask(self, form: Form, factor: Polynomial) -> int:
         """The case's next answer; where it has none, the first that a point can meet."""
@@ -144,7 +136,7 @@ def explore(run: Callable[[list[int]], tuple[Any, Sequence[list[int]]]]) -> Iter
         yield result
 
 
-def _form(p: Polynomial) -> Form:
+def form_of(p: Polynomial) -> Form:
     """A polynomial as a linear form; monomials that are not linear are names of their own."""
     form = {}
     for powers, c in p.terms():

@@ -7,8 +7,13 @@ from ffnn_jax.proof.algebra._field import Element, Field
 from ffnn_jax.proof.algebra._functions import erf, exact, exp, log, root
 
 
-def elementwise(field: Field, choice: Callable[[Any, Any], int]) -> dict[str, Callable[..., Any]]:
-    """The elementwise primitives, as functions of elements and of the primitive's parameters."""
+def elementwise(
+    field: Field, order: Callable[[Any, Any], int], choice: Callable[[Any, Any], int]
+) -> dict[str, Callable[..., Any]]:
+    """The elementwise primitives, as functions of elements and of the primitive's parameters.
+
+    ``order`` gives the sign of a difference, and ``choice`` that by which max and min choose.
+    """
 
     def tanh(a: Element) -> Element:
         double = exp(2 * a)
@@ -42,6 +47,6 @@ def elementwise(field: Field, choice: Callable[[Any, Any], int]) -> dict[str, Ca
         "rsqrt": lambda a: 1 / root(a), "logistic": lambda a: 1 / (1 + exp(-a)),
         "max": maximum, "min": minimum, "abs": lambda a: maximum(a, -a),
         "clamp": lambda low, a, high: minimum(maximum(a, low), high),
-        "sign": lambda a: field.of(choice(a, field.zero)),
+        "sign": lambda a: field.of(order(a, field.zero)),
         "is_finite": lambda a: isinstance(a, Element),
     }  # fmt: skip

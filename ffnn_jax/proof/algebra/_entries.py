@@ -35,8 +35,9 @@ def moved(equation: Any, args: Sequence[Any]) -> Any:
         numbers = np.arange(argument.size).reshape(argument.shape) + len(pool) + 1
         positions.append(argument if is_index else numbers)
         pool += [] if is_index else list(argument.ravel())
+    outside = {"fill_value": 0} if "fill_value" in equation.params else {}
     with np.errstate(invalid="ignore"):  # jax casts a fill value of NaN
-        found = equation.primitive.bind(*positions, **equation.params)
+        found = equation.primitive.bind(*positions, **equation.params | outside)
     many = equation.primitive.multiple_results
     taken = [_taken(pool, np.asarray(places)) for places in (found if many else [found])]
     return taken if many else taken[0]
@@ -48,27 +49,26 @@ def _taken(pool: Sequence[Any], places: np.ndarray) -> np.ndarray:
     return objects([pool[place - 1] for place in places.ravel()], places.shape)
 
 
-def linear(field: Field, equation: Any, args: Sequence[Any]) -> Any:
+def linear(field: Field, equation: Any, args: Sequence[Any]) -> np.ndarray:
     """Sums: which entries go into which is read off powers of two in their places."""
     zeros = [np.zeros(a.shape) if is_symbolic(a) else a for a in args]
-    total = None
+    total = np.full(_image(equation, *zeros).shape, field.zero, object)
     for place, values in enumerate(args):
         for chunk, coded in _coded(values) if is_symbolic(values) else ():
             given = [*zeros[:place], coded, *zeros[place + 1 :]]
-            image = np.asarray(equation.primitive.bind(*given, **equation.params))
-            total = _plus(field, total, image, chunk)
+            _add(total, _image(equation, *given), chunk)
     return total
 
 
-def bilinear(field: Field, equation: Any, left: np.ndarray, right: np.ndarray) -> Any:
+def bilinear(field: Field, equation: Any, left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Sums of products: those with each entry on the right by powers of two on the left."""
-    total = None
+    zeros = np.zeros(left.shape), np.zeros(right.shape)
+    total = np.full(_image(equation, *zeros).shape, field.zero, object)
     for index in np.ndindex(right.shape):
         unit = np.zeros(right.shape)
         unit[index] = 1
         for chunk, coded in _coded(left):
-            image = np.asarray(equation.primitive.bind(coded, unit, **equation.params))
-            total = _plus(field, total, image, chunk, right[index])
+            _add(total, _image(equation, coded, unit), chunk, right[index])
     return total
 
 
@@ -86,17 +86,22 @@ def scattered_product(
     return product
 
 
-def _plus(
-    field: Field, total: Any, image: np.ndarray, chunk: Sequence[Any], factor: Any = 1
-) -> Any:
+def _image(equation: Any, *args: Any) -> np.ndarray:
+    """What the primitive makes of numbers, summed in float64 whatever dtype it would sum in."""
+    named = "preferred_element_type" in equation.params
+    wide = {"preferred_element_type": np.dtype("float64")} if named else {}
+    image = np.asarray(equation.primitive.bind(*args, **equation.params | wide))
+    if image.dtype != np.float64:
+        raise UndecidedError(f"sums in {image.dtype}")
+    return image
+
+
+def _add(total: np.ndarray, image: np.ndarray, chunk: Sequence[Any], factor: Any = 1) -> None:
     """Adds to each total the entries whose powers of two its number is the sum of."""
-    if total is None:
-        total = np.full(image.shape, field.zero, object)
     for place, code in enumerate(map(int, image.ravel())):
-        terms = (value for bit, value in enumerate(chunk) if code >> bit & 1)
-        if code:
-            total.flat[place] = total.flat[place] + factor * sum(terms, start=field.zero)
-    return total
+        for bit, value in enumerate(chunk):
+            if code >> bit & 1:
+                total.flat[place] = total.flat[place] + factor * value
 
 
 def _coded(values: np.ndarray) -> Iterator[tuple[list[Any], np.ndarray]]:

@@ -8,6 +8,7 @@ in ways that the field does not know.
 """
 
 import dataclasses
+import time
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
@@ -100,6 +101,7 @@ class Field:
     Attributes:
         generators: what each generator stands for, the symbols first.
         memory: what other modules remember of this field.
+        deadline: when computations end, as ``time.monotonic`` counts.
     """
 
     def __init__(self, symbols: int) -> None:
@@ -108,6 +110,7 @@ class Field:
         self.context = flint.fmpq_mpoly_ctx.get(names, "degrevlex")
         self.generators = [Generator("symbol")] * symbols
         self.memory: dict[Any, Any] = {}
+        self.deadline = float("inf")
         self._unit = self.context.constant(1)
         self.zero = self.polynomial(0 * self._unit)
 
@@ -139,6 +142,8 @@ class Field:
 
     def quotient(self, num: Polynomial, den: Polynomial) -> Element:
         """The quotient in lowest terms, with a denominator of leading coefficient 1."""
+        if time.monotonic() > self.deadline:
+            raise UndecidedError("out of time")
         for index in reversed(range(len(self.generators))):
             if self.generators[index].kind == "root":
                 num, den = self._with_few_roots(num, den, index)
@@ -153,6 +158,23 @@ class Field:
         constant, factors = p.factor()
         yield constant * self._unit, 1
         yield from ((factor, int(power)) for factor, power in factors)
+
+    def is_positive(self, p: Polynomial) -> bool:
+        """Whether every term is positive, or none negative and one positive, whatever symbols are.
+
+        Exponentials are positive, and roots of what is.
+        """
+        odd = [[i for i, k in enumerate(powers) if k % 2] for powers in p.monoms()]
+        used = [[i for i, k in enumerate(powers) if k] for powers in p.monoms()]
+        unsigned = all(all(map(self._is_positive_generator, places)) for places in odd)
+        sure = any(all(map(self._is_positive_generator, places)) for places in used)
+        return unsigned and sure and min(p.coeffs()) > 0
+
+    def _is_positive_generator(self, index: int) -> bool:
+        law = self.generators[index]
+        if law.kind == "root":
+            return self.is_positive(law.argument.num) and self.is_positive(law.argument.den)
+        return law.kind in ("exp", "constant")
 
     def _with_few_roots(
         self, num: Polynomial, den: Polynomial, index: int

@@ -1,7 +1,7 @@
 """Functions of elements, and floating-point constants as exact ones.
 
     exp(a + b) = exp(a) exp(b),  exp(n log a) = a^n,  exp(m/n) = exp(m)^(1/n)
-    log(a b) = log(a) + log(b),  log(exp a) = a,  erf(-a) = -erf(a)
+    log(a b) = log(a) + log(b) for a > 0,  log(exp a) = a,  erf(-a) = -erf(a)
 
 so that generators which the field does not know to be related hardly ever are.
 """
@@ -13,7 +13,14 @@ from typing import Any
 
 import flint
 
-from ffnn_jax.proof.algebra._field import Element, Field, Polynomial, fraction, generators_of
+from ffnn_jax.proof.algebra._field import (
+    Element,
+    Field,
+    Polynomial,
+    UndecidedError,
+    fraction,
+    generators_of,
+)
 
 _ULPS = 4 * 2.0**-53
 _DIGITS, _FEWER_DIGITS = 12, 10  # of a decimal that stands for itself
@@ -29,8 +36,15 @@ def exp(a: Element) -> Element:
 
 
 def log(a: Element) -> Element:
-    """The logarithm: a sum over the factors of numerator and denominator."""
-    return _log(a.field, a.num) - _log(a.field, a.den)
+    """The logarithm: a sum over factors that are positive whatever symbols are, and one rest."""
+    field, total, rest = a.field, a.field.zero, a.field.of(1)
+    for p, side in ((a.num, 1), (a.den, -1)):
+        for factor, power in field.factors(p):
+            if field.is_positive(factor):
+                total = total + side * power * _log_of_factor(field, factor)
+            else:
+                rest = rest * field.polynomial(factor) ** (side * power)
+    return total if rest.rational == 1 else total + field.function("log", rest)
 
 
 def erf(a: Element) -> Element:
@@ -41,10 +55,16 @@ def erf(a: Element) -> Element:
 
 
 def root(a: Element, degree: int = 2) -> Element:
-    """The positive root; of a rational number, with whole powers taken out."""
+    """The real root, positive if the degree is even; whole powers are taken out of a number."""
     rational = a.rational
     if rational is None:
         return a.field.function("root", a, degree)
+    if rational == 0:
+        return a.field.zero
+    if rational < 0 and degree % 2:
+        return -root(-a, degree)
+    if rational < 0:
+        raise UndecidedError("a root of a negative number")
     top = rational.numerator * rational.denominator ** (degree - 1)
     whole, rest = _without_powers(top, degree)
     irrational = 1 if rest == 1 else a.field.function("root", a.field.of(rest), degree)
@@ -57,8 +77,8 @@ def inverse_root_of_pi(field: Field) -> Element:
 
 
 def exact(field: Field, value: float) -> Element:
-    """What a float64 is nearest to: a short decimal r or small fraction, r sqrt(n), r sqrt(n pi)
-    or r sqrt(n / pi) with n up to 3; another stands for its shortest decimal.
+    """What a float64 stands for: a short decimal r or small fraction, r sqrt(n), r sqrt(n pi)
+    or r sqrt(n / pi) with n up to 3, if it is that but for rounding; or else its shortest decimal.
     """
     simple = _simple(value, _DIGITS)
     if simple is not None:
@@ -74,24 +94,22 @@ def exact(field: Field, value: float) -> Element:
 def _exp_of_term(field: Field, powers: tuple[int, ...], factor: Fraction) -> Element:
     """exp(factor m) of a monomial m: a power of exp(m / n), or a^n for m = log a."""
     used = [(index, power) for index, power in enumerate(powers) if power]
-    if len(used) == 1 and used[0][1] == 1 and factor.denominator == 1:
+    if len(used) == 1 and used[0][1] == 1:
         known = field.generators[used[0][0]]
         if known.kind == "log":
-            return known.argument ** int(factor)
+            return _power(known.argument, factor)
     base, parts = field.memory.get(("exponential", powers), (None, factor.denominator))
     if base is None:
         m = field.polynomial(field.context.from_dict({powers: 1}))
         base = field.function("exp", m / parts)
         field.memory["exponential", powers] = base, parts
-    times = factor * parts
-    return root(base, times.denominator) ** times.numerator if times.denominator > 1 else (
-        base ** int(times)
-    )  # fmt: skip
+    return _power(base, factor * parts)
 
 
-def _log(field: Field, p: Polynomial) -> Element:
-    logs = (power * _log_of_factor(field, factor) for factor, power in field.factors(p))
-    return sum(logs, start=field.zero)
+def _power(base: Element, exponent: Fraction) -> Element:
+    """A rational power of a positive element."""
+    whole = exponent.denominator == 1
+    return (base if whole else root(base, exponent.denominator)) ** exponent.numerator
 
 
 def _log_of_factor(field: Field, factor: Polynomial) -> Element:

@@ -48,7 +48,7 @@ _REDUCED = {"argmax": 1, "argmin": -1, "reduce_max": 1, "reduce_min": -1}
 
 def known_primitives() -> list[str]:
     """The names of jax's primitives that a proof can interpret; any other leaves it undecided."""
-    own = elementwise(Field(0), lambda a, b: 0)
+    own = elementwise(Field(0), lambda a, b: 0, lambda a, b: 0)
     alone = "cond", "platform_index", "reduce_prod", "scan", "scatter-mul", "select_n"
     listed = (*_CALLS, *_MOVES, *_LINEAR, *_BILINEAR, *_IDENTITIES, *_COMPARED, *_REDUCED)
     return sorted({*listed, *own, *alone})
@@ -71,7 +71,7 @@ class Interpreter:
         """
         self.field, self._sign, self._tie = field, sign, tie or sign
         self.used: set[str] = set()
-        self._functions = elementwise(field, self._choice)
+        self._functions = elementwise(field, self._compare, self._choice)
 
     def __call__(self, closed: Any, args: Sequence[np.ndarray]) -> list[np.ndarray]:
         """The outputs of a closed jaxpr."""
@@ -101,7 +101,8 @@ class Interpreter:
             found = found if equation.primitive.multiple_results else [found]
             return list(map(self._lift, found))
         self.used.add(name)
-        found = self._of_elements(equation, name, args)
+        with jax.enable_x64(True):  # positions and sums are exact, whatever the function's dtypes
+            found = self._of_elements(equation, name, args)
         return found if equation.primitive.multiple_results else [found]
 
     def _of_elements(self, equation: Any, name: str, args: list[Any]) -> Any:
@@ -124,7 +125,7 @@ class Interpreter:
         if name == "reduce_prod":
             return self._rows(args[0], params["axes"], lambda row: math.prod(row))
         if name in _REDUCED:
-            return self._extreme(name, params["axes"], args[0])
+            return self._extreme(equation, args[0])
         if name == "select_n":
             return _select(*args)
         raise UndecidedError(f"the primitive {name}")
@@ -134,6 +135,8 @@ class Interpreter:
         if _is_key(value):
             return value
         array = np.asarray(value)
+        if array.dtype.kind == "c":
+            raise UndecidedError("complex numbers")
         if array.dtype.kind in "iub" or array.dtype == jax.dtypes.float0:
             return array
         numbers = array.astype(float).ravel().tolist()
@@ -174,8 +177,9 @@ class Interpreter:
         columns = zip(*(rows[step] for step in sorted(rows)), strict=True)
         return [*carry, *map(np.stack, columns)]
 
-    def _extreme(self, name: str, axes: Sequence[int], values: np.ndarray) -> np.ndarray:
+    def _extreme(self, equation: Any, values: np.ndarray) -> np.ndarray:
         """The largest or smallest entry along axes, or the place of the first of them."""
+        name, axes = equation.primitive.name, equation.params["axes"]
         is_place = name.startswith("arg")
         compare = self._compare if is_place else self._choice
 
@@ -187,7 +191,7 @@ class Interpreter:
             return found
 
         if is_place:
-            return self._rows(values, axes, best).astype(np.int64)
+            return self._rows(values, axes, best).astype(equation.params["index_dtype"])
         return self._rows(values, axes, lambda row: row[best(row)])
 
     def _rows(
@@ -210,6 +214,8 @@ def _order(a: Any, b: Any, sign: Sign) -> int:
     """The sign of a - b; infinities are numbers."""
     if isinstance(a, Element) and isinstance(b, Element):
         return sign(a - b)
+    if a != a or b != b:
+        raise UndecidedError("a comparison with NaN")
     a, b = (0.0 if isinstance(value, Element) else value for value in (a, b))
     return (a > b) - (a < b)
 

@@ -20,7 +20,10 @@ EQUAL = {
     "an exponential then its half": (exp(3 * Y) ** 2, exp(Y / 2) ** 12),
     "exp of log": (exp(2 * log(X + 1) + Y), (X + 1) ** 2 * exp(Y)),
     "log of exp": (log(1 + exp(-X)), log(1 + exp(X)) - X),
-    "log of a product": (log(X * (Y + 1) ** 3), log(X) + 3 * log(1 + Y)),
+    "log of a product": (log(exp(X) * (Y**2 + 1) ** 3), X + 3 * log(1 + Y**2)),
+    "exp of half a log": (exp(log(X) / 2), root(X)),
+    "a root of zero": (root(FIELD.zero), FIELD.zero),
+    "a cube root of a negative number": (root(FIELD.of(-8), 3), FIELD.of(-2)),
     "log of 1": (log(ONE), FIELD.zero),
     "a root": (root(X**2 + 1) ** 3, (X**2 + 1) * root(1 + X**2)),
     "a root in a denominator": (1 / root(X + 1), root(X + 1) / (X + 1)),
@@ -32,6 +35,7 @@ EQUAL = {
 DIFFERENT = {
     "products": (X * Y, X * Z), "exponentials": (exp(X) + 1, exp(X + 1)),
     "a shifted root": (root(X**2 + 1), X + 1), "erf": (erf(X), erf(2 * X) / 2),
+    "a root of a square": (root(X**2), X), "half a log of a square": (exp(log(X**2) / 2), X),
     "a constant": (X * Fraction(10001, 10000), X),
 }  # fmt: skip
 
