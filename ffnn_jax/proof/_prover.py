@@ -96,7 +96,7 @@ class Prover:
         The algebra cancels what it divides by, so it does not see that 0 / 0 is no number.
         """
         generator = np.random.default_rng(0)
-        for number in (0.0, 1.0, -1.0, None):
+        for number in (0.0, 1.0, None):
             if number is None or all(domain.holds(number) for domain in self._domains):
                 problem = self._at_numbers(generator, number)
                 if problem:
@@ -111,7 +111,7 @@ class Prover:
         if number is not None:
             reals = subject.reals
             args = [np.full_like(a, number) if i in reals else a for i, a in enumerate(args)]
-        with subject.on_cpu():
+        with subject.on_cpu(), jax.disable_jit():  # operation by operation, which compiles nothing
             compared = [("the value", subject.outputs(*args), subject.reference_outputs(*args))]
             if self._derivatives:
                 dz = subject.draw_cotangent(generator, args)
