@@ -55,7 +55,7 @@ from ffnn_jax.nn import BatchNorm, Conv, Dense, MaxPool, ReLU
 from ffnn_jax.training import loss_and_gradients, make_loss
 
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#777777"
-plt.rcParams["figure.dpi"] = 80
+plt.rcParams["figure.dpi"] = 72
 
 results = Path("../experiments/results")
 report = json.loads((results / "table_3.json").read_text())["rows"]
@@ -274,8 +274,8 @@ axes.set(yticks=[], xlabel="test images, by the rung that learns them", xlim=(0,
 
 # %% [markdown]
 # "Gained" are images that are right here and wrong one rung below, "lost" the other way round. The
-# last column is the measure of chance: so many images change sides if only the seed changes. A
-# good part of what a rung gains or loses is of this kind, and near the top nearly all of it.
+# last column is the measure of chance: so many images change sides if only the seed changes. Near
+# the top that number is of the order of what a rung gains and loses.
 #
 # [The picture](../experiments/results/images_learned.png) shows ten images of each kind, the first
 # of the test set: what model 3 sees at once, what takes a deeper network, and what none can tell.
