@@ -10,7 +10,7 @@ pytest.importorskip("flint")
 
 from experiments import proofs
 from experiments._proofs_page import proofs_page
-from experiments._results import RESULTS, read_result
+from experiments._results import read_result
 
 
 def proof(verdict: str, reason: str = "", **more: Any) -> dict[str, Any]:
@@ -47,14 +47,6 @@ def test_the_page_counts_proofs_and_names_what_is_not_decided():
     assert "| rows | 2 of 2 | 2x3 3x4 |" in page
     assert "2 of 2 tagged equations, in 2 chapters, are proved" in page
     assert "1 tags state no equation between real numbers (pool (pool.5): whole numbers)" in page
-
-
-def test_the_stored_result_has_every_entry_proved():
-    result = read_result(RESULTS / "proofs.json")
-    reasons = {one["reason"] for row in result["layers"].values() for one in row["proofs"]}
-    assert reasons == {"", "more than 1000 cases"}
-    others = (*result["forms"], *result["equations"])
-    assert {one["verdict"] for one in others} == {"proved"}
 
 
 @pytest.mark.slow
