@@ -40,9 +40,7 @@ import sys
 if importlib.util.find_spec("ffnn_jax") is None:  # on Colab: install the repository
     address = "https://github.com/ffnn-jax/ffnn-jax"
     subprocess.run(["git", "clone", "-q", "--depth=1", address], check=True)
-    subprocess.run(
-        [sys.executable, "-m", "pip", "install", "-q", "./ffnn-jax[proof,run]"], check=True
-    )
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "./ffnn-jax[run]"], check=True)
     os.chdir("ffnn-jax/notebooks")
 
 # %%
@@ -70,8 +68,6 @@ from ffnn_jax.layers import (
 )
 from ffnn_jax.network import Network, normalise
 from ffnn_jax.nn import BatchNorm, Dense, Dropout, ReLU, Residual
-from ffnn_jax.proof import prove_vjp
-from ffnn_jax.proof.algebra import Field, Interpreter, derivative, objects
 from ffnn_jax.runs import compute
 from ffnn_jax.verify import Rule, check_vjp
 
@@ -441,7 +437,14 @@ assert wrong_result["cotangents"].where.startswith("dx")
 # A check samples numbers. A proof holds for all of them. The code is a program of additions,
 # products and roots, and a program can run on symbols as well as on numbers: three rows
 # $x_1, x_2, x_3$ of one channel, and three cotangents. First, what is the program? jax writes down
-# the operations of the backward pass, one after another:
+# the operations of the backward pass, one after another (the algebra is python-flint's):
+
+# %%
+if importlib.util.find_spec("flint") is None:
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "python-flint"], check=True)
+
+from ffnn_jax.proof import prove_vjp
+from ffnn_jax.proof.algebra import Field, Interpreter, derivative, objects
 
 
 # %%

@@ -98,7 +98,9 @@ class Prover:
         generator = np.random.default_rng(0)
         for number in (0.0, 1.0, None):
             if number is None or all(domain.holds(number) for domain in self._domains):
-                problem = self._at_numbers(generator, number)
+                problem = ""
+                with contextlib.suppress(ValueError):  # numbers that a function refuses
+                    problem = self._at_numbers(generator, number)
                 if problem:
                     where = "random numbers" if number is None else f"all entries {number:g}"
                     return f"in exact arithmetic alone: {problem} at {where}"
