@@ -179,7 +179,7 @@ Chosen on {_HELD_OUT:,} held-out training images, with all views; no candidate s
 
 def verdict(name: str, row: dict[str, Any]) -> str:
     """Whether the mean, with the views of the preset, reaches the rung's aim."""
-    short = 100 * (AIMS[name] - spread(row["test_accuracy"]).mean)
+    short = round(100 * (AIMS[name] - spread(row["test_accuracy"]).mean), 6)
     outcome = "reached" if short <= 0 else f"missed by {short:.2f} points"
     return f"aim of {100 * AIMS[name]:g} %: {outcome}"
 

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import jax
+
 from ffnn_jax import catalogue
 from ffnn_jax.catalogue import FORMS
 from ffnn_jax.catalogue.equations import EQUATIONS
@@ -31,15 +33,13 @@ def prove_layers(layer: str | None, file: str | None) -> int:
     numbered = [(spec.name, i, fault) for spec in specs for i, fault in enumerate(spec.all_faults)]
     forms = [(_FORMS, i) for i in range(len(FORMS))] if layer in (None, "conv2d") else []
     equations = [(_EQUATIONS, i) for i in range(0 if layer else len(EQUATIONS))]
-    faults = [(name, i) for name, i, _ in numbered]
-    rules = [(spec.name, None) for spec in specs]
+    rules, faults = [(spec.name, None) for spec in specs], [(name, i) for name, i, _ in numbered]
     found = on_all_cores(_part, [*rules, *forms, *equations, *faults], "proving")
     rows = {spec.name: {"proofs": found[spec.name, None], "faults": {}} for spec in specs}
     for name, i, fault in numbered:
         rows[name]["faults"][fault.name] = found[name, i]
-    problems = list(catalogue.proof_problems(rows))
     console.print(catalogue.proof_table(rows))
-    others = {}
+    problems, others = list(catalogue.proof_problems(rows)), {}
     for kind, tasks in ((_FORMS, forms), (_EQUATIONS, equations)):
         others[kind] = [one for task in tasks for one in found[task]]
         failed = [proof for proof in others[kind] if proof["verdict"] != "proved"]
@@ -60,6 +60,8 @@ def _part(name: str, index: int | None) -> Any:
         chapter, equations = list(EQUATIONS.items())[index]
         return [{"name": f"{chapter} ({e.tag})", **e.prove().as_json()} for e in equations]
     (spec,) = select_specs(name)
+    if not index:
+        jax.clear_caches()  # programs of the layer before
     if index is None:
         return [catalogue.case_as_json(one) for one in catalogue.prove_rule(spec)]
     fault = spec.all_faults[index]

@@ -1,19 +1,19 @@
-"""The proof of one rule at one small shape: case by case, every value and partial derivative."""
+"""The proof of one rule at one small shape: case by case, every value and every cotangent."""
 
 import contextlib
-import dataclasses
 import functools
 import itertools
 import random
-import re
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
 import jax
 import numpy as np
 
+from ffnn_jax.proof._domains import MOST_CASES, Domain, domain_of, values_of
+from ffnn_jax.proof._ties import Tie
 from ffnn_jax.proof.algebra import (
     Case,
     Element,
@@ -22,23 +22,20 @@ from ffnn_jax.proof.algebra import (
     UndecidedError,
     derivative,
     explore,
-    form_of,
     generators_of,
     interval,
     known_primitives,
     objects,
-    solution,
     substitute,
 )
-from ffnn_jax.verify import Argument, Sizes, Subject
+from ffnn_jax.verify import Sizes, Subject
 
 __all__ = ["Prover", "known_primitives"]
-_MOST_CASES = 1000
 _POINTS = 4
 _ROUNDING = 1e-12  # what rounded constants may make two values differ by
-_INTERVAL = re.compile(r"\(([-+.\w]+),([-+.\w]+)\)")
 _MANY_FUNCTIONS = 24
 _VALUE = "the value"
+_UNDEFINED_SOMEWHERE = {"cbrt", "div", "integer_pow", "log", "log1p", "pow", "rsqrt", "sqrt"}
 
 
 class _CounterexampleError(Exception):
@@ -60,7 +57,7 @@ class Prover:
         self._derivatives = derivatives
         args = subject.draw(np.random.default_rng(0), sizes)
         self.shapes = tuple(np.shape(argument) for argument in args)
-        self._values = [_values_of(subject, sizes, args, i) for i in range(len(args))]
+        self._values = [values_of(subject, sizes, args, i) for i in range(len(args))]
         self.entries, self.cases, self.used = 0, 0, set[str]()
         with subject.on_cpu():
             z = jax.eval_shape(subject.op, *args) if derivatives else ()
@@ -72,7 +69,7 @@ class Prover:
         self._outputs = [leaf.shape for leaf in jax.tree.leaves(z)]
         reals = [int(np.prod(self.shapes[i])) for i in subject.reals]
         self._symbols = sum(reals) + sum(int(np.prod(shape)) for shape in self._outputs)
-        self._domains = [_domain_of(subject, i, within) for i in subject.reals]
+        self._domains = [domain_of(subject, i, within) for i in subject.reals]
         domains = zip(self._domains, reals, strict=True)
         self._bounds = [domain for domain, size in domains for _ in range(size)]
         self._used_field, self._deadline = Field(self._symbols), float("inf")
@@ -91,10 +88,12 @@ class Prover:
         return ("not decided", undecided) if undecided else ("proved", "")
 
     def _against_numbers(self) -> str:
-        """What speaks against a proof at zeros, ones and random numbers; or nothing.
+        """What is no number at zeros, ones or random numbers, though the definition's is; or "".
 
         The algebra cancels what it divides by, so it does not see that 0 / 0 is no number.
         """
+        if not self.used & _UNDEFINED_SOMEWHERE:
+            return ""
         generator = np.random.default_rng(0)
         for number in (0.0, 1.0, None):
             if number is None or all(domain.holds(number) for domain in self._domains):
@@ -107,7 +106,7 @@ class Prover:
         return ""
 
     def _at_numbers(self, generator: np.random.Generator, number: float | None) -> str:
-        """Compares what both compute in floating point: values, and what is finite."""
+        """Compares what is finite of what both compute in floating point."""
         subject = self._subject
         args = subject.draw(generator, self._sizes)
         if number is not None:
@@ -138,8 +137,8 @@ class Prover:
                 undecided = undecided or limit
                 if time.monotonic() > self._deadline:
                     return undecided or "out of time"
-                if self.cases > _MOST_CASES:
-                    return undecided or f"more than {_MOST_CASES} cases"
+                if self.cases > MOST_CASES:
+                    return undecided or f"more than {MOST_CASES} cases"
         return undecided
 
     def _field(self) -> Field:
@@ -157,7 +156,7 @@ class Prover:
 
     def _random_point(self, generator: random.Random) -> dict[int, Fraction]:
         """A rational number for each symbol, inside the domains of the arguments."""
-        free = [_Domain()] * (self._symbols - len(self._bounds))
+        free = [Domain()] * (self._symbols - len(self._bounds))
         return {i: d.draw(generator) for i, d in enumerate([*self._bounds, *free])}
 
     def _case(self, integers: Sequence[Any], answers: list[int]) -> tuple[str, list[list[int]]]:
@@ -172,7 +171,7 @@ class Prover:
         return "", case.others
 
     def _run(self, case: Case, integers: Sequence[Any]) -> int:
-        """Compares rule and definition in a case; returns the number of partial derivatives."""
+        """Compares rule and definition in a case; returns the number of entries of cotangents."""
         args, dz = self._arrays(case.field, integers)
         with self._subject.on_cpu():
             code = Interpreter(case.field, case.sign)
@@ -185,7 +184,7 @@ class Prover:
         """Compares with the definition; at ties of "any" kind, with each piece that meets there."""
         problems, sides, ties = [], 0, 1
         while sides < ties:
-            tie = _Tie(case, self._ties, sides)
+            tie = Tie(case, self._ties, sides)
             definition = Interpreter(case.field, case.sign, tie.sign)
             z = definition(self._definition, args)
             if self._derivatives and "stop_gradient" in definition.used:
@@ -200,7 +199,7 @@ class Prover:
         raise problems[0]
 
     def _problem(self, case: Case, pairs: Sequence[tuple[str, Any, Any]]) -> Exception | None:
-        """The first value or partial derivative that is not proved."""
+        """The first value or entry of a cotangent that is not proved."""
         for where, given, expected in pairs:
             if isinstance(given, Element) and isinstance(expected, Element):
                 difference = substitute(given - expected, case.ties)
@@ -213,7 +212,7 @@ class Prover:
     def _pairs(
         self, field: Field, args: Any, dz: Any, z: list[Any], found: list[Any]
     ) -> Iterator[tuple[str, Any, Any]]:
-        """(name, ours, the definition's), for every value and every partial derivative."""
+        """(name, ours, the definition's), for every value and every entry of a cotangent."""
         values, rest = found[: len(z)], found[len(z) :]
         again, cotangents = rest[: len(dz)], rest[len(dz) :]
         outputs, weights = list(_entries(z[: len(dz)])), list(_entries(dz))
@@ -271,94 +270,6 @@ class Prover:
         return args, [array(shape) for shape in self._outputs]
 
 
-class _Tie:
-    """The sign by which max, min and abs choose where a case has a tie."""
-
-    def __init__(self, case: Case, kind: str, sides: int) -> None:
-        """``sides`` has a bit for each tie of "any" kind that is ``met``: 0 is the piece below."""
-        self._case, self._kind, self._sides = case, kind, sides
-        self.met: dict[Any, tuple[int, Any]] = {}
-
-    @property
-    def has_a_direction(self) -> bool:
-        """Whether the pieces meet: one step away from the ties leads into all of them."""
-        forms = ((form_of(factor), self._side(place)) for place, factor in self.met.values())
-        linear = [
-            ({n: c for n, c in form.items() if n is not None}, side)
-            for form, side in forms
-            if all(n is None or isinstance(n, int) for n in form)
-        ]
-        return solution(linear) is not None
-
-    def sign(self, difference: Element) -> int:
-        """The sign of first - second."""
-        sign = self._case.sign(difference)
-        if sign or difference.is_zero or self._kind == "number":
-            return sign
-        if self._kind == "below":
-            return -1
-        return self._of_factors(difference)
-
-    def _of_factors(self, difference: Element) -> int:
-        """The sign next to the tie: each factor that is 0 there has the sign of its side."""
-        sign, field = 1, self._case.field
-        for p in (difference.num, difference.den):
-            for factor, power in field.factors(p):
-                own = self._case.sign(field.polynomial(factor))
-                if own == 0:
-                    key = tuple(factor.terms())
-                    place, _ = self.met.setdefault(key, (len(self.met), factor))
-                    own = self._side(place)
-                sign *= own**power
-        return sign
-
-    def _side(self, place: int) -> int:
-        return 1 if self._sides >> place & 1 else -1
-
-
-@dataclasses.dataclass(frozen=True)
-class _Domain:
-    """An open interval of numbers, and what it says of a domain that is no interval."""
-
-    low: Fraction | None = None
-    high: Fraction | None = None
-    outside: str = ""
-
-    def holds(self, number: float) -> bool:
-        """Whether a number is inside."""
-        above = self.low is None or number > self.low
-        return above and (self.high is None or number < self.high) and not self.outside
-
-    def draw(self, generator: random.Random) -> Fraction:
-        """A random number inside."""
-        step = generator.randint(1, 19)
-        if self.low is not None and self.high is not None:
-            return self.low + (self.high - self.low) * step / 20
-        if self.low is None and self.high is None:
-            return Fraction(generator.randint(-9, 9), 4)
-        return self.low + Fraction(step, 4) if self.low is not None else -Fraction(step, 4)
-
-    def facts(self, symbol: int) -> Iterator[Any]:
-        """That the symbol is inside."""
-        if self.low is not None:
-            yield {symbol: Fraction(1), None: -self.low}, 1
-        if self.high is not None:
-            yield {symbol: Fraction(-1), None: self.high}, 1
-
-
-def _domain_of(subject: Subject, position: int, within: float | None) -> _Domain:
-    """The domain of a real argument, inside the bound on all of them."""
-    word = subject.words[position]
-    domain = word.domain if word is not None else ""
-    low, high = (None, None) if within is None else (-Fraction(within), Fraction(within))
-    if domain == ">0":
-        return _Domain(Fraction(0), high)
-    if bounds := _INTERVAL.fullmatch(domain):
-        first, last = map(Fraction, bounds.groups())
-        return _Domain(max(first, low or first), min(last, high or last))
-    return _Domain(low, high, f"{word} is not shown to matter" if domain else "")
-
-
 def _require_same_outputs(given: Sequence[Any], expected: Sequence[Any]) -> None:
     kinds = [[(a.shape, a.dtype.kind) for a in avals] for avals in (given, expected)]
     if kinds[0] != kinds[1]:
@@ -366,33 +277,6 @@ def _require_same_outputs(given: Sequence[Any], expected: Sequence[Any]) -> None
         raise ValueError(f"the functions must return the same shapes, got {shown}")
     if not given:
         raise ValueError("the functions return no arrays, so there is nothing to prove")
-
-
-def _values_of(
-    subject: Subject, sizes: Sizes, args: Sequence[Any], position: int
-) -> list[Any] | str:
-    """Every value of an argument without a cotangent; or why not all can be tried."""
-    drawn, word, rule = args[position], subject.words[position], subject.rule
-    if drawn.size == 0:
-        return "an empty array"
-    if position in subject.reals:
-        return [drawn] if drawn.dtype.kind == "f" else "complex numbers"
-    if word is None:
-        return (
-            [drawn] if rule.draw is None else f"{subject.names[position]} from draw= is one value"
-        )
-    if word.domain == "perm":
-        return _arrays_of(itertools.permutations(range(drawn.shape[-1])), drawn)
-    if word.below is None and word.domain != "bool":
-        return f"{subject.names[position]} is a random key, of which not all can be tried"
-    (below,) = Argument((word.below or "2",)).shape(sizes)
-    if below**drawn.size > _MOST_CASES:
-        return f"more than {_MOST_CASES} values of {subject.names[position]}"
-    return _arrays_of(itertools.product(range(below), repeat=drawn.size), drawn)
-
-
-def _arrays_of(rows: Iterable[Sequence[int]], like: np.ndarray) -> list[np.ndarray]:
-    return [np.array(numbers, like.dtype).reshape(like.shape) for numbers in rows]
 
 
 def _entries(arrays: Sequence[Any]) -> Iterator[Any]:

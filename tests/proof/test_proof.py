@@ -139,7 +139,7 @@ def test_what_is_unknown_is_not_decided():
 
 def test_too_many_cases_and_too_little_time_are_not_decided(monkeypatch: pytest.MonkeyPatch):
     relu, reference = jax.nn.relu, lambda x: jnp.maximum(x, 0)
-    monkeypatch.setattr("ffnn_jax.proof._prover._MOST_CASES", 80)
+    monkeypatch.setattr("ffnn_jax.proof._prover.MOST_CASES", 80)
     many = prove_vjp(relu, reference, "N", sizes={"N": 4})
     assert (many.verdict, many.reason) == ("not decided", "more than 80 cases")
     late = prove_vjp(relu, reference, "N", sizes={"N": 4}, timeout=0)

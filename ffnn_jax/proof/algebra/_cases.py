@@ -64,10 +64,6 @@ class Case:
         free = {name: Fraction(0) for form, _ in self.facts for name in form}
         return free | (solution(self.facts) or {})
 
-    def zero_factors(self, a: Element) -> list[Polynomial]:
-        """The factors of an element that are 0 in this case."""
-        return [f for f, _ in self.field.factors(a.num) if self._of_factor(f) == 0]
-
     def holds(self, point: Mapping[Any, Fraction]) -> bool:
         """Whether the answers are certainly those at this point."""
         balls = ((interval(a, point), sign) for a, sign in self.asked)
