@@ -28,8 +28,9 @@ derivatives. Activations that clip their argument where exponentials underflow a
 |x| < 800. A constant stands for what it is but for rounding, such as sqrt(2 / pi).
 
 {_verdicts(layers)} Of {len(faults)} planted faults, {_count(faults, "disproved")} have a \
-counterexample in rational numbers. The formulas of the other \
-{len(faults) - _count(faults, "disproved")} are right in exact arithmetic; what shows them is \
+counterexample in rational numbers. Exact arithmetic has nothing to say of the other \
+{len(faults) - _count(faults, "disproved")}, and none was found in the few seconds that each got; \
+what shows them is \
 ({listed}).
 
 | rule | shapes | settings | cases | cotangent entries | primitives | s | faults disproved \

@@ -18,25 +18,43 @@ _INTERVAL = re.compile(r"\(([-+.\w]+),([-+.\w]+)\)")
 
 @dataclasses.dataclass(frozen=True)
 class Domain:
-    """An open interval of numbers, and what it says of a domain that is no interval."""
+    """An open interval of numbers, and what it says of a domain that is no interval.
+
+    Of a simplex, the numbers that are drawn are positive, and so many in a row sum to 1.
+    """
 
     low: Fraction | None = None
     high: Fraction | None = None
     outside: str = ""
+    simplex: int = 0
 
     def holds(self, number: float) -> bool:
-        """Whether a number is inside."""
-        above = self.low is None or number > self.low
-        return above and (self.high is None or number < self.high) and not self.outside
+        """Whether a number is known to be inside."""
+        return self._between(number) and not self.outside
 
     def draw(self, generator: random.Random) -> Fraction:
-        """A random number inside."""
-        step = generator.randint(1, 19)
+        """A random number between the bounds, near 0 if they allow it."""
+        number, step = Fraction(generator.randint(-9, 9), 4), generator.randint(1, 19)
+        if self._between(number):
+            return number
         if self.low is not None and self.high is not None:
             return self.low + (self.high - self.low) * step / 20
-        if self.low is None and self.high is None:
-            return Fraction(generator.randint(-9, 9), 4)
         return self.low + Fraction(step, 4) if self.low is not None else -Fraction(step, 4)
+
+    def draw_all(self, generator: random.Random, count: int) -> list[Fraction]:
+        """Random numbers of a whole argument."""
+        if not self.simplex:
+            return [self.draw(generator) for _ in range(count)]
+        parts = [generator.randint(1, 9) for _ in range(count)]
+        starts = (i // self.simplex * self.simplex for i in range(count))
+        return [
+            Fraction(part, sum(parts[start : start + self.simplex]))
+            for part, start in zip(parts, starts, strict=True)
+        ]
+
+    def _between(self, number: float | Fraction) -> bool:
+        above = self.low is None or number > self.low
+        return above and (self.high is None or number < self.high)
 
     def facts(self, symbol: int) -> Iterator[Any]:
         """That the symbol is inside."""
@@ -46,8 +64,8 @@ class Domain:
             yield {symbol: Fraction(-1), None: self.high}, 1
 
 
-def domain_of(subject: Subject, position: int, within: float | None) -> Domain:
-    """The domain of a real argument, inside the bound on all of them."""
+def domain_of(subject: Subject, position: int, like: Any, within: float | None) -> Domain:
+    """The domain of a real argument of this shape, inside the bound on all of them."""
     word = subject.words[position]
     domain = word.domain if word is not None else ""
     low, high = (None, None) if within is None else (-Fraction(within), Fraction(within))
@@ -56,7 +74,8 @@ def domain_of(subject: Subject, position: int, within: float | None) -> Domain:
     if bounds := _INTERVAL.fullmatch(domain):
         first, last = map(Fraction, bounds.groups())
         return Domain(max(first, low or first), min(last, high or last))
-    return Domain(low, high, f"{word} is not shown to matter" if domain else "")
+    simplex = like.shape[-1] if domain == "simplex" else 0
+    return Domain(low, high, f"{word} is not shown to matter" if domain else "", simplex)
 
 
 def values_of(

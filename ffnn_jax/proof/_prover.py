@@ -39,7 +39,11 @@ _UNDEFINED_SOMEWHERE = {"cbrt", "div", "integer_pow", "log", "log1p", "pow", "rs
 
 
 class _CounterexampleError(Exception):
-    """Numbers at which two values certainly differ."""
+    """Numbers at which two values certainly differ, and what may exclude such numbers."""
+
+    def __init__(self, found: str, outside: str) -> None:
+        super().__init__(found)
+        self.outside = outside
 
 
 class Prover:
@@ -69,7 +73,8 @@ class Prover:
         self._outputs = [leaf.shape for leaf in jax.tree.leaves(z)]
         reals = [int(np.prod(self.shapes[i])) for i in subject.reals]
         self._symbols = sum(reals) + sum(int(np.prod(shape)) for shape in self._outputs)
-        self._domains = [domain_of(subject, i, within) for i in subject.reals]
+        self._domains = [domain_of(subject, i, args[i], within) for i in subject.reals]
+        self._sizes_of_reals = reals
         domains = zip(self._domains, reals, strict=True)
         self._bounds = [domain for domain, size in domains for _ in range(size)]
         self._used_field, self._deadline = Field(self._symbols), float("inf")
@@ -80,9 +85,8 @@ class Prover:
         try:
             undecided = self._whole()
         except _CounterexampleError as found:
-            outside = next((d.outside for d in self._domains if d.outside), "")
-            if outside:
-                return "not decided", f"not so for all real numbers, and {outside}: {found}"
+            if found.outside:
+                return "not decided", f"not so for all real numbers, and {found.outside}: {found}"
             return "disproved", str(found)
         undecided = undecided or self._against_numbers()
         return ("not decided", undecided) if undecided else ("proved", "")
@@ -156,8 +160,10 @@ class Prover:
 
     def _random_point(self, generator: random.Random) -> dict[int, Fraction]:
         """A rational number for each symbol, inside the domains of the arguments."""
-        free = [Domain()] * (self._symbols - len(self._bounds))
-        return {i: d.draw(generator) for i, d in enumerate([*self._bounds, *free])}
+        domains = zip(self._domains, self._sizes_of_reals, strict=True)
+        drawn = [number for d, size in domains for number in d.draw_all(generator, size)]
+        drawn += Domain().draw_all(generator, self._symbols - len(drawn))
+        return dict(enumerate(drawn))
 
     def _case(self, integers: Sequence[Any], answers: list[int]) -> tuple[str, list[list[int]]]:
         """Proves one case; returns what was not decided, and the cases that branch off."""
@@ -232,7 +238,9 @@ class Prover:
             gap = interval(difference, point)
             if gap.is_finite() and abs(gap) > _ROUNDING:
                 off = f"{where} is off by {gap.str(6, radius=False)}"
-                return _CounterexampleError(f"{off} at {self._shown(point)}")
+                doubts = (d.outside for d in self._domains if d.outside and not d.simplex)
+                outside = next(doubts, "")
+                return _CounterexampleError(f"{off} at {self._shown(point)}", outside)
         return UndecidedError(f"{where} can neither be shown to be right nor to be wrong")
 
     def _points(self, case: Case) -> Iterator[Mapping[int, Fraction]]:
@@ -242,6 +250,8 @@ class Prover:
             return
         generator = random.Random(0)
         fixed = {i: number for i, number in case.point.items() if isinstance(i, int)}
+        if fixed and any(domain.simplex for domain in self._domains):
+            return  # numbers in place of some of a simplex would not sum to 1
         for _ in range(_POINTS):
             point = self._random_point(generator) | fixed
             if case.holds(point):

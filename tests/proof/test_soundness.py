@@ -1,5 +1,8 @@
 """What is false is never proved, and what is true is never disproved."""
 
+import re
+from fractions import Fraction
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -116,6 +119,13 @@ def test_a_false_equality_is_not_proved(name: str):
 def test_a_true_equality_is_not_disproved(name: str):
     first, second, *words = TRUE_EQUALITIES[name]
     assert prove_equal(first, second, *words, sizes=TWO).verdict != "disproved"
+
+
+def test_a_counterexample_in_a_simplex_sums_to_1():
+    proof = prove_equal(lambda x: x[0], lambda x: 2 * x[1], "N:simplex", sizes=TWO)
+    assert proof.verdict == "disproved"
+    numbers = re.findall(r"x = \[([^\]]+)\]", proof.reason)[0].split(", ")
+    assert sum(map(Fraction, numbers)) == 1
 
 
 def test_many_true_equalities_are_proved():
