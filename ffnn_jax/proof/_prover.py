@@ -196,15 +196,15 @@ class Prover:
             if self._derivatives and "stop_gradient" in definition.used:
                 raise UndecidedError("stop_gradient in the definition")
             if tie.has_a_direction:
-                pairs = list(self._pairs(case.field, args, dz, z, [*plain, *found]))
+                pairs = self._pairs(case.field, args, dz, z, [*plain, *found])
                 problem = self._problem(case, pairs)
                 if problem is None:
-                    return sum(where != _VALUE for where, *_ in pairs)
+                    return sum(self._sizes_of_reals) if self._derivatives else 0
                 problems.append(problem)
             sides, ties = sides + 1, 2 ** len(tie.met)
         raise problems[0]
 
-    def _problem(self, case: Case, pairs: Sequence[tuple[str, Any, Any]]) -> Exception | None:
+    def _problem(self, case: Case, pairs: Iterator[tuple[str, Any, Any]]) -> Exception | None:
         """The first value or entry of a cotangent that is not proved."""
         for where, given, expected in pairs:
             if isinstance(given, Element) and isinstance(expected, Element):
