@@ -94,8 +94,8 @@ async function pixelsOfFile(file) {
 byId("clear")?.addEventListener("click", () => drawing.clear());
 byId("undo")?.addEventListener("click", () => drawing.undo());
 model.samples.forEach(addSample);
-byId("file")?.addEventListener("change", async ({ target }) => {
-  if (target.files.length) drawing.begin(await pixelsOfFile(target.files[0]));
+byId("file")?.addEventListener("change", async ({ target: { files } }) => {
+  if (files.length) drawing.begin(await pixelsOfFile(files[0]).catch(() => null)); // no picture
 });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
   colours = divergingColours();
