@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 from ffnn_jax.cli._output import console_beside, write_json
 from ffnn_jax.config import UserError
@@ -25,24 +24,21 @@ def evaluate_and_print(
     if images.class_names != classes:
         ours, theirs = (", ".join(names[:3]) for names in (classes, images.class_names))
         raise UserError(f"{images.name} has classes {theirs}, ...; the model has {ours}, ...")
-    predicted = model.predict(images.images)
-    confusion = confusion_matrix(images.labels, predicted, len(images.class_names))
+    confusion = confusion_matrix(images.labels, model.predict(images.images), len(classes))
     correct = accuracy(confusion)
     console.print(f"{images.name}: {len(images):,} images, accuracy {correct:.4f}")
     console.print(precision_recall_table(confusion, images.class_names))
-    result = {
+    write_json(json_file, {
         "dataset": images.name, "sha256": images.sha256, "images": len(images),
         "accuracy": correct, "confusion": confusion.tolist(), "class_names": images.class_names,
-    }  # fmt: skip
-    write_json(json_file, result)
+    })  # fmt: skip
     return 0
 
 
 def _dataset_of(file: Path) -> str:
     """The data set on which the model was trained."""
     try:
-        config: dict[str, Any] = json.loads((file.parent / "config.json").read_text("utf-8"))
-        return str(config["dataset"])
+        return str(json.loads((file.parent / "config.json").read_text("utf-8"))["dataset"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         problem = "no config.json that names a data set; pass --dataset"
         raise UserError(f"{file.parent}: {problem}") from None

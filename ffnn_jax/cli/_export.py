@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Annotated
 
 from ffnn_jax.cli._files import model_file, require_writable
-from ffnn_jax.cli._options import ModelIndex, RunFolder, shown
+from ffnn_jax.cli._options import Flag, ModelIndex, RunFolder, shown
 from ffnn_jax.config import UserError
 
 
 @dataclasses.dataclass(frozen=True)
 class Export:
-    """Write a run's model as StableHLO, which runs without this package.
+    """Write a run's model as StableHLO, which runs without this package, or as a demo page.
 
     One program for cpu, cuda and tpu and for batches of any size: uint8 pixels in, probabilities
     out. The file is read back and compared with the model. Using it needs only jax and flatbuffers:
@@ -22,18 +22,28 @@ class Export:
 
     run: RunFolder
 
-    out: Annotated[Path | None, shown("FILE", "(default: model.stablehlo beside it)")] = None
+    out: Annotated[Path | None, shown("FILE", "(default: model.stablehlo or demo.html)")] = None
     """File to write; an existing file is replaced."""
 
     model: ModelIndex = None
 
+    demo: Flag = False
+    """Write a page in which a browser runs the network on a drawing, forward and back."""
+
     def __call__(self) -> int:
-        """Writes the program, and prints how much its probabilities differ from the model's."""
+        """Writes the file, and prints its size, and how much the program differs from the model."""
         file = model_file(self.run)
         require_writable(self.out)
-        out = self.out or file.with_suffix(".stablehlo")
+        out = self.out or file.with_name("demo.html" if self.demo else f"{file.stem}.stablehlo")
         if out.resolve() == file.resolve():
             raise UserError(f"out must not be the model itself, {out}")
+        if self.demo and out.suffix != ".html":
+            raise UserError(f"out must end in .html with --demo, got {str(out)!r}")
+        if self.demo:
+            from ffnn_jax.runs import write_demo
+
+            print(f"{write_demo(out, file, self.model)}: {out.stat().st_size / 1024:,.0f} kB")
+            return 0
 
         from ffnn_jax.models import PLATFORMS, load, save_exported
 

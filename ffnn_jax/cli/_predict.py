@@ -50,8 +50,7 @@ class Predict:
     def __call__(self) -> int:
         """Runs the command; jax is imported only once the arguments are known to be valid."""
         if not self.images:
-            example = "ffnn-jax predict runs/mnist-1 a.png"
-            raise UserError(f"predict needs at least one IMAGE, as in {example}")
+            raise UserError("predict needs at least one IMAGE, as in ffnn-jax predict RUN a.png")
         if self.top < 1:
             raise UserError(f"top must be at least 1, got {self.top}")
         file = model_file(self.run)

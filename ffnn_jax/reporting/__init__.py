@@ -1,6 +1,7 @@
 """Metrics, tables and figures of a run, from its numbers alone; nothing is trained here."""
 
 from ffnn_jax.reporting._contact_sheet import draw_contact_sheet
+from ffnn_jax.reporting._demo_page import demo_page
 from ffnn_jax.reporting._figures import (
     draw_confusion,
     draw_curves,
@@ -16,8 +17,8 @@ from ffnn_jax.reporting._run_page import run_fragment, run_page
 from ffnn_jax.reporting._tables import precision_recall_table
 
 __all__ = [
-    "accuracy", "confusion_matrix", "draw_confusion", "draw_contact_sheet", "draw_curves",
-    "draw_filters", "draw_misclassified", "draw_precision_recall", "draw_predictions",
-    "draw_verification", "f1", "precision", "precision_recall_table", "recall", "run_fragment",
-    "run_page", "save_figure",
+    "accuracy", "confusion_matrix", "demo_page", "draw_confusion", "draw_contact_sheet",
+    "draw_curves", "draw_filters", "draw_misclassified", "draw_precision_recall",
+    "draw_predictions", "draw_verification", "f1", "precision", "precision_recall_table", "recall",
+    "run_fragment", "run_page", "save_figure",
 ]  # fmt: skip

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template, UndefinedError
+from jinja2 import UndefinedError
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
@@ -18,6 +18,7 @@ from ffnn_jax.config import UserError
 from ffnn_jax.reporting import _metrics
 from ffnn_jax.reporting._figures import MOST_NAMED, png
 from ffnn_jax.reporting._labels import class_labels, escape
+from ffnn_jax.reporting._template import template
 
 _FIGURES = {
     "curves": "Loss, including weight decay, and accuracy against the step",
@@ -38,7 +39,7 @@ def run_fragment(result: Result, figures: Mapping[str, Figure]) -> str:
         if name in figures
     ]
     headline = f"{result['preset']}, {_seeds(result)}"
-    return _template("fragment.html").render(headline=headline, cards=_cards(result), figures=shown)
+    return template("fragment.html").render(headline=headline, cards=_cards(result), figures=shown)
 
 
 def run_page(folder: Path) -> str:
@@ -57,7 +58,7 @@ def _page(folder: Path, result: Result, settings: dict[str, Any]) -> str:
     best = list(result["seeds"]).index(result["best_seed"])
     confusion, names = np.array(result["confusion"][best]), result["class_names"]
     shown = (_metrics.precision, _metrics.recall, _metrics.f1)
-    return _template("run.html").render(
+    return template("run.html").render(
         name=os.fsencode(folder.resolve().name).decode(errors="replace"),
         seeds=_seeds(result),
         headline=f"test accuracy {_spread(result['test_accuracy'])}",
@@ -74,11 +75,6 @@ def _page(folder: Path, result: Result, settings: dict[str, Any]) -> str:
         labels=list(zip(class_labels(names), escape(names), names, strict=True)),
         figures=_figures(folder),
     )
-
-
-def _template(name: str) -> Template:
-    loader = PackageLoader("ffnn_jax.reporting")
-    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined).get_template(name)
 
 
 def _seeds(result: Result) -> str:
