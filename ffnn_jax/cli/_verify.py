@@ -16,7 +16,8 @@ from ffnn_jax.config import UserError, require_proof, require_run, suggestion
 class Verify:
     """Check hand-derived gradients: this package's layers, or your own functions.
 
-    Without MODULE:OP, every layer must pass every check, and every planted fault must be caught.
+    Without MODULE:OP, every layer must pass every check, and every planted fault must be caught;
+    in the folder of a course, its chapters are checked instead, --layer NAME being one of them.
     RULES.py is a Python file that holds ffnn_jax.verify.Rule objects; each is checked.
 
     Example: ffnn-jax verify --layer conv2d
@@ -79,6 +80,17 @@ class Verify:
             from ffnn_jax.cli._verify_run import verify_rules
 
             return verify_rules(dataclasses.asdict(self) | {"again": self._again()})
+
+        from ffnn_jax.course import course_chapters
+
+        chapters = course_chapters(Path())
+        lists = self.list_faults or self.prove or self.primitives
+        if chapters and not lists and self.layer in (None, *chapters):
+            require_run("the folder of a course")
+
+            from ffnn_jax.cli._verify_course_run import verify_course
+
+            return verify_course([self.layer] if self.layer else chapters, self.json)
 
         from ffnn_jax.cli._verify_layers_run import list_faults, verify_layers
 
