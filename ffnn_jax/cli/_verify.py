@@ -2,6 +2,7 @@
 
 import dataclasses
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -81,16 +82,10 @@ class Verify:
 
             return verify_rules(dataclasses.asdict(self) | {"again": self._again()})
 
-        from ffnn_jax.course import course_chapters
-
-        chapters = course_chapters(Path())
-        lists = self.list_faults or self.prove or self.primitives
-        if chapters and not lists and self.layer in (None, *chapters):
-            require_run("the folder of a course")
-
+        if chapters := self._chapters():
             from ffnn_jax.cli._verify_course_run import verify_course
 
-            return verify_course([self.layer] if self.layer else chapters, self.json)
+            return verify_course(chapters, self.json)
 
         from ffnn_jax.cli._verify_layers_run import list_faults, verify_layers
 
@@ -101,6 +96,19 @@ class Verify:
 
             return list_primitives() if self.primitives else prove_layers(self.layer, self.json)
         return verify_layers(self.layer, self.seed, self.thorough, self.json)
+
+    def _chapters(self) -> Sequence[str]:
+        """The chapters to check of the course in the current folder; none elsewhere."""
+        from ffnn_jax.course import course_chapters
+
+        chapters = course_chapters(Path())
+        asks_the_package = self.list_faults or self.prove or self.primitives
+        if not chapters or asks_the_package or self.layer not in (None, *chapters):
+            return ()
+        require_run("the folder of a course")
+        if self.thorough or self.seed:
+            raise UserError("in the folder of a course, verify takes --layer and --json alone")
+        return chapters if self.layer is None else (self.layer,)
 
     def _again(self) -> str:
         """The command line that repeats the checks."""

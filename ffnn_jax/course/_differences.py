@@ -22,17 +22,15 @@ from ffnn_jax.layers._arguments import upcast
 _NUMBERS_AT_ONCE = 1 << 18  # what fits a core's cache
 
 
-def fall_back_on_differences(operation: jax.custom_vjp, by_row: Sequence[bool] | None) -> None:
-    """Wires an operation again: differences stand in where its backward is not written.
+def fall_back_on_differences(operation: Any, rows: Sequence[int] = ()) -> None:
+    """Wires a custom_vjp again: differences stand in where its backward is not written.
 
     Args:
         operation: the operation, whose backward may raise NotImplementedError.
-        by_row: for each array argument, whether row n of the output depends on its row n alone;
-            None for no argument.
+        rows: for each array argument the number of axes with which, or with more, row n of the
+            output depends on its row n and on no other; 0 or () if it never does.
     """
-    forward: Any = operation.fwd
-    backward: Any = operation.bwd
-    static = operation.nondiff_argnums
+    forward, backward, static = operation.fwd, operation.bwd, operation.nondiff_argnums
 
     def fwd(*args: Any) -> Any:
         z, residuals = forward(*args)
@@ -51,23 +49,23 @@ def fall_back_on_differences(operation: jax.custom_vjp, by_row: Sequence[bool] |
             return backward(*settings, residuals, dz)
         except NotImplementedError:
             _say_once(operation.__name__)
-            return difference_quotients(value, arrays, dz, by_row)
+            return difference_quotients(value, arrays, dz, rows)
 
     operation.defvjp(fwd, bwd)
 
 
 def difference_quotients(
-    function: Callable[..., Any], arrays: Sequence[Array], dz: Any, by_row: Sequence[bool] | None
-) -> tuple[Array | None, ...]:
+    function: Callable[..., Any], arrays: Sequence[Any], dz: Any, rows: Sequence[int] = ()
+) -> tuple[Any, ...]:
     """The cotangents of a function's arguments, None for integers.
 
     Each is a computation of its own: XLA leaves out those that nothing uses.
     """
     arrays = [jnp.asarray(a) for a in arrays]
     wide = [upcast(a) if _is_real(a) else a for a in arrays]
-    rows = by_row or [False] * len(wide)
+    by_row = [0 < least <= a.ndim for least, a in zip(rows or [0] * len(wide), wide, strict=True)]
     return tuple(
-        _quotients(function, wide, i, dz, rows[i]).astype(a.dtype) if _is_real(a) else None
+        _quotients(function, wide, i, dz, by_row[i]).astype(a.dtype) if _is_real(a) else None
         for i, a in enumerate(arrays)
     )
 

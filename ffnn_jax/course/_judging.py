@@ -18,7 +18,7 @@ from ffnn_jax._errors import UserError
 from ffnn_jax.catalogue import OpSpec
 from ffnn_jax.course._chapters import ALSO_REMOVED, TRAINING
 from ffnn_jax.course._differences import difference_quotients
-from ffnn_jax.course._operations import by_row, load_chapter, operations_of, spec_of
+from ffnn_jax.course._operations import load_chapter, operations_of, rows_of, spec_of
 from ffnn_jax.course._training_checks import problem_of
 from ffnn_jax.verify import VerificationResult, check_rules
 
@@ -98,18 +98,14 @@ def _judge(name: str, operation: Any) -> Judgement:
     state = f"right in {len(right)} of {len(settings)} settings"
     if len(right) in (0, len(settings)):
         state = "right" if right else "wrong" if wrong else "not written"
-    differences, own = _backwards(spec, *right[:1])
-    seconds = _median_seconds(own) if right else None
     details = _details(spec, wrong[0]) if wrong else ""
-    return Judgement(name, state, details, _median_seconds(differences), seconds)
+    return Judgement(name, state, details, *_times(spec, [*right, 0][0], bool(right)))
 
 
 def _is_written(spec: OpSpec, setting: int) -> bool:
-    rule, sizes = spec.rules()[setting]
+    (rule, sizes), case = spec.rules()[setting], spec.cases[setting]
     try:
-        jax.eval_shape(
-            lambda *args: _pull(rule.op, args), *spec.draw_arguments(spec.cases[setting], sizes[0])
-        )
+        jax.eval_shape(lambda *args: _pull(rule.op, args), *spec.draw_arguments(case, sizes[0]))
     except NotImplementedError:
         return False
     except Exception:
@@ -136,8 +132,8 @@ def _diagnosis_of(spec: OpSpec, operation: jax.custom_vjp) -> str:
     return ""
 
 
-def _backwards(spec: OpSpec, setting: int = 0) -> tuple[Callable[[], Any], Callable[[], Any]]:
-    """The backward by differences and the student's, compiled, at one middle size."""
+def _times(spec: OpSpec, setting: int, right: bool) -> tuple[float, float | None]:
+    """Seconds of the backward by differences, and of the student's if it is right."""
     case, (rule, _) = spec.cases[setting], spec.rules()[setting]
     sizes, drawn = case.sizes[0], []
     while sum(array.size for array in drawn) < _NUMBERS:
@@ -150,10 +146,10 @@ def _backwards(spec: OpSpec, setting: int = 0) -> tuple[Callable[[], Any], Calla
 
     def by_differences(*args: jax.Array) -> Any:
         dz = jax.tree.map(jnp.ones_like, forward(*args))
-        return difference_quotients(forward, args, dz, by_row(spec))
+        return difference_quotients(forward, args, dz, rows_of(spec))
 
-    differences, own = jax.jit(by_differences), jax.jit(lambda *args: _pull(rule.op, args))
-    return lambda: differences(*args), lambda: own(*args)
+    own = _median_seconds(lambda *args: _pull(rule.op, args), args) if right else None
+    return _median_seconds(by_differences, args), own
 
 
 def _pull(operation: Callable[..., Any], args: Any) -> Any:
@@ -162,11 +158,11 @@ def _pull(operation: Callable[..., Any], args: Any) -> Any:
     return [d for d in pull(jax.tree.map(jnp.ones_like, z)) if d.dtype != jax.dtypes.float0]
 
 
-def _median_seconds(function: Callable[[], Any]) -> float:
-    jax.block_until_ready(function())  # compiles
-    taken = []
+def _median_seconds(function: Callable[..., Any], args: list[jax.Array]) -> float:
+    compiled, taken = jax.jit(function), []
+    jax.block_until_ready(compiled(*args))
     while not taken or (len(taken) < _CALLS and sum(taken) < _SECONDS):
         begun = time.perf_counter()
-        jax.block_until_ready(function())
+        jax.block_until_ready(compiled(*args))
         taken.append(time.perf_counter() - begun)
     return statistics.median(taken)

@@ -10,7 +10,7 @@ import jax
 from ffnn_jax import layers
 from ffnn_jax._errors import UserError
 from ffnn_jax.catalogue import OP_SPECS, OpSpec  # before anything is replaced
-from ffnn_jax.course._chapters import course_chapters
+from ffnn_jax.course._chapters import TRAINING, course_chapters
 from ffnn_jax.course._differences import fall_back_on_differences
 
 
@@ -49,7 +49,7 @@ def load_operations(file: Path | str) -> dict[str, jax.custom_vjp]:
     """
     operations = operations_of(load_chapter(file))
     for name, operation in operations.items():
-        fall_back_on_differences(operation, by_row(spec_of(name)))
+        fall_back_on_differences(operation, rows_of(spec_of(name)))
     return operations
 
 
@@ -57,12 +57,12 @@ def use_chapters(folder: Path | str = ".") -> tuple[str, ...]:
     """Lets this process's networks compute with the chapters of a course folder.
 
     Returns:
-        The chapters; none if the folder is not a course's.
+        The chapters that have operations; none if the folder is not a course's.
 
     Raises:
         UserError: a chapter cannot be read or imported.
     """
-    chapters = course_chapters(Path(folder))
+    chapters = tuple(name for name in course_chapters(Path(folder)) if name != TRAINING)
     for chapter in chapters:
         for name, operation in load_operations(Path(folder, "chapters", f"{chapter}.py")).items():
             setattr(layers, name, operation)
@@ -74,8 +74,12 @@ def spec_of(name: str) -> OpSpec | None:
     return next((spec for spec in OP_SPECS if spec.name == name), None)
 
 
-def by_row(spec: OpSpec | None) -> Sequence[bool] | None:
-    """For each array argument, whether row n of the output depends on its row n alone."""
+def rows_of(spec: OpSpec | None) -> Sequence[int]:
+    """For each array argument, the least number of axes with which it has rows of the batch.
+
+    Row n of the output depends on row n of these alone. 0 for other arguments, () if all are.
+    """
     if spec is None or spec.reduces != "sum":
-        return None
-    return [argument.axes[:1] == (spec.batch,) for argument in spec.arguments_of(spec.cases[0])]
+        return ()
+    arguments = spec.arguments_of(spec.cases[0])
+    return [len(a.axes) if a.axes[:1] == (spec.batch,) else 0 for a in arguments]

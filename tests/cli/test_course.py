@@ -1,6 +1,8 @@
 """``ffnn-jax course``, and what train and verify do in its folder."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -66,6 +68,9 @@ def test_what_the_package_itself_answers_stays_the_package_s(course, capsys):
     assert "relu: gate inverted" in capsys.readouterr().out
     assert code_of("verify", "--layer", "dens") == 2
     assert "unknown layer 'dens'" in capsys.readouterr().err
+    for option in (["--thorough"], ["--seed", "3"]):
+        assert code_of("verify", *option) == 2
+        assert "verify takes --layer and --json alone" in capsys.readouterr().err
 
 
 def test_train_uses_the_chapters_of_the_folder_and_says_so(course, capsys, monkeypatch):
@@ -94,10 +99,11 @@ def test_a_chapter_that_cannot_be_read_stops_training_in_one_line(course, capsys
 @pytest.mark.slow
 def test_a_course_with_every_backward_missing_trains_to_nine_tenths(tmp_path):
     """Some minutes, nearly all of them forward passes; then solved, in seconds, to the same."""
-    assert in_a_process(tmp_path, "course", "mine", "--answers").returncode == 0
+    assert code_of("course", tmp_path / "mine", "--answers") == 0
     accuracies = []
     for run in ("missing", "solved"):
-        ran = in_a_process(tmp_path / "mine", "train", "course", "--run-dir", run)
+        command = [sys.executable, "-m", "ffnn_jax", "train", "course", "--run-dir", run]
+        ran = subprocess.run(command, cwd=tmp_path / "mine", capture_output=True, text=True)
         assert ("central differences are used instead" in ran.stderr) == (run == "missing")
         (line,) = (line for line in ran.stdout.splitlines() if line.startswith("seed 0: "))
         accuracies.append(float(line.split()[-1]))

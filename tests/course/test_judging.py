@@ -2,15 +2,8 @@
 
 from pathlib import Path
 
-import pytest
-
 from ffnn_jax.course import judge_chapter, write_course
 from ffnn_jax.course._chapters import source_of
-
-
-@pytest.fixture(autouse=True)
-def _quick(quick_compilation: None) -> None:
-    pass
 
 
 def judged(folder: Path, chapter: str, *changes: tuple[str, str]):

@@ -10,7 +10,7 @@ from ffnn_jax import layers
 from ffnn_jax.catalogue import DENSE, OP_SPECS
 from ffnn_jax.config import UserError, preset
 from ffnn_jax.course import load_operations, use_chapters, write_course
-from ffnn_jax.course._operations import by_row, spec_of
+from ffnn_jax.course._operations import rows_of, spec_of
 from ffnn_jax.layers.fast import forms
 from ffnn_jax.network import Network, partition
 from ffnn_jax.training._gradients import make_loss
@@ -57,7 +57,7 @@ def loss_and_gradients() -> list[jax.Array]:
 
 def test_only_the_operations_are_replaced(course: Path):
     before = dict(vars(layers))
-    assert use_chapters(course) == (*USED, "training")
+    assert use_chapters(course) == USED
     replaced = {name for name, value in vars(layers).items() if value is not before[name]}
     assert replaced == {*OPERATIONS}
     assert layers.dense.__module__ == "chapters.dense"
@@ -119,11 +119,8 @@ def test_an_operation_of_one_s_own_is_loaded_too(tmp_path):
 
 
 def test_rows_are_moved_at_once_where_they_do_not_depend_on_one_another():
-    by_name = {name: by_row(spec_of(name)) for name in ("conv2d", "softmax_cross_entropy", "none")}
-    assert by_name == {
-        "conv2d": [True, False, False], "softmax_cross_entropy": None, "none": None
-    }  # fmt: skip
-    assert by_row(spec_of("batch_norm")) is None
+    names = "conv2d", "softmax", "softmax_cross_entropy", "batch_norm", "none"
+    assert [rows_of(spec_of(name)) for name in names] == [[4, 0, 0], [2], (), (), ()]
 
 
 @pytest.mark.parametrize("spec", OP_SPECS, ids=lambda spec: spec.name)
@@ -131,6 +128,6 @@ def test_where_rows_are_moved_at_once_they_are_rows_of_every_output(spec):
     sizes = spec.cases[0].sizes[0]
     args = spec.draw_arguments(spec.cases[0], sizes)
     z = jax.eval_shape(lambda *a: spec.op(*a, *spec.cases[0].static.values()), *args)
-    for argument, rows in zip(args, by_row(spec) or (), strict=bool(by_row(spec))):
+    for argument, rows in zip(args, rows_of(spec) or [0] * len(args), strict=True):
         for leaf in jax.tree.leaves(z) if rows else ():
             assert leaf.shape[0] == len(argument) == sizes[spec.batch]

@@ -21,7 +21,7 @@ def test_the_momentum_update_is_the_package_s_optimiser():
         updates, state = rule.update(gradient, state, w)
         w = optax.apply_updates(w, updates)
         velocity, ours = momentum_update(velocity, ours, gradient, 0.1, 0.9, 0.01)
-    np.testing.assert_allclose(ours, w, rtol=1e-5)
+    np.testing.assert_allclose(ours, np.asarray(w), rtol=1e-5)
 
 
 def test_on_as_many_images_of_each_class_the_mean_recall_is_the_accuracy():
