@@ -12,6 +12,7 @@
 - ``ffnn_jax.runs``: a whole run, from settings to a folder.
 - ``ffnn_jax.verify``: the checker of hand-derived gradients, yours as well as ours.
 - ``ffnn_jax.catalogue``: the layers' reference implementations, and planted faults to be caught.
+- ``ffnn_jax.course``: chapters without answers for students, and what checks their solutions.
 
 Importing the package imports none of these, so it is cheap.
 """

@@ -11,6 +11,7 @@ from typing import NoReturn
 from tyro.extras import SubcommandApp
 
 import ffnn_jax
+from ffnn_jax.cli._course import Course
 from ffnn_jax.cli._data import List, Prepare, Show
 from ffnn_jax.cli._doctor import Doctor
 from ffnn_jax.cli._evaluate import Evaluate
@@ -26,7 +27,7 @@ from ffnn_jax.config import DivergedError, RunInterruptedError, UserError, requi
 _FAILED, _USER_ERROR, _DIVERGED, _INTERRUPTED, _PIPE_CLOSED = 1, 2, 3, 130, 141
 _COMMANDS = {
     "train": Train, "predict": Predict, "evaluate": Evaluate, "export": Export, "page": Page,
-    "summary": Summary, "doctor": Doctor, "verify": Verify,
+    "summary": Summary, "doctor": Doctor, "verify": Verify, "course": Course,
 }  # fmt: skip
 _DATA_COMMANDS = {"prepare": Prepare, "list": List, "show": Show}
 _DEBUG = "--debug"

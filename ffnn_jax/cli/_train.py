@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,10 +34,11 @@ class Train:
     """Train a preset's network, test it, and write a run folder.
 
     Presets: quickstart (the report's MNIST network on 5,000 digits that are installed with the
-    package; takes under a minute), mnist (the same on all of MNIST), the models of the report's
-    Table 3, cifar10-0 to cifar10-5, cifar10-6a, cifar10-6b, cifar10-7 and cifar10-final, the ladder
-    from there to 96 %: cifar10-minute, cifar10-coffee, cifar10-93, cifar10-94 and cifar10-96, and
-    mnist-99 (for 99.5 % of MNIST).
+    package; takes under a minute), course (smaller, for chapters of your own: see ffnn-jax course),
+    mnist (quickstart's on all of MNIST), the models of the report's Table 3, cifar10-0 to
+    cifar10-5, cifar10-6a, cifar10-6b, cifar10-7 and cifar10-final, the ladder from there to 96 %:
+    cifar10-minute, cifar10-coffee, cifar10-93, cifar10-94 and cifar10-96, and mnist-99 (for 99.5 %
+    of MNIST).
 
     With a data set other than the preset's, the last dense layer gets one output per class, and at
     most a fifth of the training images are used for validation.
@@ -148,6 +150,7 @@ class Train:
             explicit=explicit, run_dir=self.run_dir and self.run_dir.expanduser(),
         )  # fmt: skip
         stop = options.stop
+        _use_chapters()
         do = train_run.dry_run_and_print if self.dry_run else train_run.run_and_print
         if self.resume is not None:
             run_with_signals(stop, train_run.resume_and_print, self.resume, self.steps, options)
@@ -173,3 +176,12 @@ class Train:
         if self.validation is not None:
             given["validation"] = Validation.parse(self.validation)
         return dataclasses.replace(preset(given.pop("preset")), **given)
+
+
+def _use_chapters() -> None:
+    """In the folder of a course, its chapters take the place of the package's."""
+    from ffnn_jax import course
+
+    if course.course_chapters(Path()):
+        chapters = ", ".join(course.use_chapters())
+        print(f"with your chapters in this folder: {chapters}", file=sys.stderr)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +17,8 @@ from ffnn_jax.config import UserError, require_proof, require_run, suggestion
 class Verify:
     """Check hand-derived gradients: this package's layers, or your own functions.
 
-    Without MODULE:OP, every layer must pass every check, and every planted fault must be caught.
+    Without MODULE:OP, every layer must pass every check, and every planted fault must be caught;
+    in the folder of a course, its chapters are checked instead, --layer NAME being one of them.
     RULES.py is a Python file that holds ffnn_jax.verify.Rule objects; each is checked.
 
     Example: ffnn-jax verify --layer conv2d
@@ -80,6 +82,11 @@ class Verify:
 
             return verify_rules(dataclasses.asdict(self) | {"again": self._again()})
 
+        if chapters := self._chapters():
+            from ffnn_jax.cli._verify_course_run import verify_course
+
+            return verify_course(chapters, self.json)
+
         from ffnn_jax.cli._verify_layers_run import list_faults, verify_layers
 
         if self.list_faults:
@@ -89,6 +96,19 @@ class Verify:
 
             return list_primitives() if self.primitives else prove_layers(self.layer, self.json)
         return verify_layers(self.layer, self.seed, self.thorough, self.json)
+
+    def _chapters(self) -> Sequence[str]:
+        """The chapters to check of the course in the current folder; none elsewhere."""
+        from ffnn_jax.course import course_chapters
+
+        chapters = course_chapters(Path())
+        asks_the_package = self.list_faults or self.prove or self.primitives
+        if not chapters or asks_the_package or self.layer not in (None, *chapters):
+            return ()
+        require_run("the folder of a course")
+        if self.thorough or self.seed:
+            raise UserError("in the folder of a course, verify takes --layer and --json alone")
+        return chapters if self.layer is None else (self.layer,)
 
     def _again(self) -> str:
         """The command line that repeats the checks."""

@@ -4,20 +4,18 @@ Adds a line of JSON to a file at each event; ends with its parent, which holds i
 """
 
 import dataclasses
-import importlib
 import json
 import os
 import sys
 import threading
-import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ffnn_jax._device import require_platform
-from ffnn_jax.config import UserError, suggestion
+from ffnn_jax.config import UserError
 from ffnn_jax.proof import prove_vjp
-from ffnn_jax.verify import Rule, check_vjp
+from ffnn_jax.verify import Rule, check_vjp, described, function_at, rules_in
 
 _SHARE = 0.8  # of the time limit, after which no further check is started
 _THOROUGH_SIZES = 8
@@ -38,11 +36,11 @@ def events(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
             except (Exception, SystemExit) as error:
                 if len(rules) == 1:
                     raise
-                yield {"cannot be checked": _one_line(error)}
+                yield {"cannot be checked": described(error)}
     except UserError as error:
         yield {"error": str(error)}
     except (Exception, SystemExit) as error:
-        yield {"error": f"{name}: {_one_line(error)}"}
+        yield {"error": f"{name}: {described(error)}"}
 
 
 def _check(name: str, rules: dict[str, Rule], request: dict[str, Any]) -> dict[str, Any]:
@@ -73,47 +71,13 @@ def _prove(name: str, rules: dict[str, Rule], request: dict[str, Any]) -> dict[s
 def _rules(request: dict[str, Any]) -> dict[str, Rule]:
     op, reference = request["op"], request["reference"]
     if op.endswith(".py"):
-        return _rules_in(op)
-    function = _function(op)
+        return rules_in(op)
+    function = function_at(op)
     try:
-        plain = _function(reference) if reference else None
+        plain = function_at(reference) if reference else None
     except (Exception, SystemExit) as error:
-        raise UserError(f"--reference {reference}: {_one_line(error)}") from None
+        raise UserError(f"--reference {reference}: {described(error)}") from None
     return {op: Rule(function, plain, tuple(request["shapes"].split()), batch=request["batch"])}
-
-
-def _rules_in(file: str) -> dict[str, Rule]:
-    """The rules at the top level of a file by title, numbered where several have the same."""
-    path = Path(file).resolve()
-    sys.path.insert(0, str(path.parent))
-    module = importlib.import_module(path.stem)
-    if getattr(module, "__file__", None) != str(path):
-        raise ValueError(f"rename the file, since {path.stem} is the name of another module")
-    values = (list(v.values()) if isinstance(v, dict) else v for v in vars(module).values())
-    groups = (v if isinstance(v, list | tuple) else [v] for v in values)
-    rules = list(dict.fromkeys(r for group in groups for r in group if isinstance(r, Rule)))
-    if not rules:
-        raise ValueError("no Rule at its top level, in a variable, list, tuple or dict")
-    counts = [sum(r.title == rule.title for r in rules[:i]) for i, rule in enumerate(rules)]
-    names = [r.title + f" ({n + 1})" * (n > 0) for r, n in zip(rules, counts, strict=True)]
-    return dict(zip(names, rules, strict=True))
-
-
-def _function(location: str) -> Any:
-    module_name, _, name = location.partition(":")
-    module = importlib.import_module(module_name)
-    if not callable(getattr(module, name, None)):
-        hint = suggestion(name, [key for key, value in vars(module).items() if callable(value)])
-        raise ValueError(f"module {module_name} has no function {name!r}{hint}")
-    return getattr(module, name)
-
-
-def _one_line(error: BaseException) -> str:
-    """The message, with the kind of error if that is not plain, and the user's line."""
-    frames = traceback.extract_tb(error.__traceback__)
-    lines = [f" ({Path(f.filename).name}:{f.lineno})" for f in frames if f.name == "<module>"]
-    kind = "" if type(error) is ValueError else f"{type(error).__name__}: "
-    return "".join([kind, " ".join(str(error).split()), *lines[-1:]])
 
 
 if __name__ == "__main__":

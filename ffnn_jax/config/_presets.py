@@ -140,6 +140,17 @@ PRESETS: dict[str, Settings] = {
     "quickstart": dataclasses.replace(
         _MNIST, preset="quickstart", dataset="mnist_5k", batch_size=32
     ),
+    # Narrow enough for central differences, by the chapter's equation form of the convolution.
+    "course": dataclasses.replace(
+        _MNIST,
+        preset="course",
+        dataset="mnist_5k",
+        steps=600,
+        learning_rate=0.4,
+        layers=(MaxPool(2), Conv(8, 5), ReLU(), MaxPool(2), Dense(10)),
+        schedule="triangular",
+        forms=tuple((f"{part} more 1-16", "im2col") for part in ("forward", "images", "kernels")),
+    ),
     "mnist": _MNIST,
     **{f"cifar10-{row}": _cifar10(row, layers) for row, layers in _CIFAR10_LAYERS.items()},
     "cifar10-6b": _cifar10("6b", _CIFAR10_LAYERS["0"], learning_rate=5e-4, steps=10_000),

@@ -16,7 +16,8 @@ up; the bins of the columns are defined likewise:
     z[n,i,j,c] = 1 / (R_i S_j) sum_{h in bin i, w in bin j} x[n,h,w,c]          (adaptive.4)
 
 with R_i rows in bin i and S_j columns in bin j. If A does not divide H, neighbouring bins overlap.
-z is linear in x, so
+
+As z is linear in x,
 
     dx[n,h,w,c] = sum_{i,j: h in bin i, w in bin j} dz[n,i,j,c] / (R_i S_j)     (adaptive.5)
 
@@ -30,8 +31,9 @@ and the integers in between are
 
     bins of row h: floor(h A / H) <= i < ceil((h + 1) A / H)                    (adaptive.7)
 
-This is (adaptive.3) with rows and bins exchanged. So one function computes both passes: sums over
-the bins of a given number, of pixels to A by B forward, of shares of dz to H by W backward.
+By (adaptive.7), which is (adaptive.3) with rows and bins exchanged, one function computes both
+passes: sums over the bins of a given number, of pixels to A by B forward, of shares of dz to H by W
+backward.
 
 Adaptive pooling to 1 by 1 is global pooling, and to a divisor of H and of W average pooling. There
 is no kink. A NaN or an infinity affects the bins it is in and no others. Sums are accumulated in at

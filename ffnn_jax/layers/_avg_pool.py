@@ -10,7 +10,7 @@ with one of two counts, the entries of a window or its pixels, which differ at a
 
     count[i,j] = r^2, or the number of (u, v) inside the image                  (avg.2)
 
-z is linear in x, and an entry enters its window's output with the same factor as all others:
+As z is linear in x, an entry enters its window's output with the same factor as all others:
 
     dz[n,i,j,c]/dx[n, s i + u - p, s j + v - q, c] = 1 / count[i,j]             (avg.3)
 

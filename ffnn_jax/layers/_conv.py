@@ -48,18 +48,19 @@ its own part alone: w has C_in / G inputs, and
 
     z_g = conv2d(x_g, w_g, b_g),   g = 1 ... G                                  (conv.11)
 
-so each gradient is that of its own group. With G = C_in the convolution is called depthwise.
+Each gradient is that of its own group. With G = C_in the convolution is called depthwise.
 
 Without b, z is linear in x and in w. Each of the three sums is the other two's adjoint: for any
 x, w and y in the shape of z, writing F, D and K for (conv.1), (conv.6) and (conv.4),
 
     <y, F(x, w)> = <D(y, w), x> = <K(x, y), w>                                  (conv.12)
 
-The transposed convolution is D with F and K as its gradients.
+In (conv.12), the transposed convolution is D, with F and K as its gradients.
 
-As written here, patches are concatenated slices, and (conv.3), (conv.4), (conv.7), (conv.9) are
-matrix products. ``fast/_choice.py`` decides where another form of the same equations is used. The
-residuals are x and w: P is KH KW times as large as x, and cheaper to rebuild than to store.
+As written here, patches are concatenated slices; (conv.4), (conv.7) and (conv.9) are matrix
+products, as (conv.3) is. ``fast/_choice.py`` decides where another form of the same equations is
+used. The residuals are x and w: P is KH KW times as large as x, and cheaper to rebuild than to
+store.
 """
 
 import math

@@ -11,7 +11,9 @@ alone, and without pads above and below so does i. The other equations lose the 
     db[k] = sum_{n,j} dz[n,j,k]                                                 (line.3)
     dx~[n,l,c] = sum_{j,v,k: l = s j + d v} dz[n,j,k] w[v,c,k]                  (line.4)
 
-Nothing is left to derive, and nothing to compute but the added row. The residuals are x and w.
+and nothing is left to derive, nor to compute but the added row.
+
+The residuals are x and w.
 """
 
 from jaxtyping import Array, Float

@@ -22,7 +22,7 @@ and for any change r of w, <dz, D(x, r)> = <x, F(dz, r)> = <K(dz, x), r>:
     dw[u,v,c,k] = sum_{n,i,j} dz~[n, s i + u, s j + v, k] x[n,i,j,c]            (transpose.4)
     db[k] = sum_{n,h,w} dz[n,h,w,k]                                             (transpose.5)
 
-So x's gradient is an ordinary convolution with stride s: a network that draws its image by
+so x's gradient is an ordinary convolution with stride s: a network that draws its image by
 transposed convolutions sends gradients back by plain ones.
 
 Size and pads are those of the convolution that this transposes:

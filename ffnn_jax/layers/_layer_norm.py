@@ -36,7 +36,7 @@ has no component along a constant, and nearly none along x^:
     sum_c dx_c      = 0                                                         (layer.11)
     sum_c dx_c x^_c = eps rstd^3 sum_c dx^_c x^_c                               (layer.12)
 
-For z does not change when x becomes a x + b with a > 0, apart from the effect of eps.
+for z does not change when x becomes a x + b with a > 0, apart from the effect of eps.
 
 Conventions: the variance is the biased one, over C, in two passes and in at least float32; eps is
 inside the root. Its default is PyTorch's 1e-5; Flax's is 1e-6. A constant row has variance 0: its z

@@ -9,8 +9,8 @@ A pixel of x is one pixel of z, and the value does not depend on x:
     dz[n,i,j,c]/dx[n,h,w,c] = 1 if i = h + t and j = w + l, else 0              (pad.2)
     dx[n,h,w,c] = dz[n, h + t, w + l, c]                                        (pad.3)
 
-So dz is cropped, and what it says of the border is dropped. There are no residuals. The value may
-be -infinity, which a maximum ignores.
+By (pad.3) dz is cropped, and what it says of the border is dropped. There are no residuals. The
+value may be -infinity, which a maximum ignores.
 """
 
 import math

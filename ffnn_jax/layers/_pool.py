@@ -8,10 +8,13 @@ part:
     z[n,i,j,c] = max over (u, v) inside the image of
                      x[n, s i + u - p, s j + v - q, c]                          (pool.1)
 
-The maximum is one of the entries; call its number the argmax m. A small change in that entry
-changes z by the same amount; a small change in any other entry changes nothing:
+The maximum is one of the entries; call its number the argmax m:
 
     m[n,i,j,c] = the first r u + v inside the image whose entry is the maximum  (pool.2)
+
+A small change in that entry changes z by the same amount; a small change in any other entry changes
+nothing:
+
     dz[n,i,j,c]/dx[n, s i + u - p, s j + v - q, c]
         = 1 if r u + v = m[n,i,j,c], else 0                                     (pool.3)
 
@@ -39,8 +42,8 @@ number that stands for "nothing", an entry outside the image is replaced with it
 number included. That pixel is in the window, too (``_windows.py``): z and m do not change.
 
 Where entries are tied, (pool.1) has a kink; by (pool.2) the first in row-major order wins. The
-first NaN of a window is its maximum. Pixels outside every window have cotangent 0. Where windows
-overlap, (pool.6) is summed in at least float32.
+first NaN of a window is its maximum. Pixels outside every window have cotangent 0. Sums over
+windows that overlap are accumulated in at least float32.
 
 The residual is m, one byte per output for windows up to 11 by 11; x is not kept. Autodiff of a
 reduction over windows keeps x, and finds every maximum again in the backward pass.

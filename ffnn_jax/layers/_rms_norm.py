@@ -9,7 +9,9 @@ is omitted where there is no sum over it.
     x^_c   = x_c rrms                                                           (rms.3)
     z_c    = scale_c x^_c                                                       (rms.4)
 
-rrms is the reciprocal of the root mean square. All rows share scale:
+rrms is the reciprocal of the root mean square.
+
+All rows share scale:
 
     dscale_c = sum_n dz_nc x^_nc                                                (rms.5)
 
@@ -24,9 +26,9 @@ and that of (rms.1) is 2 x_c / C; so that of rrms is -rrms^3 x_c / C, and
 
     dx_c = sum_k dx^_k dx^_k/dx_c = rrms (dx^_c - x^_c 1/C sum_k dx^_k x^_k)    (rms.8)
 
-(layer.10) has one term more, the mean of dx^. Here a constant added to x does change z, so the mean
-of dx^ must stay. Where a row's mean is 0, z is that of layer normalisation with shift 0, but dx is
-not: layer normalisation removes the mean of dx, too.
+By (layer.10), layer normalisation has one term more, the mean of dx^: here a constant added to x
+does change z, so the mean of dx^ must stay; where a row's mean is 0, z is that of layer
+normalisation with shift 0, but dx is not: layer normalisation removes the mean of dx, too.
 
 Conventions: the squares are summed in at least float32; eps is inside the root. Its default is that
 of layer normalisation, 1e-5; Flax's is 1e-6. z is scale x^: Gemma's models multiply by 1 + scale

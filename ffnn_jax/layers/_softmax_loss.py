@@ -12,15 +12,16 @@ Differentiate (21); the logarithm's derivative puts the sum in the denominator, 
 
     dL/dx_i = -delta_ci + exp(x_i) / sum_j exp(x_j) = z_i - delta_ci            (22)
 
-The loss of a batch is the mean, so each row of its gradient carries a factor 1/N:
+The loss of a batch is the mean:
 
     L = 1/N sum_n L(x^(n), c^(n))                                               (23)
 
-Softmax on its own has an arbitrary cotangent dz. From (20), dz_j/dx_i = z_j (delta_ij - z_i), so
+Each row of its gradient carries a factor 1/N. Softmax on its own has an arbitrary cotangent dz.
+From (20), dz_j/dx_i = z_j (delta_ij - z_i), so
 
     dx_i = sum_j dz_j z_j (delta_ij - z_i) = z_i (dz_i - sum_j dz_j z_j)        (softmax.1)
 
-With dz_j = -delta_jc / z_c, the gradient of -log z_c, (softmax.1) gives (22) again.
+By (softmax.1), dz_j = -delta_jc / z_c, the gradient of -log z_c, gives (22) again.
 
 Both subtract the row's maximum before exponentiating. That changes neither (20) nor (21), since
 a constant added to every score cancels, and no exponential can overflow.
@@ -216,7 +217,7 @@ def _product(factor: Array, v: Array) -> Array:
 
 
 def _deltas(labels: Array, like: Array) -> Array:
-    """delta_ci of (22), one row per label; a row of NaN for a label out of range."""
+    """delta_ci, one row per label; a row of NaN for a label out of range."""
     classes = like.shape[1]
     c = labels.astype(jnp.int32)[:, None]
     delta = (c == jnp.arange(classes, dtype=jnp.int32)[None, :]).astype(like.dtype)

@@ -1,9 +1,12 @@
 """Upsampling of images by a whole factor: equations (upsample.1)-(upsample.7).
 
 Row i of the output is i = f h + p: it lies in row h of the input, at phase p, 0 <= p < f, and
-likewise column j = f w + q. Nearest: every pixel fills a block, and collects its cotangents.
+likewise column j = f w + q. Nearest: every pixel fills a block.
 
     z[n, f h + p, f w + q, c] = x[n,h,w,c]                                      (upsample.1)
+
+It collects the cotangents of the block:
+
     dx[n,h,w,c] = sum_p sum_q dz[n, f h + p, f w + q, c]                        (upsample.2)
 
 Bilinear: linear interpolation along one axis, then along the other. Along one, the centre of output
@@ -15,8 +18,10 @@ so it lies before that of x_h if d_p < 0, after it if d_p > 0, and less than 1/2
 
     z_{f h + p} = (1 - |d_p|) x_h + |d_p| x_{h - 1}  or  x_{h + 1}              (upsample.4)
 
-where the edges are repeated: x_{-1} = x_0 and x_H = x_{H-1}. Each output pixel reads x_h, and the
-early ones of a row its predecessor, the late ones its successor. What row h hands back to each is
+where the edges are repeated: x_{-1} = x_0 and x_H = x_{H-1}.
+
+Each output pixel reads x_h, and the early ones of a row its predecessor, the late ones its
+successor. What row h hands back to each is
 
     own_h = sum_p (1 - |d_p|) dz_{f h + p},   early_h = sum_{d_p < 0} |d_p| dz_{f h + p},
     late_h = sum_{d_p > 0} |d_p| dz_{f h + p}                                   (upsample.5)

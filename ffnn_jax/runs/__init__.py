@@ -18,6 +18,7 @@ from ffnn_jax.runs._environment import (
     timed_forms_path,
     versions,
 )
+from ffnn_jax.runs._examination import Finding, examine
 from ffnn_jax.runs._folder import (
     dry_run_folder,
     locked,
@@ -29,9 +30,10 @@ from ffnn_jax.runs._folder import (
 from ffnn_jax.runs._result import RunResult, most_confident_errors, result_to_json
 
 __all__ = [
-    "CHECKPOINT_INTERVAL", "Checkpoint", "CheckpointManager", "Plan", "RunResult", "StopRequest",
-    "adapt_to_dataset", "compute", "device", "dry_run_folder", "enable_compilation_cache",
-    "forms_here", "last_checkpoint", "locked", "most_confident_errors", "new_run_folder", "plan",
-    "require_ready", "result_to_json", "resumed_settings", "run_plan", "timed_forms_path",
-    "versions", "write_config", "write_demo", "write_page", "write_run",
+    "CHECKPOINT_INTERVAL", "Checkpoint", "CheckpointManager", "Finding", "Plan", "RunResult",
+    "StopRequest", "adapt_to_dataset", "compute", "device", "dry_run_folder",
+    "enable_compilation_cache", "examine", "forms_here", "last_checkpoint", "locked",
+    "most_confident_errors", "new_run_folder", "plan", "require_ready", "result_to_json",
+    "resumed_settings", "run_plan", "timed_forms_path", "versions", "write_config", "write_demo",
+    "write_page", "write_run",
 ]  # fmt: skip

@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Integer, Key, Num
 
-from ffnn_jax.layers import softmax_cross_entropy
+from ffnn_jax import layers
 from ffnn_jax.layers._arguments import upcast
 from ffnn_jax.layers.fast import largest_micro_batch
 from ffnn_jax.network import Network, Params, State, combine
@@ -42,7 +42,7 @@ def make_loss(network: Network, precision: str, smoothing: float = 0.0) -> Loss:
         params, x = combine(trained, frozen), cast_inputs(x, precision)
         logits, after = network.apply(params, state, x, training=True, key=keys)
         logits = upcast(logits)
-        loss = softmax_cross_entropy(logits, labels, smoothing)
+        loss = layers.softmax_cross_entropy(logits, labels, smoothing)
         return loss, (logits, jax.lax.stop_gradient(after))
 
     return loss_of

@@ -16,7 +16,7 @@ from ffnn_jax.cli._output import plain_console
 from tests.cli.conftest import code_of
 
 FOLDER = Path(ffnn_jax.cli.__file__).parent
-IN_ONE_FILE = {"_export", "_page", "_summary"}
+IN_ONE_FILE = {"_course", "_export", "_page", "_summary"}
 
 
 @pytest.mark.parametrize("columns", ["20", "300"])
@@ -27,7 +27,7 @@ IN_ONE_FILE = {"_export", "_page", "_summary"}
         (
             ["trian"],
             ["Unrecognized options: trian; the commands are: train, predict, evaluate, "
-             "export, page, summary, doctor, verify, data"],
+             "export, page, summary, doctor, verify, course, data"],
         ),
         (["data"], ["Expected one of {prepare, list, show}."]),
         (["train", "--stepz"], ["Unrecognized options: --stepz; did you mean --steps?"]),
@@ -108,7 +108,7 @@ def test_a_command_has_a_file_that_parses_and_a_file_that_runs():
     assert {command.__module__ for command in _DATA_COMMANDS.values()} == {"ffnn_jax.cli._data"}
     parse = {f"_{name}" for name in (*_COMMANDS, "data")}
     run = {path.stem.removesuffix("_run") for path in FOLDER.glob("*_run.py")}
-    assert run == parse - IN_ONE_FILE | {"_verify_layers", "_verify_proofs"}
+    assert run == parse - IN_ONE_FILE | {"_verify_course", "_verify_layers", "_verify_proofs"}
 
 
 def test_there_are_no_import_cycles():

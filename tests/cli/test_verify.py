@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from ffnn_jax.catalogue import OP_SPECS, Verification
-from ffnn_jax.cli import _verify_layers_run, _verify_proofs_run
+from ffnn_jax.catalogue import OP_SPECS, Verification, on_all_cores
+from ffnn_jax.cli import _verify_layers_run
 from ffnn_jax.cli._verify_child import events
 from ffnn_jax.verify import CHECKS, Check, VerificationResult, check_vjp
 from tests.cli.conftest import code_of, in_a_process
@@ -149,11 +149,11 @@ def test_a_fault_that_is_not_disproved_fails_the_command(
     right = {"verdict": "proved", "reason": "", "seconds": 0.1, "cases": 1, "entries": 2}
     undecided = right | {"verdict": "not decided", "reason": "the primitive sin", "sizes": {"N": 2}}
 
-    def found(part, tasks, message):
+    def found(part, tasks, tell):
         fault = {"verdict": "proved", "reason": "", "beyond": ""}
         return {task: [undecided] if task[1] is None else fault for task in tasks}
 
-    monkeypatch.setattr(_verify_proofs_run, "on_all_cores", found)
+    monkeypatch.setattr(on_all_cores, "run", found)
     assert code_of("verify", "--prove", "--layer", "relu") == 1
     printed = capsys.readouterr().out
     assert "relu at N=2: not decided, the primitive sin" in printed

@@ -12,8 +12,6 @@ from ffnn_jax.layers import (
     adaptive_avg_pool_forward,
     avg_pool,
     global_avg_pool,
-    global_avg_pool_backward,
-    global_avg_pool_forward,
 )
 from tests.layers.checking import (
     assert_close,
@@ -47,21 +45,6 @@ def test_adaptive_pooling_equals_autodiff_of_the_reference(size):
     ours = functools.partial(adaptive_avg_pool, size=size)
     reference = functools.partial(ADAPTIVE_AVG_POOL.reference, size=size)
     assert_same_rule(ours, reference, "2x5x4x3")
-
-
-def test_global_pooling_adaptive_1_and_2_worked_by_hand():
-    z, extent = global_avg_pool_forward(image([1.0, 2, 3], [4, 5, 9]))
-    np.testing.assert_array_equal(z, [[4]])
-    (dx,) = global_avg_pool_backward(extent, jnp.array([[12.0]]))
-    np.testing.assert_array_equal(dx[0, :, :, 0], np.full((2, 3), 2))
-
-
-def test_bins_adaptive_3_means_adaptive_4_and_cotangent_adaptive_5_worked_by_hand():
-    """Five columns in three bins: 0 and 1, 1 to 3, 3 and 4."""
-    z, extent = forward(image([1.0, 3, 4, 8, 10]), (1, 3))
-    np.testing.assert_array_equal(z.ravel(), [2, 5, 9])
-    (dx,) = backward((1, 3), extent, image([2.0, 30, 400]))
-    np.testing.assert_array_equal(dx.ravel(), [1, 11, 10, 210, 200])
 
 
 @pytest.mark.parametrize(("size", "count"), [(5, 3), (3, 5)])

@@ -53,22 +53,6 @@ def test_all_catalogue_checks_pass():
     assert_verified(CONV2D)
 
 
-def test_value_conv_1_worked_by_hand_is_not_flipped():
-    x, w = jnp.arange(1.0, 10).reshape(1, 3, 3, 1), jnp.arange(1.0, 5).reshape(2, 2, 1, 1)
-    z = conv2d(x, w, jnp.array([10.0]), "VALID", 1)
-    np.testing.assert_array_equal(z[0, :, :, 0], [[47, 57], [77, 87]])
-
-
-def test_cotangents_conv_4_5_8_worked_by_hand():
-    """(conv.4), (conv.5) and (conv.8): the kernel placed once, and twice one step further."""
-    x, w = jnp.arange(1.0, 10).reshape(1, 3, 3, 1), jnp.arange(1.0, 5).reshape(2, 2, 1, 1)
-    dz = jnp.array([[1.0, 0], [0, 2]]).reshape(1, 2, 2, 1)
-    dx, dw, db = conv2d_backward("VALID", 1, 1, 1, (x, w), dz)
-    np.testing.assert_array_equal(dx[0, :, :, 0], [[1, 2, 0], [3, 6, 4], [0, 6, 8]])
-    np.testing.assert_array_equal(dw[:, :, 0, 0], [[11, 14], [20, 23]])
-    np.testing.assert_array_equal(db, [3])
-
-
 @sampled(GEOMETRIES)
 def test_equals_autodiff_of_laxs_own_convolution(geometry):
     image, kernel, *settings = geometry

@@ -2,11 +2,10 @@ import functools
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import pytest
 
 from ffnn_jax.catalogue import CONV1D
-from ffnn_jax.layers import conv1d, conv1d_backward, conv1d_forward, conv2d
+from ffnn_jax.layers import conv1d, conv2d
 from tests.layers.checking import (
     assert_same_bits,
     assert_same_rule,
@@ -20,17 +19,6 @@ from tests.layers.checking import (
 def test_all_catalogue_checks_pass():
     """Autodiff of (line.1) gives (line.2)-(line.4)."""
     assert_verified(CONV1D)
-
-
-def test_value_line_1_and_cotangents_line_2_to_4_worked_by_hand():
-    x, w = jnp.arange(1.0, 6).reshape(1, 5, 1), jnp.array([1.0, 10]).reshape(2, 1, 1)
-    z, residuals = conv1d_forward(x, w, jnp.array([100.0]), "VALID", 2)
-    np.testing.assert_array_equal(z.ravel(), [121, 143])
-    dz = jnp.array([1.0, 2]).reshape(1, 2, 1)
-    dx, dw, db = conv1d_backward("VALID", 2, 1, 1, residuals, dz)
-    np.testing.assert_array_equal(dx.ravel(), [1, 10, 2, 20, 0])
-    np.testing.assert_array_equal(dw.ravel(), [1 + 6, 2 + 8])
-    assert db == 3
 
 
 # L, KL, padding, stride, dilation, groups

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ffnn_jax.catalogue import DROPOUT
-from ffnn_jax.layers import dropout, dropout_backward, dropout_forward
+from ffnn_jax.layers import dropout
 from tests.layers.checking import (
     assert_close,
     assert_same_bits,
@@ -22,15 +22,6 @@ NAN, INF = float("nan"), float("inf")
 def test_all_catalogue_checks_pass():
     """Autodiff of (dropout.1) gives (dropout.4)."""
     assert_verified(DROPOUT)
-
-
-def test_value_dropout_1_and_cotangent_dropout_4_worked_by_hand():
-    x, mask = jnp.array([[3.0, -6], [9, 12]]), jnp.array([[1, 0], [1, 1]])
-    z, kept = dropout_forward(x, mask, 0.25)
-    np.testing.assert_array_equal(z, [[4, 0], [12, 16]])
-    dx, dmask = dropout_backward(0.25, kept, jnp.array([[6.0, 3], [-3, 0]]))
-    np.testing.assert_array_equal(dx, [[8, 0], [-4, 0]])
-    assert dmask is None
 
 
 def test_the_expected_z_is_x_by_dropout_2():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ffnn_jax.catalogue import PAD
-from ffnn_jax.layers import max_pool, pad, pad_backward, pad_forward
+from ffnn_jax.layers import max_pool, pad
 from tests.layers.checking import (
     assert_same_bits,
     assert_same_rule,
@@ -29,13 +29,6 @@ def test_value_and_cotangent_are_those_of_the_reference():
     assert_same_rule(
         functools.partial(pad, **static), functools.partial(PAD.reference, **static), "2x3x4x2"
     )
-
-
-def test_value_pad_1_and_cotangent_pad_3_worked_by_hand():
-    z, residual = pad_forward(jnp.array([1.0, 2]).reshape(1, 1, 2, 1), FOUR, 9.0)
-    np.testing.assert_array_equal(z[0, :, :, 0], [[9, 9, 9, 9], [1, 2, 9, 9]])
-    (dx,) = pad_backward(FOUR, 9.0, residual, jnp.arange(8.0).reshape(z.shape))
-    np.testing.assert_array_equal(dx[0, :, :, 0], [[4, 5]])
 
 
 def test_jacobian_pad_2_is_one_where_the_pixel_went():

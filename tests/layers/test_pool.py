@@ -66,25 +66,13 @@ def test_dx_is_the_sum_pool_4_over_the_windows_that_contain_the_pixel(geometry):
     np.testing.assert_allclose(dx, expected, rtol=1e-14)
 
 
-def test_value_pool_1_argmax_pool_2_and_cotangent_pool_4_worked_by_hand():
-    x = image([1.0, 2, 5, 6], [4, 3, 8, 7])
-    z, residuals = forward(x, 2)
-    np.testing.assert_array_equal(z.ravel(), [4, 8])
+def test_argmaxes_pool_2_worked_by_hand():
+    """In the overlapping windows the 9 is the last pixel of the first, the first of the last."""
+    _, residuals = forward(image([1.0, 2, 5, 6], [4, 3, 8, 7]), 2)
     np.testing.assert_array_equal(residuals.argmax.ravel(), [2, 2])
-    (dx,) = backward(2, None, "VALID", residuals, image([10.0, 20]))
-    np.testing.assert_array_equal(dx[0, :, :, 0], [[0, 0, 0, 0], [10, 0, 20, 0]])
-
-
-def test_overlapping_windows_by_the_blocks_pool_5_and_the_sum_pool_6_worked_by_hand():
-    """The 9 is in block 1 of rows and of columns, the last pixel of windows 0 and 1 of both."""
     x = image([1.0, 2, 3, 4, 0], [5, 6, 3, 8, 7], [0, 1, 9, 3, 2], [4, 5, 6, 7, 8], [0, 1, 2, 3, 9])
-    z, residuals = forward(x, 3, 2)
-    np.testing.assert_array_equal(z[0, :, :, 0], [[9, 9], [9, 9]])
+    _, residuals = forward(x, 3, 2)
     np.testing.assert_array_equal(residuals.argmax[0, :, :, 0], [[8, 6], [2, 0]])
-    (dx,) = backward(3, 2, "VALID", residuals, image([1.0, 20], [300, 4000]))
-    expected = np.zeros((5, 5))
-    expected[2, 2] = 4321
-    np.testing.assert_array_equal(dx[0, :, :, 0], expected)
 
 
 def test_padding_never_wins_worked_by_hand():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ffnn_jax.catalogue import SCALE
-from ffnn_jax.layers import add, relu, scale, scale_backward, scale_forward
+from ffnn_jax.layers import add, relu, scale, scale_backward
 from tests.layers.checking import (
     assert_close,
     assert_same_bits,
@@ -24,15 +24,6 @@ def test_all_catalogue_checks_pass():
 @pytest.mark.parametrize("factor", ["", "4"])
 def test_value_and_cotangents_are_those_of_the_reference(factor):
     assert_same_rule(scale, SCALE.reference, "2x3x4", factor)
-
-
-def test_a_factor_per_channel_scale_1_and_its_cotangents_scale_2_scale_3_worked_by_hand():
-    x, factor = jnp.array([[1.0, 2], [3, 4]]), jnp.array([10.0, -1])
-    z, residuals = scale_forward(x, factor)
-    np.testing.assert_array_equal(z, [[10, -2], [30, -4]])
-    dx, dfactor = scale_backward(residuals, jnp.array([[1.0, 0], [2, 5]]))
-    np.testing.assert_array_equal(dx, [[10, 0], [20, -5]])
-    np.testing.assert_array_equal(dfactor, [7, 20])
 
 
 def test_a_shared_factor_collects_the_cotangents_of_all_channels_by_scale_4():

@@ -8,7 +8,6 @@ import pytest
 from ffnn_jax.catalogue import SOFTMAX, SOFTMAX_CROSS_ENTROPY
 from ffnn_jax.layers import (
     softmax,
-    softmax_backward,
     softmax_cross_entropy,
     softmax_cross_entropy_backward,
     softmax_cross_entropy_forward,
@@ -55,24 +54,6 @@ def test_value_and_cotangents_are_those_of_the_reference(kind, weights):
     both = softmax_cross_entropy, SOFTMAX_CROSS_ENTROPY.reference
     ours, theirs = (functools.partial(f, **static) for f in both)
     assert_same_rule(ours, theirs, "2x3", kind)
-
-
-def test_probabilities_20_worked_by_hand():
-    z = softmax(jnp.log(jnp.array([[1.0, 2, 5], [3, 3, 2]])))
-    assert_close(z, jnp.array([[0.125, 0.25, 0.625], [0.375, 0.375, 0.25]]), 3)
-
-
-def test_cotangent_softmax_1_worked_by_hand():
-    """(softmax.1) with z = (1/4, 3/4), dz = (4, 8): the mean of dz is 7."""
-    (dx,) = softmax_backward(jnp.array([0.25, 0.75]), jnp.array([4.0, 8.0]))
-    np.testing.assert_array_equal(dx, [-0.75, 0.75])
-
-
-def test_loss_21_23_and_gradient_22_worked_by_hand():
-    x, c = jnp.log(jnp.array([[1.0, 2, 5], [3, 3, 2]])), jnp.array([1, 2])
-    loss, dx = of_classes(x, c)
-    assert_close(loss, jnp.log(4.0), 3)
-    assert_close(dx, jnp.array([[0.125, -0.75, 0.625], [0.375, 0.375, -0.75]]) / 2, 3)
 
 
 def test_smoothing_softmax_2_and_weights_softmax_3_worked_by_hand():

@@ -47,17 +47,6 @@ def test_nearest_repeats_by_upsample_1_and_sums_blocks_by_upsample_2():
     np.testing.assert_array_equal(dx[0, :, :, 0], [[10, 18], [42, 50]])
 
 
-def test_bilinear_upsample_4_worked_by_hand_on_one_row():
-    """By (upsample.3) d = -1/4, 1/4. For dz = (4, 8), (16, 32), (upsample.5) has own = (9, 36),
-    early = (1, 4) and late = (2, 8), so (upsample.6) is 9 + 4 + 1 and 36 + 2 + 8.
-    """
-    z, residual = forward(image([4.0, 8]), 2, "bilinear")
-    np.testing.assert_array_equal(z[0, :, :, 0], [[4, 5, 7, 8]] * 2)
-    dz = image([4.0, 8, 16, 32], [0, 0, 0, 0])
-    (dx,) = backward(2, "bilinear", residual, dz)
-    np.testing.assert_array_equal(dx.ravel(), [14, 46])
-
-
 def test_bilinear_interpolates_along_both_axes_by_upsample_7():
     z = forward(image([0.0, 16], [32, 48]), 2, "bilinear")[0][0, :, :, 0]
     np.testing.assert_array_equal(z, np.add.outer([0, 8, 24, 32], [0, 4, 12, 16]))
