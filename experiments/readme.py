@@ -57,8 +57,7 @@ def written() -> dict[Path, str]:
     files[RESULTS / "against_autodiff.md"] = against_autodiff_page(against_autodiff)
     timed = {path.stem.removeprefix("forms-cpu-"): path for path in RESULTS.glob("forms-*.json")}
     files[RESULTS / "forms.md"] = forms_page({k: read_result(path) for k, path in timed.items()})
-    if (RESULTS / "proofs.json").exists():
-        files[RESULTS / "proofs.md"] = proofs_page(read_result(RESULTS / "proofs.json"))
+    files[RESULTS / "proofs.md"] = proofs_page(read_result(RESULTS / "proofs.json"))
     for path in (README, *sorted(GUIDES.glob("*.md"))):
         files[path] = with_blocks(path.read_text(encoding="utf-8"))
     for name, header in _HEADERS.items():

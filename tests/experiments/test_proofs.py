@@ -10,7 +10,8 @@ pytest.importorskip("flint")
 
 from experiments import proofs
 from experiments._proofs_page import proofs_page
-from experiments._results import read_result
+from experiments._results import RESULTS, read_result
+from ffnn_jax.catalogue import OP_SPECS
 
 
 def proof(verdict: str, reason: str = "", **more: Any) -> dict[str, Any]:
@@ -47,6 +48,17 @@ def test_the_page_counts_proofs_and_names_what_is_not_decided():
     assert "| rows | 2 of 2 | 2x3 3x4 |" in page
     assert "2 of 2 tagged equations, in 2 chapters, are proved" in page
     assert "1 tags state no equation between real numbers (pool (pool.5): whole numbers)" in page
+
+
+def test_stored_proofs_cover_every_rule_form_and_equation():
+    stored = read_result(RESULTS / "proofs.json")
+    assert set(stored["layers"]) == {spec.name for spec in OP_SPECS}
+    proofs = [one for row in stored["layers"].values() for one in row["proofs"]]
+    assert {one["reason"] for one in proofs} <= {"", "more than 1000 cases"}
+    others = stored["forms"] + stored["equations"]
+    assert {one["verdict"] for one in others} == {"proved"}
+    faults = [one for row in stored["layers"].values() for one in row["faults"].values()]
+    assert all((one["verdict"] == "disproved") != bool(one["beyond"]) for one in faults)
 
 
 @pytest.mark.slow
