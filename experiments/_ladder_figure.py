@@ -28,7 +28,7 @@ def draw_ladder(rungs: Rows, below: Rows) -> Figure:
             place = row["train_seconds"], found.mean
             axes.errorbar(*place, half, fmt="o", color=colour, ms=5, capsize=2)
             if colour == BLUE:
-                offset = {"xytext": (-7, -4), "textcoords": "offset points", "ha": "right"}
+                offset = {"xytext": (-5, -15), "textcoords": "offset points", "ha": "right"}
                 axes.annotate(name, place, color=BLUE, **offset)
     if below:
         axes.plot([], [], "o", color=GREY, label="the report's models, and within its budget")

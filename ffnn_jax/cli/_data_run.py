@@ -31,8 +31,10 @@ def prepare_sets(names: tuple[str, ...], source: Source, folder: Path | None) ->
 def list_sets(folder: Path | None, verify: bool) -> int:
     """Prints one row per prepared set; returns 1 if a set is damaged."""
     folder = data.data_dir(folder)
-    console, title, damaged = plain_console(), Text(str(folder)), 0
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, title=title, title_justify="left")
+    console, damaged = plain_console(), 0
+    table = Table(
+        box=box.SIMPLE_HEAD, show_edge=False, title=Text(str(folder)), title_justify="left"
+    )
     for column in ("name", "version", "examples", "size", "contents"):
         table.add_column(column, justify="right" if column == "size" else "left")
     if not console.is_terminal:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from ffnn_jax.cli._output import console_beside, write_json
 from ffnn_jax.config import UserError
@@ -24,21 +25,24 @@ def evaluate_and_print(
     if images.class_names != classes:
         ours, theirs = (", ".join(names[:3]) for names in (classes, images.class_names))
         raise UserError(f"{images.name} has classes {theirs}, ...; the model has {ours}, ...")
-    confusion = confusion_matrix(images.labels, model.predict(images.images), len(classes))
+    predicted = model.predict(images.images)
+    confusion = confusion_matrix(images.labels, predicted, len(images.class_names))
     correct = accuracy(confusion)
     console.print(f"{images.name}: {len(images):,} images, accuracy {correct:.4f}")
     console.print(precision_recall_table(confusion, images.class_names))
-    write_json(json_file, {
+    result = {
         "dataset": images.name, "sha256": images.sha256, "images": len(images),
         "accuracy": correct, "confusion": confusion.tolist(), "class_names": images.class_names,
-    })  # fmt: skip
+    }  # fmt: skip
+    write_json(json_file, result)
     return 0
 
 
 def _dataset_of(file: Path) -> str:
     """The data set on which the model was trained."""
     try:
-        return str(json.loads((file.parent / "config.json").read_text("utf-8"))["dataset"])
+        config: dict[str, Any] = json.loads((file.parent / "config.json").read_text("utf-8"))
+        return str(config["dataset"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         problem = "no config.json that names a data set; pass --dataset"
         raise UserError(f"{file.parent}: {problem}") from None

@@ -50,7 +50,8 @@ class Predict:
     def __call__(self) -> int:
         """Runs the command; jax is imported only once the arguments are known to be valid."""
         if not self.images:
-            raise UserError("predict needs at least one IMAGE, as in ffnn-jax predict RUN a.png")
+            example = "ffnn-jax predict runs/mnist-1 a.png"
+            raise UserError(f"predict needs at least one IMAGE, as in {example}")
         if self.top < 1:
             raise UserError(f"top must be at least 1, got {self.top}")
         file = model_file(self.run)

@@ -15,7 +15,7 @@ from typing import Any
 from ffnn_jax._device import require_platform
 from ffnn_jax.config import UserError
 from ffnn_jax.proof import prove_vjp
-from ffnn_jax.verify import Rule, check_vjp, described, function_at, rules_in
+from ffnn_jax.verify import Rule, check_vjp, error_line, function_at, rules_in
 
 _SHARE = 0.8  # of the time limit, after which no further check is started
 _THOROUGH_SIZES = 8
@@ -36,11 +36,11 @@ def events(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
             except (Exception, SystemExit) as error:
                 if len(rules) == 1:
                     raise
-                yield {"cannot be checked": described(error)}
+                yield {"cannot be checked": error_line(error)}
     except UserError as error:
         yield {"error": str(error)}
     except (Exception, SystemExit) as error:
-        yield {"error": f"{name}: {described(error)}"}
+        yield {"error": f"{name}: {error_line(error)}"}
 
 
 def _check(name: str, rules: dict[str, Rule], request: dict[str, Any]) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def _rules(request: dict[str, Any]) -> dict[str, Rule]:
     try:
         plain = function_at(reference) if reference else None
     except (Exception, SystemExit) as error:
-        raise UserError(f"--reference {reference}: {described(error)}") from None
+        raise UserError(f"--reference {reference}: {error_line(error)}") from None
     return {op: Rule(function, plain, tuple(request["shapes"].split()), batch=request["batch"])}
 
 

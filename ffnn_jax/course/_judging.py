@@ -120,16 +120,10 @@ def _check(spec: OpSpec, setting: int, explained: bool = False) -> VerificationR
 
 
 def _details(spec: OpSpec, setting: int) -> str:
-    """The table of the checks of a setting that fails, and the mistake that they point to."""
+    """The table of the checks of a setting that fails."""
     named = ", ".join(f"{name}={value!r}" for name, value in spec.cases[setting].static.items())
     result = dataclasses.replace(_check(spec, setting, explained=True), not_asked={})
-    texts = named and f"with {named}:", str(result), _diagnosis_of(spec, spec.op)
-    return "\n".join(filter(None, texts))
-
-
-def _diagnosis_of(spec: OpSpec, operation: jax.custom_vjp) -> str:
-    """The mistake behind a wrong rule, in words; "" if none is known."""
-    return ""
+    return "\n".join([*([f"with {named}:"] if named else []), str(result)])
 
 
 def _times(spec: OpSpec, setting: int, right: bool) -> tuple[float, float | None]:

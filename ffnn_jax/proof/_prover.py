@@ -12,7 +12,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from ffnn_jax.proof._domains import MOST_CASES, Domain, domain_of, values_of
+from ffnn_jax.proof._domains import MOST_CASES, domain_of, values_of
+from ffnn_jax.proof._floating_point import undefined_at_numbers
+from ffnn_jax.proof._symbols import Symbols
 from ffnn_jax.proof._ties import Tie
 from ffnn_jax.proof.algebra import (
     Case,
@@ -35,7 +37,6 @@ _POINTS = 4
 _ROUNDING = 1e-12  # what rounded constants may make two values differ by
 _MANY_FUNCTIONS = 24
 _VALUE = "the value"
-_UNDEFINED_SOMEWHERE = {"cbrt", "div", "integer_pow", "log", "log1p", "pow", "rsqrt", "sqrt"}
 
 
 class _CounterexampleError(Exception):
@@ -71,13 +72,13 @@ class Prover:
             self._code = jax.make_jaxpr(subject.pull)(args, dz) if derivatives else None
         _require_same_outputs(self._plain.out_avals, self._definition.out_avals)
         self._outputs = [leaf.shape for leaf in jax.tree.leaves(z)]
-        reals = [int(np.prod(self.shapes[i])) for i in subject.reals]
-        self._symbols = sum(reals) + sum(int(np.prod(shape)) for shape in self._outputs)
-        self._domains = [domain_of(subject, i, args[i], within) for i in subject.reals]
-        self._sizes_of_reals = reals
-        domains = zip(self._domains, reals, strict=True)
-        self._bounds = [domain for domain, size in domains for _ in range(size)]
-        self._used_field, self._deadline = Field(self._symbols), float("inf")
+        self._symbols = Symbols(
+            [subject.names[i] for i in subject.reals],
+            [domain_of(subject, i, args[i], within) for i in subject.reals],
+            [int(np.prod(self.shapes[i])) for i in subject.reals],
+            sum(int(np.prod(shape)) for shape in self._outputs),
+        )
+        self._used_field, self._deadline = Field(self._symbols.count), float("inf")
 
     def verdict(self, deadline: float) -> tuple[str, str]:
         """Proves every case; one that is not decided does not hide a counterexample in another."""
@@ -88,45 +89,12 @@ class Prover:
             if found.outside:
                 return "not decided", f"not so for all real numbers, and {found.outside}: {found}"
             return "disproved", str(found)
-        undecided = undecided or self._against_numbers()
+        if not undecided:
+            subject, domains = self._subject, self._symbols.domains
+            undecided = undefined_at_numbers(
+                subject, self._sizes, domains, self.used, self._derivatives
+            )
         return ("not decided", undecided) if undecided else ("proved", "")
-
-    def _against_numbers(self) -> str:
-        """What is no number at zeros, ones or random numbers, though the definition's is; or "".
-
-        The algebra cancels what it divides by, so it does not see that 0 / 0 is no number.
-        """
-        if not self.used & _UNDEFINED_SOMEWHERE:
-            return ""
-        generator = np.random.default_rng(0)
-        for number in (0.0, 1.0, None):
-            if number is None or all(domain.holds(number) for domain in self._domains):
-                problem = ""
-                with contextlib.suppress(ValueError):  # numbers that a function refuses
-                    problem = self._at_numbers(generator, number)
-                if problem:
-                    where = "random numbers" if number is None else f"all entries {number:g}"
-                    return f"in exact arithmetic alone: {problem} at {where}"
-        return ""
-
-    def _at_numbers(self, generator: np.random.Generator, number: float | None) -> str:
-        """Compares what is finite of what both compute in floating point."""
-        subject = self._subject
-        args = subject.draw(generator, self._sizes)
-        if number is not None:
-            reals = subject.reals
-            args = [np.full_like(a, number) if i in reals else a for i, a in enumerate(args)]
-        with subject.on_cpu(), jax.disable_jit():  # operation by operation, which compiles nothing
-            compared = [("the value", subject.outputs(*args), subject.reference_outputs(*args))]
-            if self._derivatives:
-                dz = subject.draw_cotangent(generator, args)
-                found = subject.pull(args, dz)[1], subject.reference_pull(args, dz)[1]
-                compared.append(("a cotangent", *found))
-        for what, ours, theirs in compared:
-            for a, b in zip(*map(jax.tree.leaves, (ours, theirs)), strict=True):
-                if not np.isfinite(np.asarray(a)[np.isfinite(b)]).all():
-                    return f"{what} is not finite, and the definition's is"
-        return ""
 
     def _whole(self) -> str:
         """Proves every case; returns what was not decided first, or nothing."""
@@ -147,8 +115,8 @@ class Prover:
 
     def _field(self) -> Field:
         """The field of the case before, whose results help this one; a new one when it fills."""
-        if len(self._used_field.generators) > self._symbols + _MANY_FUNCTIONS:
-            self._used_field = Field(self._symbols)
+        if len(self._used_field.generators) > self._symbols.count + _MANY_FUNCTIONS:
+            self._used_field = Field(self._symbols.count)
         self._used_field.deadline = self._deadline
         return self._used_field
 
@@ -156,19 +124,11 @@ class Prover:
         """Compares in the case of a random point, which finds most counterexamples at once."""
         integers = [generator.choice(values) for values in self._values]
         with contextlib.suppress(UndecidedError):
-            self._run(Case(self._field(), [], self._random_point(generator)), integers)
-
-    def _random_point(self, generator: random.Random) -> dict[int, Fraction]:
-        """A rational number for each symbol, inside the domains of the arguments."""
-        domains = zip(self._domains, self._sizes_of_reals, strict=True)
-        drawn = [number for d, size in domains for number in d.draw_all(generator, size)]
-        drawn += Domain().draw_all(generator, self._symbols - len(drawn))
-        return dict(enumerate(drawn))
+            self._run(Case(self._field(), [], self._symbols.random_point(generator)), integers)
 
     def _case(self, integers: Sequence[Any], answers: list[int]) -> tuple[str, list[list[int]]]:
         """Proves one case; returns what was not decided, and the cases that branch off."""
-        facts = [fact for i, domain in enumerate(self._bounds) for fact in domain.facts(i)]
-        case = Case(self._field(), answers, facts=facts)
+        case = Case(self._field(), answers, facts=self._symbols.facts())
         self.cases += 1
         try:
             self.entries += self._run(case, integers)
@@ -199,7 +159,7 @@ class Prover:
                 pairs = self._pairs(case.field, args, dz, z, [*plain, *found])
                 problem = self._problem(case, pairs)
                 if problem is None:
-                    return sum(self._sizes_of_reals) if self._derivatives else 0
+                    return sum(self._symbols.sizes) if self._derivatives else 0
                 problems.append(problem)
             sides, ties = sides + 1, 2 ** len(tie.met)
         raise problems[0]
@@ -238,9 +198,8 @@ class Prover:
             gap = interval(difference, point)
             if gap.is_finite() and abs(gap) > _ROUNDING:
                 off = f"{where} is off by {gap.str(6, radius=False)}"
-                doubts = (d.outside for d in self._domains if d.outside and not d.simplex)
-                outside = next(doubts, "")
-                return _CounterexampleError(f"{off} at {self._shown(point)}", outside)
+                found = f"{off} at {self._symbols.shown(point)}"
+                return _CounterexampleError(found, self._symbols.doubt())
         return UndecidedError(f"{where} can neither be shown to be right nor to be wrong")
 
     def _points(self, case: Case) -> Iterator[Mapping[int, Fraction]]:
@@ -250,21 +209,12 @@ class Prover:
             return
         generator = random.Random(0)
         fixed = {i: number for i, number in case.point.items() if isinstance(i, int)}
-        if fixed and any(domain.simplex for domain in self._domains):
+        if fixed and any(domain.simplex for domain in self._symbols.domains):
             return  # numbers in place of some of a simplex would not sum to 1
         for _ in range(_POINTS):
-            point = self._random_point(generator) | fixed
+            point = self._symbols.random_point(generator) | fixed
             if case.holds(point):
                 yield point
-
-    def _shown(self, point: Mapping[int, Fraction]) -> str:
-        """The numbers of a point by argument, then those of the cotangent."""
-        numbers, words = iter(str(point[i]) for i in range(self._symbols)), []
-        for i in self._subject.reals:
-            own = itertools.islice(numbers, int(np.prod(self.shapes[i])))
-            words.append(f"{self._subject.names[i]} = [{', '.join(own)}]")
-        rest = ", ".join(numbers)
-        return "; ".join([*words, *([f"cotangent = [{rest}]"] if rest else [])])
 
     def _arrays(self, field: Field, integers: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         """Arguments and cotangents: arrays of symbols, and these integers."""

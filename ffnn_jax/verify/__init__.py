@@ -11,7 +11,7 @@ a norm hides small entries; at many magnitudes and sizes. JAX's global settings 
 """
 
 from ffnn_jax.verify._arguments import Argument, Sizes, sample_sizes
-from ffnn_jax.verify._locations import described, function_at, rules_in
+from ffnn_jax.verify._locations import error_line, function_at, rules_in
 from ffnn_jax.verify._result import CHECKS, Check, VerificationResult
 from ffnn_jax.verify._rule import DTYPES, Kink, Rule, Static, Traits, argument_names
 from ffnn_jax.verify._run import assert_vjp, check_rules, check_vjp
@@ -19,6 +19,6 @@ from ffnn_jax.verify._subject import Subject
 
 __all__ = [
     "CHECKS", "DTYPES", "Argument", "Check", "Kink", "Rule", "Sizes", "Static", "Subject", "Traits",
-    "VerificationResult", "argument_names", "assert_vjp", "check_rules", "check_vjp", "described",
+    "VerificationResult", "argument_names", "assert_vjp", "check_rules", "check_vjp", "error_line",
     "function_at", "rules_in", "sample_sizes",
 ]  # fmt: skip

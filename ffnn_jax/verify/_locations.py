@@ -45,7 +45,7 @@ def function_at(location: str) -> Any:
     return getattr(module, name)
 
 
-def described(error: BaseException) -> str:
+def error_line(error: BaseException) -> str:
     """The message in one line, with the kind of error if that is not plain, and the user's line."""
     frames = traceback.extract_tb(error.__traceback__)
     lines = [f" ({Path(f.filename).name}:{f.lineno})" for f in frames if f.name == "<module>"]
