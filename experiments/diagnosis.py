@@ -27,11 +27,13 @@ from typing import Any
 import jax
 
 from experiments._judged_faults import as_student, judge_planted, judge_stranger
+from experiments._machine import processor, provenance
 from experiments._real_mistakes import real_mistakes
 from experiments._results import folder_for, run_command, write_result
 from ffnn_jax.catalogue import OP_SPECS, OpSpec
 from ffnn_jax.catalogue.diagnosis import diagnose
 from ffnn_jax.config import UserError, suggestion
+from ffnn_jax.runs import device
 
 _QUICK = ("dense", "relu")
 
