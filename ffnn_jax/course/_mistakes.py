@@ -5,7 +5,6 @@ draws have in common.
 """
 
 import contextlib
-import functools
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence

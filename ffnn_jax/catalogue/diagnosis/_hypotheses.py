@@ -15,7 +15,6 @@ from ffnn_jax.catalogue.diagnosis._draws import Draw
 from ffnn_jax.catalogue.diagnosis._paths import PART
 
 _MOST_IN_PAIRS = 30
-_TELLING = tuple(f"{PART}{word}(" for word in ("mean", "sum", "max"))
 
 
 class Hypothesis(NamedTuple):
@@ -162,29 +161,35 @@ def _products(draw: Draw) -> Iterator[Hypothesis]:
 
 
 def _parts(draw: Draw) -> Iterator[Hypothesis]:
+    for rank, i, name in _named_parts(draw):
+        rest = _without(draw, i)
+        part = [right - left for right, left in zip(_right(draw), rest, strict=True)]
+        yield Hypothesis(PART + name, part, rest, rank)
+
+
+def _two_parts(draw: Draw) -> Iterator[Hypothesis]:
+    kept: dict[bytes, Any] = {}
+    for rank, i, name in sorted(_named_parts(draw)):
+        left = b"".join((array.round(9) + 0.0).tobytes() for array in _without(draw, i))
+        kept.setdefault(left, (rank, i, name))
+    for a, b in itertools.combinations([*kept.values()][:_MOST_IN_PAIRS], 2):
+        text = f"the parts of {{d}} that depend on {a[2]} and on {b[2]} were left out"
+        yield Hypothesis(text, _without(draw, a[1], b[1]), rank=(max(a[0], b[0]), len(text)))
+
+
+def _named_parts(draw: Draw) -> Iterator[tuple[tuple[Any, ...], int, str]]:
+    """Rank, position and name of each path that can be left out; the most telling name first."""
     for i, text in enumerate(draw.paths.texts if draw.paths else ()):
         if text.startswith(PART):
-            rest = _without(draw, i)
-            part = [right - left for right, left in zip(_right(draw), rest, strict=True)]
-            dull = min((k for k, word in enumerate(_TELLING) if text.startswith(word)), default=9)
-            yield Hypothesis(text, part, rest, (" in " in text, dull, len(text)))
+            name = text.removeprefix(PART)
+            words = (name.startswith(word) for word in ("mean(", "sum(", "max("))
+            yield (" in " in name, *(not word for word in words), len(name)), i, name
 
 
 def _other_references(draw: Draw) -> Iterator[Hypothesis]:
     for i, text in enumerate(draw.paths.texts if draw.paths else ()):
         if not text.startswith(PART):
             yield Hypothesis(text, _without(draw, i), rank=(len(text),))
-
-
-def _two_parts(draw: Draw) -> Iterator[Hypothesis]:
-    kept: dict[bytes, tuple[int, str]] = {}
-    for i, text in enumerate(draw.paths.texts if draw.paths else ()):
-        if text.startswith(PART):
-            left = b"".join((a.round(9) + 0.0).tobytes() for a in _without(draw, i))
-            kept.setdefault(left, (i, text.removeprefix(PART)))
-    for (i, a), (k, b) in itertools.combinations([*kept.values()][:_MOST_IN_PAIRS], 2):
-        text = f"the parts of {{d}} that depend on {a} and on {b} were left out"
-        yield Hypothesis(text, _without(draw, i, k), rank=(len(text),))
 
 
 FAMILIES: tuple[Callable[[Draw], Iterator[Hypothesis]], ...] = (

@@ -27,6 +27,7 @@ def close(a: Any, b: Any, rtol: float) -> bool:
 
 
 def _differ(a: np.ndarray, b: np.ndarray, rtol: float) -> np.ndarray:
+    """Where they do not."""
     with np.errstate(invalid="ignore", over="ignore"):
         finite = np.abs(b[np.isfinite(b)])
         size = finite.max() * np.sqrt(np.mean((finite / finite.max()) ** 2)) if finite.any() else 0
@@ -144,26 +145,25 @@ def _words(ratios: list[float], draws: Sequence[Draw], any_factor: bool) -> str 
 
 
 def _place(draws: Sequence[Draw], found: Sequence[Named], name: str) -> str:
-    """Where a result is wrong, if that is the same in every draw where it is wrong."""
-    places = [_places(draw, each[name], name) for draw, each in zip(draws, found, strict=True)]
-    shared = [text for text in places[0] if all(text in each for each in places)]
-    return (shared or [f"{NOTHING} {name}"])[0]
+    """Where a result is wrong, if it is right elsewhere in every draw."""
+    pairs = [*zip(draws, found, strict=True)]
+    wrong = [_differ(each[name], draw.right[name], draw.rtol) for draw, each in pairs]
+    if all(each.sum() == 1 < each.size for each in wrong):
+        return f"{name} is right but for one entry"
+    each_draws = (_regions(draw, draw.right[name].shape) for draw in draws)
+    for regions in zip(*each_draws, strict=False):
+        inside = zip(wrong, (region for _, region in regions), strict=True)
+        if all(not region.all() and not (each & ~region).any() for each, region in inside):
+            return f"{name} is right but {regions[0][0]}"
+    return f"{NOTHING} {name}"
 
 
-def _places(draw: Draw, got: np.ndarray, name: str) -> list[str]:
-    if got.shape != draw.right[name].shape:
-        return []
-    wrong = _differ(got, draw.right[name], draw.rtol)
-    texts = [f"{name} is right but for one entry"] if wrong.sum() == 1 < wrong.size else []
-    for axis, length in enumerate(wrong.shape):
-        hit = [*np.flatnonzero(wrong.any(tuple({*range(wrong.ndim)} - {axis})))]
-        if length > 1 and hit in ([0], [length - 1]):
-            texts.append(
-                f"{name} is right but for the {'last' if hit[0] else 'first'} of axis {axis}"
-            )
-    for other, array in (draw.args | draw.z | draw.dz).items():
-        if array.shape == wrong.shape and array.dtype.kind == "f":
-            for sign, there in (("above", array > 0), ("below", array < 0)):
-                if not there.all() and not wrong[~there].any():
-                    texts.append(f"{NOTHING} {name}, which is wrong only where {other} is {sign} 0")
-    return texts
+def _regions(draw: Draw, shape: tuple[int, ...]) -> Iterator[tuple[str, np.ndarray]]:
+    """Parts of a result, with a text for each."""
+    for axis, indices in enumerate(np.indices(shape)):
+        yield f"for the first of axis {axis}", indices == 0
+        yield f"for the last of axis {axis}", indices == shape[axis] - 1
+    for name, array in (draw.args | draw.z | draw.dz).items():
+        if array.shape == shape and array.dtype.kind == "f":
+            yield f"where {name} is above 0", array > 0
+            yield f"where {name} is below 0", array < 0
