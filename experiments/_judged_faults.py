@@ -11,7 +11,7 @@ import numpy as np
 
 from ffnn_jax.catalogue import Fault, OpSpec
 from ffnn_jax.catalogue.diagnosis import diagnose
-from ffnn_jax.catalogue.diagnosis._draws import draw_sets, results
+from ffnn_jax.catalogue.diagnosis._draws import draw_sets, results, settings
 from ffnn_jax.catalogue.diagnosis._known_faults import phrase
 from ffnn_jax.catalogue.diagnosis._matching import NOTHING, explain
 
@@ -82,7 +82,7 @@ def _is_twin(spec: OpSpec, fault: Fault, other: Fault) -> bool:
     """Whether two faults return the same at fresh numbers in every case where neither raises."""
     for case in range(len(spec.cases)):
         planted = [spec.planted(dataclasses.replace(f, case=case))[0] for f in (fault, other)]
-        with jax.enable_x64(True):
+        with settings():
             for draw in _draws(spec, case, _SEED):
                 a, b = (results(rule, draw) for rule in planted)
                 if a and b and not all(np.allclose(a[n], b[n], equal_nan=True) for n in a):
@@ -93,7 +93,7 @@ def _is_twin(spec: OpSpec, fault: Fault, other: Fault) -> bool:
 def judge_stranger(spec: OpSpec, fault: Fault) -> Verdict:
     """The verdict and the text for a planted fault in a rule of which the reference is known."""
     rule, _ = spec.planted(fault)
-    with jax.enable_x64(True):
+    with settings():
         pairs = {d: got for d in _draws(spec, fault.case, 0) if (got := results(rule, d))}
         texts, sure = explain([*pairs], [*pairs.values()])
     text = "; ".join(texts)

@@ -9,7 +9,6 @@ import json
 import os
 import sys
 import threading
-import time
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,14 +48,13 @@ def events(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def _check(name: str, rules: dict[str, Rule], request: dict[str, Any]) -> dict[str, Any]:
     """The result; its error is drawn if a figure is requested, numbered if there are more rules."""
     rule, seed, path = rules[name], request["seed"], Path(request["figure"] or "")
-    ends = time.monotonic() + request["timeout"]
     if request["thorough"] and rule.sizes is None:
         rule = dataclasses.replace(rule, sizes=rule.sample_sizes(seed, _THOROUGH_SIZES))
     result = check_vjp(rule, seed=seed, timeout=_SHARE * request["timeout"])
     if {"value", "cotangents", "differences"}.intersection(result.failures):
         from ffnn_jax.catalogue.diagnosis import diagnosed
 
-        result = diagnosed(result, rule, seed, ends - time.monotonic())
+        result = diagnosed(result, rule, seed, (1 - _SHARE) * request["timeout"])
     result = dataclasses.replace(result, subject=name, again=request["again"])
     drawn = bool(request["figure"]) and any(check.parts for check in result.checks)
     if drawn:

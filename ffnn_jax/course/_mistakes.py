@@ -18,6 +18,7 @@ from ffnn_jax.catalogue.diagnosis import NOTHING, Diagnosis
 Function = Callable[..., Any]
 _DISPLAYED = 0.995  # of the average that smooths the loss on display
 _TYPED = "it is the same for all arguments: was it typed by hand?"
+_rng = np.random.default_rng
 _IMAGES, _BATCH, _BATCHES, _DRAWS = 12, 5, 60, 6
 
 
@@ -35,7 +36,7 @@ def diagnose_function(name: str, function: Function) -> Diagnosis:
         if name == "draw_batch":
             found = list(_of_batches(function))
         else:
-            given = [_ARGUMENTS[name](np.random.default_rng(seed)) for seed in range(_DRAWS)]
+            given = [_ARGUMENTS[name](seed) for seed in range(_DRAWS)]
             returned = [function(*arguments) for arguments in given]
             found = [
                 text for text, wrong in _WRONG[name].items()
@@ -135,14 +136,14 @@ _WRONG: dict[str, dict[str, Function]] = {
         "the factor 2 for ReLU was left out": lambda shape: math.sqrt(1 / math.prod(shape[:-1])),
     },
 }
-_ARGUMENTS: dict[str, Callable[[np.random.Generator], tuple[Any, ...]]] = {
-    "momentum_update": lambda g: (*g.normal(size=(3, 4)), *g.uniform(0.1, 0.4, 3)),
-    "mean_recall": lambda g: (g.integers(1, 9, (4, 4)) * [[1], [0], [1], [1]],),
-    "count_parameters": lambda g: (
-        {"conv": {"w": np.zeros(g.integers(2, 6, 4)), "b": np.zeros(g.integers(2, 6, 1))}},
+_ARGUMENTS: dict[str, Callable[[int], tuple[Any, ...]]] = {
+    "momentum_update": lambda n: (*_rng(n).normal(size=(3, 4)), *_rng(n).uniform(0.1, 0.4, 3)),
+    "mean_recall": lambda n: (_rng(n).integers(1, 9, (4, 4)) * [[1], [0], [1], [1]],),
+    "count_parameters": lambda n: (
+        {"conv": {"w": np.zeros(_rng(n).integers(2, 6, 4)), "b": np.zeros(4 + n)}},
     ),
-    "digit_of_class": lambda g: (int(g.integers(1, 11)),),
-    "start_deviation": lambda g: (tuple(map(int, g.integers(4, 8, 4))),),
+    "digit_of_class": lambda n: (10 - n,),
+    "start_deviation": lambda n: (tuple(map(int, _rng(n).integers(4, 8, 4))),),
 }
 
 

@@ -6,17 +6,14 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-import jax
-import numpy as np
-
 from ffnn_jax.catalogue._op_spec import OpSpec
-from ffnn_jax.catalogue.diagnosis._draws import draw_sets, results
+from ffnn_jax.catalogue.diagnosis._draws import draw_sets, results, settings
 from ffnn_jax.catalogue.diagnosis._known_faults import known_faults
 from ffnn_jax.catalogue.diagnosis._matching import NOTHING, explain
 from ffnn_jax.verify import Rule, VerificationResult
 
 _MORE_SIZES = 3
-_SHARE = 0.2  # of the time left, after which no other kind of mistake is tried
+_SHARE, _ENOUGH = 0.5, 15.0  # of the seconds left; what a kind of mistake may take
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +53,7 @@ def diagnose(
             return Diagnosis(tuple(texts), sure)
         own, sizes = dataclasses.replace(rule, op=operation).rules(_MORE_SIZES)[case]
         rule = dataclasses.replace(own, sizes=sizes[:2])
-    with jax.enable_x64(True), jax.default_device(jax.devices("cpu")[0]), np.errstate(all="ignore"):
+    with settings():
         for draws in draw_sets(rule, seed):
             found = {draw: got for draw in draws if (got := results(rule, draw))}
             if found:
@@ -68,8 +65,7 @@ def diagnose(
 def diagnosed(
     result: VerificationResult, rule: Rule, seed: int, seconds: float
 ) -> VerificationResult:
-    """The result of a rule's checks, with a diagnosis among its details if one is found in time."""
-    found = diagnose(rule, seed=seed, timeout=_SHARE * seconds)
-    if not found.mistakes:
-        return result
-    return dataclasses.replace(result, details=(*result.details, f"diagnosis: {found}"))
+    """The result of a rule's checks, with a diagnosis among its details if there is time for it."""
+    found = diagnose(rule, None, seed, _SHARE * seconds) if seconds > _ENOUGH else Diagnosis()
+    told = (f"diagnosis: {found}",) if found.mistakes else ()
+    return dataclasses.replace(result, details=(*result.details, *told))

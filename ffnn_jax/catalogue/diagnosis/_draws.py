@@ -73,12 +73,23 @@ class Draw:
         return _pull(self.subject, self.paths, args, self.tree.unflatten(dz))
 
 
+@contextlib.contextmanager
+def settings(wide: bool = True) -> Iterator[None]:
+    """Float64, or not, on the CPU, with jax's own promotion: as a student's rule is run."""
+    cpu = jax.default_device(jax.devices("cpu")[0])
+    dtypes, ranks = jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow")
+    with jax.enable_x64(wide), cpu, dtypes, ranks, np.errstate(all="ignore"):
+        yield
+
+
 def draw_sets(rule: Rule, seed: int) -> Iterator[list[Draw]]:
     """Two draws at each of two sizes; then at equal ones, which a rule may need that mixes axes."""
-    sampled = rule.sample_sizes(0, 4)
-    equal = dict.fromkeys(sampled[0], _EQUAL)
+    first, *others = rule.sample_sizes(0, 2)
+    equal = dict.fromkeys(first, _EQUAL)
     but_batch = equal | ({rule.batch: _BATCH} if rule.batch in equal else {})
-    for sizes in (sampled[:2] if rule.sizes is not None else sampled[::3], [but_batch], [equal]):
+    if rule.sizes is None:
+        others = [dict(zip(first, (2 + n for n in reversed([*first.values()])), strict=True))]
+    for sizes in ([first, *others], [but_batch], [equal]):
         yield [draw for each in sizes for draw in _draws(rule, each, seed)]
 
 

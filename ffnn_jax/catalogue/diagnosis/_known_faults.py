@@ -4,7 +4,6 @@ It is looked at with ordinary numbers in each case, then at kinks, at large numb
 derivatives, and in half precision. The first look at which it is wrong decides.
 """
 
-import contextlib
 import dataclasses
 import functools
 import re
@@ -17,6 +16,7 @@ import numpy as np
 
 from ffnn_jax.catalogue._faults import Fault
 from ffnn_jax.catalogue._op_spec import OpSpec
+from ffnn_jax.catalogue.diagnosis._draws import settings
 from ffnn_jax.catalogue.diagnosis._matching import Groups, close, cover
 from ffnn_jax.verify import argument_names
 
@@ -78,12 +78,15 @@ def known_faults(spec: OpSpec, operation: Any) -> tuple[list[str], bool, int | N
 
 def _alone(spec: OpSpec, own: Sequence[Any], looks: Sequence[_Look], first: _Look) -> list[Fault]:
     """The one fault that explains all that is seen; of those that always look the same, one."""
-    faults = list(spec.all_faults)
-    for look in (first, *looks):
-        seen = _view(spec, own[look.case], look) if len(faults) > 1 else {}
-        views = [(fault, _of_fault(spec, fault, look)) for fault in faults if seen]
-        kept = [fault for fault, view in views if len(_explained(seen, view, look)) == len(seen)]
-        faults = kept if look is first else kept or faults
+
+    def same(faults: Sequence[Fault], look: _Look) -> list[Fault]:
+        seen = _view(spec, own[look.case], look)
+        views = ((fault, _of_fault(spec, fault, look)) for fault in faults)
+        return [fault for fault, view in views if len(_explained(seen, view, look)) == len(seen)]
+
+    faults = same(spec.all_faults, first)
+    for look in looks if len(faults) > 1 else ():
+        faults = same(faults, look) or faults
     return faults[:1]
 
 
@@ -123,22 +126,13 @@ def _view(spec: OpSpec, op: Any, look: _Look) -> View:
     """The results of an operation, by name; none if it raises."""
     found: View = {}
     try:
-        with _settings(look):
+        with settings(not look.half):
             for args, dz in _examples(spec, look):
                 for name, result in _results(spec, op, look, args, dz):
                     found.setdefault(name, []).append(np.asarray(result))
     except Exception:  # an operation may refuse sizes, static arguments and dtypes
         return {}
     return found
-
-
-@contextlib.contextmanager
-def _settings(look: _Look) -> Iterator[None]:
-    """Float64 or half precision on the CPU, with jax's own promotion."""
-    cpu = jax.default_device(jax.devices("cpu")[0])
-    dtypes, ranks = jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow")
-    with jax.enable_x64(not look.half), cpu, dtypes, ranks, np.errstate(all="ignore"):
-        yield
 
 
 @functools.cache

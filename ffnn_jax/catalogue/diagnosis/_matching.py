@@ -75,8 +75,7 @@ def cover(groups: Groups, left: Sequence[str]) -> tuple[list[str], bool, list[st
 
 @functools.lru_cache(maxsize=128)
 def _told(family: Callable[[Draw], Iterator[Hypothesis]], draw: Draw) -> list[Hypothesis]:
-    with np.errstate(all="ignore"):
-        return list(family(draw))
+    return list(family(draw))
 
 
 def _groups(
@@ -99,24 +98,25 @@ def _factor(
     told: Sequence[Hypothesis], draws: Sequence[Draw], found: Sequence[Named], name: str
 ) -> str | None:
     """The words for the factor by which a hypothesis explains a result in every draw, or None."""
-    ratios, part = [], [*draws[0].right].index(name)
+    ratios, part = dict[Draw, float](), [*draws[0].right].index(name)
     for hypothesis, draw, results in zip(told, draws, found, strict=True):
         changed, rest = hypothesis.changed[part], hypothesis.rest
         got = results[name] - (0.0 if rest is None else rest[part])
         ratio = None if changed is None else _ratio(got, changed, draw.rtol, draw.right[name])
         if ratio is None:
             return None
-        ratios.append(ratio)
-    return _words(ratios, draws, told[0].any_factor)
+        if np.isfinite(ratio):
+            ratios[draw] = ratio
+    return _words([*ratios.values()], [*ratios], told[0].any_factor) if ratios else None
 
 
 def _ratio(got: np.ndarray, changed: np.ndarray, rtol: float, right: np.ndarray) -> float | None:
-    """The number by which an array is another one, if there is one."""
+    """The number by which an array is another one, if there is one; NaN if both are zeros."""
     if got.shape != changed.shape or not (np.isfinite(got).all() and np.isfinite(changed).all()):
         return None
     size, rounding = np.abs(changed).max(initial=0), 1e-5 * rtol * np.abs(right).max(initial=0)
     if size <= 1e3 * rounding:
-        return None
+        return math.nan if np.abs(got).max(initial=0) <= 1e3 * rounding else None
     scaled = changed / size
     ratio = float(np.real(np.vdot(scaled, got) / np.vdot(scaled, scaled)) / size)
     largest = np.maximum(np.abs(got).max(), np.abs(ratio * changed).max())
