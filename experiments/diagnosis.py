@@ -13,9 +13,11 @@ returns the same at numbers drawn afresh; *misnamed* is one that does not. As a 
 faulty rule is known by its reference alone: a text is *expected* if it fits what the fault's name
 says, by a table written for that; *explained* is any other that gives the same results; faults
 that show neither in value nor in cotangents in float64 are *not visible*. The real mistakes are
-those of hand-ins of the original assignment, programmed anew.
+those of hand-ins of the original assignment, programmed anew. The blind rules are those of
+``wrong_gradients``, beside what their authors say is wrong, for a reader to judge.
 """
 
+import dataclasses
 import importlib
 import importlib.util
 import time
@@ -30,6 +32,8 @@ from experiments._judged_faults import as_student, judge_planted, judge_stranger
 from experiments._machine import processor, provenance
 from experiments._real_mistakes import real_mistakes
 from experiments._results import folder_for, run_command, write_result
+from experiments.wrong_gradients.__main__ import all_cases
+from experiments.wrong_gradients._case import Case
 from ffnn_jax.catalogue import OP_SPECS, OpSpec
 from ffnn_jax.catalogue.diagnosis import diagnose
 from ffnn_jax.config import UserError, suggestion
@@ -52,6 +56,8 @@ def main(quick: bool = False, exam: str | None = None) -> None:
     else:
         specs = [spec for spec in OP_SPECS if not quick or spec.name in _QUICK]
         rows = {kind: measure(kind, specs) for kind in ("planted", "strangers")}
+        blind = [] if quick else [case for case in all_cases("blind") if case.wrong]
+        rows["blind"] = {case.name: judge_blind(case) for case in blind}
         measured, name = {"real": real_mistakes(), **rows}, "diagnosis.json"
     where = {**provenance(quick), "processor": processor(device(), 1)}
     seconds = {"seconds": round(time.perf_counter() - began)}
@@ -67,6 +73,13 @@ def measure(kind: str, specs: Sequence[OpSpec]) -> dict[str, Any]:
         print(kind, spec.name, dict(Counter(verdict for verdict, _ in rows.values())), flush=True)
         jax.clear_caches()
     return {"counts": Counter(verdict for verdict, _ in rows.values()), "rows": rows}
+
+
+def judge_blind(case: Case) -> dict[str, Any]:
+    """What is said of a rule of the benchmark, beside what is wrong with it."""
+    found = diagnose(dataclasses.replace(case.rule, sizes=case.sizes or case.rule.sizes))
+    jax.clear_caches()
+    return {"shows": case.shows, "what": case.what, "told": str(found), "sure": found.sure}
 
 
 def wrong_rules(exam: str) -> Sequence[tuple[str, Callable[..., Any], str]]:

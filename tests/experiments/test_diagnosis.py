@@ -30,7 +30,7 @@ def fault_named(name: str) -> Fault:
         ("dx negated", "named", "expected"),
         ("gate inverted", "named", "expected"),
         ("slope 1/2 at 0", "named", "not visible"),
-        ("slope 1e-3 below 0", "named", "explained"),
+        ("slope 1e-3 below 0", "named", "nothing"),
     ],
 )
 def test_verdicts(name: str, planted: str, strangers: str):

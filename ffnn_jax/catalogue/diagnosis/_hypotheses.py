@@ -57,6 +57,7 @@ _CHANGES: dict[str, Callable[[np.ndarray], Any]] = {
     "{a} squared": np.square,
     "the absolute value of {a}": np.abs,
     "the sign of {a}": np.sign,
+    "the conjugate of {a}": lambda a: np.conj(a) if a.dtype.kind == "c" else None,
     "the sum of all of {a}": lambda a: np.full_like(a, a.sum()),
     "the first row of {a} alone": lambda a: _only(a, *[0] * (a.ndim - 1)) if a.ndim > 2 else None,
     "{a} transposed": lambda a: a.reshape(a.shape[::-1]).T if a.ndim == 2 else None,

@@ -17,6 +17,12 @@ _FIXED = {
     1.0: "", 0.0: "is zero: was it left out?", -1.0: "has the wrong sign",
     2.0: "is twice what it should be", 0.5: "is half of what it should be",
 }  # fmt: skip
+_POWERS = {
+    1.0: "is {n} times what it should be, and {n} is {name}: sum or mean?",
+    -1.0: "is 1/{n} of what it should be, and {n} is {name}: sum or mean?",
+    0.5: "is sqrt({n}) times what it should be, and {n} is {name}",
+    -0.5: "is 1/sqrt({n}) of what it should be, and {n} is {name}",
+}
 _MOST_TOLD = 3
 Groups = dict[str, tuple[Any, set[str]]]  # by text: a rank, and the names of results
 
@@ -133,11 +139,9 @@ def _words(ratios: list[float], draws: Sequence[Draw], any_factor: bool) -> str 
             return words
     for name in draws[0].scales:
         sizes = [draw.scales.get(name, 1) for draw in draws]
-        words = f"what it should be, and {sizes[0]} is {name}: sum or mean?"
-        if min(sizes) > 1 and same(sizes):
-            return f"is {sizes[0]} times {words}"
-        if min(sizes) > 1 and same([1 / size for size in sizes]):
-            return f"is 1/{sizes[0]} of {words}"
+        for power, words in _POWERS.items() if min(sizes) > 1 else ():
+            if same([size**power for size in sizes]):
+                return words.format(n=sizes[0], name=name)
         if min(sizes) > 1 and same([size / (size - 1) for size in sizes]):
             return f"is divided by n - 1, not n, where n is {name}"
     constant = any_factor and same([ratios[0]] * len(ratios))
@@ -148,22 +152,16 @@ def _place(draws: Sequence[Draw], found: Sequence[Named], name: str) -> str:
     """Where a result is wrong, if it is right elsewhere in every draw."""
     pairs = [*zip(draws, found, strict=True)]
     wrong = [_differ(each[name], draw.right[name], draw.rtol) for draw, each in pairs]
+    for i, axis in itertools.product((0, -1), range(wrong[0].ndim)):
+        others = [np.delete(each, i, axis) for each in wrong]
+        if all(each.size and not each.any() for each in others):
+            return f"{name} is right but for the {'last' if i else 'first'} of axis {axis}"
     if all(each.sum() == 1 < each.size for each in wrong):
         return f"{name} is right but for one entry"
-    each_draws = (_regions(draw, draw.right[name].shape) for draw in draws)
-    for regions in zip(*each_draws, strict=False):
-        inside = zip(wrong, (region for _, region in regions), strict=True)
-        if all(not region.all() and not (each & ~region).any() for each, region in inside):
-            return f"{name} is right but {regions[0][0]}"
+    for other in (*draws[0].args, *draws[0].z, *draws[0].dz):
+        arrays = [(draw.args | draw.z | draw.dz)[other] for draw in draws]
+        for sign, words in ((1, "above"), (-1, "below")):
+            signs = [sign * array > 0 for array in arrays if array.dtype.kind == "f"]
+            if len(signs) == len(wrong) and all(map(np.array_equal, signs, wrong)):
+                return f"{NOTHING} {name}, which is wrong only where {other} is {words} 0"
     return f"{NOTHING} {name}"
-
-
-def _regions(draw: Draw, shape: tuple[int, ...]) -> Iterator[tuple[str, np.ndarray]]:
-    """Parts of a result, with a text for each."""
-    for axis, indices in enumerate(np.indices(shape)):
-        yield f"for the first of axis {axis}", indices == 0
-        yield f"for the last of axis {axis}", indices == shape[axis] - 1
-    for name, array in (draw.args | draw.z | draw.dz).items():
-        if array.shape == shape and array.dtype.kind == "f":
-            yield f"where {name} is above 0", array > 0
-            yield f"where {name} is below 0", array < 0

@@ -65,6 +65,9 @@ CASES = {
     "dw is right but for the last of axis 1": product(
         lambda r, dz: (dz @ r[1].T, (r[0].T @ dz).at[:, -1].multiply(1.5))
     ),
+    "dw is sqrt(4) times what it should be, and 4 is the size of D": product(
+        lambda r, dz: (dz @ r[1].T, r[0].T @ dz * r[1].shape[0] ** 0.5)
+    ),
     "dx is dz itself: the derivative of the function was left out": Rule(
         unary(jnp.sin, jnp.ones_like), jnp.sin, ("N",)
     ),
@@ -128,7 +131,7 @@ def test_only_a_wrong_value_is_told_where_the_cotangents_follow_from_it():
 
     op = custom_vjp_of(lambda r, dz: (dz @ r[1].T, r[0].T @ dz), bent)
     found = diagnose(Rule(op, reference_product, ("NxD", "DxK")))
-    assert str(found) == "z is right but where z is above 0"
+    assert str(found) == "no known mistake matches z, which is wrong only where z is above 0"
 
 
 def test_an_operation_in_the_place_of_the_packages_is_compared_with_the_planted_faults():
