@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import itertools
 import math
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from ffnn_jax.verify import Rule, Sizes, Subject
 Arrays = list[np.ndarray]
 Named = dict[str, np.ndarray]
 _DRAWS, _EQUAL, _BATCH, _FACTORS = 2, 4, 3, 3
+_MOST = 20_000  # numbers of all arguments: some hundreds of hypotheses are computed
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -96,22 +98,30 @@ def draw_sets(rule: Rule, seed: int) -> Iterator[list[Draw]]:
 def results(rule: Rule, draw: Draw) -> Named | None:
     """The results of a rule at a draw of its arguments; None if it raises."""
     with contextlib.suppress(Exception):  # an operation may refuse sizes, or mix axes
-        subject, dz = Subject.of(rule, draw.sizes), draw.tree.unflatten(draw.dz.values())
+        subject, dz = _subject(rule, *draw.sizes.items()), draw.tree.unflatten(draw.dz.values())
         with subject.on_cpu():
             pulled = map(np.asarray, jax.tree.leaves(subject.pull([*draw.args.values()], dz)))
             return dict(zip(draw.right, pulled, strict=True))
     return None
 
 
+@functools.lru_cache(maxsize=4)
+def _subject(rule: Rule, *sizes: tuple[str, int]) -> Subject:
+    """One for all draws, so that its programs are compiled once."""
+    return Subject.of(rule, dict(sizes))
+
+
 def _draws(rule: Rule, sizes: Sizes, seed: int) -> list[Draw]:
     found, generator = list[Draw](), np.random.default_rng(seed)
     with contextlib.suppress(Exception):  # a reference may refuse sizes
-        subject, paths = Subject.of(rule, sizes), None
+        subject, paths = _subject(rule, *sizes.items()), None
         with contextlib.suppress(Exception):  # not all can be traced
             args = subject.draw(generator, sizes)
             paths = trace(subject.truth, subject.names, subject.reals, args)
         for _ in range(_DRAWS):
             args, dz = subject.draw_pair(generator, sizes)
+            if sum(map(np.size, args)) > _MOST:
+                break
             leaves, tree = jax.tree.flatten(dz)
             ends = [f"[{i}]" for i in range(len(leaves))] if leaves[1:] else [""]
             names = [*(f"z{end}" for end in ends), *subject.cotangent_names]

@@ -158,7 +158,8 @@ def _place(draws: Sequence[Draw], found: Sequence[Named], name: str) -> str:
             return f"{name} is right but for the {'last' if i else 'first'} of axis {axis}"
     if all(each.sum() == 1 < each.size for each in wrong):
         return f"{name} is right but for one entry"
-    for other in (*draws[0].args, *draws[0].z, *draws[0].dz):
+    somewhere = not all(each.all() for each in wrong)
+    for other in (*draws[0].args, *draws[0].z, *draws[0].dz) if somewhere else ():
         arrays = [(draw.args | draw.z | draw.dz)[other] for draw in draws]
         for sign, words in ((1, "above"), (-1, "below")):
             signs = [sign * array > 0 for array in arrays if array.dtype.kind == "f"]

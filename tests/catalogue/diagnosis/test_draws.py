@@ -53,6 +53,10 @@ def test_a_rule_without_a_reference_that_cannot_be_traced_has_no_draws(x64):
     assert list(draw_sets(Rule(hidden, None, ("N",)), 0)) == [[], [], []]
 
 
+def test_of_a_rule_with_many_numbers_there_are_no_draws(x64):
+    assert list(draw_sets(Rule(jnp.sin, None, ("200x200",)), 0)) == [[], [], []]
+
+
 @pytest.mark.parametrize("text", ["int<K", "int<7"])
 def test_the_bounds_of_integers(text, x64):
     draw = next(draw_sets(Rule(lambda x, y: x, None, ("NxK", f"N:{text}")), 0))[0]
