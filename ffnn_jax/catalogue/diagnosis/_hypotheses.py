@@ -117,17 +117,19 @@ def _replaced(draw: Draw) -> Iterator[Hypothesis]:
         ones = draw.pull({name: np.ones_like(dz) for name, dz in draw.dz.items()})
         text = f"{{d}} is right for ones in the place of all of dz{_HINTS['ones']}"
         yield Hypothesis(text, ones, rank=(1,))
-    at_hand = draw.dz | draw.args | draw.z
-    integers_first = sorted(
-        (draw.dz | draw.args).items(), key=lambda pair: pair[0] not in draw.bounds
-    )
-    for place, (name, old) in enumerate(integers_first, start=2):
-        kind = old.shape, old.dtype
-        alike = [(n, a) for n, a in at_hand.items() if n != name and (a.shape, a.dtype) == kind]
-        for text, new in (*_changed(old, draw.bounds.get(name)), *alike):
-            words = f"{{d}} is right for {text.replace('{a}', name)} in the place of {name}"
-            hint = _HINTS.get(text, "") if name in draw.dz or name in draw.bounds else ""
-            yield Hypothesis(words + hint, draw.pull({name: new}), rank=(place,))
+    between = draw.paths.values([*draw.args.values()]) if draw.paths else {}
+    for place, (name, old) in enumerate(
+        sorted((draw.dz | draw.args).items(), key=lambda named: named[0] not in draw.bounds)
+    ):
+        new = [(text, changed, ()) for text, changed in _changed(old, draw.bounds.get(name))]
+        new += [(n, a, ()) for n, a in (draw.dz | draw.args | draw.z).items() if n != name]
+        new += [(n, a, (len(n),)) for n, a in between.items()]
+        for text, changed, rank in new:
+            if (changed.shape, changed.dtype) == (old.shape, old.dtype):
+                words = f"{{d}} is right for {text.replace('{a}', name)} in the place of {name}"
+                hint = _HINTS.get(text, "") if name in draw.dz or name in draw.bounds else ""
+                results = draw.pull({name: changed})
+                yield Hypothesis(words + hint, results, rank=(2 + place, *rank))
 
 
 def _rearranged(draw: Draw) -> Iterator[Hypothesis]:

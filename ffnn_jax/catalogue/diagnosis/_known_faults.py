@@ -26,7 +26,7 @@ _PHRASES = {
     r"(\w+) scaled in one entry": r"{d} is right but for one entry",
     r"(\w+) scaled in the last row": r"{d} is right but for its last row",
     r"(\w+) left in float32": r"{d} stays in float32 though its argument has half precision",
-    r"(\w+) averaged": r"{d} is divided by the batch size: sum or mean?",
+    r"(\w+) averaged": r"{d} is averaged: sum or mean?",
     r"(\w+) set to zero": r"{d} is zero",
     r"(\w+) replaced by ones": r"the cotangent that came in, \1, was not used for {d}",
     r"residuals detached": r"the residuals are cut off from the arguments of {d}",

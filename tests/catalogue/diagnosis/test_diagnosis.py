@@ -27,8 +27,8 @@ def norm_rule(backward):
 
 
 def loss(x, labels):
-    picked = jnp.take_along_axis(x, labels[:, None], 1)[:, 0]
-    return jnp.mean(jnp.log(jnp.sum(jnp.exp(x), 1)) - picked)
+    z = jnp.exp(x) / jnp.sum(jnp.exp(x), 1, keepdims=True)
+    return -jnp.mean(jnp.log(jnp.take_along_axis(z, labels[:, None], 1)))
 
 
 def loss_rule(of_row):
@@ -86,6 +86,9 @@ CASES = {
     "dx is 3 times what it should be, and 3 is the batch size: sum or mean?": loss_rule(
         lambda z, y, dz: dz * (z - y)
     ),
+    "dx is right for exp(x) / sum(exp(x)) in the place of x": loss_rule(
+        lambda z, y, dz: dz * (jax.nn.softmax(z) - y) / len(z)
+    ),
     "dx is right for labels plus 1 in the place of labels: counted from 0 or from 1?": loss_rule(
         lambda z, y, dz: dz * (z - jnp.roll(y, 1, 1)) / len(z)
     ),
@@ -139,7 +142,7 @@ def test_an_operation_in_the_place_of_the_packages_is_compared_with_the_planted_
         'dx is as with this fault: "transpose left out of (14)"': lambda r, dz: (
             dz @ r[1].reshape(r[1].shape[::-1]), r[0].T @ dz, dz.sum(0)
         ),
-        "db is divided by the batch size: sum or mean?": lambda r, dz: (
+        "db is averaged: sum or mean?": lambda r, dz: (
             dz @ r[1].T, r[0].T @ dz, dz.mean(0)
         ),
         "dw is twice what it should be": lambda r, dz: (

@@ -82,7 +82,7 @@ def test_what_is_wrong_by_no_known_fault_is_told_by_where_it_is():
 def test_two_faults_at_once_are_both_named():
     op = jax.custom_vjp(DENSE.op.fun)
     op.defvjp(DENSE.op.fwd, lambda r, dz: (-dz @ r[1].T, r[0].T @ dz / len(dz), dz.sum(0)))
-    wrong, average = "dx has the wrong sign", "dw is divided by the batch size: sum or mean?"
+    wrong, average = "dx has the wrong sign", "dw is averaged: sum or mean?"
     assert known_faults(DENSE, op) == ([wrong, average], True, None)
 
 
