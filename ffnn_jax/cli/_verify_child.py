@@ -49,6 +49,10 @@ def _check(name: str, rules: dict[str, Rule], request: dict[str, Any]) -> dict[s
     if request["thorough"] and rule.sizes is None:
         rule = dataclasses.replace(rule, sizes=rule.sample_sizes(seed, _THOROUGH_SIZES))
     result = check_vjp(rule, seed=seed, timeout=_SHARE * request["timeout"])
+    if {"value", "cotangents", "differences"}.intersection(result.failures):
+        from ffnn_jax.catalogue.diagnosis import diagnosed
+
+        result = diagnosed(result, rule, seed, (1 - _SHARE) * request["timeout"])
     result = dataclasses.replace(result, subject=name, again=request["again"])
     drawn = bool(request["figure"]) and any(check.parts for check in result.checks)
     if drawn:

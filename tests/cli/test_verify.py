@@ -198,6 +198,11 @@ def test_every_rule_of_a_file_is_checked_in_order(checked):
     }  # fmt: skip
     again = "again: ffnn-jax verify rules.py --json all.json --figure error.png"
     assert again in run.stdout.splitlines()
+    diagnosis = "diagnosis: dx is 0.66667 times what it should be"
+    assert [line for line in run.stdout.splitlines() if "diagnosis" in line] == [diagnosis]
+    assert {name: diagnosis in rule["details"] for name, rule in rules.items()} == {
+        "the :two:": False, "wrong": True,
+    }  # fmt: skip
 
 
 def test_what_a_module_prints_goes_to_standard_error(checked):
@@ -235,7 +240,9 @@ def test_the_json_is_that_of_the_checker(folder: Path):
     from mine import reference, wrong  # type: ignore[import-not-found]
 
     result = check_vjp(wrong, reference, "NxD", batch="N", seed=1)
-    assert event["result"] == dataclasses.replace(result, again="the command").as_json()
+    details = *result.details, "diagnosis: dx is 0.66667 times what it should be"
+    result = dataclasses.replace(result, again="the command", details=details)
+    assert event["result"] == result.as_json()
 
 
 def test_thorough_asks_more_sizes(folder: Path, capsys: pytest.CaptureFixture):

@@ -121,6 +121,12 @@ def test_a_rule_is_verified_on_the_command_line_and_in_python(my_module, capfd):
     assert "dense" in printed.split("my_module:my_dense")[-1]
 
 
+def test_the_diagnosis_prints_what_the_guide_says(capsys):
+    code = block_of("verify", "def mean_square(x):").partition("print(check_vjp")[0]
+    exec(code + block_of("verify", "import diagnose"), {})
+    assert f"prints `{capsys.readouterr().out.strip()}`" in GUIDES["verify"]
+
+
 @pytest.mark.usefixtures("my_module")
 def test_a_layer_and_a_function_are_proved_on_the_command_line(capfd):
     pytest.importorskip("flint")
