@@ -1,0 +1,1 @@
+"""The classroom: chapters handed out, solved, explained, graded."""

@@ -1,0 +1,154 @@
+"""The process that loads one student's chapters and checks them, as ``_grade`` starts it."""
+
+import dataclasses
+import importlib.util
+import inspect
+import json
+import os
+import sys
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from ffnn_jax.catalogue import OP_SPECS, OpSpec
+from ffnn_jax.course._borrowed import borrowed, files_called, files_lent
+from ffnn_jax.course._confinement import confine
+from ffnn_jax.course._points import WEIGHTS, points_of
+from ffnn_jax.course._sandbox import reporter
+from ffnn_jax.verify import Subject, VerificationResult, check_rules
+
+_WATCHED = ("__main__", "builtins", "ffnn_jax", "jax", "numpy")
+_EVERYWHERE = ("value", "cotangents")
+_LONGEST_REMARK, _MOST_DETAILS = 120, 6
+_NOTHING = {"points": 0.0, "cotangents": {}, "checks": {}, "details": [], "diagnosis": ""}
+
+
+def grade_chapters(request: Mapping[str, Any], report: Callable[..., None]) -> None:
+    """Confines this process, and grades chapters until one replaces a function of the checks."""
+    refused: list[str] = []
+    report(confined=confine(Path(request["writable"] or "."), refused))
+    jax.jit(abs)(0)  # starts jax's cache, which asks for its folder
+    entries = {name: _entries(name) for name in request["chapters"]}
+    grade, functions, before = _grade_chapter, _functions, _functions()
+    for chapter, its_entries in entries.items():
+        report(begins=chapter)
+        refused.clear()
+        graded = grade(Path("chapters", f"{chapter}.py"), its_entries)
+        after = functions()
+        replaced = [name for name, value in before.items() if after.get(name) is not value]
+        if replaced:
+            graded |= {"points": 0.0, "remark": f"replaces {replaced[0]}"}
+        report(chapter=chapter, refused=refused, **graded)
+        if replaced:
+            return
+
+
+def _entries(chapter: str) -> list[tuple[OpSpec, set[str]]]:
+    """Copies of a chapter's entries, which no student has seen, and the files lent to each."""
+    module = f"ffnn_jax.layers._{chapter}"
+    specs = [spec for spec in OP_SPECS if spec.op.__module__ == module]
+    return [(dataclasses.replace(spec), files_lent(spec)) for spec in specs]
+
+
+def _functions() -> dict[str, Any]:
+    """The functions of the modules that check, and of their classes, with the code of each."""
+    found: dict[str, Any] = {}
+    for module in [m for n, m in sys.modules.items() if n.partition(".")[0] in _WATCHED]:
+        for name, value in list(vars(module).items()):
+            members = vars(value).items() if isinstance(value, type) else ()
+            for key, member in (("", value), *members):
+                if callable(member) or isinstance(member, property):
+                    found[f"{module.__name__}.{name}.{key}".rstrip(".")] = member
+    codes = {f"{k} (code)": f.__code__ for k, f in found.items() if inspect.isfunction(f)}
+    return found | codes
+
+
+def load_chapter(file: Path) -> Mapping[str, Any]:
+    """What a student's file defines, by name, with backwards as they are handed in."""
+    name = f"chapters.{file.stem}"
+    spec = importlib.util.spec_from_file_location(name, file)
+    assert spec is not None and spec.loader is not None
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return vars(module)
+
+
+def _grade_chapter(file: Path, entries: Sequence[tuple[OpSpec, set[str]]]) -> dict[str, Any]:
+    """The points of a chapter, from 0 to 1, a remark, and its operations."""
+    try:
+        defined = load_chapter(file)
+    except BaseException as error:  # exit(), too
+        return {"points": 0.0, "remark": f"cannot be loaded: {_one_line(error)}", "operations": {}}
+    operations = {s.name: _NOTHING | _grade(s, defined.get(s.name), lent) for s, lent in entries}
+    remarks = [f"{o['remark']} ({n})" for n, o in operations.items() if o["remark"]]
+    points = sum(o["points"] for o in operations.values()) / len(operations)
+    return {"points": points, "remark": ", ".join(remarks), "operations": operations}
+
+
+def _grade(spec: OpSpec, op: Any, lent: set[str]) -> dict[str, Any]:
+    """The points of an operation, a remark, and what the checks found."""
+    if type(op) is not jax.custom_vjp:
+        return {"remark": "no jax.custom_vjp of this name"}
+    theirs = dataclasses.replace(spec, op=op)
+    try:
+        remark = borrowed(files_called(theirs), lent)
+        return {"remark": remark} if remark else _check(theirs)
+    except NotImplementedError:
+        return {"remark": "unfinished"}
+    except BaseException as error:
+        return {"remark": _one_line(error)}
+
+
+def _check(spec: OpSpec) -> dict[str, Any]:
+    """All checks at the first sizes of the first case; the essential ones in the others, too."""
+    rules = spec.rules()
+    (first, sizes), others = rules[0], [(rule, sizes[:1]) for rule, sizes in rules[1:]]
+    tasks = [((first, sizes[:1]), (*WEIGHTS,)), *((rule, _EVERYWHERE) for rule in others)]
+    tasks += [((first, sizes[1:2]), _EVERYWHERE)] if len(sizes) > 1 else []
+    results = [check_rules(spec.name, [rule], 0, names, explained=False) for rule, names in tasks]
+    subjects = [Subject.of(rule, sizes[0]) for rule, sizes in rules]
+    names = dict.fromkeys(name for subject in subjects for name in subject.cotangent_names)
+    points = points_of([*names], results)
+    rows = sorted((row.name, row.passed) for result in results for row in result.checks)
+    checks = dict(reversed(rows))  # a failure counts more
+    return {
+        "points": sum(points.values()) / len(points), "cotangents": points, "checks": checks,
+        "details": [line for result in results for line in result.details][:_MOST_DETAILS],
+        "diagnosis": _diagnosis_of(spec, results),
+        "remark": _remark(points, checks),
+    }  # fmt: skip
+
+
+def _remark(points: Mapping[str, float], checks: Mapping[str, bool]) -> str:
+    """What lacks, in a few words."""
+    if not checks["value"]:
+        return "the forward differs from the given one"
+    wrong = [name for name, earned in points.items() if not earned]
+    failed = [name for name, passed in checks.items() if not passed]
+    return f"wrong {', '.join(wrong)}" if wrong else f"fails {', '.join(failed)}" * bool(failed)
+
+
+def _diagnosis_of(spec: OpSpec, results: Sequence[VerificationResult]) -> str:
+    """The mistake behind a wrong rule, in words; "" if it is not known."""
+    return ""
+
+
+def _one_line(error: BaseException) -> str:
+    text = "".join(c if c.isprintable() else " " for c in str(error)[: 4 * _LONGEST_REMARK])
+    return textwrap.shorten(f"{type(error).__name__}: {text}", _LONGEST_REMARK, placeholder=" ...")
+
+
+if __name__ == "__main__":
+    request = json.load(sys.stdin)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    jax.config.update("jax_disable_most_optimizations", True)
+    jax.config.update("jax_compilation_cache_dir", request["cache"])
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    # A student's programs are not stored: what one compiles, another would run.
+    least = 0.0 if request["writable"] else float("inf")
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", least)
+    grade_chapters(request, reporter(request.pop("descriptor"), request.pop("token")))
+    os._exit(0)  # without waiting for a student's threads
