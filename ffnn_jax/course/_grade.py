@@ -144,7 +144,7 @@ def _by_a_process(
 
 
 def _nothing(remark: str) -> dict[str, Any]:
-    return {"points": 0.0, "remark": remark, "refused": [], "operations": {}}
+    return {"points": 0.0, "remark": remark, "operations": {}}
 
 
 def _table(chapters: Sequence[str], students: Mapping[str, Mapping[str, Any]]) -> str:

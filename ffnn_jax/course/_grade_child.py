@@ -27,9 +27,9 @@ _NOTHING = {"points": 0.0, "cotangents": {}, "checks": {}, "details": [], "diagn
 
 
 def grade_chapters(request: Mapping[str, Any], report: Callable[..., None]) -> None:
-    """Confines this process, and grades chapters until one replaces a function of the checks."""
+    """Confines this process, and grades chapters until one may have spoiled it for the next."""
     refused: list[str] = []
-    report(confined=confine(Path(request["writable"] or "."), refused))
+    confined = confine(Path(request["writable"] or "."), refused)
     jax.jit(abs)(0)  # starts jax's cache, which asks for its folder
     entries = {name: _entries(name) for name in request["chapters"]}
     grade, functions, before = _grade_chapter, _functions, _functions()
@@ -41,8 +41,8 @@ def grade_chapters(request: Mapping[str, Any], report: Callable[..., None]) -> N
         replaced = [name for name, value in before.items() if after.get(name) is not value]
         if replaced:
             graded |= {"points": 0.0, "remark": f"replaces {replaced[0]}"}
-        report(chapter=chapter, refused=refused, **graded)
-        if replaced:
+        report(chapter=chapter, confined=confined, refused=refused, **graded)
+        if replaced or not graded["operations"]:
             return
 
 
