@@ -34,9 +34,7 @@ STUDENTS = {
     "harmful": HARM + RELU,
     "autodiff": RELU.replace("(positive, dz,", "(positive, jax.grad(lambda d: d @ d)(dz[0]),"),
     "ends": "import os; os._exit(0)",
-    "raises": "raise ValueError('\\x1b[31m' + 1000 * 'long ')",
     "tampers": "import ffnn_jax.verify._run as run\nrun._tasks = lambda *_: ()\n" + RELU,
-    "no rule": RELU.replace("@jax.custom_vjp\n", "").replace("relu.defvjp(", "(lambda *_: 0)("),
 }  # fmt: skip
 
 
@@ -66,15 +64,13 @@ def students_in(file: Path) -> dict[str, Any]:
     ("student", "least", "most", "remark"),
     [
         ("right", 100, 100, ""),
-        ("negated", 0, 0, "relu: wrong dx (relu)"),
-        ("one at the kink", 85, 95, "relu: fails kinks (relu)"),
-        ("unfinished", 0, 0, "relu: unfinished (relu)"),
+        ("negated", 0, 0, "relu: wrong dx"),
+        ("one at the kink", 85, 95, "relu: fails kinks"),
+        ("unfinished", 0, 0, "relu: unfinished"),
         ("harmful", 100, 100, ""),
-        ("autodiff", 0, 0, "relu: uses autodiff (relu)"),
+        ("autodiff", 0, 0, "relu: uses autodiff"),
         ("ends", 0, 0, "relu: ended with exit code 0"),
-        ("raises", 0, 0, "relu: cannot be loaded: ValueError: [31mlong long"),
         ("tampers", 0, 0, "relu: replaces ffnn_jax.verify._run._tasks"),
-        ("no rule", 0, 0, "relu: no jax.custom_vjp of this name (relu)"),
         ("absent", 0, 0, "no chapters"),
     ],
 )
@@ -83,7 +79,7 @@ def test_each_gets_what_is_due(
 ):
     result = students_in(graded[1])[student]
     assert least <= result["total"] <= most
-    assert result["remark"] == remark or (remark.endswith("long") and remark in result["remark"])
+    assert result["remark"] == remark
     (line,) = (line for line in graded[2].splitlines() if line.startswith(f"{student}  "))
     assert f"  {result['total']:.0f}" in line
 
