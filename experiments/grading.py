@@ -28,7 +28,7 @@ import psutil
 import ffnn_jax
 from experiments._machine import provenance, usable_cores
 from experiments._results import folder_for, run_command, write_result
-from ffnn_jax.course._grade import grade
+from ffnn_jax.course import grade
 
 CHAPTERS = ("conv", "dense", "pool", "relu", "softmax_loss")
 _QUICK_CHAPTERS = ("dense", "relu")

@@ -7,6 +7,7 @@ there: a grading that was broken off goes on, and only who changed a chapter is 
 
 import hashlib
 import json
+import os
 import sys
 import tempfile
 import textwrap
@@ -42,9 +43,11 @@ def grade(
         seconds: the longest that a chapter may take.
 
     Raises:
-        UserError: a folder, a chapter or the file cannot be used, there are no chapters, or the
-            package's own do not earn every point on this machine.
+        UserError: a folder, a chapter or the file cannot be used, there are no chapters, or on
+            this machine processes cannot be confined, or the package's own chapters fail.
     """
+    if os.name != "posix":
+        raise UserError("--grade needs Linux or macOS, which confine a process")
     handed_in = students_in(folders)
     names = chapters_that_count(chapters, handed_in.values())
     students = _stored(json_file)

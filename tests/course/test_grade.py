@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from ffnn_jax._errors import UserError
-from ffnn_jax.course import _grade
-from ffnn_jax.course._grade import grade
+from ffnn_jax.course import _grade, grade
 from ffnn_jax.layers import _relu
 
 RELU = Path(str(_relu.__file__)).read_text("utf-8")

@@ -8,11 +8,11 @@ from typing import Any
 import psutil
 import pytest
 
-from ffnn_jax.course._sandbox import events
+from ffnn_jax.course import _sandbox
 
 BEGIN = """
 import json, os, subprocess, sys, time
-from ffnn_jax.course._sandbox import reporter
+from _sandbox import reporter
 request = json.load(sys.stdin)
 report = reporter(request["descriptor"], request["token"])
 report(begins="dense")
@@ -25,11 +25,12 @@ def run(
 ) -> list[dict[str, Any]]:  # fmt: skip
     """The events of a process that runs these lines after the first event."""
     (folder / "a_child.py").write_text(BEGIN + rest)
-    monkeypatch.syspath_prepend(folder)
+    for path in (folder, Path(_sandbox.__file__).parent):  # without the package, it starts sooner
+        monkeypatch.syspath_prepend(path)
     stopped = threading.Event()
     if stop:
         stopped.set()
-    return list(events("a_child", {"x": 1}, folder, seconds, stopped))
+    return list(_sandbox.events("a_child", {"x": 1}, folder, seconds, stopped))
 
 
 @pytest.mark.parametrize(
