@@ -98,6 +98,8 @@ def _grade_all(
     waiting: Mapping[str, Files], chapters: Sequence[str], seconds: float
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each student's result as it comes, of as many at a time as there are cores."""
+    if not waiting:
+        return
     stop, own = threading.Event(), {n: (_LAYERS / f"_{n}.py").read_bytes() for n in chapters}
     with tempfile.TemporaryDirectory() as cache, ThreadPoolExecutor(usable_cores()) as pool:
         request = {"chapters": chapters, "cache": cache, "writable": ""}
@@ -126,6 +128,7 @@ def _grade_one(
             Path(folder, "chapters", f"{name}.py").write_bytes(content or b"")
         while (left := [n for n in chapters if n not in found]) and not stop.is_set():
             found |= _by_a_process({**request, "chapters": left}, Path(folder), seconds, stop)
+    found = {name: found[name] for name in chapters if name in found}
     remarks = [f"{n}: {graded['remark']}" for n, graded in found.items() if graded["remark"]]
     return {
         "total": 100 * sum(graded["points"] for graded in found.values()) / len(chapters),
