@@ -2,7 +2,7 @@
 
 ``write_course`` writes a folder for them. ``use_chapters`` lets this process's networks compute
 with the chapters of such a folder; ``load_operations`` loads a single one. ``judge_chapter`` checks
-one by the package's own checks, and times it.
+one by the package's own checks, and times it; ``grade`` does so for a class.
 """
 
 import importlib
@@ -12,6 +12,7 @@ from ffnn_jax.course._chapters import USUAL, course_chapters, select_chapters
 from ffnn_jax.course._folder import write_course
 
 _WITH_JAX = {
+    "grade": "_grade",
     "judge_chapter": "_judging",
     "load_operations": "_operations",
     "use_chapters": "_operations",

@@ -31,6 +31,7 @@ ALSO_REMOVED = {
         "mean_recall",
         "count_parameters",
         "digit_of_class",
+        "start_deviation",
     ),
 }
 """What answers besides a backward: maps that the convolution's forward reaches; all functions."""

@@ -16,8 +16,10 @@ import jax.numpy as jnp
 
 from ffnn_jax._errors import UserError
 from ffnn_jax.catalogue import OpSpec
+from ffnn_jax.catalogue.diagnosis import diagnose
 from ffnn_jax.course._chapters import ALSO_REMOVED, TRAINING
 from ffnn_jax.course._differences import difference_quotients
+from ffnn_jax.course._mistakes import diagnose_function
 from ffnn_jax.course._operations import load_chapter, operations_of, rows_of, spec_of
 from ffnn_jax.course._training_checks import problem_of
 from ffnn_jax.verify import VerificationResult, check_rules
@@ -81,8 +83,11 @@ def _judge_function(name: str, function: Callable[..., Any]) -> Judgement:
     except NotImplementedError:
         return Judgement(name, "not written")
     except Exception as error:
-        problem = f"it raises {type(error).__name__}: {error}"
-    return Judgement(name, "wrong" if problem else "right", problem)
+        return Judgement(name, "wrong", f"it raises {type(error).__name__}: {error}")
+    if not problem:
+        return Judgement(name, "right")
+    found = str(diagnose_function(name, function))
+    return Judgement(name, "wrong", problem + f"\ndiagnosis: {found}" * (found != problem))
 
 
 def _judge(name: str, operation: Any) -> Judgement:
@@ -98,7 +103,9 @@ def _judge(name: str, operation: Any) -> Judgement:
     state = f"right in {len(right)} of {len(settings)} settings"
     if len(right) in (0, len(settings)):
         state = "right" if right else "wrong" if wrong else "not written"
-    details = _details(spec, wrong[0]) if wrong else ""
+    details = ""
+    if wrong:
+        details = f"{_details(spec, wrong[0])}\ndiagnosis: {diagnose(known, operation)}"
     return Judgement(name, state, details, *_times(spec, [*right, 0][0], bool(right)))
 
 

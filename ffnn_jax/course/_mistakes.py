@@ -1,25 +1,24 @@
 """Which known mistake a function of the chapter "training" makes.
 
-A wrong function is told by what it returns for random arguments; one that draws, by what all of its
-draws have in common.
+A wrong function is told by what it returns for random arguments.
 """
 
 import contextlib
-import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import numpy as np
 
 from ffnn_jax.catalogue.diagnosis import NOTHING, Diagnosis
+from ffnn_jax.course._training_checks import equal_trees, problem_of
 
 Function = Callable[..., Any]
 _DISPLAYED = 0.995  # of the average that smooths the loss on display
 _TYPED = "it is the same for all arguments: was it typed by hand?"
 _rng = np.random.default_rng
-_IMAGES, _BATCH, _BATCHES, _DRAWS = 12, 5, 60, 6
+_DRAWS = 6
 
 
 def diagnose_function(name: str, function: Function) -> Diagnosis:
@@ -34,15 +33,15 @@ def diagnose_function(name: str, function: Function) -> Diagnosis:
     """
     with np.errstate(all="ignore"), contextlib.suppress(ArithmeticError, TypeError, ValueError):
         if name == "draw_batch":
-            found = list(_of_batches(function))
+            found = [*filter(None, [problem_of(name, function)])]
         else:
             given = [_ARGUMENTS[name](seed) for seed in range(_DRAWS)]
             returned = [function(*arguments) for arguments in given]
             found = [
                 text for text, wrong in _WRONG[name].items()
-                if _equal(returned, [wrong(*arguments) for arguments in given])
+                if equal_trees(returned, [wrong(*arguments) for arguments in given])
             ]  # fmt: skip
-            found += [_TYPED] if _equal(returned, returned[:1] * _DRAWS) else []
+            found += [_TYPED] if equal_trees(returned, returned[:1] * _DRAWS) else []
         return Diagnosis((found or [NOTHING])[:1], bool(found))
     return Diagnosis((NOTHING,))
 
@@ -145,34 +144,3 @@ _ARGUMENTS: dict[str, Callable[[int], tuple[Any, ...]]] = {
     "digit_of_class": lambda n: (10 - n,),
     "start_deviation": lambda n: (tuple(map(int, _rng(n).integers(4, 8, 4))),),
 }
-
-
-def _of_batches(draw_batch: Function) -> Iterator[str]:
-    """What is wrong with batches of a few of these images."""
-    generator = np.random.default_rng(0)
-    batches = [np.asarray(draw_batch(generator, _IMAGES, _BATCH)).tolist() for _ in range(_BATCHES)]
-    drawn = set(itertools.chain(*batches))
-    if all(batch == batches[0] for batch in batches):
-        yield "every batch is the same: the generator is not used"
-    if any(len({*batch}) < len(batch) for batch in batches):
-        yield "an index is in a batch twice: draw without repetition"
-    if drawn == {*range(1, _IMAGES + 1)}:
-        yield "indices are counted from 1, not from 0"
-    if all(_follows(batch) for batch in batches):
-        yield "a batch has neighbours only, which are not drawn one by one"
-    if drawn < {*range(_IMAGES)}:
-        yield f"some images are never drawn, such as number {min({*range(_IMAGES)} - drawn)}"
-    if any(len(batch) != _BATCH for batch in batches):
-        yield "a batch has not the size that is given"
-
-
-def _follows(batch: Sequence[int]) -> bool:
-    return all((b - a) % _IMAGES == 1 for a, b in itertools.pairwise(batch))
-
-
-def _equal(got: Any, expected: Any) -> bool:
-    ours, theirs = (jax.tree.leaves(tree) for tree in (got, expected))
-    return [*map(np.shape, ours)] == [*map(np.shape, theirs)] and all(
-        np.allclose(a, b, rtol=1e-5, atol=1e-9, equal_nan=True)
-        for a, b in zip(ours, theirs, strict=True)
-    )

@@ -10,7 +10,10 @@ from typing import Any
 import jax
 import numpy as np
 
-__all__ = ["count_parameters", "digit_of_class", "draw_batch", "mean_recall", "momentum_update"]
+__all__ = [
+    "count_parameters", "digit_of_class", "draw_batch", "mean_recall", "momentum_update",
+    "start_deviation",
+]  # fmt: skip
 
 
 def momentum_update(
@@ -59,3 +62,12 @@ def count_parameters(params: Any) -> int:
 def digit_of_class(index: int) -> int:
     """The digit of a class from 1 to 10, as the report counts: digit 0 is class 10, not class 0."""
     return index % 10
+
+
+def start_deviation(shape: Sequence[int]) -> float:
+    """The standard deviation of the random numbers that a kernel of this shape starts with.
+
+    He's, for a layer before a ReLU: the root of 2 over the fan-in, the number of inputs that are
+    summed for one output. A kernel is (KH, KW, C_in, C_out), a dense layer's (D, K).
+    """
+    return math.sqrt(2 / math.prod(shape[:-1]))

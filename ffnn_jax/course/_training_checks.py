@@ -21,6 +21,7 @@ _ARGUMENTS: dict[str, Callable[[np.random.Generator], tuple[Any, ...]]] = {
         {"conv_1": {"w": np.zeros(g.integers(1, 5, 4)), "b": np.zeros(4)}, "scale": np.zeros(())},
     ),
     "digit_of_class": lambda g: (int(g.integers(1, 11)),),
+    "start_deviation": lambda g: (tuple(g.integers(2, 6, g.choice([2, 4])).tolist()),),
 }
 
 
@@ -33,9 +34,9 @@ def problem_of(name: str, function: Callable[..., Any]) -> str:
         expected = getattr(_training, name)(*arguments)
         given = copy.deepcopy(arguments)
         got = function(*given)
-        if not _equal(got, expected):
+        if not equal_trees(got, expected):
             return f"{name}{arguments} is {got}, expected {expected}"
-        if not _equal(given, arguments):
+        if not equal_trees(given, arguments):
             return f"{name} changes what is passed in"
     return ""
 
@@ -45,22 +46,33 @@ def _problem_of_batches(draw_batch: Callable[..., Any]) -> str:
     generator = np.random.default_rng(0)
     batches = [np.asarray(draw_batch(generator, _IMAGES, _BATCH)) for _ in range(_BATCHES)]
     again = np.asarray(draw_batch(np.random.default_rng(0), _IMAGES, _BATCH))
-    every = np.concatenate([batch.ravel() for batch in batches])
+    drawn = set(np.concatenate([batch.ravel() for batch in batches]).tolist())
+    never = {*range(_IMAGES)} - drawn
     complaints = {
         f"a batch is not {_BATCH} integers": any(
             batch.shape != (_BATCH,) or batch.dtype.kind not in "iu" for batch in batches
         ),
-        "an index is not that of an image": not set(every.tolist()) <= set(range(_IMAGES)),
-        "an index is in a batch twice": any(len(set(b.tolist())) < b.size for b in batches),
-        "some images are never drawn": len(set(every.tolist())) < _IMAGES,
+        "every batch is the same: is the generator used?": all(
+            np.array_equal(batch, batches[0]) for batch in batches
+        ),
+        "an index is in a batch twice: draw without repetition": any(
+            len({*batch.tolist()}) < batch.size for batch in batches
+        ),
+        "indices are counted from 1, not from 0": drawn == {*range(1, _IMAGES + 1)},
+        "an index is not that of an image": not drawn <= {*range(_IMAGES)},
+        "a batch is of neighbours, which are not drawn one by one": all(
+            np.all(np.diff(batch) % _IMAGES == 1) for batch in batches
+        ),
+        f"some images are never drawn, such as number {min(never, default=0)}": bool(never),
         "the same generator gives another batch": not np.array_equal(again, batches[0]),
     }
     return next((f"draw_batch: {text}" for text, holds in complaints.items() if holds), "")
 
 
-def _equal(got: Any, expected: Any) -> bool:
+def equal_trees(got: Any, expected: Any) -> bool:
+    """Whether both hold arrays of the same shapes and, but for rounding, the same numbers."""
     ours, theirs = jax.tree.leaves(got), jax.tree.leaves(expected)
     return len(ours) == len(theirs) and all(
-        np.shape(a) == np.shape(b) and np.allclose(a, b, rtol=1e-6)
+        np.shape(a) == np.shape(b) and np.allclose(a, b, rtol=1e-6, equal_nan=True)
         for a, b in zip(ours, theirs, strict=True)
     )

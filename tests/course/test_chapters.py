@@ -19,6 +19,7 @@ HELPERS = {
     "upsample": {"_collect", "_phases"},
     "training": {
         "momentum_update", "draw_batch", "mean_recall", "count_parameters", "digit_of_class",
+        "start_deviation",
     },
 }  # fmt: skip
 each_chapter = pytest.mark.parametrize("chapter", CHAPTERS)

@@ -42,6 +42,7 @@ def test_a_wrong_backward_comes_with_the_table_of_its_checks(tmp_path):
     assert relu.details.startswith("relu: fails cotangents, differences, ")
     assert "the ratio is 2 " in relu.details
     assert "not asked" not in relu.details
+    assert relu.details.splitlines()[-1] == "diagnosis: dx is twice what it should be"
 
 
 def test_the_convention_at_a_kink_is_checked(tmp_path):
@@ -81,6 +82,11 @@ def test_the_functions_of_the_chapter_training_are_judged(tmp_path):
     states = {one.name: (one.state, one.details) for one in judged(tmp_path, "training", *changes)}
     assert states["momentum_update"] == ("right", "")
     assert states["count_parameters"] == ("not written", "")
-    assert states["draw_batch"] == ("wrong", "draw_batch: an index is in a batch twice")
+    assert states["draw_batch"] == (
+        "wrong",
+        "draw_batch: an index is in a batch twice: draw without repetition",
+    )
     assert states["digit_of_class"][1].startswith("digit_of_class(")
+    counted = "diagnosis: classes are counted from 0, not from 1"
+    assert states["digit_of_class"][1].endswith(f"\n{counted}")
     assert states["mean_recall"][1].startswith("it raises AttributeError: ")

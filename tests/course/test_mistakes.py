@@ -40,10 +40,10 @@ MISTAKES = [
     ("digit_of_class", lambda index: index - 1, "classes are counted from 0, not from 1"),
     ("draw_batch", lambda g, n, size: g.integers(0, n, size), "an index is in a batch twice"),
     ("draw_batch", lambda g, n, size: 1 + distinct(g, n, size), "counted from 1, not from 0"),
-    ("draw_batch", lambda g, n, size: np.arange(size), "the generator is not used"),
-    ("draw_batch", lambda g, n, size: (g.integers(n) + np.arange(size)) % n, "neighbours only"),
-    ("draw_batch", lambda g, n, size: distinct(g, n - 1, size), "never drawn, such as number 11"),
-    ("draw_batch", lambda g, n, size: distinct(g, n, size - 1), "has not the size"),
+    ("draw_batch", lambda g, n, size: np.arange(size), "is the generator used?"),
+    ("draw_batch", lambda g, n, size: (g.integers(n) + np.arange(size)) % n, "of neighbours"),
+    ("draw_batch", lambda g, n, size: distinct(g, n - 1, size), "never drawn, such as number 19"),
+    ("draw_batch", lambda g, n, size: distinct(g, n, size - 1), "not 5 integers"),
     ("start_deviation", lambda s: (s[0] * s[1] * 3 / 2) ** -0.5, "that of three channels"),
 ]
 

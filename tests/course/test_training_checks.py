@@ -51,9 +51,21 @@ MISTAKES = [
         "draw_batch: an index is in a batch twice",
     ),
     ("draw_batch", lambda g, n, b: g.permutation(n - 1)[:b], "draw_batch: some images are never"),
-    ("draw_batch", lambda g, n, b: 1 + g.permutation(n)[:b], "draw_batch: an index is not that of"),
-    ("draw_batch", lambda g, n, b: np.arange(b), "draw_batch: some images are never drawn"),
+    (
+        "draw_batch",
+        lambda g, n, b: 1 + g.permutation(n)[:b],
+        "draw_batch: indices are counted",
+    ),
+    ("draw_batch", lambda g, n, b: np.arange(b), "draw_batch: every batch is the same"),
     ("draw_batch", lambda g, n, b: g.permutation(n), "draw_batch: a batch is not 5 integers"),
+    ("draw_batch", lambda g, n, b: 2 * g.permutation(n)[:b], "draw_batch: an index is not that of"),
+    (
+        "draw_batch",
+        lambda g, n, b: (g.integers(n) + np.arange(b)) % n,
+        "draw_batch: a batch is of neighbours",
+    ),
+    ("start_deviation", lambda shape: math.sqrt(2 / shape[-1]), "start_deviation("),
+    ("start_deviation", lambda shape: math.sqrt(2 / shape[0]), "start_deviation("),
     (
         "draw_batch",
         lambda g, n, b: np.random.default_rng().permutation(n)[:b],

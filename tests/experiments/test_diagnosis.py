@@ -63,7 +63,7 @@ def test_an_exam_tells_each_wrong_backward_beside_what_is_wrong(
     diagnosis.main(quick=True, exam="exam.py")
     rows = json.loads(Path("runs/quick/diagnosis_exam.json").read_text())["exam"]
     assert [row["told"] for row in rows] == [
-        'dx is as with this fault: "gate left out"', "dx is 0.14286 times what it should be",
+        'dx matches the known fault "gate left out"', "dx is 0.14286 times what it should be",
     ]  # fmt: skip
     assert rows[0]["what"] == "the gate is left out"
     with pytest.raises(UserError, match=r"none\.py: no such file"):

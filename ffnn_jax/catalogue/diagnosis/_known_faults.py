@@ -31,7 +31,7 @@ _PHRASES = {
     r"(\w+) replaced by ones": r"the cotangent that came in, \1, was not used for {d}",
     r"residuals detached": r"the residuals are cut off from the arguments of {d}",
     r"(.+?)( summed)? in half precision": r"\1 is summed in half precision, not in float32",
-    r"(.+)": r'{d} is as with this fault: "\1"',
+    r"(.+)": r'{d} matches the known fault "\1"',
 }
 _DRAWS, _COARSE = 2, 1.6e-2
 View = dict[str, list[np.ndarray]]

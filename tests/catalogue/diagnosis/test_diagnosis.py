@@ -139,7 +139,7 @@ def test_only_a_wrong_value_is_told_where_the_cotangents_follow_from_it():
 
 def test_an_operation_in_the_place_of_the_packages_is_compared_with_the_planted_faults():
     backwards = {
-        'dx is as with this fault: "transpose left out of (14)"': lambda r, dz: (
+        'dx matches the known fault "transpose left out of (14)"': lambda r, dz: (
             dz @ r[1].reshape(r[1].shape[::-1]), r[0].T @ dz, dz.sum(0)
         ),
         "db is averaged: sum or mean?": lambda r, dz: (

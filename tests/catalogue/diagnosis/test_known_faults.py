@@ -65,7 +65,7 @@ def relu_with(slope):
 
 def test_a_rule_written_otherwise_has_the_fault_that_it_shares_at_a_kink():
     half = relu_with(lambda x: jnp.heaviside(x, 0.5))  # at NaN, it is as no planted fault is
-    assert known_faults(RELU, half)[0] == ['dx is as with this fault: "slope 1/2 at 0"']
+    assert known_faults(RELU, half)[0] == ['dx matches the known fault "slope 1/2 at 0"']
 
 
 def test_what_is_wrong_by_no_known_fault_is_told_by_where_it_is():
@@ -89,6 +89,6 @@ def test_two_faults_at_once_are_both_named():
 def test_the_name_of_a_fault_is_a_sentence():
     assert phrase("dx negated") == "{d} has the wrong sign"
     assert phrase("db summed in half precision") == "db is summed in half precision, not in float32"
-    assert phrase("a left out") == '{d} is as with this fault: "a left out"'
+    assert phrase("a left out") == '{d} matches the known fault "a left out"'
     names = {fault.name for spec in OP_SPECS for fault in spec.all_faults}
     assert not [name for name in names if "\\" in phrase(name)]
