@@ -1,6 +1,5 @@
 """How often the mistake behind a wrong rule is named.
 
-Ours: the numbers in the guide to the checker, from results/diagnosis.json.
 Command: python -m experiments.diagnosis
 Exam: python -m experiments.diagnosis --exam MODULE, a Python module or file that holds
     WRONG = [("dense", backward, "what is wrong"), ...], each backward with the arguments of the
@@ -22,7 +21,7 @@ import importlib
 import importlib.util
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +103,21 @@ def take_exam(wrong: Sequence[tuple[str, Callable[..., Any], str]]) -> list[dict
         rows.append({"op": name, "what": what, "told": str(found), "sure": found.sure})
         print(f"{name}: {what}\n    {found}", flush=True)
     return rows
+
+
+def diagnosis_lines(result: Mapping[str, Any]) -> str:
+    """How often a mistake is named, in Markdown."""
+    planted, strangers = (Counter(result[kind]["counts"]) for kind in ("planted", "strangers"))
+    total, told = planted.total(), strangers["expected"] + strangers["explained"]
+    shown = strangers.total() - strangers["not visible"]
+    real = [named for named, _ in result["real"].values()]
+    return f"""Of {total} faults planted in the package's own layers, {planted["named"]} \
+({100 * planted["named"] / total:.0f} %) are named where the layer is known, {planted["twin"]} by \
+another fault that gives the same results, {planted["misnamed"]} wrongly; the others not surely. \
+In rules of which only the reference is known, {told} of the {shown} that show in float64 \
+({100 * told / shown:.0f} %) get a text that gives the same results. Of {len(real)} mistakes in \
+hand-ins of the original assignment, {sum(real)} are named \
+([`diagnosis.py`](../../experiments/diagnosis.py))."""
 
 
 if __name__ == "__main__":

@@ -26,9 +26,10 @@ from typing import Any
 import psutil
 
 import ffnn_jax
-from experiments._machine import provenance, usable_cores
+from experiments._machine import processor, provenance, usable_cores
 from experiments._results import folder_for, run_command, write_result
 from ffnn_jax.course import grade
+from ffnn_jax.runs import device
 
 CHAPTERS = ("conv", "dense", "pool", "relu", "softmax_loss")
 _QUICK_CHAPTERS = ("dense", "relu")
@@ -164,7 +165,10 @@ def main(quick: bool = False) -> None:
         quick: one folder of each kind, two chapters.
     """
     result = measure(_QUICK_CHAPTERS, 20.0, 1) if quick else measure(CHAPTERS, 60.0)
-    write_result(folder_for(quick) / "grading.json", {**provenance(quick), **result})
+    write_result(
+        folder_for(quick) / "grading.json",
+        {**provenance(quick), "processor": processor(device(), 1), **result},
+    )
     print(grading_table(result))
 
 
@@ -225,6 +229,19 @@ def grading_table(result: Mapping[str, Any]) -> str:
     summary = f"{result['folders']} folders in {time_} on {result['cores']} cores"
     state = "nothing was changed" if result["unharmed"] else "SOMETHING WAS CHANGED"
     return "\n".join([*lines, "", f"{summary}; {state}; {result['processes_left']} processes left"])
+
+
+def grading_line(result: Mapping[str, Any]) -> str:
+    """What became of the class, in a sentence of Markdown."""
+    rows = result["rows"]
+    good, minutes = sum(row["as_expected"] for row in rows), result["seconds"] / 60
+    harmed = (
+        "nothing outside of them was" if result["unharmed"] else "something outside of them was"
+    )
+    return f"""A class of {result["folders"]} folders of {len(rows)} kinds, right, faulty and \
+harmful (endless loops, `exit()`, floods of memory and output, network, attempts on the checks and \
+on other files), took {minutes:.0f} minutes on {result["cores"]} cores of {result["processor"]}. \
+{good} got what was due, and {harmed} changed ([`grading.py`](../../experiments/grading.py))."""
 
 
 if __name__ == "__main__":

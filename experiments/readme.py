@@ -25,7 +25,9 @@ from experiments._report import MNIST
 from experiments._results import RESULTS, read_result, run_command
 from experiments._speed_table import speed_table, whole_run_table
 from experiments.against_autodiff import against_autodiff_page, fused_line, gains, summary
+from experiments.diagnosis import diagnosis_lines
 from experiments.faults import faults_table
+from experiments.grading import grading_line
 from experiments.healthy_runs import healthy_line
 from experiments.install import install_tables
 from experiments.public_rules import public_rules_page
@@ -245,12 +247,19 @@ def _accelerators() -> str:
     return f"{accelerator_line(accelerators())}\n"
 
 
+def _diagnosis() -> str:
+    return f"\n{diagnosis_lines(read_result(RESULTS / 'diagnosis.json'))}\n\n"
+
+
+def _grading() -> str:
+    return f"\n{grading_line(read_result(RESULTS / 'grading.json'))}\n\n"
+
+
 _BLOCKS = {
     "results": _results, "dense": _dense, "wrong_gradients": _wrong_gradients,
     "chapters": chapters_table, "speed": _speed, "faults": _faults, "healthy": _healthy,
     "install": _install, "against_autodiff": _against_autodiff, "single_rules": _single_rules,
-    "accelerators": _accelerators,
-    "start": _start,
+    "accelerators": _accelerators, "start": _start, "diagnosis": _diagnosis, "grading": _grading,
 }  # fmt: skip
 
 if __name__ == "__main__":

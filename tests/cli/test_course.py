@@ -38,6 +38,10 @@ def test_invalid_options_are_rejected_in_one_line_before_jax_is_imported(tmp_pat
         ("a", "b"): "course needs one DIR",
         ("a", "--chapters", "dens"): "; did you mean dense?",
         (str(tmp_path),): "must be a new or an empty folder",
+        ("a", "--json", "f.json"): "--json needs --grade, as in ffnn-jax course --grade class",
+        ("--grade",): "--grade needs at least one DIR",
+        ("--grade", "a", "--answers"): "goes without --answers",
+        ("--grade", "a", "--json", "nowhere/f.json"): "cannot be written: no folder",
     }
     (tmp_path / "mine").write_text("")
     for words, message in rejected.items():
@@ -61,6 +65,19 @@ def test_verify_judges_the_chapters_of_the_folder(course, capsys):
     (course / "answers" / "add.py").rename(course / "chapters" / "add.py")
     assert code_of("verify", "--layer", "add") == 0
     assert capsys.readouterr().out.splitlines()[-1] == "1 of 1 right"
+
+
+def test_a_class_is_graded(course, capfd):
+    (course / "answers" / "add.py").rename(course / "chapters" / "add.py")
+    assert code_of("course", "--grade", course, "--chapters", "add", "--json", "grades.json") == 0
+    assert capfd.readouterr().out.splitlines() == [
+        "student  total  add  remark",
+        "course   100    100",
+    ]
+    (graded,) = json.loads((course / "grades.json").read_text())["students"].values()
+    assert graded["total"] == 100
+    assert code_of("course", "--grade", course / "nobody") == 2
+    assert capfd.readouterr().err.startswith("ffnn-jax: --grade ")
 
 
 def test_what_the_package_itself_answers_stays_the_package_s(course, capsys):

@@ -6,6 +6,7 @@ import io
 import json
 import re
 import shlex
+import shutil
 import sys
 import tomllib
 from contextlib import redirect_stdout
@@ -17,10 +18,13 @@ import pytest
 from PIL import Image
 
 from experiments._chapters import chapters
+from ffnn_jax import layers
 from ffnn_jax.cli import main
+from ffnn_jax.course import USUAL
 from ffnn_jax.data import load
 from ffnn_jax.layers import conv_transpose2d
 from ffnn_jax.verify import CHECKS, Argument, check_vjp
+from tests.cli.conftest import code_of
 from tests.tolerances import tolerance
 
 ROOT = Path(__file__).parents[2]
@@ -28,6 +32,9 @@ FOLDER = ROOT / "notebooks" / "guides"
 GUIDES = {path.stem: path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("*.md"))}
 LINK = re.compile(r"\]\(([^)#:]+)\)|src=\"([^\"]+)\"")
 LINKS = [(name, "".join(link)) for name, text in GUIDES.items() for link in LINK.findall(text)]
+GRADED = {
+    "total": 0.0, "remark": "", "seconds": 0.0, "chapters": {name: {"points": 0} for name in USUAL},
+}  # fmt: skip
 
 
 def python_of(name: str) -> list[str]:
@@ -56,7 +63,7 @@ def test_readme_links_every_guide():
 
 def test_every_guide_with_commands_has_a_test_of_them():
     assert {name for name in GUIDES if commands_of(name)} == {
-        "data", "installation", "proofs", "runs", "speed", "verify",
+        "course", "data", "installation", "proofs", "runs", "speed", "verify",
     }  # fmt: skip
     assert {name for name in GUIDES if python_of(name)} == {
         "proofs", "python", "single_rules", "verify",
@@ -272,6 +279,28 @@ def test_the_commands_for_a_run_do_what_the_guide_says(tmp_path, monkeypatch, ca
     assert "resuming   after step 20, from " in printed
     assert "inverted (dark on light)" in printed
     assert "mnist_5k/train: 3,600 images, accuracy " in printed
+
+
+@pytest.mark.usefixtures("quick_compilation")
+def test_the_commands_for_a_course_do_what_the_guide_says(tmp_path, monkeypatch, capsys):
+    """Of the chapters relu alone, so that this takes seconds; training has tests of its own."""
+    monkeypatch.chdir(tmp_path)
+    write, _, *in_folder, grade, export = commands_of("course")
+    assert code_of(*shlex.split(write)[1:]) == 0
+    shutil.copytree("my_course", "class/anna")
+    monkeypatch.chdir("my_course")
+    Path("course.json").write_text(json.dumps({"ffnn_jax_course": ["relu"]}))
+    with monkeypatch.context() as patched:
+        patched.setattr(layers, "relu", layers.relu)
+        patched.setattr("ffnn_jax.cli._train.run_with_signals", lambda *_: None)
+        assert [code_of(*shlex.split(command)[1:]) for command in in_folder] == [1, 0]
+    assert "relu                    not written" in capsys.readouterr().out
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("ffnn_jax.course._grade._grade_all", lambda *_: [("anna", GRADED)])
+    assert code_of(*shlex.split(grade)[1:]) == 0
+    assert list(json.loads(Path("grades.json").read_text())["students"]) == ["anna"]
+    assert code_of("train", "--steps", "20") == code_of(*shlex.split(export)[1:]) == 0
+    assert Path("runs/quickstart-1/demo.html").is_file()
 
 
 def test_the_commands_for_experiments_are_understood():
