@@ -1,7 +1,6 @@
 """The process that loads one student's chapters and checks them, as ``_grade`` starts it."""
 
 import dataclasses
-import inspect
 import json
 import os
 import sys
@@ -13,7 +12,6 @@ from typing import Any
 
 import jax
 
-from ffnn_jax._errors import UserError
 from ffnn_jax.catalogue import OP_SPECS, OpSpec
 from ffnn_jax.catalogue.diagnosis import diagnose
 from ffnn_jax.course._borrowed import borrowed, files_called, files_lent
@@ -23,22 +21,16 @@ from ffnn_jax.course._mistakes import diagnose_function
 from ffnn_jax.course._operations import load_chapter
 from ffnn_jax.course._points import WEIGHTS, points_of
 from ffnn_jax.course._sandbox import reporter
+from ffnn_jax.course._tampering import difference_of, state_of_modules
 from ffnn_jax.course._training_checks import problem_of
 from ffnn_jax.verify import Check, Subject, check_rules
 
 _Entries = Sequence[tuple[OpSpec, set[str]]]
-_OWN = ("__main__", "ffnn_jax")
-_WATCHED = (*_OWN, "builtins", "jax", "numpy")
 _EVERYWHERE = ("value", "cotangents")
 _LONGEST_REMARK, _MOST_DETAILS = 120, 6
 _NOTHING = {
-    "points": 0.0,
-    "remark": "",
-    "cotangents": {},
-    "checks": {},
-    "details": [],
-    "diagnosis": "",
-}
+    "points": 0.0, "remark": "", "cotangents": {}, "checks": {}, "details": [], "diagnosis": "",
+}  # fmt: skip
 
 
 def grade_chapters(request: Mapping[str, Any], report: Callable[..., None]) -> None:
@@ -47,7 +39,12 @@ def grade_chapters(request: Mapping[str, Any], report: Callable[..., None]) -> N
     confined = confine(Path(request["writable"] or "."), refused)
     jax.jit(abs)(0)  # starts jax's cache, which asks for its folder
     entries = {name: _entries(name) for name in request["chapters"]}
-    steps, difference, state, before = (_grade_chapter, _explain), _difference, _state, _state()
+    steps, difference, state, before = (
+        (_grade_chapter, _explain),
+        difference_of,
+        state_of_modules,
+        state_of_modules(),
+    )
     for chapter, its_entries in entries.items():
         report(begins=chapter)
         refused.clear()
@@ -73,47 +70,13 @@ def _entries(chapter: str) -> _Entries:
     return [(dataclasses.replace(spec), files_lent(spec)) for spec in specs]
 
 
-def _state() -> dict[str, list[Any]]:
-    """What the checks consist of, by name: functions, and all else that our own modules hold."""
-    found: dict[str, list[Any]] = {}
-    for module in [m for n, m in sys.modules.items() if n.partition(".")[0] in _WATCHED]:
-        is_own = module.__name__.partition(".")[0] in _OWN
-        for name, value in [item for item in vars(module).items() if not item[0].startswith("__")]:
-            members = vars(value).items() if isinstance(value, type) else ()
-            for key, member in (("", value), *members):
-                if is_own or callable(member) or isinstance(member, property):
-                    path = f"{module.__name__}.{name}.{key}".rstrip(".")
-                    found[path] = [member, *_inside(member)]
-    return found
-
-
-def _difference(
-    before: Mapping[str, Sequence[Any]], after: Mapping[str, Sequence[Any]],
-    identity: Callable[[Any], int] = id,
-) -> str:  # fmt: skip
-    """The name of something that is another object than before, or ""."""
-    for name, held in before.items():
-        if [identity(o) for o in held] != [identity(o) for o in after.get(name, ())]:
-            return name
-    return ""
-
-
-def _inside(value: Any) -> Sequence[Any]:
-    """What can be exchanged in a function or a container."""
-    if inspect.isfunction(value):
-        return (value.__code__,)
-    if isinstance(value, dict):
-        return [*value, *value.values()]
-    return [*value] if isinstance(value, list | set) else ()
-
-
 def _grade_chapter(file: Path, entries: _Entries, graded: dict[str, Any]) -> None:
     """Finds the points of a chapter, from 0 to 1, a remark, and its operations."""
     graded |= {"points": 0.0, "operations": {}}
     try:
         defined = vars(load_chapter(file))
     except BaseException as error:  # exit(), too
-        graded["remark"] = f"cannot be loaded: {_one_line(error)}"
+        graded["remark"] = f"cannot be loaded: {_one_line(error.__cause__ or error)}"
         return
     functions = ALSO_REMOVED[TRAINING] if file.stem == TRAINING else ()
     operations = {name: _grade_function(name, defined.get(name)) for name in functions}
@@ -201,9 +164,7 @@ def _remark(points: Mapping[str, float], failed: Sequence[Check]) -> str:
 
 
 def _one_line(error: BaseException) -> str:
-    return _short(
-        str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-    )
+    return _short(f"{type(error).__name__}: {error}")
 
 
 def _short(text: str) -> str:
