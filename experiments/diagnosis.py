@@ -112,8 +112,9 @@ def diagnosis_lines(result: Mapping[str, Any]) -> str:
     shown = strangers.total() - strangers["not visible"]
     real = [named for named, _ in result["real"].values()]
     return f"""Of {total} faults planted in the package's own layers, {planted["named"]} \
-({100 * planted["named"] / total:.0f} %) are named where the layer is known, {planted["twin"]} by \
-another fault that gives the same results, {planted["misnamed"]} wrongly; the others not surely. \
+({100 * planted["named"] / total:.1f} %) are named where the layer is known, {planted["twin"]} by \
+another fault that gives the same results, {planted["unsure"]} not surely, {planted["misnamed"]} \
+wrongly. \
 In rules of which only the reference is known, {told} of the {shown} that show in float64 \
 ({100 * told / shown:.0f} %) get a text that gives the same results. Of {len(real)} mistakes in \
 hand-ins of the original assignment, {sum(real)} are named \

@@ -167,7 +167,7 @@ def main(quick: bool = False) -> None:
     result = measure(_QUICK_CHAPTERS, 20.0, 1) if quick else measure(CHAPTERS, 60.0)
     write_result(
         folder_for(quick) / "grading.json",
-        {**provenance(quick), "processor": processor(device(), 1), **result},
+        {**provenance(quick), "processor": processor(device(), len(usable_cores())), **result},
     )
     print(grading_table(result))
 
@@ -240,7 +240,7 @@ def grading_line(result: Mapping[str, Any]) -> str:
     )
     return f"""A class of {result["folders"]} folders of {len(rows)} kinds, right, faulty and \
 harmful (endless loops, `exit()`, floods of memory and output, network, attempts on the checks and \
-on other files), took {minutes:.0f} minutes on {result["cores"]} cores of {result["processor"]}. \
+on other files), took {minutes:.0f} minutes on {result["cores"]} cores of {result["processor"].partition(" of ")[2]}. \
 {good} got what was due, and {harmed} changed ([`grading.py`](../../experiments/grading.py))."""
 
 
