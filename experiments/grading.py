@@ -238,9 +238,10 @@ def grading_line(result: Mapping[str, Any]) -> str:
     harmed = (
         "nothing outside of them was" if result["unharmed"] else "something outside of them was"
     )
+    where = f"{result['cores']} cores of {result['processor'].partition(' of ')[2]}"
     return f"""A class of {result["folders"]} folders of {len(rows)} kinds, right, faulty and \
 harmful (endless loops, `exit()`, floods of memory and output, network, attempts on the checks and \
-on other files), took {minutes:.0f} minutes on {result["cores"]} cores of {result["processor"].partition(" of ")[2]}. \
+on other files), took {minutes:.0f} minutes on {where}. \
 {good} got what was due, and {harmed} changed ([`grading.py`](../../experiments/grading.py))."""
 
 

@@ -102,12 +102,14 @@ class Verify:
         from ffnn_jax.course import course_chapters
 
         chapters = course_chapters(Path())
-        asks_the_package = self.list_faults or self.prove or self.primitives
-        if not chapters or asks_the_package or self.layer not in (None, *chapters):
+        if not chapters or self.list_faults or self.primitives:
             return ()
         require_run("the folder of a course")
-        if self.thorough or self.seed:
-            raise UserError("in the folder of a course, verify takes --layer and --json alone")
+        if self.thorough or self.seed or self.prove:
+            raise UserError("in the folder of a course, verify takes only --layer and --json")
+        if self.layer not in (None, *chapters):
+            known = f"(known: {', '.join(chapters)}){suggestion(self.layer, chapters)}"
+            raise UserError(f"--layer {self.layer}: not a chapter of this course {known}")
         return chapters if self.layer is None else (self.layer,)
 
     def _again(self) -> str:

@@ -56,7 +56,8 @@ def select_chapters(words: str) -> tuple[str, ...]:
     Raises:
         UserError: a chapter is unknown.
     """
-    return CHAPTERS if words == "all" else _known(dict.fromkeys(words.split(",")))
+    names = dict.fromkeys(word.strip() for word in words.split(","))
+    return CHAPTERS if words == "all" else _known(names)
 
 
 def course_json(chapters: Collection[str], version: str) -> tuple[str, str]:
@@ -69,11 +70,14 @@ def course_chapters(folder: Path) -> tuple[str, ...]:
     """The chapters of a course's folder; none for any other folder.
 
     Raises:
-        UserError: its file names one that is unknown.
+        UserError: its file names one that is unknown, or the folder is one inside a course's.
     """
+    folder = folder.resolve()
     try:
         chapters = tuple(json.loads((folder / _COURSE).read_text("utf-8"))["ffnn_jax_course"])
     except (OSError, ValueError, KeyError, TypeError):
+        if (folder.parent / _COURSE).is_file():
+            raise UserError(f"a course's commands are run in its folder, {folder.parent}") from None
         return ()
     return _known(chapters)
 

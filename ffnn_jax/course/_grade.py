@@ -21,7 +21,7 @@ from typing import Any
 import ffnn_jax
 from ffnn_jax._errors import UserError
 from ffnn_jax._processor import usable_cores
-from ffnn_jax.course._chapters import source_of
+from ffnn_jax.course._chapters import CHAPTERS, source_of
 from ffnn_jax.course._handed_in import Files, chapters_that_count, students_in
 from ffnn_jax.course._points import WEIGHTS
 from ffnn_jax.course._sandbox import events
@@ -50,7 +50,7 @@ def grade(
         raise UserError("--grade needs Linux or macOS, which confine a process")
     handed_in = students_in(folders)
     names = chapters_that_count(chapters, handed_in.values())
-    students = _stored(json_file)
+    students = _stored(json_file, names)
     result = {"version": ffnn_jax.__version__, "weights": WEIGHTS, "students": students}
     digests = {student: _digest(names, files) for student, files in handed_in.items()}
     known = {student: students.get(student, {}).get("digest") for student in handed_in}
@@ -73,14 +73,19 @@ def _digest(chapters: Sequence[str], files: Files) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def _stored(json_file: str | None) -> dict[str, Any]:
-    """The students' results in the file, if there is one."""
+def _stored(json_file: str | None, chapters: Sequence[str]) -> dict[str, Any]:
+    """The students' results in the file, if there is one; they must be of the same chapters."""
     if json_file is None or json_file == "-" or not Path(json_file).exists():
         return {}
     try:
-        return dict(json.loads(Path(json_file).read_text("utf-8"))["students"])
+        students = dict(json.loads(Path(json_file).read_text("utf-8"))["students"])
+        others = {name for graded in students.values() for name in graded["chapters"]}
     except (OSError, ValueError, KeyError, TypeError):
         raise UserError(f"--json {json_file}: not a file of results; name another") from None
+    if others and others != {*chapters}:
+        found = ", ".join(name for name in CHAPTERS if name in others)
+        raise UserError(f"--json {json_file}: results of other chapters ({found}); name another")
+    return students
 
 
 def _store(json_file: str | None, result: Mapping[str, Any]) -> None:

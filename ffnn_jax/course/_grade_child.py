@@ -18,7 +18,7 @@ from ffnn_jax.course._borrowed import borrowed, files_called, files_lent
 from ffnn_jax.course._chapters import ALSO_REMOVED, TRAINING
 from ffnn_jax.course._confinement import confine
 from ffnn_jax.course._mistakes import diagnose_function
-from ffnn_jax.course._operations import load_chapter
+from ffnn_jax.course._operations import load_chapter, spec_of
 from ffnn_jax.course._points import WEIGHTS, points_of
 from ffnn_jax.course._sandbox import reporter
 from ffnn_jax.course._tampering import difference_of, state_of_modules
@@ -66,7 +66,8 @@ def grade_chapters(request: Mapping[str, Any], report: Callable[..., None]) -> N
 def _entries(chapter: str) -> _Entries:
     """Copies of a chapter's entries, which no student has seen, and the files lent to each."""
     module = f"ffnn_jax.layers._{chapter}"
-    specs = [spec for spec in OP_SPECS if spec.op.__module__ == module]
+    names = [spec.name for spec in OP_SPECS if spec.op.__module__ == module]
+    specs = [spec for spec in map(spec_of, names) if spec]
     return [(dataclasses.replace(spec), files_lent(spec)) for spec in specs]
 
 
@@ -95,7 +96,7 @@ def _explain(file: Path, entries: _Entries, graded: dict[str, Any]) -> None:
         spec = next((spec for spec, _ in entries if spec.name == name), None)
         found = diagnose(spec, defined[name]) if spec else diagnose_function(name, defined[name])
         its["diagnosis"] = str(found)
-        if found.sure:
+        if found.sure and found.mistakes:
             its["remark"] = _short(f"{its['remark'].partition(':')[0]}: {found}")
     _remark_on(file, graded)
 
@@ -103,7 +104,7 @@ def _explain(file: Path, entries: _Entries, graded: dict[str, Any]) -> None:
 def _remark_on(file: Path, graded: dict[str, Any]) -> None:
     remarks = {name: found["remark"] for name, found in graded["operations"].items()}
     graded["remark"] = ", ".join(
-        remark + f" ({name})" * (name != file.stem) for name, remark in remarks.items() if remark
+        remark + f" ({name})" * (len(remarks) > 1) for name, remark in remarks.items() if remark
     )
 
 

@@ -21,12 +21,13 @@ def students_in(folders: Sequence[str | Path]) -> dict[str, Files]:
 
 
 def chapters_that_count(chosen: Sequence[str], handed_in: Iterable[Files]) -> list[str]:
-    """The chosen chapters, or those that half of the students with any have, by alphabet."""
+    """The chosen chapters, or those that half of the students with any have, in order."""
     with_any = [files for files in handed_in if files]
     counts = Counter(name for files in with_any for name in files)
     if not counts:
         raise UserError("--grade: no folder has chapters, as in FOLDER/chapters/dense.py")
-    return sorted({*chosen} or (name for name, n in counts.items() if 2 * n >= len(with_any)))
+    counted = chosen or [name for name, n in counts.items() if 2 * n >= len(with_any)]
+    return [name for name in CHAPTERS if name in counted]
 
 
 def _expanded(folder: Path) -> list[Path]:

@@ -7,7 +7,7 @@ import dataclasses
 import importlib
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +17,19 @@ import jax.numpy as jnp
 from ffnn_jax._errors import UserError
 from ffnn_jax.catalogue import OpSpec
 from ffnn_jax.catalogue.diagnosis import diagnose
+from ffnn_jax.course._borrowed import borrowed, files_called, files_lent
 from ffnn_jax.course._chapters import ALSO_REMOVED, TRAINING
 from ffnn_jax.course._differences import difference_quotients
 from ffnn_jax.course._mistakes import diagnose_function
 from ffnn_jax.course._operations import load_chapter, operations_of, rows_of, spec_of
+from ffnn_jax.course._points import WEIGHTS
+from ffnn_jax.course._returned import problem_of_result
 from ffnn_jax.course._training_checks import problem_of
 from ffnn_jax.verify import VerificationResult, check_rules
 
-# Half precision is left out: it says more of dtypes than of the derivation.
 _IN_THE_FIRST_SETTING = ("value", "cotangents", "differences", "zero", "kinks", "vmap", "float32")
 _IN_OTHERS = ("value", "cotangents")
+_ALSO_GRADED = tuple(name for name in WEIGHTS if name not in _IN_THE_FIRST_SETTING)
 _NUMBERS = 1_500  # of all arguments together, for timing
 _CALLS, _SECONDS = 15, 0.5
 
@@ -37,7 +40,8 @@ class Judgement:
 
     Attributes:
         name: its name.
-        state: "right", "wrong", "not written", "right in 2 of 7 settings", or why it is not known.
+        state: "right", "wrong", "not written", "right in 2 of 7 settings", "right but for scan", or
+            why it is not known.
         details: what is wrong.
         differences: seconds of its backward by central differences, if it was timed.
         seconds: seconds of the student's backward, if it is right.
@@ -95,18 +99,40 @@ def _judge(name: str, operation: Any) -> Judgement:
     known = spec_of(name)
     if known is None or not isinstance(operation, jax.custom_vjp):
         return Judgement(name, "not a custom_vjp of ffnn_jax.layers")
+    if operation.bwd is None:
+        line = f"{name}.defvjp({name}_forward, {name}_backward)"
+        return Judgement(name, "not wired", f"the line {line} is missing")
+    try:
+        return _judge_settings(known, operation)
+    except Exception as error:
+        return Judgement(name, "wrong", f"it raises {type(error).__name__}: {error}")
+
+
+def _judge_settings(known: OpSpec, operation: Any) -> Judgement:
     spec = dataclasses.replace(known, op=operation)
     settings = range(len(spec.cases))
     written = [i for i in settings if _is_written(spec, i)]
     right = [i for i in written if _check(spec, i)]
     wrong = [i for i in written if i not in right]
-    state = f"right in {len(right)} of {len(settings)} settings"
-    if len(right) in (0, len(settings)):
-        state = "right" if right else "wrong" if wrong else "not written"
-    details = ""
+    state, details = f"right in {len(right)} of {len(settings)} settings", ""
+    if len(right) == len(settings):
+        state = _right_but_for(known, spec)
+    elif not right:
+        state = "wrong" if wrong else "not written"
     if wrong:
-        details = f"{_details(spec, wrong[0])}\ndiagnosis: {diagnose(known, operation)}"
-    return Judgement(name, state, details, *_times(spec, [*right, 0][0], bool(right)))
+        details = _details(spec, wrong[0], known)
+    elif right and len(written) < len(settings):
+        left = (_named(spec, i) for i in settings if i not in written)
+        details = f"not written: {'; '.join(left)}"
+    return Judgement(known.name, state, details, *_times(spec, [*right, 0][0], bool(right)))
+
+
+def _right_but_for(known: OpSpec, spec: OpSpec) -> str:
+    """Whether an operation that is right is also its own, and right in what is graded besides."""
+    if remark := borrowed(files_called(spec), files_lent(known)):
+        return f"right, but {remark}"
+    failures = _check(spec, 0, _ALSO_GRADED).failures
+    return f"right but for {', '.join(failures)}" if failures else "right"
 
 
 def _is_written(spec: OpSpec, setting: int) -> bool:
@@ -120,17 +146,28 @@ def _is_written(spec: OpSpec, setting: int) -> bool:
     return True
 
 
-def _check(spec: OpSpec, setting: int, explained: bool = False) -> VerificationResult:
+def _check(spec: OpSpec, setting: int, only: Sequence[str] = ()) -> VerificationResult:
     rule, sizes = spec.rules()[setting]
-    only = _IN_OTHERS if setting else _IN_THE_FIRST_SETTING
-    return check_rules(spec.name, [(rule, sizes[:1])], only=only, explained=explained)
+    only = only or (_IN_OTHERS if setting else _IN_THE_FIRST_SETTING)
+    return check_rules(spec.name, [(rule, sizes[:1])], only=only, explained=False)
 
 
-def _details(spec: OpSpec, setting: int) -> str:
-    """The table of the checks of a setting that fails."""
-    named = ", ".join(f"{name}={value!r}" for name, value in spec.cases[setting].static.items())
-    result = dataclasses.replace(_check(spec, setting, explained=True), not_asked={})
-    return "\n".join([*([f"with {named}:"] if named else []), str(result)])
+def _named(spec: OpSpec, setting: int) -> str:
+    """A setting by its arguments, as in "with stride=2"; by shapes if it has none."""
+    case = spec.cases[setting]
+    named = ", ".join(f"{name}={value!r}" for name, value in case.static.items())
+    shapes = ", ".join(case.arguments or spec.arguments)
+    return f"with {named}" if named else f"with arguments {shapes}"
+
+
+def _details(spec: OpSpec, setting: int, known: OpSpec) -> str:
+    """What is wrong in a setting: of what is returned, or the table of its checks, and why."""
+    lines = [f"{_named(spec, setting)}:"] if setting or spec.cases[0].static else []
+    if problem := problem_of_result(spec, setting):
+        return "\n".join([*lines, problem])
+    found = diagnose(known, spec.op)
+    lines.append(str(dataclasses.replace(_check(spec, setting), not_asked={})))
+    return "\n".join(lines + [f"diagnosis: {found}"] * bool(found.mistakes))
 
 
 def _times(spec: OpSpec, setting: int, right: bool) -> tuple[float, float | None]:

@@ -50,7 +50,7 @@ def _step(
     v: Any, w: Any, g: Any, rate: float, momentum: float, decay: float, *,
     share: float | None = None, inside: float = 0.0, old: bool = False,
 ) -> Any:  # fmt: skip
-    """The update, but for the gradient's share, a decay inside of the average, or the old v."""
+    """The update, but for the gradient's share, a decay inside the average, or the old v."""
     share = 1 - momentum if share is None else share
     new = momentum * v + share * (g + inside * w)
     return new, w - rate * ((v if old else new) + decay * w)
@@ -72,10 +72,10 @@ _WRONG: dict[str, dict[str, Function]] = {
         "the momentum is 0.995, that of the average on display, and not the one that is given": (
             lambda v, w, g, rate, mu, decay: _step(v, w, g, rate, _DISPLAYED, decay)
         ),
-        "weight decay is inside of the average": (
+        "weight decay is inside the average": (
             lambda v, w, g, rate, mu, decay: _step(v, w, g, rate, mu, 0.0, inside=decay)
         ),
-        "weight decay is inside of the average and outside of it": (
+        "weight decay is inside the average and outside it": (
             lambda v, w, g, rate, mu, decay: _step(v, w, g, rate, mu, decay, inside=decay)
         ),
         "weight decay was left out": lambda v, w, g, a, mu, decay: _step(v, w, g, a, mu, 0.0),

@@ -1,5 +1,6 @@
 """A student's operations: loaded from their files, and put in the place of the package's."""
 
+import dataclasses
 import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,9 +10,13 @@ import jax
 
 from ffnn_jax import layers
 from ffnn_jax._errors import UserError
-from ffnn_jax.catalogue import OP_SPECS, OpSpec  # before anything is replaced
+from ffnn_jax.catalogue import DENSE, OP_SPECS, Case, OpSpec  # before anything is replaced
 from ffnn_jax.course._chapters import TRAINING, course_chapters
 from ffnn_jax.course._differences import fall_back_on_differences
+
+_IMAGES = Case(
+    arguments=("NxHxW", "DxK", "K"), sizes=({"N": 2, "H": 2, "W": 3, "D": 6, "K": 4},)
+)  # fmt: skip
 
 
 def load_chapter(file: Path | str) -> ModuleType:
@@ -70,8 +75,12 @@ def use_chapters(folder: Path | str = ".") -> tuple[str, ...]:
 
 
 def spec_of(name: str) -> OpSpec | None:
-    """The catalogue's entry of an operation; None for one that the package does not have."""
-    return next((spec for spec in OP_SPECS if spec.name == name), None)
+    """The catalogue's entry of an operation; None for one that the package does not have.
+
+    A dense layer is also asked about images, which it flattens: the network passes it those.
+    """
+    spec = next((spec for spec in OP_SPECS if spec.name == name), None)
+    return dataclasses.replace(DENSE, cases=(*DENSE.cases, _IMAGES)) if spec is DENSE else spec
 
 
 def rows_of(spec: OpSpec | None) -> Sequence[int]:

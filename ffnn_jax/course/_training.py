@@ -22,7 +22,7 @@ def momentum_update(
     """One step of gradient descent with momentum, for one array of parameters.
 
     The velocity m is a moving average of the gradients g. With momentum mu, learning rate alpha and
-    weight decay lambda, which is outside of the average,
+    weight decay lambda, which is outside the average,
 
         m <- mu m + (1 - mu) g                                                      (24)
         w <- w - alpha (m + lambda w)                                               (25)
@@ -44,7 +44,7 @@ def draw_batch(generator: np.random.Generator, images: int, batch_size: int) -> 
 
 
 def mean_recall(confusion: Sequence[Sequence[int]] | np.ndarray) -> float:
-    """The mean over the classes of their recall, of which classes without images have none.
+    """The mean over the classes of their recall; classes without images are left out.
 
     ``confusion[true][predicted]`` counts images; a class's recall is the share of its own images
     that were predicted as that class.
@@ -67,7 +67,7 @@ def digit_of_class(index: int) -> int:
 def start_deviation(shape: Sequence[int]) -> float:
     """The standard deviation of the random numbers that a kernel of this shape starts with.
 
-    He's, for a layer before a ReLU: the root of 2 over the fan-in, the number of inputs that are
-    summed for one output. A kernel is (KH, KW, C_in, C_out), a dense layer's (D, K).
+    He initialisation, for a layer before a ReLU: sqrt(2 / fan-in), where the fan-in is the number
+    of inputs that are summed for one output. A kernel is (KH, KW, C_in, C_out), or (D, K).
     """
     return math.sqrt(2 / math.prod(shape[:-1]))

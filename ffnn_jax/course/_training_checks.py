@@ -60,7 +60,7 @@ def _problem_of_batches(draw_batch: Callable[..., Any]) -> str:
         ),
         "indices are counted from 1, not from 0": drawn == {*range(1, _IMAGES + 1)},
         "an index is not that of an image": not drawn <= {*range(_IMAGES)},
-        "a batch is of neighbours, which are not drawn one by one": all(
+        "a batch consists of neighbours, not of images drawn one by one": all(
             np.all(np.diff(batch) % _IMAGES == 1) for batch in batches
         ),
         f"some images are never drawn, such as number {min(never, default=0)}": bool(never),

@@ -83,11 +83,18 @@ def test_a_class_is_graded(course, capfd):
 def test_what_the_package_itself_answers_stays_the_package_s(course, capsys):
     assert code_of("verify", "--list-faults", "--layer", "relu") == 0
     assert "relu: gate inverted" in capsys.readouterr().out
-    assert code_of("verify", "--layer", "dens") == 2
-    assert "unknown layer 'dens'" in capsys.readouterr().err
-    for option in (["--thorough"], ["--seed", "3"]):
+    assert code_of("verify", "--layer", "max_pool") == 2
+    assert "not a chapter of this course (known: relu, add)" in capsys.readouterr().err
+    for option in (["--thorough"], ["--seed", "3"], ["--prove"]):
         assert code_of("verify", *option) == 2
-        assert "verify takes --layer and --json alone" in capsys.readouterr().err
+        assert "verify takes only --layer and --json" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [("verify",), ("train", "course")])
+def test_inside_a_course_nothing_is_taken_for_the_package_s(course, capsys, monkeypatch, words):
+    monkeypatch.chdir(course / "chapters")
+    assert code_of(*words) == 2
+    assert f"a course's commands are run in its folder, {course}" in capsys.readouterr().err
 
 
 def test_train_uses_the_chapters_of_the_folder_and_says_so(course, capsys, monkeypatch):

@@ -14,6 +14,7 @@ from nbclient import NotebookClient
 from ffnn_jax.config import UserError
 from ffnn_jax.course import USUAL, write_course
 from ffnn_jax.course._chapters import CHAPTERS, source_of
+from ffnn_jax.course._points import WEIGHTS
 
 TEXTS = Path(__file__).parents[2] / "ffnn_jax" / "course" / "texts"
 WORKED = {  # by hand, and the equations that the cases are instances of
@@ -86,6 +87,11 @@ def test_the_page_names_every_backward_that_is_to_be_written(course):
         backwards = set(re.findall(r"def (\w*backward)\(", source_of(chapter)))
         assert backwards == set(re.findall(r"(\w*backward): d", row))
     assert "$" not in page
+
+
+def test_the_page_says_what_each_check_is_worth(course):
+    text = (course / "README.md").read_text("utf-8")
+    assert [n for n, points in WEIGHTS.items() if points and f"{points} for {n}" not in text] == []
 
 
 def test_a_folder_that_is_not_empty_is_rejected(tmp_path):

@@ -154,6 +154,14 @@ def test_another_file_is_not_overwritten(tmp_path: Path):
     assert file.read_text() == '{"chapters": 5}'
 
 
+def test_results_of_other_chapters_are_not_overwritten(graded: tuple[Path, Path, str]):
+    class_, stored, _ = graded
+    before = stored.read_text()
+    with pytest.raises(UserError, match=r"results of other chapters \(relu\); name another"):
+        grade([class_], str(stored), ("dense", "relu"))
+    assert stored.read_text() == before
+
+
 def test_nobody_is_graded_where_the_own_chapters_fail(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from ffnn_jax.course import judge_chapter, write_course
 from ffnn_jax.course._chapters import source_of
 
@@ -55,7 +57,7 @@ def test_settings_are_judged_one_by_one(tmp_path):
     first = "    (top, bottom), (left, right) = _sides(width)\n    dx"
     partly = f"    if value:\n        raise NotImplementedError\n{first}"
     (pad,) = judged(tmp_path, "pad", (first, partly))
-    assert pad.state.startswith("right in ") and pad.details == ""
+    assert pad.state.startswith("right in ") and pad.details.startswith("not written: with width=")
     wrong = first.replace("    dx", "    dz = dz * (1 + (value != 0))\n    dx")
     (pad,) = judged(tmp_path, "pad", (first, wrong))
     assert pad.state.startswith("right in ") and "value=" in pad.details.splitlines()[0]
@@ -90,3 +92,52 @@ def test_the_functions_of_the_chapter_training_are_judged(tmp_path):
     counted = "diagnosis: classes are counted from 0, not from 1"
     assert states["digit_of_class"][1].endswith(f"\n{counted}")
     assert states["mean_recall"][1].startswith("it raises AttributeError: ")
+
+
+DENSE = "dx = product(dz, cast_to_compute(w, x).T)  # (14)"
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ((DENSE, "return None"), "returns nothing: is its return missing?"),
+        ((DENSE, "return dz"), "returns one array, not a tuple of cotangents, one for each of 3"),
+        ((DENSE, "return dz @ w.T, dz"), "returns 2 cotangents, one for each of 3 array arguments"),
+        (
+            ("jnp.sum(dz, axis=0, dtype=accumulation_dtype(dz))", "dz"),
+            "returns a db of shape (3, 5), but b has shape (5,)",
+        ),
+    ],
+)
+def test_what_is_not_a_cotangent_for_each_argument_is_said_in_a_line(tmp_path, change, problem):
+    (dense,) = (one for one in judged(tmp_path, "dense", change) if one.name == "dense")
+    assert dense.state == "wrong"
+    assert dense.details.startswith(f"dense_backward {problem}")
+    assert "\n" not in dense.details
+
+
+def test_a_dense_layer_is_asked_about_images(tmp_path):
+    change = "dx.reshape(x.shape)", "dx"
+    (dense,) = (one for one in judged(tmp_path, "dense", change) if one.name == "dense")
+    assert dense.state == "right in 1 of 2 settings"
+    assert dense.details.startswith("with arguments NxHxW, DxK, K:\ndense_backward returns a dx of")
+
+
+def test_what_is_graded_besides_is_named(tmp_path):
+    (dense, *_) = judged(
+        tmp_path, "dense", ("x.reshape(x.shape[0], w.shape[0])", "x.reshape(len(x), -1)")
+    )
+    assert dense.state == "right but for empty batch"
+    (relu,) = judged(
+        tmp_path, "relu", ("positive, dz, ", "positive, jax.vjp(lambda d: d, dz)[1](dz)[0], ")
+    )
+    assert relu.state == "right, but uses autodiff"
+
+
+def test_a_rule_that_is_not_wired_or_cannot_be_called_is_one_row(tmp_path):
+    (relu,) = judged(tmp_path, "relu", ("relu.defvjp(relu_forward, relu_backward)\n", ""))
+    assert relu.state == "not wired" and "relu.defvjp(relu_forward, relu_backward)" in relu.details
+    (relu,) = judged(
+        tmp_path, "relu", ("defvjp(relu_forward, relu_b", "defvjp(relu_backward, relu_b")
+    )
+    assert relu.state == "wrong" and relu.details

@@ -25,7 +25,7 @@ def distinct(generator, images, size):
 
 MISTAKES = [
     ("momentum_update", step(lambda mu: 0.995), "the momentum is 0.995"),
-    ("momentum_update", step(inside=True), "weight decay is inside of the average"),
+    ("momentum_update", step(inside=True), "weight decay is inside the average"),
     ("momentum_update", step(lambda mu: 1 - mu), "momentum and 1 - momentum are exchanged"),
     ("mean_recall", precision, "the axes are exchanged: that is the mean precision"),
     ("mean_recall", lambda c: np.trace(c) / np.sum(c), "that is the accuracy"),
@@ -41,7 +41,11 @@ MISTAKES = [
     ("draw_batch", lambda g, n, size: g.integers(0, n, size), "an index is in a batch twice"),
     ("draw_batch", lambda g, n, size: 1 + distinct(g, n, size), "counted from 1, not from 0"),
     ("draw_batch", lambda g, n, size: np.arange(size), "is the generator used?"),
-    ("draw_batch", lambda g, n, size: (g.integers(n) + np.arange(size)) % n, "of neighbours"),
+    (
+        "draw_batch",
+        lambda g, n, size: (g.integers(n) + np.arange(size)) % n,
+        "consists of neighbours",
+    ),
     ("draw_batch", lambda g, n, size: distinct(g, n - 1, size), "never drawn, such as number 19"),
     ("draw_batch", lambda g, n, size: distinct(g, n, size - 1), "not 5 integers"),
     ("start_deviation", lambda s: (s[0] * s[1] * 3 / 2) ** -0.5, "that of three channels"),

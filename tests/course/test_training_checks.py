@@ -62,7 +62,7 @@ MISTAKES = [
     (
         "draw_batch",
         lambda g, n, b: (g.integers(n) + np.arange(b)) % n,
-        "draw_batch: a batch is of neighbours",
+        "draw_batch: a batch consists of neighbours",
     ),
     ("start_deviation", lambda shape: math.sqrt(2 / shape[-1]), "start_deviation("),
     ("start_deviation", lambda shape: math.sqrt(2 / shape[0]), "start_deviation("),

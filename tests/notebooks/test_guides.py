@@ -173,7 +173,7 @@ def test_a_file_of_rules_states_a_domain_a_convention_and_a_design(tmp_path, mon
 
 @pytest.mark.usefixtures("quick_compilation")
 def test_the_report_says_what_the_guide_shows(capsys):
-    exec(block_of("verify", "mean_square"), {})
+    exec(block_of("verify", "def mean_square"), {})
     printed = capsys.readouterr().out
     (shown,) = re.findall(r"```text\n(.*?)```", GUIDES["verify"], re.DOTALL)
     for line in shown.splitlines():
