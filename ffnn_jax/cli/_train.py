@@ -10,7 +10,15 @@ import tyro
 
 from ffnn_jax.cli._options import Flag, PresetName, number, option, shown
 from ffnn_jax.cli._signals import exit_on_signals, run_with_signals
-from ffnn_jax.config import Settings, UserError, Validation, parse_augment, preset, require_grain
+from ffnn_jax.config import (
+    Settings,
+    UserError,
+    Validation,
+    layers_from_text,
+    parse_augment,
+    preset,
+    require_grain,
+)
 
 
 def _preset_default(setting: str) -> Any:
@@ -26,6 +34,7 @@ _INTEGER = number(int, "an integer", "N")
 _NUMBER = number(float, "a number", "F")
 _VALIDATION = option(1, "KIND:N", lambda words: words[0])
 _NAME = option(1, "NAME", lambda words: words[0])
+_LAYERS = option(1, "LAYERS", lambda words: words[0])
 _WORDS = option("*", "[WORD ...]", tuple)
 
 
@@ -61,6 +70,10 @@ class Train:
 
     sampling: Annotated[str | None, _NAME, _preset_default("sampling")] = None
     """Batches: independent, epochs, or epochs-partial (keeps each epoch's smaller last batch)."""
+
+    layers: Annotated[str | None, _LAYERS, shown(None, "(default: the preset's)")] = None
+    """Layers by name with their arguments, as in "conv 32 5, batchnorm, relu, maxpool 2, dense 10";
+    nested ones in parentheses, as in "residual (conv 16 3, relu)"; your own as MODULE:CLASS."""
 
     steps: Annotated[int | None, _INTEGER, _preset_default("steps")] = None
     """Number of parameter updates, at least 1, as in 5000."""
@@ -173,6 +186,8 @@ class Train:
         given = {name: value for name, value in options if name in _SETTINGS and value is not None}
         if self.augment is not None:
             given["augmentations"] = parse_augment(self.augment)
+        if self.layers is not None:
+            given["layers"] = layers_from_text(self.layers)
         if self.validation is not None:
             given["validation"] = Validation.parse(self.validation)
         return dataclasses.replace(preset(given.pop("preset")), **given)

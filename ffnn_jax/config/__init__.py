@@ -17,6 +17,8 @@ from ffnn_jax.config._json import (
     layers_from_json,
     layers_to_json,
 )
+from ffnn_jax.config._layer_text import layers_from_text, layers_to_text
+from ffnn_jax.config._own_layers import layers_in
 from ffnn_jax.config._presets import PRESETS, preset
 from ffnn_jax.config._settings import NORMALISATIONS, Settings
 from ffnn_jax.config._validation import Validation
@@ -24,6 +26,7 @@ from ffnn_jax.config._validation import Validation
 __all__ = [
     "AUGMENTATIONS", "NORMALISATIONS", "PRESETS", "AlternatingFlip", "Augmentation", "Crop",
     "Cutout", "DivergedError", "Flip", "RunInterruptedError", "Settings", "UserError", "Validation",
-    "augmentations_from_json", "augmentations_to_json", "layers_from_json", "layers_to_json",
-    "parse_augment", "preset", "require_grain", "require_proof", "require_run", "suggestion",
+    "augmentations_from_json", "augmentations_to_json", "layers_from_json", "layers_from_text",
+    "layers_in", "layers_to_json", "layers_to_text", "parse_augment", "preset", "require_grain",
+    "require_proof", "require_run", "suggestion",
 ]  # fmt: skip

@@ -112,6 +112,11 @@ def test_an_unknown_preset_is_rejected_with_the_nearest(rejected: Rejected):
     assert message.endswith("; did you mean quickstart?")
 
 
+def test_layers_that_are_not_understood_are_rejected_with_the_position(rejected: Rejected):
+    message = rejected("train", "--layers", "conv 32 5, batchnom, dense 10")
+    assert message == "layers, character 12: unknown layer 'batchnom'; did you mean batchnorm?"
+
+
 def test_streaming_without_grain_is_rejected_before_anything_is_written(
     rejected: Rejected, monkeypatch: pytest.MonkeyPatch
 ):
@@ -266,7 +271,7 @@ def test_help_names_every_preset_and_option(capsys: pytest.CaptureFixture[str]):
         main(["train", "--help"])
     output = capsys.readouterr().out
     options = (
-        "dataset", "steps", "batch-size", "learning-rate", "momentum", "weight-decay",
+        "dataset", "layers", "steps", "batch-size", "learning-rate", "momentum", "weight-decay",
         "normalisation", "schedule", "precision", "augment", "seed", "seeds", "run-dir",
     )  # fmt: skip
     assert [option for option in options if f"--{option} " not in output] == []

@@ -442,6 +442,7 @@ def test_another_data_set_changes_the_last_layer_and_the_validation_size():
     assert settings.layers == (*original.layers[:-1], Dense(3))
     assert settings.validation == Validation("drawn", len(SPLITS.train) // 5)
     assert adapt_to_dataset(original, splits, kept=["validation"]).validation == original.validation
+    assert adapt_to_dataset(original, splits, kept=["layers"]).layers == original.layers
     changed = {"layers": original.layers, "validation": original.validation}
     assert dataclasses.replace(settings, **changed) == original
 
