@@ -16,7 +16,7 @@ def shown(metavar: str | None, hint: str, help: str | None = None) -> Any:
 _TFDS_FOLDER = "(default: TFDS_DATA_DIR, or ~/tensorflow_datasets)"
 FILE = shown("FILE", "(optional)")
 Flag = Annotated[tyro.conf.FlagCreatePairsOff[bool], shown(None, "(default: no)")]
-PresetName = Annotated[tyro.conf.Positional[str], shown("PRESET", "(default: quickstart)")]
+PresetName = Annotated[tyro.conf.Positional[str], shown("PRESET|FILE", "(default: quickstart)")]
 RunFolder = Annotated[
     tyro.conf.Positional[Path],
     tyro.conf.arg(metavar="RUN", help="Run folder written by train, or its model.npz."),

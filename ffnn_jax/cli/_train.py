@@ -11,10 +11,12 @@ import tyro
 from ffnn_jax.cli._options import Flag, PresetName, number, option, shown
 from ffnn_jax.cli._signals import exit_on_signals, run_with_signals
 from ffnn_jax.config import (
+    NamedSettings,
     Settings,
     UserError,
     Validation,
     layers_from_text,
+    named_settings,
     parse_augment,
     preset,
     require_grain,
@@ -28,7 +30,7 @@ def _preset_default(setting: str) -> Any:
     return shown(None, f"(default: the preset's; quickstart: {of_quickstart})")
 
 
-_SETTINGS = [field.name for field in dataclasses.fields(Settings)]
+_SETTINGS = [field.name for field in dataclasses.fields(Settings) if field.name != "preset"]
 _RESUMABLE = ("resume", "steps", "streaming", "no_cache", "checkpoint_every", "debug_nans")
 _INTEGER = number(int, "an integer", "N")
 _NUMBER = number(float, "a number", "F")
@@ -40,7 +42,7 @@ _WORDS = option("*", "[WORD ...]", tuple)
 
 @dataclasses.dataclass(frozen=True)
 class Train:
-    """Train a preset's network, test it, and write a run folder.
+    """Train a preset's network, or that of a settings file, test it, and write a run folder.
 
     Presets: quickstart (the report's MNIST network on 5,000 digits that are installed with the
     package; takes under a minute), course (smaller, for chapters of your own: see ffnn-jax course),
@@ -56,11 +58,14 @@ class Train:
     random crop after padding by 4 reflected pixels) and cutout:8 (a hidden 8 x 8 square); 4 and 8
     are the defaults.
 
+    A settings file is TOML, as in the settings.toml that a run leaves, which repeats it: a preset
+    to start from, if any, and what differs, by the names that are there. Options override both.
+
     Example: ffnn-jax train quickstart --steps 1000 --seeds 4
     """
 
     preset: PresetName = "quickstart"
-    """Network, data set and schedule."""
+    """Network, data set and schedule: a preset, or a settings file whose name ends in .toml."""
 
     dataset: Annotated[str | None, _NAME, _preset_default("dataset")] = None
     """Another data set, by its name in tensorflow-datasets, as in fashion_mnist."""
@@ -141,26 +146,25 @@ class Train:
             raise UserError(f"checkpoint-every must be at least 1, got {self.checkpoint_every}")
         if self.resume is not None:
             self._require_resumable(self.resume)
-        settings = self.settings()
+        named = self.named_settings()
         if self.run_dir is not None and os.path.lexists(self.run_dir.expanduser()):
             raise UserError(f"run-dir must not exist yet, {self.run_dir} does")
         with exit_on_signals():  # Python may lose an interrupt during an import
             if self.streaming:
                 require_grain()
-            self._run(settings)
+            self._run(named)
         return 0
 
-    def _run(self, settings: Settings) -> None:
+    def _run(self, named: NamedSettings) -> None:
         import ffnn_jax.cli._train_run as train_run
         from ffnn_jax.runs import enable_compilation_cache, require_ready
 
         require_ready()
         if not self.no_cache:
             enable_compilation_cache()
-        explicit = [name for name, value in vars(self).items() if value is not None]
         options = train_run.RunOptions(
             self.streaming or None, self.checkpoint_every, self.debug_nans,
-            explicit=explicit, run_dir=self.run_dir and self.run_dir.expanduser(),
+            explicit=named.given, run_dir=self.run_dir and self.run_dir.expanduser(),
         )  # fmt: skip
         stop = options.stop
         _use_chapters()
@@ -168,7 +172,7 @@ class Train:
         if self.resume is not None:
             run_with_signals(stop, train_run.resume_and_print, self.resume, self.steps, options)
         else:
-            run_with_signals(stop, do, settings, options)
+            run_with_signals(stop, do, named.settings, options)
 
     def _require_resumable(self, folder: Path) -> None:
         """Rejects options that cannot change on resume, and folders without checkpoints."""
@@ -180,17 +184,21 @@ class Train:
         if not (folder / "checkpoints").is_dir():
             raise UserError(f"{folder}: not a run that can be resumed (it has no checkpoints)")
 
-    def settings(self) -> Settings:
-        """The preset's settings, overridden by the options given."""
-        options = vars(self).items()
-        given = {name: value for name, value in options if name in _SETTINGS and value is not None}
+    def named_settings(self) -> NamedSettings:
+        """The preset's or the file's settings, overridden by the options given."""
+        base, given = named_settings(self.preset)
+        options = {name: value for name, value in vars(self).items() if value is not None}
+        changes = {name: options[name] for name in _SETTINGS if name in options}
         if self.augment is not None:
-            given["augmentations"] = parse_augment(self.augment)
+            changes["augmentations"] = parse_augment(self.augment)
         if self.layers is not None:
-            given["layers"] = layers_from_text(self.layers)
+            changes["layers"] = layers_from_text(self.layers)
         if self.validation is not None:
-            given["validation"] = Validation.parse(self.validation)
-        return dataclasses.replace(preset(given.pop("preset")), **given)
+            changes["validation"] = Validation.parse(self.validation)
+        other = {"dataset"} if self.dataset not in (None, base.dataset) else set()
+        return NamedSettings(
+            dataclasses.replace(base, **changes), given | (changes.keys() - {"dataset"}) | other
+        )
 
 
 def _use_chapters() -> None:

@@ -13,7 +13,7 @@ from rich.console import Console
 from ffnn_jax import runs
 from ffnn_jax.cli._output import plain_console, progress_bar, show_progress
 from ffnn_jax.cli._signals import SignalState, print_nowhere
-from ffnn_jax.config import DivergedError, RunInterruptedError, Settings, preset
+from ffnn_jax.config import DivergedError, RunInterruptedError, Settings
 from ffnn_jax.data import NotPreparedError, Splits, load_splits, sample_digit
 from ffnn_jax.data.preparation import prepare
 from ffnn_jax.models import classifies_digits
@@ -145,7 +145,7 @@ class RunOptions:
     every: int | None = None  # steps between checkpoints; None for the default
     debug_nans: bool = False  # whether to find the operation that produced a non-finite number
     stop: runs.StopRequest = dataclasses.field(default_factory=runs.StopRequest)
-    explicit: Collection[str] = ()  # settings kept on a data set other than the preset's
+    explicit: Collection[str] = ()  # settings that differ from the preset's on purpose
     run_dir: Path | None = None  # of a new run; None for a numbered one
 
 
@@ -175,7 +175,7 @@ def resume_and_print(
 
 def _start(state: SignalState, settings: Settings, options: RunOptions) -> tuple[RunResult, Path]:
     splits = _splits(settings)
-    if settings.dataset != preset(settings.preset).dataset:
+    if "dataset" in options.explicit:
         settings = runs.adapt_to_dataset(settings, splits, options.explicit)
     planned = runs.plan(settings, splits)
     folder = runs.new_run_folder(settings.preset, options.run_dir)

@@ -47,7 +47,7 @@ def layers_from_json(config: Any, own: Iterable[type[Layer]] = ()) -> tuple[Laye
     Raises:
         UserError: a type or a key is unknown, one is missing, or a value is rejected.
     """
-    return _from_json(config, "layer", LAYERS | {kind.__name__: kind for kind in own})
+    return from_json(config, "layer", LAYERS | {kind.__name__: kind for kind in own})
 
 
 def augmentations_to_json(augmentations: Iterable[Augmentation]) -> list[dict[str, Any]]:
@@ -60,7 +60,7 @@ def augmentations_from_json(
 ) -> tuple[Augmentation, ...]:
     """The augmentations that ``augmentations_to_json`` wrote, as ``layers_from_json``."""
     kinds = AUGMENTATIONS | {kind.__name__: kind for kind in own}
-    return _from_json(config, "augmentation", kinds)
+    return from_json(config, "augmentation", kinds)
 
 
 def _to_json(config: Iterable[Any]) -> list[dict[str, Any]]:
@@ -70,7 +70,7 @@ def _to_json(config: Iterable[Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _from_json(config: Any, noun: str, kinds: Kinds) -> tuple[Any, ...]:
+def from_json(config: Any, noun: str, kinds: Kinds) -> tuple[Any, ...]:
     """The configurations that ``_to_json`` wrote; an error calls one of them ``noun``."""
     if not isinstance(config, list) or not all(isinstance(item, dict) for item in config):
         raise UserError(f"{noun}s must be a list of objects, got {config!r}")
@@ -101,5 +101,5 @@ def _from_value(value: Any, noun: str, kinds: Kinds) -> Any:
     if not isinstance(value, list):
         return value
     if value and all(isinstance(item, dict) and "type" in item for item in value):
-        return _from_json(value, noun, kinds)
+        return from_json(value, noun, kinds)
     return tuple(_from_value(item, noun, kinds) for item in value)

@@ -316,8 +316,8 @@ def test_a_run_writes_these_files_and_no_others(folder: Path):
     assert sorted(path.name for path in folder.iterdir()) == [
         "config.json", "confusion.png", "confusion.svg", "curves.png", "curves.svg", "filters.png",
         "filters.svg", "metrics.jsonl", "misclassified.png", "misclassified.svg", "model.npz",
-        "page.html", "precision_recall.png", "precision_recall.svg", "result.json", "table_1.md",
-        "table_2.md",
+        "page.html", "precision_recall.png", "precision_recall.svg", "result.json", "settings.toml",
+        "table_1.md", "table_2.md",
     ]  # fmt: skip
 
 
