@@ -24,6 +24,10 @@ RunFolder = Annotated[
 ModelIndex = Annotated[
     int | None, shown("K", "(default: the best by validation)", "Index of the run's model, from 0.")
 ]
+LayersFrom = Annotated[
+    str | None,
+    shown("MODULE", "(optional)", "Module of your own layers, which only this option imports."),
+]
 DataDir = Annotated[Path | None, shown("DIR", _TFDS_FOLDER, "Folder of the prepared data sets.")]
 
 
@@ -45,3 +49,6 @@ def option(nargs: Any, metavar: str, read: Callable[[list[str]], Any]) -> Any:
         nargs=nargs, metavar=metavar, instance_from_str=read, is_instance=lambda value: True,
         str_from_instance=lambda value: [str(value)],
     )  # fmt: skip
+
+
+LAYERS = option(1, "LAYERS", lambda words: words[0])

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from ffnn_jax.cli._options import Flag, PresetName, number, option, shown
+from ffnn_jax.cli._options import LAYERS, Flag, PresetName, number, option, shown
 from ffnn_jax.cli._signals import exit_on_signals, run_with_signals
 from ffnn_jax.config import (
     NamedSettings,
@@ -36,7 +36,6 @@ _INTEGER = number(int, "an integer", "N")
 _NUMBER = number(float, "a number", "F")
 _VALIDATION = option(1, "KIND:N", lambda words: words[0])
 _NAME = option(1, "NAME", lambda words: words[0])
-_LAYERS = option(1, "LAYERS", lambda words: words[0])
 _WORDS = option("*", "[WORD ...]", tuple)
 
 
@@ -76,7 +75,7 @@ class Train:
     sampling: Annotated[str | None, _NAME, _preset_default("sampling")] = None
     """Batches: independent, epochs, or epochs-partial (keeps each epoch's smaller last batch)."""
 
-    layers: Annotated[str | None, _LAYERS, shown(None, "(default: the preset's)")] = None
+    layers: Annotated[str | None, LAYERS, shown(None, "(default: the preset's)")] = None
     """Layers by name with their arguments, as in "conv 32 5, batchnorm, relu, maxpool 2, dense 10";
     nested ones in parentheses, as in "residual (conv 16 3, relu)"; your own as MODULE:CLASS."""
 

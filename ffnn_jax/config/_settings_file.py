@@ -9,11 +9,12 @@ and ``layers`` are needed.
 import dataclasses
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ffnn_jax._errors import UserError, suggestion
+from ffnn_jax._schema import read_saved, require_schema
 from ffnn_jax.config import _json
 from ffnn_jax.config._augmentations import parse_augment
 from ffnn_jax.config._layer_text import layers_from_text
@@ -50,6 +51,21 @@ def named_settings(name: str) -> NamedSettings:
     except UserError as error:
         key = re.sub(r"^\w+(-\w+)+(?= must)", lambda found: found[0].replace("-", "_"), str(error))
         raise UserError(f"{name}: {key}") from None
+
+
+def settings_of_run(folder: Path, own: Iterable[type[Layer]] = ()) -> Settings:
+    """The settings of the run in a folder; ``own`` has the types of custom layers.
+
+    Raises:
+        UserError: the folder is not that of a run, or has a layer that is not known.
+    """
+    path = folder / "config.json"
+    config = read_saved(path)
+    require_schema(path, config, {})
+    try:
+        return Settings.from_json(config, own)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
 
 
 def _parsed(path: Path) -> dict[str, Any]:
