@@ -16,17 +16,13 @@ def shown(metavar: str | None, hint: str, help: str | None = None) -> Any:
 _TFDS_FOLDER = "(default: TFDS_DATA_DIR, or ~/tensorflow_datasets)"
 FILE = shown("FILE", "(optional)")
 Flag = Annotated[tyro.conf.FlagCreatePairsOff[bool], shown(None, "(default: no)")]
-PresetName = Annotated[tyro.conf.Positional[str], shown("PRESET|FILE", "(default: quickstart)")]
+PresetName = Annotated[tyro.conf.Positional[str], shown("PRESET|FILE|RUN", "(default: quickstart)")]
 RunFolder = Annotated[
     tyro.conf.Positional[Path],
     tyro.conf.arg(metavar="RUN", help="Run folder written by train, or its model.npz."),
 ]
 ModelIndex = Annotated[
     int | None, shown("K", "(default: the best by validation)", "Index of the run's model, from 0.")
-]
-LayersFrom = Annotated[
-    str | None,
-    shown("MODULE", "(optional)", "Module of your own layers, which only this option imports."),
 ]
 DataDir = Annotated[Path | None, shown("DIR", _TFDS_FOLDER, "Folder of the prepared data sets.")]
 
@@ -51,4 +47,6 @@ def option(nargs: Any, metavar: str, read: Callable[[list[str]], Any]) -> Any:
     )  # fmt: skip
 
 
-LAYERS = option(1, "LAYERS", lambda words: words[0])
+Layers = Annotated[
+    str | None, option(1, "LAYERS", lambda words: words[0]), shown(None, "(default: the preset's)")
+]

@@ -8,19 +8,9 @@ from typing import Annotated, Any
 
 import tyro
 
-from ffnn_jax.cli._options import LAYERS, Flag, PresetName, number, option, shown
+from ffnn_jax.cli._options import Flag, Layers, PresetName, number, option, shown
 from ffnn_jax.cli._signals import exit_on_signals, run_with_signals
-from ffnn_jax.config import (
-    NamedSettings,
-    Settings,
-    UserError,
-    Validation,
-    layers_from_text,
-    named_settings,
-    parse_augment,
-    preset,
-    require_grain,
-)
+from ffnn_jax.config import NamedSettings, UserError, named_settings, preset, require_grain
 
 
 def _preset_default(setting: str) -> Any:
@@ -30,7 +20,6 @@ def _preset_default(setting: str) -> Any:
     return shown(None, f"(default: the preset's; quickstart: {of_quickstart})")
 
 
-_SETTINGS = [field.name for field in dataclasses.fields(Settings) if field.name != "preset"]
 _RESUMABLE = ("resume", "steps", "streaming", "no_cache", "checkpoint_every", "debug_nans")
 _INTEGER = number(int, "an integer", "N")
 _NUMBER = number(float, "a number", "F")
@@ -57,14 +46,14 @@ class Train:
     random crop after padding by 4 reflected pixels) and cutout:8 (a hidden 8 x 8 square); 4 and 8
     are the defaults.
 
-    A settings file is TOML, as in the settings.toml that a run leaves, which repeats it: a preset
-    to start from, if any, and what differs, by the names that are there. Options override both.
+    A settings file, whose name ends in .toml, is like the settings.toml that a run leaves, which
+    repeats it (so does the run's folder): options override it.
 
     Example: ffnn-jax train quickstart --steps 1000 --seeds 4
     """
 
     preset: PresetName = "quickstart"
-    """Network, data set and schedule: a preset, or a settings file whose name ends in .toml."""
+    """Network, data set and schedule: a preset, a settings file, or the folder of a run."""
 
     dataset: Annotated[str | None, _NAME, _preset_default("dataset")] = None
     """Another data set, by its name in tensorflow-datasets, as in fashion_mnist."""
@@ -75,7 +64,7 @@ class Train:
     sampling: Annotated[str | None, _NAME, _preset_default("sampling")] = None
     """Batches: independent, epochs, or epochs-partial (keeps each epoch's smaller last batch)."""
 
-    layers: Annotated[str | None, LAYERS, shown(None, "(default: the preset's)")] = None
+    layers: Layers = None
     """Layers by name with their arguments, as in "conv 32 5, batchnorm, relu, maxpool 2, dense 10";
     nested ones in parentheses, as in "residual (conv 16 3, relu)"; your own as MODULE:CLASS."""
 
@@ -184,20 +173,9 @@ class Train:
             raise UserError(f"{folder}: not a run that can be resumed (it has no checkpoints)")
 
     def named_settings(self) -> NamedSettings:
-        """The preset's or the file's settings, overridden by the options given."""
-        base, given = named_settings(self.preset)
-        options = {name: value for name, value in vars(self).items() if value is not None}
-        changes = {name: options[name] for name in _SETTINGS if name in options}
-        if self.augment is not None:
-            changes["augmentations"] = parse_augment(self.augment)
-        if self.layers is not None:
-            changes["layers"] = layers_from_text(self.layers)
-        if self.validation is not None:
-            changes["validation"] = Validation.parse(self.validation)
-        other = {"dataset"} if self.dataset not in (None, base.dataset) else set()
-        return NamedSettings(
-            dataclasses.replace(base, **changes), given | (changes.keys() - {"dataset"}) | other
-        )
+        """The settings of the preset, file or run, overridden by the options given."""
+        options = vars(self) | {"augmentations": self.augment}
+        return named_settings(self.preset).overridden(options)
 
 
 def _use_chapters() -> None:

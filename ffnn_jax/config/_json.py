@@ -8,6 +8,7 @@ from typing import Any
 from ffnn_jax._base_config import from_fields
 from ffnn_jax._errors import UserError, suggestion
 from ffnn_jax.config._augmentations import AUGMENTATIONS, Augmentation
+from ffnn_jax.config._own_layers import OWN
 from ffnn_jax.nn import LAYERS, Layer
 from ffnn_jax.nn._chain import are_layers, with_nested
 
@@ -44,10 +45,17 @@ def layers_to_json(layers: Iterable[Layer]) -> list[dict[str, Any]]:
 def layers_from_json(config: Any, own: Iterable[type[Layer]] = ()) -> tuple[Layer, ...]:
     """The layers that ``layers_to_json`` wrote; ``own`` has the types of custom ones.
 
+    Those of ``use_layers`` are known, too.
+
     Raises:
         UserError: a type or a key is unknown, one is missing, or a value is rejected.
     """
-    return from_json(config, "layer", LAYERS | {kind.__name__: kind for kind in own})
+    kinds = LAYERS | OWN | {kind.__name__: kind for kind in own}
+    try:
+        return from_json(config, "layer", kinds)
+    except UserError as error:
+        hint = "custom layers: --layers-from MODULE, in Python layers=[MyLayer]"
+        raise UserError(f"{error}; {hint}") from None
 
 
 def augmentations_to_json(augmentations: Iterable[Augmentation]) -> list[dict[str, Any]]:

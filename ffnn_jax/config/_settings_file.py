@@ -9,7 +9,7 @@ and ``layers`` are needed.
 import dataclasses
 import re
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,12 +19,17 @@ from ffnn_jax.config import _json
 from ffnn_jax.config._augmentations import parse_augment
 from ffnn_jax.config._layer_text import layers_from_text
 from ffnn_jax.config._own_layers import layer_at
-from ffnn_jax.config._presets import preset
+from ffnn_jax.config._presets import PRESETS, preset
 from ffnn_jax.config._settings import Settings
+from ffnn_jax.config._validation import Validation
 from ffnn_jax.nn import LAYERS, Layer
 from ffnn_jax.nn._chain import with_nested
 
-_KEYS = ("preset", "name", *(f.name for f in dataclasses.fields(Settings) if f.name != "preset"))
+_NAMES = tuple(f.name for f in dataclasses.fields(Settings) if f.name != "preset")
+_KEYS = ("preset", "name", *_NAMES)
+_PARSERS: dict[str, Callable[[Any], Any]] = {
+    "layers": layers_from_text, "augmentations": parse_augment, "validation": Validation.parse,
+}  # fmt: skip
 _NAME = re.compile(r"[\w.-]+")
 _LAYERS = 'text such as "conv 16 5, relu, dense 10", or a list of such texts or of tables'
 
@@ -35,45 +40,43 @@ class NamedSettings(NamedTuple):
     settings: Settings
     given: frozenset[str] = frozenset()
 
+    def overridden(self, options: Mapping[str, Any]) -> "NamedSettings":
+        """With settings in the words of the command line; other options and None are left out."""
+        base, given = self
+        changes = {k: options[k] for k in _NAMES if options.get(k) is not None}
+        for name, parse in _PARSERS.items():
+            if name in changes:
+                changes[name] = parse(changes[name])
+        same = {"dataset"} if changes.get("dataset") == base.dataset else set()
+        return NamedSettings(dataclasses.replace(base, **changes), given | (changes.keys() - same))
+
 
 def named_settings(name: str) -> NamedSettings:
-    """The settings of a preset, or of a file if the name ends in ".toml".
+    """The settings of a preset, of a file if the name ends in ".toml", or of a run's folder.
 
     Raises:
         UserError: there is no preset of that name, or the file cannot be read; the message names
             the key.
     """
-    if not name.endswith(".toml"):
-        return NamedSettings(preset(name))
-    fields = _parsed(Path(name))
+    path = Path(name)
     try:
-        return _settings_of(fields, re.sub(r"[^\w.-]", "-", Path(name).stem))
+        if path.suffix == ".toml":
+            return _settings_of(_parsed(path), re.sub(r"[^\w.-]", "-", path.stem))
+        if name not in PRESETS and path.is_dir():
+            config = read_saved(path / "config.json")
+            require_schema("config.json", config, {})
+            return NamedSettings(Settings.from_json(config), frozenset(_NAMES))
     except UserError as error:
         key = re.sub(r"^\w+(-\w+)+(?= must)", lambda found: found[0].replace("-", "_"), str(error))
         raise UserError(f"{name}: {key}") from None
-
-
-def settings_of_run(folder: Path, own: Iterable[type[Layer]] = ()) -> Settings:
-    """The settings of the run in a folder; ``own`` has the types of custom layers.
-
-    Raises:
-        UserError: the folder is not that of a run, or has a layer that is not known.
-    """
-    path = folder / "config.json"
-    config = read_saved(path)
-    require_schema(path, config, {})
-    try:
-        return Settings.from_json(config, own)
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from None
+    return NamedSettings(preset(name))
 
 
 def _parsed(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
-        problem = getattr(error, "strerror", None) or error
-        raise UserError(f"{path} cannot be read: {problem}") from None
+        raise UserError(f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
 
 def _settings_of(fields: dict[str, Any], file_name: str) -> NamedSettings:

@@ -64,9 +64,8 @@ def test_a_narrow_terminal_shows_the_whole_table(tmp_path):
 def test_layers_of_any_shape_have_a_summary_with_what_each_keeps(capsys):
     words = ["--layers", "conv 2 3, relu, dense 3", "--shape", "4x6x1", "--time"]
     assert code_of("summary", *words) == 0
-    first, second, *table = capsys.readouterr().out.splitlines()
-    assert first == "timing a batch of 32 images, each layer by itself ..."
-    assert second == f"layers: {2 * 9 + 2 + 48 * 3 + 3} parameters"
+    first, *table = capsys.readouterr().out.splitlines()
+    assert first == f"layers: {2 * 9 + 2 + 48 * 3 + 3} parameters, times of a batch of 32"
     (conv,) = (line for line in table if "Convolutional" in line)
     kept, forward, backward = conv.split()[-3:]
     assert kept == str(4 * 6 * 4)
@@ -92,8 +91,8 @@ def test_a_settings_file_and_a_run_have_a_summary(tmp_path, monkeypatch, capsys)
         (["--shape", "4x-1"], "shape must be sizes joined by x, as in 28x28x1, got '4x-1'"),
         (["--shape", "4"], "layer 1, Conv(init_fan_in=75, filters=16, size=5): needs an image "),
         (["--layers", "dens 3"], "layers, character 1: unknown layer 'dens'; did you mean dense?"),
-        (["."], "config.json cannot be read, so . is not a finished run ("),
-        (["none.toml"], "none.toml cannot be read: No such file or directory"),
+        (["."], ".: config.json cannot be read, so . is not a finished run ("),
+        (["none.toml"], "none.toml: cannot be read: No such file or directory"),
     ],
 )
 def test_a_network_that_cannot_be_is_rejected_in_one_line(

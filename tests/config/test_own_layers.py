@@ -6,8 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from ffnn_jax.config import UserError, layers_from_text, layers_in, layers_to_text
-from ffnn_jax.nn import Dense
+from ffnn_jax.config import (
+    UserError,
+    layers_from,
+    layers_from_json,
+    layers_from_text,
+    layers_to_json,
+    layers_to_text,
+    use_layers,
+)
+from ffnn_jax.config._own_layers import OWN
+from ffnn_jax.nn import Dense, ReLU, Residual
 
 MODULE = """
 import dataclasses
@@ -32,6 +41,7 @@ def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(sys, "path", sys.path[:])
     yield
     sys.modules.pop("own_of_mine", None)
+    OWN.clear()
 
 
 def test_a_layer_of_the_current_folder_is_read_and_written():
@@ -39,12 +49,13 @@ def test_a_layer_of_the_current_folder_is_read_and_written():
     square, dense = layers_from_text(text)
     assert (type(square).__name__, vars(square), dense) == ("Square", {"factor": 2.0}, Dense(10))
     assert layers_to_text([square, dense]) == text
-    assert layers_in("own_of_mine") == [type(square)]
+    use_layers("own_of_mine")
+    assert layers_from_json(layers_to_json([square])) == (square,)
 
 
 def test_the_current_folder_hides_no_installed_module(tmp_path: Path):
     (tmp_path / "chex.py").write_text("raise SystemExit")
-    layers_in("own_of_mine")
+    use_layers("own_of_mine")
     assert sys.path[-1] == str(tmp_path)
 
 
@@ -70,5 +81,26 @@ def test_what_cannot_be_found_is_one_line(location: str, problem: str):
 
 def test_a_module_without_layers_is_rejected():
     with pytest.raises(UserError, match=r"^module json has no layer, a frozen dataclass that"):
-        layers_in("json")
-    assert layers_in(None) == []
+        use_layers("json")
+
+
+def test_what_was_saved_imports_nothing_until_the_user_names_the_module():
+    saved = [{"type": "Square", "factor": 2.0}]
+    with pytest.raises(
+        UserError, match=r"^unknown layer type 'Square' .*; custom layers: --layers"
+    ):
+        layers_from_json(saved)
+    with pytest.raises(UserError, match="unknown layer type 'own_of_mine:Square'"):
+        layers_from_json([{"type": "own_of_mine:Square"}])
+    assert "own_of_mine" not in sys.modules
+    use_layers("own_of_mine")
+    (square,) = layers_from_json(saved)
+    residual = Residual((ReLU(), square))
+    assert layers_from([Dense(3), residual]) == " --layers-from own_of_mine"
+    assert layers_from([Dense(3)]) == ""
+
+
+def test_several_modules_are_separated_by_commas(tmp_path: Path):
+    (tmp_path / "second_of_mine.py").write_text(MODULE.replace("Square", "Second"))
+    use_layers("own_of_mine,second_of_mine")
+    assert OWN.keys() == {"Square", "Second"}

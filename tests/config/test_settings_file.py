@@ -170,7 +170,7 @@ def test_a_file_that_cannot_be_read_is_named(content: bytes | None, problem: str
     path = tmp_path / "my.toml"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(UserError, match=f"^{re.escape(str(path))} cannot be read: ") as raised:
+    with pytest.raises(UserError, match=f"^{re.escape(str(path))}: cannot be read: ") as raised:
         named_settings(str(path))
     assert re.search(problem, str(raised.value))
 
