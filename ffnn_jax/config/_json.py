@@ -97,11 +97,13 @@ def _from_object(fields: dict[str, Any], noun: str, kinds: Kinds) -> Any:
     if "type" not in fields:
         raise UserError(f"{noun}: the key 'type' is missing (known: {known})")
     name = str(fields.pop("type"))
-    if name not in kinds:
+    try:
+        kind = kinds[name]
+    except KeyError:
         near = suggestion(name, kinds)
-        raise UserError(f"unknown {noun} type {name!r} (known: {known}){near}")
+        raise UserError(f"unknown {noun} type {name!r} (known: {known}){near}") from None
     values = {key: _from_value(value, noun, kinds) for key, value in fields.items()}
-    return from_fields(kinds[name], name, values)
+    return from_fields(kind, name, values)
 
 
 def _from_value(value: Any, noun: str, kinds: Kinds) -> Any:

@@ -10,7 +10,7 @@ from ffnn_jax._errors import UserError, suggestion
 from ffnn_jax.config._own_layers import layer_at
 from ffnn_jax.nn import LAYERS, Layer
 
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[(),=]|[^\s(),="]+|"')
+_TOKEN = re.compile(r'"(?:[^"\\]|\\["\\/bfnrt]|\\u[\dA-Fa-f]{4})*"|[(),=]|[^\s(),="]+|"')
 WORD = re.compile(r"[A-Za-z_][\w.-]*")
 _CONSTANTS = {"true": True, "false": False, "none": None}
 _KINDS = {name.lower(): kind for name, kind in LAYERS.items()}
@@ -106,18 +106,18 @@ class LayerReader:
         known, given = [field.name for field in fields], dict[str, Any]()
         in_order = iter([field.name for field in fields if not field.kw_only])
         while self._token not in ("", ",", ")"):
-            if self._tokens[self._next + 1][0] == "=":
-                key, in_order = self._token, iter(())
-            else:
-                key = next(in_order, None)
-            if key is None:
+            named = self._tokens[self._next + 1][0] == "="
+            if named:
+                in_order = iter([])
+            key = self._token if named else next(in_order, "")
+            if key == "":
                 self._fail(f"{name} takes no more arguments in order; a comma ends a layer")
             if key not in known:
                 near = suggestion(key, known) or f" (known: {', '.join(known)})"
                 self._fail(f"{name} has no argument {key!r}{near}", self._next)
             if key in given:
                 self._fail(f"{name} has {key} twice", self._next)
-            self._next += 2 * (self._tokens[self._next + 1][0] == "=")
+            self._next += 2 * named
             given[key] = self._value()
         return given
 
@@ -128,13 +128,7 @@ class LayerReader:
         self._next += 1
         if token == "(":
             return self._tuple()
-        return self._text(token) if token[0] == '"' else value_of_word(token)
-
-    def _text(self, token: str) -> str:
-        try:
-            return json.loads(token)
-        except ValueError:
-            self._fail(f"{token} is not a text", self._next - 1)
+        return json.loads(token, strict=False) if token[0] == '"' else value_of_word(token)
 
     def _tuple(self) -> tuple[Any, ...]:
         """What follows an opening parenthesis: layers or values."""

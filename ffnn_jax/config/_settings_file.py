@@ -9,7 +9,7 @@ and ``layers`` are needed.
 import dataclasses
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -115,21 +115,18 @@ def _chain(number: int, item: str | dict[str, Any]) -> tuple[Layer, ...]:
     if isinstance(item, str):
         return layers_from_text(item, where)
     try:
-        own = {location: layer_at(location) for location in _locations(item)}
-        return _json.from_json([item], "layer", LAYERS | own)
+        return _json.from_json([item], "layer", _Kinds(LAYERS))
     except UserError as error:
         raise UserError(f"{where}: {error}") from None
 
 
-def _locations(value: Any) -> Iterator[str]:
-    """The types of the user's own in a table, MODULE:CLASS, those of nested layers included."""
-    if isinstance(value, list):
-        for item in value:
-            yield from _locations(item)
-    elif isinstance(value, dict):
-        if ":" in str(value.get("type")):
-            yield str(value["type"])
-        yield from _locations(list(value.values()))
+class _Kinds(dict[str, type]):
+    """Layers by name, and the user's own by MODULE:CLASS."""
+
+    def __missing__(self, name: str) -> type:
+        if ":" not in name:
+            raise KeyError(name)
+        return layer_at(name)
 
 
 def _augmentations(word: Any) -> list[Any]:

@@ -31,7 +31,7 @@ from ffnn_jax.config import UserError, layers_from_text
         ("dense units=", 13, "expected a value, got the end"),
         ("dense units=,", 13, "expected a value, got ','"),
         ('upsample "nearest', 10, "expected a value, got '\"'"),
-        (r'upsample 2 "a\q"', 12, r'"a\q" is not a text'),
+        (r'upsample 2 "a\q"', 12, "expected a value, got '\"'"),
     ],
 )
 def test_a_mistake_is_named_with_its_position(text: str, position: int, problem: str):
