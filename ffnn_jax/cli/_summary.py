@@ -7,6 +7,8 @@ from typing import Annotated
 from ffnn_jax.cli._options import Flag, Layers, PresetName, shown
 from ffnn_jax.config import UserError, named_settings
 
+_MIN_WIDTH = 128  # in characters; a narrower terminal wraps the table's lines
+
 
 @dataclasses.dataclass(frozen=True)
 class Summary:
@@ -39,11 +41,20 @@ class Summary:
         shape = tuple(map(int, self.shape.split("x"))) if self.shape else None
 
         from ffnn_jax.cli._output import plain_console
-        from ffnn_jax.runs import costs_of
+        from ffnn_jax.data import image_shape
+        from ffnn_jax.layers.fast import forms
+        from ffnn_jax.network import CostMeter, Network, require_kept_contract
+        from ffnn_jax.runs import enable_compilation_cache, forms_here
 
         console = plain_console()
-        summary = costs_of(settings, shape, self.time)
-        console.width = max(console.width, summary.least_width)
+        network = Network(settings.layers, shape or image_shape(settings.dataset))
+        require_kept_contract(network)
+        if self.time:
+            enable_compilation_cache()
+        dtype = "bfloat16" if settings.precision == "bf16" else "float32"
+        with forms(forms_here() if settings.forms is None else settings.forms):
+            summary = network.summary(CostMeter(settings.batch_size, dtype, self.time))
+        console.width = max(console.width, _MIN_WIDTH)
         times = f", times of a batch of {settings.batch_size}" if self.time else ""
         console.print(f"{name}: {summary.parameters:,} parameters{times}")
         console.print(summary, soft_wrap=False)

@@ -43,16 +43,13 @@ def layers_to_json(layers: Iterable[Layer]) -> list[dict[str, Any]]:
 
 
 def layers_from_json(config: Any, own: Iterable[type[Layer]] = ()) -> tuple[Layer, ...]:
-    """The layers that ``layers_to_json`` wrote; ``own`` has the types of custom ones.
-
-    Those of ``use_layers`` are known, too.
+    """The layers that ``layers_to_json`` wrote; custom ones are ``own``, or of ``use_layers``.
 
     Raises:
         UserError: a type or a key is unknown, one is missing, or a value is rejected.
     """
-    kinds = LAYERS | OWN | {kind.__name__: kind for kind in own}
     try:
-        return from_json(config, "layer", kinds)
+        return _from_json(config, "layer", LAYERS | OWN | {kind.__name__: kind for kind in own})
     except UserError as error:
         hint = "custom layers: --layers-from MODULE, in Python layers=[MyLayer]"
         raise UserError(f"{error}; {hint}") from None
@@ -68,7 +65,7 @@ def augmentations_from_json(
 ) -> tuple[Augmentation, ...]:
     """The augmentations that ``augmentations_to_json`` wrote, as ``layers_from_json``."""
     kinds = AUGMENTATIONS | {kind.__name__: kind for kind in own}
-    return from_json(config, "augmentation", kinds)
+    return _from_json(config, "augmentation", kinds)
 
 
 def _to_json(config: Iterable[Any]) -> list[dict[str, Any]]:
@@ -78,7 +75,7 @@ def _to_json(config: Iterable[Any]) -> list[dict[str, Any]]:
     ]
 
 
-def from_json(config: Any, noun: str, kinds: Kinds) -> tuple[Any, ...]:
+def _from_json(config: Any, noun: str, kinds: Kinds) -> tuple[Any, ...]:
     """The configurations that ``_to_json`` wrote; an error calls one of them ``noun``."""
     if not isinstance(config, list) or not all(isinstance(item, dict) for item in config):
         raise UserError(f"{noun}s must be a list of objects, got {config!r}")
@@ -97,13 +94,11 @@ def _from_object(fields: dict[str, Any], noun: str, kinds: Kinds) -> Any:
     if "type" not in fields:
         raise UserError(f"{noun}: the key 'type' is missing (known: {known})")
     name = str(fields.pop("type"))
-    try:
-        kind = kinds[name]
-    except KeyError:
+    if name not in kinds:
         near = suggestion(name, kinds)
-        raise UserError(f"unknown {noun} type {name!r} (known: {known}){near}") from None
+        raise UserError(f"unknown {noun} type {name!r} (known: {known}){near}")
     values = {key: _from_value(value, noun, kinds) for key, value in fields.items()}
-    return from_fields(kind, name, values)
+    return from_fields(kinds[name], name, values)
 
 
 def _from_value(value: Any, noun: str, kinds: Kinds) -> Any:
@@ -111,5 +106,5 @@ def _from_value(value: Any, noun: str, kinds: Kinds) -> Any:
     if not isinstance(value, list):
         return value
     if value and all(isinstance(item, dict) and "type" in item for item in value):
-        return from_json(value, noun, kinds)
+        return _from_json(value, noun, kinds)
     return tuple(_from_value(item, noun, kinds) for item in value)

@@ -1,9 +1,8 @@
 """Settings files: TOML whose keys are those of ``Settings``, started from a preset if it names one.
 
 ``preset`` names it; ``name`` is what runs are called, by default the preset or the file. Layers are
-text as of ``layers_from_text``, or a list: of such texts, and of tables with a ``type`` and the
-layer's fields. Augmentations are words such as "crop:4", or tables. Without a preset, ``dataset``
-and ``layers`` are needed.
+text as of ``layers_from_text``, or a list of such texts; augmentations words such as "crop:4".
+Without a preset, ``dataset`` and ``layers`` are needed.
 """
 
 import dataclasses
@@ -18,11 +17,10 @@ from ffnn_jax._schema import read_saved, require_schema
 from ffnn_jax.config import _json
 from ffnn_jax.config._augmentations import parse_augment
 from ffnn_jax.config._layer_text import layers_from_text
-from ffnn_jax.config._own_layers import layer_at
 from ffnn_jax.config._presets import PRESETS, preset
 from ffnn_jax.config._settings import Settings
 from ffnn_jax.config._validation import Validation
-from ffnn_jax.nn import LAYERS, Layer
+from ffnn_jax.nn import Layer
 from ffnn_jax.nn._chain import with_nested
 
 _NAMES = tuple(f.name for f in dataclasses.fields(Settings) if f.name != "preset")
@@ -31,7 +29,7 @@ _PARSERS: dict[str, Callable[[Any], Any]] = {
     "layers": layers_from_text, "augmentations": parse_augment, "validation": Validation.parse,
 }  # fmt: skip
 _NAME = re.compile(r"[\w.-]+")
-_LAYERS = 'text such as "conv 16 5, relu, dense 10", or a list of such texts or of tables'
+_LAYERS = 'text such as "conv 16 5, relu, dense 10", or a list of such texts'
 
 
 class NamedSettings(NamedTuple):
@@ -95,8 +93,10 @@ def _settings_of(fields: dict[str, Any], file_name: str) -> NamedSettings:
     before = base.to_json() if base else {"forms": None}
     layers = _layers(fields["layers"]) if "layers" in fields else base.layers  # type: ignore[union-attr]
     fields["layers"] = _json.layers_to_json(layers)
-    if isinstance(words := fields.get("augmentations"), list):
-        fields["augmentations"] = [item for word in words for item in _augmentations(word)]
+    if not _is_texts(words := fields.get("augmentations", [])):
+        raise UserError(f"augmentations must be a list of words such as 'crop:4', got {words!r}")
+    if "augmentations" in fields:
+        fields["augmentations"] = _json.augmentations_to_json(parse_augment(words))
     own = {type(layer) for layer in with_nested(layers)}
     return NamedSettings(Settings.from_json(before | fields | {"preset": name}, own), given)
 
@@ -104,30 +104,11 @@ def _settings_of(fields: dict[str, Any], file_name: str) -> NamedSettings:
 def _layers(value: Any) -> tuple[Layer, ...]:
     if isinstance(value, str):
         return layers_from_text(value)
-    if not isinstance(value, list) or not all(isinstance(item, str | dict) for item in value):
+    if not _is_texts(value):
         raise UserError(f"layers must be {_LAYERS}, got {value!r}")
-    return tuple(layer for number, item in enumerate(value) for layer in _chain(number, item))
+    chains = (layers_from_text(text, f"layers[{number}]") for number, text in enumerate(value))
+    return tuple(layer for chain in chains for layer in chain)
 
 
-def _chain(number: int, item: str | dict[str, Any]) -> tuple[Layer, ...]:
-    """The layers of an item of the list."""
-    where = f"layers[{number}]"
-    if isinstance(item, str):
-        return layers_from_text(item, where)
-    try:
-        return _json.from_json([item], "layer", _Kinds(LAYERS))
-    except UserError as error:
-        raise UserError(f"{where}: {error}") from None
-
-
-class _Kinds(dict[str, type]):
-    """Layers by name, and the user's own by MODULE:CLASS."""
-
-    def __missing__(self, name: str) -> type:
-        if ":" not in name:
-            raise KeyError(name)
-        return layer_at(name)
-
-
-def _augmentations(word: Any) -> list[Any]:
-    return _json.augmentations_to_json(parse_augment([word])) if isinstance(word, str) else [word]
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)

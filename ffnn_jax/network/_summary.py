@@ -86,22 +86,10 @@ class Summary:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Table]:
         """The table for a terminal; a narrow one omits columns that the formulas already show."""
-        full = self._table([*range(len(_HEADINGS)), *self._measured])
-        yield full if _width(full) <= options.max_width else self._narrow
-
-    @property
-    def least_width(self) -> int:
-        """The width, in characters, that a terminal needs to show the table uncut."""
-        return _width(self._narrow)
-
-    @property
-    def _narrow(self) -> Table:
-        return self._table([*_NARROW, *self._measured])
-
-    @property
-    def _measured(self) -> list[int]:
-        """The columns of costs that were measured."""
-        return [column for column, cell in enumerate(self._total.cost_cells(), 10) if cell]
+        measured = [column for column, cell in enumerate(self._total.cost_cells(), 10) if cell]
+        full = self._table([*range(len(_HEADINGS)), *measured])
+        fits = console.measure(full, options=options.update(width=1000)).maximum
+        yield full if fits <= options.max_width else self._table([*_NARROW, *measured])
 
     @property
     def _total(self) -> SummaryRow:
@@ -138,10 +126,6 @@ class Summary:
         """The table in Markdown, as in the report: without the totals."""
         lines = [_HEADINGS, ("---",) * len(_HEADINGS), *(row.cells() for row in self.rows)]
         return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
-
-
-def _width(table: Table) -> int:
-    return Console(width=1000).measure(table).maximum
 
 
 def summarise(

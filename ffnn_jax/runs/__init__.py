@@ -9,7 +9,6 @@ from ffnn_jax.runs._checkpoints import (
     resumed_settings,
 )
 from ffnn_jax.runs._compute import Plan, adapt_to_dataset, compute, plan, run_plan
-from ffnn_jax.runs._costs import costs_of
 from ffnn_jax.runs._demo import write_demo
 from ffnn_jax.runs._environment import (
     device,
@@ -32,7 +31,7 @@ from ffnn_jax.runs._result import RunResult, most_confident_errors, result_to_js
 
 __all__ = [
     "CHECKPOINT_INTERVAL", "Checkpoint", "CheckpointManager", "Finding", "Plan", "RunResult",
-    "StopRequest", "adapt_to_dataset", "compute", "costs_of", "device", "dry_run_folder",
+    "StopRequest", "adapt_to_dataset", "compute", "device", "dry_run_folder",
     "enable_compilation_cache", "examine", "forms_here", "last_checkpoint", "locked",
     "most_confident_errors", "new_run_folder", "plan", "require_ready", "result_to_json",
     "resumed_settings", "run_plan", "timed_forms_path", "versions", "write_config", "write_demo",
