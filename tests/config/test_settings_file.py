@@ -107,7 +107,7 @@ def test_layers_are_one_text_or_a_list_of_texts_nested_and_of_ones_own(read, tmp
         ("BASE\nrate_points = [1]", "rate_points must be (share, factor) pairs for piecewise-lin"),
         ("BASE\n[group_steps]\nnorm = -1", "group_steps must be (group, steps) pairs, each group"),
         ("BASE\naugmentations = ['flp']", "augment: unknown augmentation 'flp' (known: flip, "),
-        ("BASE\naugmentations = 'flip'", "augmentations must be a list of words such as 'crop:4', go"),
+        ("BASE\naugmentations = 'flip'", "augmentations must be a list of words such as 'crop:4'"),
         ("BASE\nname = '../x'", "name must be letters, digits, '.', '_' and '-', got '../x'"),
         ("BASE\nlayers = 3", 'layers must be text such as "conv 16 5, relu, dense 10", or a list'),
         ("BASE\nlayers = [{type = 'Conv'}]", "layers must be text such as "),

@@ -333,7 +333,7 @@ def test_a_custom_layer_is_saved_and_loaded(tmp_path: Path):
     np.testing.assert_array_equal(loaded.probabilities(pixels), model.probabilities(pixels))
     with pytest.raises(
         UserError,
-        match=r"unknown layer type 'Scaled'.*--layers-from MODULE, in Python layers=\[MyLayer",
+        match=r"unknown layer type 'Scaled'.*--layers-from MODULE, in Python by layers=\[MyLayer",
     ):
         load(path)
 
