@@ -22,7 +22,7 @@ from ffnn_jax.cli._signals import print_nowhere
 from ffnn_jax.cli._summary import Summary
 from ffnn_jax.cli._train import Train
 from ffnn_jax.cli._verify import Verify
-from ffnn_jax.config import DivergedError, RunInterruptedError, UserError, require_run
+from ffnn_jax.config import DivergedError, RunInterruptedError, UserError, require_run, use_layers
 
 _FAILED, _USER_ERROR, _DIVERGED, _INTERRUPTED, _PIPE_CLOSED = 1, 2, 3, 130, 141
 _COMMANDS = {
@@ -30,7 +30,7 @@ _COMMANDS = {
     "summary": Summary, "doctor": Doctor, "verify": Verify, "course": Course,
 }  # fmt: skip
 _DATA_COMMANDS = {"prepare": Prepare, "list": List, "show": Show}
-_DEBUG = "--debug"
+_DEBUG, _LAYERS_FROM = "--debug", "--layers-from"
 _FRAME, _RULE = "╭╮╰╯│ ", "─-"
 _HELP = ("Argument helptext", "For full helptext")
 _TRAIN_ELSEWHERE = {  # other tools' names for train's options
@@ -40,7 +40,8 @@ _TRAIN_ELSEWHERE = {  # other tools' names for train's options
 }  # fmt: skip
 _DESCRIPTION = """Neural networks with every gradient derived by hand, trained with JAX.
 
-ffnn-jax --version prints the version. With --debug, an unexpected error shows its traceback."""
+ffnn-jax --version prints the version. With --debug, an unexpected error shows its traceback.
+With --layers-from MODULE, what was saved may have layers of your own module."""
 
 
 def main(args: Sequence[str] | None = None) -> None:
@@ -82,10 +83,21 @@ def _run(words: list[str]) -> int:
     if words == ["--version"]:
         print(f"ffnn-jax {ffnn_jax.__version__}")
         return 0
-    command = _parse(words)
+    command = _parse(_with_layers(words))
     if not isinstance(command, Verify):
         require_run(words[0])
     return command()
+
+
+def _with_layers(words: list[str]) -> list[str]:
+    """The words without --layers-from and its modules, whose layers are known from now on."""
+    if _LAYERS_FROM not in words:
+        return words
+    at = words.index(_LAYERS_FROM)
+    if at + 1 == len(words):
+        raise UserError("layers-from needs the name of a module, as in --layers-from my_layers")
+    use_layers(words[at + 1])
+    return words[:at] + words[at + 2 :]
 
 
 def _parse(words: list[str]) -> Callable[[], int]:

@@ -16,7 +16,7 @@ def shown(metavar: str | None, hint: str, help: str | None = None) -> Any:
 _TFDS_FOLDER = "(default: TFDS_DATA_DIR, or ~/tensorflow_datasets)"
 FILE = shown("FILE", "(optional)")
 Flag = Annotated[tyro.conf.FlagCreatePairsOff[bool], shown(None, "(default: no)")]
-PresetName = Annotated[tyro.conf.Positional[str], shown("PRESET", "(default: quickstart)")]
+PresetName = Annotated[tyro.conf.Positional[str], shown("PRESET|FILE|RUN", "(default: quickstart)")]
 RunFolder = Annotated[
     tyro.conf.Positional[Path],
     tyro.conf.arg(metavar="RUN", help="Run folder written by train, or its model.npz."),
@@ -45,3 +45,8 @@ def option(nargs: Any, metavar: str, read: Callable[[list[str]], Any]) -> Any:
         nargs=nargs, metavar=metavar, instance_from_str=read, is_instance=lambda value: True,
         str_from_instance=lambda value: [str(value)],
     )  # fmt: skip
+
+
+Layers = Annotated[
+    str | None, option(1, "LAYERS", lambda words: words[0]), shown(None, "(default: the preset's)")
+]

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import tyro
 
-from ffnn_jax.cli._options import Flag, PresetName, number, option, shown
+from ffnn_jax.cli._options import Flag, Layers, PresetName, number, option, shown
 from ffnn_jax.cli._signals import exit_on_signals, run_with_signals
-from ffnn_jax.config import Settings, UserError, Validation, parse_augment, preset, require_grain
+from ffnn_jax.config import NamedSettings, UserError, named_settings, preset, require_grain
 
 
 def _preset_default(setting: str) -> Any:
@@ -20,7 +20,6 @@ def _preset_default(setting: str) -> Any:
     return shown(None, f"(default: the preset's; quickstart: {of_quickstart})")
 
 
-_SETTINGS = [field.name for field in dataclasses.fields(Settings)]
 _RESUMABLE = ("resume", "steps", "streaming", "no_cache", "checkpoint_every", "debug_nans")
 _INTEGER = number(int, "an integer", "N")
 _NUMBER = number(float, "a number", "F")
@@ -31,7 +30,7 @@ _WORDS = option("*", "[WORD ...]", tuple)
 
 @dataclasses.dataclass(frozen=True)
 class Train:
-    """Train a preset's network, test it, and write a run folder.
+    """Train a preset's network, or that of a settings file, test it, and write a run folder.
 
     Presets: quickstart (the report's MNIST network on 5,000 digits that are installed with the
     package; takes under a minute), course (smaller, for chapters of your own: see ffnn-jax course),
@@ -47,11 +46,14 @@ class Train:
     random crop after padding by 4 reflected pixels) and cutout:8 (a hidden 8 x 8 square); 4 and 8
     are the defaults.
 
+    A settings file, whose name ends in .toml, is like the settings.toml that a run leaves, which
+    repeats it (so does the run's folder): options override it.
+
     Example: ffnn-jax train quickstart --steps 1000 --seeds 4
     """
 
     preset: PresetName = "quickstart"
-    """Network, data set and schedule."""
+    """Network, data set and schedule: a preset, a settings file, or the folder of a run."""
 
     dataset: Annotated[str | None, _NAME, _preset_default("dataset")] = None
     """Another data set, by its name in tensorflow-datasets, as in fashion_mnist."""
@@ -61,6 +63,10 @@ class Train:
 
     sampling: Annotated[str | None, _NAME, _preset_default("sampling")] = None
     """Batches: independent, epochs, or epochs-partial (keeps each epoch's smaller last batch)."""
+
+    layers: Layers = None
+    """Layers by name with their arguments, as in "conv 32 5, batchnorm, relu, maxpool 2, dense 10";
+    nested ones in parentheses, as in "residual (conv 16 3, relu)"; your own as MODULE:CLASS."""
 
     steps: Annotated[int | None, _INTEGER, _preset_default("steps")] = None
     """Number of parameter updates, at least 1, as in 5000."""
@@ -128,26 +134,25 @@ class Train:
             raise UserError(f"checkpoint-every must be at least 1, got {self.checkpoint_every}")
         if self.resume is not None:
             self._require_resumable(self.resume)
-        settings = self.settings()
+        named = self.named_settings()
         if self.run_dir is not None and os.path.lexists(self.run_dir.expanduser()):
             raise UserError(f"run-dir must not exist yet, {self.run_dir} does")
         with exit_on_signals():  # Python may lose an interrupt during an import
             if self.streaming:
                 require_grain()
-            self._run(settings)
+            self._run(named)
         return 0
 
-    def _run(self, settings: Settings) -> None:
+    def _run(self, named: NamedSettings) -> None:
         import ffnn_jax.cli._train_run as train_run
         from ffnn_jax.runs import enable_compilation_cache, require_ready
 
         require_ready()
         if not self.no_cache:
             enable_compilation_cache()
-        explicit = [name for name, value in vars(self).items() if value is not None]
         options = train_run.RunOptions(
             self.streaming or None, self.checkpoint_every, self.debug_nans,
-            explicit=explicit, run_dir=self.run_dir and self.run_dir.expanduser(),
+            explicit=named.given, run_dir=self.run_dir and self.run_dir.expanduser(),
         )  # fmt: skip
         stop = options.stop
         _use_chapters()
@@ -155,7 +160,7 @@ class Train:
         if self.resume is not None:
             run_with_signals(stop, train_run.resume_and_print, self.resume, self.steps, options)
         else:
-            run_with_signals(stop, do, settings, options)
+            run_with_signals(stop, do, named.settings, options)
 
     def _require_resumable(self, folder: Path) -> None:
         """Rejects options that cannot change on resume, and folders without checkpoints."""
@@ -167,15 +172,10 @@ class Train:
         if not (folder / "checkpoints").is_dir():
             raise UserError(f"{folder}: not a run that can be resumed (it has no checkpoints)")
 
-    def settings(self) -> Settings:
-        """The preset's settings, overridden by the options given."""
-        options = vars(self).items()
-        given = {name: value for name, value in options if name in _SETTINGS and value is not None}
-        if self.augment is not None:
-            given["augmentations"] = parse_augment(self.augment)
-        if self.validation is not None:
-            given["validation"] = Validation.parse(self.validation)
-        return dataclasses.replace(preset(given.pop("preset")), **given)
+    def named_settings(self) -> NamedSettings:
+        """The settings of the preset, file or run, overridden by the options given."""
+        options = vars(self) | {"augmentations": self.augment}
+        return named_settings(self.preset).overridden(options)
 
 
 def _use_chapters() -> None:

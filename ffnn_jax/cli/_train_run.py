@@ -13,7 +13,7 @@ from rich.console import Console
 from ffnn_jax import runs
 from ffnn_jax.cli._output import plain_console, progress_bar, show_progress
 from ffnn_jax.cli._signals import SignalState, print_nowhere
-from ffnn_jax.config import DivergedError, RunInterruptedError, Settings, preset
+from ffnn_jax.config import DivergedError, RunInterruptedError, Settings, layers_from
 from ffnn_jax.data import NotPreparedError, Splits, load_splits, sample_digit
 from ffnn_jax.data.preparation import prepare
 from ffnn_jax.models import classifies_digits
@@ -73,8 +73,9 @@ def print_run_footer(console: Console, result: RunResult, folder: Path) -> None:
     run, page = (shlex.quote(str(path)) for path in (folder, folder / "page.html"))
     console.print(f"results in {run}: open {page}")
     image = shlex.quote(str(sample_digit())) if classifies_digits(result.models[0]) else "IMAGE"
-    console.print(f"next:      ffnn-jax predict {run} {image}")
-    console.print(f"           ffnn-jax evaluate {run} --split train")
+    own = layers_from(result.settings.layers)
+    console.print(f"next:      ffnn-jax predict {run} {image}{own}")
+    console.print(f"           ffnn-jax evaluate {run} --split train{own}")
 
 
 class ProgressDisplay(Callbacks):
@@ -145,7 +146,7 @@ class RunOptions:
     every: int | None = None  # steps between checkpoints; None for the default
     debug_nans: bool = False  # whether to find the operation that produced a non-finite number
     stop: runs.StopRequest = dataclasses.field(default_factory=runs.StopRequest)
-    explicit: Collection[str] = ()  # settings kept on a data set other than the preset's
+    explicit: Collection[str] = ()  # settings that differ from the preset's on purpose
     run_dir: Path | None = None  # of a new run; None for a numbered one
 
 
@@ -175,7 +176,7 @@ def resume_and_print(
 
 def _start(state: SignalState, settings: Settings, options: RunOptions) -> tuple[RunResult, Path]:
     splits = _splits(settings)
-    if settings.dataset != preset(settings.preset).dataset:
+    if "dataset" in options.explicit:
         settings = runs.adapt_to_dataset(settings, splits, options.explicit)
     planned = runs.plan(settings, splits)
     folder = runs.new_run_folder(settings.preset, options.run_dir)
@@ -196,7 +197,8 @@ def _run(
     print_run_header(console, planned)
     if checkpoint is not None:
         console.print(f"resuming   after step {checkpoint.about['step']:,}, from {checkpoint.path}")
-    resume = f"ffnn-jax train --resume {shlex.quote(str(folder))}"
+    own = layers_from(planned.settings.layers)
+    resume = f"ffnn-jax train --resume {shlex.quote(str(folder))}{own}"
     hint = f"; resume with: {resume}"
     state.hint = "; nothing was saved yet" if checkpoint is None else hint
     try:

@@ -17,13 +17,19 @@ from ffnn_jax.config._json import (
     layers_from_json,
     layers_to_json,
 )
+from ffnn_jax.config._layer_text import layers_from_text, layers_to_text
+from ffnn_jax.config._own_layers import layers_from, use_layers
 from ffnn_jax.config._presets import PRESETS, preset
 from ffnn_jax.config._settings import NORMALISATIONS, Settings
+from ffnn_jax.config._settings_file import NamedSettings, named_settings
+from ffnn_jax.config._settings_text import settings_to_text
 from ffnn_jax.config._validation import Validation
 
 __all__ = [
     "AUGMENTATIONS", "NORMALISATIONS", "PRESETS", "AlternatingFlip", "Augmentation", "Crop",
-    "Cutout", "DivergedError", "Flip", "RunInterruptedError", "Settings", "UserError", "Validation",
-    "augmentations_from_json", "augmentations_to_json", "layers_from_json", "layers_to_json",
-    "parse_augment", "preset", "require_grain", "require_proof", "require_run", "suggestion",
+    "Cutout", "DivergedError", "Flip", "NamedSettings", "RunInterruptedError", "Settings",
+    "UserError", "Validation", "augmentations_from_json", "augmentations_to_json", "layers_from",
+    "layers_from_json", "layers_from_text", "layers_to_json", "layers_to_text", "named_settings",
+    "parse_augment", "preset", "require_grain", "require_proof", "require_run", "settings_to_text",
+    "suggestion", "use_layers",
 ]  # fmt: skip

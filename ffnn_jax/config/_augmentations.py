@@ -83,6 +83,13 @@ def parse_augment(words: Iterable[str]) -> tuple[Augmentation, ...]:
     return tuple(_augmentation(word) for word in words)
 
 
+def word_of(augmentation: Augmentation) -> str:
+    """The word that ``parse_augment`` reads, with its number; of a custom one, its Python."""
+    words = [word for word, kind in _BY_WORD.items() if kind is type(augmentation)]
+    numbers = map(str, vars(augmentation).values())
+    return ":".join([*words, *numbers]) if words else str(augmentation)
+
+
 def _augmentation(word: str) -> Augmentation:
     name, colon, number = word.partition(":")
     if name not in _BY_WORD:

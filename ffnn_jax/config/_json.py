@@ -8,10 +8,12 @@ from typing import Any
 from ffnn_jax._base_config import from_fields
 from ffnn_jax._errors import UserError, suggestion
 from ffnn_jax.config._augmentations import AUGMENTATIONS, Augmentation
+from ffnn_jax.config._own_layers import OWN
 from ffnn_jax.nn import LAYERS, Layer
 from ffnn_jax.nn._chain import are_layers, with_nested
 
 Kinds = Mapping[str, type]
+_OWN_LAYERS = "; your own by --layers-from MODULE, in Python by layers=[MyLayer]"
 
 
 def layers_to_json(layers: Iterable[Layer]) -> list[dict[str, Any]]:
@@ -42,12 +44,12 @@ def layers_to_json(layers: Iterable[Layer]) -> list[dict[str, Any]]:
 
 
 def layers_from_json(config: Any, own: Iterable[type[Layer]] = ()) -> tuple[Layer, ...]:
-    """The layers that ``layers_to_json`` wrote; ``own`` has the types of custom ones.
+    """The layers that ``layers_to_json`` wrote; custom ones are ``own``, or of ``use_layers``.
 
     Raises:
         UserError: a type or a key is unknown, one is missing, or a value is rejected.
     """
-    return _from_json(config, "layer", LAYERS | {kind.__name__: kind for kind in own})
+    return _from_json(config, "layer", LAYERS | OWN | {kind.__name__: kind for kind in own})
 
 
 def augmentations_to_json(augmentations: Iterable[Augmentation]) -> list[dict[str, Any]]:
@@ -90,8 +92,8 @@ def _from_object(fields: dict[str, Any], noun: str, kinds: Kinds) -> Any:
         raise UserError(f"{noun}: the key 'type' is missing (known: {known})")
     name = str(fields.pop("type"))
     if name not in kinds:
-        near = suggestion(name, kinds)
-        raise UserError(f"unknown {noun} type {name!r} (known: {known}){near}")
+        near, own = suggestion(name, kinds), _OWN_LAYERS if noun == "layer" else ""
+        raise UserError(f"unknown {noun} type {name!r} (known: {known}{own}){near}")
     values = {key: _from_value(value, noun, kinds) for key, value in fields.items()}
     return from_fields(kinds[name], name, values)
 

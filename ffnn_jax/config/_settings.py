@@ -49,7 +49,7 @@ class Settings:
     """Everything that decides what a run computes.
 
     Attributes:
-        preset: name of the preset that the settings started from.
+        preset: name of the preset or the file that the settings started from.
         dataset: name of the data set in tensorflow-datasets.
         layers: layers of the network between the input and the softmax loss.
         pixel_scale: factor that multiplies pixels 0..255 before normalisation.

@@ -152,8 +152,7 @@ def load(path: str | Path, model: int | None = None, layers: Iterable[type[Layer
     try:
         chain = layers_from_json(about["layers"], layers)
     except UserError as error:
-        hint = "custom layers are passed in Python, as in load(path, layers=[MyLayer])"
-        raise UserError(f"{path}: {error}; {hint}") from None
+        raise UserError(f"{path}: {error}") from None
     network = Network(chain, tuple(about["input_shape"]))
     channels, normalised = network.input_shape[-1], f"model_{chosen}/normalisation/scale" in arrays
     normalisation = Normalisation(*np.zeros((2, channels), "float32")) if normalised else None

@@ -13,7 +13,7 @@ from ffnn_jax import nn
 from ffnn_jax._errors import UserError
 from ffnn_jax.network import _initialisation
 from ffnn_jax.network._initialisation import partition
-from ffnn_jax.network._summary import Summary, summarise
+from ffnn_jax.network._summary import Meter, Summary, summarise
 from ffnn_jax.nn import LAYERS, Layer, Param, Shape, Tree
 
 Params = Tree
@@ -154,9 +154,9 @@ class Network:
         named = zip(self.layer_names, self.layers, strict=True)
         return next((name for name, layer in named if type(layer) is kind), None)
 
-    def summary(self) -> Summary:
-        """The report's Table 2 for this network, generated from its parameters."""
-        return summarise(self.layers, self.param_specs, self.input_shape)
+    def summary(self, meter: Meter | None = None) -> Summary:
+        """The report's Table 2, generated from the parameters; with a meter, also each cost."""
+        return summarise(self.layers, self.param_specs, self.input_shape, meter)
 
 
 def _keys(key: Key[Array, "*N"] | None, x: Images) -> Key[Array, " N"] | None:

@@ -3,13 +3,14 @@
 import dataclasses
 import io
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from rich import box
 from rich.console import Console, ConsoleOptions
 from rich.table import Table
 
+from ffnn_jax.network._costs import Cost
 from ffnn_jax.network._initialisation import leaves
 from ffnn_jax.nn import Conv, Dense, Layer, Shape, Tree, numbered, shapes_through
 
@@ -17,8 +18,10 @@ _HEADINGS = (
     "Layer", "Layer type", "Inputs", "Outputs", "Filter", "Bias", "Number of parameters",
     "Output shape", "FLOPs forward", "FLOPs backward",
 )  # fmt: skip
+_COSTS = ("Bytes kept", "ms forward", "ms backward")
 _TEXT = (1, 4, 5, 7)
 _NARROW = (0, 1, 6, 7, 8, 9)
+Meter = Callable[[Layer, Shape, Tree, bool], Cost]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +46,7 @@ class SummaryRow:
     parameters: int = 0
     forward_flops: int = 0
     backward_flops: int = 0
+    cost: Cost | None = None
 
     def cells(self) -> tuple[str, ...]:
         """The row as text, in the order of the headings."""
@@ -52,6 +56,11 @@ class SummaryRow:
         flops = [f"{n:,}" if n else "" for n in (self.forward_flops, self.backward_flops)]
         text = (self.number, self.title, self.inputs, self.outputs, self.filter, self.bias)
         return *text, count, shape, *flops
+
+    def cost_cells(self) -> tuple[str, ...]:
+        """What was measured, as text: bytes kept, milliseconds forward and backward."""
+        kept, *times = self.cost or (None, None, None)
+        return (f"{kept:,}" if kept else "", *(f"{t:.3f}" if t else "" for t in times))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,20 +86,29 @@ class Summary:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Table]:
         """The table for a terminal; a narrow one omits columns that the formulas already show."""
-        full = self._table(range(len(_HEADINGS)))
-        fits = console.measure(full, options=options.update(width=1000)).minimum
-        yield full if fits <= options.max_width else self._table(_NARROW)
+        measured = [column for column, cell in enumerate(self._total.cost_cells(), 10) if cell]
+        full = self._table([*range(len(_HEADINGS)), *measured])
+        fits = console.measure(full, options=options.update(width=1000)).maximum
+        yield full if fits <= options.max_width else self._table([*_NARROW, *measured])
+
+    @property
+    def _total(self) -> SummaryRow:
+        costs = [row.cost for row in self.rows if row.cost]
+        sums = [sum(n or 0 for n in numbers) for numbers in zip(*costs, strict=True)]
+        return SummaryRow(
+            "", "Total", (), parameters=self.parameters, forward_flops=self.forward_flops,
+            backward_flops=self.backward_flops, cost=Cost(*sums) if costs else None,
+        )  # fmt: skip
 
     def _table(self, columns: Iterable[int]) -> Table:
         table = Table(box=box.SIMPLE_HEAD, show_edge=False, show_footer=True, collapse_padding=True)
-        numbers = map("{:,}".format, (self.parameters, self.forward_flops, self.backward_flops))
-        totals: dict[int, str] = dict(zip((1, 6, 8, 9), ("Total", *numbers), strict=True))
+        totals = self._total.cells() + self._total.cost_cells()
         for column in columns:
-            heading = _HEADINGS[column].replace(" ", "\n")
+            heading = (_HEADINGS + _COSTS)[column].replace(" ", "\n")
             side = "left" if column in _TEXT else "right"
-            table.add_column(heading, totals.get(column, ""), justify=side, no_wrap=True)
+            table.add_column(heading, totals[column], justify=side, no_wrap=True)
         for row in self.rows:
-            cells = row.cells()
+            cells = row.cells() + row.cost_cells()
             table.add_row(*(cells[column] for column in columns))
         return table
 
@@ -110,24 +128,29 @@ class Summary:
         return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
 
 
-def summarise(layers: Sequence[Layer], params: Tree, input_shape: Shape) -> Summary:
+def summarise(
+    layers: Sequence[Layer], params: Tree, input_shape: Shape, meter: Meter | None = None
+) -> Summary:
     """The rows of a network, given the ``Param`` of each parameter by layer name."""
     first, last = SummaryRow("", "Input", input_shape), SummaryRow("", "Softmaxloss", ())
-    return Summary((first, *_rows(layers, params, input_shape, False), last))
+    return Summary((first, *_rows(layers, params, input_shape, False, meter), last))
 
 
 def _rows(
-    layers: Sequence[Layer], params: Tree, shape: Shape, needs_dx: bool, prefix: str = ""
-) -> Iterator[SummaryRow]:
+    layers: Sequence[Layer], params: Tree, shape: Shape, needs_dx: bool, meter: Meter | None,
+    prefix: str = "",
+) -> Iterator[SummaryRow]:  # fmt: skip
     """The rows of a chain; its input needs a gradient if anything before it is trained."""
     shapes = shapes_through(layers, shape)
     for (number, name, layer), input_shape in zip(numbered(layers), shapes, strict=False):
         layer_params = params.get(name, {})
         number = f"{prefix}{number}"
-        yield _row(number, layer, input_shape, layer_params, needs_dx)
+        row = _row(number, layer, input_shape, layer_params, needs_dx)
+        measured = meter and not layer.parts() and meter(layer, input_shape, layer_params, needs_dx)
+        yield dataclasses.replace(row, cost=measured or None)
         for index, (part, inner) in enumerate(layer.parts().items()):
             inner_params, within = layer_params.get(part, {}), f"{number}.{part[0] * bool(index)}"
-            yield from _rows(inner, inner_params, input_shape, needs_dx, within)
+            yield from _rows(inner, inner_params, input_shape, needs_dx, meter, within)
         needs_dx = needs_dx or any(param.trained for _, param in leaves(layer_params))
 
 

@@ -80,11 +80,11 @@ def plan(settings: Settings, splits: Splits) -> Plan:
 def adapt_to_dataset(settings: Settings, splits: Splits, kept: Collection[str] = ()) -> Settings:
     """Adapts a preset's settings to another data set.
 
-    The last layer, if dense, gets one output per class; at most a fifth of the training images
-    are used for validation, unless the kept settings, those explicitly given, name it.
+    The last layer, if dense, gets one output per class, and at most a fifth of the training images
+    are used for validation, unless the kept settings, those explicitly given, name either.
     """
     *layers, last = settings.layers
-    if isinstance(last, Dense):
+    if isinstance(last, Dense) and "layers" not in kept:
         last = dataclasses.replace(last, units=len(splits.train.class_names))
     validation, most = settings.validation, max(len(splits.train) // 5, 1)
     if "validation" not in kept and validation.images > most:

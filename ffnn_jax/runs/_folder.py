@@ -11,7 +11,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from ffnn_jax.config import Settings, UserError
+from ffnn_jax.config import Settings, UserError, settings_to_text
 from ffnn_jax.models import save
 from ffnn_jax.runs._read import require_run
 from ffnn_jax.runs._result import RunResult, result_to_json
@@ -97,9 +97,10 @@ def _describe(owner: Path) -> str:
 
 
 def write_config(folder: Path, settings: Settings) -> None:
-    """Writes the settings, before a run starts."""
+    """Writes the settings, as JSON and as the file that repeats the run, before it starts."""
     folder.mkdir(parents=True, exist_ok=True)
     _write_json(folder / "config.json", settings.to_json())
+    _write(folder / "settings.toml", settings_to_text(settings))
 
 
 def write_run(folder: str | Path, result: RunResult) -> Path:

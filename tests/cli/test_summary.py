@@ -1,10 +1,13 @@
 """``ffnn-jax summary``."""
 
 import dataclasses
+import re
+from pathlib import Path
 
 import pytest
 
-from ffnn_jax.config import PRESETS
+from ffnn_jax.config import PRESETS, named_settings
+from ffnn_jax.runs import write_config
 from tests.cli.conftest import code_of, in_a_process
 from tests.data.conftest import toys, write_set
 
@@ -56,6 +59,49 @@ def test_a_narrow_terminal_shows_the_whole_table(tmp_path):
     ran = in_a_process(tmp_path, "summary", COLUMNS="40")
     assert "…" not in ran.stdout
     assert "14,682" in ran.stdout
+
+
+def test_layers_of_any_shape_have_a_summary_with_what_each_keeps(capsys):
+    words = ["--layers", "conv 2 3, relu, dense 3", "--shape", "4x6x1", "--time"]
+    assert code_of("summary", *words) == 0
+    first, *table = capsys.readouterr().out.splitlines()
+    assert first == f"layers: {2 * 9 + 2 + 48 * 3 + 3} parameters, times of a batch of 32"
+    (conv,) = (line for line in table if "Convolutional" in line)
+    kept, forward, backward = conv.split()[-3:]
+    assert kept == str(4 * 6 * 4)
+    assert min(float(forward), float(backward)) > 0
+
+
+def test_a_settings_file_and_a_run_have_a_summary(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    text = 'preset = "quickstart"\nlayers = "conv 2 3, relu, dense 10"\nprecision = "bf16"'
+    Path("my.toml").write_text(text)
+    assert code_of("summary", "my.toml") == 0
+    of_file = capsys.readouterr().out
+    assert of_file.startswith(f"quickstart: {2 * 9 + 2 + 28 * 28 * 2 * 10 + 10:,} parameters\n")
+    assert re.search(rf"Total .* {2 * 28 * 28 * (1 + 2) + 28 * 28 * 2:,}\s*$", of_file)
+    write_config(Path("run"), named_settings("my.toml").settings)
+    assert code_of("summary", "run") == 0
+    assert capsys.readouterr().out == of_file
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["--shape", "4x-1"], "shape must be sizes joined by x, as in 28x28x1, got '4x-1'"),
+        (["--shape", "4"], "layer 1, Conv(init_fan_in=75, filters=16, size=5): needs an image "),
+        (["--layers", "dens 3"], "layers, character 1: unknown layer 'dens'; did you mean dense?"),
+        (["."], ".: config.json cannot be read, so . is not a finished run ("),
+        (["none.toml"], "none.toml: cannot be read: No such file or directory"),
+    ],
+)
+def test_a_network_that_cannot_be_is_rejected_in_one_line(
+    words, problem, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    assert code_of("summary", *words) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"ffnn-jax: {problem}")
 
 
 def test_an_unexpected_error_is_one_line_without_debug(tmp_path):

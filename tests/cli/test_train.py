@@ -19,6 +19,7 @@ from ffnn_jax.cli._signals import SignalState
 from ffnn_jax.config import preset
 from ffnn_jax.data import load_splits
 from ffnn_jax.models import load
+from ffnn_jax.nn import Dense, ReLU
 from ffnn_jax.runs import StopRequest, plan, versions
 from ffnn_jax.training import Progress
 from tests.cli.conftest import code_of
@@ -29,7 +30,7 @@ FILES = {
     "config.json", "metrics.jsonl", "result.json", "model.npz", "table_1.md", "table_2.md",
     "confusion.png", "curves.png", "filters.png", "misclassified.png", "precision_recall.png",
     "confusion.svg", "curves.svg", "filters.svg", "misclassified.svg", "precision_recall.svg",
-    "page.html", "checkpoints", ".lock",
+    "page.html", "checkpoints", ".lock", "settings.toml",
 }  # fmt: skip
 
 
@@ -82,6 +83,32 @@ def test_two_runs_leave_the_folders_1_and_2(here: Path, first: Ran, second: Ran)
     assert sorted((here / "runs").iterdir()) == [first.folder, second.folder]
     for run in (first, second):
         assert {path.name for path in run.folder.iterdir()} == FILES
+
+
+def test_the_settings_that_a_run_leaves_repeat_it_bit_for_bit(second: Ran, tmp_path: Path):
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "quickstart-1").mkdir()
+    again = run_in(tmp_path, 2, str(second.folder / "settings.toml"))
+    for name in ("config.json", "settings.toml", "metrics.jsonl"):
+        assert (again.folder / name).read_bytes() == (second.folder / name).read_bytes()
+    assert again.result()["parameters_sha256"] == second.result()["parameters_sha256"]
+
+
+def test_a_settings_file_is_a_run_and_options_override_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    asked = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(_train_run, "run_and_print", lambda *args: asked.append(args[-2:]))
+    text = 'preset = "mnist"\ndataset = "mnist_5k"\nsteps = 7\nseed = 3\nlayers = "dense 10"'
+    Path("my.toml").write_text(text)
+    main(["train", "my.toml", "--steps", "9", "--layers", "relu, dense 10", "--dataset", "cifar10"])
+    main(["train", "--dataset", "mnist_5k", "--validation", "none"])
+    (settings, options), (_, same) = asked
+    assert (settings.preset, settings.seed, settings.steps) == ("mnist", 3, 9)
+    assert settings.layers == (ReLU(), Dense(10))
+    assert options.explicit == {"steps", "seed", "layers", "dataset"}
+    assert same.explicit == {"validation"}  # quickstart's data set is no other one
 
 
 def test_a_run_ends_by_naming_its_page_and_two_commands_that_work(

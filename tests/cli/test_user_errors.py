@@ -112,6 +112,20 @@ def test_an_unknown_preset_is_rejected_with_the_nearest(rejected: Rejected):
     assert message.endswith("; did you mean quickstart?")
 
 
+def test_a_mistake_in_a_settings_file_is_rejected_with_file_and_key(
+    rejected: Rejected, tmp_path: Path
+):
+    (tmp_path / "my.toml").write_text('preset = "mnist"\nbatch_sise = 3')
+    message = rejected("train", "my.toml")
+    assert message == "my.toml: unknown key 'batch_sise'; did you mean batch_size?"
+    assert rejected("train", "your.toml") == "your.toml: cannot be read: No such file or directory"
+
+
+def test_layers_that_are_not_understood_are_rejected_with_the_position(rejected: Rejected):
+    message = rejected("train", "--layers", "conv 32 5, batchnom, dense 10")
+    assert message == "layers, character 12: unknown layer 'batchnom'; did you mean batchnorm?"
+
+
 def test_streaming_without_grain_is_rejected_before_anything_is_written(
     rejected: Rejected, monkeypatch: pytest.MonkeyPatch
 ):
@@ -266,7 +280,7 @@ def test_help_names_every_preset_and_option(capsys: pytest.CaptureFixture[str]):
         main(["train", "--help"])
     output = capsys.readouterr().out
     options = (
-        "dataset", "steps", "batch-size", "learning-rate", "momentum", "weight-decay",
+        "dataset", "layers", "steps", "batch-size", "learning-rate", "momentum", "weight-decay",
         "normalisation", "schedule", "precision", "augment", "seed", "seeds", "run-dir",
     )  # fmt: skip
     assert [option for option in options if f"--{option} " not in output] == []

@@ -72,4 +72,4 @@ def test_augmentations_are_the_preset_s_unless_overridden(
     monkeypatch.setitem(PRESETS, "quickstart", augmented)
     command = _parse(["train", "quickstart", *words])
     assert isinstance(command, Train)
-    assert command.settings().augmentations == augmentations
+    assert command.named_settings().settings.augmentations == augmentations

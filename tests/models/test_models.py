@@ -332,7 +332,8 @@ def test_a_custom_layer_is_saved_and_loaded(tmp_path: Path):
     pixels = np.random.default_rng(0).integers(0, 256, (4, 6, 5, 2), np.uint8)
     np.testing.assert_array_equal(loaded.probabilities(pixels), model.probabilities(pixels))
     with pytest.raises(
-        UserError, match=r"unknown layer type 'Scaled'.*load\(path, layers=\[MyLayer"
+        UserError,
+        match=r"unknown layer type 'Scaled'.*--layers-from MODULE, in Python by layers=\[MyLayer",
     ):
         load(path)
 

@@ -229,7 +229,7 @@ def test_layers_survive_a_json_round_trip():
     [
         (
             {"type": "Maxpooling"},
-            f"unknown layer type 'Maxpooling' (known: {', '.join(LAYERS)}); did you mean MaxPool?",
+            f"unknown layer type 'Maxpooling' (known: {', '.join(LAYERS)}; your own by --layers-",
         ),
         ({"type": "MaxPool", "windw": 2}, "MaxPool: unknown key 'windw'; did you mean window?"),
         (

@@ -20,9 +20,11 @@ from PIL import Image
 from experiments._chapters import chapters
 from ffnn_jax import layers
 from ffnn_jax.cli import main
+from ffnn_jax.config import layers_from_text
 from ffnn_jax.course import USUAL
 from ffnn_jax.data import load
 from ffnn_jax.layers import conv_transpose2d
+from ffnn_jax.runs import write_config
 from ffnn_jax.verify import CHECKS, Argument, check_vjp
 from tests.cli.conftest import code_of
 from tests.tolerances import tolerance
@@ -259,11 +261,38 @@ def test_the_commands_for_data_do_what_the_guide_says(tmp_path, monkeypatch, cap
     assert (tmp_path / "mnist_5k.png").is_file()
 
 
+OWN_NETWORK = [line for line in commands_of("runs") if re.search("--layers|my.toml|mine-1", line)]
+
+
+def test_the_commands_for_ones_own_network_do_what_the_guide_says(tmp_path, monkeypatch, capsys):
+    (toml,) = re.findall(r"```toml\n(.*?)```", GUIDES["runs"], re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    Path("my.toml").write_text(toml)
+    asked = []
+
+    def run(state, settings, options):
+        asked.append(settings)
+        write_config(Path("runs/mine-1"), settings)
+
+    monkeypatch.setattr("ffnn_jax.cli._train_run.run_and_print", run)
+    for command in OWN_NETWORK:
+        main(shlex.split(command)[1:])
+    line, first, again = asked
+    assert line.layers == layers_from_text("conv 32 5, batchnorm, relu, maxpool 2, dense 10")
+    assert (first.preset, first.optimizer, first.batch_size) == ("mine", "nesterov", 32)
+    assert again == first
+    printed = capsys.readouterr().out
+    assert re.search(
+        r"^layers: \d[\d,]+ parameters, times of a batch of 32$", printed, re.MULTILINE
+    )
+    assert re.search(r"^ +5\.1 +Convolutional ", printed.partition("mine: ")[2], re.MULTILINE)
+
+
 def test_the_commands_for_a_run_do_what_the_guide_says(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "ffnn_jax").symlink_to(ROOT / "ffnn_jax")
     main(shlex.split("train --steps 20"))
-    *commands, resume = commands_of("runs")
+    *commands, resume = (line for line in commands_of("runs") if line not in OWN_NETWORK)
     for command in commands:
         main(shlex.split(command)[1:])
     (answer,) = json.loads((tmp_path / "answers.json").read_text())

@@ -316,8 +316,8 @@ def test_a_run_writes_these_files_and_no_others(folder: Path):
     assert sorted(path.name for path in folder.iterdir()) == [
         "config.json", "confusion.png", "confusion.svg", "curves.png", "curves.svg", "filters.png",
         "filters.svg", "metrics.jsonl", "misclassified.png", "misclassified.svg", "model.npz",
-        "page.html", "precision_recall.png", "precision_recall.svg", "result.json", "table_1.md",
-        "table_2.md",
+        "page.html", "precision_recall.png", "precision_recall.svg", "result.json", "settings.toml",
+        "table_1.md", "table_2.md",
     ]  # fmt: skip
 
 
@@ -442,6 +442,7 @@ def test_another_data_set_changes_the_last_layer_and_the_validation_size():
     assert settings.layers == (*original.layers[:-1], Dense(3))
     assert settings.validation == Validation("drawn", len(SPLITS.train) // 5)
     assert adapt_to_dataset(original, splits, kept=["validation"]).validation == original.validation
+    assert adapt_to_dataset(original, splits, kept=["layers"]).layers == original.layers
     changed = {"layers": original.layers, "validation": original.validation}
     assert dataclasses.replace(settings, **changed) == original
 

@@ -1,0 +1,114 @@
+"""Settings files: TOML whose keys are those of ``Settings``, started from a preset if it names one.
+
+``preset`` names it; ``name`` is what runs are called, by default the preset or the file. Layers are
+text as of ``layers_from_text``, or a list of such texts; augmentations words such as "crop:4".
+Without a preset, ``dataset`` and ``layers`` are needed.
+"""
+
+import dataclasses
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ffnn_jax._errors import UserError, suggestion
+from ffnn_jax._schema import read_saved, require_schema
+from ffnn_jax.config import _json
+from ffnn_jax.config._augmentations import parse_augment
+from ffnn_jax.config._layer_text import layers_from_text
+from ffnn_jax.config._presets import PRESETS, preset
+from ffnn_jax.config._settings import Settings
+from ffnn_jax.config._validation import Validation
+from ffnn_jax.nn import Layer
+from ffnn_jax.nn._chain import with_nested
+
+_NAMES = tuple(f.name for f in dataclasses.fields(Settings) if f.name != "preset")
+_KEYS = ("preset", "name", *_NAMES)
+_PARSERS: dict[str, Callable[[Any], Any]] = {
+    "layers": layers_from_text, "augmentations": parse_augment, "validation": Validation.parse,
+}  # fmt: skip
+_NAME = re.compile(r"[\w.-]+")
+_LAYERS = 'text such as "conv 16 5, relu, dense 10", or a list of such texts'
+
+
+class NamedSettings(NamedTuple):
+    """Settings, and the names of those that differ from a preset's on purpose."""
+
+    settings: Settings
+    given: frozenset[str] = frozenset()
+
+    def overridden(self, options: Mapping[str, Any]) -> "NamedSettings":
+        """With settings in the words of the command line; other options and None are left out."""
+        base, given = self
+        changes = {k: options[k] for k in _NAMES if options.get(k) is not None}
+        for name, parse in _PARSERS.items():
+            if name in changes:
+                changes[name] = parse(changes[name])
+        same = {"dataset"} if changes.get("dataset") == base.dataset else set()
+        return NamedSettings(dataclasses.replace(base, **changes), given | (changes.keys() - same))
+
+
+def named_settings(name: str) -> NamedSettings:
+    """The settings of a preset, of a file if the name ends in ".toml", or of a run's folder.
+
+    Raises:
+        UserError: there is no preset of that name, or the file cannot be read; the message names
+            the key.
+    """
+    path = Path(name)
+    try:
+        if path.suffix == ".toml":
+            return _settings_of(_parsed(path), re.sub(r"[^\w.-]", "-", path.stem))
+        if name not in PRESETS and path.is_dir():
+            config = read_saved(path / "config.json")
+            require_schema("config.json", config, {})
+            return NamedSettings(Settings.from_json(config), frozenset(_NAMES))
+    except UserError as error:
+        key = re.sub(r"^\w+(-\w+)+(?= must)", lambda found: found[0].replace("-", "_"), str(error))
+        raise UserError(f"{name}: {key}") from None
+    return NamedSettings(preset(name))
+
+
+def _parsed(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
+
+
+def _settings_of(fields: dict[str, Any], file_name: str) -> NamedSettings:
+    for key in fields:
+        if key not in _KEYS:
+            near = suggestion(key, _KEYS) or f" (known: {', '.join(_KEYS)})"
+            raise UserError(f"unknown key {key!r}{near}")
+    base = preset(str(fields.pop("preset"))) if "preset" in fields else None
+    for key in ("dataset", "layers"):
+        if base is None and key not in fields:
+            raise UserError(f"the key {key!r} is missing, and no preset to start from")
+    name = fields.pop("name", base.preset if base else file_name)
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise UserError(f"name must be letters, digits, '.', '_' and '-', got {name!r}")
+    given = frozenset(k for k in fields if k != "dataset" or not base or base.dataset != fields[k])
+    before = base.to_json() if base else {"forms": None}
+    layers = _layers(fields["layers"]) if "layers" in fields else base.layers  # type: ignore[union-attr]
+    fields["layers"] = _json.layers_to_json(layers)
+    if not _is_texts(words := fields.get("augmentations", [])):
+        raise UserError(f"augmentations must be a list of words such as 'crop:4', got {words!r}")
+    if "augmentations" in fields:
+        fields["augmentations"] = _json.augmentations_to_json(parse_augment(words))
+    own = {type(layer) for layer in with_nested(layers)}
+    return NamedSettings(Settings.from_json(before | fields | {"preset": name}, own), given)
+
+
+def _layers(value: Any) -> tuple[Layer, ...]:
+    if isinstance(value, str):
+        return layers_from_text(value)
+    if not _is_texts(value):
+        raise UserError(f"layers must be {_LAYERS}, got {value!r}")
+    chains = (layers_from_text(text, f"layers[{number}]") for number, text in enumerate(value))
+    return tuple(layer for chain in chains for layer in chain)
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
