@@ -91,13 +91,14 @@ def _run(words: list[str]) -> int:
 
 def _with_layers(words: list[str]) -> list[str]:
     """The words without --layers-from and its modules, whose layers are known from now on."""
-    if _LAYERS_FROM not in words:
+    at = next((i for i, word in enumerate(words) if word.partition("=")[0] == _LAYERS_FROM), None)
+    if at is None:
         return words
-    at = words.index(_LAYERS_FROM)
-    if at + 1 == len(words):
+    modules, *others = [*filter(None, [words[at].partition("=")[2]]), *words[at + 1 :], ""]
+    if not modules:
         raise UserError("layers-from needs the name of a module, as in --layers-from my_layers")
-    use_layers(words[at + 1])
-    return words[:at] + words[at + 2 :]
+    use_layers(modules)
+    return [*words[:at], *others[:-1]]
 
 
 def _parse(words: list[str]) -> Callable[[], int]:

@@ -58,7 +58,7 @@ def test_a_run_with_a_layer_of_ones_own_goes_on_once_the_module_is_named(
         assert code_of(*words) == 2
         assert "unknown layer type 'Square' (known: " in capsys.readouterr().err
         assert "squares_of_mine" not in sys.modules
-        assert code_of(*words, "--layers-from", "squares_of_mine") == 0
+        assert code_of(words[0], "--layers-from=squares_of_mine", *words[1:]) == 0
     assert json.loads((here / "runs/quickstart-1/config.json").read_text())["steps"] == 5
     forget()
     assert code_of("train", "runs/quickstart-1/settings.toml", "--dry-run") == 0
