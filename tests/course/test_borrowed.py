@@ -13,6 +13,7 @@ from jax import vjp as pull_back
 from ffnn_jax import layers
 from ffnn_jax.catalogue import DENSE, GELU, MAX_POOL, OP_SPECS, SOFTMAX, OpSpec
 from ffnn_jax.course._borrowed import borrowed, files_called, files_lent
+from ffnn_jax.course._operations import spec_of
 from ffnn_jax.layers._arguments import product
 
 
@@ -65,6 +66,23 @@ def test_a_rule_by_hand_borrows_nothing():
 @pytest.mark.parametrize("backward", [by_vjp, by_a_name, by_forward_mode, by_large_batches_only])
 def test_autodiff_is_noticed(backward: Callable[..., Any]):
     assert borrows(backward) == "uses autodiff"
+
+
+def of_rows_alone(residuals: Any, dz: Any) -> Any:
+    x, w = residuals
+    return pull_back(lambda x, w, b: x @ w + b, x, w, dz[0])[1](dz)
+
+
+def test_a_rule_that_raises_in_a_later_case_is_still_read_in_the_first():
+    spec = spec_of("dense")
+    assert spec is not None and len(spec.cases) > 1
+    assert borrows(of_rows_alone, spec) == "uses autodiff"
+    with pytest.raises(NotImplementedError):
+        borrows(unfinished, spec)
+
+
+def unfinished(residuals: Any, dz: Any) -> Any:
+    raise NotImplementedError
 
 
 def test_autodiff_in_the_forward_is_noticed():
