@@ -70,7 +70,7 @@ def test_autodiff_is_noticed(backward: Callable[..., Any]):
 
 def of_rows_alone(residuals: Any, dz: Any) -> Any:
     x, w = residuals
-    return pull_back(lambda x, w, b: x @ w + b, x, w, dz[0])[1](dz)
+    return pull_back(lambda x, w, b: x @ w + b[None], x, w, dz[0])[1](dz)
 
 
 def test_a_rule_that_raises_in_a_later_case_is_still_read_in_the_first():
