@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.extend.core import Var
 from jaxtyping import Array
 
 from ffnn_jax import nn
@@ -77,7 +76,8 @@ def _bytes_kept(forward: Callable[..., Any], arguments: tuple[Any, ...]) -> int:
     """The bytes of what is kept for the backward; parameters and state are there anyhow."""
     traced = jax.make_jaxpr(lambda *arrays: forward(*arrays)[1])(*arguments).jaxpr
     given = traced.invars[:-1]
-    kept = {v: v.aval for v in traced.outvars if isinstance(v, Var) and v not in given}
+    values = [atom for atom in traced.outvars if not hasattr(atom, "val")]  # no literals
+    kept = {value: value.aval for value in values if value not in given}
     return sum(math.prod(a.shape) * a.dtype.itemsize for a in kept.values())  # type: ignore[attr-defined]
 
 

@@ -15,7 +15,7 @@ from ffnn_jax.verify import Check, _compare, _run
         ("_compare.compare", lambda p: p.setattr(_compare, "compare", max)),
         ("_compare.compare", lambda p: p.setattr(_compare.compare, "__code__", none.__code__)),
         ("_result.Check.badness", lambda p: p.setattr(Check, "badness", 0.0)),
-        ("_run._CHECKS_AT_ALL_SIZES", lambda p: p.delitem(_run._CHECKS_AT_ALL_SIZES, "value")),
+        ("_run._CHECKS_AT_ALL_SIZES", lambda p: p.setitem(_run._CHECKS_AT_ALL_SIZES, "value", max)),
         ("_run._FAR", lambda p: p.delattr(_run, "_FAR")),
     ],
 )  # fmt: skip
