@@ -37,10 +37,21 @@ _REFUSED = (
 )  # fmt: skip
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 # By machine: its code, the calls seccomp and clone, and the refused: socket, socketpair, execve,
-# execveat, kill, tkill, ptrace, process_vm_writev, pidfd_send_signal, io_uring_setup, fork, vfork.
+# execveat, kill, tkill, ptrace, process_vm_writev, pidfd_send_signal, io_uring_setup, setpriority,
+# sched_setparam, sched_setscheduler, sched_setattr, fork, vfork.
 _CALLS = {
-    "x86_64": (0xC000003E, 317, 56, (41, 53, 59, 322, 62, 200, 101, 311, 424, 425, 57, 58)),
-    "aarch64": (0xC00000B7, 277, 220, (198, 199, 221, 281, 129, 130, 117, 271, 424, 425)),
+    "x86_64": (
+        0xC000003E,
+        317,
+        56,
+        (41, 53, 59, 322, 62, 200, 101, 311, 424, 425, 141, 142, 144, 314, 57, 58),
+    ),
+    "aarch64": (
+        0xC00000B7,
+        277,
+        220,
+        (198, 199, 221, 281, 129, 130, 117, 271, 424, 425, 140, 118, 119, 274),
+    ),
 }
 
 

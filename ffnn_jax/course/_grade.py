@@ -148,9 +148,12 @@ def _by_a_process(
     """The chapters that a process has graded, and the one that ended it, which earns nothing."""
     begun, ended, found = request["chapters"][0], "", {}
     for event in events(_CHILD, request, folder, seconds, stop):
-        begun, ended = event.get("begins", begun), event.get("ended", ended)
-        if "chapter" in event:
-            found[event.pop("chapter")] = event
+        ended = event.get("ended", ended)
+        if event.get("begins") in request["chapters"]:
+            begun = event["begins"]
+        chapter, points = event.pop("chapter", None), event.get("points")
+        if chapter in request["chapters"] and isinstance(points, int | float) and 0 <= points <= 1:
+            found[chapter] = event
     return {begun: _nothing(ended)} | found
 
 

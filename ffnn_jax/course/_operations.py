@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib.util
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
@@ -29,7 +30,9 @@ def load_chapter(file: Path | str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"chapters.{path.stem}", path)
     if spec is None or spec.loader is None:
         raise UserError(f"{path}: not a Python file")
-    module = importlib.util.module_from_spec(spec)
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(
+        spec
+    )  # dataclasses look there
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:

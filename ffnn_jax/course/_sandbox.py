@@ -73,7 +73,11 @@ def _read(
         *lines, rest = (rest + data).split(b"\n")
         for line in lines:
             if line.startswith(token):
-                yield json.loads(line[len(token) :])
+                try:
+                    event = json.loads(line[len(token) :])
+                except ValueError:
+                    return "reported what cannot be read"
+                yield event
                 deadline = time.monotonic() + seconds
     return "flooded its results" if count >= _MOST_BYTES else f"stopped after {seconds:g} s"
 

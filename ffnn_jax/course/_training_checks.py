@@ -73,6 +73,6 @@ def equal_trees(got: Any, expected: Any) -> bool:
     """Whether both hold arrays of the same shapes and, but for rounding, the same numbers."""
     ours, theirs = jax.tree.leaves(got), jax.tree.leaves(expected)
     return len(ours) == len(theirs) and all(
-        np.shape(a) == np.shape(b) and np.allclose(a, b, rtol=1e-6, equal_nan=True)
+        np.shape(a) == np.shape(b) and np.allclose(a, b, rtol=1e-5, equal_nan=True)
         for a, b in zip(ours, theirs, strict=True)
     )

@@ -37,6 +37,10 @@ attempts = {
     "run a shell": lambda: os.system("true") and 1 / 0,
     "fork": lambda: os.fork() or os._exit(0),
     "signal": lambda: os.kill(os.getppid(), 0),
+    "slow the grader": lambda: os.setpriority(os.PRIO_PROCESS, os.getppid(), 19),
+    "idle the grader": lambda: os.sched_setscheduler(
+        os.getppid(), os.SCHED_IDLE, os.sched_param(0)
+    ),
     "take 64 GB": lambda: mmap.mmap(-1, 1 << 36),
     "take 64 GB alone": lambda: bytearray(1 << 36),
     "write 1 GB": lambda: [open("large", "ab").write(bytes(1 << 20)) for _ in range(1 << 10)],

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +145,22 @@ def test_a_grading_that_was_broken_off_has_stored_what_was_done(
     with pytest.raises(KeyboardInterrupt):
         grade([hand_in(tmp_path / "class", {"a": RELU, "b": RELU})], str(file))
     assert [*students_in(file)] == ["a"]
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"begins": "nothing"}, {"chapter": "dense", "points": 1.0}, {"chapter": "relu"},
+        {"chapter": "relu", "points": "all"}, {"chapter": "relu", "points": 99},
+    ],
+)  # fmt: skip
+def test_what_a_process_may_not_report_counts_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forged: dict[str, Any]
+):
+    told = [{"begins": "relu"}, forged, {"ended": "ended with exit code 0"}]
+    monkeypatch.setattr(_grade, "events", lambda *_: map(dict, told))
+    found = _grade._by_a_process({"chapters": ["relu"]}, tmp_path, 1.0, threading.Event())
+    assert found == {"relu": _grade._nothing("ended with exit code 0")}
 
 
 def test_another_file_is_not_overwritten(tmp_path: Path):

@@ -43,6 +43,13 @@ def test_links_pipes_and_large_files_are_not_read(tmp_path: Path):
     assert students_in([tmp_path / "anna"]) == {"anna": dict.fromkeys(names)}
 
 
+def test_a_link_to_another_students_chapters_is_not_followed(tmp_path: Path):
+    hand_in(tmp_path / "anna", "dense")
+    (tmp_path / "ben").mkdir()
+    (tmp_path / "ben" / "chapters").symlink_to(tmp_path / "anna" / "chapters")
+    assert students_in([tmp_path / "ben"]) == {"ben": {}}
+
+
 def test_half_of_those_with_chapters_decide_which_count():
     two = {"dense": b"", "relu": None}
     assert chapters_that_count((), [two, {"dense": b"", "conv": b""}, {}, {"dense": b""}]) == [

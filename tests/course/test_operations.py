@@ -10,7 +10,7 @@ from ffnn_jax import layers
 from ffnn_jax.catalogue import DENSE, OP_SPECS
 from ffnn_jax.config import UserError, preset
 from ffnn_jax.course import load_operations, use_chapters, write_course
-from ffnn_jax.course._operations import rows_of, spec_of
+from ffnn_jax.course._operations import load_chapter, rows_of, spec_of
 from ffnn_jax.layers.fast import forms
 from ffnn_jax.network import Network, partition
 from ffnn_jax.training._gradients import make_loss
@@ -53,6 +53,12 @@ def loss_and_gradients() -> list[jax.Array]:
         of_params = jax.jit(jax.value_and_grad(make_loss(network, "float32"), has_aux=True))
         (loss, _), gradients = of_params(trained, frozen, state, batch)
     return [loss, *jax.tree.leaves(gradients)]
+
+
+def test_a_chapter_may_define_dataclasses_with_annotations_as_text(tmp_path: Path):
+    text = "from __future__ import annotations\nimport dataclasses\n"
+    (tmp_path / "mine.py").write_text(f"{text}@dataclasses.dataclass\nclass Kept:\n    x: int\n")
+    assert load_chapter(tmp_path / "mine.py").Kept(3).x == 3
 
 
 def test_only_the_operations_are_replaced(course: Path):

@@ -40,6 +40,10 @@ def run(
         ("sys.exit(3)", "ended with exit code 3"),
         ("os.kill(os.getpid(), 11)", "ended by SIGSEGV"),
         ("while True: pass", "stopped after 5 s"),
+        (
+            "os.write(request['descriptor'], (request['token'] + '{\\n').encode())",
+            "reported what cannot be read",
+        ),
         ("os.close(request['descriptor']); time.sleep(60)", "closed the pipe of its results"),
         ("while True: os.write(request['descriptor'], bytes(1 << 16))", "flooded its results"),
     ],

@@ -84,5 +84,9 @@ def test_a_mistake_is_a_problem(name, wrong, problem):
     assert problem_of(name, wrong).startswith(problem)
 
 
+def test_a_compiled_function_is_right_in_float32():
+    assert problem_of("momentum_update", jax.jit(_training.momentum_update)) == ""
+
+
 def test_any_way_to_draw_without_repetition_is_right():
     assert problem_of("draw_batch", lambda g, n, b: list(g.permutation(n)[:b])) == ""
