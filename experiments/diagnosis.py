@@ -5,7 +5,7 @@ Exam: python -m experiments.diagnosis --exam MODULE, a Python module or file tha
     WRONG = [("dense", backward, "what is wrong"), ...], each backward with the arguments of the
     package's, as in dense_backward(residuals, dz); results to results/diagnosis_exam.json.
 Quick: python -m experiments.diagnosis --quick, two layers, results to runs/quick.
-Time: about an hour of one core.
+Time: a quarter of an hour of one core.
 
 A planted fault is *named* if the one text is its own; a *twin* is a text for another fault that
 returns the same at numbers drawn afresh; *misnamed* is one that does not. As a stranger's, the same

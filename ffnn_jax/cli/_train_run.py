@@ -185,12 +185,9 @@ def _start(state: SignalState, settings: Settings, options: RunOptions) -> tuple
 
 
 def _run(
-    state: SignalState,
-    planned: Plan,
-    folder: Path,
-    options: RunOptions,
+    state: SignalState, planned: Plan, folder: Path, options: RunOptions,
     checkpoint: runs.Checkpoint | None = None,
-) -> RunResult:
+) -> RunResult:  # fmt: skip
     console = plain_console(reader_left=lambda: _stop_unread(options.stop))
     if checkpoint is None:
         runs.write_config(folder, planned.settings)

@@ -73,13 +73,17 @@ def course_chapters(folder: Path) -> tuple[str, ...]:
         UserError: its file names one that is unknown, or the folder is one inside a course's.
     """
     folder = folder.resolve()
-    try:
-        chapters = tuple(json.loads((folder / _COURSE).read_text("utf-8"))["ffnn_jax_course"])
-    except (OSError, ValueError, KeyError, TypeError):
-        if (folder.parent / _COURSE).is_file():
-            raise UserError(f"a course's commands are run in its folder, {folder.parent}") from None
-        return ()
+    chapters = _chapters_in(folder)
+    if not chapters and _chapters_in(folder.parent):
+        raise UserError(f"a course's commands are run in its folder, {folder.parent}")
     return _known(chapters)
+
+
+def _chapters_in(folder: Path) -> tuple[str, ...]:
+    try:
+        return tuple(json.loads((folder / _COURSE).read_text("utf-8"))["ffnn_jax_course"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ()
 
 
 def _known(names: Collection[str]) -> tuple[str, ...]:

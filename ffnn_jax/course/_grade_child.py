@@ -39,12 +39,9 @@ def grade_chapters(request: Mapping[str, Any], report: Callable[..., None]) -> N
     confined = confine(Path(request["writable"] or "."), refused)
     jax.jit(abs)(0)  # starts jax's cache, which asks for its folder
     entries = {name: _entries(name) for name in request["chapters"]}
-    steps, difference, state, before = (
-        (_grade_chapter, _explain),
-        difference_of,
-        state_of_modules,
-        state_of_modules(),
-    )
+    # Held here, they cannot be replaced.
+    steps, difference, state = (_grade_chapter, _explain), difference_of, state_of_modules
+    before = state()
     for chapter, its_entries in entries.items():
         report(begins=chapter)
         refused.clear()

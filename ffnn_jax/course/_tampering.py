@@ -14,6 +14,9 @@ def state_of_modules() -> dict[str, list[Any]]:
     found: dict[str, list[Any]] = {}
     for module in [m for n, m in sys.modules.items() if n.partition(".")[0] in _WATCHED]:
         is_own = module.__name__.partition(".")[0] in _OWN
+        if is_own:  # a new name may hide a builtin; a module that is imported later hides nothing
+            names = [n for n, value in vars(module).items() if not inspect.ismodule(value)]
+            found[f"{module.__name__}.*"] = names
         for name, value in [item for item in vars(module).items() if not item[0].startswith("__")]:
             members = vars(value).items() if isinstance(value, type) else ()
             for key, member in (("", value), *members):

@@ -48,6 +48,7 @@ def _everywhere(array: np.ndarray, one: np.ndarray) -> np.ndarray:
     return np.broadcast_to(one, array.shape)
 
 
+_RESHAPED = "{a} reshaped and transposed"
 _CHANGES: dict[str, Callable[[np.ndarray], Any]] = {
     "ones": np.ones_like,
     "zeros": np.zeros_like,
@@ -60,7 +61,10 @@ _CHANGES: dict[str, Callable[[np.ndarray], Any]] = {
     "the conjugate of {a}": lambda a: np.conj(a) if a.dtype.kind == "c" else None,
     "the sum of all of {a}": lambda a: np.full_like(a, a.sum()),
     "the first row of {a} alone": lambda a: _only(a, *[0] * (a.ndim - 1)) if a.ndim > 2 else None,
-    "{a} transposed": lambda a: a.reshape(a.shape[::-1]).T if a.ndim == 2 else None,
+    "{a} transposed": lambda a: a.T if a.ndim == 2 and a.shape == a.shape[::-1] else None,
+    _RESHAPED: lambda a: (
+        a.reshape(a.shape[::-1]).T if a.ndim == 2 and a.shape != a.shape[::-1] else None
+    ),
     "{a} transposed and reshaped": lambda a: (
         a.T.reshape(a.shape) if a.ndim == 2 and a.shape != a.shape[::-1] else None
     ),
@@ -87,6 +91,7 @@ _CHANGES_OF_INTEGERS: dict[str, Callable[[np.ndarray, int], Any]] = {
 _HINTS = {
     "ones": ": the cotangent that came in was not used",
     "{a} squared": ": the cotangent that came in is used twice",
+    _RESHAPED: ": is it reshaped where it should be transposed?",
     "{a} plus 1": ": counted from 0 or from 1?",
     "{a} less 1": ": counted from 0 or from 1?",
 }
@@ -127,7 +132,8 @@ def _replaced(draw: Draw) -> Iterator[Hypothesis]:
         for text, changed, rank in new:
             if (changed.shape, changed.dtype) == (old.shape, old.dtype):
                 words = f"{{d}} is right for {text.replace('{a}', name)} in the place of {name}"
-                hint = _HINTS.get(text, "") if name in draw.dz or name in draw.bounds else ""
+                hinted = text == _RESHAPED or name in draw.dz or name in draw.bounds
+                hint = _HINTS.get(text, "") if hinted else ""
                 results = draw.pull({name: changed})
                 yield Hypothesis(words + hint, results, rank=(2 + place, *rank))
 
