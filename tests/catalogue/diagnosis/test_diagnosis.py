@@ -54,8 +54,8 @@ CASES = {
     "dx is right for w transposed in the place of w": product(
         lambda r, dz: (dz @ r[1], r[0].T @ dz)  # it runs where axes have equal lengths
     ),
-    "dx is right for w reshaped and transposed in the place of w: is it reshaped where it should be "
-    "transposed?": product(lambda r, dz: (dz @ r[1].reshape(r[1].shape[::-1]), r[0].T @ dz)),
+    "dx is right for w reshaped and transposed in the place of w: is it reshaped where it should "
+    "be transposed?": product(lambda r, dz: (dz @ r[1].reshape(r[1].shape[::-1]), r[0].T @ dz)),
     "each of dx and dw is right for ones in the place of dz: the cotangent that came in was not "
     "used": product(lambda r, dz: (jnp.ones_like(dz) @ r[1].T, r[0].T @ jnp.ones_like(dz))),
     "dx is zero: was it left out?; dw has the wrong sign": product(
