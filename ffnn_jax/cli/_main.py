@@ -11,6 +11,7 @@ from typing import NoReturn
 from tyro.extras import SubcommandApp
 
 import ffnn_jax
+from ffnn_jax._signals import print_nowhere
 from ffnn_jax.cli._course import Course
 from ffnn_jax.cli._data import List, Prepare, Show
 from ffnn_jax.cli._doctor import Doctor
@@ -18,7 +19,6 @@ from ffnn_jax.cli._evaluate import Evaluate
 from ffnn_jax.cli._export import Export
 from ffnn_jax.cli._page import Page
 from ffnn_jax.cli._predict import Predict
-from ffnn_jax.cli._signals import print_nowhere
 from ffnn_jax.cli._summary import Summary
 from ffnn_jax.cli._train import Train
 from ffnn_jax.cli._verify import Verify

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import tyro
 
+from ffnn_jax._signals import exit_on_signals, run_with_signals
 from ffnn_jax.cli._options import Flag, Layers, PresetName, number, option, shown
-from ffnn_jax.cli._signals import exit_on_signals, run_with_signals
 from ffnn_jax.config import NamedSettings, UserError, named_settings, preset, require_grain
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from rich.console import Console
 
 from ffnn_jax import runs
+from ffnn_jax._signals import SignalState, print_nowhere
 from ffnn_jax.cli._output import plain_console, progress_bar, show_progress
-from ffnn_jax.cli._signals import SignalState, print_nowhere
 from ffnn_jax.config import DivergedError, RunInterruptedError, Settings, layers_from
 from ffnn_jax.data import NotPreparedError, Splits, load_splits, sample_digit
 from ffnn_jax.data.preparation import prepare

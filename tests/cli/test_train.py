@@ -13,9 +13,9 @@ from typing import Any, NamedTuple, NoReturn
 import jax
 import pytest
 
+from ffnn_jax._signals import SignalState
 from ffnn_jax.cli import _train_run, main
 from ffnn_jax.cli._output import plain_console
-from ffnn_jax.cli._signals import SignalState
 from ffnn_jax.config import preset
 from ffnn_jax.data import load_splits
 from ffnn_jax.models import load

@@ -9,7 +9,7 @@ import pytest
 
 PROGRAM = """
 import os, signal, sys
-from ffnn_jax.cli._signals import exit_on_signals
+from ffnn_jax._signals import exit_on_signals
 before = signal.getsignal(signal.SIGTERM)
 with exit_on_signals():
     pass
@@ -33,7 +33,7 @@ def test_before_there_is_anything_to_save_a_signal_ends_the_process(name: str):
 
 SUBSET = """
 import enum, signal
-from ffnn_jax.cli._signals import exit_on_signals
+from ffnn_jax._signals import exit_on_signals
 signal.Signals = enum.IntEnum("Signals", {names})
 with exit_on_signals():
     print(*(n.name for n in {all} if callable(signal.getsignal(n)) and
@@ -52,7 +52,7 @@ def test_a_system_without_sighup_has_the_others_handled():
 
 IGNORED = """
 import os, signal
-from ffnn_jax.cli._signals import exit_on_signals
+from ffnn_jax._signals import exit_on_signals
 signal.signal(signal.SIGHUP, signal.SIG_IGN)
 with exit_on_signals():
     os.kill(os.getpid(), signal.SIGHUP)
@@ -80,7 +80,7 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 TRAINS = """
 import os, time
 from pathlib import Path
-from ffnn_jax.cli._signals import run_with_signals
+from ffnn_jax._signals import run_with_signals
 from ffnn_jax._errors import RunInterruptedError, StopRequest
 stop = StopRequest()
 def train(state):
