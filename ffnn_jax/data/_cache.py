@@ -8,40 +8,18 @@ decoded again. Reading the cache needs neither tensorflow-datasets nor TensorFlo
 import contextlib
 import hashlib
 import json
-import logging
 import re
-import shutil
-import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-from filelock import FileLock
 from platformdirs import user_cache_path
 
-from ffnn_jax._files import patiently
 from ffnn_jax.data._decode import Reader
+from ffnn_jax.data._entries import Decoded, ImagesFile, cached_entry, read_entry, write_about
 from ffnn_jax.data._folders import PreparedSet, cache_dir
 
 _FORMAT = 1
-_TEMPORARY = ".writing"
-_ARRAYS = ("images", "labels", "original_order")
-_log = logging.getLogger(__name__)
-
-
-class Decoded(NamedTuple):
-    """A decoded split: images uint8 (N, H, W, C) in tensorflow-datasets' order, labels int32 (N,).
-
-    ``original_order`` has the indices in the order of the original files; it is of length 0 if the
-    set does not record that order. ``sha256`` is that of ``Dataset``.
-    """
-
-    images: np.ndarray
-    labels: np.ndarray
-    original_order: np.ndarray
-    class_names: tuple[str, ...]
-    sha256: str
 
 
 def read_decoded(prepared: PreparedSet, split: str) -> Decoded:
@@ -50,31 +28,22 @@ def read_decoded(prepared: PreparedSet, split: str) -> Decoded:
     The cache is beside the data set, or in the user's cache folder, or only in memory.
     """
     name = _entry_name(prepared, split)
-    roots = _roots(prepared)
-    for root in roots:
-        cached = _read(root / name)
-        if cached is not None:
-            return cached
-    failures = []
-    for root in roots:
-        try:
-            root.mkdir(parents=True, exist_ok=True)
-            with FileLock(root / ".lock"):  # another process may have written it meanwhile
-                return _read(root / name) or _write(root / name, prepared, split)
-        except OSError as error:
-            failures.append(f"{root}: {error.strerror or error}")
-    _log.warning("decoded images cannot be cached (%s)", "; ".join(failures))
+    cached = cached_entry(
+        _roots(prepared), name, lambda folder: _decode_into(folder, prepared, split)
+    )
+    if cached is not None:
+        return cached
     reader = Reader(prepared)
     blocks = [np.empty((0, *reader.features.image_shape), np.uint8)]
     labels, order, digest = _decode(reader, split, blocks.append)
     names = reader.features.class_names
-    return Decoded(np.concatenate(blocks), labels, order, names, digest.hexdigest())
+    return Decoded(np.concatenate(blocks), labels, order, names, digest.hexdigest(), {})
 
 
 def is_cached(prepared: PreparedSet, split: str) -> bool:
     """Whether a split is cached, and its cache entry is intact."""
     name = _entry_name(prepared, split)
-    return any(_read(root / name) is not None for root in _roots(prepared))
+    return any(read_entry(root / name) is not None for root in _roots(prepared))
 
 
 def keep_entries(root: Path, other: Path) -> None:
@@ -100,68 +69,12 @@ def _entry_name(prepared: PreparedSet, split: str) -> str:
     return f"{readable}-{key.hexdigest()[:16]}"
 
 
-def _read(entry: Path) -> Decoded | None:
-    """Reads an entry; None if it is missing or damaged."""
-    if not entry.is_dir():
-        return None
-    with warnings.catch_warnings(action="ignore"), contextlib.suppress(Exception):
-        about = json.loads((entry / "about.json").read_text(encoding="utf-8"))
-        images, labels, order = (_memory_mapped(entry, name) for name in _ARRAYS)
-        digest = hashlib.sha256(np.ascontiguousarray(images).data)
-        digest.update(np.ascontiguousarray(labels).data)
-        result = Decoded(images, labels, order, tuple(about["class_names"]), digest.hexdigest())
-        if _full_digest(digest, result) == about["sha256"]:
-            return result
-    return None
-
-
-def _memory_mapped(entry: Path, name: str) -> np.ndarray:
-    return np.load(entry / f"{name}.npy", mmap_mode="r", allow_pickle=False)
-
-
-def _full_digest(digest: "hashlib._Hash", split: Decoded) -> str:
-    """SHA-256 of the whole entry, continuing that of pixels and labels."""
-    shapes = [(array.dtype.str, array.shape) for array in split[:3]]
-    digest.update(np.ascontiguousarray(split.original_order).data)
-    digest.update(json.dumps([shapes, split.class_names]).encode())
-    return digest.hexdigest()
-
-
-def _write(entry: Path, prepared: PreparedSet, split: str) -> Decoded:
-    """Decodes a split into an entry, which appears once complete; the caller holds the lock."""
-    if entry.exists():
-        _log.warning("%s is damaged; decoding it again", entry)
-    temporary = entry.with_name(_TEMPORARY)
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
-    try:
-        _decode_into(temporary, prepared, split)
-        own = re.compile(re.escape(entry.name[:-16]) + "[0-9a-f]{16}")
-        for old in filter(lambda path: own.fullmatch(path.name), entry.parent.iterdir()):
-            shutil.rmtree(old, ignore_errors=True)  # on Windows some may be mapped elsewhere
-        patiently(temporary.rename, entry)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    written = _read(entry)
-    if written is None:
-        raise OSError(f"{entry} does not match what was written to it")
-    return written
-
-
 def _decode_into(folder: Path, prepared: PreparedSet, split: str) -> None:
     """Writes a split block by block, so that it need not fit into memory."""
-    reader, count = Reader(prepared), sum(prepared.shard_lengths[split])
-    shape = (count, *reader.features.image_shape)
-    with (folder / "images.npy").open("wb") as file:
-        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(file, header)
-        labels, order, digest = _decode(reader, split, lambda images: file.write(images.data))
-    images, names = _memory_mapped(folder, "images"), reader.features.class_names
-    result = Decoded(images, labels, order, names, digest.hexdigest())
-    np.save(folder / "labels.npy", result.labels)
-    np.save(folder / "original_order.npy", result.original_order)
-    about = {"class_names": result.class_names, "sha256": _full_digest(digest, result)}
-    (folder / "about.json").write_text(json.dumps(about), encoding="utf-8")
+    reader = Reader(prepared)
+    with ImagesFile(folder, reader.features.image_shape) as file:
+        labels, order, digest = _decode(reader, split, file.write)
+    write_about(folder, labels, order, reader.features.class_names, digest, {})
 
 
 def _decode(

@@ -1,15 +1,10 @@
 """Trained models: saved to one file, loaded, exported, and used for prediction."""
 
+from ffnn_jax._picture_files import picture_files, skipped_line
 from ffnn_jax.models._arrays import Stored, load_arrays, save_arrays
 from ffnn_jax.models._form import ImageForm, measure_form
 from ffnn_jax.models._model import PLATFORMS, Model, export_model, load, save, save_exported
-from ffnn_jax.models._pictures import (
-    PreparedPicture,
-    picture_files,
-    prepare_picture,
-    prepare_pictures,
-    skipped_line,
-)  # fmt: skip
+from ffnn_jax.models._pictures import PreparedPicture, prepare_picture, prepare_pictures
 from ffnn_jax.models._predict import Prediction, classifies_digits, predict_files
 from ffnn_jax.models._probabilities import predict_probabilities
 

@@ -1,0 +1,112 @@
+"""Picture files of any size and mode: found, read upright in 8 bits, cropped and scaled."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from ffnn_jax._errors import UserError
+
+MAX_PIXELS = 50_000_000
+_MIN_CONTRAST = 0.05
+_GREY_MODES = ("1", "L", "LA", "La")
+_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"}
+_PLUGINS = {".heic": "pillow-heif", ".heif": "pillow-heif", ".avif": "pillow-avif-plugin"}
+# Raised by Pillow for files that are truncated, altered, or hostile.
+_DAMAGE = (OSError, ValueError, SyntaxError, EOFError, MemoryError)
+
+
+def picture_files(paths: Sequence[str | Path], skipped: list[Path] | None = None) -> Iterator[Path]:
+    """The files, with each folder replaced by the pictures in it and its subfolders, sorted.
+
+    Hidden files, whose names begin with a dot, are left out.
+    What the folders hold beside pictures is added to ``skipped``; one without any is a UserError.
+    """
+    readable = _SUFFIXES | _PLUGINS.keys() & Image.registered_extensions().keys()
+    for path in map(Path, paths):
+        inner = path.rglob("[!.]*") if path.is_dir() else ()
+        files = sorted(file for file in inner if file.is_file())
+        inside = [file for file in files if file.suffix.lower() in readable]
+        if path.is_dir() and not inside:
+            said = f"; {skipped_line(files)}" if files else ""
+            kinds = ", ".join(sorted(_SUFFIXES))
+            raise UserError(f"{path}: a folder without pictures ({kinds}){said}")
+        if skipped is not None:
+            skipped += sorted({*files} - {*inside})
+        yield from inside or [path]
+
+
+def skipped_line(skipped: Sequence[Path]) -> str:
+    """What to say of files that were not read: how many, the first, and what would read them."""
+    plugins = {_PLUGINS[end] for file in skipped if (end := file.suffix.lower()) in _PLUGINS}
+    hint = f"; {' and '.join(sorted(plugins))} would let Pillow read some" if plugins else ""
+    names = ", ".join(str(file) for file in skipped[:3]) + (", ..." if len(skipped) > 3 else "")
+    return f"{len(skipped)} files are not pictures: {names}{hint}"
+
+
+def pixels_of(image: Image.Image, shape: tuple[int, int, int]) -> np.ndarray:
+    """The picture's pixels in grey or colour, uint8 (H, W, C) of the shape."""
+    grey_or_colour = image.convert("L" if shape[2] == 1 else "RGB")
+    return np.asarray(grey_or_colour, np.uint8).reshape(shape)
+
+
+def read_picture(path: Path) -> tuple[Image.Image, list[str]]:
+    """The picture, upright, in RGB or grey, and the steps taken so far; Pillow may warn.
+
+    Raises:
+        UserError: the file is missing, damaged, too large, or not a picture.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: {'not a file' if path.exists() else 'no such file'}")
+    try:
+        with Image.open(path) as opened:
+            if opened.width * opened.height > MAX_PIXELS:
+                raise Image.DecompressionBombError
+            steps = [f"{opened.width} x {opened.height}, {opened.mode}"]
+            steps += ["first frame"] * (getattr(opened, "n_frames", 1) > 1)
+            image, flattened = _in_8_bits(ImageOps.exif_transpose(opened))
+            return image, steps + flattened
+    except Image.DecompressionBombError:
+        raise UserError(f"{path}: too large, at most {MAX_PIXELS:,} pixels are allowed") from None
+    except UnidentifiedImageError:
+        plugin = _PLUGINS.get(path.suffix.lower())
+        hint = f" that this Pillow reads; {plugin} adds {path.suffix[1:].upper()}" if plugin else ""
+        raise UserError(f"{path}: not a picture{hint}") from None
+    except _DAMAGE as error:
+        raise UserError(f"{path}: cannot be read ({error})") from None
+
+
+def _in_8_bits(image: Image.Image) -> tuple[Image.Image, list[str]]:
+    """The picture with 8 bits per channel, without transparency, and how it was flattened."""
+    if image.mode.startswith(("I", "F")):
+        values = np.nan_to_num(np.asarray(image, np.float64))
+        least = 1 if image.mode == "F" else 255
+        top = next((one for one in (least, 255) if values.max(initial=0) <= one), 65535)
+        return Image.fromarray((np.clip(values / top, 0, 1) * 255).round().astype(np.uint8)), []
+    grey_or_colour = "L" if image.mode in _GREY_MODES else "RGB"
+    if "A" not in image.getbands() and "transparency" not in image.info:
+        return image.convert(grey_or_colour), []
+    image = image.convert("RGBA")
+    for colour in ("white", "black"):  # on black if nothing would show on white
+        background = Image.new("RGBA", image.size, colour)
+        flat = Image.alpha_composite(background, image).convert(grey_or_colour)
+        if np.ptp(np.asarray(flat), axis=(0, 1)).max() > 255 * _MIN_CONTRAST:
+            break
+    opaque = image.getchannel("A").getextrema() == (255, 255)
+    return flat, [] if opaque else [f"flattened onto {colour}"]
+
+
+def cropped_and_scaled(
+    image: Image.Image, height: int, width: int
+) -> tuple[Image.Image, list[str]]:
+    """The middle of the picture in the aspect ratio and the size given, and the steps taken."""
+    scale = min(image.width / width, image.height / height)
+    size = (max(round(scale * width), 1), max(round(scale * height), 1))
+    steps = [f"cropped to the middle {size[0]} x {size[1]}"] * (size != image.size)
+    steps += [f"scaled to {width} x {height}"] * (size != (width, height))
+    left, top = ((whole - part) // 2 for whole, part in zip(image.size, size, strict=True))
+    if steps:
+        image = image.crop((left, top, left + size[0], top + size[1]))
+        image = image.resize((width, height), Image.Resampling.LANCZOS)
+    return image, steps
