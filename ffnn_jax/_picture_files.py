@@ -1,5 +1,6 @@
 """Picture files of any size and mode: found, read upright in 8 bits, cropped and scaled."""
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -17,17 +18,28 @@ _PLUGINS = {".heic": "pillow-heif", ".heif": "pillow-heif", ".avif": "pillow-avi
 _DAMAGE = (OSError, ValueError, SyntaxError, EOFError, MemoryError)
 
 
+def files_below(folder: str | Path) -> Iterator[str]:
+    """The files in a folder and its sub-folders, sorted; no name begins with a dot."""
+    for place, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if name[0] != ".")
+        yield from (f"{place}{os.sep}{name}" for name in sorted(names) if name[0] != ".")
+
+
+def is_picture(file: str | Path) -> bool:
+    """Whether a file is named as a picture that Pillow reads here."""
+    suffix = f".{str(file).rpartition('.')[2].lower()}"
+    return suffix in _SUFFIXES or (suffix in _PLUGINS and suffix in Image.registered_extensions())
+
+
 def picture_files(paths: Sequence[str | Path], skipped: list[Path] | None = None) -> Iterator[Path]:
     """The files, with each folder replaced by the pictures in it and its subfolders, sorted.
 
-    Hidden files, whose names begin with a dot, are left out.
+    Hidden files and folders, whose names begin with a dot, are left out.
     What the folders hold beside pictures is added to ``skipped``; one without any is a UserError.
     """
-    readable = _SUFFIXES | _PLUGINS.keys() & Image.registered_extensions().keys()
     for path in map(Path, paths):
-        inner = path.rglob("[!.]*") if path.is_dir() else ()
-        files = sorted(file for file in inner if file.is_file())
-        inside = [file for file in files if file.suffix.lower() in readable]
+        files = [Path(file) for file in files_below(path)]
+        inside = [file for file in files if is_picture(file)]
         if path.is_dir() and not inside:
             said = f"; {skipped_line(files)}" if files else ""
             kinds = ", ".join(sorted(_SUFFIXES))
@@ -47,8 +59,13 @@ def skipped_line(skipped: Sequence[Path]) -> str:
 
 def pixels_of(image: Image.Image, shape: tuple[int, int, int]) -> np.ndarray:
     """The picture's pixels in grey or colour, uint8 (H, W, C) of the shape."""
-    grey_or_colour = image.convert("L" if shape[2] == 1 else "RGB")
+    grey_or_colour = _in_mode("L" if shape[2] == 1 else "RGB", image)
     return np.asarray(grey_or_colour, np.uint8).reshape(shape)
+
+
+def _in_mode(mode: str, image: Image.Image) -> Image.Image:
+    """The picture in a mode; Pillow would copy one that has it."""
+    return image if image.mode == mode else image.convert(mode)
 
 
 def read_picture(path: Path) -> tuple[Image.Image, list[str]]:
@@ -65,7 +82,9 @@ def read_picture(path: Path) -> tuple[Image.Image, list[str]]:
                 raise Image.DecompressionBombError
             steps = [f"{opened.width} x {opened.height}, {opened.mode}"]
             steps += ["first frame"] * (getattr(opened, "n_frames", 1) > 1)
-            image, flattened = _in_8_bits(ImageOps.exif_transpose(opened))
+            ImageOps.exif_transpose(opened, in_place=True)
+            image, flattened = _in_8_bits(opened)
+            image.load()  # while the file is open
             return image, steps + flattened
     except Image.DecompressionBombError:
         raise UserError(f"{path}: too large, at most {MAX_PIXELS:,} pixels are allowed") from None
@@ -86,7 +105,7 @@ def _in_8_bits(image: Image.Image) -> tuple[Image.Image, list[str]]:
         return Image.fromarray((np.clip(values / top, 0, 1) * 255).round().astype(np.uint8)), []
     grey_or_colour = "L" if image.mode in _GREY_MODES else "RGB"
     if "A" not in image.getbands() and "transparency" not in image.info:
-        return image.convert(grey_or_colour), []
+        return _in_mode(grey_or_colour, image), []
     image = image.convert("RGBA")
     for colour in ("white", "black"):  # on black if nothing would show on white
         background = Image.new("RGBA", image.size, colour)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from ffnn_jax.cli._options import DataDir, shown
+from ffnn_jax.cli._options import DataDir, Size, SkipDamaged, shown
 from ffnn_jax.config import UserError
 
 
@@ -67,13 +67,13 @@ class List:
 
 @dataclasses.dataclass(frozen=True)
 class Show:
-    """Draw some images of each class, and print the class counts.
+    """Draw some images of each class, and print the class counts and what is worth knowing.
 
     Example: ffnn-jax data show cifar10 --split test
     """
 
     name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="NAME")]
-    """Prepared data set."""
+    """Prepared data set, or path of your own, as for train."""
 
     split: Annotated[str, tyro.conf.arg(metavar="SPLIT")] = "train"
     """Split in tensorflow-datasets' syntax: train, train[:1000], train+test."""
@@ -81,14 +81,21 @@ class Show:
     out: Annotated[Path | None, shown("FILE", "(default: NAME.png)")] = None
     """PNG file to write."""
 
+    size: Size = None
+
+    skip_damaged: SkipDamaged = False
+
     data_dir: DataDir = None
 
     def __call__(self) -> int:
         """Writes the picture and prints the class counts."""
-        out = self.out or Path(f"{self.name.replace('/', '-')}.png")
+        own = Path(self.name).expanduser().absolute()
+        name = own.stem if own.exists() else self.name.replace("/", "-")
+        out = self.out or Path(f"{name}.png")
         if out.suffix != ".png":
             raise UserError(f"out must end in .png, got {str(out)!r}")
 
         from ffnn_jax.cli._data_run import show_set
 
-        return show_set(self.name, self.split, out, self.data_dir)
+        own_pictures = {"size": self.size, "skip_damaged": self.skip_damaged}
+        return show_set(self.name, self.split, out, self.data_dir, own_pictures)

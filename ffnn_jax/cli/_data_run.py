@@ -1,6 +1,7 @@
 """Prepares, lists and draws data sets."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich import box
@@ -68,11 +69,14 @@ def _size(prepared: data.PreparedSet) -> str:
     return f"{prepared.size / 1e6:,.1f} MB"
 
 
-def show_set(name: str, split: str, out: Path, folder: Path | None) -> int:
+def show_set(
+    name: str, split: str, out: Path, folder: Path | None, own_pictures: dict[str, Any]
+) -> int:
     """Writes a contact sheet of a split, and prints the number of images per class."""
     from ffnn_jax.reporting import draw_contact_sheet, save_figure
 
-    dataset = data.load(name, split, folder=folder)
+    with show_progress() as tell:
+        dataset = data.load(name, split, folder=folder, on_progress=tell, **own_pictures)
     height, width, channels = dataset.image_shape
     title = f"{dataset.name}: {len(dataset):,} images of {height} x {width} x {channels}"
     figure = draw_contact_sheet(dataset.images, dataset.labels, dataset.class_names, title)
@@ -85,5 +89,7 @@ def show_set(name: str, split: str, out: Path, folder: Path | None) -> int:
     counts = np.bincount(dataset.labels, minlength=len(dataset.class_names))
     for class_name, count in zip(dataset.class_names, counts, strict=True):
         console.print(f"{class_name:<12} {count:>8,}")
+    for remark in dataset.remarks:
+        console.print(f"remark: {remark}")
     print(f"picture written to {out}")
     return 0

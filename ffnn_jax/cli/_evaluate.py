@@ -6,7 +6,7 @@ from typing import Annotated
 import tyro
 
 from ffnn_jax.cli._files import model_file, require_writable
-from ffnn_jax.cli._options import FILE, ModelIndex, RunFolder, shown
+from ffnn_jax.cli._options import FILE, ModelIndex, RunFolder, SkipDamaged, shown
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,7 +19,9 @@ class Evaluate:
     run: RunFolder
 
     dataset: Annotated[str | None, shown("NAME", "(default: the run's)")] = None
-    """Prepared data set with the same classes and image shape."""
+    """Data set with the same classes and image shape, or pictures of your own, by their path."""
+
+    skip_damaged: SkipDamaged = False
 
     split: Annotated[str, tyro.conf.arg(metavar="SPLIT")] = "test"
     """Split in tensorflow-datasets' syntax: test, train[:1000], train+test."""
@@ -34,6 +36,7 @@ class Evaluate:
         file = model_file(self.run)
         require_writable(self.json)
 
-        from ffnn_jax.cli._evaluate_run import evaluate_and_print
+        from ffnn_jax.cli._evaluate_run import Wanted, evaluate_and_print
 
-        return evaluate_and_print(file, self.dataset, self.split, self.model, self.json)
+        wanted = Wanted(self.dataset, self.split, self.skip_damaged)
+        return evaluate_and_print(file, wanted, self.model, self.json)

@@ -2,23 +2,30 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from ffnn_jax.cli._output import console_beside, write_json
+from ffnn_jax.cli._output import console_beside, show_progress, write_json
 from ffnn_jax.config import UserError
-from ffnn_jax.data import load
+from ffnn_jax.data import Dataset, is_own, load
+from ffnn_jax.models import Model
 from ffnn_jax.models import load as load_model
 from ffnn_jax.reporting import accuracy, confusion_matrix, precision_recall_table
 from ffnn_jax.runs import enable_compilation_cache
 
 
-def evaluate_and_print(
-    file: Path, dataset: str | None, split: str, index: int | None, json_file: str | None
-) -> int:
+class Wanted(NamedTuple):
+    """The images to test on; a data set of None is the run's."""
+
+    dataset: str | None
+    split: str
+    skip_damaged: bool
+
+
+def evaluate_and_print(file: Path, wanted: Wanted, index: int | None, json_file: str | None) -> int:
     """Prints the accuracy and the precision and recall of each class."""
     enable_compilation_cache()
     model, console = load_model(file, index), console_beside(json_file)
-    images = load(dataset or _dataset_of(file), split)
+    images = _images(file, wanted, model)
     shape, classes = model.network.input_shape, model.class_names
     if images.image_shape != shape:
         raise UserError(f"{images.name} has images {images.image_shape}, the model needs {shape}")
@@ -38,11 +45,25 @@ def evaluate_and_print(
     return 0
 
 
-def _dataset_of(file: Path) -> str:
-    """The data set on which the model was trained."""
+def _images(file: Path, wanted: Wanted, model: Model) -> Dataset:
+    """Images of the data set wanted, one's own pictures in the model's size; or of the run's."""
+    name, split, skip_damaged = wanted
+    if name is not None:
+        height, width = model.network.input_shape[:2]
+        size = height if is_own(name) and height == width else None
+    else:
+        config = _config(file)
+        name, size = str(config["dataset"]), config.get("size")
+        skip_damaged = skip_damaged or config.get("skip_damaged") is True
+    with show_progress() as tell:
+        return load(name, split, size=size, skip_damaged=skip_damaged, on_progress=tell)
+
+
+def _config(file: Path) -> dict[str, Any]:
+    """The settings of the run, which name its data set."""
     try:
         config: dict[str, Any] = json.loads((file.parent / "config.json").read_text("utf-8"))
-        return str(config["dataset"])
+        return {"dataset": config["dataset"]} | config
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         problem = "no config.json that names a data set; pass --dataset"
         raise UserError(f"{file.parent}: {problem}") from None

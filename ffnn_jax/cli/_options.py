@@ -47,6 +47,16 @@ def option(nargs: Any, metavar: str, read: Callable[[list[str]], Any]) -> Any:
     )  # fmt: skip
 
 
+INTEGER = number(int, "an integer", "N")
+Size = Annotated[
+    int | None,
+    INTEGER,
+    shown(None, "(default: their own)", "Scale your own pictures to N x N."),
+]
+SkipDamaged = Annotated[
+    tyro.conf.FlagCreatePairsOff[bool],
+    shown(None, "(default: no)", "Leave out pictures of your own that cannot be read."),
+]
 Layers = Annotated[
     str | None, option(1, "LAYERS", lambda words: words[0]), shown(None, "(default: the preset's)")
 ]

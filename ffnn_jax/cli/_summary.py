@@ -47,7 +47,9 @@ class Summary:
         from ffnn_jax.runs import enable_compilation_cache, forms_here
 
         console = plain_console()
-        network = Network(settings.layers, shape or image_shape(settings.dataset))
+        network = Network(
+            settings.layers, shape or image_shape(settings.dataset, size=settings.size)
+        )
         require_kept_contract(network)
         if self.time:
             enable_compilation_cache()

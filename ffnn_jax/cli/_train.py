@@ -9,7 +9,17 @@ from typing import Annotated, Any
 import tyro
 
 from ffnn_jax._signals import exit_on_signals, run_with_signals
-from ffnn_jax.cli._options import Flag, Layers, PresetName, number, option, shown
+from ffnn_jax.cli._options import (
+    INTEGER,
+    Flag,
+    Layers,
+    PresetName,
+    Size,
+    SkipDamaged,
+    number,
+    option,
+    shown,
+)  # fmt: skip
 from ffnn_jax.config import NamedSettings, UserError, named_settings, preset, require_grain
 
 
@@ -21,7 +31,6 @@ def _preset_default(setting: str) -> Any:
 
 
 _RESUMABLE = ("resume", "steps", "streaming", "no_cache", "checkpoint_every", "debug_nans")
-_INTEGER = number(int, "an integer", "N")
 _NUMBER = number(float, "a number", "F")
 _VALIDATION = option(1, "KIND:N", lambda words: words[0])
 _NAME = option(1, "NAME", lambda words: words[0])
@@ -56,7 +65,12 @@ class Train:
     """Network, data set and schedule: a preset, a settings file, or the folder of a run."""
 
     dataset: Annotated[str | None, _NAME, _preset_default("dataset")] = None
-    """Another data set, by its name in tensorflow-datasets, as in fashion_mnist."""
+    """Another data set: its name in tensorflow-datasets, as in fashion_mnist, or the path of your
+    own: a folder with a sub-folder of pictures a class, an .npz, a .csv, a folder of IDX files."""
+
+    size: Size = None
+
+    skip_damaged: SkipDamaged = False
 
     validation: Annotated[str | None, _VALIDATION, _preset_default("validation")] = None
     """Training images held out if the set has no validation split: drawn:500, last:500 or none."""
@@ -68,10 +82,10 @@ class Train:
     """Layers by name with their arguments, as in "conv 32 5, batchnorm, relu, maxpool 2, dense 10";
     nested ones in parentheses, as in "residual (conv 16 3, relu)"; your own as MODULE:CLASS."""
 
-    steps: Annotated[int | None, _INTEGER, _preset_default("steps")] = None
+    steps: Annotated[int | None, INTEGER, _preset_default("steps")] = None
     """Number of parameter updates, at least 1, as in 5000."""
 
-    batch_size: Annotated[int | None, _INTEGER, _preset_default("batch_size")] = None
+    batch_size: Annotated[int | None, INTEGER, _preset_default("batch_size")] = None
     """Images per update, from 1 to the number of training images, as in 64."""
 
     learning_rate: Annotated[float | None, _NUMBER, _preset_default("learning_rate")] = None
@@ -96,10 +110,10 @@ class Train:
     augment: Annotated[tuple[str, ...] | None, _WORDS, _preset_default("augmentations")] = None
     """Augmentations of training images, as in flip crop:4 cutout:8; none if no word follows."""
 
-    seed: Annotated[int | None, _INTEGER, _preset_default("seed")] = None
+    seed: Annotated[int | None, INTEGER, _preset_default("seed")] = None
     """Seed of split, initialisation, batches and augmentation; from 0 to 2147483647, as in 7."""
 
-    seeds: Annotated[int | None, _INTEGER, _preset_default("seeds")] = None
+    seeds: Annotated[int | None, INTEGER, _preset_default("seeds")] = None
     """Networks to train together, with seeds SEED, SEED + 1, ...; from 1 to 10000, as in 20."""
 
     streaming: Annotated[
@@ -112,7 +126,7 @@ class Train:
     """Recompile, and keep no compiled programs in the user's cache folder."""
 
     checkpoint_every: Annotated[
-        int | None, _INTEGER, shown(None, "(default: 1000, or the resumed run's)")
+        int | None, INTEGER, shown(None, "(default: 1000, or the resumed run's)")
     ] = None
     """Steps between checkpoints in the run's folder, at least 1, as in 500."""
 
@@ -174,7 +188,8 @@ class Train:
 
     def named_settings(self) -> NamedSettings:
         """The settings of the preset, file or run, overridden by the options given."""
-        options = vars(self) | {"augmentations": self.augment}
+        skip = self.skip_damaged or None
+        options = vars(self) | {"augmentations": self.augment, "skip_damaged": skip}
         return named_settings(self.preset).overridden(options)
 
 

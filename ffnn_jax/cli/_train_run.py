@@ -14,7 +14,7 @@ from ffnn_jax import runs
 from ffnn_jax._signals import SignalState, print_nowhere
 from ffnn_jax.cli._output import plain_console, progress_bar, show_progress
 from ffnn_jax.config import DivergedError, RunInterruptedError, Settings, layers_from
-from ffnn_jax.data import NotPreparedError, Splits, load_splits, sample_digit
+from ffnn_jax.data import NotPreparedError, Splits, full_name, sample_digit
 from ffnn_jax.data.preparation import prepare
 from ffnn_jax.models import classifies_digits
 from ffnn_jax.runs import Plan, RunResult, device, versions
@@ -51,6 +51,8 @@ def print_run_header(console: Console, planned: Plan) -> None:
     }
     for name, fact in facts.items():
         console.print(f"{name:<10} {fact}")
+    for remark in splits.train.remarks:
+        console.print(f"{'remark':<10} {remark}")
     console.print(summary, soft_wrap=False)
 
 
@@ -175,6 +177,7 @@ def resume_and_print(
 
 
 def _start(state: SignalState, settings: Settings, options: RunOptions) -> tuple[RunResult, Path]:
+    settings = dataclasses.replace(settings, dataset=full_name(settings.dataset))
     splits = _splits(settings)
     if "dataset" in options.explicit:
         settings = runs.adapt_to_dataset(settings, splits, options.explicit)
@@ -221,9 +224,9 @@ def _stop_unread(stop: runs.StopRequest) -> None:
 
 def _splits(settings: Settings) -> Splits:
     """The images; a known data set is prepared first if it is missing."""
-    try:
-        return load_splits(settings.dataset, train_images=settings.train_images)
-    except NotPreparedError:
-        with show_progress() as tell:
+    with show_progress() as tell:
+        try:
+            return runs.splits_of(settings, tell)
+        except NotPreparedError:
             prepare(settings.dataset, on_progress=tell)
-        return load_splits(settings.dataset, train_images=settings.train_images)
+            return runs.splits_of(settings, tell)

@@ -13,6 +13,11 @@ from ffnn_jax.nn import LAYERS, Layer
 _TOKEN = re.compile(r'"(?:[^"\\]|\\["\\/bfnrt]|\\u[\dA-Fa-f]{4})*"|[(),=]|[^\s(),="]+|"')
 WORD = re.compile(r"[A-Za-z_][\w.-]*")
 _CONSTANTS = {"true": True, "false": False, "none": None}
+_ELSEWHERE = {  # other libraries' layers
+    "flatten": "; leave it out: dense takes images as they are",
+    "softmax": "; leave it out: the loss begins with it",
+    "linear": "; did you mean dense?",
+}
 _KINDS = {name.lower(): kind for name, kind in LAYERS.items()}
 
 
@@ -94,7 +99,8 @@ class LayerReader:
         if not WORD.match(name):
             self._fail("expected a layer, as in 'dense 10'")
         if ":" not in name:
-            near = suggestion(name, _KINDS) or f" (known: {', '.join(sorted(_KINDS))})"
+            known = f" (known: {', '.join(sorted(_KINDS))})"
+            near = _ELSEWHERE.get(name.lower()) or suggestion(name, _KINDS) or known
             self._fail(f"unknown layer {name!r}{near}", self._next)
         try:
             return layer_at(name)

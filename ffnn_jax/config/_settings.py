@@ -35,6 +35,7 @@ _TYPES: dict[Any, tuple[Any, str]] = {
     str: (str, "text"),
 }
 _MAX_SEEDS = 10_000
+_MAX_SIZE = 4096
 _SMALLEST_FLOAT, _LARGEST_FLOAT = 1.2e-38, 3.4e38
 _LARGEST = 2**31 - 1
 _RATE_POINTS = (
@@ -50,7 +51,7 @@ class Settings:
 
     Attributes:
         preset: name of the preset or the file that the settings started from.
-        dataset: name of the data set in tensorflow-datasets.
+        dataset: name of the data set in tensorflow-datasets, or path of one's own files.
         layers: layers of the network between the input and the softmax loss.
         pixel_scale: factor that multiplies pixels 0..255 before normalisation.
         normalisation: subtracts the training images' mean over all channels ("mean") or of each
@@ -60,6 +61,9 @@ class Settings:
         train_images: number of training images to train and validate on: the first in the order
             of the original files where the data set records it, otherwise in its own order; all
             of them by default, or if there are fewer.
+        size: one's own pictures are cropped to their middle square and scaled to size x size; by
+            default they have one size.
+        skip_damaged: whether pictures of one's own that cannot be read are left out.
         validation: validation images taken from the training set, where the data set has no
             validation split of its own.
         sampling: each batch is drawn from all training images ("independent"), or an epoch is a
@@ -106,6 +110,8 @@ class Settings:
     normalisation: str = "channel-mean"
     augmentations: tuple[Augmentation, ...] = ()
     train_images: int | None = None
+    size: int | None = None
+    skip_damaged: bool = False
     validation: Validation = DRAWN_2001
     sampling: str = "independent"
     steps: int = 3000
@@ -156,9 +162,11 @@ class Settings:
         for field in ("steps", "batch_size", "validation_interval", "validation_batches"):
             in_range = 1 <= getattr(self, field) <= _LARGEST
             self._require(field, in_range, f"from 1 to {_LARGEST}")
-        images = 1 if self.train_images is None else self.train_images
-        in_range = type(images) is int and 1 <= images <= _LARGEST
-        self._require("train_images", in_range, f"an integer from 1 to {_LARGEST}")
+        for field, most in (("train_images", _LARGEST), ("size", _MAX_SIZE)):
+            count = 1 if getattr(self, field) is None else getattr(self, field)
+            in_range = type(count) is int and 1 <= count <= most
+            self._require(field, in_range, f"an integer from 1 to {most}")
+        self._require("skip_damaged", isinstance(self.skip_damaged, bool), "true or false")
         validation = isinstance(self.validation, Validation)
         self._require("validation", validation, "a Validation, as in Validation('drawn', 2001)")
         rates = self._has_pairs("group_rates", lambda g, n: isinstance(g, str) and _is_amount(n))

@@ -1,4 +1,4 @@
-"""Labelled images from tensorflow-datasets, read without TensorFlow."""
+"""Labelled images from tensorflow-datasets, read without TensorFlow, and from one's own files."""
 
 from ffnn_jax.data._cache import is_cached
 from ffnn_jax.data._dataset import Dataset
@@ -13,15 +13,18 @@ from ffnn_jax.data._folders import (
 )
 from ffnn_jax.data._load import (
     NotPreparedError,
+    OnProgress,
     Splits,
+    full_name,
     image_shape,
+    is_own,
     load,
     load_splits,
     split_names,
 )
 
 __all__ = [
-    "Dataset", "NotPreparedError", "PreparedSet", "Splits", "data_dir", "find_prepared",
-    "image_shape", "is_cached", "load", "load_splits", "local_folder", "prepared_names",
-    "require_intact", "sample_digit", "split_names",
+    "Dataset", "NotPreparedError", "OnProgress", "PreparedSet", "Splits", "data_dir",
+    "find_prepared", "full_name", "image_shape", "is_cached", "is_own", "load", "load_splits",
+    "local_folder", "prepared_names", "require_intact", "sample_digit", "split_names",
 ]  # fmt: skip

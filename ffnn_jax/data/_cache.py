@@ -72,7 +72,7 @@ def _entry_name(prepared: PreparedSet, split: str) -> str:
 def _decode_into(folder: Path, prepared: PreparedSet, split: str) -> None:
     """Writes a split block by block, so that it need not fit into memory."""
     reader = Reader(prepared)
-    with ImagesFile(folder, reader.features.image_shape) as file:
+    with contextlib.closing(ImagesFile(folder, reader.features.image_shape)) as file:
         labels, order, digest = _decode(reader, split, file.write)
     write_about(folder, labels, order, reader.features.class_names, digest, {})
 

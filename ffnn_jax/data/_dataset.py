@@ -23,6 +23,7 @@ class Dataset:
         labels: int32 (N,), each from 0 to the number of classes - 1.
         class_names: one name per class.
         source: where the images were read from, as in "mnist/3.0.1".
+        remarks: what is worth knowing of the whole set, as that its classes are unequal.
 
     Raises:
         UserError: the arrays have a wrong shape or dtype, or hold no images, or a label is not a
@@ -34,6 +35,7 @@ class Dataset:
     labels: Int32Labels = dataclasses.field(repr=False)
     class_names: tuple[str, ...]
     source: str = "arrays in memory"
+    remarks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Rejects mistakes that training would not notice."""

@@ -13,7 +13,7 @@ import shutil
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 from filelock import FileLock
@@ -114,7 +114,7 @@ def _write(entry: Path, decode_into: Callable[[Path], None]) -> Decoded:
 class ImagesFile:
     """The images of an entry, written block by block, so that they need not fit into memory."""
 
-    def __init__(self, folder: Path, image_shape: tuple[int, int, int]) -> None:
+    def __init__(self, folder: Path, image_shape: tuple[int, ...]) -> None:
         """The number of images is known at the end alone."""
         self._file, self._shape = (folder / "images.npy").open("wb"), image_shape
         self._write_header(0)
@@ -123,10 +123,8 @@ class ImagesFile:
         """Adds uint8 images (n, H, W, C)."""
         self._file.write(images.data)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Records the number of images."""
         written = self._file.tell() - self._start
         self._file.seek(0)
         self._write_header(written // math.prod(self._shape))

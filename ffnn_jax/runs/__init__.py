@@ -8,7 +8,7 @@ from ffnn_jax.runs._checkpoints import (
     last_checkpoint,
     resumed_settings,
 )
-from ffnn_jax.runs._compute import Plan, adapt_to_dataset, compute, plan, run_plan
+from ffnn_jax.runs._compute import Plan, adapt_to_dataset, compute, plan, run_plan, splits_of
 from ffnn_jax.runs._demo import write_demo
 from ffnn_jax.runs._environment import (
     device,
@@ -34,6 +34,6 @@ __all__ = [
     "StopRequest", "adapt_to_dataset", "compute", "device", "dry_run_folder",
     "enable_compilation_cache", "examine", "forms_here", "last_checkpoint", "locked",
     "most_confident_errors", "new_run_folder", "plan", "require_ready", "result_to_json",
-    "resumed_settings", "run_plan", "timed_forms_path", "versions", "write_config", "write_demo",
-    "write_page", "write_run",
+    "resumed_settings", "run_plan", "splits_of", "timed_forms_path", "versions", "write_config",
+    "write_demo", "write_page", "write_run",
 ]  # fmt: skip

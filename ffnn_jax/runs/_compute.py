@@ -10,7 +10,7 @@ import optax
 
 from ffnn_jax import optim, training
 from ffnn_jax.config import Settings, UserError, Validation, suggestion
-from ffnn_jax.data import Splits, load_splits
+from ffnn_jax.data import OnProgress, Splits, load_splits
 from ffnn_jax.layers.fast import forms
 from ffnn_jax.models import Model, measure_form
 from ffnn_jax.network import Network, compute_normalisation, partition, require_kept_contract
@@ -90,6 +90,14 @@ def adapt_to_dataset(settings: Settings, splits: Splits, kept: Collection[str] =
     if "validation" not in kept and validation.images > most:
         validation = Validation(validation.chosen, most)
     return dataclasses.replace(settings, layers=(*layers, last), validation=validation)
+
+
+def splits_of(settings: Settings, on_progress: OnProgress | None = None) -> Splits:
+    """The images of a run's settings; arguments and errors are those of ``load_splits``."""
+    return load_splits(
+        settings.dataset, train_images=settings.train_images, size=settings.size,
+        skip_damaged=settings.skip_damaged, on_progress=on_progress,
+    )  # fmt: skip
 
 
 def split(settings: Settings, splits: Splits, seed: int) -> training.Split:
@@ -185,7 +193,7 @@ def compute(
         raise TypeError(f"compute: settings must be {expected}, got {settings!r}")
     require_ready()
     if splits is None:
-        splits = load_splits(settings.dataset, train_images=settings.train_images)
+        splits = splits_of(settings)
     return run_plan(plan(settings, splits), callbacks, streaming, debug_nans)
 
 

@@ -13,10 +13,9 @@ from jaxtyping import ArrayLike
 from ffnn_jax import nn
 from ffnn_jax._schema import read_saved
 from ffnn_jax.config import Settings, UserError, layers_to_json
-from ffnn_jax.data import load_splits
 from ffnn_jax.layers import weight_standardisation
 from ffnn_jax.models import Model, load, load_arrays
-from ffnn_jax.runs._compute import split
+from ffnn_jax.runs._compute import split, splits_of
 from ffnn_jax.runs._folder import writing
 
 # those of reporting/templates/demo_layers.js
@@ -84,7 +83,7 @@ def _layers(file: Path, model: Model) -> list[dict[str, Any]]:
 def _samples(file: Path, model: Model, index: int | None) -> list[tuple[str, str]]:
     """Each class with a validation image of it, or a test image where none are held out."""
     settings = Settings.from_json(read_saved(file.parent / "config.json"))
-    splits = load_splits(settings.dataset, train_images=settings.train_images)
+    splits = splits_of(settings)
     part, chosen = splits.validation or splits.test, slice(None)
     if splits.validation is None and settings.validation.images:
         seed = settings.seed + (load_arrays(file).about["best"] if index is None else index)

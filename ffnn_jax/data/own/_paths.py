@@ -1,0 +1,42 @@
+"""Which names of data sets are paths of one's own files, and which split a name stands for."""
+
+import re
+from pathlib import Path
+
+from ffnn_jax.config import UserError, suggestion
+
+_SUFFIXES = (".npz", ".csv")
+_SPLITS = {
+    "train": "train", "training": "train", "validation": "validation", "valid": "validation",
+    "val": "validation", "test": "test", "testing": "test", "t10k": "test",
+}  # fmt: skip
+
+
+def is_path(name: str) -> bool:
+    """Whether the name is written as a path: absolute, or beginning with . or ~, or a file's."""
+    begins = name.startswith((".", "~")) or Path(name).is_absolute()
+    return begins or name.lower().endswith(_SUFFIXES)
+
+
+def own_path(name: str) -> Path:
+    """The absolute path of one's own files.
+
+    Raises:
+        UserError: there is no such file or folder.
+    """
+    path = Path(name).expanduser().absolute()
+    if not path.exists():
+        beside = [one.name for one in path.parent.iterdir()] if path.parent.is_dir() else []
+        raise UserError(f"{name}: no such file or folder{suggestion(path.name, beside)}")
+    return path
+
+
+def split_named(name: str) -> str | None:
+    """The split that a whole name stands for, as validation for "val"."""
+    return _SPLITS.get(name.lower())
+
+
+def split_within(name: str) -> str:
+    """The split that a word of a name stands for, as test for "t10k-images"; "" for none."""
+    words = re.split(r"[^a-z0-9]+", name.lower())
+    return next((split for word in words if (split := split_named(word))), "")

@@ -1,0 +1,104 @@
+"""What files hold before it is decoded: images and classes, by split where the files say so."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from ffnn_jax.config import UserError
+
+UNDIVIDED = ""
+"""The split of what is not divided into splits."""
+
+
+class Part(NamedTuple):
+    """A split: pictures as paths (N,) or pixels as uint8 (N, H, W, C), and classes int32 (N,)."""
+
+    images: np.ndarray
+    labels: np.ndarray
+
+
+class Source(NamedTuple):
+    """The parts of a data set by split, the names of its classes, and what to say of it."""
+
+    parts: dict[str, Part]
+    class_names: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
+
+
+def source_of_arrays(
+    arrays: Mapping[str, tuple[np.ndarray, np.ndarray]], names: tuple[str, ...] = ()
+) -> Source:
+    """The source of pixels and labels by split; without names, the labels name the classes."""
+    labels = np.concatenate([np.asarray(labels) for _, labels in arrays.values()])
+    values = np.unique(labels)
+    if names:
+        outside = labels[~np.isin(labels, np.arange(len(names)))]
+        if outside.size:
+            raise UserError(f"label {outside[0]} is not one of 0 to {len(names) - 1}, the names'")
+        values = np.arange(len(names))
+    elif all(_is_integer(value) for value in values):
+        values = np.array(sorted(values, key=int))
+    order = {value: number for number, value in enumerate(values.tolist())}
+    parts = {
+        split: Part(images, np.array([order[label] for label in labels.tolist()], np.int32))
+        for split, (images, labels) in arrays.items()
+    }
+    return Source(parts, names or tuple(map(str, values.tolist())))
+
+
+def _is_integer(value: object) -> bool:
+    return str(value).removeprefix("-").isdecimal()
+
+
+def checked_images(where: str, images: np.ndarray) -> np.ndarray:
+    """The images as uint8 (N, H, W, C).
+
+    Raises:
+        UserError: they are not images, or their channels come first, or they are not 0..255.
+    """
+    if images.ndim == 2:
+        images = images.reshape(len(images), *square_shape(where, images.shape[1]))
+    if images.ndim == 3:
+        images = images[..., None]
+    if images.ndim != 4 or not images.size:
+        raise UserError(f"{where}: images must be (N, H, W) or (N, H, W, C), got {images.shape}")
+    if images.shape[1] in (1, 3) and images.shape[3] > 4:
+        moved = "numpy.moveaxis(images, 1, -1)"
+        raise UserError(f"{where}: images {images.shape} have their channels first; save {moved}")
+    if images.dtype == np.uint8:
+        return images
+    least, most = images.min(), images.max()
+    whole = images.dtype.kind in "iu" or (images.dtype.kind == "f" and (images % 1 == 0).all())
+    if not whole or not 0 <= least <= most <= 255 or most <= 1:
+        found = f"{images.dtype} from {least:g} to {most:g}"
+        hint = "; multiply by 255 and round" if 0 <= least <= most <= 1 else ""
+        raise UserError(f"{where}: pixels must be whole numbers from 0 to 255, got {found}{hint}")
+    return images.astype(np.uint8)
+
+
+def square_shape(where: str, pixels: int) -> tuple[int, int, int]:
+    """(H, W, C) of that many pixels in a row: a square in grey or, channels last, in colour."""
+    for channels in (1, 3):
+        side = round((pixels / channels) ** 0.5)
+        if side * side * channels == pixels > 0:
+            return side, side, channels
+    allowed = "S x S of grey, or S x S x 3 of colour"
+    raise UserError(f"{where}: {pixels:,} pixels an image are no square: {allowed}")
+
+
+def checked_labels(where: str, labels: np.ndarray, count: int) -> np.ndarray:
+    """The labels as (N,), of any integer type or text.
+
+    Raises:
+        UserError: they are not one label an image.
+    """
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.shape != (count,):
+        hint = "; save numpy.argmax(labels, 1)" if labels.ndim == 2 else ""
+        raise UserError(f"{where}: must be one label for each of {count:,} images, got shape "
+                        f"{labels.shape}{hint}")  # fmt: skip
+    if labels.dtype.kind not in "iuU":
+        raise UserError(f"{where}: labels must be whole numbers or text, got {labels.dtype}")
+    return labels

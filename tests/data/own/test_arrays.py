@@ -1,0 +1,183 @@
+"""NumPy, CSV and IDX files: the arrays of each arrive as they are, or what is wrong is said."""
+
+import gzip
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ffnn_jax.config import UserError
+from ffnn_jax.data import Dataset, load, load_splits
+
+RNG = np.random.default_rng(0)
+GREY = RNG.integers(0, 256, (30, 4, 4), np.uint8)
+COLOUR = RNG.integers(0, 256, (30, 4, 4, 3), np.uint8)
+LABELS = np.arange(30) % 3
+
+
+def labels_of(dataset: Dataset, images: np.ndarray) -> list[int]:
+    """The labels that these images have in the data set, whose order may be another."""
+    pairs = zip(dataset.images, dataset.labels, strict=True)
+    found = {image.tobytes(): int(label) for image, label in pairs}
+    return [found[image.tobytes()] for image in images]
+
+
+def write_idx(path: Path, array: np.ndarray, packed: bool = False) -> None:
+    kinds = {"u1": 8, "i1": 9, "i2": 11, "i4": 12}
+    header = bytes([0, 0, kinds[array.dtype.str[1:]], array.ndim])
+    content = header + struct.pack(f">{array.ndim}i", *array.shape)
+    content += array.astype(array.dtype.newbyteorder(">")).tobytes()
+    path.write_bytes(gzip.compress(content) if packed else content)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("x_train", "y_train", "x_test", "y_test"),
+        ("train_images", "train_labels", "test_images", "test_labels"),
+    ],
+)
+@pytest.mark.parametrize("images", [GREY, COLOUR, GREY[..., None], GREY.astype(np.int64)])
+def test_the_arrays_of_an_npz_are_its_splits(tmp_path: Path, names, images: np.ndarray):
+    arrays = (images[:20], LABELS[:20], images[20:], LABELS[20:, None])
+    np.savez(tmp_path / "set.npz", **dict(zip(names, arrays, strict=True)))
+    train, validation, test = load_splits(str(tmp_path / "set.npz"))
+    assert validation is None
+    np.testing.assert_array_equal(train.images, images[:20].reshape(20, 4, 4, -1))
+    np.testing.assert_array_equal(test.images, images[20:].reshape(10, 4, 4, -1))
+    np.testing.assert_array_equal(test.labels, LABELS[20:])
+    assert test.class_names == ("0", "1", "2")
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.uint8, np.int16, np.uint32, np.int64, np.uint64])
+def test_labels_of_any_integer_type_and_any_values_are_classes(tmp_path: Path, kind):
+    values = np.array([7, 10, 120], kind)
+    np.savez(tmp_path / "set.npz", images=GREY, labels=values[LABELS])
+    dataset = load(str(tmp_path / "set.npz"), "all")
+    assert dataset.class_names == ("7", "10", "120")
+    assert labels_of(dataset, GREY) == LABELS.tolist()
+
+
+def test_class_names_and_text_labels_are_kept(tmp_path: Path):
+    np.savez(tmp_path / "a.npz", x=GREY, y=LABELS, class_names=np.array(["c", "a", "b"]))
+    assert load(str(tmp_path / "a.npz"), "train").class_names == ("c", "a", "b")
+    np.savez(tmp_path / "b.npz", x=GREY, y=np.array(["tea", "ale", "gin"])[LABELS])
+    assert load(str(tmp_path / "b.npz"), "train").class_names == ("ale", "gin", "tea")
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"x": GREY}, r"must hold x_train and y_train, .*; it holds x"),
+        ({"x": GREY / 255, "y": LABELS}, r"got float64 from 0.* to 1; multiply by 255 and round"),
+        ({"x": GREY.astype(int) + 1, "y": LABELS}, r"whole numbers from 0 to 255, got int64"),
+        ({"x": GREY, "y": np.eye(3)[LABELS]}, r"\(30, 3\); save numpy.argmax\(labels, 1\)"),
+        ({"x": GREY, "y": LABELS / 2}, r"labels must be whole numbers or text, got float64"),
+        ({"x": GREY, "y": LABELS[1:]}, r"one label for each of 30 images, got shape \(29,\)"),
+        ({"x": COLOUR.transpose(0, 3, 1, 2).repeat(2, 3), "y": LABELS}, r"channels first; save"),
+        ({"x": GREY.reshape(30, 16)[:, :15], "y": LABELS}, r"15 pixels an image are no square"),
+        ({"x": GREY, "y": LABELS, "class_names": np.array(["a", "b"])}, r"label 2 is not one of 0"),
+        ({"x": np.array([None] * 30), "y": LABELS}, r"damaged, or not an .npz of plain arrays"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_in_an_npz_is_said(tmp_path: Path, arrays, message: str):
+    np.savez(tmp_path / "set.npz", **arrays)
+    with pytest.raises(UserError, match=message):
+        load(str(tmp_path / "set.npz"), "train")
+
+
+def test_a_damaged_npz_is_said(tmp_path: Path):
+    np.savez_compressed(tmp_path / "set.npz", x=GREY, y=LABELS)
+    content = (tmp_path / "set.npz").read_bytes()
+    for damaged in (b"", b"text", content[:200], content[:100] + bytes(40) + content[140:]):
+        (tmp_path / "set.npz").write_bytes(damaged)
+        with pytest.raises(UserError, match=r"set\.npz: damaged"):
+            load(str(tmp_path / "set.npz"), "train")
+
+
+def csv_text(images: np.ndarray, labels, header: str | None = None, last: bool = False) -> str:
+    rows = [list(map(str, image.ravel())) for image in images]
+    pairs = zip(rows, map(str, labels), strict=True)
+    lines = [[*row, label] if last else [label, *row] for row, label in pairs]
+    return "\n".join(([header] if header else []) + [",".join(line) for line in lines]) + "\n"
+
+
+@pytest.mark.parametrize("images", [GREY, COLOUR])
+@pytest.mark.parametrize("form", ["bare", "names", "numbers", "last", "quoted"])
+def test_csv_files_are_read_with_and_without_a_header(tmp_path: Path, images, form: str):
+    count = images[0].size
+    pixels = [f"pixel{n}" for n in range(count)]
+    headers = {
+        "names": ",".join(["label", *pixels]),
+        "numbers": ",".join(["label", *map(str, range(count))]),
+        "last": ",".join([*pixels, "Class"]), "bare": None, "quoted": None,
+    }  # fmt: skip
+    names = ['"a"', '"b"', '"c"'] if form == "quoted" else ["a", "b", "c"]
+    text = csv_text(images, [names[k] for k in LABELS], headers[form], form == "last")
+    (tmp_path / "set.csv").write_text(text)
+    dataset = load(str(tmp_path / "set.csv"), "all")
+    assert dataset.class_names == ("a", "b", "c")
+    assert labels_of(dataset, images) == LABELS.tolist()
+
+
+def test_csv_files_of_splits_are_told_by_their_names(tmp_path: Path):
+    for name, rows in {"my_train": slice(20), "my_test": slice(20, 30)}.items():
+        (tmp_path / f"{name}.csv").write_text(csv_text(GREY[rows], LABELS[rows]))
+    train, _, test = load_splits(str(tmp_path))
+    np.testing.assert_array_equal(train.images[..., 0], GREY[:20])
+    np.testing.assert_array_equal(test.images[..., 0], GREY[20:])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", r"holds no images"),
+        ("0,1,2,3,4\n0,1,2,3\n", r"line 2 has 3 pixels, the first 4"),
+        ("0,1,2,3,4\n0,1,2,3,256\n", r"line 2: pixels must be .* from 0 to 255, got 256"),
+        ("0,1,2,3,4\n0,1,2,3,0.5\n", r"line 2: pixels must be whole .*, got 0.5"),
+        ("0,1,2,3,4\n0,1,2,x,4\n", r"line 2: pixels must be whole numbers .*'x'"),
+        ("0,1,2,3,4,5\n", r"5 pixels an image are no square"),
+    ],
+)
+def test_what_is_wrong_in_a_csv_is_said(tmp_path: Path, text: str, message: str):
+    (tmp_path / "set.csv").write_text(text)
+    with pytest.raises(UserError, match=message):
+        load(str(tmp_path / "set.csv"), "train")
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_idx_pairs_are_read_under_any_name(tmp_path: Path, packed: bool):
+    for split, rows in {"train": slice(20), "t10k": slice(20, 30)}.items():
+        write_idx(tmp_path / f"{split}-pictures", GREY[rows], packed)
+        write_idx(tmp_path / f"{split}-classes.bin", LABELS[rows].astype(np.int32), packed)
+    train, _, test = load_splits(str(tmp_path))
+    np.testing.assert_array_equal(train.images[..., 0], GREY[:20])
+    np.testing.assert_array_equal(test.images[..., 0], GREY[20:])
+    np.testing.assert_array_equal(test.labels, LABELS[20:])
+
+
+def test_what_is_wrong_in_idx_files_is_said(tmp_path: Path):
+    write_idx(tmp_path / "a", GREY)
+    with pytest.raises(UserError, match=r"must be one file of images and one of labels, got \(30,"):
+        load(str(tmp_path), "train")
+    write_idx(tmp_path / "b", LABELS.astype(np.uint8))
+    (tmp_path / "a").write_bytes((tmp_path / "a").read_bytes()[:-3])
+    with pytest.raises(UserError, match=r"a: a damaged IDX file \(its header says 496 bytes"):
+        load(str(tmp_path), "train")
+    (tmp_path / "a").write_bytes(bytes([0, 0, 8, 3]) + struct.pack(">3i", 2**30, 2**30, 4))
+    with pytest.raises(UserError, match=r"a: a damaged IDX file"):
+        load(str(tmp_path), "train")
+
+
+def test_a_size_is_for_pictures(tmp_path: Path):
+    np.savez(tmp_path / "set.npz", x=GREY, y=LABELS)
+    assert load(str(tmp_path / "set.npz"), "train", size=4).image_shape == (4, 4, 1)
+    with pytest.raises(UserError, match=r"size is for pictures; these images are \(4, 4, 1\)"):
+        load(str(tmp_path / "set.npz"), "train", size=8)
+
+
+def test_a_file_of_another_kind_is_said(tmp_path: Path):
+    (tmp_path / "set.parquet").write_bytes(b"PAR1")
+    with pytest.raises(UserError, match=r"set.parquet: one's own data is a folder with"):
+        load(str(tmp_path / "set.parquet"), "train")
