@@ -38,7 +38,7 @@ class SignalState:
 
 def exit_on_signals() -> contextlib.AbstractContextManager[None]:
     """Ends the process at a signal, with a one-line message: there is nothing to save yet."""
-    return _handler(lambda number, frame: _end(number))
+    return handling(lambda number, frame: _end(number))
 
 
 def run_with_signals(stop: StopRequest, function: Callable[..., None], *args: Any) -> None:
@@ -62,7 +62,7 @@ def run_with_signals(stop: StopRequest, function: Callable[..., None], *args: An
             os._exit(128 + number)
         stop.signal = stop.signal or number
 
-    with _handler(handle):
+    with handling(handle):
         thread = threading.Thread(target=target, daemon=True)
         thread.start()
         _wait(thread, state, stop)
@@ -71,7 +71,8 @@ def run_with_signals(stop: StopRequest, function: Callable[..., None], *args: An
 
 
 @contextlib.contextmanager
-def _handler(handler: Callable[[int, FrameType | None], Any]) -> Iterator[None]:
+def handling(handler: Callable[[int, FrameType | None], Any]) -> Iterator[None]:
+    """Within, the handler receives the signals that end a process; in the main thread alone."""
     before = {n: signal.getsignal(n) for n in signal.Signals if n.name in _ENDING}
     for number, previous in before.items():
         if (number.name, previous) != ("SIGHUP", signal.SIG_IGN):  # by nohup

@@ -1,7 +1,6 @@
 """A run from its settings to its folder, new, resumed or dry, and what it prints meanwhile."""
 
 import dataclasses
-import math
 import shlex
 import signal
 import statistics
@@ -19,8 +18,6 @@ from ffnn_jax.data.preparation import prepare
 from ffnn_jax.models import classifies_digits
 from ffnn_jax.runs import Plan, RunResult, device, versions
 from ffnn_jax.training import Callbacks, Progress
-
-_PLAIN_LINES = 30
 
 
 def print_run_header(console: Console, planned: Plan) -> None:
@@ -90,7 +87,7 @@ class ProgressDisplay(Callbacks):
         self._validated = settings.seeds * planned.images_per_validation
         self._console, self.bar = console, progress_bar(console)
         self._task = self.bar.add_task("", total=settings.steps)
-        self._every = -(-settings.steps // _PLAIN_LINES)
+        self._every = -(-settings.steps // runs.PLAIN_LINES)
         self._printed = -1
 
     def on_compile(self) -> None:
@@ -100,7 +97,7 @@ class ProgressDisplay(Callbacks):
 
     def on_progress(self, progress: Progress) -> None:
         self._state.makes_steps = True
-        line = _line(progress, self._validated)
+        line = runs.progress_line(progress, self._validated)
         due = progress.step // self._every > self._printed
         if self._console.is_terminal:
             self.bar.update(self._task, completed=progress.step, description=line)
@@ -124,20 +121,6 @@ class ProgressDisplay(Callbacks):
         self.bar.update(self._task, description=words)
         if not self._console.is_terminal:
             self._console.print(words)
-
-
-def _line(progress: Progress, validated: int) -> str:
-    """The progress line; validation accuracy with its standard error, from ``validated`` images."""
-    accuracy, validation = progress.validation_accuracy, ""
-    if accuracy is not None:
-        error = math.sqrt(accuracy * (1 - accuracy) / validated)
-        validation = f"validation {accuracy:.3f} +- {error:.3f}  "
-    minutes, seconds = divmod(round(progress.seconds_left), 60)
-    return (
-        f"step {progress.step:>{len(str(progress.steps))}}/{progress.steps}  "
-        f"training loss {progress.loss:.4f}, accuracy {progress.accuracy:.3f}  {validation}"
-        f"{progress.images_per_second:,.0f} images/s  {minutes}:{seconds:02d} left"
-    )
 
 
 @dataclasses.dataclass(frozen=True)

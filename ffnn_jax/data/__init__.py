@@ -1,5 +1,6 @@
 """Labelled images from tensorflow-datasets, read without TensorFlow, and from one's own files."""
 
+from ffnn_jax.data._arrays import from_arrays
 from ffnn_jax.data._cache import is_cached
 from ffnn_jax.data._dataset import Dataset
 from ffnn_jax.data._decode import require_intact
@@ -25,6 +26,7 @@ from ffnn_jax.data._load import (
 
 __all__ = [
     "Dataset", "NotPreparedError", "OnProgress", "PreparedSet", "Splits", "data_dir",
-    "find_prepared", "full_name", "image_shape", "is_cached", "is_own", "load", "load_splits",
-    "local_folder", "prepared_names", "require_intact", "sample_digit", "split_names",
+    "find_prepared", "from_arrays", "full_name", "image_shape", "is_cached", "is_own", "load",
+    "load_splits", "local_folder", "prepared_names", "require_intact", "sample_digit",
+    "split_names",
 ]  # fmt: skip

@@ -78,6 +78,18 @@ class Model:
         """The index of the most probable class of each image."""
         return self.probabilities(pixels).argmax(axis=1)
 
+    def accuracy(
+        self, pixels: UInt8[np.ndarray, "N H W C"], labels: Int[np.ndarray, " N"]
+    ) -> float:
+        """The share of the images whose most probable class is their label, counted from 0.
+
+        Raises:
+            ValueError: the inputs have the wrong shape or dtype, or not one label each.
+        """
+        if np.shape(labels) != (len(pixels),):
+            raise ValueError(f"labels must be ({len(pixels)},), got {np.shape(labels)}")
+        return float(np.mean(self.predict(pixels) == labels))
+
     def __repr__(self) -> str:
         """The number of parameters, the input shape and the classes."""
         count = sum(array.size for array in jax.tree.leaves(self.params))

@@ -19,6 +19,7 @@ from ffnn_jax.runs._environment import (
     versions,
 )
 from ffnn_jax.runs._examination import Finding, examine
+from ffnn_jax.runs._fit import fit
 from ffnn_jax.runs._folder import (
     dry_run_folder,
     locked,
@@ -27,13 +28,15 @@ from ffnn_jax.runs._folder import (
     write_page,
     write_run,
 )
+from ffnn_jax.runs._progress import PLAIN_LINES, PrintProgress, progress_line
 from ffnn_jax.runs._result import RunResult, most_confident_errors, result_to_json
 
 __all__ = [
-    "CHECKPOINT_INTERVAL", "Checkpoint", "CheckpointManager", "Finding", "Plan", "RunResult",
+    "CHECKPOINT_INTERVAL", "PLAIN_LINES", "Checkpoint", "CheckpointManager", "Finding", "Plan",
+    "PrintProgress", "RunResult",
     "StopRequest", "adapt_to_dataset", "compute", "device", "dry_run_folder",
-    "enable_compilation_cache", "examine", "forms_here", "last_checkpoint", "locked",
-    "most_confident_errors", "new_run_folder", "plan", "require_ready", "result_to_json",
-    "resumed_settings", "run_plan", "splits_of", "timed_forms_path", "versions", "write_config",
-    "write_demo", "write_page", "write_run",
+    "enable_compilation_cache", "examine", "fit", "forms_here", "last_checkpoint", "locked",
+    "most_confident_errors", "new_run_folder", "plan", "progress_line", "require_ready",
+    "result_to_json", "resumed_settings", "run_plan", "splits_of", "timed_forms_path", "versions",
+    "write_config", "write_demo", "write_page", "write_run",
 ]  # fmt: skip

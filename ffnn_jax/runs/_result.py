@@ -58,6 +58,11 @@ class RunResult:
         return int(np.argmax([-1.0 if one is None else one for one in self.validation_accuracy]))
 
     @property
+    def model(self) -> Model:
+        """The best model by validation."""
+        return self.models[self.best]
+
+    @property
     def seeds(self) -> list[int]:
         """The seed of each model."""
         return [self.settings.seed + index for index in range(len(self.models))]

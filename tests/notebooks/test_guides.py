@@ -82,7 +82,7 @@ def test_every_chapter_is_listed_once_with_its_equations():
 
 
 def test_the_whole_run_in_python_leaves_a_folder_and_predicts(tmp_path, monkeypatch, capsys):
-    code, _ = python_of("python")
+    code, *_ = python_of("python")
     assert len([line for line in code.splitlines() if line.strip()]) <= 10
     monkeypatch.chdir(tmp_path)
     exec(code, {})
@@ -93,9 +93,21 @@ def test_the_whole_run_in_python_leaves_a_folder_and_predicts(tmp_path, monkeypa
     assert (tmp_path / "runs" / "quickstart-1" / "page.html").is_file()
 
 
+def test_ones_own_arrays_are_fitted_in_ten_lines(tmp_path, monkeypatch, capsys):
+    code = block_of("python", "from_arrays")
+    assert len([line for line in code.splitlines() if line.strip()]) <= 10
+    monkeypatch.chdir(tmp_path)
+    labels = np.arange(300) % 3
+    images = np.random.default_rng(0).integers(0, 40, (300, 8, 8)) + 60 * labels[:, None, None]
+    exec(code, {"images": images, "labels": labels})
+    assert capsys.readouterr().out.splitlines()[-1] == "1.0 [0 1 2]"
+    assert (tmp_path / "mine.npz").is_file()
+    assert (tmp_path / "runs" / "mine" / "page.html").is_file()
+
+
 @pytest.mark.parametrize("x64", [False, True])
 def test_the_loop_of_ones_own_prints_what_the_guide_says(x64: bool):
-    _, code = python_of("python")
+    *_, code = python_of("python")
     (promised,) = re.findall(r"prints `(.*?)`", GUIDES["python"])
     assert len([line for line in code.splitlines() if line.strip()]) <= 18
     printed, names = io.StringIO(), {}

@@ -1,6 +1,17 @@
 """A person's own files as a data set: pictures in folders, NumPy, CSV and IDX files."""
 
+from ffnn_jax.data.own._draw import with_splits
 from ffnn_jax.data.own._paths import is_path, own_path
 from ffnn_jax.data.own._read import OnProgress, OwnSet, read_own
+from ffnn_jax.data.own._remarks import remarks
+from ffnn_jax.data.own._source import (
+    UNDIVIDED,
+    checked_images,
+    checked_labels,
+    source_of_arrays,
+)
 
-__all__ = ["OnProgress", "OwnSet", "is_path", "own_path", "read_own"]
+__all__ = [
+    "UNDIVIDED", "OnProgress", "OwnSet", "checked_images", "checked_labels", "is_path", "own_path",
+    "read_own", "remarks", "source_of_arrays", "with_splits",
+]  # fmt: skip
