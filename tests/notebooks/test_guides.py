@@ -99,8 +99,10 @@ def test_ones_own_arrays_are_fitted_in_ten_lines(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     labels = np.arange(300) % 3
     images = np.random.default_rng(0).integers(0, 40, (300, 8, 8)) + 60 * labels[:, None, None]
-    exec(code, {"images": images, "labels": labels})
-    assert capsys.readouterr().out.splitlines()[-1] == "1.0 [0 1 2]"
+    names = {"images": images, "labels": labels}
+    exec(code, names)
+    printed = capsys.readouterr().out.splitlines()[-1]
+    assert printed == f"1.0 {names['test'].labels[:3]}"
     assert (tmp_path / "mine.npz").is_file()
     assert (tmp_path / "runs" / "mine" / "page.html").is_file()
 
