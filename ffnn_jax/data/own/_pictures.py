@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain, repeat
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from ffnn_jax.config import UserError
 
 _CHUNK = 32  # pictures a task: enough that its overhead does not show
 _CHUNKS_PER_BLOCK = 16
+_BLOCK_BYTES = 64 << 20
 
 Size = tuple[int, int]
 
@@ -36,18 +38,24 @@ def picture_blocks(
     Raises:
         UserError: no size is given, and the pictures are not of one size.
     """
-    first, step = None, _CHUNK * _CHUNKS_PER_BLOCK
-    with warnings.catch_warnings(action="ignore"), ThreadPoolExecutor(usable_cores()) as pool:
-        for start in range(0, len(files), step):
-            block = files[start : start + step]
-            chunks = [block[i : i + _CHUNK] for i in range(0, len(block), _CHUNK)]
-            decoded = [
-                one for chunk in pool.map(lambda c: _chunk(c, size), chunks) for one in chunk
-            ]
+    first, start, cores = None, 0, usable_cores()
+    with warnings.catch_warnings(action="ignore"), ThreadPoolExecutor(cores) as pool:
+        while start < len(files):
+            block = files[start : start + _block_length(size, first and first[1], cores)]
+            step = min(-(-len(block) // cores), _CHUNK)
+            chunks = [block[i : i + step] for i in range(0, len(block), step)]
+            decoded = list(chain.from_iterable(pool.map(_chunk, chunks, repeat(size))))
             if size is None:
                 first = _require_one_size(block, decoded, first)
-            tell(start + len(block))
+            start += len(block)
+            tell(start)
             yield decoded
+
+
+def _block_length(size: int | None, first: Size | None, cores: int) -> int:
+    """As many pictures as fit into 64 MB, but one for each core and at most 512."""
+    width, height = (size, size) if size is not None else first or (_BLOCK_BYTES, 1)
+    return min(max(_BLOCK_BYTES // (3 * width * height), cores), _CHUNK * _CHUNKS_PER_BLOCK)
 
 
 def _chunk(files: Sequence[str], size: int | None) -> list[Picture]:

@@ -69,7 +69,23 @@ def test_progress_is_told_up_to_the_last_image(tmp_path: Path):
     write_classes(tmp_path / "set", {"cat": 5})
     told = []
     load("./set", "train", on_progress=lambda *said: told.append(said))
-    assert told == [("decoding set", 5, 5)]
+    assert told[-1] == ("decoding set", 5, 5)
+    assert told == sorted(told)
+
+
+def test_of_large_pictures_few_are_decoded_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """So that a folder of photographs needs no more memory than a few of them."""
+    monkeypatch.setattr(_pictures, "usable_cores", lambda: 1)
+    (tmp_path / "set" / "cat").mkdir(parents=True)
+    for number in range(8):
+        pixels = np.full((2000, 3000, 3), number, np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "set" / "cat" / f"{number}.bmp")
+    told = []
+    load("./set", "train", on_progress=lambda _, done, total: told.append(done))
+    assert told == [1, 4, 7, 8]
+    assert max(np.diff(told)) * 3000 * 2000 * 3 <= 64 << 20
 
 
 def test_where_the_cache_cannot_be_written_it_is_decoded_all_the_same(
