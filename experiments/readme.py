@@ -30,6 +30,7 @@ from experiments.faults import faults_table
 from experiments.grading import grading_line
 from experiments.healthy_runs import healthy_line
 from experiments.install import install_tables
+from experiments.own_pictures import own_pictures_line
 from experiments.public_rules import public_rules_page
 from experiments.start import start_table
 from experiments.wrong_gradients import checkers_table
@@ -260,6 +261,7 @@ _BLOCKS = {
     "chapters": chapters_table, "speed": _speed, "faults": _faults, "healthy": _healthy,
     "install": _install, "against_autodiff": _against_autodiff, "single_rules": _single_rules,
     "accelerators": _accelerators, "start": _start, "diagnosis": _diagnosis, "grading": _grading,
+    "own_pictures": own_pictures_line,
 }  # fmt: skip
 
 if __name__ == "__main__":

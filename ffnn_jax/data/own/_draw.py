@@ -1,4 +1,4 @@
-"""Draws the splits that files do not give: of each class the same share, by a fixed seed."""
+"""Draws the splits that files do not give: of each class the same share, by a fixed hash."""
 
 import hashlib
 from collections import Counter
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ffnn_jax.config import UserError
 from ffnn_jax.data.own._source import UNDIVIDED, Part, Source
 
 SHARE = 0.15
@@ -25,8 +26,11 @@ def with_splits(source: Source) -> Source:
     chosen = _drawn(train, drawn)
     for number, split in enumerate(("train", *drawn)):
         rows = np.flatnonzero(chosen == number)
-        parts[split] = Part(train.images[rows], train.labels[rows])
-    said = f"drawn for {' and '.join(drawn)}: {SHARE:.0%} of each class, by a fixed seed"
+        if len(rows) or split != "validation":  # training images can be held out instead
+            parts[split] = Part(train.images[rows], train.labels[rows])
+    if not len(parts["test"].labels):
+        raise UserError("too few images to draw some to test on: some class must have two")
+    said = f"drawn for {' and '.join(drawn)}: {SHARE:.0%} of each class, by a fixed hash"
     return Source(parts, source.class_names, (*source.remarks, said))
 
 

@@ -153,8 +153,10 @@ def _splits_left(
         split: Slice(split, start, stop)
         for split, start, stop in zip(names, [0, *stops], stops, strict=False)
     }
-    for split, part in splits.items():
-        if part.start == part.stop:
+    for split, part in list(splits.items()):
+        if part.start == part.stop and split == "validation":
+            del splits[split]  # training images are held out instead
+        elif part.start == part.stop:
             why = f", of {len(written.damaged):,} files none can be read" * bool(written.damaged)
             raise UserError(f"{path}: {split} has no images{why}")
     return splits

@@ -64,7 +64,7 @@ def test_each_damaged_file_is_named_and_all_others_are_kept(tmp_path: Path, coun
 def test_where_no_picture_can_be_read_that_is_said(tmp_path: Path):
     write_classes(tmp_path / "set", {"cat": 3})
     for file in (tmp_path / "set" / "cat").iterdir():
-        file.write_bytes(b"no picture")
+        file.write_bytes(b"no picture" + file.name.encode())
     with pytest.raises(UserError, match="train has no images, of 3 files none can be read"):
         load(str(tmp_path / "set"), "train", skip_damaged=True)
 

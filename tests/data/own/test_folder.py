@@ -35,6 +35,15 @@ def test_what_is_drawn_has_the_same_share_of_each_class(tmp_path: Path):
         assert (counts["few"], counts["some"], counts["many"]) == shares
 
 
+def test_of_few_pictures_none_is_drawn_for_validation(tmp_path: Path):
+    write_classes(tmp_path / "set", {"cat": 2, "dog": 2})
+    train, validation, test = load_splits(str(tmp_path / "set"))
+    assert (len(train), validation, len(test)) == (2, None, 2)
+    write_classes(tmp_path / "one", {"cat": 1, "dog": 1})
+    with pytest.raises(UserError, match="too few images to draw some to test on"):
+        load_splits(str(tmp_path / "one"))
+
+
 def test_a_picture_that_is_added_moves_at_most_one_other(tmp_path: Path):
     write_classes(tmp_path / "set", {"cat": 40})
     before = {split: set(classes_of(load(str(tmp_path / "set"), split))) for split in SPLITS}
