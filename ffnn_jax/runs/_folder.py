@@ -5,7 +5,7 @@ import json
 import os
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from ffnn_jax.config import Settings, UserError, settings_to_text
 from ffnn_jax.models import save
 from ffnn_jax.runs._read import require_run
 from ffnn_jax.runs._result import RunResult, result_to_json
+from ffnn_jax.training import Record
 
 _RUNS = Path("runs")
 
@@ -112,8 +113,7 @@ def write_run(folder: str | Path, result: RunResult) -> Path:
 
     folder = Path(folder)
     write_config(folder, result.settings)
-    lines = [json.dumps(record._asdict()) for record in result.trained.history]
-    _write(folder / "metrics.jsonl", "".join(f"{line}\n" for line in lines))
+    write_metrics(folder / "metrics.jsonl", result.trained.history)
     _write_json(folder / "result.json", result_to_json(result))
     with writing(folder / "model.npz"):
         save(folder / "model.npz", result.models, result.best)
@@ -127,6 +127,12 @@ def write_run(folder: str | Path, result: RunResult) -> Path:
     _write(folder / "table_2.md", result.models[0].network.summary().to_markdown())
     write_page(folder)
     return folder
+
+
+def write_metrics(path: Path, history: Iterable[Record], mode: str = "w") -> None:
+    """Writes records as lines of JSON, or adds them in mode "a"."""
+    with writing(path), path.open(mode, encoding="utf-8", newline="\n") as file:
+        file.writelines(f"{json.dumps(record._asdict())}\n" for record in history)
 
 
 def write_page(folder: Path) -> Path:
