@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 from filelock import FileLock, Timeout
 
 from ffnn_jax.config import Settings, UserError, settings_to_text
@@ -17,7 +18,7 @@ from ffnn_jax.runs._read import require_run
 from ffnn_jax.runs._result import RunResult, result_to_json
 from ffnn_jax.training import Record
 
-_RUNS = Path("runs")
+RUNS = Path("runs")
 
 
 def new_run_folder(preset: str, folder: Path | None = None) -> Path:
@@ -30,12 +31,12 @@ def new_run_folder(preset: str, folder: Path | None = None) -> Path:
         if folder is not None:
             folder.mkdir(parents=True)
             return folder
-        _RUNS.mkdir(exist_ok=True)
-        taken = [path.name.removeprefix(f"{preset}-") for path in _RUNS.glob(f"{preset}-*")]
+        RUNS.mkdir(exist_ok=True)
+        taken = [path.name.removeprefix(f"{preset}-") for path in RUNS.glob(f"{preset}-*")]
         number = max((int(number) for number in taken if number.isdecimal()), default=0)
         while True:
             number += 1
-            path = _RUNS / f"{preset}-{number}"
+            path = RUNS / f"{preset}-{number}"
             with contextlib.suppress(FileExistsError):
                 path.mkdir()
                 return path
@@ -51,7 +52,7 @@ def dry_run_folder(folder: Path | None = None) -> tempfile.TemporaryDirectory[st
     Raises:
         UserError: no folder can be made there.
     """
-    place = (folder or _RUNS).absolute()
+    place = (folder or RUNS).absolute()
     existing = next(path for path in (place, *place.parents) if path.exists())
     try:
         return tempfile.TemporaryDirectory(prefix=".dry-run-", dir=existing)
@@ -78,6 +79,15 @@ def locked(folder: Path) -> Iterator[None]:
                 owner.unlink(missing_ok=True)
     except Timeout:
         raise UserError(f"{folder} is in use by {_describe(owner)}") from None
+
+
+def is_in_use(folder: Path) -> bool:
+    """Whether a process writes to a run's folder; one of another host is taken to live."""
+    try:
+        owner = json.loads((folder / "owner.json").read_text(encoding="utf-8"))
+        return owner["host"] != socket.gethostname() or psutil.pid_exists(owner["process"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
 
 
 @contextlib.contextmanager
