@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from scipy import optimize, stats
 
-from ffnn_jax.runs import LEVEL, Spread, holm, paired_p, spread
+from ffnn_jax.runs import LEVEL, holm, paired_p, spread
 
 _POWER = 0.8
 

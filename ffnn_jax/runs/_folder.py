@@ -18,7 +18,7 @@ from ffnn_jax.runs._read import require_run
 from ffnn_jax.runs._result import RunResult, result_to_json
 from ffnn_jax.training import Record
 
-RUNS = Path("runs")
+_RUNS = Path("runs")
 
 
 def new_run_folder(preset: str, folder: Path | None = None) -> Path:
@@ -31,12 +31,12 @@ def new_run_folder(preset: str, folder: Path | None = None) -> Path:
         if folder is not None:
             folder.mkdir(parents=True)
             return folder
-        RUNS.mkdir(exist_ok=True)
-        taken = [path.name.removeprefix(f"{preset}-") for path in RUNS.glob(f"{preset}-*")]
+        _RUNS.mkdir(exist_ok=True)
+        taken = [path.name.removeprefix(f"{preset}-") for path in _RUNS.glob(f"{preset}-*")]
         number = max((int(number) for number in taken if number.isdecimal()), default=0)
         while True:
             number += 1
-            path = RUNS / f"{preset}-{number}"
+            path = _RUNS / f"{preset}-{number}"
             with contextlib.suppress(FileExistsError):
                 path.mkdir()
                 return path
@@ -52,7 +52,7 @@ def dry_run_folder(folder: Path | None = None) -> tempfile.TemporaryDirectory[st
     Raises:
         UserError: no folder can be made there.
     """
-    place = (folder or RUNS).absolute()
+    place = (folder or _RUNS).absolute()
     existing = next(path for path in (place, *place.parents) if path.exists())
     try:
         return tempfile.TemporaryDirectory(prefix=".dry-run-", dir=existing)
