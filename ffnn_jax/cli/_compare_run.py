@@ -39,7 +39,7 @@ def compare_and_print(folders: Sequence[Path], page: Path, json_file: str | None
     for pair in result["pairs"]:
         console.print("", "{1} against {0}:".format(*pair["names"]), *findings(pair), sep="\n")
     histories = {run.name: run.history for run in compared}
-    pixels = [pair.images.pixels if pair.images else () for pair in pairs]
+    pixels = [list(pair.images.pixels) if pair.images else [] for pair in pairs]
     write_text("out", str(page), comparison_page(result, histories, pixels))
     console.print(f"\npage: {page}")
     write_json(json_file, result)

@@ -16,7 +16,7 @@ from ffnn_jax.reporting._run_page import inline, spread_in_percent, to_text
 from ffnn_jax.reporting._template import template
 
 _MOST_NAMED = 6
-_RESULTS = ("test accuracy", "validation", "parameters", "training time", "images/s")
+_RESULTS = ("test accuracy", "validation", "parameters", "training time", "images/s", "device")
 Json = Mapping[str, Any]
 
 
@@ -31,7 +31,9 @@ def run_facts(run: Json) -> dict[str, str]:
         return facts | dict.fromkeys(_RESULTS, "–")
     accuracies = (spread_in_percent(run[f"{split}_accuracy"]) for split in ("test", "validation"))
     seconds, rate = f"{run['train_seconds']:,.1f} s", f"{run['images_per_second']:,.0f}"
-    cells = *accuracies, f"{run['parameters']:,}", seconds, rate
+    on_cpu = run["device"].get("platform") == "cpu"
+    device = str(run["device"].get("processor" if on_cpu else "kind"))
+    cells = *accuracies, f"{run['parameters']:,}", seconds, rate, device
     return facts | dict(zip(_RESULTS, cells, strict=True))
 
 

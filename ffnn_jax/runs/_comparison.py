@@ -75,9 +75,9 @@ class Pair:
 
 
 def comparison_to_json(runs: Sequence[SavedRun], pairs: Sequence[Pair]) -> dict[str, Any]:
-    """The runs, each setting that differs with its value in each run, and the tests."""
+    """The runs, the settings that differ with each run's value (– without one), and the tests."""
     keys = dict.fromkeys(key for run in runs for key in run.settings)
-    values = {key: [run.settings.get(key) for run in runs] for key in keys}
+    values = {key: [run.settings.get(key, "–") for run in runs] for key in keys}
     return {
         "runs": [run.to_json() for run in runs],
         "settings": {key: v for key, v in values.items() if any(one != v[0] for one in v)},

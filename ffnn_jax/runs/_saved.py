@@ -36,7 +36,7 @@ class SavedRun:
         """How far it is, how good, and at what cost, as JSON types; null where that is open."""
         of_result = (
             "seeds", "test_accuracy", "validation_accuracy", "parameters", "train_seconds",
-            "images_per_second",
+            "images_per_second", "device",
         )  # fmt: skip
         return {
             "name": self.name, "folder": str(self.folder), "state": self.state,
