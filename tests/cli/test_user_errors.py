@@ -18,7 +18,7 @@ from ffnn_jax.data import sample_digit
 Rejected = Callable[..., str]
 
 COMMANDS = (
-    "train", "predict", "evaluate", "export", "page", "summary", "doctor", "verify",
+    "train", "predict", "evaluate", "export", "page", "summary", "compare", "doctor", "verify",
     "data prepare", "data list", "data show",
 )  # fmt: skip
 
