@@ -140,7 +140,8 @@ def test_curves_are_each_run_s_mean_over_its_seeds():
     left, right = draw_runs(HISTORIES).axes
     bold = {str(line.get_label()): line for line in left.lines if line.get_linewidth() > 1}
     assert list(bold) == ["wide-1, mean of 2", "<b>narrow"]
-    np.testing.assert_allclose(bold["wide-1, mean of 2"].get_ydata(), [0.59, 0.545, 0.53])
+    mean = np.asarray(bold["wide-1, mean of 2"].get_ydata(), float)
+    np.testing.assert_allclose(mean, [0.59, 0.545, 0.53])
     assert bold["<b>narrow"].get_marker() == "."  # a single point has no line
     assert len({line.get_color() for line in bold.values()}) == 2
     assert len([line for line in right.lines if line.get_linewidth() > 1]) == 2

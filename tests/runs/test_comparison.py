@@ -113,7 +113,7 @@ def swapped(pair: Pair) -> Pair:
     i, s = pair.images, pair.seeds
     assert i is not None and s is not None
     return Pair(
-        pair.names[::-1],
+        (pair.names[1], pair.names[0]),
         dataclasses.replace(
             i, model_seeds=i.model_seeds[::-1], right=i.right[::-1], only=i.only[::-1],
             classes=[(name, count, y, x) for name, count, x, y in i.classes],
