@@ -2,6 +2,7 @@
 
 from ffnn_jax.reporting._comparison_page import (
     comparison_page,
+    facts_rows,
     findings,
     run_facts,
     settings_rows,
@@ -27,6 +28,6 @@ __all__ = [
     "accuracy", "comparison_page", "confusion_matrix", "demo_page", "draw_confusion",
     "draw_contact_sheet", "draw_curves", "draw_filters", "draw_misclassified",
     "draw_precision_recall", "draw_predictions", "draw_runs", "draw_verification", "f1",
-    "findings", "precision", "precision_recall_table", "print_table", "recall", "run_facts",
-    "run_fragment", "run_page", "save_figure", "settings_rows",
+    "facts_rows", "findings", "precision", "precision_recall_table", "print_table", "recall",
+    "run_facts", "run_fragment", "run_page", "save_figure", "settings_rows",
 ]  # fmt: skip

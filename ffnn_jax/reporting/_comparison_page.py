@@ -16,6 +16,7 @@ from ffnn_jax.reporting._run_page import inline, spread_in_percent, to_text
 from ffnn_jax.reporting._template import template
 
 _MOST_NAMED = 6
+_FACTS = ("preset", "dataset", "steps")
 _RESULTS = ("test accuracy", "validation", "parameters", "training time", "images/s", "device")
 Json = Mapping[str, Any]
 
@@ -37,11 +38,18 @@ def run_facts(run: Json) -> dict[str, str]:
     return facts | dict(zip(_RESULTS, cells, strict=True))
 
 
+def facts_rows(runs: Sequence[Json]) -> list[list[str]]:
+    """The same with a column a run; the first row has their names."""
+    facts = list(map(run_facts, runs))
+    return [[key, *(fact[key] for fact in facts)] for key in facts[0]]
+
+
 def settings_rows(comparison: Json) -> list[list[str]]:
-    """Each setting that differs, and its value in each run."""
+    """Each setting that differs and is no fact of a run, and its value in each run."""
     return [
         [key.replace("_", " "), *(_setting(key, value) for value in values)]
         for key, values in comparison["settings"].items()
+        if key not in _FACTS
     ]
 
 
@@ -111,7 +119,7 @@ def comparison_page(
     drawing = svg(draw_runs(histories))
     return template("compare.html").render(
         names=[run["name"] for run in comparison["runs"]],
-        runs=[run_facts(run) for run in comparison["runs"]],
+        facts=facts_rows(comparison["runs"]),
         settings=settings_rows(comparison),
         curves=inline(drawing, "curves", "Training loss and validation accuracy of the runs", 2),
         pairs=[

@@ -21,16 +21,13 @@ Answers = tuple[Dataset, Float[np.ndarray, "N K"]]
 
 @dataclasses.dataclass(frozen=True)
 class ImageTest:
-    """McNemar's exact test of two models on N test images.
+    """McNemar's exact test of two models, each the best of its run by validation.
 
     Attributes:
-        model_seeds: of both models, each the best of its run by validation.
-        right: how many images each has right.
-        only: how many each alone has right.
+        right, only: how many images each model has right, and how many it alone.
         adjusted: p, Holm-corrected for all comparisons made together.
         classes: name, images, and how many of them each model has right.
-        disagreements: how many images they classify differently.
-        shown: index, class, and both answers of those on which both are surest.
+        shown: index, class, and both answers of the disagreements on which both are surest.
         pixels: these images.
     """
 

@@ -11,7 +11,14 @@ import pytest
 
 from ffnn_jax.config import layers_to_json
 from ffnn_jax.nn import Conv, Dense, ReLU
-from ffnn_jax.reporting import comparison_page, draw_runs, findings, run_facts, settings_rows
+from ffnn_jax.reporting import (
+    comparison_page,
+    draw_runs,
+    facts_rows,
+    findings,
+    run_facts,
+    settings_rows,
+)
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 RUN: dict[str, Any] = {
@@ -81,6 +88,16 @@ def test_layers_are_shown_as_one_writes_them_and_those_not_known_as_saved():
     assert settings_rows(COMPARISON) == [
         ["layers", "conv 8 5, relu, dense 10", "Own(size=3)"], ["learning rate", "0.1", "0.05"],
     ]  # fmt: skip
+
+
+def test_what_is_a_fact_of_a_run_is_no_setting_too():
+    facts = ("steps", "preset", "dataset")
+    settings = {key: [1, 2] for key in facts} | {"seed": [3, 4]}
+    assert settings_rows({**COMPARISON, "settings": settings}) == [["seed", "3", "4"]]
+    rows = facts_rows([RUN, GOING])
+    assert rows[0] == ["run", "wide-1", "<b>narrow"]
+    assert ["steps", "300", "100 of 300"] in rows
+    assert ["images/s", "11,234", "–"] in rows
 
 
 def test_findings_say_who_won_and_by_which_test():
