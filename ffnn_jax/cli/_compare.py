@@ -7,7 +7,7 @@ from typing import Annotated
 import tyro
 
 from ffnn_jax.cli._files import require_apart, require_writable, run_folder, run_folders
-from ffnn_jax.cli._options import FILE
+from ffnn_jax.cli._options import FILE, shown
 from ffnn_jax.config import UserError
 
 
@@ -18,10 +18,10 @@ class Compare:
     Example: ffnn-jax compare quickstart-1 quickstart-2
     """
 
-    runs: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="[RUN ...]")] = ()
+    runs: Annotated[tyro.conf.Positional[tuple[str, ...]], shown("[RUN ...]", "(optional)")] = ()
     """Run folders, or their names in runs/: finished, stopped, or going on."""
 
-    out: Path = Path("compare.html")
+    out: Annotated[Path, tyro.conf.arg(metavar="FILE")] = Path("compare.html")
     """File of the page."""
 
     json: Annotated[str | None, FILE] = None
