@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from experiments._formatting import percent
-from experiments._statistics import spread
+from ffnn_jax.runs import spread
 
 Result = Mapping[str, Any]
 NOT_RUN = "not run"

@@ -6,7 +6,8 @@ from typing import Any
 from scipy import stats
 
 from experiments._formatting import percent
-from experiments._statistics import LEVEL, compare, holm
+from experiments._statistics import compare
+from ffnn_jax.runs import LEVEL, holm
 
 
 def before_after_section(

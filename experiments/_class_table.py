@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from experiments._classes import Confusions, best_and_worst, spreads_of_classes
 from experiments._report import ReportedRun
-from experiments._statistics import Spread
+from ffnn_jax.runs import Spread
 
 
 def class_table(confusions: Confusions, names: Sequence[str], report: ReportedRun) -> str:

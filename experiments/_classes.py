@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from experiments._statistics import Spread, compare, spread
+from experiments._statistics import compare
 from ffnn_jax.reporting import f1, precision, recall
+from ffnn_jax.runs import Spread, spread
 
 Confusions = Sequence[Sequence[Sequence[int]]]
 METRICS = {"Precision": precision, "Recall": recall, "F1": f1}

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from experiments._machine import processor
-from experiments._statistics import single_run_interval, spread
+from experiments._statistics import single_run_interval
+from ffnn_jax.runs import spread
 
 WHOLE_PERCENTS = 0.005
 

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from experiments._figures import BLUE, GREY
-from experiments._statistics import spread
+from ffnn_jax.runs import spread
 
 Rows = Mapping[str, Mapping[str, Any]]
 

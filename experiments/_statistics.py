@@ -9,20 +9,11 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
 from scipy import optimize, stats
 
-LEVEL, _POWER = 0.05, 0.8
+from ffnn_jax.runs import LEVEL, holm, paired_p, spread
 
-
-class Spread(NamedTuple):
-    """Mean, standard deviation, and 95 % interval of the mean over n seeds."""
-
-    n: int
-    mean: float
-    sd: float
-    low: float
-    high: float
+_POWER = 0.8
 
 
 class Comparison(NamedTuple):
@@ -47,16 +38,6 @@ class Comparison(NamedTuple):
         return self.adjusted < LEVEL
 
 
-def spread(values: Sequence[float]) -> Spread:
-    """Student's t interval of a mean; NaN for fewer than two values."""
-    n, mean = len(values), float(np.mean(values)) if values else math.nan
-    if n < 2:
-        return Spread(n, mean, math.nan, math.nan, math.nan)
-    sd = float(np.std(values, ddof=1))
-    half = float(stats.t.ppf(1 - LEVEL / 2, n - 1)) * sd / math.sqrt(n)
-    return Spread(n, mean, sd, mean - half, mean + half)
-
-
 def single_run_interval(values: Sequence[float]) -> tuple[float, float]:
     """The interval that holds one more seed's value with probability 0.95, for normal values."""
     summary = spread(values)
@@ -71,30 +52,12 @@ def compare(differences: Mapping[str, Sequence[float]]) -> dict[str, Comparison]
     Args:
         differences: one per seed, by the name of the comparison; at least two each.
     """
-    raw = {name: _p_value(values) for name, values in differences.items()}
+    raw = {name: paired_p(values) for name, values in differences.items()}
     adjusted = holm(raw)
     return {
         name: _comparison(values, raw[name], adjusted[name], len(differences))
         for name, values in differences.items()
     }
-
-
-def holm(p_values: Mapping[str, float]) -> dict[str, float]:
-    """p-values corrected by Holm's step-down procedure."""
-    adjusted, largest = {}, 0.0
-    ordered = sorted(p_values, key=lambda name: p_values[name])
-    for rank, name in enumerate(ordered):
-        largest = max(largest, min(1.0, (len(ordered) - rank) * p_values[name]))
-        adjusted[name] = largest
-    return {name: adjusted[name] for name in p_values}
-
-
-def _p_value(values: Sequence[float]) -> float:
-    """Student's p; where all differences are equal it is 1 if they are 0, else 0."""
-    if np.ptp(values) == 0:
-        return float(values[0] == 0)
-    test: Any = stats.ttest_1samp(values, 0)
-    return float(test.pvalue)
 
 
 def _comparison(values: Sequence[float], p: float, adjusted: float, comparisons: int) -> Comparison:

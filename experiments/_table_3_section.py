@@ -9,9 +9,9 @@ from experiments._before_after import before_after_section
 from experiments._claims import Claim, answers, cells, dominating, other_reading, points
 from experiments._formatting import WHOLE_PERCENTS, percent, report_position
 from experiments._results import RESULTS, read_result
-from experiments._statistics import spread
 from experiments.table_3 import FINAL, REPORT, ROWS
 from ffnn_jax.config import Settings
+from ffnn_jax.runs import spread
 
 Row = Mapping[str, Any]
 READINGS = {

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-from ffnn_jax.config import UserError
+from ffnn_jax.config import UserError, suggestion
 
 
 def model_file(run: Path) -> Path:
@@ -18,6 +18,24 @@ def model_file(run: Path) -> Path:
     if not file.exists():
         raise UserError(f"{file}: no such file; RUN is a folder that train left, or its model.npz")
     return file
+
+
+def run_folders() -> list[Path]:
+    """The folders in runs/ that hold a run, the newest first."""
+    found = [path for path in Path("runs").glob("[!.]*/config.json") if path.is_file()]
+    found.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+    return [path.parent for path in found]
+
+
+def run_folder(word: str) -> Path:
+    """A run's folder, named by its path or by its name in runs/."""
+    for folder in (Path(word), Path("runs", word)):
+        if (folder / "config.json").is_file():
+            return folder
+    if Path(word).exists() or Path("runs", word).exists():
+        raise UserError(f"{word}: not the folder of a run (it has no config.json)")
+    near = suggestion(Path(word).name, [folder.name for folder in run_folders()])
+    raise UserError(f"{word}: no such run, neither here nor in runs/{near}")
 
 
 def require_apart(**files: str | Path | None) -> None:

@@ -12,6 +12,7 @@ from tyro.extras import SubcommandApp
 
 import ffnn_jax
 from ffnn_jax._signals import print_nowhere
+from ffnn_jax.cli._compare import Compare
 from ffnn_jax.cli._course import Course
 from ffnn_jax.cli._data import List, Prepare, Show
 from ffnn_jax.cli._doctor import Doctor
@@ -27,7 +28,7 @@ from ffnn_jax.config import DivergedError, RunInterruptedError, UserError, requi
 _FAILED, _USER_ERROR, _DIVERGED, _INTERRUPTED, _PIPE_CLOSED = 1, 2, 3, 130, 141
 _COMMANDS = {
     "train": Train, "predict": Predict, "evaluate": Evaluate, "export": Export, "page": Page,
-    "summary": Summary, "doctor": Doctor, "verify": Verify, "course": Course,
+    "summary": Summary, "compare": Compare, "doctor": Doctor, "verify": Verify, "course": Course,
 }  # fmt: skip
 _DATA_COMMANDS = {"prepare": Prepare, "list": List, "show": Show}
 _DEBUG, _LAYERS_FROM = "--debug", "--layers-from"

@@ -5,7 +5,7 @@ Colours are colour-blind safe: a diverging map for signed values, one hue for co
 
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ from ffnn_jax.reporting._metrics import MOST_SHOWN, Confusion
 MOST_NAMED = 100
 _FEWEST_SHADES = 10.0
 _BLUE, _ORANGE, _GREY = "#0072b2", "#d55e00", "0.45"
+_COLOURS = (_BLUE, _ORANGE, "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+_LINES = ("-", "--", ":", "-.")
 # Zero is transparent, so that it has the colour of the page.
 _COUNTS = LinearSegmentedColormap.from_list("counts", [f"{_ORANGE}00", _ORANGE])
 _COUNTS = _COUNTS.with_extremes(bad="#80808060")
@@ -46,12 +48,18 @@ def png(figure: Figure) -> bytes:
     return stream.getvalue()
 
 
+def svg(figure: Figure) -> str:
+    """A figure as SVG, without a date and without background."""
+    stream, nothing = io.StringIO(), dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "figure"}):
+        figure.savefig(stream, format="svg", dpi=150, transparent=True, metadata=nothing)
+    return stream.getvalue()
+
+
 def save_figure(figure: Figure, path: Path) -> None:
     """Writes a figure without a date: as PNG at 150 dots per inch, or as SVG without background."""
     if path.suffix == ".svg":
-        nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-        with rc_context({"svg.fonttype": "none", "svg.hashsalt": "figure"}):
-            figure.savefig(path, dpi=150, transparent=True, metadata=nothing)
+        path.write_bytes(svg(figure).encode())
     else:
         metadata = {"Software": None}
         figure.savefig(path, dpi=150, bbox_inches="tight", pad_inches=0.1, metadata=metadata)
@@ -138,23 +146,52 @@ def draw_curves(history: Sequence[dict[str, Any]]) -> Figure:
 
     Records have a seed, step, loss, accuracy, and validation_accuracy or None, as the run has it.
     """
+    figure, left, right = _loss_and_accuracy("Loss, including weight decay", "Accuracy")
+    _draw_lines(left, history, "loss", _BLUE, "training, smoothed")
+    _draw_lines(right, history, "accuracy", _BLUE, "training, smoothed")
+    if _is_validated(history):
+        _draw_lines(right, history, "validation_accuracy", _ORANGE, "validation, 10 batches")
+    for axes in (left, right):
+        axes.legend(frameon=False)
+    return figure
+
+
+def draw_runs(histories: Mapping[str, Sequence[dict[str, Any]]]) -> Figure:
+    """The curves of runs over each other, by their names: training loss, validation accuracy.
+
+    A run without records yet, or without validation, has no line.
+    """
+    figure, left, right = _loss_and_accuracy("Training loss, smoothed", "Validation accuracy")
+    for number, (name, history) in enumerate(histories.items()):
+        style = _COLOURS[number % 6], escape([name], 32)[0], _LINES[number // 6 % 4]
+        if history:
+            _draw_lines(left, history, "loss", *style)
+        if _is_validated(history):
+            _draw_lines(right, history, "validation_accuracy", *style)
+    for axes in (left, right):
+        if axes.lines:
+            axes.legend(frameon=False)
+    return figure
+
+
+def _loss_and_accuracy(loss: str, accuracy: str) -> tuple[Figure, Any, Any]:
+    """A figure of two halves with these titles, for lines against the step."""
     figure = Drawing(figsize=(9, 3.6), layout="constrained")
     halves: Any = figure.subfigures(1, 2)
     left, right = (half.subplots() for half in halves)
-    _draw_lines(left, history, "loss", _BLUE, "training, smoothed")
-    _draw_lines(right, history, "accuracy", _BLUE, "training, smoothed")
-    if any(record["validation_accuracy"] is not None for record in history):
-        _draw_lines(right, history, "validation_accuracy", _ORANGE, "validation, 10 batches")
-    left.set(title="Loss, including weight decay", xlabel="step", ylabel="loss", yscale="log")
-    right.set(title="Accuracy", xlabel="step", ylabel="accuracy")
+    left.set(title=loss, xlabel="step", ylabel="loss", yscale="log")
+    right.set(title=accuracy, xlabel="step", ylabel="accuracy")
     left.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     left.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     left.yaxis.set_minor_formatter(NullFormatter())
     for axes in (left, right):
-        axes.legend(frameon=False)
         axes.grid(alpha=0.3)
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    return figure
+    return figure, left, right
+
+
+def _is_validated(history: Sequence[dict[str, Any]]) -> bool:
+    return any(record["validation_accuracy"] is not None for record in history)
 
 
 def draw_precision_recall(confusion: Confusion, class_names: Sequence[str]) -> Figure:
@@ -210,7 +247,7 @@ def _grid(
 
 
 def _draw_lines(
-    axes: Any, history: Sequence[dict[str, Any]], key: str, colour: str, label: str
+    axes: Any, history: Sequence[dict[str, Any]], key: str, colour: str, label: str, line: str = "-"
 ) -> None:
     seeds = sorted({record["seed"] for record in history})
     lines = [[(r["step"], r[key]) for r in history if r["seed"] == seed] for seed in seeds]
@@ -220,7 +257,8 @@ def _draw_lines(
         label = f"{label}, mean of {len(seeds)}"
     steps = [step for step, _ in lines[0]]
     mean = np.mean([[value for _, value in points] for points in lines], axis=0)
-    axes.plot(steps, mean, color=colour, label=label, linewidth=1.8)
+    dot = "." if len(steps) == 1 else ""
+    axes.plot(steps, mean, line, color=colour, label=label, linewidth=1.8, marker=dot)
 
 
 def draw_verification(result: Any) -> Figure:

@@ -61,7 +61,7 @@ def _page(folder: Path, result: Result, settings: dict[str, Any]) -> str:
     return template("run.html").render(
         name=os.fsencode(folder.resolve().name).decode(errors="replace"),
         seeds=_seeds(result),
-        headline=f"test accuracy {_spread(result['test_accuracy'])}",
+        headline=f"test accuracy {spread_in_percent(result['test_accuracy'])}",
         result={"network": None, "warnings": [], **result},
         settings=_settings(settings, result),
         cards=_cards(result),
@@ -84,16 +84,16 @@ def _seeds(result: Result) -> str:
 
 def _cards(result: Result) -> dict[str, str]:
     return {
-        "test accuracy": _spread(result["test_accuracy"]),
-        "validation accuracy": _spread(result["validation_accuracy"]),
-        "training accuracy": _spread(result["train_accuracy"]),
+        "test accuracy": spread_in_percent(result["test_accuracy"]),
+        "validation accuracy": spread_in_percent(result["validation_accuracy"]),
+        "training accuracy": spread_in_percent(result["train_accuracy"]),
         "parameters": f"{result['parameters']:,}",
         "training time": f"{result['train_seconds']:.1f} s",
         "images per second": f"{result['images_per_second']:,.0f}",
     }
 
 
-def _spread(values: Sequence[float | None]) -> str:
+def spread_in_percent(values: Sequence[float | None]) -> str:
     """The mean in percent, with the standard deviation over several seeds."""
     known = [value for value in values if value is not None]
     if not known:
@@ -108,7 +108,9 @@ def _figures(folder: Path) -> dict[str, list[Markup]]:
     for name, label in _FIGURES.items():
         drawing, picture = folder / f"{name}.svg", folder / f"{name}.png"
         if drawing.exists():
-            figures[name] = _inline(drawing, label, 2 if name == "curves" else 1)
+            figures[name] = inline(
+                drawing.read_text("utf-8"), drawing, label, 2 if name == "curves" else 1
+            )
         elif picture.exists():
             image = Markup('<img alt="{}" src="data:image/png;base64,{}">')
             data = base64.b64encode(picture.read_bytes()).decode()
@@ -116,9 +118,8 @@ def _figures(folder: Path) -> dict[str, list[Markup]]:
     return figures
 
 
-def _inline(file: Path, label: str, parts: int) -> list[Markup]:
+def inline(drawing: str, file: object, label: str, parts: int) -> list[Markup]:
     """An SVG in equal parts, from left to right; one that is not ours or runs code is rejected."""
-    drawing = file.read_text("utf-8")
     box = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', drawing)
     if box is None or "<defs" not in drawing or _CODE.search(drawing):
         raise UserError(f"{file} is not a figure of a run; remove it, or write the run again")
@@ -133,19 +134,19 @@ def _settings(settings: Mapping[str, Any], result: Result) -> list[tuple[str, st
     """Each setting; validation only if the data set has no validation split."""
     if "layers" not in settings:
         raise KeyError("layers")
-    shown = {key.replace("_", " "): _to_text(value) for key, value in settings.items()}
+    shown = {key.replace("_", " "): to_text(value) for key, value in settings.items()}
     if len(result["data_sha256"]) > 2:
         shown["validation"] = "unused: the data set has a validation split"
     return list(shown.items())
 
 
-def _to_text(value: Any) -> str:
+def to_text(value: Any) -> str:
     """A setting's value as text; as in "Conv(filters=16, size=5)", nested layers in parentheses."""
     if isinstance(value, dict):
         known = {key: v for key, v in value.items() if key != "type" and v is not None}
-        texts = {key: f"({_to_text(v)})" if isinstance(v, list) else v for key, v in known.items()}
+        texts = {key: f"({to_text(v)})" if isinstance(v, list) else v for key, v in known.items()}
         fields = ", ".join(f"{key}={text}" for key, text in texts.items())
         return f"{value['type']}({fields})" if "type" in value else fields or "none"
     if isinstance(value, list):
-        return ", ".join(map(_to_text, value)) or "none"
+        return ", ".join(map(to_text, value)) or "none"
     return "all" if value is None else str(value)

@@ -8,6 +8,13 @@ from ffnn_jax.runs._checkpoints import (
     last_checkpoint,
     resumed_settings,
 )
+from ffnn_jax.runs._comparison import (
+    ImageTest,
+    Pair,
+    SeedTest,
+    compare_runs,
+    comparison_to_json,
+)
 from ffnn_jax.runs._compute import Plan, adapt_to_dataset, compute, plan, run_plan, splits_of
 from ffnn_jax.runs._demo import write_demo
 from ffnn_jax.runs._environment import (
@@ -30,13 +37,16 @@ from ffnn_jax.runs._folder import (
 )
 from ffnn_jax.runs._progress import PLAIN_LINES, PrintProgress, progress_line
 from ffnn_jax.runs._result import RunResult, most_confident_errors, result_to_json
+from ffnn_jax.runs._saved import SavedRun, read_runs
+from ffnn_jax.runs._statistics import LEVEL, Spread, holm, mcnemar_p, paired_p, spread
 
 __all__ = [
-    "CHECKPOINT_INTERVAL", "PLAIN_LINES", "Checkpoint", "CheckpointManager", "Finding", "Plan",
-    "PrintProgress", "RunResult",
-    "StopRequest", "adapt_to_dataset", "compute", "device", "dry_run_folder",
-    "enable_compilation_cache", "examine", "fit", "forms_here", "last_checkpoint", "locked",
-    "most_confident_errors", "new_run_folder", "plan", "progress_line", "require_ready",
-    "result_to_json", "resumed_settings", "run_plan", "splits_of", "timed_forms_path", "versions",
+    "CHECKPOINT_INTERVAL", "LEVEL", "PLAIN_LINES", "Checkpoint", "CheckpointManager", "Finding",
+    "ImageTest", "Pair", "Plan", "PrintProgress", "RunResult", "SavedRun", "SeedTest", "Spread",
+    "StopRequest", "adapt_to_dataset", "compare_runs", "comparison_to_json", "compute", "device",
+    "dry_run_folder", "enable_compilation_cache", "examine", "fit", "forms_here", "holm",
+    "last_checkpoint", "locked", "mcnemar_p", "most_confident_errors", "new_run_folder",
+    "paired_p", "plan", "progress_line", "read_runs", "require_ready", "result_to_json",
+    "resumed_settings", "run_plan", "splits_of", "spread", "timed_forms_path", "versions",
     "write_config", "write_demo", "write_page", "write_run",
 ]  # fmt: skip

@@ -22,9 +22,9 @@ from ffnn_jax._files import patiently
 from ffnn_jax.config import RunInterruptedError, Settings, UserError
 from ffnn_jax.models import load_arrays, save_arrays
 from ffnn_jax.runs._environment import arithmetic
-from ffnn_jax.runs._folder import writing
+from ffnn_jax.runs._folder import write_metrics, writing
 from ffnn_jax.runs._read import require_checkpoint
-from ffnn_jax.training import Callbacks, Snapshot, snapshot_from
+from ffnn_jax.training import Callbacks, Record, Snapshot, snapshot_from
 
 CHECKPOINT_INTERVAL = 1000
 _LAST = 3
@@ -42,7 +42,7 @@ class Checkpoint:
 
 
 class CheckpointManager(Callbacks):
-    """Saves a run's snapshots in its folder, and forwards the other callbacks.
+    """Saves a run's snapshots and metrics in its folder, and forwards the other callbacks.
 
     Args:
         folder: the run's folder.
@@ -63,10 +63,12 @@ class CheckpointManager(Callbacks):
     ) -> None:
         """Creates the folder of checkpoints."""
         self._folder, self._start = folder / "checkpoints", start
+        self._metrics = folder / "metrics.jsonl"
         self._every = every or (start.about.get("every") if start else None) or CHECKPOINT_INTERVAL
         self._stop, other = stop or StopRequest(), listener or Callbacks()
         self.on_compile, self.on_progress = other.on_compile, other.on_progress
         self.on_evaluate, self.on_test = other.on_evaluate, other.on_test
+        self._listen = other.on_record
         self._run: Mapping[str, Any] = {}
         self._folder.mkdir(parents=True, exist_ok=True)
         for part in self._folder.glob(".*.part"):
@@ -92,10 +94,12 @@ class CheckpointManager(Callbacks):
     def on_begin(self, fresh: Snapshot) -> Snapshot:
         """Resumes from the checkpoint, or saves the initial state.
 
-        Sets aside newer, unreadable files; saves at once if the number of steps has changed.
+        Sets aside newer, unreadable files; saves at once if the number of steps has changed. The
+        metrics on disk become those of the checkpoint.
         """
         if self._start is None:
             self._save(fresh)
+            write_metrics(self._metrics, ())
             return fresh
         try:
             snapshot = snapshot_from(self._start.arrays, self._start.about, fresh.states)
@@ -106,7 +110,13 @@ class CheckpointManager(Callbacks):
                 patiently(path.replace, path.with_suffix(".npz.damaged"))
         if self._start.about["settings"] != self._run["settings"]:
             self._save(snapshot)
+        write_metrics(self._metrics, snapshot.history)
         return snapshot
+
+    def on_record(self, record: Record) -> None:
+        """Adds the record to the metrics on disk, which can be read while the run goes on."""
+        write_metrics(self._metrics, (record,), "a")
+        self._listen(record)
 
     def next_stop(self, step: int) -> int:
         """The next step at which a checkpoint is due."""

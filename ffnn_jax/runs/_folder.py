@@ -5,16 +5,18 @@ import json
 import os
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 from filelock import FileLock, Timeout
 
 from ffnn_jax.config import Settings, UserError, settings_to_text
 from ffnn_jax.models import save
 from ffnn_jax.runs._read import require_run
 from ffnn_jax.runs._result import RunResult, result_to_json
+from ffnn_jax.training import Record
 
 _RUNS = Path("runs")
 
@@ -79,6 +81,15 @@ def locked(folder: Path) -> Iterator[None]:
         raise UserError(f"{folder} is in use by {_describe(owner)}") from None
 
 
+def is_in_use(folder: Path) -> bool:
+    """Whether a process writes to a run's folder; one of another host is taken to live."""
+    try:
+        owner = json.loads((folder / "owner.json").read_text(encoding="utf-8"))
+        return owner["host"] != socket.gethostname() or psutil.pid_exists(owner["process"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
+
+
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Names the file in an OSError raised while writing it."""
@@ -112,8 +123,7 @@ def write_run(folder: str | Path, result: RunResult) -> Path:
 
     folder = Path(folder)
     write_config(folder, result.settings)
-    lines = [json.dumps(record._asdict()) for record in result.trained.history]
-    _write(folder / "metrics.jsonl", "".join(f"{line}\n" for line in lines))
+    write_metrics(folder / "metrics.jsonl", result.trained.history)
     _write_json(folder / "result.json", result_to_json(result))
     with writing(folder / "model.npz"):
         save(folder / "model.npz", result.models, result.best)
@@ -127,6 +137,12 @@ def write_run(folder: str | Path, result: RunResult) -> Path:
     _write(folder / "table_2.md", result.models[0].network.summary().to_markdown())
     write_page(folder)
     return folder
+
+
+def write_metrics(path: Path, history: Iterable[Record], mode: str = "w") -> None:
+    """Writes records as lines of JSON, or adds them in mode "a"."""
+    with writing(path), path.open(mode, encoding="utf-8", newline="\n") as file:
+        file.writelines(f"{json.dumps(record._asdict())}\n" for record in history)
 
 
 def write_page(folder: Path) -> Path:

@@ -1,5 +1,6 @@
 """What a run left, read again: every value is checked before anything is made of it."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +12,33 @@ from ffnn_jax.config import Settings, UserError
 _FACT = Allowed("text, an integer or null", lambda v: v is None or TEXT.holds(v) or COUNT.holds(v))
 _MEAN = {"count": COUNT, "value": NUMBER}
 _METRICS = {"seed": COUNT, "loss": _MEAN, "accuracy": _MEAN, "validation_accuracy": optional(SHARE)}
+_RECORD = {"seed": COUNT, "step": COUNT, "loss": NUMBER, "accuracy": SHARE}
+_RECORD |= {"validation_accuracy": optional(SHARE)}
 _MOST_SEEDS = 10_000  # as in Settings
 _ANY_LAYERS = {"layers": [{"type": "Dense", "units": 1}], "augmentations": []}
 
 
 def require_run(folder: Path) -> None:
-    """Checks the result and the settings that a run left; its layers may be the user's own.
+    """Checks the result and the settings that a run left; raises UserError as they do."""
+    read_result(folder)
+    read_settings(folder)
+
+
+def read_result(folder: Path) -> dict[str, Any]:
+    """The result that a finished run left.
 
     Raises:
-        UserError: a file or a key is missing, or a value is impossible; the message names it.
+        UserError: the file or a key is missing, or a value is impossible; the message names it.
     """
     path = folder / "result.json"
     result = _schema.read_saved(path)
     require_schema(path, result, {"seeds": [COUNT], "class_names": [TEXT]})
     require_schema(path, result, _result(result["seeds"], len(result["class_names"])))
+    return result
+
+
+def read_settings(folder: Path) -> dict[str, Any]:
+    """The settings of a run, whose layers may be the user's own; raises as ``read_result``."""
     path = folder / "config.json"
     settings = _schema.read_saved(path)
     require_schema(path, settings, {"layers": [OBJECT]})
@@ -32,6 +46,23 @@ def require_run(folder: Path) -> None:
         Settings.from_json(settings | _ANY_LAYERS)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
+    return settings
+
+
+def read_metrics(folder: Path, seeds: int) -> list[dict[str, Any]]:
+    """The records so far of a run that may go on: those of a step once every seed has one.
+
+    Raises:
+        UserError: a record is damaged; the message names the file.
+    """
+    path = folder / "metrics.jsonl"
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.exists() else []
+        records = [json.loads(line) for line in lines]
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"{path} cannot be read ({error})") from None
+    require_schema(path, records, [_RECORD])
+    return records[: len(records) // seeds * seeds]
 
 
 def require_checkpoint(path: Path, about: dict[str, Any]) -> None:

@@ -97,7 +97,10 @@ def train(
             run.loss.add(metrics.loss + metrics.decay_loss)
             run.accuracy.add(metrics.accuracy)
         if stop % settings.validation_interval == 0 or stop == settings.steps:
-            history += _validated(trainer, runs, stop)
+            records = _validated(trainer, runs, stop)
+            history += records
+            for record in records:
+                callbacks.on_record(record)
         step = stop
         spent = time.perf_counter() - compiled
         callbacks.on_stop(step, settings.steps, take_snapshot)

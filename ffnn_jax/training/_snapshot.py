@@ -154,6 +154,9 @@ class Callbacks:
     def on_stop(self, step: int, steps: int, snapshot: Callable[[], Snapshot]) -> None:
         """Called at each stop; may take a snapshot there, and ends the run by raising."""
 
+    def on_record(self, record: Record) -> None:
+        """Called at each validation with each seed's record, before the stop there."""
+
     def on_progress(self, progress: Progress) -> None:
         """Called after some steps, at least every few seconds."""
 

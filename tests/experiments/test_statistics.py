@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from experiments._statistics import compare, holm, single_run_interval, spread
+from experiments._statistics import compare, single_run_interval
+from ffnn_jax.runs import spread
 
 
 def test_the_interval_holds_the_true_mean_in_95_percent_of_cases():
@@ -22,19 +23,6 @@ def test_the_range_of_a_single_run_holds_the_next_one_in_95_percent_of_cases():
         low, high = single_run_interval(generator.normal(3, 2, 8).tolist())
         held.append(low < generator.normal(3, 2) < high)
     assert np.mean(held) == pytest.approx(0.95, abs=4 * math.sqrt(0.05 * 0.95 / 4000))
-
-
-def test_one_value_has_no_spread():
-    one = spread([0.5])
-    assert (one.n, one.mean) == (1, 0.5)
-    assert all(math.isnan(value) for value in one[2:])
-
-
-def test_holm_is_bonferroni_for_the_smallest_and_never_decreases():
-    """Holm's step-down procedure on an example with four hypotheses."""
-    adjusted = holm({"a": 0.01, "b": 0.04, "c": 0.03, "d": 0.005})
-    assert adjusted == pytest.approx({"d": 0.02, "a": 0.03, "c": 0.06, "b": 0.06})
-    assert holm({"a": 0.9, "b": 0.8}) == {"a": 1.0, "b": 1.0}
 
 
 def test_without_differences_one_family_in_twenty_decides_any_comparison():

@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 
 from ffnn_jax.cli import main
 from ffnn_jax.runs import CheckpointManager
+from ffnn_jax.training import Record
 
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # on Windows SIGTERM is no milder
 
@@ -77,7 +78,7 @@ FAULTS: dict[str, tuple[Any, str, Callable[[Any], Callable[..., Any]]]] = {
     "paused": (np, "savez", paused),
     "full at a checkpoint": (np, "savez", lambda real: full),
     "full while the best is copied": (shutil, "copyfile", lambda real: full_half_way),
-    "full at the metrics": (Path, "write_text", lambda real: full),
+    "full at the metrics": (Record, "_asdict", lambda real: full),
     "full at a figure": (Figure, "savefig", lambda real: full),
 }
 

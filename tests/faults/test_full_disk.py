@@ -7,8 +7,8 @@ from tests.faults.conftest import TRAIN, Place, trials
 FULL = [
     ("full at a checkpoint", "5", "checkpoints/step-0000000400.npz"),
     ("full while the best is copied", "1", "checkpoints/best.npz"),
-    ("full at the metrics", "4", "metrics.jsonl"),
-    ("full at a figure", "2", ".png"),
+    ("full at the metrics", "2", "metrics.jsonl"),
+    ("full at a figure", "2", ".svg"),
 ]
 
 

@@ -1,5 +1,6 @@
 """The guides are true: their code and their commands do what they say."""
 
+import dataclasses
 import importlib
 import inspect
 import io
@@ -11,6 +12,7 @@ import sys
 import tomllib
 from contextlib import redirect_stdout
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import jax
 import numpy as np
@@ -20,11 +22,12 @@ from PIL import Image
 from experiments._chapters import chapters
 from ffnn_jax import layers
 from ffnn_jax.cli import main
-from ffnn_jax.config import layers_from_text
+from ffnn_jax.config import layers_from_text, preset
 from ffnn_jax.course import USUAL
 from ffnn_jax.data import load
 from ffnn_jax.layers import conv_transpose2d
-from ffnn_jax.runs import write_config
+from ffnn_jax.nn import Dense, MaxPool
+from ffnn_jax.runs import compute, write_config, write_run
 from ffnn_jax.verify import CHECKS, Argument, check_vjp
 from tests.cli.conftest import code_of
 from tests.tolerances import tolerance
@@ -34,6 +37,7 @@ FOLDER = ROOT / "notebooks" / "guides"
 GUIDES = {path.stem: path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("*.md"))}
 LINK = re.compile(r"\]\(([^)#:]+)\)|src=\"([^\"]+)\"")
 LINKS = [(name, "".join(link)) for name, text in GUIDES.items() for link in LINK.findall(text)]
+SMALL = dataclasses.replace(preset("course"), layers=(MaxPool(4), Dense(10)))
 GRADED = {
     "total": 0.0, "remark": "", "seconds": 0.0, "chapters": {name: {"points": 0} for name in USUAL},
 }  # fmt: skip
@@ -65,10 +69,10 @@ def test_readme_links_every_guide():
 
 def test_every_guide_with_commands_has_a_test_of_them():
     assert {name for name in GUIDES if commands_of(name)} == {
-        "course", "data", "installation", "proofs", "runs", "speed", "verify",
+        "compare", "course", "data", "installation", "proofs", "runs", "speed", "verify",
     }  # fmt: skip
     assert {name for name in GUIDES if python_of(name)} == {
-        "proofs", "python", "single_rules", "verify",
+        "compare", "proofs", "python", "single_rules", "verify",
     }  # fmt: skip
 
 
@@ -329,6 +333,58 @@ def test_the_commands_for_a_run_do_what_the_guide_says(tmp_path, monkeypatch, ca
     assert "resuming   after step 20, from " in printed
     assert "inverted (dark on light)" in printed
     assert "mnist_5k/train: 3,600 images, accuracy " in printed
+
+
+@pytest.mark.usefixtures("quick_compilation")
+def test_the_commands_that_compare_runs_do_what_the_guide_says(tmp_path, monkeypatch, capsys):
+    """With few steps of a small network, so that this takes seconds."""
+
+    def run(state, settings, options):
+        asked.append(settings)
+        small = dataclasses.replace(SMALL, steps=3 * len(asked), seeds=settings.seeds)
+        write_run(options.run_dir, compute(small))
+
+    asked = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("ffnn_jax.cli._train_run.run_and_print", run)
+    for command in commands_of("compare"):
+        main(shlex.split(command)[1:])
+    assert [(one.steps, len(one.layers)) for one in asked] == [(300, 7), (300, 4)]
+    printed = capsys.readouterr().out
+    assert "small against plain:" in printed
+    (pair,) = json.loads(Path("plain_small.json").read_text())["pairs"]
+    assert (pair["seeds"]["seeds"], pair["images"]["images"]) == ([0, 1, 2], 1000)
+    assert Path("plain_small.html").is_file()
+
+
+@pytest.mark.parametrize(
+    ("tracker", "call", "calls"),
+    [
+        ("tensorboardX", "SummaryWriter().__enter__().add_scalar", 8),
+        ("wandb", "init().__enter__().log", 4),
+        ("mlflow", "log_metrics", 4),
+    ],
+)
+@pytest.mark.usefixtures("quick_compilation")
+def test_a_tracker_hears_each_record(tracker: str, call: str, calls: int, tmp_path, monkeypatch):
+    """Stand-ins take the trackers' places: that the real ones take these calls was tried once."""
+    monkeypatch.chdir(tmp_path)
+    stand_in, names = MagicMock(), {}
+    monkeypatch.setitem(sys.modules, tracker, stand_in)
+    exec(block_of("compare", "def values_of"), names)
+    short = dataclasses.replace(SMALL, steps=4, validation_interval=2, seeds=2)
+    names |= {"preset": lambda name: short, "write_run": lambda folder, result: None}
+    exec(block_of("compare", tracker), names)
+    told = [one for one in stand_in.mock_calls if one[0] == call]
+    assert len(told) == calls
+    lines = Path("runs/course-1/metrics.jsonl").read_text().splitlines()
+    last = json.loads(lines[-1])
+    expected = {"loss/1": last["loss"], "validation/1": last["validation_accuracy"]}
+    if tracker == "tensorboardX":
+        assert {one.args[0]: one.args[1] for one in told[-2:]} == expected
+        assert told[-1].args[2] == 4
+    else:
+        assert (told[-1].args, told[-1].kwargs) == ((expected,), {"step": 4})
 
 
 @pytest.mark.usefixtures("quick_compilation")

@@ -25,7 +25,7 @@ from ffnn_jax.runs import (
     locked,
     result_to_json,
 )
-from ffnn_jax.training import Snapshot
+from ffnn_jax.training import Callbacks, Record, Snapshot
 
 SETTINGS = Settings(
     preset="mnist", dataset="random", layers=(Conv(2, 3), ReLU(), MaxPool(2), Dense(3)),
@@ -100,6 +100,24 @@ def assert_the_same(ours: RunResult, theirs: RunResult) -> None:
     assert digests[0] == digests[1]
     assert ours.trained.history == theirs.trained.history
     assert result_to_json(ours)["test_accuracy"] == result_to_json(theirs)["test_accuracy"]
+
+
+def test_the_metrics_of_a_run_are_on_disk_as_they_come_and_those_of_a_resumed_run_once(tmp_path):
+    class Listener(Callbacks):
+        def on_record(self, record: Record) -> None:
+            heard.append(record)
+
+    def on_disk() -> list[Record]:
+        lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
+        return [Record(**json.loads(line)) for line in lines]
+
+    heard: list[Record] = []
+    with pytest.raises(RunInterruptedError):
+        compute(SETTINGS, SPLITS, EndingAt(12, tmp_path, every=7, listener=Listener()))
+    assert [(r.step, r.seed) for r in on_disk()] == [(5, 0), (5, 1), (10, 0), (10, 1)]
+    assert heard == on_disk()
+    (tmp_path / "checkpoints" / "step-0000000012.npz").unlink()
+    assert resumed(tmp_path).trained.history == on_disk()
 
 
 @pytest.mark.parametrize("step", [1, 7, 10, 22])

@@ -19,10 +19,13 @@ SETTINGS = dataclasses.replace(preset("quickstart"), steps=50, batch_size=8, see
 
 
 class Recorder(Callbacks):
-    """Records the progress of a run."""
+    """Records the progress and the records of a run."""
 
     def __init__(self):
-        self.progress = []
+        self.progress, self.records = [], []
+
+    def on_record(self, record):
+        self.records.append(record)
 
     def on_progress(self, progress):
         self.progress.append(progress)
@@ -35,7 +38,9 @@ def run(images, optimizer=OPTIMIZER, callbacks=None, **changes):
 
 
 def test_history_has_a_record_at_each_interval_and_at_the_end(images):
-    records = run(images, validation_interval=20, seeds=2).history
+    recorder = Recorder()
+    records = run(images, callbacks=recorder, validation_interval=20, seeds=2).history
+    assert recorder.records == records
     assert [(r.step, r.seed) for r in records] == [
         (20, 5), (20, 6), (40, 5), (40, 6), (50, 5), (50, 6),
     ]  # fmt: skip
