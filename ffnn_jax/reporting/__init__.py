@@ -9,6 +9,7 @@ from ffnn_jax.reporting._figures import (
     draw_misclassified,
     draw_precision_recall,
     draw_predictions,
+    draw_tuning,
     draw_verification,
     save_figure,
 )
@@ -19,6 +20,6 @@ from ffnn_jax.reporting._tables import precision_recall_table
 __all__ = [
     "accuracy", "confusion_matrix", "demo_page", "draw_confusion", "draw_contact_sheet",
     "draw_curves", "draw_filters", "draw_misclassified", "draw_precision_recall",
-    "draw_predictions", "draw_verification", "f1", "precision", "precision_recall_table", "recall",
-    "run_fragment", "run_page", "save_figure",
+    "draw_predictions", "draw_tuning", "draw_verification", "f1", "precision",
+    "precision_recall_table", "recall", "run_fragment", "run_page", "save_figure",
 ]  # fmt: skip

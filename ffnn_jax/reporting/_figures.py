@@ -157,6 +157,28 @@ def draw_curves(history: Sequence[dict[str, Any]]) -> Figure:
     return figure
 
 
+def draw_tuning(
+    curve: Sequence[tuple[float, float]], trials: Sequence[dict[str, Any]], suggestion: float | None
+) -> Figure:
+    """Validation loss against the learning rate, in a range test and after trials."""
+    figure = Drawing(figsize=(6.4, 3.8), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(*zip(*curve, strict=True), color=_BLUE, label="range test")
+    finite = [(t["learning_rate"], t["validation_loss"]) for t in trials if "diverged" not in t]
+    axes.plot(*zip(*finite, strict=True), "o", color=_ORANGE, label="after a trial at this rate")
+    for trial in trials:
+        if "diverged" in trial:
+            axes.plot(
+                trial["learning_rate"], 1, "x", color=_ORANGE, transform=axes.get_xaxis_transform()
+            )
+    if suggestion is not None:
+        axes.axvline(suggestion, color=_GREY, linestyle="--", label=f"suggestion: {suggestion:g}")
+    axes.set(xscale="log", xlabel="learning rate", ylabel="validation loss")
+    axes.legend(frameon=False)
+    axes.grid(alpha=0.3)
+    return figure
+
+
 def draw_precision_recall(confusion: Confusion, class_names: Sequence[str]) -> Figure:
     """Precision, recall and F1 of each class (Table 1) as dots; undefined values have no dot.
 

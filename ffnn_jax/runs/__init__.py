@@ -28,12 +28,13 @@ from ffnn_jax.runs._folder import (
     write_run,
 )
 from ffnn_jax.runs._result import RunResult, most_confident_errors, result_to_json
+from ffnn_jax.runs._tuning import Tuning, tune
 
 __all__ = [
     "CHECKPOINT_INTERVAL", "Checkpoint", "CheckpointManager", "Finding", "Plan", "RunResult",
-    "StopRequest", "adapt_to_dataset", "compute", "device", "dry_run_folder",
+    "StopRequest", "Tuning", "adapt_to_dataset", "compute", "device", "dry_run_folder",
     "enable_compilation_cache", "examine", "forms_here", "last_checkpoint", "locked",
     "most_confident_errors", "new_run_folder", "plan", "require_ready", "result_to_json",
-    "resumed_settings", "run_plan", "timed_forms_path", "versions", "write_config", "write_demo",
-    "write_page", "write_run",
+    "resumed_settings", "run_plan", "timed_forms_path", "tune", "versions", "write_config",
+    "write_demo", "write_page", "write_run",
 ]  # fmt: skip

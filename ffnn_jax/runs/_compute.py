@@ -197,10 +197,10 @@ def run_plan(
 ) -> RunResult:
     """Trains and tests the planned run; arguments and errors are those of ``compute``."""
     settings, splits, network = planned
-    callbacks, images = callbacks or Callbacks(), _training_images(splits)
+    callbacks, images = callbacks or Callbacks(), training_images(splits)
     streaming = not fits_on_device(images) if streaming is None else streaming
     seeds = range(settings.seed, settings.seed + settings.seeds)
-    seeds_data = [_seed_data(settings, splits, images, seed) for seed in seeds]
+    seeds_data = [seed_data_of(settings, splits, images, seed) for seed in seeds]
     callbacks.on_metadata(_run_metadata(planned, seeds_data))
     trained = train(
         network, optimizer_of(settings, network), settings, images, seeds_data,
@@ -241,12 +241,12 @@ def _run_metadata(planned: Plan, seeds_data: list[SeedData]) -> dict[str, Any]:
     }
 
 
-def _training_images(splits: Splits) -> HostImages:
+def training_images(splits: Splits) -> HostImages:
     """The training images, followed by those of the validation split."""
     return HostImages(tuple(Images(p.images, p.labels) for p in splits[:2] if p is not None))
 
 
-def _seed_data(settings: Settings, splits: Splits, images: HostImages, seed: int) -> SeedData:
+def seed_data_of(settings: Settings, splits: Splits, images: HostImages, seed: int) -> SeedData:
     train_indices, validation_indices = split(settings, splits, seed)
     chunks = (chunk.pixels for chunk in images.in_chunks(train_indices))
     normalisation = compute_normalisation(chunks, settings.pixel_scale, settings.normalisation)
