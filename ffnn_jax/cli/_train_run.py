@@ -170,12 +170,12 @@ def resume_and_print(
     with runs.locked(folder):
         checkpoint = runs.last_checkpoint(folder)
         settings = runs.resumed_settings(folder, checkpoint, steps)
-        result = _run(state, runs.plan(settings, _splits(settings)), folder, options, checkpoint)
+        result = _run(state, runs.plan(settings, splits_of(settings)), folder, options, checkpoint)
     print_run_footer(plain_console(), result, folder)
 
 
 def _start(state: SignalState, settings: Settings, options: RunOptions) -> tuple[RunResult, Path]:
-    splits = _splits(settings)
+    splits = splits_of(settings)
     if "dataset" in options.explicit:
         settings = runs.adapt_to_dataset(settings, splits, options.explicit)
     planned = runs.plan(settings, splits)
@@ -219,11 +219,12 @@ def _stop_unread(stop: runs.StopRequest) -> None:
     stop.signal = stop.signal or int(getattr(signal, "SIGPIPE", signal.SIGTERM))  # not on Windows
 
 
-def _splits(settings: Settings) -> Splits:
+def splits_of(settings: Settings, folder: Path | None = None) -> Splits:
     """The images; a known data set is prepared first if it is missing."""
+    where = settings.dataset, folder
     try:
-        return load_splits(settings.dataset, train_images=settings.train_images)
+        return load_splits(*where, settings.train_images)
     except NotPreparedError:
         with show_progress() as tell:
-            prepare(settings.dataset, on_progress=tell)
-        return load_splits(settings.dataset, train_images=settings.train_images)
+            prepare(settings.dataset, folder=folder, on_progress=tell)
+        return load_splits(*where, settings.train_images)

@@ -1,0 +1,158 @@
+"""A learning rate is found by validation images alone, and what was tried is kept."""
+
+import dataclasses
+import json
+import math
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+import pytest
+
+from ffnn_jax.config import DivergedError, Settings, Validation, named_settings
+from ffnn_jax.data import Dataset, Splits
+from ffnn_jax.nn import BatchNorm, Conv, Dense, ReLU
+from ffnn_jax.runs import Tuning, tune
+
+NAMES = ("cat", "dog", "eel")
+SETTINGS = Settings(
+    preset="tiny", dataset="random", layers=(Dense(3),), steps=900, batch_size=8,
+    learning_rate=1e3, momentum=0.0, weight_decay=0.0, validation=Validation("none"), seed=3,
+)  # fmt: skip
+
+
+def images(name: str, count: int = 150) -> Dataset:
+    """Images whose brightest column says their class, in the order of the classes."""
+    labels = (np.arange(count) * 3 // count).astype(np.int32)
+    pixels = np.random.default_rng(count).integers(0, 150, (count, 5, 3, 1))
+    pixels[np.arange(count), :, labels] += 100
+    return Dataset(f"random/{name}", pixels.astype(np.uint8), labels, NAMES)
+
+
+class OutOfReach:
+    """Images that may not even be looked at."""
+
+    def __getattribute__(self, name: str) -> NoReturn:
+        raise AssertionError(f"the test images' {name}")
+
+
+TEST: Any = OutOfReach()
+SPLITS = Splits(images("train"), None, TEST)
+
+
+@pytest.fixture(scope="module")
+def tuned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Tuning, Path]:
+    folder = tmp_path_factory.mktemp("tuned")
+    return tune(SETTINGS, SPLITS, folder, 40), folder
+
+
+def test_a_good_rate_is_found_from_a_bad_one_and_what_was_tried_is_kept(tuned):
+    tuning, folder = tuned
+    assert tuning.validation_images == 30  # a fifth, since there are no others
+    by_rate = {trial["learning_rate"]: trial for trial in tuning.trials}
+    assert by_rate[tuning.suggestion]["validation_accuracy"] > 0.95
+    assert 1e3 in by_rate and len(by_rate) == 7
+    assert {path.name for path in folder.iterdir()} == {"settings.toml", "tune.json", "tune.png"}
+    kept = json.loads((folder / "tune.json").read_text())
+    assert kept == json.loads(json.dumps(dataclasses.asdict(tuning)))
+    suggested, _ = named_settings(str(folder / "settings.toml"))
+    muon_rate = SETTINGS.muon_rate * (tuning.suggestion / 1e3)
+    assert suggested == dataclasses.replace(
+        SETTINGS, learning_rate=tuning.suggestion, muon_rate=muon_rate
+    )
+
+
+def test_the_suggestion_is_the_lowest_within_a_standard_error_of_the_best(tuned):
+    tuning, _ = tuned
+    trials = [trial for trial in tuning.trials if "diverged" not in trial]
+    best = min(trials, key=lambda trial: trial["validation_loss"])
+    for trial in trials:
+        excess = trial["validation_loss"] - best["validation_loss"]
+        if trial["learning_rate"] < tuning.suggestion:
+            assert excess > best["standard_error"]
+        if trial["learning_rate"] == tuning.suggestion:
+            assert excess <= best["standard_error"]
+
+
+def test_the_curve_is_over_rates_that_grow_exponentially_until_the_loss_has_risen(tuned):
+    rates, losses = zip(*tuned[0].curve, strict=True)
+    assert rates[0] == pytest.approx(1e-6)
+    np.testing.assert_allclose(np.diff(np.log10(rates)), 7 / 40)
+    for last in range(1, len(losses)):
+        assert losses[last] <= 4 * min(losses[:last]) or last == len(losses) - 1
+
+
+def test_the_same_seed_gives_the_same_and_another_seed_another(tuned, tmp_path: Path):
+    assert tune(SETTINGS, SPLITS, tmp_path, 40) == tuned[0]
+    other = tune(dataclasses.replace(SETTINGS, seed=4), SPLITS, tmp_path, 40)
+    assert other.curve != tuned[0].curve
+
+
+@pytest.mark.parametrize(("decay", "limit"), [(100.0, 2 / 100), (0.0, math.inf)])
+def test_the_suggestion_is_below_the_limit_of_stability(decay: float, limit: float, tmp_path: Path):
+    """Weight decay is the quadratic decay/2 w^2: w -> (1 - rate decay) w grows above 2 / decay."""
+    settings = dataclasses.replace(SETTINGS, weight_decay=decay)
+    tuning = tune(settings, SPLITS, tmp_path, 60)
+    assert tuning.suggestion is not None
+    assert (tuning.suggestion < limit) and (tuning.suggestion > 2 / 100) == (limit == math.inf)
+    for trial in tuning.trials:
+        if trial["learning_rate"] > limit * 1.1:
+            assert "diverged" in trial or trial["validation_loss"] > 10
+
+
+@pytest.mark.parametrize("shifted", [0, 1])
+def test_validation_images_judge_and_are_not_trained_on(shifted: int, tmp_path: Path):
+    """With the validation labels of other classes, the same training is judged to be wrong."""
+    own = images("validation", 60)
+    own = dataclasses.replace(own, labels=(own.labels + shifted) % np.int32(3))
+    tuning = tune(SETTINGS, Splits(images("train"), own, TEST), tmp_path, 40)
+    accuracies = [trial["validation_accuracy"] for trial in tuning.trials]
+    assert tuning.validation_images == 60
+    assert min(accuracies) < 0.1 if shifted else max(accuracies) > 0.95
+    assert shifted == (max(accuracies) < 0.5)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"optimizer": "nesterov", "schedule": "triangular", "group_rates": (("norm", 8.0),),
+         "lookahead": 3, "precision": "bf16", "sampling": "epochs"},
+        {"optimizer": "muon", "schedule": "piecewise-linear", "rate_points": ((0, 1), (1, 0)),
+         "group_steps": (("norm", 9),)},
+    ],
+)  # fmt: skip
+def test_every_optimiser_and_schedule_is_tuned(changes: dict[str, Any], tmp_path: Path):
+    layers = Conv(4, 3), BatchNorm(), ReLU(), Dense(3)
+    settings = dataclasses.replace(SETTINGS, layers=layers, muon_rate=3e3, **changes)
+    tuning = tune(settings, SPLITS, tmp_path, 20)
+    suggested, _ = named_settings(str(tmp_path / "settings.toml"))
+    rates = {"learning_rate": tuning.suggestion, "muon_rate": suggested.muon_rate}
+    assert suggested == dataclasses.replace(settings, **rates)
+    assert suggested.muon_rate == pytest.approx(3 * suggested.learning_rate)
+    assert suggested.learning_rate < 100
+
+
+def test_where_every_trial_diverges_it_is_said_and_kept(tmp_path: Path):
+    settings = dataclasses.replace(SETTINGS, weight_decay=1e37)
+    with pytest.raises(DivergedError, match="^every trial diverged; the last: seed 3, step "):
+        tune(settings, SPLITS, tmp_path, 20)
+    kept = json.loads((tmp_path / "tune.json").read_text())
+    assert kept["suggestion"] is None
+    assert all("diverged" in trial for trial in kept["trials"]) and len(kept["trials"]) == 7
+    assert not (tmp_path / "settings.toml").exists()
+
+
+def test_what_was_tried_before_an_end_is_kept(tmp_path: Path):
+    told = []
+
+    def tell(message: str, done: int, total: int) -> None:
+        told.append((message, total))
+        if len(dict(told)) == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        tune(SETTINGS, SPLITS, tmp_path, 20, tell)
+    kept = json.loads((tmp_path / "tune.json").read_text())
+    assert list(dict(told))[:2] == ["range test", "learning rate 1000"]
+    assert len(kept["trials"]) == 2
+    assert named_settings(str(tmp_path / "settings.toml"))[0].learning_rate == kept["suggestion"]
