@@ -2,8 +2,8 @@
 
 In the range test (Smith, arXiv:1506.01186) the rate grows exponentially with the steps until the
 validation loss is a multiple of its lowest value. That overrates rates that only a few steps can
-bear. So several up to twice the rate where the loss was lowest are tried, and the settings' own:
-each trains afresh for as many steps, with the settings' own schedule.
+bear. So the settings' own rate is tried, then twice the rate where the loss was lowest, half of it,
+and so on: each trains afresh for as many steps, with the settings' own schedule.
 
 The suggestion is the lowest rate after whose trial the validation loss is at most one standard
 error above the lowest: few steps favour high rates, and a run has more.
@@ -33,6 +33,7 @@ _LOWEST, _GROWTH = 1e-6, 1e7  # the first rate of the range test, and the last o
 _POINTS, _POINT_IMAGES, _TRIAL_IMAGES = 50, 500, 5000
 _RISEN = 4.0  # times the lowest loss
 _TRIED = (2.0, 1.0, 1 / 2, 1 / 4, 1 / 8, 1 / 16)  # times the rate where the loss was lowest
+_MOST_TRIALS = 12
 _SMALLEST = 1e-30
 Tell = Callable[[str, int, int], None]
 
@@ -77,14 +78,17 @@ def tune(
     )  # test is out of reach
     tuning = tuner.tuning
     tuner.test_range()
-    tuner.keep(folder)
+    tuner.draw(folder)
     best, _ = min(tuning.curve, key=lambda point: point[1], default=(_LOWEST * _GROWTH, None))
-    for rate in dict.fromkeys(
-        [settings.learning_rate, *(float(f"{best * f:.1e}") for f in _TRIED)]
-    ):
+    rates = [settings.learning_rate, *(_rounded(best * factor) for factor in _TRIED)]
+    rates = list(dict.fromkeys(rates))
+    for rate in rates:
         tuning.trials.append({"learning_rate": rate} | tuner.try_rate(rate))
         tuning.suggestion = _suggestion(tuning.trials)
         tuner.keep(folder)
+        if rate == rates[-1] and tuning.suggestion in (rate, None) and len(rates) < _MOST_TRIALS:
+            rates.append(_rounded(rate / 2))
+    tuner.draw(folder)
     if tuning.suggestion is None:
         raise DivergedError(f"every trial diverged; the last: {tuning.trials[-1]['diverged']}")
     return tuning
@@ -153,18 +157,23 @@ class _Tuner:
 
     def keep(self, folder: Path) -> None:
         """Writes what was tried so far, each file whole or not at all."""
+        texts = {"tune.json": json.dumps(dataclasses.asdict(self.tuning), indent=2)}
+        if (rate := self.tuning.suggestion) is not None:
+            texts["settings.toml"] = settings_to_text(_at(self._given, rate))
+        for name, text in texts.items():
+            with writing(folder / name):
+                (folder / ".part").write_text(text, encoding="utf-8", newline="\n")
+                patiently((folder / ".part").replace, folder / name)
+
+    def draw(self, folder: Path) -> None:
+        """Draws what was tried so far."""
         from ffnn_jax.reporting import draw_tuning, save_figure
 
-        tuning, part = self.tuning, folder / ".part.png"
-        texts = {"tune.json": json.dumps(dataclasses.asdict(tuning), indent=2)}
-        if tuning.suggestion is not None:
-            texts["settings.toml"] = settings_to_text(_at(self._given, tuning.suggestion))
-        with writing(folder):
-            for name, text in texts.items():
-                part.write_text(text, encoding="utf-8", newline="\n")
-                patiently(part.replace, folder / name)
-            save_figure(draw_tuning(tuning.curve, tuning.trials, tuning.suggestion), part)
-            patiently(part.replace, folder / "tune.png")
+        self.keep(folder)
+        tuning = self.tuning
+        with writing(folder / "tune.png"):
+            figure = draw_tuning(tuning.curve, tuning.trials, tuning.suggestion)
+            save_figure(figure, folder / "tune.png")
 
 
 @dataclasses.dataclass
@@ -192,6 +201,10 @@ def _suggestion(trials: list[dict[str, Any]]) -> float | None:
     most = best.get("validation_loss", 0.0) + best.get("standard_error", 0.0)
     good = (trial["learning_rate"] for trial in ended if trial["validation_loss"] <= most)
     return min(good, default=None)
+
+
+def _rounded(rate: float) -> float:
+    return float(f"{rate:.1e}")
 
 
 def _spread(indices: np.ndarray, most: int) -> np.ndarray:
