@@ -11,7 +11,7 @@ import pytest
 from ffnn_jax.config import DivergedError, Settings, Validation, named_settings
 from ffnn_jax.data import Dataset, Splits
 from ffnn_jax.nn import BatchNorm, Conv, Dense, ReLU
-from ffnn_jax.runs import Tuning, tune
+from ffnn_jax.runs import Tuning, _tuning, tune
 
 NAMES = ("cat", "dog", "eel")
 SETTINGS = Settings(
@@ -32,6 +32,13 @@ def images(name: str, count: int = 150) -> Dataset:
 def _figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawn, but written as nothing, in a moment."""
     monkeypatch.setattr("ffnn_jax.reporting.save_figure", lambda figure, path: path.touch())
+
+
+@pytest.fixture
+def few_trials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each trial compiles a program."""
+    monkeypatch.setattr(_tuning, "_TRIED", (1 / 4,))
+    monkeypatch.setattr(_tuning, "_MOST_TRIALS", 3)
 
 
 class OutOfReach:
@@ -124,6 +131,7 @@ def test_validation_images_judge_and_are_not_trained_on(tmp_path: Path):
          "group_steps": (("norm", 9),)},
     ],
 )  # fmt: skip
+@pytest.mark.usefixtures("few_trials")
 def test_every_optimiser_and_schedule_is_tuned(changes: dict[str, Any], tmp_path: Path):
     layers = Conv(4, 3), BatchNorm(), ReLU(), Dense(3)
     settings = dataclasses.replace(SETTINGS, layers=layers, muon_rate=3e3, **changes)
@@ -135,13 +143,14 @@ def test_every_optimiser_and_schedule_is_tuned(changes: dict[str, Any], tmp_path
     assert suggested.learning_rate < 100
 
 
+@pytest.mark.usefixtures("few_trials")
 def test_where_every_trial_diverges_it_is_said_and_kept(tmp_path: Path):
     settings = dataclasses.replace(SETTINGS, weight_decay=1e37)
     with pytest.raises(DivergedError, match=r"^every trial diverged; the last: seed 3, step "):
         tune(settings, SPLITS, tmp_path, 20)
     kept = json.loads((tmp_path / "tune.json").read_text())
     assert kept["suggestion"] is None
-    assert all("diverged" in trial for trial in kept["trials"]) and len(kept["trials"]) == 12
+    assert all("diverged" in trial for trial in kept["trials"]) and len(kept["trials"]) == 3
     assert not (tmp_path / "settings.toml").exists()
 
 
