@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from ffnn_jax.config import named_settings
+from ffnn_jax.runs import _tuning
 from tests.cli.conftest import code_of
 
 pytestmark = pytest.mark.usefixtures("quick_compilation_of_the_module")
@@ -31,7 +32,9 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_suggestion_is_found_printed_kept_and_trained_with(here: Path, capsys):
+def test_a_suggestion_is_found_printed_kept_and_trained_with(here: Path, capsys, monkeypatch):
+    monkeypatch.setattr(_tuning, "_TRIED", (1.0, 1 / 4))  # each compiles a program
+    monkeypatch.setattr(_tuning, "_MOST_TRIALS", 3)
     folder = here / "runs" / "tune-mine-2"
     (here / "runs" / "tune-mine-1").mkdir(parents=True)  # of an earlier call
     assert code_of("tune", "my.toml", "--steps", "40", "--seed", "7", "--json", "a.json") == 0

@@ -94,14 +94,19 @@ def test_the_curve_is_over_rates_that_grow_exponentially_until_the_loss_has_rise
         assert losses[last] <= 4 * min(losses[:last]) or last == len(losses) - 1
 
 
+@pytest.mark.usefixtures("few_trials")
 def test_the_same_seed_gives_the_same(tuned, tmp_path: Path):
-    assert tune(SETTINGS, SPLITS, tmp_path, 40) == tuned[0]
+    again = tune(SETTINGS, SPLITS, tmp_path, 40)
+    assert again.curve == tuned[0].curve
+    assert all(trial in tuned[0].trials for trial in again.trials[:2])
 
 
+@pytest.mark.usefixtures("few_trials")
 def test_the_suggestion_is_below_the_limit_of_stability(tuned, tmp_path: Path):
     """Weight decay is the quadratic decay/2 w^2: w -> (1 - rate decay) w grows above 2 / decay."""
     decay, limit = 100.0, 2 / 100
     tuning = tune(dataclasses.replace(SETTINGS, weight_decay=decay), SPLITS, tmp_path, 40)
+    assert tuning.suggestion is not None
     assert tuning.suggestion < limit < tuned[0].suggestion
     beyond = [trial for trial in tuning.trials if trial["learning_rate"] > 1.2 * limit]
     assert beyond
@@ -109,6 +114,7 @@ def test_the_suggestion_is_below_the_limit_of_stability(tuned, tmp_path: Path):
         assert "diverged" in trial or trial["validation_loss"] > 10
 
 
+@pytest.mark.usefixtures("few_trials")
 def test_validation_images_judge_and_are_not_trained_on(tmp_path: Path):
     """With the labels of other classes, training that separates the classes is judged as wrong."""
     own = images("validation", 60)
@@ -119,7 +125,7 @@ def test_validation_images_judge_and_are_not_trained_on(tmp_path: Path):
     ]
     assert tuning.validation_images == 60
     assert min(accuracies) < 0.1
-    assert max(accuracies) < 0.5
+    assert max(accuracies) < 0.5  # and those that learnt nothing guess
 
 
 @pytest.mark.parametrize(
@@ -154,17 +160,18 @@ def test_where_every_trial_diverges_it_is_said_and_kept(tmp_path: Path):
     assert not (tmp_path / "settings.toml").exists()
 
 
+@pytest.mark.usefixtures("few_trials")
 def test_what_was_tried_before_an_end_is_kept(tmp_path: Path):
     told = []
 
     def tell(message: str, done: int, total: int) -> None:
         told.append((message, total))
-        if len(dict(told)) == 4:
+        if len(dict(told)) == 3:  # in the second trial
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         tune(SETTINGS, SPLITS, tmp_path, 20, tell)
     kept = json.loads((tmp_path / "tune.json").read_text())
     assert list(dict(told))[:2] == ["range test", "learning rate 1000"]
-    assert len(kept["trials"]) == 2
+    assert len(kept["trials"]) == 1
     assert named_settings(str(tmp_path / "settings.toml"))[0].learning_rate == kept["suggestion"]
