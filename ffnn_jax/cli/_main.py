@@ -22,13 +22,15 @@ from ffnn_jax.cli._page import Page
 from ffnn_jax.cli._predict import Predict
 from ffnn_jax.cli._summary import Summary
 from ffnn_jax.cli._train import Train
+from ffnn_jax.cli._tune import Tune
 from ffnn_jax.cli._verify import Verify
 from ffnn_jax.config import DivergedError, RunInterruptedError, UserError, require_run, use_layers
 
 _FAILED, _USER_ERROR, _DIVERGED, _INTERRUPTED, _PIPE_CLOSED = 1, 2, 3, 130, 141
 _COMMANDS = {
     "train": Train, "predict": Predict, "evaluate": Evaluate, "export": Export, "page": Page,
-    "summary": Summary, "compare": Compare, "doctor": Doctor, "verify": Verify, "course": Course,
+    "summary": Summary, "compare": Compare, "tune": Tune, "doctor": Doctor, "verify": Verify,
+    "course": Course,
 }  # fmt: skip
 _DATA_COMMANDS = {"prepare": Prepare, "list": List, "show": Show}
 _DEBUG, _LAYERS_FROM = "--debug", "--layers-from"

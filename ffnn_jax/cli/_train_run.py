@@ -155,13 +155,15 @@ def resume_and_print(
     with runs.locked(folder):
         checkpoint = runs.last_checkpoint(folder)
         settings = runs.resumed_settings(folder, checkpoint, steps)
-        result = _run(state, runs.plan(settings, _splits(settings)), folder, options, checkpoint)
+        result = _run(
+            state, runs.plan(settings, prepared_splits(settings)), folder, options, checkpoint
+        )
     print_run_footer(plain_console(), result, folder)
 
 
 def _start(state: SignalState, settings: Settings, options: RunOptions) -> tuple[RunResult, Path]:
     settings = dataclasses.replace(settings, dataset=full_name(settings.dataset))
-    splits = _splits(settings)
+    splits = prepared_splits(settings)
     if "dataset" in options.explicit:
         settings = runs.adapt_to_dataset(settings, splits, options.explicit)
     planned = runs.plan(settings, splits)
@@ -205,11 +207,11 @@ def _stop_unread(stop: runs.StopRequest) -> None:
     stop.signal = stop.signal or int(getattr(signal, "SIGPIPE", signal.SIGTERM))  # not on Windows
 
 
-def _splits(settings: Settings) -> Splits:
+def prepared_splits(settings: Settings, folder: Path | None = None) -> Splits:
     """The images; a known data set is prepared first if it is missing."""
     with show_progress() as tell:
         try:
-            return runs.splits_of(settings, tell)
+            return runs.splits_of(settings, folder, tell)
         except NotPreparedError:
-            prepare(settings.dataset, on_progress=tell)
-            return runs.splits_of(settings, tell)
+            prepare(settings.dataset, folder=folder, on_progress=tell)
+            return runs.splits_of(settings, folder, tell)

@@ -17,6 +17,7 @@ from ffnn_jax.reporting._figures import (
     draw_precision_recall,
     draw_predictions,
     draw_runs,
+    draw_tuning,
     draw_verification,
     save_figure,
 )
@@ -27,7 +28,7 @@ from ffnn_jax.reporting._tables import precision_recall_table, print_table
 __all__ = [
     "accuracy", "comparison_page", "confusion_matrix", "demo_page", "draw_confusion",
     "draw_contact_sheet", "draw_curves", "draw_filters", "draw_misclassified",
-    "draw_precision_recall", "draw_predictions", "draw_runs", "draw_verification", "f1",
-    "facts_rows", "findings", "precision", "precision_recall_table", "print_table", "recall",
+    "draw_precision_recall", "draw_predictions", "draw_runs", "draw_tuning", "draw_verification",
+    "f1", "facts_rows", "findings", "precision", "precision_recall_table", "print_table", "recall",
     "run_facts", "run_fragment", "run_page", "save_figure", "settings_rows",
 ]  # fmt: skip

@@ -181,9 +181,7 @@ def _loss_and_accuracy(loss: str, accuracy: str) -> tuple[Figure, Any, Any]:
     left, right = (half.subplots() for half in halves)
     left.set(title=loss, xlabel="step", ylabel="loss", yscale="log")
     right.set(title=accuracy, xlabel="step", ylabel="accuracy")
-    left.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    left.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    left.yaxis.set_minor_formatter(NullFormatter())
+    _label_plainly(left.yaxis)
     for axes in (left, right):
         axes.grid(alpha=0.3)
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
@@ -192,6 +190,42 @@ def _loss_and_accuracy(loss: str, accuracy: str) -> tuple[Figure, Any, Any]:
 
 def _is_validated(history: Sequence[dict[str, Any]]) -> bool:
     return any(record["validation_accuracy"] is not None for record in history)
+
+
+def draw_tuning(
+    curve: Sequence[tuple[float, float]], trials: Sequence[dict[str, Any]], suggestion: float | None
+) -> Figure:
+    """Validation loss against the learning rate, in a range test and after each trial.
+
+    A trial has a learning_rate, and a validation_loss unless it diverged.
+    """
+    figure = Drawing(figsize=(6.4, 4), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(*np.array(curve).reshape(-1, 2).T, color=_BLUE, label="range test")
+    rates, losses = (
+        np.array([(t["learning_rate"], t.get("validation_loss")) for t in trials], float)
+        .reshape(-1, 2)
+        .T
+    )
+    axes.plot(rates, losses, "o", color=_ORANGE, label="after a trial")
+    diverged = rates[np.isnan(losses)]
+    if diverged.size:
+        axes.plot(
+            diverged,
+            0 * diverged + 0.97,
+            "x",
+            color=_ORANGE,
+            label="a trial that diverged",
+            transform=axes.get_xaxis_transform(),
+        )
+    if suggestion is not None:
+        axes.axvline(suggestion, color=_GREY, linestyle="--", label=f"suggestion: {suggestion:g}")
+    title = "Learning rates, judged by validation images"
+    axes.set(xscale="log", yscale="log", xlabel="learning rate", ylabel="loss", title=title)
+    _label_plainly(axes.yaxis)
+    axes.legend(frameon=False)
+    axes.grid(alpha=0.3)
+    return figure
 
 
 def draw_precision_recall(confusion: Confusion, class_names: Sequence[str]) -> Figure:
@@ -244,6 +278,13 @@ def _grid(
         panel.set_axis_off()
         panel.set(xticks=[], yticks=[])
     return figure, panels
+
+
+def _label_plainly(axis: Any) -> None:
+    """Labels a logarithmic axis at 1, 2, 5, 10 ..., without powers."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _draw_lines(

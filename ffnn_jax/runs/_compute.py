@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Collection
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -92,10 +93,12 @@ def adapt_to_dataset(settings: Settings, splits: Splits, kept: Collection[str] =
     return dataclasses.replace(settings, layers=(*layers, last), validation=validation)
 
 
-def splits_of(settings: Settings, on_progress: OnProgress | None = None) -> Splits:
+def splits_of(
+    settings: Settings, folder: Path | None = None, on_progress: OnProgress | None = None
+) -> Splits:
     """The images of a run's settings; arguments and errors are those of ``load_splits``."""
     return load_splits(
-        settings.dataset, train_images=settings.train_images, size=settings.size,
+        settings.dataset, folder, settings.train_images, size=settings.size,
         skip_damaged=settings.skip_damaged, on_progress=on_progress,
     )  # fmt: skip
 
@@ -205,10 +208,10 @@ def run_plan(
 ) -> RunResult:
     """Trains and tests the planned run; arguments and errors are those of ``compute``."""
     settings, splits, network = planned
-    callbacks, images = callbacks or Callbacks(), _training_images(splits)
+    callbacks, images = callbacks or Callbacks(), training_images(splits)
     streaming = not fits_on_device(images) if streaming is None else streaming
     seeds = range(settings.seed, settings.seed + settings.seeds)
-    seeds_data = [_seed_data(settings, splits, images, seed) for seed in seeds]
+    seeds_data = [seed_data_of(settings, splits, images, seed) for seed in seeds]
     callbacks.on_metadata(_run_metadata(planned, seeds_data))
     trained = train(
         network, optimizer_of(settings, network), settings, images, seeds_data,
@@ -249,12 +252,12 @@ def _run_metadata(planned: Plan, seeds_data: list[SeedData]) -> dict[str, Any]:
     }
 
 
-def _training_images(splits: Splits) -> HostImages:
+def training_images(splits: Splits) -> HostImages:
     """The training images, followed by those of the validation split."""
     return HostImages(tuple(Images(p.images, p.labels) for p in splits[:2] if p is not None))
 
 
-def _seed_data(settings: Settings, splits: Splits, images: HostImages, seed: int) -> SeedData:
+def seed_data_of(settings: Settings, splits: Splits, images: HostImages, seed: int) -> SeedData:
     train_indices, validation_indices = split(settings, splits, seed)
     chunks = (chunk.pixels for chunk in images.in_chunks(train_indices))
     normalisation = compute_normalisation(chunks, settings.pixel_scale, settings.normalisation)

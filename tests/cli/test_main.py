@@ -16,7 +16,7 @@ from ffnn_jax.cli._output import plain_console
 from tests.cli.conftest import code_of
 
 FOLDER = Path(ffnn_jax.cli.__file__).parent
-IN_ONE_FILE = {"_course", "_export", "_page", "_summary"}
+IN_ONE_FILE = {"_course", "_export", "_page", "_summary", "_tune"}
 
 
 @pytest.mark.parametrize("columns", ["20", "300"])
@@ -27,7 +27,7 @@ IN_ONE_FILE = {"_course", "_export", "_page", "_summary"}
         (
             ["trian"],
             ["Unrecognized options: trian; the commands are: train, predict, evaluate, "
-             "export, page, summary, compare, doctor, verify, course, data"],
+             "export, page, summary, compare, tune, doctor, verify, course, data"],
         ),
         (["data"], ["Expected one of {prepare, list, show}."]),
         (["train", "--stepz"], ["Unrecognized options: --stepz; did you mean --steps?"]),

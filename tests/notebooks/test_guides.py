@@ -22,6 +22,7 @@ from PIL import Image
 from experiments._chapters import chapters
 from ffnn_jax import layers
 from ffnn_jax.cli import main
+from ffnn_jax.cli._tune import Tune
 from ffnn_jax.config import layers_from_text, preset
 from ffnn_jax.course import USUAL
 from ffnn_jax.data import load
@@ -286,7 +287,11 @@ def test_the_commands_for_data_do_what_the_guide_says(tmp_path, monkeypatch, cap
     assert {"mnist_5k.png", "pictures.png", "runs/quickstart-1/page.html"} <= left
 
 
-OWN_NETWORK = [line for line in commands_of("runs") if re.search("--layers|my.toml|mine-1", line)]
+TUNING = [line for line in commands_of("runs") if "tune" in line]
+OWN_NETWORK = [
+    line for line in commands_of("runs")
+    if re.search("--layers|my.toml|mine-1", line) and line not in TUNING
+]  # fmt: skip
 
 
 def test_the_commands_for_ones_own_network_do_what_the_guide_says(tmp_path, monkeypatch, capsys):
@@ -313,11 +318,26 @@ def test_the_commands_for_ones_own_network_do_what_the_guide_says(tmp_path, monk
     assert re.search(r"^ +5\.1 +Convolutional ", printed.partition("mine: ")[2], re.MULTILINE)
 
 
+def test_the_commands_for_the_learning_rate_do_what_the_guide_says(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = 'name = "mine"\ndataset = "mnist_5k"\nlayers = "maxpool 7, dense 10"\nlearning_rate = 99'
+    Path("my.toml").write_text(text + "\nsteps = 20")
+    tune, train = TUNING
+    assert code_of(*shlex.split(tune)[1:], "--steps", "20") == 0
+    assert code_of(*shlex.split(train)[1:]) == 0
+    asked = json.loads(Path("runs/tune-mine-1/tune.json").read_text())
+    trained = json.loads(Path("runs/mine-1/config.json").read_text())
+    assert trained["learning_rate"] == asked["suggestion"] < 99
+    assert Path("runs/tune-mine-1/tune.png").is_file()
+    stated = re.findall(r"for (\d+) steps \(`--steps N`\)", GUIDES["runs"])
+    assert stated == [str(Tune().steps)]
+
+
 def test_the_commands_for_a_run_do_what_the_guide_says(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "ffnn_jax").symlink_to(ROOT / "ffnn_jax")
     main(shlex.split("train --steps 20"))
-    *commands, resume = (line for line in commands_of("runs") if line not in OWN_NETWORK)
+    *commands, resume = (line for line in commands_of("runs") if line not in OWN_NETWORK + TUNING)
     for command in commands:
         main(shlex.split(command)[1:])
     (answer,) = json.loads((tmp_path / "answers.json").read_text())

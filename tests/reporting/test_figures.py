@@ -18,6 +18,7 @@ from ffnn_jax.reporting import (
     draw_misclassified,
     draw_precision_recall,
     draw_predictions,
+    draw_tuning,
     save_figure,
 )
 
@@ -294,3 +295,25 @@ def test_a_dollar_sign_in_a_name_is_drawn_literally(tmp_path):
         draw_misclassified(images, labels, labels[::-1], names),
     ):
         save_figure(figure, tmp_path / "figure.png")
+
+
+def test_the_figure_of_a_tuning_has_the_curve_the_trials_and_the_suggestion():
+    trials = [
+        {"learning_rate": 0.1, "validation_loss": 0.5},
+        {"learning_rate": 9.0, "diverged": "seed 0, step 3"},
+        {"learning_rate": 0.05, "validation_loss": 0.7},
+    ]
+    axes = draw_tuning([(1e-3, 2.5), (1e-2, 1.5)], trials, 0.1).axes[0]
+    lines = {line.get_label(): np.array(line.get_xydata()).tolist() for line in axes.lines}
+    assert lines["range test"] == [[1e-3, 2.5], [1e-2, 1.5]]
+    assert [point for point in lines["after a trial"] if point[1] == point[1]] == [
+        [0.1, 0.5], [0.05, 0.7],
+    ]  # fmt: skip
+    assert [rate for rate, _ in lines["a trial that diverged"]] == [9.0]
+    assert [rate for rate, _ in lines["suggestion: 0.1"]] == [0.1, 0.1]
+    assert (axes.get_xscale(), axes.get_xlabel()) == ("log", "learning rate")
+
+
+def test_the_figure_of_a_tuning_that_has_only_begun_is_drawn():
+    (axes,) = draw_tuning([], [], None).axes
+    assert "suggestion" not in str([line.get_label() for line in axes.lines])
