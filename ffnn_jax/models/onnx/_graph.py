@@ -1,25 +1,20 @@
 """The nodes of a graph, as plain records.
 
-Between the layers of a graph channels are the first axis after the batch, as ONNX has them: what is
-(N, ..., C) elsewhere in this package is (N, C, ...) there. Shapes are still those of this package.
+Between layers the channels are the first axis after the batch, as in ONNX: what is (N, ..., C)
+elsewhere in this package is (N, C, ...) there.
 """
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from ffnn_jax.nn import Shape
 
-
-class Node(NamedTuple):
-    """An operator of ONNX, the names of its inputs and of its output, and its attributes."""
-
-    operator: str
-    inputs: tuple[str, ...]
-    output: str
-    attributes: dict[str, Any]
+FLOAT, UINT8 = 1, 2  # as ONNX numbers dtypes
+Node = tuple[str, list[str], str, dict[str, Any]]
+"""An operator of ONNX, its inputs and its output by name, and its attributes."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,50 +22,42 @@ class Graph:
     """The nodes and constants so far, as one layer sees them.
 
     Attributes:
-        arrays: the parameters and state of all layers, by path.
+        arrays: parameters and state of all layers, by path.
         nodes: the nodes, in order.
         constants: the constants by name, float32 or int64.
-        path: of the layer that adds nodes, such as "residual_2/body/".
+        path: the layer's path, such as "residual_2/body/conv_1/".
+        layer: the layer.
+        shape: of one of its inputs, with the channels last.
     """
 
     arrays: Mapping[str, Any]
     nodes: list[Node] = dataclasses.field(default_factory=list)
     constants: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
     path: str = ""
+    layer: Any = None
+    shape: Shape = ()
 
-    def within(self, name: str) -> "Graph":
-        """The same graph, as the layer or chain of this name sees it."""
-        return dataclasses.replace(self, path=f"{self.path}{name}/")
+    def add(self, operator: str, *inputs: Any, **attributes: Any) -> str:
+        """The output of a new node; an input that is no name is a constant."""
+        output = f"{self.path}{operator}_{len(self.nodes)}"
+        names = [self._named(value, f"{output}.{n}") for n, value in enumerate(inputs)]
+        self.nodes.append((operator, names, output, attributes))
+        return output
+
+    def _named(self, value: Any, name: str) -> str:
+        if not isinstance(value, str):
+            kind = np.float32 if np.asarray(value).dtype.kind == "f" else np.int64
+            self.constants[name] = np.asarray(value, kind)
+        return value if isinstance(value, str) else name
 
     def array(self, name: str) -> np.ndarray:
         """A parameter or state of the layer, as float32."""
         return np.asarray(self.arrays[self.path + name], np.float32)
 
-    def add(self, operator: str, *inputs: Any, **attributes: Any) -> str:
-        """The output of a new node; an input that is no name is a constant."""
-        output = f"{self.path}{operator}_{len(self.nodes)}"
-        names = tuple(self._named(f"{output}.{n}", value) for n, value in enumerate(inputs))
-        self.nodes.append(Node(operator, names, output, attributes))
-        return output
-
-    def _named(self, name: str, value: Any) -> str:
-        if isinstance(value, str):
-            return value
-        array = np.asarray(value)
-        self.constants[name] = array.astype(np.float32 if array.dtype.kind == "f" else np.int64)
-        return name
+    def per_channel(self, name: str) -> np.ndarray:
+        """The same, if it has a value per channel or one for all, to be broadcast with inputs."""
+        return self.array(name).reshape(-1, *(1 for _ in self.shape[1:]))
 
 
-Operator = Callable[[Graph, Any, str, Shape], str]
-"""Adds a layer's nodes, given the graph, the layer, its input's name and shape (without the batch);
-returns the output's name."""
-
-
-def node(operator: str, **attributes: Any) -> Operator:
-    """A layer that is one operator with these attributes."""
-    return lambda graph, layer, x, shape: graph.add(operator, x, **attributes)
-
-
-def per_channel(values: np.ndarray, shape: Shape) -> np.ndarray:
-    """One value per channel, or one for all, to be broadcast with inputs of this shape."""
-    return values.reshape(-1, *(1 for _ in shape[1:]))
+Operator = Callable[[Graph, str], str]
+"""Adds the nodes of the graph's layer to the input of this name; returns the output's name."""

@@ -3,18 +3,17 @@
 import importlib.util
 import json
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
 
 from ffnn_jax.config import UserError, require_onnx
-from ffnn_jax.models._model import Model
-from ffnn_jax.models.onnx._graph import Graph
+from ffnn_jax.models._model import Model, random_pixels, write_exported
+from ffnn_jax.models.onnx._graph import FLOAT, UINT8, Graph
 from ffnn_jax.models.onnx._program import graph_of
 from ffnn_jax.nn import Shape
 
-Ends = tuple[tuple[str, Any, Shape], tuple[str, Any, Shape]]
+End = tuple[str, int, Shape]
 _OPSET, _FORMAT = 17, 8  # onnxruntime reads both since 1.12
 _PARITY = 1e-5
 
@@ -34,50 +33,43 @@ def save_onnx(path: Path, model: Model) -> float | None:
             differs from the model, or the file cannot be written.
     """
     require_onnx("export --onnx")
-    shapes = model.network.input_shape, model.network.output_shape
-    ends = ("pixels", np.uint8, shapes[0]), ("probabilities", np.float32, shapes[1])
-    content = encoded(graph_of(model), ends, class_names=json.dumps(model.class_names))
+    x = "pixels", UINT8, model.network.input_shape
+    z = "probabilities", FLOAT, model.network.output_shape
+    content = encoded(graph_of(model), x, z, class_names=json.dumps(model.class_names))
     difference = _difference(content, model) if importlib.util.find_spec("onnxruntime") else None
     if difference is not None and not difference <= _PARITY:
         problem = f"the graph differs from the model by {difference:.1e}, at most {_PARITY}"
         raise UserError(f"{path}: {problem}")
-    try:
-        path.write_bytes(content)
-    except OSError as error:
-        raise UserError(f"export cannot be written: {error}") from None
+    write_exported(path, content)
     return difference
 
 
-def encoded(graph: Graph, ends: Ends, **about: str) -> bytes:
-    """A graph as a checked file; its ends are input and output without the batch, which is free."""
+def encoded(graph: Graph, x: End, z: End, **about: str) -> bytes:
+    """A graph as a checked file; an end is a name, a dtype and a shape without the batch."""
     from onnx import checker, helper, numpy_helper
 
-    x, z = (
-        helper.make_tensor_value_info(
-            name, helper.np_dtype_to_tensor_dtype(np.dtype(dtype)), ["batch", *shape]
-        )
-        for name, dtype, shape in ends
-    )
-    *nodes, last = graph.nodes
+    graph.nodes[-1] = (*graph.nodes[-1][:2], z[0], graph.nodes[-1][3])
     nodes = [
-        helper.make_node(n.operator, n.inputs, [n.output], n.output, **n.attributes)
-        for n in (*nodes, last._replace(output=z.name))
+        helper.make_node(operator, inputs, [output], output, **attributes)
+        for operator, inputs, output, attributes in graph.nodes
+    ]
+    ends = [
+        [helper.make_tensor_value_info(name, kind, ["batch", *shape])]
+        for name, kind, shape in (x, z)
     ]
     constants = [numpy_helper.from_array(array, name) for name, array in graph.constants.items()]
-    proto = helper.make_model(
-        helper.make_graph(nodes, "model", [x], [z], constants), producer_name="ffnn_jax",
-        opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_FORMAT,
-    )  # fmt: skip
-    helper.set_model_props(proto, about)
-    checker.check_model(proto, full_check=True)
-    return proto.SerializeToString()
+    opsets = [helper.make_opsetid("", _OPSET)]
+    whole = helper.make_graph(nodes, "model", ends[0], ends[1], constants)
+    model = helper.make_model(whole, opset_imports=opsets, ir_version=_FORMAT)
+    helper.set_model_props(model, about)
+    checker.check_model(model, full_check=True)
+    return model.SerializeToString()
 
 
 def _difference(content: bytes, model: Model) -> float:
     from onnxruntime import InferenceSession
 
-    shape = (7, *model.network.input_shape)
-    pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    pixels = random_pixels(model)
     session = InferenceSession(content, providers=["CPUExecutionProvider"])
     (actual,) = session.run(None, {"pixels": pixels})
     with jax.default_matmul_precision("highest"):

@@ -8,9 +8,7 @@ import numpy as np
 import pytest
 
 from ffnn_jax import nn
-from ffnn_jax.config import UserError
-from ffnn_jax.models.onnx import OPERATORS, _weighted
-from ffnn_jax.models.onnx._graph import Graph
+from ffnn_jax.models.onnx._graph import FLOAT, Graph
 from ffnn_jax.models.onnx._program import add_network
 from ffnn_jax.models.onnx._save import encoded
 from ffnn_jax.network import Network, by_path
@@ -117,9 +115,9 @@ def drawn(network: Network) -> tuple[Any, Any]:
         lambda spec: rng.normal(0, 0.3, spec.shape).astype(np.float32) + 0.1, network.shapes()
     )
     state = jax.tree.map_with_path(
-        lambda path, a: 0.5 + 2 * rng.random(a.shape, np.float32)
-        if "variance" in str(path[-1])
-        else a,
+        lambda path, a: (
+            0.5 + 2 * rng.random(a.shape, np.float32) if "variance" in str(path[-1]) else a
+        ),
         variables[1],
     )
     return variables[0], state
@@ -131,8 +129,8 @@ def outputs(layers: Sequence[Layer], shape: tuple[int, ...]) -> Iterator[tuple[A
     params, state = drawn(network)
     graph = Graph(by_path(params) | by_path(state))
     add_network(graph, network, "x")
-    ends = ("x", np.float32, shape), ("z", np.float32, network.output_shape)
-    session = onnxruntime.InferenceSession(encoded(graph, ends))
+    ends = ("x", FLOAT, shape), ("z", FLOAT, network.output_shape)
+    session = onnxruntime.InferenceSession(encoded(graph, *ends))
     x = np.random.default_rng(1).normal(0, 2, (5, *shape)).astype(np.float32)
     expected = np.asarray(jax.jit(network.apply)(params, state, x)[0])
     for batch in (5, 1):
