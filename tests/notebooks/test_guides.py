@@ -24,6 +24,7 @@ from ffnn_jax.config import layers_from_text
 from ffnn_jax.course import USUAL
 from ffnn_jax.data import load
 from ffnn_jax.layers import conv_transpose2d
+from ffnn_jax.models import load as load_model
 from ffnn_jax.runs import write_config
 from ffnn_jax.verify import CHECKS, Argument, check_vjp
 from tests.cli.conftest import code_of
@@ -68,7 +69,7 @@ def test_every_guide_with_commands_has_a_test_of_them():
         "course", "data", "installation", "proofs", "runs", "speed", "verify",
     }  # fmt: skip
     assert {name for name in GUIDES if python_of(name)} == {
-        "proofs", "python", "single_rules", "verify",
+        "proofs", "python", "runs", "single_rules", "verify",
     }  # fmt: skip
 
 
@@ -307,7 +308,11 @@ def test_the_commands_for_a_run_do_what_the_guide_says(tmp_path, monkeypatch, ca
     with Image.open(tmp_path / "answers.png") as picture:
         assert min(picture.size) > 100
     left = {path.name for path in (tmp_path / "runs" / "quickstart-1").iterdir()}
-    assert {"model.stablehlo", "page.html"} <= left
+    assert {"model.onnx", "model.stablehlo", "page.html"} <= left
+    with redirect_stdout(io.StringIO()) as elsewhere:
+        exec(block_of("runs", "onnxruntime"), {})
+    expected = load_model("runs/quickstart-1/model.npz").predict(np.zeros((5, 28, 28, 1), np.uint8))
+    assert elsewhere.getvalue() == f"{[str(k) for k in expected]}\n"
     *words, number = shlex.split(resume)[1:]
     assert number == "4000"
     main([*words, "30"])

@@ -32,7 +32,7 @@ def save_onnx(path: Path, model: Model) -> float | None:
         UserError: the package onnx is not installed, a layer cannot be written as ONNX, the graph
             differs from the model, or the file cannot be written.
     """
-    require_onnx("export --onnx")
+    require_onnx("ONNX")
     x = "pixels", UINT8, model.network.input_shape
     z = "probabilities", FLOAT, model.network.output_shape
     content = encoded(graph_of(model), x, z, class_names=json.dumps(model.class_names))

@@ -142,3 +142,7 @@ def test_onnxruntime_and_the_layer_agree(layer: Layer, shape: tuple[int, ...]):
     for z, expected in outputs([layer], shape):
         assert z.shape == expected.shape
         np.testing.assert_allclose(z, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_every_layer_of_the_package_is_compared():
+    assert {type(layer) for layer, _ in CASES} == set(nn.LAYERS.values())
