@@ -22,7 +22,7 @@ class Export:
 
     run: RunFolder
 
-    out: Annotated[Path | None, shown("FILE", "(default: model.stablehlo, model.onnx or demo.html)")] = None
+    out: Annotated[Path | None, shown("FILE", "(default: beside the model)")] = None
     """File to write; an existing file is replaced."""
 
     model: ModelIndex = None

@@ -1,6 +1,7 @@
 """Activations, scaling and normalisations."""
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -33,15 +34,11 @@ def _mish(graph: Graph, x: str) -> str:
     return graph.add("Mul", x, graph.add("Tanh", graph.add("Softplus", x)))
 
 
-def _gated(function: Operator, inside: int) -> Operator:
+def _gated(function: Operator, inside: int, graph: Graph, x: str) -> str:
     """The function of one half of the channels, numbered 0 or 1, times the other."""
-
-    def operator(graph: Graph, x: str) -> str:
-        half = graph.shape[-1] // 2
-        halves = [graph.add("Slice", x, [n * half], [n * half + half], [1]) for n in (0, 1)]
-        return graph.add("Mul", function(graph, halves[inside]), halves[1 - inside])
-
-    return operator
+    half = graph.shape[-1] // 2
+    halves = [graph.add("Slice", x, [n * half], [n * half + half], [1]) for n in (0, 1)]
+    return graph.add("Mul", function(graph, halves[inside]), halves[1 - inside])
 
 
 def _batch_norm(graph: Graph, x: str) -> str:
@@ -53,47 +50,37 @@ def _batch_norm(graph: Graph, x: str) -> str:
 def _group_norm(graph: Graph, x: str) -> str:
     """An instance normalisation has a group for each channel; a 0 keeps an axis as it is."""
     *extent, channels = graph.shape
-    groups = graph.add("Reshape", x, [0, getattr(graph.layer, "groups", channels), -1])
-    normalised = _divided(graph, _centred(graph, groups, 2), 2)
-    return _scaled_and_shifted(graph, graph.add("Reshape", normalised, [0, channels, *extent]))
-
-
-def _layer_norm(graph: Graph, x: str) -> str:
-    return _scaled_and_shifted(graph, _divided(graph, _centred(graph, x, 1), 1))
-
-
-def _rms_norm(graph: Graph, x: str) -> str:
-    return graph.add("Mul", _divided(graph, x, 1), graph.per_channel("scale"))
-
-
-def _centred(graph: Graph, x: str, axis: int) -> str:
-    return graph.add("Sub", x, graph.add("ReduceMean", x, axes=[axis]))
-
-
-def _divided(graph: Graph, x: str, axis: int) -> str:
-    """Divides x by the root of its mean square plus eps."""
-    square = graph.add("ReduceMean", graph.add("Mul", x, x), axes=[axis])
-    return graph.add("Div", x, graph.add("Sqrt", graph.add("Add", square, graph.layer.eps)))
-
-
-def _scaled_and_shifted(graph: Graph, x: str) -> str:
-    scaled = graph.add("Mul", x, graph.per_channel("scale"))
+    groups = getattr(graph.layer, "groups", channels)
+    by_group, ones = graph.add("Reshape", x, [0, groups, -1]), np.ones(groups)
+    x_hat = graph.add("InstanceNormalization", by_group, ones, 0 * ones, epsilon=graph.layer.eps)
+    images = graph.add("Reshape", x_hat, [0, channels, *extent])
+    scaled = graph.add("Mul", images, graph.per_channel("scale"))
     return graph.add("Add", scaled, graph.per_channel("shift"))
 
 
-_NAMESAKES = "HardSwish", "Sigmoid", "Softplus", "Softsign", "Tanh"
+def _layer_norm(graph: Graph, x: str) -> str:
+    centred = graph.add("Sub", x, graph.add("ReduceMean", x, axes=[1]))
+    return graph.add("Add", _rms_norm(graph, centred), graph.per_channel("shift"))
+
+
+def _rms_norm(graph: Graph, x: str) -> str:
+    square = graph.add("ReduceMean", graph.add("Mul", x, x), axes=[1])
+    x_hat = graph.add("Div", x, graph.add("Sqrt", graph.add("Add", square, graph.layer.eps)))
+    return graph.add("Mul", x_hat, graph.per_channel("scale"))
+
+
 BY_VALUE: dict[type[nn.Layer], Operator] = {
-    **{nn.LAYERS[name]: _is(name) for name in _NAMESAKES},
+    **{nn.LAYERS[n]: _is(n) for n in ("HardSwish", "Sigmoid", "Softplus", "Softsign", "Tanh")},
     nn.BatchNorm: _batch_norm, nn.GroupNorm: _group_norm, nn.InstanceNorm: _group_norm,
     nn.LayerNorm: _layer_norm, nn.RMSNorm: _rms_norm,
     nn.CELU: lambda graph, x: graph.add("Celu", x, alpha=graph.layer.alpha),
-    nn.Dropout: lambda graph, x: x,
     nn.ELU: lambda graph, x: graph.add("Elu", x, alpha=graph.layer.alpha),
     nn.GELU: _gelu, nn.GELUTanh: _gelu_tanh,
-    nn.GLU: _gated(_is("Sigmoid"), 1), nn.GeGLU: _gated(_gelu, 0), nn.SwiGLU: _gated(_silu, 0),
+    nn.GLU: partial(_gated, _is("Sigmoid"), 1),
+    nn.GeGLU: partial(_gated, _gelu, 0), nn.SwiGLU: partial(_gated, _silu, 0),
     nn.HardSigmoid: _is("HardSigmoid", alpha=1 / 6, beta=0.5),
     nn.LeakyReLU: lambda graph, x: graph.add("LeakyRelu", x, alpha=graph.layer.slope),
-    nn.LogSoftmax: _is("LogSoftmax", axis=1),
+    nn.LogSoftmax: _is("LogSoftmax", axis=1), nn.Dropout: lambda graph, x: x,
     nn.PReLU: lambda graph, x: graph.add("PRelu", x, graph.per_channel("slope")),
     nn.ReLU: _is("Relu"), nn.ReLU6: _is("Clip", 0.0, 6.0), nn.HardTanh: _is("Clip", -1.0, 1.0),
     nn.Scale: lambda graph, x: graph.add("Mul", x, graph.per_channel("factor")),

@@ -1,6 +1,5 @@
 """Dense layers, convolutions, pooling, upsampling and padding."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import jax.numpy as jnp
@@ -25,7 +24,7 @@ def channels_first(w: np.ndarray, shape: nn.Shape) -> np.ndarray:
 
 
 def _conv(graph: Graph, x: str) -> str:
-    (w, *b), layer, (*extent, _) = _weights(graph), graph.layer, graph.shape
+    (w, *b), layer, extent = _weights(graph), graph.layer, graph.shape[:-1]
     return graph.add(
         "Conv", x, np.moveaxis(w, (-1, -2), (0, 1)), *b, group=layer.groups,
         strides=[layer.stride for _ in extent], dilations=[layer.dilation for _ in extent],
@@ -51,21 +50,19 @@ def _weights(graph: Graph) -> list[np.ndarray]:
     return [used, graph.array("b")] if layer.bias else [used]
 
 
-def _pads(layer: Any, extent: Iterable[int], *geometry: int) -> list[int]:
+def _pads(layer: Any, extent: nn.Shape, *geometry: int) -> list[int]:
     """The zeros before images of this extent along each axis, then those after."""
     pads = [pads_along(length, geometry[0], layer.padding, *geometry[1:]) for length in extent]
     return np.ravel(pads, "F").tolist()
 
 
-def _pool(graph: Graph, x: str, operator: str, **attributes: int) -> str:
-    size, stride = graph.layer.window, graph.layer.stride or graph.layer.window
-    pads = _pads(graph.layer, graph.shape[:2], size, stride)
-    windows = {"kernel_shape": 2 * [size], "strides": 2 * [stride], "pads": pads}
-    return graph.add(operator, x, **windows, **attributes)
-
-
-def _avg_pool(graph: Graph, x: str) -> str:
-    return _pool(graph, x, "AveragePool", count_include_pad=int(graph.layer.count_padding))
+def _pool(graph: Graph, x: str) -> str:
+    layer, stride = graph.layer, graph.layer.stride or graph.layer.window
+    pads = _pads(layer, graph.shape[:2], layer.window, stride)
+    windows = {"kernel_shape": 2 * [layer.window], "strides": 2 * [stride], "pads": pads}
+    if isinstance(layer, nn.MaxPool):
+        return graph.add("MaxPool", x, **windows)
+    return graph.add("AveragePool", x, count_include_pad=int(layer.count_padding), **windows)
 
 
 def _adaptive_avg_pool(graph: Graph, x: str) -> str:
@@ -92,8 +89,8 @@ def _pad(graph: Graph, x: str) -> str:
 
 
 BY_WINDOW: dict[type[nn.Layer], Operator] = {
-    nn.AdaptiveAvgPool: _adaptive_avg_pool, nn.AvgPool: _avg_pool,
+    nn.AdaptiveAvgPool: _adaptive_avg_pool, nn.AvgPool: _pool,
     nn.Conv: _conv, nn.Conv1D: _conv, nn.ConvTranspose: _conv_transpose, nn.Dense: _dense,
     nn.GlobalAvgPool: lambda graph, x: graph.add("Flatten", graph.add("GlobalAveragePool", x)),
-    nn.MaxPool: lambda graph, x: _pool(graph, x, "MaxPool"), nn.Pad: _pad, nn.Upsample: _upsample,
+    nn.MaxPool: _pool, nn.Pad: _pad, nn.Upsample: _upsample,
 }  # fmt: skip

@@ -13,18 +13,15 @@ import numpy as np
 from ffnn_jax.nn import Shape
 
 FLOAT, UINT8 = 1, 2  # as ONNX numbers dtypes
-Node = tuple[str, list[str], str, dict[str, Any]]
-"""An operator of ONNX, its inputs and its output by name, and its attributes."""
+Node = tuple[str, list[str], str, dict[str, Any]]  # operator, inputs, output, attributes
 
 
 @dataclasses.dataclass(frozen=True)
 class Graph:
-    """The nodes and constants so far, as one layer sees them.
+    """The nodes and the constants by name so far, as one layer sees them.
 
     Attributes:
         arrays: parameters and state of all layers, by path.
-        nodes: the nodes, in order.
-        constants: the constants by name, float32 or int64.
         path: the layer's path, such as "residual_2/body/conv_1/".
         layer: the layer.
         shape: of one of its inputs, with the channels last.

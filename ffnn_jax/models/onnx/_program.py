@@ -59,10 +59,9 @@ def add_network(graph: Graph, network: Network, x: str) -> str:
 def _add_chain(graph: Graph, layers: tuple[nn.Layer, ...], x: str, shape: nn.Shape) -> str:
     inputs = nn.shapes_through(layers, shape)
     for (_, name, layer), own_shape in zip(nn.numbered(layers), inputs, strict=False):
-        path = f"{graph.path}{name}"
         if type(layer) not in OPERATORS:
-            raise UserError(f"{path}: ONNX has no operator for the layer {layer}")
-        own = dataclasses.replace(graph, path=f"{path}/", layer=layer, shape=own_shape)
+            raise UserError(f"{graph.path}{name}: ONNX has no operator for the layer {layer}")
+        own = dataclasses.replace(graph, path=f"{graph.path}{name}/", layer=layer, shape=own_shape)
         x = OPERATORS[type(layer)](own, x)
     return x
 

@@ -48,18 +48,14 @@ def encoded(graph: Graph, x: End, z: End, **about: str) -> bytes:
     """A graph as a checked file; an end is a name, a dtype and a shape without the batch."""
     from onnx import checker, helper, numpy_helper
 
-    graph.nodes[-1] = (*graph.nodes[-1][:2], z[0], graph.nodes[-1][3])
-    nodes = [
-        helper.make_node(operator, inputs, [output], output, **attributes)
-        for operator, inputs, output, attributes in graph.nodes
-    ]
-    ends = [
-        [helper.make_tensor_value_info(name, kind, ["batch", *shape])]
-        for name, kind, shape in (x, z)
-    ]
+    operator, inputs, _, attributes = graph.nodes.pop()
+    nodes = [*graph.nodes, (operator, inputs, z[0], attributes)]
+    steps = [helper.make_node(kind, ins, [out], out, **more) for kind, ins, out, more in nodes]
+    info = helper.make_tensor_value_info
+    ends = [[info(name, kind, ["batch", *shape])] for name, kind, shape in (x, z)]
     constants = [numpy_helper.from_array(array, name) for name, array in graph.constants.items()]
+    whole = helper.make_graph(steps, "model", ends[0], ends[1], constants)
     opsets = [helper.make_opsetid("", _OPSET)]
-    whole = helper.make_graph(nodes, "model", ends[0], ends[1], constants)
     model = helper.make_model(whole, opset_imports=opsets, ir_version=_FORMAT)
     helper.set_model_props(model, about)
     checker.check_model(model, full_check=True)
