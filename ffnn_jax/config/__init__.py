@@ -10,7 +10,7 @@ from ffnn_jax.config._augmentations import (
     Flip,
     parse_augment,
 )
-from ffnn_jax.config._extras import require_grain, require_proof, require_run
+from ffnn_jax.config._extras import require_grain, require_onnx, require_proof, require_run
 from ffnn_jax.config._json import (
     augmentations_from_json,
     augmentations_to_json,
@@ -30,6 +30,6 @@ __all__ = [
     "Cutout", "DivergedError", "Flip", "NamedSettings", "RunInterruptedError", "Settings",
     "UserError", "Validation", "augmentations_from_json", "augmentations_to_json", "layers_from",
     "layers_from_json", "layers_from_text", "layers_to_json", "layers_to_text", "named_settings",
-    "parse_augment", "preset", "require_grain", "require_proof", "require_run", "settings_to_text",
-    "suggestion", "use_layers",
+    "parse_augment", "preset", "require_grain", "require_onnx", "require_proof", "require_run",
+    "settings_to_text", "suggestion", "use_layers",
 ]  # fmt: skip

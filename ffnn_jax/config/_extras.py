@@ -36,6 +36,17 @@ def require_proof(what: str) -> None:
         raise UserError(f"{what} needs python-flint, which is not installed: {command}")
 
 
+def require_onnx(what: str) -> None:
+    """Rejects what needs the package onnx if it is not installed.
+
+    Raises:
+        UserError: it is not; the message says how to install it.
+    """
+    if importlib.util.find_spec("onnx") is None:
+        command = 'python -m pip install "ffnn-jax[onnx]"'
+        raise UserError(f"{what} needs onnx, which is not installed: {command}")
+
+
 def require_grain() -> None:
     """Rejects streaming if Grain, or a package that it imports, is not installed.
 

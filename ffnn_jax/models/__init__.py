@@ -7,10 +7,11 @@ from ffnn_jax.models._model import PLATFORMS, Model, export_model, load, save, s
 from ffnn_jax.models._pictures import PreparedPicture, prepare_picture, prepare_pictures
 from ffnn_jax.models._predict import Prediction, classifies_digits, predict_files
 from ffnn_jax.models._probabilities import predict_probabilities
+from ffnn_jax.models.onnx import save_onnx
 
 __all__ = [
     "PLATFORMS", "ImageForm", "Model", "Prediction", "PreparedPicture", "Stored",
     "classifies_digits", "export_model", "load", "load_arrays", "measure_form", "picture_files",
     "predict_files", "predict_probabilities", "prepare_picture", "prepare_pictures", "save",
-    "save_arrays", "save_exported", "skipped_line",
+    "save_arrays", "save_exported", "save_onnx", "skipped_line",
 ]  # fmt: skip

@@ -210,12 +210,8 @@ def save_exported(path: Path, model: Model) -> float:
     Raises:
         UserError: the file cannot be written, or the program read back differs from the model.
     """
-    try:
-        path.write_bytes(export_model(model).serialize())
-    except OSError as error:
-        raise UserError(f"export cannot be written: {error}") from None
-    shape = (7, *model.network.input_shape)
-    pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    write_exported(path, export_model(model).serialize())
+    pixels = random_pixels(model)
     reloaded = export.deserialize(bytearray(path.read_bytes())).call(pixels)
     difference = float(jnp.abs(reloaded - _probabilities_of(model)(pixels)).max())
     if not difference <= _PARITY:
@@ -223,6 +219,20 @@ def save_exported(path: Path, model: Model) -> float:
         problem = f"the program differs from the model by {difference:.1e}, at most {_PARITY}"
         raise UserError(f"{path}: {problem}")
     return difference
+
+
+def write_exported(path: Path, content: bytes | bytearray) -> None:
+    """Writes what is exported; a UserError says why it cannot be written."""
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise UserError(f"export cannot be written: {error}") from None
+
+
+def random_pixels(model: Model) -> UInt8[np.ndarray, "7 H W C"]:
+    """Images on which what is exported is compared with the model."""
+    shape = (7, *model.network.input_shape)
+    return np.random.default_rng(0).integers(0, 256, shape, np.uint8)
 
 
 def _probabilities_of(model: Model) -> jax.stages.Wrapped:

@@ -13,8 +13,8 @@ from ffnn_jax.layers.fast import Table, compiler_options, forms
 from ffnn_jax.network import Network, Normalisation, Params, State, normalise
 
 # by where the image begins in itself padded by a pixel; 1 is not shifted
-_WEIGHTS = {"mirrored": {1: 1.0}, "six": {0: 0.25, 1: 0.5, 2: 0.25}}
-VIEWS = ("one", *_WEIGHTS)
+WEIGHTS = {"mirrored": {1: 1.0}, "six": {0: 0.25, 1: 0.5, 2: 0.25}}
+VIEWS = ("one", *WEIGHTS)
 _BLOCK = 32  # its im2col patches stay in a CPU's cache: three times as fast as 256
 _BLOCK_ELSEWHERE = 1024
 
@@ -32,7 +32,7 @@ def logits_of_views(
     _, height, width, _ = x.shape
     padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="reflect")
     total = 0.0
-    for first, weight in _WEIGHTS[views].items():
+    for first, weight in WEIGHTS[views].items():
         view = padded[:, first : first + height, first : first + width]
         for image in (view, view[:, :, ::-1]):
             total += weight / 2 * network.apply(params, state, image)[0]

@@ -21,6 +21,30 @@ def test_export_does_not_replace_the_model_itself(model_alone, capsys):
     assert model_alone.read_bytes() == model
 
 
+def test_onnx_is_written_beside_the_model_and_its_error_printed(model_alone, capsys, monkeypatch):
+    folder = model_alone.parent
+    assert code_of("export", folder, "--onnx") == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith(f"{folder / 'model.onnx'}: ") and first.endswith(" kB of opset 17")
+    assert second.startswith("probabilities differ from the model's by at most ")
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    assert code_of("export", folder, "--onnx", "--out", folder / "other.onnx") == 0
+    assert capsys.readouterr().out.endswith("\nnot run, as onnxruntime is not installed\n")
+    assert (folder / "other.onnx").read_bytes() == (folder / "model.onnx").read_bytes()
+
+
+def test_onnx_is_refused_in_one_line_before_jax_is_needed(model_alone, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ffnn_jax.models", None)
+    assert code_of("export", model_alone, "--onnx", "--demo") == 2
+    assert "--onnx and --demo write two files" in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    assert code_of("export", model_alone, "--onnx") == 2
+    command = 'python -m pip install "ffnn-jax[onnx]"'
+    expected = f"ffnn-jax: export --onnx needs onnx, which is not installed: {command}\n"
+    assert capsys.readouterr().err == expected
+    assert list(model_alone.parent.iterdir()) == [model_alone]
+
+
 def test_demo_writes_a_page_beside_the_model_and_prints_its_size(model_alone, capsys):
     folder = model_alone.parent
     assert code_of("export", folder, "--demo") == 0

@@ -27,6 +27,7 @@ from ffnn_jax.config import layers_from_text, preset
 from ffnn_jax.course import USUAL
 from ffnn_jax.data import load
 from ffnn_jax.layers import conv_transpose2d
+from ffnn_jax.models import load as load_model
 from ffnn_jax.nn import Dense, MaxPool
 from ffnn_jax.runs import compute, write_config, write_run
 from ffnn_jax.verify import CHECKS, Argument, check_vjp
@@ -73,7 +74,7 @@ def test_every_guide_with_commands_has_a_test_of_them():
         "compare", "course", "data", "installation", "proofs", "runs", "speed", "verify",
     }  # fmt: skip
     assert {name for name in GUIDES if python_of(name)} == {
-        "compare", "proofs", "python", "single_rules", "verify",
+        "compare", "proofs", "python", "runs", "single_rules", "verify",
     }  # fmt: skip
 
 
@@ -345,7 +346,11 @@ def test_the_commands_for_a_run_do_what_the_guide_says(tmp_path, monkeypatch, ca
     with Image.open(tmp_path / "answers.png") as picture:
         assert min(picture.size) > 100
     left = {path.name for path in (tmp_path / "runs" / "quickstart-1").iterdir()}
-    assert {"model.stablehlo", "page.html"} <= left
+    assert {"model.onnx", "model.stablehlo", "page.html"} <= left
+    with redirect_stdout(io.StringIO()) as elsewhere:
+        exec(block_of("runs", "onnxruntime"), {})
+    expected = load_model("runs/quickstart-1/model.npz").predict(np.zeros((5, 28, 28, 1), np.uint8))
+    assert elsewhere.getvalue() == f"{[str(k) for k in expected]}\n"
     *words, number = shlex.split(resume)[1:]
     assert number == "4000"
     main([*words, "30"])
