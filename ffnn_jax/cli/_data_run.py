@@ -9,8 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ffnn_jax import data
+from ffnn_jax._console import plain_console, show_progress
 from ffnn_jax.cli._files import writing
-from ffnn_jax.cli._output import plain_console, show_progress
 from ffnn_jax.config import UserError
 from ffnn_jax.data.preparation import Source, prepare, verify_prepared
 

@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ffnn_jax.cli._output import console_beside, show_progress, write_json
+from ffnn_jax._console import show_progress
+from ffnn_jax.cli._output import console_beside, write_json
 from ffnn_jax.config import UserError
 from ffnn_jax.data import Dataset, is_own, load
 from ffnn_jax.models import Model

@@ -51,7 +51,7 @@ INTEGER = number(int, "an integer", "N")
 Size = Annotated[
     int | None,
     INTEGER,
-    shown(None, "(default: their own)", "Scale your own pictures to N x N."),
+    shown(None, "(default: their own)", "Own pictures to N x N, from 1 to 4096, as in 32."),
 ]
 SkipDamaged = Annotated[
     tyro.conf.FlagCreatePairsOff[bool],

@@ -40,7 +40,7 @@ class Summary:
             raise UserError(f"shape must be sizes joined by x, as in 28x28x1, got {self.shape!r}")
         shape = tuple(map(int, self.shape.split("x"))) if self.shape else None
 
-        from ffnn_jax.cli._output import plain_console
+        from ffnn_jax._console import plain_console
         from ffnn_jax.data import image_shape
         from ffnn_jax.layers.fast import forms
         from ffnn_jax.network import CostMeter, Network, require_kept_contract

@@ -54,7 +54,8 @@ class Tune:
 def _tune(state: SignalState, named: NamedSettings, options: Tune) -> None:
     """A signal ends the process at any time: what was tried is kept."""
     from ffnn_jax import runs
-    from ffnn_jax.cli._output import console_beside, show_progress, write_json
+    from ffnn_jax._console import show_progress
+    from ffnn_jax.cli._output import console_beside, write_json
     from ffnn_jax.cli._train_run import prepared_splits
     from ffnn_jax.data import full_name
 

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from ffnn_jax import catalogue
+from ffnn_jax._console import show_progress
 from ffnn_jax._device import require_platform
 from ffnn_jax.catalogue import Verification
 from ffnn_jax.catalogue.on_all_cores import select_specs, verify_specs
-from ffnn_jax.cli._output import console_beside, show_progress, write_json
+from ffnn_jax.cli._output import console_beside, write_json
 from ffnn_jax.verify import CHECKS
 
 _COLUMNS = 7  # layers per table, to fit into 80 characters

@@ -1,8 +1,9 @@
 """Proves the layers of this package by algebra, and disproves the planted faults."""
 
 from ffnn_jax import catalogue
+from ffnn_jax._console import show_progress
 from ffnn_jax.catalogue.on_all_cores import ALL_EQUATIONS, FORMS_OF_CONV2D, prove_specs
-from ffnn_jax.cli._output import console_beside, show_progress, write_json
+from ffnn_jax.cli._output import console_beside, write_json
 from ffnn_jax.proof import known_primitives
 
 _LIMITS = """\

@@ -2,7 +2,7 @@
 
 from ffnn_jax.data._arrays import from_arrays
 from ffnn_jax.data._cache import is_cached
-from ffnn_jax.data._dataset import Dataset
+from ffnn_jax.data._dataset import Dataset, OnProgress
 from ffnn_jax.data._decode import require_intact
 from ffnn_jax.data._folders import (
     PreparedSet,
@@ -14,7 +14,6 @@ from ffnn_jax.data._folders import (
 )
 from ffnn_jax.data._load import (
     NotPreparedError,
-    OnProgress,
     Splits,
     full_name,
     image_shape,

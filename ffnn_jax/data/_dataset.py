@@ -3,12 +3,15 @@
 import dataclasses
 import functools
 import hashlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ffnn_jax.config import UserError
 
+OnProgress = Callable[[str, int, int], None]
+"""Progress callback: receives a message, the amount done, and the total (0: unknown)."""
 Uint8Images = np.ndarray[Any, np.dtype[np.uint8]]
 Int32Labels = np.ndarray[Any, np.dtype[np.int32]]
 

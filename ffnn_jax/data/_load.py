@@ -7,18 +7,21 @@ import logging
 import shutil
 import tempfile
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from platformdirs import user_cache_path
 
 from ffnn_jax.config import UserError, suggestion
 from ffnn_jax.data._cache import read_decoded
-from ffnn_jax.data._dataset import Dataset
+from ffnn_jax.data._dataset import Dataset, OnProgress
 from ffnn_jax.data._decode import Reader, features_of, quiet
 from ffnn_jax.data._folders import PreparedSet, data_dir, find_prepared, prepared_names
 from ffnn_jax.data._slices import Slice, parse_split
-from ffnn_jax.data.own import OnProgress, OwnSet, is_path, own_path, read_own
+from ffnn_jax.data.own import is_path, own_path
+
+if TYPE_CHECKING:
+    from ffnn_jax.data.own._read import OwnSet
 
 _log = logging.getLogger(__name__)
 
@@ -129,6 +132,8 @@ def image_shape(
     """
     folder = data_dir(folder)
     if is_own(name, folder):
+        from ffnn_jax.data.own._read import read_own
+
         height, width, channels = read_own(own_path(name), size, True).decoded.images.shape[1:]
         return height, width, channels
     prepared = find_prepared(name, folder)
@@ -147,7 +152,7 @@ def image_shape(
 
 
 def _load(
-    prepared: PreparedSet | OwnSet, name: str, split: str, original_order: bool | None
+    prepared: "PreparedSet | OwnSet", name: str, split: str, original_order: bool | None
 ) -> Dataset:
     try:
         slices = parse_split(split, prepared.shard_lengths)
@@ -156,7 +161,7 @@ def _load(
     parts = [_part(prepared, part, original_order) for part in slices]
     *arrays, names = zip(*parts, strict=True)
     images, labels = (one[0] if len(one) == 1 else np.concatenate(one) for one in arrays)
-    if isinstance(prepared, OwnSet):
+    if not isinstance(prepared, PreparedSet):
         short, source = f"{prepared.path.name}/{split}", str(prepared.path)
         return Dataset(short, images, labels, names[0], source, prepared.remarks)
     source = f"{prepared.name}/{prepared.version}"
@@ -164,10 +169,10 @@ def _load(
 
 
 def _part(
-    prepared: PreparedSet | OwnSet, part: Slice, original_order: bool | None
+    prepared: "PreparedSet | OwnSet", part: Slice, original_order: bool | None
 ) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     """Images, labels and class names; None means the original order if it is recorded."""
-    if isinstance(prepared, OwnSet):
+    if not isinstance(prepared, PreparedSet):
         images, labels, *_ = prepared.decoded
         rows = prepared.rows(part)
         return images[rows], labels[rows], prepared.decoded.class_names
@@ -198,10 +203,12 @@ def is_own(name: str, folder: str | Path | None = None) -> bool:
 def _find(
     name: str, folder: str | Path | None, size: int | None = None, skip_damaged: bool = False,
     on_progress: OnProgress | None = None,
-) -> PreparedSet | OwnSet:  # fmt: skip
+) -> "PreparedSet | OwnSet":  # fmt: skip
     """Finds a prepared set; ``mnist_5k``, which needs no download, is prepared if missing."""
     folder = data_dir(folder)
     if is_own(name, folder):
+        from ffnn_jax.data.own._read import read_own  # decodes by Pillow; prepared sets need none
+
         return read_own(own_path(name), size, skip_damaged, on_progress)
     if size is not None:
         raise UserError(f"size is for pictures of one's own; {name} has images of one size")

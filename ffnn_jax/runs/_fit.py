@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+from ffnn_jax._console import plain_console
 from ffnn_jax._errors import StopRequest
 from ffnn_jax._signals import handling
 from ffnn_jax.config import Settings, UserError, layers_to_text
@@ -15,7 +16,7 @@ from ffnn_jax.runs._checkpoints import CheckpointManager, last_checkpoint, resum
 from ffnn_jax.runs._compute import adapt_to_dataset, plan, run_plan, splits_of
 from ffnn_jax.runs._environment import enable_compilation_cache, require_ready
 from ffnn_jax.runs._folder import locked, new_run_folder, write_config, write_run
-from ffnn_jax.runs._progress import PrintProgress
+from ffnn_jax.runs._progress import ProgressDisplay, print_run_header
 from ffnn_jax.runs._result import RunResult
 from ffnn_jax.training import Callbacks
 
@@ -38,7 +39,7 @@ def fit(
             images given, the last dense layer gets one output per class, and at most a fifth of the
             training images are used for validation, as with another data set of the command.
         folder: the run's folder; by default a new, numbered one, as in runs/quickstart-2.
-        callbacks: observe the run's progress; by default, at most 30 lines are printed.
+        callbacks: observe the run's progress; by default its facts and progress are printed.
         every: steps between checkpoints; 1,000 by default, or as before.
 
     Raises:
@@ -63,9 +64,14 @@ def fit(
             _require_same(folder, before, planned.settings)
             planned = planned._replace(settings=before)
         write_config(folder, planned.settings)
-        callbacks = PrintProgress(planned) if callbacks is None else callbacks
-        manager = CheckpointManager(folder, every, checkpoint, stop, callbacks)
-        with _saving_on_interrupt(stop):
+        display = ProgressDisplay(planned, console := plain_console())
+        if callbacks is None:
+            print_run_header(console, planned)
+        with (
+            _saving_on_interrupt(stop),
+            display.bar if callbacks is None else contextlib.nullcontext(),
+        ):
+            manager = CheckpointManager(folder, every, checkpoint, stop, callbacks or display)
             result = run_plan(planned, manager)
         write_run(folder, result)
     return result

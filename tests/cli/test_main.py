@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 import ffnn_jax.cli
+from ffnn_jax._console import plain_console
 from ffnn_jax.cli import _main
 from ffnn_jax.cli._main import _COMMANDS, _DATA_COMMANDS, _unboxed
-from ffnn_jax.cli._output import plain_console
 from tests.cli.conftest import code_of
 
 FOLDER = Path(ffnn_jax.cli.__file__).parent

@@ -6,22 +6,18 @@ import json
 import re
 import shlex
 import signal
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 import jax
 import pytest
 
-from ffnn_jax._signals import SignalState
+from ffnn_jax._console import plain_console
 from ffnn_jax.cli import _train_run, main
-from ffnn_jax.cli._output import plain_console
-from ffnn_jax.config import preset
 from ffnn_jax.data import load_splits
 from ffnn_jax.models import load
 from ffnn_jax.nn import Dense, ReLU
-from ffnn_jax.runs import StopRequest, plan, versions
-from ffnn_jax.training import Progress
+from ffnn_jax.runs import StopRequest, versions
 from tests.cli.conftest import code_of
 
 pytestmark = pytest.mark.usefixtures("quick_compilation_of_the_module")
@@ -309,25 +305,3 @@ class Unread(io.StringIO):
 
     def write(self, text: str) -> NoReturn:
         raise BrokenPipeError
-
-
-def test_a_long_run_prints_at_most_30_lines_and_its_last_step(capsys: pytest.CaptureFixture[str]):
-    planned = plan(replace(preset("quickstart"), steps=95), load_splits("mnist_5k"))
-    display = _train_run.ProgressDisplay(SignalState(), planned, plain_console(), "")
-    for step in range(1, 96):
-        display.on_progress(Progress(step, 95, 1.0, 0.5, None, 1.0, 1.0))
-    steps = [
-        int(line.split()[1].partition("/")[0]) for line in capsys.readouterr().out.splitlines()
-    ]
-    assert steps == [1, *range(4, 95, 4), 95]
-
-
-def test_several_devices_are_said_and_that_one_is_used(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
-    several = {**_train_run.device(), "count": 4}
-    monkeypatch.setattr(_train_run, "device", lambda: several)
-    planned = plan(preset("quickstart"), load_splits("mnist_5k"))
-    _train_run.print_run_header(plain_console(), planned)
-    said = capsys.readouterr().out
-    assert re.search(r"^device +\w+ \(.+\), 4 devices, 1 used, \d+ cores$", said, re.MULTILINE)

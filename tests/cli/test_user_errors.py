@@ -309,10 +309,11 @@ def test_help_has_a_range_and_an_example_for_every_numeric_setting(capsys, monke
     with pytest.raises(SystemExit):
         main(["train", "--help"])
     numbers = re.findall(r"^  --\S+ [NF] .*", capsys.readouterr().out, re.M)
-    assert len(numbers) == 8
+    assert len(numbers) == 9
     for line in numbers:
         assert re.search(
-            r"(at least|above|from) \d.*, as in [\d.]+\. \(default: (the preset's; quick|\d)", line
+            r"(at least|above|from) \d.*, as in [\d.]+\. \(default: (the preset's; |their own|\d)",
+            line,
         )
 
 
@@ -354,7 +355,7 @@ def test_a_platform_that_is_not_there_is_named_with_those_that_are(
 
 def test_a_run_without_compilation_is_rejected_at_once(rejected: Rejected, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("ffnn_jax.cli._train_run.load_splits", None)
+    monkeypatch.setattr("ffnn_jax.cli._train_run.prepared_splits", None)
     with jax.disable_jit():
         line = rejected("train", "--run-dir", "here")
     assert line.endswith("JAX_DISABLE_JIT is set, but a run consists of compiled steps: unset it")

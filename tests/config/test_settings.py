@@ -97,6 +97,8 @@ OUT_OF_RANGE = [
         ("train_images", bad, "an integer from 1 to 2147483647")
         for bad in (0, -1, 2**31, 2.0, True, "7")
     ),
+    *(("size", bad, "an integer from 1 to 4096") for bad in (0, -1, 4097, 2.0, True, "32")),
+    *(("skip_damaged", bad, "true or false") for bad in (None, 0, "no")),
     ("layers", (), "a tuple of at least one layer"),
     ("normalisation", "sd", "one of mean, channel-mean, channel-mean-sd"),
     ("schedule", "cosine", "one of constant, triangular, piecewise-linear"),

@@ -22,7 +22,7 @@ from ffnn_jax.nn import Dense, Sequential
 from tests.config.test_layer_text import ODD
 
 CHANGED = dataclasses.replace(
-    PRESETS["cifar10-96"], preset="mine.2", dataset='a "b" \\ \n\x7f é 😀', train_images=7,
+    PRESETS["cifar10-96"], preset="mine.2", dataset='a "b" \\ \n\x7f é 😀', train_images=7, size=32,
     layers=(ODD, Sequential((ODD, Dense(3)))), augmentations=(Cutout(3), AlternatingFlip(), Crop()),
     validation=Validation("none"), learning_rate=1e-7, momentum=0.1 + 0.2, seed=5, seeds=2,
     forms=(("forward 9 4-16", "rows"), ("micro-batch", "64")), group_rates=(("a b", 1e9),),
@@ -44,6 +44,7 @@ def test_every_setting_is_written_unless_it_is_none():
     assert keys == (names | {"name"}) - {"preset"}
     assert set(tomllib.loads(settings_to_text(PRESETS["mnist"]))) == keys - {
         "forms",
+        "size",
         "train_images",
     }
 

@@ -457,4 +457,4 @@ def test_extras_that_are_named_exist_and_no_package_is_listed_twice():
     others = [p for p in listed if p not in accelerators and not p.startswith("ffnn-jax[")]
     names = [re.split(r"[\[>=<]", p)[0] for p in others]
     assert len(names) == len(set(names))
-    assert len(accelerators) == 2
+    assert len(accelerators) == 1

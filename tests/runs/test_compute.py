@@ -472,8 +472,8 @@ def test_images_that_do_not_fit_on_the_device_are_streamed(monkeypatch: pytest.M
 
 def test_training_holds_the_images_of_training_and_validation_and_none_of_the_test_split():
     train, test = SPLITS.train, SPLITS.test
-    assert len(_compute._training_images(Splits(train, None, test))) == len(train)
-    assert len(_compute._training_images(Splits(train, test, test))) == len(train) + len(test)
+    assert len(_compute.training_images(Splits(train, None, test))) == len(train)
+    assert len(_compute.training_images(Splits(train, test, test))) == len(train) + len(test)
 
 
 def test_the_operation_of_a_number_that_is_not_finite_is_sought_only_if_asked(monkeypatch):

@@ -379,7 +379,7 @@ def test_images_to_begin_with_were_not_trained_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 ):  # fmt: skip
     """In a run of two seeds, 4 and 5, the second of which has the best model."""
-    monkeypatch.setattr("ffnn_jax.runs._demo.load_splits", lambda name, train_images: splits)
+    monkeypatch.setattr("ffnn_jax.runs._demo.splits_of", lambda settings: splits)
     settings = dataclasses.replace(
         preset("quickstart"), seed=4, seeds=2, validation=Validation.parse(validation)
     )

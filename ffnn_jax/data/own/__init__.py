@@ -2,7 +2,6 @@
 
 from ffnn_jax.data.own._draw import with_splits
 from ffnn_jax.data.own._paths import is_path, own_path
-from ffnn_jax.data.own._read import OnProgress, OwnSet, read_own
 from ffnn_jax.data.own._remarks import remarks
 from ffnn_jax.data.own._source import (
     UNDIVIDED,
@@ -12,6 +11,6 @@ from ffnn_jax.data.own._source import (
 )
 
 __all__ = [
-    "UNDIVIDED", "OnProgress", "OwnSet", "checked_images", "checked_labels", "is_path", "own_path",
-    "read_own", "remarks", "source_of_arrays", "with_splits",
+    "UNDIVIDED", "checked_images", "checked_labels", "is_path", "own_path",
+    "remarks", "source_of_arrays", "with_splits",
 ]  # fmt: skip

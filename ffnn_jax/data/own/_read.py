@@ -4,7 +4,7 @@ import hashlib
 import itertools
 import json
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ from platformdirs import user_cache_path
 
 from ffnn_jax._picture_files import files_below, is_picture
 from ffnn_jax.config import UserError
+from ffnn_jax.data._dataset import OnProgress
 from ffnn_jax.data._entries import Decoded, cached_entry, write_about
 from ffnn_jax.data._slices import Slice
 from ffnn_jax.data.own._csv import csv_source
@@ -24,7 +25,6 @@ from ffnn_jax.data.own._remarks import remarks
 from ffnn_jax.data.own._source import Source
 from ffnn_jax.data.own._write import Written, write_images
 
-OnProgress = Callable[[str, int, int], None]
 _FORMAT, _SHOWN = 1, 20
 _ORDER = ("train", "validation", "test")
 _MAX_SIZE = 4096

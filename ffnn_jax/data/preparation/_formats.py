@@ -10,15 +10,13 @@ import io
 import struct
 import tarfile
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from ffnn_jax.config import UserError
 
-OnProgress = Callable[[str, int, int], None]
-"""Progress callback: receives a message, the amount done, and the total (0: unknown)."""
 _UNSIGNED_BYTES = 0x0800
 _STEMS = {"train": ("train", 60_000), "test": ("t10k", 10_000)}
 IDX_FILES = tuple(

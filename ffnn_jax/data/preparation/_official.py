@@ -13,7 +13,7 @@ from typing import NamedTuple
 from urllib.parse import urlparse
 
 from ffnn_jax.config import UserError
-from ffnn_jax.data.preparation._formats import OnProgress
+from ffnn_jax.data._dataset import OnProgress
 
 _STALL_SECONDS = 15.0  # tensorflow-datasets would wait forever
 _START_SECONDS = 60.0  # time for a slow machine to import tensorflow-datasets

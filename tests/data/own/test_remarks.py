@@ -1,6 +1,7 @@
 """What is worth knowing of a data set, each by a set that has it, and none where there is none."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from ffnn_jax.data import load
 DIFFERENT = np.arange(4 * 400, dtype=np.uint16).view(np.uint8)[: 400 * 4].reshape(400, 2, 2)
 
 
-def remarks_of(tmp_path: Path, **arrays: np.ndarray) -> list[str]:
+def remarks_of(tmp_path: Path, **arrays: Any) -> list[str]:
     np.savez(tmp_path / "set.npz", **arrays)
     said = load(str(tmp_path / "set.npz"), "train").remarks
     return [remark for remark in said if not remark.startswith("drawn")]

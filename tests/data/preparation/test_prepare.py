@@ -15,7 +15,15 @@ import tensorflow_datasets as tfds
 from filelock import FileLock, Timeout
 
 from ffnn_jax.config import UserError
-from ffnn_jax.data import PreparedSet, data_dir, find_prepared, load, prepared_names
+from ffnn_jax.data import (
+    OnProgress,
+    Part,
+    PreparedSet,
+    data_dir,
+    find_prepared,
+    load,
+    prepared_names,
+)
 from ffnn_jax.data.preparation import (
     RECIPES,
     _formats,
@@ -24,7 +32,6 @@ from ffnn_jax.data.preparation import (
     prepare,
     verify_prepared,
 )
-from ffnn_jax.data.preparation._formats import OnProgress, Part
 from ffnn_jax.data.preparation._sources import Recipe
 from tests.data.preparation.conftest import (
     BATCH,
