@@ -32,6 +32,7 @@ from ffnn_jax.data.preparation import (
     prepare,
     verify_prepared,
 )
+from ffnn_jax.data.preparation._formats import Part
 from ffnn_jax.data.preparation._sources import Recipe
 from tests.data.preparation.conftest import (
     BATCH,
