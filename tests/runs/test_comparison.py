@@ -241,6 +241,7 @@ def test_a_run_without_its_first_record_is_read(unfinished: Path):
         (1, "elsewhere", "going on"),
         ("?", socket.gethostname(), "finished"),
     ],
+    ids=["this process", "no process", "elsewhere", "no number"],
 )
 def test_a_run_goes_on_while_its_process_lives(
     folder: Path, tmp_path: Path, process: object, host: str, state: str

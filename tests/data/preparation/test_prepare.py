@@ -17,7 +17,6 @@ from filelock import FileLock, Timeout
 from ffnn_jax.config import UserError
 from ffnn_jax.data import (
     OnProgress,
-    Part,
     PreparedSet,
     data_dir,
     find_prepared,
