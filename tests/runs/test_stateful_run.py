@@ -101,6 +101,7 @@ def started(folder: Path, *more: str, **settings: int) -> subprocess.Popen[str]:
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
 
 
+@pytest.mark.slow  # tests/faults kills a run by default, and below one with state is resumed
 def test_a_killed_run_resumes_to_the_same_bits(tmp_path: Path):
     """It is killed as soon as it has a checkpoint of some steps, long before its end."""
     uninterrupted = started(tmp_path / "uninterrupted", steps=400)
