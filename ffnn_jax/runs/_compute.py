@@ -81,16 +81,18 @@ def plan(settings: Settings, splits: Splits) -> Plan:
 def adapt_to_dataset(settings: Settings, splits: Splits, kept: Collection[str] = ()) -> Settings:
     """Adapts a preset's settings to another data set.
 
-    The last layer, if dense, gets one output per class, and at most a fifth of the training images
-    are used for validation, unless the kept settings, those explicitly given, name either.
+    The last dense layer gets one output per class, and at most a fifth of the training images are
+    used for validation, unless the kept settings, those explicitly given, name either.
     """
-    *layers, last = settings.layers
-    if isinstance(last, Dense) and "layers" not in kept:
-        last = dataclasses.replace(last, units=len(splits.train.class_names))
+    layers = list(settings.layers)
+    dense = [number for number, layer in enumerate(layers) if isinstance(layer, Dense)]
+    if dense and "layers" not in kept:
+        units = len(splits.train.class_names)
+        layers[dense[-1]] = dataclasses.replace(layers[dense[-1]], units=units)
     validation, most = settings.validation, max(len(splits.train) // 5, 1)
     if "validation" not in kept and validation.images > most:
         validation = Validation(validation.chosen, most)
-    return dataclasses.replace(settings, layers=(*layers, last), validation=validation)
+    return dataclasses.replace(settings, layers=tuple(layers), validation=validation)
 
 
 def splits_of(

@@ -18,7 +18,7 @@ from ffnn_jax.config import Crop, Cutout, Flip, Settings, UserError, Validation,
 from ffnn_jax.data import Dataset, Splits
 from ffnn_jax.models import Model, load
 from ffnn_jax.network import Normalisation
-from ffnn_jax.nn import BatchNorm, Conv, Dense, Dropout, Layer, MaxPool, Param, ReLU
+from ffnn_jax.nn import BatchNorm, Conv, Dense, Dropout, Layer, MaxPool, Param, ReLU, Scale
 from ffnn_jax.reporting import precision_recall_table
 from ffnn_jax.runs import (
     RunResult,
@@ -441,6 +441,9 @@ def test_another_data_set_changes_the_last_layer_and_the_validation_size():
     settings = adapt_to_dataset(original, splits)
     assert settings.layers == (*original.layers[:-1], Dense(3))
     assert settings.validation == Validation("drawn", len(SPLITS.train) // 5)
+    scaled = dataclasses.replace(original, layers=(*original.layers, Scale()))
+    *_, dense, scale = adapt_to_dataset(scaled, splits).layers
+    assert (dense, scale) == (settings.layers[-1], Scale())
     assert adapt_to_dataset(original, splits, kept=["validation"]).validation == original.validation
     assert adapt_to_dataset(original, splits, kept=["layers"]).layers == original.layers
     changed = {"layers": original.layers, "validation": original.validation}
