@@ -44,7 +44,7 @@ def _gated(function: Operator, inside: int, graph: Graph, x: str) -> str:
 def _batch_norm(graph: Graph, x: str) -> str:
     shift, *running = map(graph.array, ("shift", "mean", "variance"))
     scale = graph.array("scale") if graph.layer.scale else np.ones_like(shift)
-    return graph.add("BatchNormalization", x, scale, shift, *running, epsilon=graph.layer.eps)
+    return graph.add("BatchNormalization", x, scale, shift, *running, epsilon=graph.setting("eps"))
 
 
 def _group_norm(graph: Graph, x: str) -> str:
@@ -52,7 +52,9 @@ def _group_norm(graph: Graph, x: str) -> str:
     *extent, channels = graph.shape
     groups = getattr(graph.layer, "groups", channels)
     by_group, ones = graph.add("Reshape", x, [0, groups, -1]), np.ones(groups)
-    x_hat = graph.add("InstanceNormalization", by_group, ones, 0 * ones, epsilon=graph.layer.eps)
+    x_hat = graph.add(
+        "InstanceNormalization", by_group, ones, 0 * ones, epsilon=graph.setting("eps")
+    )
     images = graph.add("Reshape", x_hat, [0, channels, *extent])
     scaled = graph.add("Mul", images, graph.per_channel("scale"))
     return graph.add("Add", scaled, graph.per_channel("shift"))
@@ -65,7 +67,7 @@ def _layer_norm(graph: Graph, x: str) -> str:
 
 def _rms_norm(graph: Graph, x: str) -> str:
     square = graph.add("ReduceMean", graph.add("Mul", x, x), axes=[1])
-    x_hat = graph.add("Div", x, graph.add("Sqrt", graph.add("Add", square, graph.layer.eps)))
+    x_hat = graph.add("Div", x, graph.add("Sqrt", graph.add("Add", square, graph.setting("eps"))))
     return graph.add("Mul", x_hat, graph.per_channel("scale"))
 
 
@@ -73,13 +75,13 @@ BY_VALUE: dict[type[nn.Layer], Operator] = {
     **{nn.LAYERS[n]: _is(n) for n in ("HardSwish", "Sigmoid", "Softplus", "Softsign", "Tanh")},
     nn.BatchNorm: _batch_norm, nn.GroupNorm: _group_norm, nn.InstanceNorm: _group_norm,
     nn.LayerNorm: _layer_norm, nn.RMSNorm: _rms_norm,
-    nn.CELU: lambda graph, x: graph.add("Celu", x, alpha=graph.layer.alpha),
-    nn.ELU: lambda graph, x: graph.add("Elu", x, alpha=graph.layer.alpha),
+    nn.CELU: lambda graph, x: graph.add("Celu", x, alpha=graph.setting("alpha")),
+    nn.ELU: lambda graph, x: graph.add("Elu", x, alpha=graph.setting("alpha")),
     nn.GELU: _gelu, nn.GELUTanh: _gelu_tanh,
     nn.GLU: partial(_gated, _is("Sigmoid"), 1),
     nn.GeGLU: partial(_gated, _gelu, 0), nn.SwiGLU: partial(_gated, _silu, 0),
     nn.HardSigmoid: _is("HardSigmoid", alpha=1 / 6, beta=0.5),
-    nn.LeakyReLU: lambda graph, x: graph.add("LeakyRelu", x, alpha=graph.layer.slope),
+    nn.LeakyReLU: lambda graph, x: graph.add("LeakyRelu", x, alpha=graph.setting("slope")),
     nn.LogSoftmax: _is("LogSoftmax", axis=1), nn.Dropout: lambda graph, x: x,
     nn.PReLU: lambda graph, x: graph.add("PRelu", x, graph.per_channel("slope")),
     nn.ReLU: _is("Relu"), nn.ReLU6: _is("Clip", 0.0, 6.0), nn.HardTanh: _is("Clip", -1.0, 1.0),

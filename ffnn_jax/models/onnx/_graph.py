@@ -51,6 +51,10 @@ class Graph:
         """A parameter or state of the layer, as float32."""
         return np.asarray(self.arrays[self.path + name], np.float32)
 
+    def setting(self, name: str) -> float:
+        """A number of the layer's settings; an integer, too, is a float in ONNX."""
+        return float(getattr(self.layer, name))
+
     def per_channel(self, name: str) -> np.ndarray:
         """The same, if it has a value per channel or one for all, to be broadcast with inputs."""
         return self.array(name).reshape(-1, *(1 for _ in self.shape[1:]))

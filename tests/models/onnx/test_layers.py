@@ -40,6 +40,10 @@ BLOCK = (Conv(6, 3, bias=False), BatchNorm(), ReLU(), Dropout(0.5), Conv(6, 3))
 CASES: list[tuple[Layer, tuple[int, ...]]] = [
     *((kind(), EVEN) for kind in nn.LAYERS.values() if kind.__module__.endswith("_activations")),
     *((kind(), (6,)) for kind in nn.LAYERS.values() if kind.__module__.endswith("_activations")),
+    *((kind(1), IMAGE) for kind in (nn.ELU, nn.CELU, nn.LayerNorm, nn.RMSNorm, nn.InstanceNorm)),
+    (nn.LeakyReLU(0), IMAGE),
+    (BatchNorm(eps=1), IMAGE),
+    (GroupNorm(3, 1), EVEN),
     (nn.ELU(0.3), IMAGE),
     (nn.CELU(0.3), IMAGE),
     (nn.LeakyReLU(0.2), IMAGE),
