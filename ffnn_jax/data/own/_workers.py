@@ -3,6 +3,7 @@
 They run this file's loop, and import neither jax nor the program that decodes.
 """
 
+import contextlib
 import os
 import pickle
 import subprocess
@@ -25,16 +26,20 @@ class Workers:
         self._own, self._all = threading.local(), []
 
     def __call__(self, files: Sequence[str], size: int | None) -> list[Picture]:
-        """What ``decode_chunk`` returns, from a process."""
+        """What ``decode_chunk`` returns, from a process; from this one where that one has ended."""
         process = getattr(self._own, "process", None) or self._started()
-        pickle.dump((list(files), size), process.stdin)
-        process.stdin.flush()
-        return pickle.load(process.stdout)
+        try:
+            pickle.dump((list(files), size), process.stdin)
+            process.stdin.flush()
+            return pickle.load(process.stdout)
+        except (OSError, EOFError):
+            return decode_chunk(files, size)
 
     def close(self) -> None:
         """Ends the processes."""
         for process in self._all:
-            process.stdin.close()
+            with contextlib.suppress(OSError):  # what it did not read before it ended
+                process.stdin.close()
             process.stdout.close()
             process.wait()
 
@@ -42,7 +47,8 @@ class Workers:
         path = os.pathsep.join(entry or os.curdir for entry in sys.path)
         self._own.process = subprocess.Popen(
             [sys.executable, "-P", "-c", _PROGRAM], env=os.environ | {"PYTHONPATH": path},
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            start_new_session=True,
         )  # fmt: skip
         self._all.append(self._own.process)
         return self._own.process

@@ -91,6 +91,15 @@ def test_processes_decode_what_threads_decode(tmp_path: Path, monkeypatch: pytes
     assert [line.replace("again", "set") for line in processes.remarks] == [*threads.remarks]
 
 
+def test_where_a_process_ends_its_pictures_are_decoded_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    write_classes(tmp_path / "set", {"cat": 40})
+    monkeypatch.setattr(_pictures, "_MANY", 10)
+    monkeypatch.setattr(_workers, "_PROGRAM", "import os; os._exit(1)")
+    assert len(load("./set", "all")) == 40
+
+
 def test_of_large_pictures_few_are_decoded_at_a_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
