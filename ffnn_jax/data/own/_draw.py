@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ffnn_jax._picture_files import stat_of
 from ffnn_jax.config import UserError
 from ffnn_jax.data.own._source import UNDIVIDED, Part, Source
 
@@ -21,8 +22,10 @@ def with_splits(source: Source) -> Source:
     """
     parts = dict(source.parts)
     drawn = ("test", "validation") if UNDIVIDED in parts else ("test",)
-    if not {*drawn} - {*parts}:
+    if "train" in parts and not {*drawn} - {*parts}:
         return source
+    if "train" not in parts and UNDIVIDED not in parts:
+        raise UserError(f"has {', '.join(parts)}, and nothing to train on")
     train = parts.pop(UNDIVIDED, None) or parts.pop("train")
     chosen = _drawn(train, drawn)
     for number, split in enumerate(("train", *drawn)):
@@ -55,11 +58,11 @@ def _keys(images: np.ndarray) -> np.ndarray:
     """
     if images.dtype != object:
         return np.array([digest(image.tobytes()) for image in images])
-    sizes = [Path(file).stat().st_size for file in images]
+    sizes = [stat_of(file).st_size for file in images]
     count = Counter(sizes)
     return np.array(
         [
-            _content_digest(file) if count[size] > 1 else name_digest(file)
+            _content_digest(file) if size and count[size] > 1 else name_digest(file)
             for file, size in zip(images, sizes, strict=True)
         ]
     )

@@ -13,7 +13,11 @@ from ffnn_jax.data.own._source import UNDIVIDED, Part, Source
 
 def sub_folders(folder: Path) -> list[Path]:
     """The sub-folders that are not hidden, sorted."""
-    return sorted(one for one in folder.iterdir() if one.is_dir() and one.name[0] != ".")
+    return sorted(
+        one
+        for one in folder.iterdir()
+        if one.is_dir() and one.name[0] != "." and one.name != "__MACOSX"
+    )
 
 
 def folder_source(folder: Path) -> Source:

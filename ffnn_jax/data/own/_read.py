@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from platformdirs import user_cache_path
 
-from ffnn_jax._picture_files import files_below, is_picture
+from ffnn_jax._picture_files import files_below, is_picture, stat_of
 from ffnn_jax.config import UserError
 from ffnn_jax.data._dataset import OnProgress
 from ffnn_jax.data._entries import Decoded, cached_entry, write_about
@@ -96,7 +96,7 @@ def read_own(
 def _entry_name(path: Path, size: int | None) -> str:
     """Names an entry after the path, the size, and the names, sizes and times of the files."""
     files = files_below(path) if path.is_dir() else [str(path)]
-    stats = [(file, (s := Path(file).stat()).st_size, s.st_mtime_ns) for file in files]
+    stats = [(file, (s := stat_of(file)).st_size, s.st_mtime_ns) for file in files]
     key = hashlib.sha256(json.dumps([_FORMAT, stats]).encode()).hexdigest()[:16]
     where = hashlib.sha256(str(path).encode(errors="surrogateescape")).hexdigest()[:16]
     return f"{where}-{size or 'own'}-{key}"
@@ -124,6 +124,9 @@ def _source(path: Path) -> Source:
 def _decode_into(folder: Path, path: Path, size: int | None, on_progress: OnProgress) -> None:
     source = with_splits(_source(path))
     names = [split for split in _ORDER if split in source.parts]
+    shapes = {split: source.parts[split].images.shape[1:] for split in names}
+    if len(set(shapes.values())) > 1:
+        raise UserError(f"{path}: the images of the splits differ in shape: {shapes}")
     items, labels = (
         np.concatenate([source.parts[split][field] for split in names]) for field in (0, 1)
     )

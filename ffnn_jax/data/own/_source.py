@@ -95,6 +95,8 @@ def checked_labels(where: str, labels: np.ndarray, count: int) -> np.ndarray:
     """
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
+    if labels.dtype == object:  # as a column of text in pandas
+        labels = np.array(labels.tolist())
     if labels.shape != (count,):
         hint = "; save numpy.argmax(labels, 1)" if labels.ndim == 2 else ""
         raise UserError(f"{where}: must be one label for each of {count:,} images, got shape "
