@@ -126,7 +126,11 @@ def _untestable(first: SavedRun, second: SavedRun) -> str | None:
 
 def _answers(run: SavedRun) -> Answers:
     """The test images, and the best model's probabilities, in the forms of the run."""
-    test, (name, digest) = load_splits(run.settings["dataset"]).test, run.tested_on
+    own = {
+        "size": run.settings.get("size"),
+        "skip_damaged": run.settings.get("skip_damaged", False),
+    }
+    test, (name, digest) = load_splits(run.settings["dataset"], **own).test, run.tested_on
     if test.sha256 != digest:
         found = f"{test.sha256[:12]}, was {digest[:12]}"
         raise UserError(f"{name} is not the one on which {run.name} was tested (SHA-256 {found})")

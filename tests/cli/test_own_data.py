@@ -68,6 +68,17 @@ def test_an_evaluation_on_other_pictures_scales_them(
     assert "others/light/0.png: light" in capsys.readouterr().out
 
 
+def test_runs_on_pictures_of_different_sizes_are_compared(
+    here: Path, capsys: pytest.CaptureFixture[str]
+):
+    for name, steps in (("a", 20), ("b", 30)):
+        words = ("train", "--dataset", "pictures", *SHORT, "--skip-damaged", "--run-dir", name)
+        assert code_of(*words, "--steps", steps) == 0
+    capsys.readouterr()
+    assert code_of("compare", "a", "b") == 0
+    assert "of 18 test images a has" in capsys.readouterr().out
+
+
 def test_a_set_is_shown_with_what_is_worth_knowing(here: Path, capsys):
     assert code_of("data", "show", "pictures", "--size", 8, "--skip-damaged") == 0
     output = capsys.readouterr().out

@@ -59,7 +59,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def _data(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_comparison, "load_splits", lambda name: SPLITS)
+    monkeypatch.setattr(_comparison, "load_splits", lambda name, **_: SPLITS)
 
 
 def read(folder: Path, *names: str) -> list[SavedRun]:
