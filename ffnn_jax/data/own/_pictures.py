@@ -1,45 +1,53 @@
 """Decodes pictures on all cores, block by block, into images of one size."""
 
-import contextlib
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, repeat
+from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
+
+from ffnn_jax._picture_files import cropped_and_scaled, pixels_of, read_picture
 from ffnn_jax._processor import usable_cores
 from ffnn_jax.config import UserError
-from ffnn_jax.data.own._decode import Picture, Size, decode_chunk
-from ffnn_jax.data.own._workers import Workers
 
 _CHUNK = 32  # pictures a task: enough that its overhead does not show
 _CHUNKS_PER_BLOCK = 16
 _BLOCK_BYTES = 64 << 20
-_MANY, _SMALL = 4000, 128 * 128
+
+
+Size = tuple[int, int]
+
+
+class Picture(NamedTuple):
+    """A file's pixels, uint8 (H, W, 1 or 3), and its own (width, height); or why it has none."""
+
+    pixels: np.ndarray | None
+    size: Size = (0, 0)
+    problem: str = ""
 
 
 def picture_blocks(
     files: Sequence[str], size: int | None, tell: Callable[[int], object]
 ) -> Iterator[list[Picture]]:
-    """The pictures in order, decoded on all cores by threads or, many small ones, by processes.
+    """The pictures in order, decoded on all cores; Pillow decodes outside of Python's lock.
+
+    Of tiny pictures most of the work is Python's own, which threads cannot share.
 
     Raises:
         UserError: no size is given, and the pictures are not of one size.
     """
     first, start, cores = None, 0, usable_cores()
-    decode, workers = decode_chunk, Workers()
-    with (
-        warnings.catch_warnings(action="ignore"), contextlib.closing(workers),
-        ThreadPoolExecutor(cores) as pool,
-    ):  # fmt: skip
+    with warnings.catch_warnings(action="ignore"), ThreadPoolExecutor(cores) as pool:
         while start < len(files):
             block = files[start : start + _block_length(size, first and first[1], cores)]
             step = min(-(-len(block) // cores), _CHUNK)
             chunks = [block[i : i + step] for i in range(0, len(block), step)]
-            decoded = list(chain.from_iterable(pool.map(decode, chunks, repeat(size))))
+            decoded = list(chain.from_iterable(pool.map(_decode_chunk, chunks, repeat(size))))
             if size is None:
                 first = _require_one_size(block, decoded, first)
-            if start == 0 and len(files) >= _MANY and _are_small(decoded):
-                decode = workers
             start += len(block)
             tell(start)
             yield decoded
@@ -51,10 +59,19 @@ def _block_length(size: int | None, first: Size | None, cores: int) -> int:
     return min(max(_BLOCK_BYTES // (3 * width * height), cores), _CHUNK * _CHUNKS_PER_BLOCK)
 
 
-def _are_small(pictures: Sequence[Picture]) -> bool:
-    """Whether most are so small that Python's own share of the work is large."""
-    sizes = [picture.size for picture in pictures if picture.pixels is not None]
-    return sum(width * height <= _SMALL for width, height in sizes) > len(pictures) / 2
+def _decode_chunk(files: Sequence[str], size: int | None) -> list[Picture]:
+    return [_decoded(file, size) for file in files]
+
+
+def _decoded(file: str, size: int | None) -> Picture:
+    try:
+        image, _ = read_picture(Path(file))
+    except UserError as error:
+        return Picture(None, problem=str(error))
+    own = image.size
+    if size is not None:
+        image, _ = cropped_and_scaled(image, size, size)
+    return Picture(pixels_of(image, (image.height, image.width, len(image.getbands()))), own)
 
 
 def _require_one_size(

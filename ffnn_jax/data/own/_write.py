@@ -9,8 +9,7 @@ import numpy as np
 
 from ffnn_jax.config import UserError
 from ffnn_jax.data._entries import ImagesFile
-from ffnn_jax.data.own._decode import Size
-from ffnn_jax.data.own._pictures import picture_blocks
+from ffnn_jax.data.own._pictures import Size, picture_blocks
 
 _BLOCK = 1000
 

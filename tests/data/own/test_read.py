@@ -9,7 +9,7 @@ from PIL import Image
 
 from ffnn_jax.config import UserError
 from ffnn_jax.data import full_name, image_shape, is_own, load, split_names
-from ffnn_jax.data.own import _decode, _pictures, _workers
+from ffnn_jax.data.own import _pictures
 from tests.data.own.pictures import numbered, write_classes
 
 
@@ -46,7 +46,7 @@ def test_what_is_decoded_once_is_read_from_the_cache(
     write_classes(tmp_path / "set", {"cat": 5})
     before = sorted(path.name for path in (tmp_path / "set").rglob("*"))
     first = load("./set", "train")
-    monkeypatch.setattr(_decode, "read_picture", None)
+    monkeypatch.setattr(_pictures, "read_picture", None)
     again = load("./set", "train")
     np.testing.assert_array_equal(again.images, first.images)
     assert again.remarks == first.remarks
@@ -71,33 +71,6 @@ def test_progress_is_told_up_to_the_last_image(tmp_path: Path):
     load("./set", "train", on_progress=lambda *said: told.append(said))
     assert told[-1] == ("decoding set", 5, 5)
     assert told == sorted(told)
-
-
-def test_processes_decode_what_threads_decode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    write_classes(tmp_path / "set", {"cat": 40, "dog": 40})
-    (tmp_path / "set" / "cat" / "broken.png").write_bytes(b"")
-    threads = load("./set", "all", skip_damaged=True)
-    (tmp_path / "set").rename(tmp_path / "again")
-    started = []
-    monkeypatch.setattr(_pictures, "_MANY", 10)
-    run = _workers.subprocess.Popen
-    monkeypatch.setattr(
-        _workers.subprocess, "Popen", lambda *a, **k: started.append(run(*a, **k)) or started[-1]
-    )
-    processes = load("./again", "all", skip_damaged=True)
-    assert started
-    assert all(process.returncode == 0 for process in started)
-    np.testing.assert_array_equal(processes.images, threads.images)
-    assert [line.replace("again", "set") for line in processes.remarks] == [*threads.remarks]
-
-
-def test_where_a_process_ends_its_pictures_are_decoded_all_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    write_classes(tmp_path / "set", {"cat": 40})
-    monkeypatch.setattr(_pictures, "_MANY", 10)
-    monkeypatch.setattr(_workers, "_PROGRAM", "import os; os._exit(1)")
-    assert len(load("./set", "all")) == 40
 
 
 def test_of_large_pictures_few_are_decoded_at_a_time(
