@@ -25,12 +25,6 @@ def files_below(folder: str | Path) -> Iterator[str]:
         yield from (f"{place}{os.sep}{name}" for name in sorted(names) if name[0] != ".")
 
 
-def stat_of(file: str) -> os.stat_result:
-    """The status of a file, or of a link that leads nowhere."""
-    path = Path(file)
-    return path.stat() if path.exists() else path.lstat()
-
-
 def is_picture(file: str | Path) -> bool:
     """Whether a file is named as a picture that Pillow reads here."""
     suffix = f".{str(file).rpartition('.')[2].lower()}"

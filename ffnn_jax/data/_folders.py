@@ -1,8 +1,13 @@
 """Where data sets are: the folder of tensorflow-datasets, and the sets prepared in it."""
 
+import atexit
+import functools
 import json
+import logging
 import os
 import re
+import shutil
+import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +15,7 @@ from ffnn_jax.config import UserError
 
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 _DESCRIPTION = "dataset_info.json"
+_log = logging.getLogger(__name__)
 _DAMAGE = OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RuntimeError
 
 
@@ -52,6 +58,15 @@ def local_folder(path: str | Path) -> Path:
         return Path(path).expanduser()
     except RuntimeError as error:
         raise UserError(f"the data folder {str(path)!r} cannot be resolved: {error}") from None
+
+
+@functools.cache
+def temporary_folder(folder: Path, remedy: str) -> Path:
+    """A folder in place of one that cannot be written to; it is removed with this process."""
+    temporary = tempfile.mkdtemp(prefix="ffnn_jax-")
+    atexit.register(shutil.rmtree, temporary, ignore_errors=True)
+    _log.warning("%s cannot be written to; %s", folder, remedy)
+    return Path(temporary)
 
 
 def cache_dir(folder: Path) -> Path:

@@ -1,11 +1,6 @@
 """Data sets by name: found, read from the cache, sliced, and in the three splits of a run."""
 
-import atexit
 import contextlib
-import functools
-import logging
-import shutil
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,14 +11,18 @@ from ffnn_jax.config import UserError, suggestion
 from ffnn_jax.data._cache import read_decoded
 from ffnn_jax.data._dataset import Dataset, OnProgress
 from ffnn_jax.data._decode import Reader, features_of, quiet
-from ffnn_jax.data._folders import PreparedSet, data_dir, find_prepared, prepared_names
+from ffnn_jax.data._folders import (
+    PreparedSet,
+    data_dir,
+    find_prepared,
+    prepared_names,
+    temporary_folder,
+)
 from ffnn_jax.data._slices import Slice, parse_split
 from ffnn_jax.data.own import is_path, own_path
 
 if TYPE_CHECKING:
     from ffnn_jax.data.own._read import OwnSet
-
-_log = logging.getLogger(__name__)
 
 
 class NotPreparedError(UserError):
@@ -219,19 +218,11 @@ def _find(
         for place in (folder, user_cache_path("ffnn_jax") / "tensorflow_datasets"):
             with contextlib.suppress(UserError):
                 return prepare(name, folder=place)
-        return prepare(name, folder=_temporary_folder(folder))
+        remedy = "TFDS_DATA_DIR can name a lasting folder"
+        return prepare(name, folder=temporary_folder(folder, remedy))
     if prepared is None:
         raise _not_prepared(name, folder)
     return prepared
-
-
-@functools.cache
-def _temporary_folder(folder: Path) -> Path:
-    """A folder in place of one that cannot be written to; it is removed with this process."""
-    temporary = tempfile.mkdtemp(prefix="ffnn_jax-")
-    atexit.register(shutil.rmtree, temporary, ignore_errors=True)
-    _log.warning("%s cannot be written to; TFDS_DATA_DIR can name a lasting folder", folder)
-    return Path(temporary)
 
 
 def _not_prepared(name: str, folder: Path) -> UserError:

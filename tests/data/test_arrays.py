@@ -44,6 +44,13 @@ def test_an_array_of_the_wrong_form_is_named():
         from_arrays(IMAGES, LABELS / 2)
     with pytest.raises(UserError, match="test arrays: pixels must be whole numbers"):
         from_arrays(IMAGES, LABELS, test=(IMAGES / 255, LABELS))
+    with pytest.raises(UserError, match="the splits' images differ in shape"):
+        from_arrays(IMAGES, LABELS, test=(IMAGES[:, :3], LABELS))
+
+
+def test_a_column_of_text_names_the_classes():
+    splits = from_arrays(IMAGES, np.array(["odd", "even"] * 50, object))
+    assert splits.train.class_names == ("even", "odd")
 
 
 def test_an_image_that_is_tested_on_and_learned_from_is_remarked():

@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 
 from ffnn_jax.config import UserError
-from ffnn_jax.data import Dataset, NotPreparedError, _load, data_dir, load, load_splits, split_names
+from ffnn_jax.data import (
+    Dataset,
+    NotPreparedError,
+    _folders,
+    data_dir,
+    load,
+    load_splits,
+    split_names,
+)
 from ffnn_jax.data.preparation import RECIPES
 from ffnn_jax.data.preparation._mnist_5k import read_digits
 from tests.data.conftest import noise, toys, write_set
@@ -187,7 +195,7 @@ def test_the_digits_are_prepared_for_one_process_if_nothing_is_writable(
     tmp_path, monkeypatch, caplog
 ):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))
-    monkeypatch.setattr(_load.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(_folders.tempfile, "tempdir", str(tmp_path))
     for name in ("sets", "user"):
         (tmp_path / name).write_text("a file is in the way")
     for _ in range(2):

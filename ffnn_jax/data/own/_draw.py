@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ffnn_jax._picture_files import stat_of
 from ffnn_jax.config import UserError
+from ffnn_jax.data.own._paths import stat_of
 from ffnn_jax.data.own._source import UNDIVIDED, Part, Source
 
 SHARE = 0.15

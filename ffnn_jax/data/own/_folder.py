@@ -1,10 +1,11 @@
 """Pictures in folders: a sub-folder a class, in folders train, validation and test or without."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from ffnn_jax._picture_files import picture_files, skipped_line
+from ffnn_jax._picture_files import files_below, is_picture, skipped_line
 from ffnn_jax.config import UserError, suggestion
 from ffnn_jax.data.own._draw import name_digest
 from ffnn_jax.data.own._paths import split_named
@@ -26,23 +27,49 @@ def folder_source(folder: Path) -> Source:
     They come as if shuffled, by a digest of their names: the last of them are of all classes.
 
     Raises:
-        UserError: a class has no pictures, a split no classes, or test one that training lacks.
+        UserError: a split has no pictures of classes, or one that training lacks.
     """
     splits = _split_folders(folder)
-    classes = {split: sub_folders(one) for split, one in splits.items()}
-    names = tuple(sorted({one.name for folders in classes.values() for one in folders}))
-    _require_trained(classes)
-    aside: list[Path] = []
-    parts = {}
-    for split, folders in classes.items():
-        files = [list(picture_files([one], aside)) for one in folders]
-        paths = np.array([str(file) for one in files for file in one], object)
-        numbers = [names.index(one.name) for one in folders]
-        labels = np.repeat(numbers, [len(one) for one in files]).astype(np.int32)
-        order = np.argsort([name_digest(path) for path in paths], kind="stable")
-        parts[split] = Part(paths[order], labels[order])
-        aside += [one for one in splits[split].iterdir() if one.is_file() and one.name[0] != "."]
-    return Source(parts, names, (f"left out: {skipped_line(aside)}",) if aside else ())
+    inside = {split: _by_class(one) for split, one in splits.items()}
+    names = tuple(sorted({name for classes in inside.values() for name in classes}))
+    _require_trained(splits, inside)
+    parts = {split: _part(classes, names) for split, classes in inside.items()}
+    return Source(parts, names, tuple(_left_out(splits, inside)))
+
+
+def _by_class(folder: Path) -> dict[str, list[str]]:
+    """The pictures of each class that has any."""
+    found = {
+        one.name: [file for file in files_below(one) if is_picture(file)]
+        for one in sub_folders(folder)
+    }
+    if not any(found.values()):
+        problem = "must have a sub-folder of pictures for each class, has none"
+        raise UserError(f"{folder}: {problem}")
+    return {name: files for name, files in found.items() if files}
+
+
+def _part(classes: Mapping[str, list[str]], names: Sequence[str]) -> Part:
+    paths = np.array([file for files in classes.values() for file in files], object)
+    numbers = [names.index(name) for name in classes]
+    labels = np.repeat(numbers, [len(files) for files in classes.values()]).astype(np.int32)
+    order = np.argsort([name_digest(path) for path in paths], kind="stable")
+    return Part(paths[order], labels[order])
+
+
+def _left_out(
+    splits: Mapping[str, Path], inside: Mapping[str, Mapping[str, list[str]]]
+) -> Iterator[str]:
+    """What the folders of the splits hold beside pictures of classes."""
+    aside = []
+    for split, folder in splits.items():
+        aside += [Path(one) for one in files_below(folder) if not is_picture(one)]
+        aside += [one for one in folder.iterdir() if is_picture(one) and one.is_file()]
+        empty = [one.name for one in sub_folders(folder) if one.name not in inside[split]]
+        if empty:
+            yield f"left out: {folder} has no pictures in {', '.join(empty)}"
+    if aside:
+        yield f"left out: {skipped_line(aside)}"
 
 
 def _split_folders(folder: Path) -> dict[str, Path]:
@@ -52,17 +79,17 @@ def _split_folders(folder: Path) -> dict[str, Path]:
         return {UNDIVIDED: folder}
     if "train" not in found:
         raise UserError(f"{folder}: has {', '.join(sorted(found))}, and no folder 'train'")
-    for one in found.values():
-        if not sub_folders(one):
-            raise UserError(f"{one}: must have a sub-folder of pictures for each class, has none")
     return found
 
 
-def _require_trained(classes: dict[str, list[Path]]) -> None:
+def _require_trained(
+    splits: Mapping[str, Path], inside: Mapping[str, Mapping[str, list[str]]]
+) -> None:
     """Rejects a class that the training pictures lack: most likely its folder is misspelt."""
-    trained = [one.name for one in classes.get("train", [])]
-    for split, folders in classes.items():
-        for one in folders:
-            if trained and one.name not in trained:
-                near = suggestion(one.name, trained)
-                raise UserError(f"{one}: {split} has a class that train lacks{near}")
+    trained = inside.get("train", {})
+    for split, classes in inside.items():
+        for name in classes if trained else ():
+            if name not in trained:
+                near = suggestion(name, trained)
+                where = splits[split] / name
+                raise UserError(f"{where}: {split} has a class that train lacks{near}")

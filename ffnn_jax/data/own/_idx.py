@@ -34,16 +34,19 @@ def idx_source(files: Sequence[Path]) -> Source:
         UserError: a file is damaged, or the files of a split are not one of images and one of
             labels.
     """
-    found: dict[str, list[np.ndarray]] = {}
+    found: dict[str, dict[str, np.ndarray]] = {}
     for path in files:
-        found.setdefault(split_within(path.name), []).append(_array(path))
+        found.setdefault(split_within(path.name), {})[path.name] = _array(path)
     pairs = {}
     for split, arrays in found.items():
         where = f"{files[0].parent}: {split or 'all'}"
-        labels, *images = sorted(arrays, key=lambda array: array.ndim)
+        labels, *images = sorted(arrays.values(), key=lambda array: array.ndim)
         if labels.ndim != 1 or len(images) != 1:
-            shapes = ", ".join(str(array.shape) for array in arrays)
-            raise UserError(f"{where}: must be one file of images and one of labels, got {shapes}")
+            got = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
+            raise UserError(
+                f"{where}: must be one IDX file of images and one of labels, got {got}; others do "
+                "not begin as IDX files of integers do"
+            )
         pixels = checked_images(where, images[0])
         pairs[split] = pixels, checked_labels(where, labels, len(pixels))
     return source_of_arrays(pairs)

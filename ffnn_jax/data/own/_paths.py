@@ -1,5 +1,6 @@
 """Which names of data sets are paths of one's own files, and which split a name stands for."""
 
+import os
 import re
 from pathlib import Path
 
@@ -29,6 +30,12 @@ def own_path(name: str) -> Path:
         beside = [one.name for one in path.parent.iterdir()] if path.parent.is_dir() else []
         raise UserError(f"{name}: no such file or folder{suggestion(path.name, beside)}")
     return path
+
+
+def stat_of(file: str) -> os.stat_result:
+    """The status of a file, or of a link that leads nowhere."""
+    path = Path(file)
+    return path.stat() if path.exists() else path.lstat()
 
 
 def split_named(name: str) -> str | None:

@@ -3,7 +3,6 @@
 import hashlib
 import itertools
 import json
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -11,16 +10,18 @@ from typing import NamedTuple
 import numpy as np
 from platformdirs import user_cache_path
 
-from ffnn_jax._picture_files import files_below, is_picture, stat_of
+from ffnn_jax._picture_files import files_below, is_picture
 from ffnn_jax.config import UserError
 from ffnn_jax.data._dataset import OnProgress
 from ffnn_jax.data._entries import Decoded, cached_entry, write_about
+from ffnn_jax.data._folders import temporary_folder
 from ffnn_jax.data._slices import Slice
 from ffnn_jax.data.own._csv import csv_source
 from ffnn_jax.data.own._draw import with_splits
 from ffnn_jax.data.own._folder import folder_source, sub_folders
 from ffnn_jax.data.own._idx import idx_source, is_idx
 from ffnn_jax.data.own._npz import npz_source
+from ffnn_jax.data.own._paths import stat_of
 from ffnn_jax.data.own._remarks import remarks
 from ffnn_jax.data.own._source import Source
 from ffnn_jax.data.own._write import Written, write_images
@@ -28,6 +29,7 @@ from ffnn_jax.data.own._write import Written, write_images
 _FORMAT, _SHOWN = 1, 20
 _ORDER = ("train", "validation", "test")
 _MAX_SIZE = 4096
+_PASSING = "decoded images are kept for this process alone"
 _KINDS = "a folder with a sub-folder of pictures a class, or of CSV or IDX files; an .npz, a .csv"
 
 
@@ -79,8 +81,8 @@ def read_own(
 
     name, root = _entry_name(path, size), user_cache_path("ffnn_jax") / "own"
     decoded = cached_entry([root], name, decode_into)
-    if decoded is None:  # the user's cache cannot be written to: the next start decodes again
-        decoded = cached_entry([Path(tempfile.mkdtemp(prefix="ffnn_jax-"))], name, decode_into)
+    if decoded is None:
+        decoded = cached_entry([temporary_folder(root, _PASSING)], name, decode_into)
     if decoded is None:
         raise UserError(f"{path}: there is no room for its decoded images; TMPDIR can name some")
     damaged = decoded.facts["damaged"]
@@ -124,9 +126,6 @@ def _source(path: Path) -> Source:
 def _decode_into(folder: Path, path: Path, size: int | None, on_progress: OnProgress) -> None:
     source = with_splits(_source(path))
     names = [split for split in _ORDER if split in source.parts]
-    shapes = {split: source.parts[split].images.shape[1:] for split in names}
-    if len(set(shapes.values())) > 1:
-        raise UserError(f"{path}: the images of the splits differ in shape: {shapes}")
     items, labels = (
         np.concatenate([source.parts[split][field] for split in names]) for field in (0, 1)
     )

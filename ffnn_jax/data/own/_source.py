@@ -29,8 +29,16 @@ class Source(NamedTuple):
 def source_of_arrays(
     arrays: Mapping[str, tuple[np.ndarray, np.ndarray]], names: tuple[str, ...] = ()
 ) -> Source:
-    """The source of pixels and labels by split; without names, the labels name the classes."""
-    labels = np.concatenate([np.asarray(labels) for _, labels in arrays.values()])
+    """The source of pixels and labels by split; without names, the labels name the classes.
+
+    Raises:
+        UserError: the splits' images differ in shape, or a label has no name.
+    """
+    shapes = {split: images.shape[1:] for split, (images, _) in arrays.items()}
+    if len(set(shapes.values())) > 1:
+        said = ", ".join(f"{split} {shape}" for split, shape in shapes.items())
+        raise UserError(f"the splits' images differ in shape: {said}")
+    labels = np.concatenate([labels for _, labels in arrays.values()])
     values = np.unique(labels)
     if names:
         outside = labels[~np.isin(labels, np.arange(len(names)))]

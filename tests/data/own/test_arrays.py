@@ -80,6 +80,9 @@ def test_class_names_and_text_labels_are_kept(tmp_path: Path):
         ({"x": COLOUR.transpose(0, 3, 1, 2).repeat(2, 3), "y": LABELS}, r"channels first; save"),
         ({"x": GREY.reshape(30, 16)[:, :15], "y": LABELS}, r"15 pixels an image are no square"),
         ({"x": GREY, "y": LABELS, "class_names": np.array(["a", "b"])}, r"label 2 is not one of 0"),
+        ({"x_test": GREY, "y_test": LABELS}, r"has test, and nothing to train on"),
+        ({"x_train": GREY, "y_train": LABELS, "x_test": GREY[:, :3], "y_test": LABELS},
+         r"the splits' images differ in shape: train \(4, 4, 1\), test \(3, 4, 1\)"),
         ({"x": np.array([None] * 30), "y": LABELS}, r"damaged, or not an .npz of plain arrays"),
     ],
 )  # fmt: skip
@@ -161,7 +164,7 @@ def test_idx_pairs_are_read_under_any_name(tmp_path: Path, packed: bool):
 
 def test_what_is_wrong_in_idx_files_is_said(tmp_path: Path):
     write_idx(tmp_path / "a", GREY)
-    with pytest.raises(UserError, match=r"must be one file of images and one of labels, got \(30,"):
+    with pytest.raises(UserError, match=r"one IDX file of images and one of labels, got a \(30,"):
         load(str(tmp_path), "train")
     write_idx(tmp_path / "b", LABELS.astype(np.uint8))
     (tmp_path / "a").write_bytes((tmp_path / "a").read_bytes()[:-3])
