@@ -26,25 +26,19 @@ def require_run(what: str) -> None:
 
 
 def require_proof(what: str) -> None:
-    """Rejects proofs if python-flint is not installed.
-
-    Raises:
-        UserError: it is not; the message says how to install it.
-    """
-    if importlib.util.find_spec("flint") is None:
-        command = 'python -m pip install "ffnn-jax[proof]"'
-        raise UserError(f"{what} needs python-flint, which is not installed: {command}")
+    """Rejects proofs if python-flint is not installed; the message says how to install it."""
+    _require(what, "flint", "python-flint", "proof")
 
 
 def require_onnx(what: str) -> None:
-    """Rejects what needs the package onnx if it is not installed.
+    """Rejects what needs the package onnx if it is not installed, as ``require_proof``."""
+    _require(what, "onnx", "onnx", "onnx")
 
-    Raises:
-        UserError: it is not; the message says how to install it.
-    """
-    if importlib.util.find_spec("onnx") is None:
-        command = 'python -m pip install "ffnn-jax[onnx]"'
-        raise UserError(f"{what} needs onnx, which is not installed: {command}")
+
+def _require(what: str, module: str, package: str, extra: str) -> None:
+    if importlib.util.find_spec(module) is None:
+        command = f'python -m pip install "ffnn-jax[{extra}]"'
+        raise UserError(f"{what} needs {package}, which is not installed: {command}")
 
 
 def require_grain() -> None:

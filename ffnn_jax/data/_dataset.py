@@ -12,6 +12,7 @@ from ffnn_jax.config import UserError
 
 OnProgress = Callable[[str, int, int], None]
 """Progress callback: receives a message, the amount done, and the total (0: unknown)."""
+IN_MEMORY = "arrays in memory"
 Uint8Images = np.ndarray[Any, np.dtype[np.uint8]]
 Int32Labels = np.ndarray[Any, np.dtype[np.int32]]
 
@@ -37,7 +38,7 @@ class Dataset:
     images: Uint8Images = dataclasses.field(repr=False)
     labels: Int32Labels = dataclasses.field(repr=False)
     class_names: tuple[str, ...]
-    source: str = "arrays in memory"
+    source: str = IN_MEMORY
     remarks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

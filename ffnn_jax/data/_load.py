@@ -9,7 +9,7 @@ from platformdirs import user_cache_path
 
 from ffnn_jax.config import UserError, suggestion
 from ffnn_jax.data._cache import read_decoded
-from ffnn_jax.data._dataset import Dataset, OnProgress
+from ffnn_jax.data._dataset import IN_MEMORY, Dataset, OnProgress
 from ffnn_jax.data._decode import Reader, features_of, quiet
 from ffnn_jax.data._folders import (
     PreparedSet,
@@ -205,6 +205,8 @@ def _find(
 ) -> "PreparedSet | OwnSet":  # fmt: skip
     """Finds a prepared set; ``mnist_5k``, which needs no download, is prepared if missing."""
     folder = data_dir(folder)
+    if name == IN_MEMORY:
+        raise UserError("the run's images were arrays in memory: give others, or call fit again")
     if is_own(name, folder):
         from ffnn_jax.data.own._read import read_own  # decodes by Pillow; prepared sets need none
 

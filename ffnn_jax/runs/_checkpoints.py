@@ -86,7 +86,8 @@ class CheckpointManager(Callbacks):
             for key in ("data_sha256", "normalisation"):
                 saved, name = self._start.about.get(key), key.replace("_", " ")
                 if saved != run[key]:
-                    text = f"its {name} was {saved} and is now {run[key]}"
+                    was, now = _differing(saved, run[key])
+                    text = f"its {name} was {was} and is now {now}"
                     raise UserError(f"{self._start.path}: {text}")
             _warn_of_other_arithmetic(self._start, self._run["arithmetic"])
         self._best = _validation_of(self._folder / "best.npz", run)
@@ -212,6 +213,14 @@ def _warn_of_other_arithmetic(start: Checkpoint, now: Mapping[str, Any]) -> None
                 "%s was %s and is now %s: results may differ from those of an uninterrupted run",
                 name, value, now.get(name),
             )  # fmt: skip
+
+
+def _differing(saved: Any, now: Any) -> tuple[Any, Any]:
+    """Of SHA-256 by split the first that differs, in short; anything else as it is."""
+    if not isinstance(saved, dict) or saved.keys() != now.keys():
+        return saved, now
+    name = next(name for name in now if saved[name] != now[name])
+    return tuple(f"{one[name][:12]} of {name}" for one in (saved, now))  # type: ignore[return-value]
 
 
 def _numbered(folder: Path) -> list[tuple[int, Path]]:

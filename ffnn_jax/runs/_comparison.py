@@ -16,6 +16,7 @@ from ffnn_jax.runs._saved import SavedRun
 from ffnn_jax.runs._statistics import holm, mcnemar_p, paired_p, spread
 
 _MOST_SHOWN = 16
+_ROUNDING = 1e-9
 Answers = tuple[Dataset, Float[np.ndarray, "N K"]]
 
 
@@ -108,8 +109,8 @@ def _pair(first: SavedRun, second: SavedRun, answers: Callable[[SavedRun], Answe
     except UserError as error:
         notes.append(f"no test on the images: {error}")
     seeds = _test_seeds(first, second)
-    if seeds is None:
-        notes.append("no test over seeds: at least two must be the same in both runs")
+    if isinstance(seeds, str):
+        return Pair(names, images, None, [*notes, f"no test over seeds: {seeds}"])
     return Pair(names, images, seeds, notes)
 
 
@@ -161,16 +162,18 @@ def _test_images(
     )  # fmt: skip
 
 
-def _test_seeds(first: SavedRun, second: SavedRun) -> SeedTest | None:
-    """Pairs the test accuracies of the seeds that both runs have; None of fewer than two."""
+def _test_seeds(first: SavedRun, second: SavedRun) -> SeedTest | str:
+    """Pairs the test accuracies of the seeds that both runs have; or says why that is no test."""
     by_seed = [
         dict(zip(result["seeds"], result["test_accuracy"], strict=True))
         for result in (first.result, second.result) if result
     ]  # fmt: skip
     seeds = sorted(by_seed[0].keys() & by_seed[1])
     if len(seeds) < 2:
-        return None
+        return "at least two must be the same in both runs"
     differences = [by_seed[1][seed] - by_seed[0][seed] for seed in seeds]
+    if np.ptp(differences) < _ROUNDING < abs(differences[0]):
+        return f"all {len(seeds)} differ by {100 * differences[0]:+.2f} points, without a spread"
     _, mean, _, low, high = spread(differences)
     p = paired_p(differences)
     return SeedTest(seeds, mean, low, high, p, p)

@@ -10,10 +10,10 @@ from pathlib import Path
 from ffnn_jax._console import plain_console
 from ffnn_jax._errors import StopRequest
 from ffnn_jax._signals import handling
-from ffnn_jax.config import Settings, UserError, layers_to_text
+from ffnn_jax.config import RunInterruptedError, Settings, UserError, layers_to_text
 from ffnn_jax.data import Splits
 from ffnn_jax.runs._checkpoints import CheckpointManager, last_checkpoint, resumed_settings
-from ffnn_jax.runs._compute import adapt_to_dataset, plan, run_plan, splits_of
+from ffnn_jax.runs._compute import Plan, adapt_to_dataset, plan, run_plan, splits_of
 from ffnn_jax.runs._environment import enable_compilation_cache, require_ready
 from ffnn_jax.runs._folder import locked, new_run_folder, write_config, write_run
 from ffnn_jax.runs._progress import ProgressDisplay, print_run_header
@@ -72,9 +72,16 @@ def fit(
             display.bar if callbacks is None else contextlib.nullcontext(),
         ):
             manager = CheckpointManager(folder, every, checkpoint, stop, callbacks or display)
-            result = run_plan(planned, manager)
+            result = _resumable(planned, manager)
         write_run(folder, result)
     return result
+
+
+def _resumable(planned: Plan, manager: CheckpointManager) -> RunResult:
+    try:
+        return run_plan(planned, manager)
+    except RunInterruptedError as end:
+        raise RunInterruptedError(end.signal, f"{end}; call fit again to resume") from None
 
 
 def _require_same(folder: Path, before: Settings, now: Settings) -> None:

@@ -67,7 +67,8 @@ class ProgressDisplay(Callbacks):
         """Takes the hint to print once a checkpoint exists; ``bar`` is to be entered."""
         settings = planned.settings
         self._state, self._hint, self._first_seed = state or SignalState(), hint, settings.seed
-        self._validated = settings.seeds * planned.images_per_validation
+        drawn = min(planned.images_per_validation, planned.validation_size)  # some of them twice
+        self._validated = settings.seeds * drawn
         self._console, self.bar = console, progress_bar(console)
         self._task = self.bar.add_task("", total=settings.steps)
         self._every = -(-settings.steps // _PLAIN_LINES)

@@ -3,7 +3,8 @@
 In the range test (Smith, arXiv:1506.01186) the rate grows exponentially with the steps until the
 validation loss is a multiple of its lowest value. That overrates rates that only a few steps can
 bear. So the settings' own rate is tried, then twice the rate where the loss was lowest, half of it,
-and so on: each trains afresh for as many steps, with the settings' own schedule.
+and so on, and beyond either end while it is the best: each trains afresh for as many steps, with
+the settings' own schedule.
 
 The suggestion is the lowest rate after whose trial the validation loss is at most one standard
 error above the lowest: few steps favour high rates, and a run has more.
@@ -12,6 +13,7 @@ error above the lowest: few steps favour high rates, and a run has more.
 import contextlib
 import dataclasses
 import json
+import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -73,9 +75,8 @@ def tune(
         UserError: settings and data do not match.
         DivergedError: every trial diverged.
     """
-    tuner = _Tuner(
-        settings, splits._replace(test=splits.train), steps, tell
-    )  # test is out of reach
+    out_of_reach = splits._replace(test=splits.train)
+    tuner = _Tuner(settings, out_of_reach, steps, tell)
     tuning = tuner.tuning
     tuner.test_range()
     tuner.draw(folder)
@@ -86,8 +87,8 @@ def tune(
         tuning.trials.append({"learning_rate": rate} | tuner.try_rate(rate))
         tuning.suggestion = _suggestion(tuning.trials)
         tuner.keep(folder)
-        if rate == rates[-1] and tuning.suggestion in (rate, None) and len(rates) < _MOST_TRIALS:
-            rates.append(_rounded(rate / 2))
+        if rate == rates[-1] and len(rates) < _MOST_TRIALS:
+            rates += _beyond(tuning)
     tuner.draw(folder)
     if tuning.suggestion is None:
         raise DivergedError(f"every trial diverged; the last: {tuning.trials[-1]['diverged']}")
@@ -194,6 +195,15 @@ class _Observer(Callbacks):
             self.measure(step, snapshot)
 
 
+def _beyond(tuning: Tuning) -> list[float]:
+    """Half the lowest rate tried where it is suggested, or twice the highest where it is best."""
+    rates = [trial["learning_rate"] for trial in tuning.trials]
+    if tuning.suggestion in (min(rates), None):
+        return [_rounded(min(rates) / 2)]
+    best = min(tuning.trials, key=lambda trial: trial.get("validation_loss", math.inf))
+    return [_rounded(2 * max(rates))] if best["learning_rate"] == max(rates) else []
+
+
 def _suggestion(trials: list[dict[str, Any]]) -> float | None:
     """The lowest rate among the best; None before any trial has ended without diverging."""
     ended = [trial for trial in trials if "diverged" not in trial]
@@ -213,6 +223,7 @@ def _spread(indices: np.ndarray, most: int) -> np.ndarray:
 
 
 def _at(settings: Settings, rate: float) -> Settings:
-    """The settings at this learning rate; Muon's keeps its ratio to it."""
-    muon_rate = settings.muon_rate * (rate / settings.learning_rate)
-    return dataclasses.replace(settings, learning_rate=rate, muon_rate=muon_rate)
+    """The settings at this learning rate; Muon's, where it is used, keeps its ratio to it."""
+    muon = settings.optimizer == "muon"
+    factor = rate / settings.learning_rate if muon else 1.0
+    return dataclasses.replace(settings, learning_rate=rate, muon_rate=factor * settings.muon_rate)

@@ -199,6 +199,14 @@ def test_one_seed_in_common_is_too_few(folder: Path):
     assert pair.notes == ["no test over seeds: at least two must be the same in both runs"]
 
 
+def test_differences_without_a_spread_are_no_test(folder: Path):
+    (a,) = read(folder, "a")
+    higher = [one + 1 / 36 for one in (a.result or {})["test_accuracy"]]
+    (pair,) = compare_runs([a, with_result(a, test_accuracy=higher)])
+    assert pair.seeds is None
+    assert pair.notes == ["no test over seeds: all 3 differ by +2.78 points, without a spread"]
+
+
 def test_only_settings_that_differ_are_listed(folder: Path):
     runs = read(folder, "a", "b")
     del runs[1].settings["lookahead"]  # as before there was such a setting

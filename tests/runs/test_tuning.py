@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -145,8 +146,21 @@ def test_every_optimiser_and_schedule_is_tuned(changes: dict[str, Any], tmp_path
     suggested, _ = named_settings(str(tmp_path / "settings.toml"))
     rates = {"learning_rate": tuning.suggestion, "muon_rate": suggested.muon_rate}
     assert suggested == dataclasses.replace(settings, **rates)
-    assert suggested.muon_rate == pytest.approx(3 * suggested.learning_rate)
+    times = suggested.learning_rate / 1e3 if settings.optimizer == "muon" else 1
+    assert suggested.muon_rate == pytest.approx(3e3 * times)
     assert suggested.learning_rate < 100
+
+
+@pytest.mark.parametrize(("least_loss_at", "beyond"), [(8.0, [4.0]), (0.01, [0.25]), (1.0, [])])
+def test_trials_go_on_beyond_the_end_that_is_best(least_loss_at: float, beyond: list[float]):
+    """After trials at 1, 2 and 0.5, of a loss that is lowest at a known rate."""
+    tuning = Tuning(20, 60)
+    for rate in (1.0, 2.0, 0.5):
+        loss = abs(math.log(rate / least_loss_at))
+        trial = {"learning_rate": rate, "validation_loss": loss, "standard_error": 0.01}
+        tuning.trials.append(trial)
+    tuning.suggestion = _tuning._suggestion(tuning.trials)
+    assert _tuning._beyond(tuning) == beyond
 
 
 @pytest.mark.usefixtures("few_trials")
