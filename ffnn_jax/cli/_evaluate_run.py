@@ -1,6 +1,7 @@
 """Tests a run's model on labelled images."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,8 +32,8 @@ def evaluate_and_print(file: Path, wanted: Wanted, index: int | None, json_file:
     if images.image_shape != shape:
         raise UserError(f"{images.name} has images {images.image_shape}, the model needs {shape}")
     if images.class_names != classes:
-        ours, theirs = (", ".join(names[:3]) for names in (classes, images.class_names))
-        raise UserError(f"{images.name} has classes {theirs}, ...; the model has {ours}, ...")
+        ours, theirs = map(_named, (classes, images.class_names))
+        raise UserError(f"{images.name} has classes {theirs}; the model has {ours}")
     predicted = model.predict(images.images)
     confusion = confusion_matrix(images.labels, predicted, len(images.class_names))
     correct = accuracy(confusion)
@@ -44,6 +45,11 @@ def evaluate_and_print(file: Path, wanted: Wanted, index: int | None, json_file:
     }  # fmt: skip
     write_json(json_file, result)
     return 0
+
+
+def _named(names: Sequence[str]) -> str:
+    """The first three."""
+    return ", ".join([*names[:3], *["..."] * (len(names) > 3)])
 
 
 def _images(file: Path, wanted: Wanted, model: Model) -> Dataset:

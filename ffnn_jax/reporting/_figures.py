@@ -202,22 +202,12 @@ def draw_tuning(
     figure = Drawing(figsize=(6.4, 4), layout="constrained")
     axes = figure.subplots()
     axes.plot(*np.array(curve).reshape(-1, 2).T, color=_BLUE, label="range test")
-    rates, losses = (
-        np.array([(t["learning_rate"], t.get("validation_loss")) for t in trials], float)
-        .reshape(-1, 2)
-        .T
-    )
-    axes.plot(rates, losses, "o", color=_ORANGE, label="after a trial")
-    diverged = rates[np.isnan(losses)]
-    if diverged.size:
-        axes.plot(
-            diverged,
-            0 * diverged + 0.97,
-            "x",
-            color=_ORANGE,
-            label="a trial that diverged",
-            transform=axes.get_xaxis_transform(),
-        )
+    ended = [(t["learning_rate"], t["validation_loss"]) for t in trials if "diverged" not in t]
+    axes.plot(*np.array(ended).reshape(-1, 2).T, "o", color=_ORANGE, label="after a trial")
+    diverged = [trial["learning_rate"] for trial in trials if "diverged" in trial]
+    if diverged:
+        top = {"transform": axes.get_xaxis_transform(), "label": "a trial that diverged"}
+        axes.plot(diverged, [0.97] * len(diverged), "x", color=_ORANGE, **top)
     if suggestion is not None:
         axes.axvline(suggestion, color=_GREY, linestyle="--", label=f"suggestion: {suggestion:g}")
     title = "Learning rates, judged by validation images"

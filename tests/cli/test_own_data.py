@@ -83,7 +83,7 @@ def test_a_set_is_shown_with_what_is_worth_knowing(here: Path, capsys):
     assert code_of("data", "show", "pictures", "--size", 8, "--skip-damaged") == 0
     output = capsys.readouterr().out
     assert "dark               42" in output
-    assert "remark: drawn for test and validation: 15% of each class" in output
+    assert "remark: set aside by a fixed hash: 15% of each class for test and 15% " in output
     assert "remark: " + str(here / "pictures" / "dark" / "broken.png") in output
     assert (here / "pictures.png").is_file()
 

@@ -42,6 +42,8 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
                     continue
                 if not line.strip():
                     continue
+                if len(cells) == 1:
+                    raise UserError(f"{path}: line {number} has no commas between its values")
                 labels.append(cells.pop(column).strip(' "'))
                 rows.append(_pixels(f"{path}: line {number}", cells))
                 width = width or len(cells)

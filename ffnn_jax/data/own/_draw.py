@@ -34,7 +34,8 @@ def with_splits(source: Source) -> Source:
             parts[split] = Part(train.images[rows], train.labels[rows])
     if not len(parts["test"].labels):
         raise UserError("too few images to draw some to test on: some class must have two")
-    said = f"drawn for {' and '.join(drawn)}: {SHARE:.0%} of each class, by a fixed hash"
+    shares = " and ".join(f"{SHARE:.0%} of each class for {split}" for split in drawn)
+    said = f"set aside by a fixed hash: {shares}"
     return Source(parts, source.class_names, (*source.remarks, said))
 
 

@@ -30,7 +30,10 @@ _FORMAT, _SHOWN = 1, 20
 _ORDER = ("train", "validation", "test")
 _MAX_SIZE = 4096
 _PASSING = "decoded images are kept for this process alone"
-_KINDS = "a folder with a sub-folder of pictures a class, or of CSV or IDX files; an .npz, a .csv"
+_KINDS = (
+    "a folder with a sub-folder of pictures for each class, a folder of CSV or IDX files, an .npz, "
+    "or a .csv"
+)
 
 
 class OwnSet(NamedTuple):
@@ -110,7 +113,7 @@ def _source(path: Path) -> Source:
     if path.suffix.lower() == ".csv":
         return csv_source([path])
     if not path.is_dir():
-        raise UserError(f"{path}: one's own data is {_KINDS}")
+        raise UserError(f"{path}: not a data set; your own can be {_KINDS}")
     if any(is_picture(file) for one in sub_folders(path) for file in files_below(one)):
         return folder_source(path)
     files = sorted(one for one in path.iterdir() if one.is_file() and one.name[0] != ".")
@@ -119,7 +122,9 @@ def _source(path: Path) -> Source:
     if not tables and not pairs and sub_folders(path):
         return folder_source(path)  # which says what it lacks
     if not tables and not pairs:
-        raise UserError(f"{path}: a folder without any of one's own data: {_KINDS}")
+        flat = any(map(is_picture, files))
+        problem = "its pictures must be in sub-folders, one for each class" if flat else None
+        raise UserError(f"{path}: {problem or f'holds no data set; your own can be {_KINDS}'}")
     return csv_source(tables) if tables else idx_source(pairs)
 
 
@@ -171,4 +176,4 @@ def _on_sizes(sizes: Mapping[tuple[int, int], int], size: int | None) -> list[st
     count = sum(number for one, number in sizes.items() if one != (size, size))
     ends = dict.fromkeys(f"{width} x {height}" for width, height in (min(sizes), max(sizes)))
     done = f"cropped to the middle square, scaled to {size} x {size}"
-    return [f"{count:,} pictures of {' to '.join(ends)} {done}"]
+    return [f"{count:,} picture{'s' * (count > 1)} of {' to '.join(ends)} {done}"]

@@ -69,6 +69,8 @@ def checked_images(where: str, images: np.ndarray) -> np.ndarray:
         images = images.reshape(len(images), *square_shape(where, images.shape[1]))
     if images.ndim == 3:
         images = images[..., None]
+    if not len(images):
+        raise UserError(f"{where}: holds no images")
     if images.ndim != 4 or not images.size:
         raise UserError(f"{where}: images must be (N, H, W) or (N, H, W, C), got {images.shape}")
     if images.shape[1] in (1, 3) and images.shape[3] > 4:

@@ -76,6 +76,7 @@ def test_class_names_and_text_labels_are_kept(tmp_path: Path):
         ({"x": GREY.astype(int) + 1, "y": LABELS}, r"whole numbers from 0 to 255, got int64"),
         ({"x": GREY, "y": np.eye(3)[LABELS]}, r"\(30, 3\); save numpy.argmax\(labels, 1\)"),
         ({"x": GREY, "y": LABELS / 2}, r"labels must be whole numbers or text, got float64"),
+        ({"x": GREY[:0], "y": LABELS[:0]}, r"holds no images"),
         ({"x": GREY, "y": LABELS[1:]}, r"one label for each of 30 images, got shape \(29,\)"),
         ({"x": COLOUR.transpose(0, 3, 1, 2).repeat(2, 3), "y": LABELS}, r"channels first; save"),
         ({"x": GREY.reshape(30, 16)[:, :15], "y": LABELS}, r"15 pixels an image are no square"),
@@ -142,6 +143,7 @@ def test_csv_files_of_splits_are_told_by_their_names(tmp_path: Path):
         ("0,1,2,3,4\n0,1,2,3,256\n", r"line 2: pixels must be .* from 0 to 255, got 256"),
         ("0,1,2,3,4\n0,1,2,3,0.5\n", r"line 2: pixels must be whole .*, got 0.5"),
         ("0,1,2,3,4\n0,1,2,x,4\n", r"line 2: pixels must be whole numbers .*'x'"),
+        ("0;1;2;3;4\n0;1;2;3;4\n", r"line 2 has no commas between its values"),
         ("0,1,2,3,4,5\n", r"5 pixels an image are no square"),
     ],
 )
@@ -184,5 +186,5 @@ def test_a_size_is_for_pictures(tmp_path: Path):
 
 def test_a_file_of_another_kind_is_said(tmp_path: Path):
     (tmp_path / "set.parquet").write_bytes(b"PAR1")
-    with pytest.raises(UserError, match=r"set.parquet: one's own data is a folder with"):
+    with pytest.raises(UserError, match=r"set.parquet: not a data set; your own can be a folder"):
         load(str(tmp_path / "set.parquet"), "train")

@@ -77,7 +77,7 @@ def test_without_a_test_folder_it_is_drawn_from_the_training_pictures(tmp_path: 
     assert validation is None
     assert len(test) == 6
     assert classes_of(train) | classes_of(test) == written
-    assert any("drawn for test" in remark for remark in train.remarks)
+    assert "set aside by a fixed hash: 15% of each class for test" in train.remarks
 
 
 def test_the_last_pictures_are_of_all_classes(tmp_path: Path):
@@ -193,7 +193,7 @@ def test_a_link_that_leads_nowhere_is_damaged(tmp_path: Path):
 @pytest.mark.parametrize(
     ("folders", "message"),
     [
-        ((), r"set: a folder without any of one's own data"),
+        ((), r"set: holds no data set; your own can be a folder"),
         (("cat", "dog"), r"set: must have a sub-folder of pictures for each class, has none"),
         (("test/cat",), r"set: has test, and no folder 'train'"),
         (("test/cat", "train/cat"), r"(test|train): must have a sub-folder of pictures"),

@@ -65,6 +65,12 @@ def test_a_changed_file_is_decoded_again_and_the_old_entry_removed(tmp_path: Pat
     assert len([entry for entry in cache.iterdir() if entry.name != ".lock"]) == 1
 
 
+def test_pictures_without_a_sub_folder_are_said(tmp_path: Path):
+    write_classes(tmp_path / "set", {"cat": 3})
+    with pytest.raises(UserError, match="its pictures must be in sub-folders, one for each class"):
+        load("./set/cat", "train")
+
+
 def test_progress_is_told_up_to_the_last_image(tmp_path: Path):
     write_classes(tmp_path / "set", {"cat": 5})
     told = []
