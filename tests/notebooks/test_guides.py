@@ -270,6 +270,8 @@ def test_the_commands_for_data_do_what_the_guide_says(tmp_path, monkeypatch, cap
         "ffnn_jax.cli._data_run.prepare_sets", lambda *words: asked.append(words) or 0
     )
     load("mnist_5k", "test")
+    monkeypatch.setattr("ffnn_jax.runs._tuning._TRIED", (1.0,))  # each rate compiles a program
+    monkeypatch.setattr("ffnn_jax.runs._tuning._MOST_TRIALS", 2)
     for name in ("cat", "dog"):
         (tmp_path / "pictures" / name).mkdir(parents=True)
         for number in range(20):

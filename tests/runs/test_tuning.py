@@ -132,8 +132,11 @@ def test_validation_images_judge_and_are_not_trained_on(tmp_path: Path):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"optimizer": "nesterov", "schedule": "triangular", "group_rates": (("norm", 8.0),),
-         "lookahead": 3, "precision": "bf16", "sampling": "epochs"},
+        pytest.param(
+            {"optimizer": "nesterov", "schedule": "triangular", "group_rates": (("norm", 8.0),),
+             "lookahead": 3, "precision": "bf16", "sampling": "epochs"},
+            marks=pytest.mark.slow,
+        ),
         {"optimizer": "muon", "schedule": "piecewise-linear", "rate_points": ((0, 1), (1, 0)),
          "group_steps": (("norm", 9),)},
     ],
