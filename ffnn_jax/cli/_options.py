@@ -39,6 +39,12 @@ def number(kind: type[int] | type[float], description: str, metavar: str) -> Any
     return option(1, metavar, read)
 
 
+def _count_of_devices(words: list[str]) -> int | str:
+    if words[0] != "all" and not words[0].isdecimal():
+        raise ValueError(f"must be a number or all, got {words[0]!r}")
+    return words[0] if words[0] == "all" else int(words[0])
+
+
 def option(nargs: Any, metavar: str, read: Callable[[list[str]], Any]) -> Any:
     """An option that takes its words literally: None is an ordinary word."""
     return PrimitiveConstructorSpec(
@@ -56,6 +62,11 @@ Size = Annotated[
 SkipDamaged = Annotated[
     tyro.conf.FlagCreatePairsOff[bool],
     shown(None, "(default: no)", "Leave out pictures of your own that cannot be read."),
+]
+Devices = Annotated[
+    int | str,
+    option(1, "N|all", _count_of_devices),
+    shown(None, "(default: 1)", "Of the GPUs, TPUs or virtual CPUs here, how many to use."),
 ]
 Layers = Annotated[
     str | None, option(1, "LAYERS", lambda words: words[0]), shown(None, "(default: the preset's)")
