@@ -9,7 +9,7 @@ import jax
 
 from ffnn_jax._errors import UserError
 
-_chosen: ContextVar[Sequence[jax.Device]] = ContextVar("devices", default=())
+_chosen: ContextVar[Sequence[Any]] = ContextVar("devices", default=())
 
 
 def device_in_use() -> Any:
@@ -18,7 +18,7 @@ def device_in_use() -> Any:
     return device
 
 
-def chosen_devices(wanted: int | str = 1) -> tuple[jax.Device, ...]:
+def chosen_devices(wanted: int | str = 1) -> tuple[Any, ...]:
     """The first of jax's devices: so many, or "all"; of one, that on which jax puts arrays.
 
     Raises:
@@ -33,7 +33,7 @@ def chosen_devices(wanted: int | str = 1) -> tuple[jax.Device, ...]:
 
 
 @contextlib.contextmanager
-def on_devices(devices: Sequence[jax.Device]) -> Iterator[None]:
+def on_devices(devices: Sequence[Any]) -> Iterator[None]:
     """Within this context models predict on these devices, of which one process has its own."""
     own = [device for device in devices if device.process_index == jax.process_index()]
     token = _chosen.set(own)
@@ -43,7 +43,7 @@ def on_devices(devices: Sequence[jax.Device]) -> Iterator[None]:
         _chosen.reset(token)
 
 
-def devices_in_use() -> Sequence[jax.Device]:
+def devices_in_use() -> Sequence[Any]:
     """The devices that models predict on."""
     return _chosen.get() or (device_in_use(),)
 

@@ -50,9 +50,9 @@ def predict_probabilities(
 ) -> Float[np.ndarray, "N K"]:
     """The probability of each class for each image, possibly of none; a row sums to 1.
 
-    Blocks take turns on the devices in use. The last one is padded, so that only one size is compiled for any N: in prediction the
-    output for an image does not depend on the others. Convolutions take the forms of the context
-    that holds where this is called.
+    Blocks take turns on the devices in use. The last one is padded, so that only one size is
+    compiled for any N: in prediction the output for an image does not depend on the others.
+    Convolutions take the forms of the context that holds where this is called.
 
     Raises:
         ValueError: the images or the parameters do not fit the network.

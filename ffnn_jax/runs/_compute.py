@@ -28,7 +28,7 @@ class Plan(NamedTuple):
     settings: Settings
     splits: Splits
     network: Network
-    devices: Sequence[jax.Device]
+    devices: Sequence[Any]
 
     @property
     def devices_used(self) -> int:

@@ -15,7 +15,7 @@ from ffnn_jax.training._trainer import is_one_program, make_validation
 __all__ = [
     "Callbacks", "Chunk", "ChunkMetrics", "HostImages", "Images", "Progress", "Record", "Sampling",
     "SeedData", "Snapshot", "Split", "Stream", "TrainState", "TrainingResult", "alternating_flip",
-    "augment", "crop", "cutout", "devices_per_seed", "fits_on_device", "flip", "initial_state", "is_one_program",
-    "loss_and_gradients", "make_loss", "make_train_chunk", "make_validation", "permute", "places",
-    "sample_without_replacement", "snapshot_from", "split_validation", "train",
+    "augment", "crop", "cutout", "devices_per_seed", "fits_on_device", "flip", "initial_state",
+    "is_one_program", "loss_and_gradients", "make_loss", "make_train_chunk", "make_validation",
+    "permute", "places", "sample_without_replacement", "snapshot_from", "split_validation", "train",
 ]  # fmt: skip

@@ -22,7 +22,8 @@ from jaxtyping import Array, Float, Integer, Key, Num
 
 from ffnn_jax import layers
 from ffnn_jax.layers._arguments import upcast
-from ffnn_jax.layers.fast import cut, joined, largest_micro_batch, shards
+from ffnn_jax.layers._shards import cut, joined, shards
+from ffnn_jax.layers.fast import largest_micro_batch
 from ffnn_jax.network import Network, Params, State, combine
 
 Batch = tuple[Num[Array, "N ..."], Integer[Array, " N"], Key[Array, " N"] | None]

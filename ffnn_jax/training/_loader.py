@@ -142,8 +142,8 @@ def put_chunk(
     """The images at these indices in a place, of which each process gathers its own share."""
     size = indices.shape[1]
     split = by_image(place, axis=1) if shards_of(place, size) > 1 else place
-    columns = [index[1] for index in split.addressable_devices_indices_map(indices.shape).values()]
-    starts, stops, _ = zip(*(column.indices(size) for column in columns), strict=True)
+    parts = split.addressable_devices_indices_map(indices.shape).values()
+    starts, stops, _ = zip(*(part[1].indices(size) for part in parts if part), strict=True)
     own = images.chunk(first, indices[:, min(starts) : max(stops)])
 
     def put(array: np.ndarray) -> Array:

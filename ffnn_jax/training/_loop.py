@@ -4,7 +4,7 @@ import copy
 import functools
 import time
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -46,7 +46,7 @@ def train(
     callbacks: Callbacks | None = None,
     streaming: bool = False,
     debug_nans: bool = False,
-    devices: Sequence[jax.Device] = (),
+    devices: Sequence[Any] = (),
 ) -> TrainingResult:
     """Trains one network per seed, all in lockstep.
 

@@ -15,9 +15,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec, Sharding, Singl
 _BATCH, _SEED = "batch", "seed"
 
 
-def places(
-    devices: Sequence[jax.Device], seeds: int, in_one_program: bool = False
-) -> list[Sharding]:
+def places(devices: Sequence[Any], seeds: int, in_one_program: bool = False) -> list[Sharding]:
     """A place for each seed: seeds are spread first, then each gets equally many devices.
 
     One program for all seeds has one place: the most devices that get equally many seeds.
@@ -63,7 +61,7 @@ def cut_into_shards(place: Sharding | None, batch: Any) -> Any:
     return jax.lax.with_sharding_constraint(batch, by_image(place))
 
 
-def _place(devices: Sequence[jax.Device], axis: str) -> Sharding:
+def _place(devices: Sequence[Any], axis: str) -> Sharding:
     if len(devices) == 1:
         return SingleDeviceSharding(devices[0])
     mesh = jax.make_mesh((len(devices),), (axis,), axis_types=(AxisType.Auto,), devices=devices)

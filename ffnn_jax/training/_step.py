@@ -16,7 +16,8 @@ from jaxtyping import Array, Bool, Float, Int32, Key
 
 from ffnn_jax import nn
 from ffnn_jax.config import Augmentation
-from ffnn_jax.layers.fast import Table, compiler_options, forms, shards
+from ffnn_jax.layers._shards import shards
+from ffnn_jax.layers.fast import Table, compiler_options, forms
 from ffnn_jax.network import Network, Params, State, combine, normalise, partition
 from ffnn_jax.optim import Lookahead, decay_loss
 from ffnn_jax.training import _sampling

@@ -24,7 +24,8 @@ from jaxtyping import Array, Float
 
 from ffnn_jax._processor import usable_cores
 from ffnn_jax.config import Settings
-from ffnn_jax.layers.fast import Table, compiler_options, forms, shards
+from ffnn_jax.layers._shards import shards
+from ffnn_jax.layers.fast import Table, compiler_options, forms
 from ffnn_jax.network import Network, normalise
 from ffnn_jax.optim import Lookahead
 from ffnn_jax.training._images import Chunk, Images, Source
@@ -58,23 +59,23 @@ def make_trainer(
 
     if not (is_one_program(network, settings) and isinstance(loader, InMemoryLoader)):
         states = list(map(replicated, start, seed_places))
-        first = {place: index for index, place in reversed(list(enumerate(seed_places)))}
-        compiled = {
-            place: _compiled(*programs(place), loader, index, states[index], seeds_data[index])
-            for place, index in first.items()
-        }
-        return _ThreadedTrainer(
-            loader, states, seeds_data, seed_places, [compiled[place] for place in seed_places]
-        )
+        distinct = dict.fromkeys(seed_places)
+        firsts = [seed_places.index(place) for place in distinct]
+        lowered = [
+            _lowered(*programs(seed_places[k]), loader, k, states[k], seeds_data[k]) for k in firsts
+        ]
+        by_place = dict(zip(distinct, _compiled(lowered), strict=True))
+        own = [by_place[place] for place in seed_places]
+        return _ThreadedTrainer(loader, states, seeds_data, seed_places, own)
     chunk, validate = programs(None)
     place = by_seed(seed_places[0])
     chunks = jax.jit(
         jax.vmap(chunk, in_axes=(0, None, None, 0)), donate_argnums=0, out_shardings=place
     )
     validations = jax.jit(jax.vmap(validate, in_axes=(0, None, 0)))
-    args = jax.device_put((_stack(start), _stack(seeds_data)), place)
-    functions = _compiled(chunks, validations, loader, 0, *args)
-    return _VmappedTrainer(loader, *args, place, len(start), *functions)
+    states, data = jax.device_put((_stack(start), _stack(seeds_data)), place)
+    (functions,) = _compiled([_lowered(chunks, validations, loader, 0, states, data)])
+    return _VmappedTrainer(loader, states, data, place, len(start), *functions)
 
 
 def make_validation(
@@ -193,21 +194,27 @@ class _VmappedTrainer:
 Trainer = _ThreadedTrainer | _VmappedTrainer
 
 
-def _compiled(
+def _lowered(
     chunk: jax.stages.Wrapped,
     validate: jax.stages.Wrapped,
     loader: Loader,
     index: int,
     state: Any,
     data: Any,
-) -> tuple[Any, Any]:
-    """Compiles both functions at once; the second is None without validation images."""
+) -> list[jax.stages.Lowered]:
+    """Both functions for a seed's place; the first alone without validation images."""
     lowered = [chunk.lower(state, np.int32(0), loader.training(index, 0), data)]
     if data.validation.shape[-1]:
         lowered.append(validate.lower(state, loader.validation(index, 0), data))
+    return lowered
+
+
+def _compiled(of_places: Sequence[Sequence[jax.stages.Lowered]]) -> list[tuple[Any, Any]]:
+    """Compiles all programs at once; the second of a place is None if there is none."""
     with ThreadPoolExecutor() as pool:
-        training, *validation = pool.map(lambda program: program.compile(), lowered)
-    return training, validation[0] if validation else None
+        waiting = [[pool.submit(one.compile) for one in lowered] for lowered in of_places]
+    compiled = [[future.result() for future in futures] for futures in waiting]
+    return [(*programs, None)[:2] for programs in compiled]  # type: ignore[misc]
 
 
 def _threads(seed_places: Sequence[Sharding]) -> int:

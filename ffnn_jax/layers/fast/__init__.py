@@ -3,7 +3,6 @@
 A chapter passes its equation form, and computes with the best form for the platform.
 """
 
-from ffnn_jax.layers.fast._blocks import cut, joined, shards
 from ffnn_jax.layers.fast._choice import ConvForm, blocks, by_platform, form_on_cpu
 from ffnn_jax.layers.fast._forms import (
     ACCELERATOR,
@@ -20,6 +19,6 @@ from ffnn_jax.layers.fast._tables import TABLES, kind_of
 
 __all__ = [
     "ACCELERATOR", "MICRO_BATCH", "NAMES", "TABLES", "ConvForm", "Map", "Table", "blocks",
-    "by_platform", "class_of", "compiler_options", "cut", "form_on_cpu", "forms", "joined",
-    "kind_of", "largest_micro_batch", "shards",
+    "by_platform", "class_of", "compiler_options", "form_on_cpu", "forms", "kind_of",
+    "largest_micro_batch",
 ]  # fmt: skip

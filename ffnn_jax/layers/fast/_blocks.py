@@ -16,15 +16,12 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from ffnn_jax.layers._arguments import is_integer
+from ffnn_jax.layers._shards import cut, joined, shards
 
 _BYTES = 2**21
 """The size of P for a block; a core's cache holds about as much."""
 _WHOLE_BYTES = 2**24
 """The size of P up to which the whole batch is one block: so little is quick in any case."""
-
-
-shards = jax.make_user_context(1)
-"""The number of devices that share a batch, as in ``with shards(4): ...``."""
 
 
 def images_in_a_block(images: int, bytes_of_p: int) -> int:
@@ -54,15 +51,3 @@ def sum_blocks(block: int, function: Callable[[Array, Array], Array], x: Array, 
     like = jax.eval_shape(function, x[:block], dz[:block])
     zeros = jnp.zeros(like.shape, like.dtype)
     return jax.lax.scan(add, zeros, (cut(x, block), cut(dz, block)))[0]
-
-
-def cut(images: Array, block: int) -> Array:
-    """Blocks one after another, each of this many images of every shard."""
-    parts = images.reshape(shards.value, -1, block, *images.shape[1:])
-    return jnp.swapaxes(parts, 0, 1).reshape(-1, shards.value * block, *images.shape[1:])
-
-
-def joined(blocks: Array) -> Array:
-    """The images of all blocks in the order in which they were before ``cut``."""
-    parts = blocks.reshape(len(blocks), shards.value, -1, *blocks.shape[2:])
-    return jnp.swapaxes(parts, 0, 1).reshape(-1, *blocks.shape[2:])
