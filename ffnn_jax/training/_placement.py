@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
+import numpy as np
 from jax.sharding import AxisType, NamedSharding, PartitionSpec, Sharding, SingleDeviceSharding
 
 _BATCH, _SEED = "batch", "seed"
@@ -69,5 +70,15 @@ def _place(devices: Sequence[Any], axis: str) -> Sharding:
 
 
 def replicated(tree: Any, place: Sharding) -> Any:
-    """These arrays of the host, or keys, whole on every device of a place."""
-    return jax.device_put(tree, place)
+    """These arrays whole on every device of a place, those of other processes among them."""
+    if place.is_fully_addressable:
+        return jax.device_put(tree, place)
+
+    def put(leaf: Any) -> jax.Array:
+        if jax.dtypes.issubdtype(getattr(leaf, "dtype", None), jax.dtypes.prng_key):
+            data, kind = jax.random.key_data(leaf), jax.random.key_impl(leaf)
+            return jax.random.wrap_key_data(put(data), impl=kind)
+        array = np.asarray(leaf)
+        return jax.make_array_from_process_local_data(place, array, array.shape)
+
+    return jax.tree.map(put, tree)
