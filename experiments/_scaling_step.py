@@ -1,0 +1,160 @@
+"""A data-parallel training step: what its compiled program sums, and how long it takes."""
+
+import dataclasses
+import re
+import time
+from typing import Any
+
+import jax
+import numpy as np
+import optax
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+
+from ffnn_jax.config import Settings, preset
+from ffnn_jax.network import Network, combine, partition
+from ffnn_jax.runs._compute import optimizer_of
+from ffnn_jax.training import loss_and_gradients, make_loss
+
+IMAGE = (32, 32, 3)
+_INSTRUCTION = re.compile(r"^\s*(?:ROOT )?%([\w.-]+) = (.*?) ([\w-]+)\((.*)$", re.MULTILINE)
+_SHAPE = re.compile(r"\b([a-z]+\d+|pred)\[([\d,]*)\]")
+_OTHERS = ("all-gather", "all-to-all", "collective-permute", "reduce-scatter")
+
+
+@dataclasses.dataclass(frozen=True)
+class Reductions:
+    """The all-reduces in the text of a compiled program.
+
+    Attributes:
+        count: of operations.
+        bytes: of their operands, on one device.
+        rounds: the longest chain, in which each waits for the one before.
+        others: other operations that move data between devices.
+    """
+
+    count: int
+    bytes: int
+    rounds: int
+    others: int
+
+
+def reductions(text: str) -> Reductions:
+    """Reads HLO text; an operation that is started and awaited separately counts once."""
+    count = total = others = 0
+    depths: dict[str, int] = {}
+    for name, shape, kind, rest in _INSTRUCTION.findall(text):
+        is_sum = kind in ("all-reduce", "all-reduce-start")
+        operands = (depths.get(operand, 0) for operand in re.findall(r"%([\w.-]+)", rest))
+        depths[name] = max(operands, default=0) + is_sum
+        others += kind.removesuffix("-start") in _OTHERS
+        if is_sum:
+            count += 1
+            total += sum(_bytes(dtype, sizes) for dtype, sizes in _SHAPE.findall(shape))
+    return Reductions(count, total, max(depths.values(), default=0), others)
+
+
+def _bytes(dtype: str, sizes: str) -> int:
+    width = 1 if dtype == "pred" else max(1, int(re.sub(r"\D+", "", dtype)) // 8)
+    return width * int(np.prod([int(size) for size in sizes.split(",") if size], dtype=np.int64))
+
+
+class Program:
+    """The step of a network's settings, with the batch shared by all devices of all processes."""
+
+    def __init__(self, settings: Settings, image: tuple[int, ...] = IMAGE) -> None:
+        mesh = jax.make_mesh((jax.device_count(),), ("batch",), axis_types=(AxisType.Auto,))
+        self._replicated = NamedSharding(mesh, PartitionSpec())
+        self._sharded = NamedSharding(mesh, PartitionSpec("batch"))
+        self._settings, self._image = settings, image
+        self.network = Network(settings.layers, image)
+        self.optimizer = optimizer_of(settings, self.network)
+        shardings = (self._replicated,) * 3 + (self._sharded,) * 2
+        self.step = jax.jit(self._step, in_shardings=shardings, out_shardings=self._replicated)
+
+    def _step(self, params: Any, state: Any, opt_state: Any, x: Any, labels: Any) -> Any:
+        loss_of = make_loss(
+            self.network, self._settings.precision, self._settings.label_smoothing
+        )
+        trained, frozen = partition(params, self.network.param_attribute("trained"))
+        loss, _, state, grads = loss_and_gradients(
+            loss_of, trained, frozen, state, (x, labels, None), False
+        )
+        updates, opt_state = self.optimizer.update(grads, opt_state, trained)
+        params = combine(optax.apply_updates(trained, updates), frozen)
+        return params, state, opt_state, loss
+
+    def start(self) -> tuple[Any, ...]:
+        """The arguments of the first step, on the devices."""
+        generator, batch = np.random.default_rng(0), self._settings.batch_size
+        x = generator.standard_normal((batch, *self._image), np.float32)
+        labels = generator.integers(0, 10, batch, np.int32)
+        params, state = self.network.init(jax.random.key(0), x)
+        trained, _ = partition(params, self.network.param_attribute("trained"))
+        carried = self._placed((params, state, self.optimizer.init(trained)), self._replicated)
+        return *carried, *self._placed((x, labels), self._sharded)
+
+    def _placed(self, tree: Any, sharding: NamedSharding) -> Any:
+        def place(leaf: Any) -> jax.Array:
+            array = np.asarray(leaf)
+            return jax.make_array_from_callback(array.shape, sharding, lambda index: array[index])
+
+        return jax.tree.map(place, tree)
+
+    def text(self) -> str:
+        """The text of the compiled step."""
+        batch = self._settings.batch_size
+        params, state = self.network.shapes()
+        trained, _ = partition(params, self.network.param_attribute("trained"))
+        opt_state = jax.eval_shape(self.optimizer.init, trained)
+        x = jax.ShapeDtypeStruct((batch, *self._image), np.float32)
+        labels = jax.ShapeDtypeStruct((batch,), np.int32)
+        return self.step.lower(params, state, opt_state, x, labels).compile().as_text()
+
+
+def facts(name: str, devices: int) -> dict[str, Any]:
+    """What a step of a preset computes and sums, in a process that has not used jax yet."""
+    jax.config.update("jax_num_cpu_devices", devices)
+    program = Program(preset(name))
+    network, summary = program.network, program.network.summary()
+    trained, _ = partition(network.shapes()[0], network.param_attribute("trained"))
+    groups = network.trained_param_attribute("group")
+    pairs = zip(jax.tree.leaves(groups), jax.tree.leaves(trained), strict=True)
+    norm = sum(array.size for group, array in pairs if group == "norm")
+    carried = sum(array.size for array in jax.tree.leaves(network.shapes()[1]))
+    update = jax.jit(program.optimizer.update)
+    cost: Any = update.lower(trained, jax.eval_shape(program.optimizer.init, trained), trained)
+    found = reductions(program.text())
+    return {
+        "network": name,
+        "batch": preset(name).batch_size,
+        "operations": summary.forward_flops + summary.backward_flops,
+        "update": cost.compile().cost_analysis().get("flops", 0.0),
+        "parameters": sum(array.size for array in jax.tree.leaves(trained)),
+        "statistics": 2 * carried - norm,
+        "devices": devices,
+        **dataclasses.asdict(found),
+    }
+
+
+class Stepper:
+    """Steps of one process; all processes of a group run as many."""
+
+    def __init__(self, settings: Settings, place: str, steps: int) -> None:
+        """``place`` is the number of devices, or "index/processes/port"."""
+        if "/" in place:
+            index, processes, port = map(int, place.split("/"))
+            jax.distributed.initialize(f"127.0.0.1:{port}", processes, index)
+        else:
+            jax.config.update("jax_num_cpu_devices", int(place))
+        program = Program(settings)
+        *self._carried, self._x, self._labels = program.start()
+        self._step, self._steps = program.step, steps
+        self.lap()
+
+    def lap(self) -> tuple[float, float]:
+        """Seconds per step, and the last loss."""
+        began, loss = time.perf_counter(), None
+        for _ in range(self._steps):
+            *self._carried, loss = self._step(*self._carried, self._x, self._labels)
+        last = float(np.asarray(loss))  # waits for it
+        return (time.perf_counter() - began) / self._steps, last
