@@ -196,8 +196,9 @@ def strong_and_weak(work: Work, devices: int) -> dict[str, Work]:
 
 def efficiency(work: Work, where: Accelerator, devices: int, mode: str) -> float | None:
     """(scaling.6); mode is "strong" or "weak"."""
-    alone, together = step_of(work, where, 1), step_of(
-        strong_and_weak(work, devices)[mode], where, devices
+    alone, together = (
+        step_of(work, where, 1),
+        step_of(strong_and_weak(work, devices)[mode], where, devices),
     )
     if alone is None or together is None:
         return None

@@ -72,9 +72,7 @@ class Program:
         self.step = jax.jit(self._step, in_shardings=shardings, out_shardings=self._replicated)
 
     def _step(self, params: Any, state: Any, opt_state: Any, x: Any, labels: Any) -> Any:
-        loss_of = make_loss(
-            self.network, self._settings.precision, self._settings.label_smoothing
-        )
+        loss_of = make_loss(self.network, self._settings.precision, self._settings.label_smoothing)
         trained, frozen = partition(params, self.network.param_attribute("trained"))
         loss, _, state, grads = loss_and_gradients(
             loss_of, trained, frozen, state, (x, labels, None), False
@@ -112,27 +110,31 @@ class Program:
 
 
 def facts(name: str, devices: int) -> dict[str, Any]:
-    """What a step of a preset computes and sums, in a process that has not used jax yet."""
+    """What a step of a preset computes and sums, in a process that has not used jax yet.
+
+    Sums are read from a step of two images per device, whose convolutions take them all at once:
+    what is summed does not depend on the number of images.
+    """
     jax.config.update("jax_num_cpu_devices", devices)
-    program = Program(preset(name))
+    program = Program(dataclasses.replace(preset(name), batch_size=2 * devices))
     network, summary = program.network, program.network.summary()
     trained, _ = partition(network.shapes()[0], network.param_attribute("trained"))
-    groups = network.trained_param_attribute("group")
-    pairs = zip(jax.tree.leaves(groups), jax.tree.leaves(trained), strict=True)
-    norm = sum(array.size for group, array in pairs if group == "norm")
+    groups = jax.tree.leaves(network.trained_param_attribute("group"))
+    pairs = list(zip(groups, jax.tree.leaves(trained), strict=True))
     carried = sum(array.size for array in jax.tree.leaves(network.shapes()[1]))
-    update = jax.jit(program.optimizer.update)
-    cost: Any = update.lower(trained, jax.eval_shape(program.optimizer.init, trained), trained)
-    found = reductions(program.text())
+    lowered = jax.jit(program.optimizer.update).lower(
+        trained, jax.eval_shape(program.optimizer.init, trained), trained
+    )
+    cost: Any = lowered.compile().cost_analysis()
     return {
         "network": name,
         "batch": preset(name).batch_size,
         "operations": summary.forward_flops + summary.backward_flops,
-        "update": cost.compile().cost_analysis().get("flops", 0.0),
-        "parameters": sum(array.size for array in jax.tree.leaves(trained)),
-        "statistics": 2 * carried - norm,
+        "update": cost.get("flops", 0.0),
+        "parameters": sum(array.size for _, array in pairs),
+        "statistics": 2 * carried - sum(array.size for group, array in pairs if group == "norm"),
         "devices": devices,
-        **dataclasses.asdict(found),
+        **dataclasses.asdict(reductions(program.text())),
     }
 
 
