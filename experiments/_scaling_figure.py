@@ -9,7 +9,7 @@ from matplotlib.ticker import FuncFormatter, NullLocator, PercentFormatter
 from experiments._scaling_model import Accelerator, Work, efficiency
 
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
-_TITLES = {"strong": "the preset's batch, divided", "weak": "the preset's batch on each"}
+_TITLES = {"strong": "one batch divided", "weak": "a batch on each"}
 DEVICES = tuple(2**exponent for exponent in range(10))
 
 
@@ -21,7 +21,7 @@ def draw_scaling(works: Mapping[str, Work], where: Mapping[str, Accelerator]) ->
         for axes, (name, accelerator) in zip(row, where.items(), strict=True):
             _draw_panel(axes, works, accelerator, mode)
             axes.set_title(name if mode == "strong" else "", fontsize=10)
-        row[0].set_ylabel(f"efficiency, {title}", fontsize=9)
+        row[0].set_ylabel(f"efficiency,\n{title}", fontsize=9)
     for axes in panels[-1]:
         axes.set_xlabel("accelerators")
     handles, labels = panels[0][0].get_legend_handles_labels()

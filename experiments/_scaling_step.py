@@ -139,7 +139,13 @@ def facts(name: str, devices: int) -> dict[str, Any]:
 
 
 class Stepper:
-    """Steps of one process; all processes of a group run as many."""
+    """Steps of one process; all processes of a group run as many.
+
+    Attributes:
+        loss: of the first step.
+    """
+
+    loss: float
 
     def __init__(self, settings: Settings, place: str, steps: int) -> None:
         """``place`` is the number of devices, or "index/processes/port"."""
@@ -151,12 +157,17 @@ class Stepper:
         program = Program(settings)
         *self._carried, self._x, self._labels = program.start()
         self._step, self._steps = program.step, steps
-        self.lap()
+        self.loss = self._run(1)
 
-    def lap(self) -> tuple[float, float]:
-        """Seconds per step, and the last loss."""
-        began, loss = time.perf_counter(), None
-        for _ in range(self._steps):
+    def lap(self) -> float:
+        """Seconds per step."""
+        began = time.perf_counter()
+        self._run(self._steps)
+        return (time.perf_counter() - began) / self._steps
+
+    def _run(self, steps: int) -> float:
+        """The loss of the last of so many steps, which is waited for."""
+        loss: Any = None
+        for _ in range(steps):
             *self._carried, loss = self._step(*self._carried, self._x, self._labels)
-        last = float(np.asarray(loss))  # waits for it
-        return (time.perf_counter() - began) / self._steps, last
+        return float(np.asarray(loss))

@@ -32,11 +32,21 @@ class Group:
             theirs.close()
             self._pipes.append(ours)
 
-    def lap(self) -> tuple[float, float]:
-        """Seconds per step of the slowest process, and the last loss."""
+    def loss(self) -> float:
+        """The loss of the first step."""
+        return self._ask("loss")[0]
+
+    def lap(self) -> float:
+        """Seconds per step of the slowest process."""
+        return max(self._ask("lap"))
+
+    def _ask(self, request: str) -> list[float]:
+        def answer(pipe: Any) -> float:
+            pipe.send(request)
+            return pipe.recv()
+
         with ThreadPoolExecutor(len(self._pipes)) as pool:
-            laps = list(pool.map(_ask, self._pipes))
-        return max(seconds for seconds, _ in laps), laps[0][1]
+            return list(pool.map(answer, self._pipes))
 
     def close(self) -> None:
         """Ends the processes."""
@@ -47,35 +57,27 @@ class Group:
 def time_rows(settings: Settings, places: Sequence[str], rounds: int, steps: int) -> list[Any]:
     """A row for each place; the overhead is over the first place's lap of the same round.
 
-    Every place trains from the same parameters on the same batch: their losses are compared.
+    Every place starts from the same parameters, on the same batch: their first losses are compared.
     """
     groups = {place: Group(place, settings, steps) for place in places}
+    losses = {place: group.loss() for place, group in groups.items()}
+    np.testing.assert_allclose([*losses.values()], losses[places[0]], rtol=1e-4)
     laps = [{place: group.lap() for place, group in groups.items()} for _ in range(rounds)]
     for group in groups.values():
         group.close()
-    for lap in laps:
-        losses = [loss for _, loss in lap.values()]
-        np.testing.assert_allclose(losses, losses[0], rtol=1e-2)
-    return [_row(settings, place, laps, places[0]) for place in places]
+    rows = (_row(place, [(lap[place], lap[places[0]]) for lap in laps]) for place in places)
+    named = {"network": settings.preset, "batch": settings.batch_size}
+    return [{**named, **row, "first_loss": losses[row["place"]]} for row in rows]
 
 
-def _row(settings: Settings, place: str, laps: Sequence[Any], first: str) -> dict[str, Any]:
-    times = [1e3 * lap[place][0] for lap in laps]
-    overheads = [lap[place][0] / lap[first][0] - 1 for lap in laps]
+def _row(place: str, laps: Sequence[tuple[float, float]]) -> dict[str, Any]:
+    times = [1e3 * seconds for seconds, _ in laps]
     return {
-        "network": settings.preset,
-        "batch": settings.batch_size,
         "place": place,
         "median_ms": float(f"{statistics.median(times):.4g}"),
         "spread": [float(f"{value:.4g}") for value in (min(times), max(times))],
-        "overhead": round(statistics.median(overheads), 3),
-        "first_loss": laps[0][place][1],
+        "overhead": round(statistics.median(ours / first - 1 for ours, first in laps), 3),
     }
-
-
-def _ask(pipe: Any) -> tuple[float, float]:
-    pipe.send("lap")
-    return pipe.recv()
 
 
 def _serve(pipe: Any, settings: Settings, name: str, steps: int) -> None:
@@ -83,10 +85,10 @@ def _serve(pipe: Any, settings: Settings, name: str, steps: int) -> None:
     stepper = Stepper(settings, name, steps)
     while True:
         try:
-            pipe.recv()
+            request = pipe.recv()
         except EOFError:
             return
-        pipe.send(stepper.lap())
+        pipe.send(stepper.loss if request == "loss" else stepper.lap())
 
 
 def _free_port() -> int:
