@@ -1,12 +1,12 @@
 """The tables of the scaling guide, from the stored facts, times and predictions."""
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from experiments._results import RESULTS, read_result
 from experiments._scaling_inputs import INPUTS, LARGE
 from experiments._scaling_model import BYTES, Work, efficiency
+from experiments._scaling_remedies import REMEDIES
 from experiments.scaling import COUNTS, where, works
 
 _KINDS = ("H200, InfiniBand", "H200, Ethernet")
@@ -98,20 +98,6 @@ def breaks_lines(networks: Rows) -> str:
 def _most(work: Work, accelerator: Any) -> int:
     counts = (2**exponent for exponent in range(10))
     return max(n for n in counts if (efficiency(work, accelerator, n, "strong") or 0) >= _ENOUGH)
-
-
-REMEDIES: dict[str, Callable[[Work], Work]] = {
-    "as it is": lambda work: work,
-    "gradients summed in bfloat16": lambda work: dataclasses.replace(work, gradient_bytes=2),
-    "statistics in one sum forward and one backward": lambda work: dataclasses.replace(
-        work, rounds=work.rounds // 2
-    ),
-    "statistics of each device (`ghost_size`)": lambda work: dataclasses.replace(work, rounds=0),
-    "8 times the batch": lambda work: dataclasses.replace(work, batch=8 * work.batch),
-    "8 times the batch, statistics of each device": lambda work: dataclasses.replace(
-        work, batch=8 * work.batch, rounds=0
-    ),
-}
 
 
 def remedies_table(networks: Rows) -> str:

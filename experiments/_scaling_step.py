@@ -1,7 +1,6 @@
 """A data-parallel training step: what its compiled program sums, and how long it takes."""
 
 import dataclasses
-import re
 import time
 from typing import Any
 
@@ -10,52 +9,14 @@ import numpy as np
 import optax
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
+from experiments._reductions import reductions
 from ffnn_jax.config import Settings, preset
+from ffnn_jax.layers.fast import forms
 from ffnn_jax.network import Network, combine, partition
 from ffnn_jax.runs._compute import optimizer_of
 from ffnn_jax.training import loss_and_gradients, make_loss
 
 IMAGE = (32, 32, 3)
-_INSTRUCTION = re.compile(r"^\s*(?:ROOT )?%([\w.-]+) = (.*?) ([\w-]+)\((.*)$", re.MULTILINE)
-_SHAPE = re.compile(r"\b([a-z]+\d+|pred)\[([\d,]*)\]")
-_OTHERS = ("all-gather", "all-to-all", "collective-permute", "reduce-scatter")
-
-
-@dataclasses.dataclass(frozen=True)
-class Reductions:
-    """The all-reduces in the text of a compiled program.
-
-    Attributes:
-        count: of operations.
-        bytes: of their operands, on one device.
-        rounds: the longest chain, in which each waits for the one before.
-        others: other operations that move data between devices.
-    """
-
-    count: int
-    bytes: int
-    rounds: int
-    others: int
-
-
-def reductions(text: str) -> Reductions:
-    """Reads HLO text; an operation that is started and awaited separately counts once."""
-    count = total = others = 0
-    depths: dict[str, int] = {}
-    for name, shape, kind, rest in _INSTRUCTION.findall(text):
-        is_sum = kind in ("all-reduce", "all-reduce-start")
-        operands = (depths.get(operand, 0) for operand in re.findall(r"%([\w.-]+)", rest))
-        depths[name] = max(operands, default=0) + is_sum
-        others += kind.removesuffix("-start") in _OTHERS
-        if is_sum:
-            count += 1
-            total += sum(_bytes(dtype, sizes) for dtype, sizes in _SHAPE.findall(shape))
-    return Reductions(count, total, max(depths.values(), default=0), others)
-
-
-def _bytes(dtype: str, sizes: str) -> int:
-    width = 1 if dtype == "pred" else max(1, int(re.sub(r"\D+", "", dtype)) // 8)
-    return width * int(np.prod([int(size) for size in sizes.split(",") if size], dtype=np.int64))
 
 
 class Program:
@@ -74,9 +35,10 @@ class Program:
     def _step(self, params: Any, state: Any, opt_state: Any, x: Any, labels: Any) -> Any:
         loss_of = make_loss(self.network, self._settings.precision, self._settings.label_smoothing)
         trained, frozen = partition(params, self.network.param_attribute("trained"))
-        loss, _, state, grads = loss_and_gradients(
-            loss_of, trained, frozen, state, (x, labels, None), False
-        )
+        with forms(self._settings.forms or ()):
+            loss, _, state, grads = loss_and_gradients(
+                loss_of, trained, frozen, state, (x, labels, None), False
+            )
         updates, opt_state = self.optimizer.update(grads, opt_state, trained)
         params = combine(optax.apply_updates(trained, updates), frozen)
         return params, state, opt_state, loss
@@ -86,7 +48,7 @@ class Program:
         generator, batch = np.random.default_rng(0), self._settings.batch_size
         x = generator.standard_normal((batch, *self._image), np.float32)
         labels = generator.integers(0, 10, batch, np.int32)
-        params, state = self.network.init(jax.random.key(0), x)
+        params, state = self.network.init(jax.random.key(0), jax.numpy.asarray(x))
         trained, _ = partition(params, self.network.param_attribute("trained"))
         carried = self._placed((params, state, self.optimizer.init(trained)), self._replicated)
         return *carried, *self._placed((x, labels), self._sharded)
@@ -106,7 +68,8 @@ class Program:
         opt_state = jax.eval_shape(self.optimizer.init, trained)
         x = jax.ShapeDtypeStruct((batch, *self._image), np.float32)
         labels = jax.ShapeDtypeStruct((batch,), np.int32)
-        return self.step.lower(params, state, opt_state, x, labels).compile().as_text()
+        compiled = self.step.lower(params, state, opt_state, x, labels).compile()
+        return compiled.as_text() or ""
 
 
 def facts(name: str, devices: int) -> dict[str, Any]:
