@@ -107,7 +107,7 @@ def _prediction(
         "batch": scaled.batch,
         "predicted_ms": times.pop("seconds"),
         **{f"{name}_ms": value for name, value in times.items()},
-        "efficiency": round(part, 4),
+        "efficiency": round(part, 6),
     }
 
 

@@ -167,7 +167,7 @@ def test_a_step_sums_4_bytes_for_each_parameter_and_statistic_and_the_loss():
 
 
 @pytest.mark.cpu
-def test_one_device_sums_nothing():
+def test_one_device_sums_nothing(quick_compilation: None):
     assert reductions(Program(SMALL, (4, 4, 2)).text()) == Reductions(0, 0, 0, 0)
 
 
