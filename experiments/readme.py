@@ -23,6 +23,7 @@ from experiments._page import accelerators, page, results
 from experiments._proofs_page import proofs_page
 from experiments._report import MNIST
 from experiments._results import RESULTS, read_result, run_command
+from experiments._scaling_page import SCALING_BLOCKS
 from experiments._speed_table import speed_table, whole_run_table
 from experiments.against_autodiff import against_autodiff_page, fused_line, gains, summary
 from experiments.diagnosis import diagnosis_lines
@@ -261,7 +262,7 @@ _BLOCKS = {
     "chapters": chapters_table, "speed": _speed, "faults": _faults, "healthy": _healthy,
     "install": _install, "against_autodiff": _against_autodiff, "single_rules": _single_rules,
     "accelerators": _accelerators, "start": _start, "diagnosis": _diagnosis, "grading": _grading,
-    "own_pictures": own_pictures_line,
+    "own_pictures": own_pictures_line, **SCALING_BLOCKS,
 }  # fmt: skip
 
 if __name__ == "__main__":
