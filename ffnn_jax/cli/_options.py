@@ -40,9 +40,11 @@ def number(kind: type[int] | type[float], description: str, metavar: str) -> Any
 
 
 def _count_of_devices(words: list[str]) -> int | str:
-    if words[0] != "all" and not words[0].isdecimal():
-        raise ValueError(f"must be a number or all, got {words[0]!r}")
-    return words[0] if words[0] == "all" else int(words[0])
+    if words[0] == "all":
+        return "all"
+    if words[0].isdecimal() and int(words[0]) > 0:
+        return int(words[0])
+    raise ValueError(f"must be a number from 1 on, or all, got {words[0]!r}")
 
 
 def option(nargs: Any, metavar: str, read: Callable[[list[str]], Any]) -> Any:
