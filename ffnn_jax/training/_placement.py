@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, NamedSharding, PartitionSpec, Sharding, SingleDeviceSharding
 
@@ -75,7 +76,7 @@ def replicated(tree: Any, place: Sharding) -> Any:
         return jax.device_put(tree, place)
 
     def put(leaf: Any) -> jax.Array:
-        if jax.dtypes.issubdtype(getattr(leaf, "dtype", None), jax.dtypes.prng_key):
+        if isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
             data, kind = jax.random.key_data(leaf), jax.random.key_impl(leaf)
             return jax.random.wrap_key_data(put(data), impl=kind)
         array = np.asarray(leaf)

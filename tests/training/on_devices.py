@@ -150,4 +150,5 @@ def every_case() -> list[tuple[str, str, int]]:
 if __name__ == "__main__":
     wanted = SAMPLE if sys.argv[2] == "sample" else every_case()
     alone = dict.fromkeys((name, dtype, 1) for name, dtype, _ in wanted)
-    np.savez(sys.argv[1], **results([*dict.fromkeys((*wanted, *alone))]))
+    arrays: Any = results([*dict.fromkeys((*wanted, *alone))])
+    np.savez(sys.argv[1], **arrays)
