@@ -94,6 +94,7 @@ def synthetic_run(
     return RunResult(
         settings=preset("quickstart"),
         splits=Splits(test, None, test),
+        devices=1,
         streaming=False,
         models=[model],
         trained=TrainingResult([params], [state], history, 4.0, 60.0),

@@ -1,16 +1,51 @@
-"""The device that jax computes on."""
+"""The devices that jax computes on: one, unless more are asked for."""
 
+import contextlib
+from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 import jax
 
 from ffnn_jax._errors import UserError
 
+_chosen: ContextVar[Sequence[Any]] = ContextVar("devices", default=())
+
 
 def device_in_use() -> Any:
     """The device on which jax puts arrays."""
     (device,) = jax.device_put(0).devices()
     return device
+
+
+def chosen_devices(wanted: int | str = 1) -> tuple[Any, ...]:
+    """The first of jax's devices: so many, or "all"; of one, that on which jax puts arrays.
+
+    Raises:
+        UserError: there are fewer, or it is no number from 1 on.
+    """
+    every = tuple(jax.devices())
+    if wanted == "all":
+        return every
+    if not (isinstance(wanted, int) and 1 <= wanted <= len(every)):
+        raise UserError(f"devices must be all, or from 1 to the {len(every)} here, got {wanted}")
+    return every[:wanted] if wanted > 1 else (device_in_use(),)
+
+
+@contextlib.contextmanager
+def on_devices(devices: Sequence[Any]) -> Iterator[None]:
+    """Within this context models predict on these devices, of which one process has its own."""
+    own = [device for device in devices if device.process_index == jax.process_index()]
+    token = _chosen.set(own)
+    try:
+        yield
+    finally:
+        _chosen.reset(token)
+
+
+def devices_in_use() -> Sequence[Any]:
+    """The devices that models predict on."""
+    return _chosen.get() or (device_in_use(),)
 
 
 def require_platform() -> None:

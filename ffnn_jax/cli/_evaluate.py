@@ -6,7 +6,7 @@ from typing import Annotated
 import tyro
 
 from ffnn_jax.cli._files import model_file, require_writable
-from ffnn_jax.cli._options import FILE, ModelIndex, RunFolder, SkipDamaged, shown
+from ffnn_jax.cli._options import FILE, Devices, ModelIndex, RunFolder, SkipDamaged, shown
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +31,8 @@ class Evaluate:
 
     model: ModelIndex = None
 
+    devices: Devices = 1
+
     def __call__(self) -> int:
         """Runs the command; jax is imported only once the arguments are known to be valid."""
         file = model_file(self.run)
@@ -39,4 +41,4 @@ class Evaluate:
         from ffnn_jax.cli._evaluate_run import Wanted, evaluate_and_print
 
         wanted = Wanted(self.dataset, self.split, self.skip_damaged)
-        return evaluate_and_print(file, wanted, self.model, self.json)
+        return evaluate_and_print(file, wanted, self.model, self.devices, self.json)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ffnn_jax._console import show_progress
+from ffnn_jax._device import chosen_devices, on_devices
 from ffnn_jax.cli._output import console_beside, write_json
 from ffnn_jax.config import UserError
 from ffnn_jax.data import Dataset, is_own, load
@@ -23,9 +24,12 @@ class Wanted(NamedTuple):
     skip_damaged: bool
 
 
-def evaluate_and_print(file: Path, wanted: Wanted, index: int | None, json_file: str | None) -> int:
+def evaluate_and_print(
+    file: Path, wanted: Wanted, index: int | None, devices: int | str, json_file: str | None
+) -> int:
     """Prints the accuracy and the precision and recall of each class."""
     enable_compilation_cache()
+    used = chosen_devices(devices)
     model, console = load_model(file, index), console_beside(json_file)
     images = _images(file, wanted, model)
     shape, classes = model.network.input_shape, model.class_names
@@ -34,7 +38,8 @@ def evaluate_and_print(file: Path, wanted: Wanted, index: int | None, json_file:
     if images.class_names != classes:
         ours, theirs = map(_named, (classes, images.class_names))
         raise UserError(f"{images.name} has classes {theirs}; the model has {ours}")
-    predicted = model.predict(images.images)
+    with on_devices(used):
+        predicted = model.predict(images.images)
     confusion = confusion_matrix(images.labels, predicted, len(images.class_names))
     correct = accuracy(confusion)
     console.print(f"{images.name}: {len(images):,} images, accuracy {correct:.4f}")

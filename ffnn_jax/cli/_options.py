@@ -39,6 +39,14 @@ def number(kind: type[int] | type[float], description: str, metavar: str) -> Any
     return option(1, metavar, read)
 
 
+def _count_of_devices(words: list[str]) -> int | str:
+    if words[0] == "all":
+        return "all"
+    if words[0].isdecimal() and int(words[0]) > 0:
+        return int(words[0])
+    raise ValueError(f"must be a number from 1 on, or all, got {words[0]!r}")
+
+
 def option(nargs: Any, metavar: str, read: Callable[[list[str]], Any]) -> Any:
     """An option that takes its words literally: None is an ordinary word."""
     return PrimitiveConstructorSpec(
@@ -56,6 +64,11 @@ Size = Annotated[
 SkipDamaged = Annotated[
     tyro.conf.FlagCreatePairsOff[bool],
     shown(None, "(default: no)", "Leave out pictures of your own that cannot be read."),
+]
+Devices = Annotated[
+    int | str,
+    option(1, "N|all", _count_of_devices),
+    shown(None, "(default: 1)", "Of the GPUs, TPUs or virtual CPUs here, how many to use."),
 ]
 Layers = Annotated[
     str | None, option(1, "LAYERS", lambda words: words[0]), shown(None, "(default: the preset's)")

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import tyro
 
 from ffnn_jax.cli._files import model_file, require_apart, require_writable
-from ffnn_jax.cli._options import FILE, ModelIndex, RunFolder, shown
+from ffnn_jax.cli._options import FILE, Devices, ModelIndex, RunFolder, shown
 from ffnn_jax.config import UserError
 
 
@@ -47,6 +47,8 @@ class Predict:
 
     model: ModelIndex = None
 
+    devices: Devices = 1
+
     def __call__(self) -> int:
         """Runs the command; jax is imported only once the arguments are known to be valid."""
         if not self.images:
@@ -61,6 +63,6 @@ class Predict:
         from ffnn_jax.cli._predict_run import predict_and_print
 
         return predict_and_print(
-            file, self.images, self.model, self.top, self.style,
+            file, self.images, self.model, self.devices, self.top, self.style,
             json=self.json, csv=self.csv, picture=self.picture,
         )  # fmt: skip

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
+from ffnn_jax._device import chosen_devices, on_devices
 from ffnn_jax.cli._files import writing
 from ffnn_jax.cli._output import console_beside, write_json, write_text
 from ffnn_jax.config import UserError
@@ -19,15 +20,18 @@ _STYLES = {"auto": None, "digits": True, "plain": False}
 
 
 def predict_and_print(
-    file: Path, images: Sequence[Path], index: int | None, top: int, style: str, *,
+    file: Path, images: Sequence[Path], index: int | None, devices: int | str, top: int, style: str,
+    *,
     json: str | None, csv: str | None, picture: Path | None,
 ) -> int:  # fmt: skip
     """Prints a line for each picture; returns 1 if one could not be read."""
     enable_compilation_cache()
+    used = chosen_devices(devices)
     model, console = load(file, index), console_beside("-" if csv == "-" else json)
     skipped: list[Path] = []
     files = list(picture_files(images, skipped))
-    predictions = predict_files(model, files, top, _STYLES[style])
+    with on_devices(used):
+        predictions = predict_files(model, files, top, _STYLES[style])
     for prediction in predictions:
         _print(console, prediction)
     if skipped:

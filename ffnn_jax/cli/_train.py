@@ -11,6 +11,7 @@ import tyro
 from ffnn_jax._signals import exit_on_signals, run_with_signals
 from ffnn_jax.cli._options import (
     INTEGER,
+    Devices,
     Flag,
     Layers,
     PresetName,
@@ -30,7 +31,15 @@ def _preset_default(setting: str) -> Any:
     return shown(None, f"(default: the preset's; quickstart: {of_quickstart})")
 
 
-_RESUMABLE = ("resume", "steps", "streaming", "no_cache", "checkpoint_every", "debug_nans")
+_RESUMABLE = (
+    "resume",
+    "steps",
+    "streaming",
+    "no_cache",
+    "checkpoint_every",
+    "debug_nans",
+    "devices",
+)
 _NUMBER = number(float, "a number", "F")
 _VALIDATION = option(1, "KIND:N", lambda words: words[0])
 _NAME = option(1, "NAME", lambda words: words[0])
@@ -122,6 +131,8 @@ class Train:
     ] = False
     """Keep the images on the host and prefetch each batch; needs the extra "streaming"."""
 
+    devices: Devices = 1
+
     no_cache: Flag = False
     """Recompile, and keep no compiled programs in the user's cache folder."""
 
@@ -166,7 +177,7 @@ class Train:
             enable_compilation_cache()
         options = train_run.RunOptions(
             self.streaming or None, self.checkpoint_every, self.debug_nans,
-            explicit=named.given, run_dir=self.run_dir and self.run_dir.expanduser(),
+            self.devices, explicit=named.given, run_dir=self.run_dir and self.run_dir.expanduser(),
         )  # fmt: skip
         stop = options.stop
         _use_chapters()

@@ -39,6 +39,7 @@ class RunOptions:
     streaming: bool | None = None  # None decides by the size of the images
     every: int | None = None  # steps between checkpoints; None for the default
     debug_nans: bool = False  # whether to find the operation that produced a non-finite number
+    devices: int | str = 1
     stop: runs.StopRequest = dataclasses.field(default_factory=runs.StopRequest)
     explicit: Collection[str] = ()  # settings that differ from the preset's on purpose
     run_dir: Path | None = None  # of a new run; None for a numbered one
@@ -65,8 +66,9 @@ def resume_and_print(
         checkpoint = runs.last_checkpoint(folder)
         settings = runs.resumed_settings(folder, checkpoint, steps)
         result = _run(
-            state, runs.plan(settings, prepared_splits(settings)), folder, options, checkpoint
-        )
+            state, runs.plan(settings, prepared_splits(settings), options.devices), folder, options,
+            checkpoint,
+        )  # fmt: skip
     print_run_footer(plain_console(), result, folder)
 
 
@@ -75,7 +77,7 @@ def _start(state: SignalState, settings: Settings, options: RunOptions) -> tuple
     splits = prepared_splits(settings)
     if "dataset" in options.explicit:
         settings = runs.adapt_to_dataset(settings, splits, options.explicit)
-    planned = runs.plan(settings, splits)
+    planned = runs.plan(settings, splits, options.devices)
     folder = runs.new_run_folder(settings.preset, options.run_dir)
     with runs.locked(folder):
         return _run(state, planned, folder, options), folder

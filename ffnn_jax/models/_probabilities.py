@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt8
 
+from ffnn_jax._device import devices_in_use
 from ffnn_jax.layers import softmax
 from ffnn_jax.layers.fast import Table, compiler_options, forms
 from ffnn_jax.network import Network, Normalisation, Params, State, normalise
@@ -49,24 +50,26 @@ def predict_probabilities(
 ) -> Float[np.ndarray, "N K"]:
     """The probability of each class for each image, possibly of none; a row sums to 1.
 
-    The last block is padded, so that only one size is compiled for any N: in prediction the
-    output for an image does not depend on the others. Convolutions take the forms of the context
-    that holds where this is called.
+    Blocks take turns on the devices in use. The last one is padded, so that only one size is
+    compiled for any N: in prediction the output for an image does not depend on the others.
+    Convolutions take the forms of the context that holds where this is called.
 
     Raises:
         ValueError: the images or the parameters do not fit the network.
     """
     size = _BLOCK if jax.default_backend() == "cpu" else _BLOCK_ELSEWHERE
-    table, model = forms.value, (network, params, state, normalisation)
+    table, devices = forms.value, devices_in_use()
+    models = [jax.device_put((params, state, normalisation), device) for device in devices]
 
     def classify(start: int) -> np.ndarray:
-        block = pixels[start : start + size]
+        block, turn = pixels[start : start + size], start // size % len(devices)
         missing = np.zeros((size - len(block), *pixels.shape[1:]), pixels.dtype)
-        padded = np.concatenate([block, missing])
+        padded = jax.device_put(np.concatenate([block, missing]), devices[turn])
         with forms(table):  # a thread starts without the context of another
-            return np.asarray(_program(table)(*model, padded, views))[: len(block)]
+            z = _program(table)(network, *models[turn], padded, views)
+            return np.asarray(z)[: len(block)]
 
-    with ThreadPoolExecutor() as pool:  # a block keeps one core busy
+    with ThreadPoolExecutor() as pool:  # a block keeps one core, or one device, busy
         return np.concatenate(list(pool.map(classify, range(0, len(pixels) or 1, size))))
 
 

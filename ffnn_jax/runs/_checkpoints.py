@@ -81,7 +81,8 @@ class CheckpointManager(Callbacks):
         Raises:
             UserError: the resumed run had other data, or another normalisation.
         """
-        self._run = {**run, "every": self._every, "arithmetic": arithmetic()}
+        about = {"every": self._every, "arithmetic": arithmetic(run["devices"])}
+        self._run = {**run, **about}
         if self._start is not None:
             for key in ("data_sha256", "normalisation"):
                 saved, name = self._start.about.get(key), key.replace("_", " ")

@@ -1,7 +1,7 @@
 """A run: settings checked against the data, the network built, trained and tested."""
 
 import dataclasses
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,6 +10,7 @@ import numpy as np
 import optax
 
 from ffnn_jax import optim, training
+from ffnn_jax._device import chosen_devices, on_devices
 from ffnn_jax.config import Settings, UserError, Validation, suggestion
 from ffnn_jax.data import OnProgress, Splits, load_splits
 from ffnn_jax.layers.fast import forms
@@ -27,6 +28,18 @@ class Plan(NamedTuple):
     settings: Settings
     splits: Splits
     network: Network
+    devices: Sequence[Any]
+
+    @property
+    def devices_used(self) -> int:
+        """How many of the devices a seed is trained on; the others have none."""
+        places = training.places(self.devices, self.settings.seeds, self.in_one_program)
+        return len(set().union(*(place.device_set for place in places)))
+
+    @property
+    def in_one_program(self) -> bool:
+        """Whether one program trains all seeds, unless images are streamed."""
+        return training.is_one_program(self.network, self.settings)
 
     @property
     def validation_size(self) -> int:
@@ -41,14 +54,15 @@ class Plan(NamedTuple):
         return self.settings.validation_batches * size
 
 
-def plan(settings: Settings, splits: Splits) -> Plan:
+def plan(settings: Settings, splits: Splits, devices: int | str = 1) -> Plan:
     """Builds a run's network, after checking that settings and data match.
 
     Settings that name no forms of convolutions get those of this processor.
 
     Raises:
         UserError: a layer or an augmentation does not fit the images, there is not one output
-            per class, the batch is larger than the training set, nothing is trained, a group with
+            per class, the batch is larger than the training set or cannot be cut into equal
+            shards, there are not so many devices, nothing is trained, a group with
             its own rate has no parameters, a custom layer breaks the contract, or the splits
             differ in images or classes.
     """
@@ -75,7 +89,21 @@ def plan(settings: Settings, splits: Splits) -> Plan:
     if settings.forms is None:
         forms = forms_here(training.is_one_program(network, settings))
         settings = dataclasses.replace(settings, forms=forms)
-    return Plan(settings, splits, network)
+    planned = Plan(settings, splits, network, chosen_devices(devices))
+    if not planned.in_one_program:
+        _require_equal_shards(planned, train_size)
+    return planned
+
+
+def _require_equal_shards(planned: Plan, train_size: int) -> None:
+    """Rejects a batch that the devices of a seed cannot share equally."""
+    size = planned.settings.batch_size
+    share = training.devices_per_seed(len(planned.devices), planned.settings.seeds)
+    if size % share:
+        nearest = (size // share * share, size // share * share + share)
+        fit = " or ".join(str(n) for n in nearest if 0 < n <= train_size)
+        problem = f"{share} devices take equal shards of a batch"
+        raise UserError(f"batch-size: {problem}, and {size} cannot be cut; take {fit}")
 
 
 def adapt_to_dataset(settings: Settings, splits: Splits, kept: Collection[str] = ()) -> Settings:
@@ -173,6 +201,7 @@ def compute(
     callbacks: Callbacks | None = None,
     streaming: bool | None = None,
     debug_nans: bool = False,
+    devices: int | str = 1,
 ) -> RunResult:
     """Trains and tests one network per seed.
 
@@ -184,9 +213,11 @@ def compute(
             default if they would take more than half of the device's memory. The batches are
             the same.
         debug_nans: whether to find the operation that produced a non-finite number.
+        devices: how many of jax's devices to use, or "all". Seeds are spread over them first; the
+            devices of one seed share its batches, which are the same on any number of them.
 
     Raises:
-        UserError: settings and data do not match, the data set is not prepared, streaming
+        UserError: settings, data and devices do not match, the data set is not prepared, streaming
             requires Grain, which is not installed, the checkpoint is of a different run, or jax
             cannot compile here.
         RunInterruptedError: the callbacks ended the run on request.
@@ -199,7 +230,7 @@ def compute(
     require_ready()
     if splits is None:
         splits = splits_of(settings)
-    return run_plan(plan(settings, splits), callbacks, streaming, debug_nans)
+    return run_plan(plan(settings, splits, devices), callbacks, streaming, debug_nans)
 
 
 def run_plan(
@@ -209,7 +240,7 @@ def run_plan(
     debug_nans: bool = False,
 ) -> RunResult:
     """Trains and tests the planned run; arguments and errors are those of ``compute``."""
-    settings, splits, network = planned
+    settings, splits, network, devices = planned
     callbacks, images = callbacks or Callbacks(), training_images(splits)
     streaming = not fits_on_device(images) if streaming is None else streaming
     seeds = range(settings.seed, settings.seed + settings.seeds)
@@ -217,7 +248,7 @@ def run_plan(
     callbacks.on_metadata(_run_metadata(planned, seeds_data))
     trained = train(
         network, optimizer_of(settings, network), settings, images, seeds_data,
-        callbacks, streaming, debug_nans,
+        callbacks, streaming, debug_nans, devices,
     )  # fmt: skip
     callbacks.on_evaluate()
     first, names = splits.train, splits.train.class_names
@@ -227,7 +258,7 @@ def run_plan(
         for params, state, seed_data in zip(trained.params, trained.state, seeds_data, strict=True)
     ]
     pairs = list(zip(models, seeds_data, strict=True))
-    with forms(settings.forms or ()):
+    with forms(settings.forms or ()), on_devices(devices):
         tested = [model.probabilities(splits.test.images) for model in models]
         callbacks.on_test(accuracies(tested, splits.test.labels))
         train_accuracy = [
@@ -239,14 +270,16 @@ def run_plan(
             for model, one in pairs
         ]
     return RunResult(
-        settings, splits, streaming, models, trained, train_accuracy, validation_accuracy, tested
-    )
+        settings, splits, planned.devices_used, streaming, models, trained, train_accuracy,
+        validation_accuracy, tested,
+    )  # fmt: skip
 
 
 def _run_metadata(planned: Plan, seeds_data: list[SeedData]) -> dict[str, Any]:
     """The metadata that a checkpoint stores beside the state."""
     return {
         "settings": planned.settings.to_json(),
+        "devices": planned.devices_used,
         "data_sha256": {part.name: part.sha256 for part in planned.splits if part is not None},
         "normalisation": [
             [array.tolist() for array in seed_data.normalisation or ()] for seed_data in seeds_data

@@ -40,22 +40,23 @@ def require_ready() -> None:
         raise UserError("JAX_DISABLE_JIT is set, but a run consists of compiled steps: unset it")
 
 
-def device() -> dict[str, str | int | None]:
-    """The device that jax computes on, and the configured precision of float32 products."""
-    used = device_in_use()
+def device(used: int = 1) -> dict[str, str | int | None]:
+    """The devices, those used, and the configured precision of float32 products."""
+    first = device_in_use()
     return {
-        "platform": used.platform, "kind": used.device_kind, "count": jax.device_count(),
+        "platform": first.platform, "kind": first.device_kind,
+        "count": jax.device_count(), "used": used,
         "processor": processor().name, "cpu_cores": usable_cores(),
         "matmul_precision": jax.config.values["jax_default_matmul_precision"],
     }  # fmt: skip
 
 
-def arithmetic() -> dict[str, str | int | None]:
+def arithmetic(devices: int = 1) -> dict[str, str | int | None]:
     """Everything besides the settings that may change the bits of a run's results."""
     used, chip = device_in_use(), processor()
     return {
         "jaxlib": version("jaxlib"), "platform": used.platform, "device": used.device_kind,
-        "devices": jax.device_count(), "processor": chip.name, "processor features": chip.digest,
+        "devices": devices, "processor": chip.name, "processor features": chip.digest,
         "cores": usable_cores(), "XLA_FLAGS": os.environ.get("XLA_FLAGS"),
         **{name: jax.config.values[name] for name in _SETTINGS},
     }  # fmt: skip

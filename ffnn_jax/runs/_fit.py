@@ -25,7 +25,7 @@ _MAY_CHANGE = ("steps", "forms")
 
 def fit(
     settings: Settings, splits: Splits | None = None, folder: str | Path | None = None,
-    callbacks: Callbacks | None = None, every: int | None = None,
+    callbacks: Callbacks | None = None, every: int | None = None, devices: int | str = 1,
 ) -> RunResult:  # fmt: skip
     """Trains and tests, and leaves the folder that ``ffnn-jax train`` leaves.
 
@@ -41,6 +41,7 @@ def fit(
         folder: the run's folder; by default a new, numbered one, as in runs/quickstart-2.
         callbacks: observe the run's progress; by default its facts and progress are printed.
         every: steps between checkpoints; 1,000 by default, or as before.
+        devices: how many devices to use, as in ``compute``.
 
     Raises:
         UserError: settings and data do not match, or are not those of the run in the folder.
@@ -54,7 +55,7 @@ def fit(
     else:
         settings = dataclasses.replace(settings, dataset=splits.train.source)
         settings = adapt_to_dataset(settings, splits)
-    planned, stop = plan(settings, splits), StopRequest()
+    planned, stop = plan(settings, splits, devices), StopRequest()
     folder = new_run_folder(settings.preset) if folder is None else Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder):

@@ -17,9 +17,11 @@ _PLAIN_LINES = 30
 
 def print_run_header(console: Console, planned: Plan) -> None:
     """Prints the run's device, data, settings and network, and what its progress line shows."""
-    settings, splits, network = planned
-    where, summary = device(), network.summary()
-    several = f", {where['count']} devices, 1 used" if where["count"] != 1 else ""
+    settings, splits, network, _ = planned
+    used = planned.devices_used
+    where, summary = device(used), network.summary()
+    unused = "; --devices all would use more" if used == 1 else ""
+    several = f", {where['count']} devices, {used} used{unused}" if where["count"] != 1 else ""
     first, last = settings.seed, settings.seed + settings.seeds - 1
     sizes = enumerate((getattr(one, "init_fan_in", None) for one in settings.layers), start=1)
     stated = [f"layer {n} drawn as for {size} inputs (init_fan_in)" for n, size in sizes if size]

@@ -36,6 +36,7 @@ class RunResult:
     """The results of a run, with one entry per seed in every list; a notebook shows its figures.
 
     Attributes:
+        devices: the number of devices used.
         streaming: whether the images were streamed to the device.
         trained: histories and times.
         train_accuracy: accuracy over all training images of the seed.
@@ -45,6 +46,7 @@ class RunResult:
 
     settings: Settings
     splits: Splits
+    devices: int
     streaming: bool
     models: list[Model]
     trained: TrainingResult
@@ -168,7 +170,7 @@ def result_to_json(result: RunResult) -> dict[str, Any]:
         "train_seconds": trained.train_seconds,
         "images_per_second": images / trained.train_seconds,
         "versions": versions(),
-        "device": device(),
+        "device": device(result.devices),
         "warnings": result.warnings,
     }
 

@@ -101,7 +101,7 @@ class _Tuner:
         if splits.validation is None and settings.validation.chosen == "none":
             fifth = Validation("drawn", max(min(len(splits.train) // 5, _TRIAL_IMAGES), 1))
             self._settings = dataclasses.replace(self._settings, validation=fifth)
-        self._settings, _, self._network = plan(self._settings, splits)
+        self._settings, _, self._network, _ = plan(self._settings, splits)
         self._names, self._images = splits.train.class_names, training_images(splits)
         data = seed_data_of(self._settings, splits, self._images, settings.seed)
         self._seed_data = data._replace(validation=data.validation[:0])

@@ -9,7 +9,8 @@ size with losses L_1 ... L_P; then
 so they can be processed one after another, keeping only their sums. The activations of each are
 then still in the cache when its backward pass reads them. (accumulate.1) requires that the loss of
 an image does not depend on the others, and state is updated once per step: a batch that the network
-mixes, or that changes its state, is processed at once.
+mixes, or that changes its state, is processed at once. A batch that several devices share is cut
+within each one's shard.
 """
 
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from jaxtyping import Array, Float, Integer, Key, Num
 
 from ffnn_jax import layers
 from ffnn_jax.layers._arguments import upcast
+from ffnn_jax.layers._shards import cut, joined, shards
 from ffnn_jax.layers.fast import largest_micro_batch
 from ffnn_jax.network import Network, Params, State, combine
 
@@ -66,7 +68,7 @@ def loss_and_gradients(
 
     ``allows_micro_batches`` tells whether the network gives the same result in micro-batches.
     """
-    images = len(batch[1])
+    images = len(batch[1]) // shards.value
     size = _micro_batch_size(images) if allows_micro_batches else images
     if size == images:
         return _at_once(loss_of, trained, frozen, state, batch)
@@ -95,7 +97,7 @@ def _accumulated(
     loss_of: Loss, size: int, trained: Params, frozen: Params, state: State, batch: Batch
 ) -> tuple[Array, Array, State, Params]:
     """A scan over micro-batches that carries the sums of (accumulate.1) and (accumulate.2)."""
-    micro_batches: Any = jax.tree.map(lambda a: a.reshape(-1, size, *a.shape[1:]), batch)
+    micro_batches: Any = jax.tree.map(lambda a: cut(a, size), batch)
 
     def add(sums: Any, micro_batch: Batch) -> tuple[Any, Array]:
         loss, logits, _, grads = _at_once(loss_of, trained, frozen, state, micro_batch)
@@ -107,4 +109,4 @@ def _accumulated(
     sums, logits = jax.lax.scan(add, zeros, micro_batches)
     count = len(micro_batches[1])
     loss, grads = jax.tree.map(lambda total: total / count, sums)  # (accumulate.1), (accumulate.2)
-    return loss, logits.reshape(len(batch[1]), -1), state, grads
+    return loss, joined(logits), state, grads

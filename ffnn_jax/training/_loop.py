@@ -4,22 +4,24 @@ import copy
 import functools
 import time
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 
+from ffnn_jax._device import device_in_use
 from ffnn_jax.config import Settings
 from ffnn_jax.network import Network, Params, State, normalise
 from ffnn_jax.training._images import HostImages
 from ffnn_jax.training._loader import InMemoryLoader, StreamingLoader
 from ffnn_jax.training._nan_check import NanCheck
+from ffnn_jax.training._placement import places, replicated
 from ffnn_jax.training._sampling import SeedData
 from ffnn_jax.training._snapshot import Callbacks, Progress, Record, RunningMetrics, Snapshot
 from ffnn_jax.training._step import TrainState, initial_state
-from ffnn_jax.training._trainer import Trainer, make_trainer
+from ffnn_jax.training._trainer import Trainer, is_one_program, make_trainer
 
 _FIRST_STOP = 10
 _CHUNK_SECONDS = 2.0
@@ -44,11 +46,14 @@ def train(
     callbacks: Callbacks | None = None,
     streaming: bool = False,
     debug_nans: bool = False,
+    devices: Sequence[Any] = (),
 ) -> TrainingResult:
     """Trains one network per seed, all in lockstep.
 
     On a CPU each seed is computed as if it were alone, so its result is the same bit for bit;
-    where one program trains all seeds, sums may be rounded in another order.
+    where one program trains all seeds, or several devices one seed, sums may be rounded in another
+    order. Seeds are spread over the devices first; a seed that has several trains on equal shards
+    of its batches. Without ``devices`` it is jax's own.
 
     The optimiser, ours or any of optax, receives only the trained parameters. The images are those
     for training and for validation together; each seed's data have the indices of both. Streaming
@@ -73,15 +78,20 @@ def train(
         return begin(seed_data.key, normalise(first, seed_data.normalisation))
 
     fresh = list(map(fresh_state, seeds_data))
-    loader = StreamingLoader(images, seeds_data, settings) if streaming else InMemoryLoader(images)
-    seeds_data = jax.device_put(list(seeds_data))
+    in_one_program = is_one_program(network, settings) and not streaming
+    seed_places = places(devices or [device_in_use()], len(fresh), in_one_program)
+    if streaming:
+        loader = StreamingLoader(images, seeds_data, settings, seed_places)
+    else:
+        loader = InMemoryLoader(images, seed_places)
+    seeds_data = list(map(replicated, seeds_data, seed_places))
     metrics = [RunningMetrics(settings.seed + k) for k in range(len(fresh))]
     start = callbacks.on_begin(Snapshot(0, fresh, metrics))
     runs, history, step = list(start.running_metrics), list(start.history), start.step
     callbacks.on_compile()
     began = time.perf_counter()
     run_args = network, optimizer, settings, loader, seeds_data
-    trainer = make_trainer(*run_args, start.states)
+    trainer = make_trainer(*run_args, start.states, seed_places)
     nan_check = NanCheck(*run_args, trainer.copies(), debug_nans)
     compiled = time.perf_counter()
 

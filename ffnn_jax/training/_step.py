@@ -11,10 +11,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
+from jax.sharding import Sharding
 from jaxtyping import Array, Bool, Float, Int32, Key
 
 from ffnn_jax import nn
 from ffnn_jax.config import Augmentation
+from ffnn_jax.layers._shards import shards
 from ffnn_jax.layers.fast import Table, compiler_options, forms
 from ffnn_jax.network import Network, Params, State, combine, normalise, partition
 from ffnn_jax.optim import Lookahead, decay_loss
@@ -22,6 +24,7 @@ from ffnn_jax.training import _sampling
 from ffnn_jax.training._augment import augment
 from ffnn_jax.training._gradients import Batch, Loss, loss_and_gradients, make_loss
 from ffnn_jax.training._images import Chunk, Source
+from ffnn_jax.training._placement import cut_into_shards, shards_of
 from ffnn_jax.training._sampling import Sampling, SeedData, batch_indices, key_of
 
 CHUNK_STEPS = 100
@@ -76,12 +79,13 @@ def make_train_chunk(
     table: Table = (),
     label_smoothing: float = 0.0,
     lookahead: Lookahead | None = None,
+    place: Sharding | None = None,
 ) -> jax.stages.Wrapped:
     """Returns a jitted function that runs many training steps as one compiled scan.
 
     The optimiser, ours or any of optax, receives only the trained parameters, and applies the
     weight decay: here it is for the metrics. The other settings are those of ``Settings``, whose
-    ``forms`` are the table.
+    ``forms`` are the table. A place of several devices cuts each batch into one shard a device.
 
     Returns:
         ``chunk(state, stop, source, seed_data) -> (state, metrics)``: runs steps until
@@ -95,7 +99,8 @@ def make_train_chunk(
 
     def step(size: int, state: TrainState, source: Source, seed_data: SeedData) -> Updated:
         args = source, seed_data, state.step, batch_sampling, augmentations, size
-        return update(state, inputs_at(network, *args))
+        with shards(shards_of(place, size)):
+            return update(state, cut_into_shards(place, inputs_at(network, *args)))
 
     def train_step(state: TrainState, source: Source, seed_data: SeedData) -> Updated:
         count = seed_data.train.shape[0]
@@ -119,7 +124,8 @@ def make_train_chunk(
         with forms(table):
             return jax.lax.scan(scan_step, state, None, length=steps)
 
-    return jax.jit(chunk, donate_argnums=0, compiler_options=compiler_options(table))
+    options = compiler_options(table)
+    return jax.jit(chunk, donate_argnums=0, out_shardings=place, compiler_options=options)
 
 
 def inputs_at(

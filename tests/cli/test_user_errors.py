@@ -98,6 +98,8 @@ def test_a_number_out_of_range_is_rejected(rejected: Rejected, words: list[str],
         ("--steps", "an integer", "1.5"),
         ("--steps", "an integer", ""),
         ("--learning-rate", "a number", "fast"),
+        ("--devices", "a number from 1 on, or all", "0"),
+        ("--devices", "a number from 1 on, or all", "some"),
     ],
 )
 def test_non_numbers_are_rejected(rejected: Rejected, option: str, kind: str, value: str):

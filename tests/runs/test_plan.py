@@ -15,7 +15,7 @@ from ffnn_jax.data import Dataset, Splits
 from ffnn_jax.network import Network, partition
 from ffnn_jax.nn import BatchNorm, Constant, Conv, Dense, MaxPool, Param, Scale
 from ffnn_jax.optim import momentum, muon, nesterov, piecewise_linear
-from ffnn_jax.runs import plan
+from ffnn_jax.runs import _compute, plan
 from ffnn_jax.runs._compute import _require_trained, optimizer_of
 from tests.tolerances import tolerance
 
@@ -166,3 +166,33 @@ def test_views_of_what_is_no_image_are_refused():
     with pytest.raises(UserError, match=r"^views must be one for inputs \(1, 1, 1\)"):
         plan(wide, tiny)
     assert plan(dataclasses.replace(wide, views="one"), tiny)
+
+
+@pytest.mark.parametrize(
+    ("devices", "seeds", "size", "fit"),
+    [(8, 1, 10, "8 or 16"), (8, 2, 6, "4 or 8"), (16, 1, 10, "16"), (64, 1, 97, "64")],
+)
+def test_a_batch_that_devices_cannot_share_equally_is_refused_with_the_sizes_that_fit(
+    monkeypatch: pytest.MonkeyPatch, devices: int, seeds: int, size: int, fit: str
+):
+    monkeypatch.setattr(_compute, "chosen_devices", lambda wanted: jax.devices()[:1] * wanted)
+    splits = Splits(part("a"), part("b"), part("c"))
+    wanted: Any = {"layers": (Dense(2),), "batch_size": size, "seeds": seeds, "train_images": None}
+    settings = dataclasses.replace(preset("quickstart"), **wanted)
+    share = devices // seeds
+    problem = f"{share} devices take equal shards of a batch, and {size} cannot be cut; take {fit}"
+    with pytest.raises(UserError) as caught:
+        plan(settings, splits, devices)
+    assert str(caught.value) == f"batch-size: {problem}"
+    assert len(plan(settings, splits, 1).devices) == 1
+
+
+def test_seeds_that_each_have_a_device_may_have_batches_of_any_size(monkeypatch):
+    monkeypatch.setattr(_compute, "chosen_devices", lambda wanted: jax.devices()[:1] * wanted)
+    wanted: Any = {"layers": (Dense(2),), "batch_size": 3, "seeds": 4, "train_images": None}
+    planned = plan(
+        dataclasses.replace(preset("quickstart"), **wanted),
+        Splits(part("a"), part("b"), part("c")),
+        4,
+    )
+    assert planned.settings.batch_size == 3

@@ -7,10 +7,19 @@ import jax
 import numpy as np
 import pytest
 
+from ffnn_jax._device import device_in_use
 from ffnn_jax.config import PRESETS, Cutout, DivergedError, Flip, preset
 from ffnn_jax.network import Network
 from ffnn_jax.optim import Lookahead, momentum
-from ffnn_jax.training import HostImages, _trainer, initial_state, is_one_program, train
+from ffnn_jax.training import (
+    HostImages,
+    _loop,
+    _trainer,
+    initial_state,
+    is_one_program,
+    places,
+    train,
+)
 from ffnn_jax.training._loader import InMemoryLoader, StreamingLoader
 from ffnn_jax.training._trainer import make_trainer
 from tests.tolerances import tolerance
@@ -20,11 +29,18 @@ SETTINGS = dataclasses.replace(
     preset("quickstart"), steps=12, batch_size=8, seed=5, seeds=3, validation_interval=6
 )
 
+HERE = places([device_in_use()], 1)
+
+
+def set_one_program(monkeypatch: pytest.MonkeyPatch, one_program: bool) -> None:
+    for module in (_trainer, _loop):
+        monkeypatch.setattr(module, "is_one_program", lambda network, settings: one_program)
+
 
 @pytest.fixture
 def together(monkeypatch: pytest.MonkeyPatch) -> None:
     """Trains all seeds as one program, as on other platforms."""
-    monkeypatch.setattr(_trainer, "is_one_program", lambda network, settings: True)
+    set_one_program(monkeypatch, True)
 
 
 def run(images: Any, rate: float = 0.05, **changes: Any):
@@ -39,9 +55,9 @@ def run(images: Any, rate: float = 0.05, **changes: Any):
 def test_one_program_gives_each_seed_the_result_that_it_has_alone(
     images, monkeypatch: pytest.MonkeyPatch, augmentations: tuple
 ):
-    monkeypatch.setattr(_trainer, "is_one_program", lambda network, settings: False)
+    set_one_program(monkeypatch, False)
     alone = run(images, augmentations=augmentations)
-    monkeypatch.setattr(_trainer, "is_one_program", lambda network, settings: True)
+    set_one_program(monkeypatch, True)
     together = run(images, augmentations=augmentations)
     assert [(r.seed, r.step) for r in together.history] == [(r.seed, r.step) for r in alone.history]
     allowed = tolerance("float32", 1000)
@@ -108,9 +124,9 @@ def test_streamed_seeds_are_never_one_program(images, together):
     pytest.importorskip("grain")
     seeds_data = [make_seed_data(images, seed) for seed in (5, 6)]
     settings = dataclasses.replace(SETTINGS, seeds=2)
-    loader = StreamingLoader(HostImages((images,)), seeds_data, settings)
+    loader = StreamingLoader(HostImages((images,)), seeds_data, settings, HERE * 2)
     states = [initial_state(NETWORK, momentum(0.05), data.key) for data in seeds_data]
-    trainer = make_trainer(NETWORK, momentum(0.05), settings, loader, seeds_data, states)
+    trainer = make_trainer(NETWORK, momentum(0.05), settings, loader, seeds_data, states, HERE * 2)
     assert isinstance(trainer, _trainer._ThreadedTrainer)
 
 
@@ -119,14 +135,14 @@ def test_lookahead_is_over_all_steps_of_the_settings(images, monkeypatch, every,
     found = []
 
     def stop(*arguments: Any) -> None:
-        found.append(arguments[-1])
+        found.append(arguments[-2])
         raise InterruptedError
 
     monkeypatch.setattr(_trainer, "make_train_chunk", stop)
     settings = dataclasses.replace(SETTINGS, lookahead=every)
-    loader, seed_data = InMemoryLoader(HostImages((images,))), make_seed_data(images, 5)
+    loader, seed_data = InMemoryLoader(HostImages((images,)), HERE * 2), make_seed_data(images, 5)
     with pytest.raises(InterruptedError):
-        make_trainer(NETWORK, momentum(0.05), settings, loader, [seed_data], [])
+        make_trainer(NETWORK, momentum(0.05), settings, loader, [seed_data], [], HERE)
     assert found == [expected]
 
 
@@ -134,14 +150,14 @@ def test_lookahead_is_over_all_steps_of_the_settings(images, monkeypatch, every,
 def test_copies_outlive_the_steps_after_them_and_steps_can_be_repeated_from_them(
     images, monkeypatch: pytest.MonkeyPatch, one_program: bool
 ):
-    monkeypatch.setattr(_trainer, "is_one_program", lambda network, settings: one_program)
+    set_one_program(monkeypatch, one_program)
     settings = dataclasses.replace(SETTINGS, seeds=2, lookahead=2)
     seeds_data = jax.device_put([make_seed_data(images, seed) for seed in (5, 6)])
     states = [
         initial_state(NETWORK, momentum(0.05), data.key, looks_ahead=True) for data in seeds_data
     ]
-    loader = InMemoryLoader(HostImages((images,)))
-    trainer = make_trainer(NETWORK, momentum(0.05), settings, loader, seeds_data, states)
+    loader = InMemoryLoader(HostImages((images,)), HERE * 2)
+    trainer = make_trainer(NETWORK, momentum(0.05), settings, loader, seeds_data, states, HERE * 2)
     before = trainer.copies()
     assert len(before) == 2
     first = jax.device_get(trainer.run_steps(0, 3))

@@ -6,7 +6,7 @@ to it. So a form of the convolution can take a few images after another,
     z = (z of block 1, z of block 2, ...),    dw = sum_B dw of block B          (block.1)
 
 with a P, (conv.2), no larger than a processor's cache, in memory that is used again. A batch whose
-size is left open, as in an exported model, is one block.
+size is left open, as in an exported model, is one block; one in shards is cut within each of them.
 """
 
 from collections.abc import Callable
@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from ffnn_jax.layers._arguments import is_integer
+from ffnn_jax.layers._shards import cut, joined, shards
 
 _BYTES = 2**21
 """The size of P for a block; a core's cache holds about as much."""
@@ -24,24 +25,24 @@ _WHOLE_BYTES = 2**24
 
 
 def images_in_a_block(images: int, bytes_of_p: int) -> int:
-    """The largest divisor of the number of images for which a block's P is small enough."""
-    if not is_integer(images, 1) or bytes_of_p <= _WHOLE_BYTES:
-        return images
+    """The largest divisor of a shard's number of images for which a block's P is small enough."""
+    shard = images // shards.value
+    if not is_integer(images, 1) or bytes_of_p <= _WHOLE_BYTES * shards.value:
+        return shard
     most = max(1, _BYTES * images // max(bytes_of_p, 1))
-    return max(n for n in range(1, images + 1) if images % n == 0 and n <= most)
+    return max(n for n in range(1, shard + 1) if shard % n == 0 and n <= most)
 
 
 def map_blocks(block: int, function: Callable[[Array], Array], images: Array) -> Array:
     """A function of images that treats each alone, applied to one block after another."""
-    if block == images.shape[0]:
+    if block * shards.value == images.shape[0]:
         return function(images)
-    z = jax.lax.map(function, _cut(images, block))
-    return z.reshape(-1, *z.shape[2:])
+    return joined(jax.lax.map(function, cut(images, block)))
 
 
 def sum_blocks(block: int, function: Callable[[Array, Array], Array], x: Array, dz: Array) -> Array:
     """A sum over pairs of images, block by block."""
-    if block == x.shape[0]:
+    if block * shards.value == x.shape[0]:
         return function(x, dz)
 
     def add(total: Array, pair: tuple[Array, Array]) -> tuple[Array, None]:
@@ -49,8 +50,4 @@ def sum_blocks(block: int, function: Callable[[Array, Array], Array], x: Array, 
 
     like = jax.eval_shape(function, x[:block], dz[:block])
     zeros = jnp.zeros(like.shape, like.dtype)
-    return jax.lax.scan(add, zeros, (_cut(x, block), _cut(dz, block)))[0]
-
-
-def _cut(images: Array, block: int) -> Array:
-    return images.reshape(images.shape[0] // block, block, *images.shape[1:])
+    return jax.lax.scan(add, zeros, (cut(x, block), cut(dz, block)))[0]
