@@ -190,7 +190,7 @@ class Train:
         """The settings of the preset, file or run, overridden by the options given."""
         skip = self.skip_damaged or None
         options = vars(self) | {"augmentations": self.augment, "skip_damaged": skip}
-        return named_settings(self.preset).overridden(options)
+        return named_settings(self.preset, options)
 
 
 def _use_chapters() -> None:

@@ -40,7 +40,7 @@ class Tune:
         """Runs the command; jax is imported only once the arguments are known to be valid."""
         if self.steps < 20:
             raise UserError(f"steps must be at least 20, got {self.steps}")
-        named = named_settings(self.preset).overridden({"seed": self.seed})
+        named = named_settings(self.preset, {"seed": self.seed})
         require_writable(self.json)
         with exit_on_signals():
             from ffnn_jax.runs import enable_compilation_cache, require_ready
