@@ -50,13 +50,13 @@ def named_settings(name: str, options: Mapping[str, Any] = {}) -> NamedSettings:
     """The settings of a preset, of a file if the name ends in ".toml", or of a run's folder.
 
     Options are settings in the words of the command line, which override them or stand for what the
-    file lacks; other options and None are left out.
+    file lacks; other options, None and False are left out.
 
     Raises:
         UserError: there is no preset of that name, or the file cannot be read; the message names
             the key.
     """
-    changes = {k: options[k] for k in _NAMES if options.get(k) is not None}
+    changes = {k: v for k in _NAMES if (v := options.get(k)) is not None and v is not False}
     for key, parse in _PARSERS.items():
         if key in changes:
             changes[key] = parse(changes[key])

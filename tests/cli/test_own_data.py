@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ffnn_jax.config import named_settings
+from ffnn_jax.runs import _tuning
 from tests.cli.conftest import code_of
 
 LAYERS = "conv 4 3, relu, maxpool 2, dense 2"
@@ -96,3 +98,16 @@ def test_a_settings_file_names_one_s_own_data(here: Path, capsys):
     assert code_of("train", "runs/mine-1/settings.toml") == 0
     first, second = (json.loads((here / f"runs/mine-{n}/result.json").read_text()) for n in (1, 2))
     assert first["data_sha256"] == second["data_sha256"]
+
+
+def test_tuning_takes_one_s_own_data_in_the_place_of_the_preset_s(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(_tuning, "_TRIED", ())
+    monkeypatch.setattr(_tuning, "_MOST_TRIALS", 1)
+    Path("mine.toml").write_text(f'layers = "{LAYERS}"\nsteps = 300\nbatch_size = 8\n')
+    own = ("--dataset", "pictures", "--size", 8, "--skip-damaged")
+    assert code_of("tune", "mine.toml", *own, "--steps", 20) == 0
+    suggested, _ = named_settings("runs/tune-mine-1/settings.toml")
+    assert (suggested.dataset, suggested.size) == (str(here / "pictures"), 8)
+    assert (suggested.skip_damaged, suggested.steps) == (True, 300)
