@@ -1,6 +1,7 @@
 """Tests a run's model on labelled images."""
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,7 +13,7 @@ from ffnn_jax.data import Dataset, is_own, load
 from ffnn_jax.models import Model
 from ffnn_jax.models import load as load_model
 from ffnn_jax.reporting import accuracy, confusion_matrix, precision_recall_table
-from ffnn_jax.runs import enable_compilation_cache
+from ffnn_jax.runs import changed_images, enable_compilation_cache
 
 
 class Wanted(NamedTuple):
@@ -28,6 +29,9 @@ def evaluate_and_print(file: Path, wanted: Wanted, index: int | None, json_file:
     enable_compilation_cache()
     model, console = load_model(file, index), console_beside(json_file)
     images = _images(file, wanted, model)
+    said = changed_images(file.parent, images.name, images.sha256)
+    if said and wanted.dataset is None:
+        print(said, file=sys.stderr)
     shape, classes = model.network.input_shape, model.class_names
     if images.image_shape != shape:
         raise UserError(f"{images.name} has images {images.image_shape}, the model needs {shape}")

@@ -1,5 +1,6 @@
 """What a run left, read again: every value is checked before anything is made of it."""
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,16 @@ def read_result(folder: Path) -> dict[str, Any]:
     require_schema(path, result, {"seeds": [COUNT], "class_names": [TEXT]})
     require_schema(path, result, _result(result["seeds"], len(result["class_names"])))
     return result
+
+
+def changed_images(folder: Path, name: str, sha256: str) -> str:
+    """What to say if the images of this name were others in a finished run; else nothing."""
+    with contextlib.suppress(UserError):
+        was = read_result(folder)["data_sha256"].get(name, sha256)
+        if was != sha256:
+            digests = f"SHA-256 {sha256[:12]}, was {was[:12]}"
+            return f"{name} has changed since {folder} was trained ({digests})"
+    return ""
 
 
 def read_settings(folder: Path) -> dict[str, Any]:

@@ -47,9 +47,19 @@ def test_a_folder_is_trained_on_resumed_evaluated_and_shown(
     assert code_of("train", "--resume", here / "run", "--steps", 60) == 0
     capsys.readouterr()
     assert code_of("evaluate", here / "run", "--json", "-") == 0
-    tested = json.loads(capsys.readouterr().out)
+    output, notes = capsys.readouterr()
+    tested = json.loads(output)
     assert (tested["images"], tested["class_names"]) == (18, ["dark", "light"])
     assert tested["accuracy"] > 0.9
+    assert "has changed" not in notes
+    for file in (here / "pictures" / "light").iterdir():
+        Image.fromarray(np.full((10, 12, 3), 90, np.uint8)).save(file)
+    assert code_of("evaluate", here / "run") == 0
+    (line,) = (line for line in capsys.readouterr().err.splitlines() if "has changed" in line)
+    assert line.startswith(f"pictures/test has changed since {here / 'run'} was trained (SHA-256 ")
+    others = ("--dataset", here / "pictures", "--skip-damaged")
+    assert code_of("evaluate", here / "run", *others) == 0
+    assert "has changed" not in capsys.readouterr().err
 
 
 def test_an_evaluation_on_other_pictures_scales_them(
