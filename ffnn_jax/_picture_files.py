@@ -1,5 +1,6 @@
 """Picture files of any size and mode: found, read upright in 8 bits, cropped and scaled."""
 
+import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -94,6 +95,15 @@ def read_picture(path: Path) -> tuple[Image.Image, list[str]]:
         raise UserError(f"{path}: not a picture{hint}") from None
     except _DAMAGE as error:
         raise UserError(f"{path}: cannot be read ({error})") from None
+
+
+def size_of(file: str) -> tuple[int, int] | None:
+    """The (width, height) that a picture's header says; None if it is damaged."""
+    with contextlib.suppress(*_DAMAGE, Image.DecompressionBombError):
+        if Path(file).is_file():
+            with Image.open(file) as opened:
+                return opened.size
+    return None
 
 
 def _in_8_bits(image: Image.Image) -> tuple[Image.Image, list[str]]:

@@ -38,6 +38,20 @@ def read_result(folder: Path) -> dict[str, Any]:
     return result
 
 
+def read_dataset(folder: Path) -> dict[str, Any]:
+    """The settings of a run as far as they are there, among them the data set's name.
+
+    Raises:
+        UserError: there are none, or none names a data set.
+    """
+    try:
+        config: dict[str, Any] = json.loads((folder / "config.json").read_text("utf-8"))
+        return {"dataset": config["dataset"]} | config
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        problem = "no config.json that names a data set; pass --dataset"
+        raise UserError(f"{folder}: {problem}") from None
+
+
 def changed_images(folder: Path, name: str, sha256: str) -> str:
     """What to say if the images of this name were others in a finished run; else nothing."""
     with contextlib.suppress(UserError):

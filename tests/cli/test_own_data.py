@@ -100,6 +100,19 @@ def test_a_set_is_shown_with_what_is_worth_knowing(here: Path, capsys):
     assert (here / "pictures.png").is_file()
 
 
+def test_of_pictures_of_several_sizes_classes_and_sizes_are_shown(here: Path, capsys):
+    assert code_of("data", "show", "pictures", "--skip-damaged") == 2
+    *output, sizes = (found := capsys.readouterr()).out.splitlines()
+    assert output == ["dark               61", "light              60"]
+    assert sizes == "sizes: 40 of 12 x 10, 40 of 12 x 11, 40 of 12 x 12"
+    assert "pictures differ in size: " in found.err and "; --size N (size=N) crops" in found.err
+    for number in range(4):
+        Image.new("L", (5, 5 + number)).save(here / "pictures" / "dark" / f"{number}.bmp")
+    assert code_of("data", "show", "pictures", "--skip-damaged") == 2
+    assert capsys.readouterr().out.endswith(" of 5 x 5, 1 of 5 x 6, and 2 more sizes\n")
+    assert not (here / "pictures.png").exists()
+
+
 def test_a_settings_file_names_one_s_own_data(here: Path, capsys):
     text = f'dataset = "pictures"\nsize = 8\nskip_damaged = true\nlayers = "{LAYERS}"\n'
     (here / "mine.toml").write_text(text + "steps = 20\nbatch_size = 8\nvalidation = 'none'\n")
