@@ -72,7 +72,7 @@ def _tune(state: SignalState, named: NamedSettings, options: Tune) -> None:
         settings = runs.adapt_to_dataset(settings, splits, named.given)
     folder = runs.new_run_folder(f"tune-{settings.preset}", options.run_dir)
     state.hint = f"; what was tried is in {folder}"
-    with runs.locked(folder), show_progress() as tell:
+    with show_progress() as tell:  # nothing else writes to a new folder: no lock could stay behind
         tuning = runs.tune(settings, splits, folder, options.steps, tell)
     console = console_beside(options.json)
     for trial in tuning.trials:
