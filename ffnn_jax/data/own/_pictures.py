@@ -4,7 +4,6 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, repeat
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -66,7 +65,7 @@ def _decode_chunk(files: Sequence[str], size: int | None) -> list[Picture]:
 
 def _decoded(file: str, size: int | None) -> Picture:
     try:
-        image, _ = read_picture(Path(file))
+        image, _ = read_picture(file)
     except UserError as error:
         return Picture(None, problem=str(error))
     own = image.size
