@@ -1,5 +1,7 @@
 """Picture files of any size and mode: found, read upright in 8 bits, cropped and scaled."""
 
+import contextlib
+import io
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -60,7 +62,7 @@ def skipped_line(skipped: Sequence[Path]) -> str:
 def pixels_of(image: Image.Image, shape: tuple[int, int, int]) -> np.ndarray:
     """The picture's pixels in grey or colour, uint8 (H, W, C) of the shape."""
     grey_or_colour = _in_mode("L" if shape[2] == 1 else "RGB", image)
-    return np.asarray(grey_or_colour, np.uint8).reshape(shape)
+    return np.frombuffer(grey_or_colour.tobytes(), np.uint8).reshape(shape)
 
 
 def _in_mode(mode: str, image: Image.Image) -> Image.Image:
@@ -68,32 +70,44 @@ def _in_mode(mode: str, image: Image.Image) -> Image.Image:
     return image if image.mode == mode else image.convert(mode)
 
 
-def read_picture(path: Path) -> tuple[Image.Image, list[str]]:
+def read_picture(path: str | Path) -> tuple[Image.Image, list[str]]:
     """The picture, upright, in RGB or grey, and the steps taken so far; Pillow may warn.
 
     Raises:
         UserError: the file is missing, damaged, too large, or not a picture.
     """
-    if not path.is_file():
-        raise UserError(f"{path}: {'not a file' if path.exists() else 'no such file'}")
+    if not os.path.isfile(path):  # noqa: PTH113  a Path costs as much as opening a small file
+        raise UserError(f"{path}: {'not a file' if Path(path).exists() else 'no such file'}")
     try:
-        with Image.open(path) as opened:
-            if opened.width * opened.height > MAX_PIXELS:
-                raise Image.DecompressionBombError
-            steps = [f"{opened.width} x {opened.height}, {opened.mode}"]
-            steps += ["first frame"] * (getattr(opened, "n_frames", 1) > 1)
+        with io.FileIO(path) as file:
+            opened = Image.open(io.BytesIO(file.read()))
+        if opened.width * opened.height > MAX_PIXELS:
+            raise Image.DecompressionBombError
+        steps = [f"{opened.width} x {opened.height}, {opened.mode}"]
+        steps += ["first frame"] * (getattr(opened, "n_frames", 1) > 1)
+        opened.load()
+        if opened.info:  # which has what EXIF and XMP say
             ImageOps.exif_transpose(opened, in_place=True)
-            image, flattened = _in_8_bits(opened)
-            image.load()  # while the file is open
-            return image, steps + flattened
+        image, flattened = _in_8_bits(opened)
+        return image, steps + flattened
     except Image.DecompressionBombError:
         raise UserError(f"{path}: too large, at most {MAX_PIXELS:,} pixels are allowed") from None
     except UnidentifiedImageError:
-        plugin = _PLUGINS.get(path.suffix.lower())
-        hint = f" that this Pillow reads; {plugin} adds {path.suffix[1:].upper()}" if plugin else ""
+        suffix = Path(path).suffix
+        plugin = _PLUGINS.get(suffix.lower())
+        hint = f" that this Pillow reads; {plugin} adds {suffix[1:].upper()}" if plugin else ""
         raise UserError(f"{path}: not a picture{hint}") from None
     except _DAMAGE as error:
         raise UserError(f"{path}: cannot be read ({error})") from None
+
+
+def size_of(file: str) -> tuple[int, int] | None:
+    """The (width, height) that a picture's header says; None if it is damaged."""
+    with contextlib.suppress(*_DAMAGE, Image.DecompressionBombError):
+        if Path(file).is_file():
+            with Image.open(file) as opened:
+                return opened.size
+    return None
 
 
 def _in_8_bits(image: Image.Image) -> tuple[Image.Image, list[str]]:

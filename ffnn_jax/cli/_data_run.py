@@ -75,8 +75,12 @@ def show_set(
     """Writes a contact sheet of a split, and prints the number of images per class."""
     from ffnn_jax.reporting import draw_contact_sheet, save_figure
 
-    with show_progress() as tell:
-        dataset = data.load(name, split, folder=folder, on_progress=tell, **own_pictures)
+    try:
+        with show_progress() as tell:
+            dataset = data.load(name, split, folder=folder, on_progress=tell, **own_pictures)
+    except data.SizesDifferError:
+        print(*data.survey(name), sep="\n", flush=True)
+        raise
     height, width, channels = dataset.image_shape
     title = f"{dataset.name}: {len(dataset):,} images of {height} x {width} x {channels}"
     figure = draw_contact_sheet(dataset.images, dataset.labels, dataset.class_names, title)

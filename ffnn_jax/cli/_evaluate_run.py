@@ -1,9 +1,9 @@
 """Tests a run's model on labelled images."""
 
-import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ffnn_jax._console import show_progress
 from ffnn_jax._device import chosen_devices, on_devices
@@ -13,7 +13,7 @@ from ffnn_jax.data import Dataset, is_own, load
 from ffnn_jax.models import Model
 from ffnn_jax.models import load as load_model
 from ffnn_jax.reporting import accuracy, confusion_matrix, precision_recall_table
-from ffnn_jax.runs import enable_compilation_cache
+from ffnn_jax.runs import changed_images, enable_compilation_cache, read_dataset
 
 
 class Wanted(NamedTuple):
@@ -32,6 +32,9 @@ def evaluate_and_print(
     used = chosen_devices(devices)
     model, console = load_model(file, index), console_beside(json_file)
     images = _images(file, wanted, model)
+    said = changed_images(file.parent, images.name, images.sha256)
+    if said and wanted.dataset is None:
+        print(said, file=sys.stderr)
     shape, classes = model.network.input_shape, model.class_names
     if images.image_shape != shape:
         raise UserError(f"{images.name} has images {images.image_shape}, the model needs {shape}")
@@ -64,18 +67,8 @@ def _images(file: Path, wanted: Wanted, model: Model) -> Dataset:
         height, width = model.network.input_shape[:2]
         size = height if is_own(name) and height == width else None
     else:
-        config = _config(file)
+        config = read_dataset(file.parent)
         name, size = str(config["dataset"]), config.get("size")
         skip_damaged = skip_damaged or config.get("skip_damaged") is True
     with show_progress() as tell:
         return load(name, split, size=size, skip_damaged=skip_damaged, on_progress=tell)
-
-
-def _config(file: Path) -> dict[str, Any]:
-    """The settings of the run, which name its data set."""
-    try:
-        config: dict[str, Any] = json.loads((file.parent / "config.json").read_text("utf-8"))
-        return {"dataset": config["dataset"]} | config
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        problem = "no config.json that names a data set; pass --dataset"
-        raise UserError(f"{file.parent}: {problem}") from None

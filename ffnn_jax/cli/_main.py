@@ -4,6 +4,7 @@ import contextlib
 import io
 import itertools
 import logging
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn
@@ -156,9 +157,11 @@ def _hint(block: str) -> str:
 
 
 def _elsewhere(words: list[str]) -> str:
-    """A hint at train's own name for an option that other tools call otherwise."""
-    names = (_TRAIN_ELSEWHERE.get(word.partition("=")[0]) for word in words)
-    return next((f"; did you mean {name}?" for name in names if name and words[0] == "train"), "")
+    """A hint at our name for an option that other tools call otherwise, or at --layers-from."""
+    options = [word.partition("=")[0] for word in words]
+    names = [_TRAIN_ELSEWHERE.get(option) for option in options if words[0] == "train"]
+    names += [_LAYERS_FROM for option in options if re.match("--layers?[-_]?f", option)]
+    return next((f"; did you mean {name}?" for name in names if name), "")
 
 
 def _exit(message: str, code: int) -> NoReturn:

@@ -34,7 +34,7 @@ class Summary:
 
     def __call__(self) -> int:
         """Prints the table; the data set need not be prepared."""
-        settings = named_settings(self.preset).overridden(vars(self)).settings
+        settings = named_settings(self.preset, vars(self)).settings
         name = settings.preset if self.layers is None else "layers"
         if self.shape is not None and not re.fullmatch(r"[1-9]\d{0,4}(x[1-9]\d{0,4})*", self.shape):
             raise UserError(f"shape must be sizes joined by x, as in 28x28x1, got {self.shape!r}")

@@ -199,9 +199,7 @@ class Train:
 
     def named_settings(self) -> NamedSettings:
         """The settings of the preset, file or run, overridden by the options given."""
-        skip = self.skip_damaged or None
-        options = vars(self) | {"augmentations": self.augment, "skip_damaged": skip}
-        return named_settings(self.preset).overridden(options)
+        return named_settings(self.preset, vars(self) | {"augmentations": self.augment})
 
 
 def _use_chapters() -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 from ffnn_jax._errors import StopRequest
 from ffnn_jax._signals import SignalState, exit_on_signals, run_with_signals
 from ffnn_jax.cli._files import require_writable
-from ffnn_jax.cli._options import FILE, INTEGER, DataDir, PresetName, shown
+from ffnn_jax.cli._options import FILE, INTEGER, DataDir, PresetName, Size, SkipDamaged, shown
 from ffnn_jax.config import NamedSettings, UserError, named_settings
 
 
@@ -21,6 +21,13 @@ class Tune:
 
     preset: PresetName = "quickstart"
     """Preset, settings file (.toml), or folder of a run."""
+
+    dataset: Annotated[str | None, shown("NAME", "(default: the preset's)")] = None
+    """Another data set, or the path of your own, as for train."""
+
+    size: Size = None
+
+    skip_damaged: SkipDamaged = False
 
     steps: Annotated[int, INTEGER] = 200
     """Steps of the range test, and of each of at least seven trials; at least 20."""
@@ -40,7 +47,7 @@ class Tune:
         """Runs the command; jax is imported only once the arguments are known to be valid."""
         if self.steps < 20:
             raise UserError(f"steps must be at least 20, got {self.steps}")
-        named = named_settings(self.preset).overridden({"seed": self.seed})
+        named = named_settings(self.preset, vars(self) | {"steps": None})
         require_writable(self.json)
         with exit_on_signals():
             from ffnn_jax.runs import enable_compilation_cache, require_ready
@@ -65,7 +72,7 @@ def _tune(state: SignalState, named: NamedSettings, options: Tune) -> None:
         settings = runs.adapt_to_dataset(settings, splits, named.given)
     folder = runs.new_run_folder(f"tune-{settings.preset}", options.run_dir)
     state.hint = f"; what was tried is in {folder}"
-    with runs.locked(folder), show_progress() as tell:
+    with show_progress() as tell:  # nothing else writes to a new folder: no lock could stay behind
         tuning = runs.tune(settings, splits, folder, options.steps, tell)
     console = console_beside(options.json)
     for trial in tuning.trials:

@@ -13,7 +13,7 @@ from ffnn_jax.nn import LAYERS, Layer
 from ffnn_jax.nn._chain import are_layers, with_nested
 
 Kinds = Mapping[str, type]
-_OWN_LAYERS = "; your own by --layers-from MODULE, in Python by layers=[MyLayer]"
+_OWN_LAYERS = " (your own by --layers-from MODULE, in Python by layers=[MyLayer])"
 
 
 def layers_to_json(layers: Iterable[Layer]) -> list[dict[str, Any]]:
@@ -92,8 +92,8 @@ def _from_object(fields: dict[str, Any], noun: str, kinds: Kinds) -> Any:
         raise UserError(f"{noun}: the key 'type' is missing (known: {known})")
     name = str(fields.pop("type"))
     if name not in kinds:
-        near, own = suggestion(name, kinds), _OWN_LAYERS if noun == "layer" else ""
-        raise UserError(f"unknown {noun} type {name!r} (known: {known}{own}){near}")
+        hint = _OWN_LAYERS if noun == "layer" else f" (known: {known})"
+        raise UserError(f"unknown {noun} type {name!r}{hint}{suggestion(name, kinds)}")
     values = {key: _from_value(value, noun, kinds) for key, value in fields.items()}
     return from_fields(kinds[name], name, values)
 

@@ -18,6 +18,7 @@ _ELSEWHERE = {  # other libraries' layers
     "softmax": "; leave it out: the loss begins with it",
     "linear": "; did you mean dense?",
 }
+_EXAMPLE = ", as in 'dense 10'"
 _KINDS = {name.lower(): kind for name, kind in LAYERS.items()}
 
 
@@ -97,11 +98,10 @@ class LayerReader:
         if name.lower() in _KINDS:
             return _KINDS[name.lower()]
         if not WORD.match(name):
-            self._fail("expected a layer, as in 'dense 10'")
+            self._fail(f"expected a layer{_EXAMPLE}")
         if ":" not in name:
-            known = f" (known: {', '.join(sorted(_KINDS))})"
-            near = _ELSEWHERE.get(name.lower()) or suggestion(name, _KINDS) or known
-            self._fail(f"unknown layer {name!r}{near}", self._next)
+            near = _ELSEWHERE.get(name.lower()) or suggestion(name, _KINDS)
+            self._fail(f"unknown layer {name!r}{near or _EXAMPLE}", self._next)
         try:
             return layer_at(name)
         except UserError as error:

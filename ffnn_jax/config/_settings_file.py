@@ -2,7 +2,7 @@
 
 ``preset`` names it; ``name`` is what runs are called, by default the preset or the file. Layers are
 text as of ``layers_from_text``, or a list of such texts; augmentations words such as "crop:4".
-Without a preset, ``dataset`` and ``layers`` are needed.
+Without a preset, ``dataset`` and ``layers`` are needed, there or among the options.
 """
 
 import dataclasses
@@ -25,6 +25,7 @@ from ffnn_jax.nn._chain import with_nested
 
 _NAMES = tuple(f.name for f in dataclasses.fields(Settings) if f.name != "preset")
 _KEYS = ("preset", "name", *_NAMES)
+_NEEDED = ("dataset", "layers")
 _PARSERS: dict[str, Callable[[Any], Any]] = {
     "layers": layers_from_text, "augmentations": parse_augment, "validation": Validation.parse,
 }  # fmt: skip
@@ -38,28 +39,35 @@ class NamedSettings(NamedTuple):
     settings: Settings
     given: frozenset[str] = frozenset()
 
-    def overridden(self, options: Mapping[str, Any]) -> "NamedSettings":
-        """With settings in the words of the command line; other options and None are left out."""
+    def overridden(self, changes: Mapping[str, Any]) -> "NamedSettings":
+        """With other values of some settings."""
         base, given = self
-        changes = {k: options[k] for k in _NAMES if options.get(k) is not None}
-        for name, parse in _PARSERS.items():
-            if name in changes:
-                changes[name] = parse(changes[name])
         same = {"dataset"} if changes.get("dataset") == base.dataset else set()
         return NamedSettings(dataclasses.replace(base, **changes), given | (changes.keys() - same))
 
 
-def named_settings(name: str) -> NamedSettings:
+def named_settings(name: str, options: Mapping[str, Any] = {}) -> NamedSettings:
     """The settings of a preset, of a file if the name ends in ".toml", or of a run's folder.
+
+    Options are settings in the words of the command line, which override them or stand for what the
+    file lacks; other options, None and False are left out.
 
     Raises:
         UserError: there is no preset of that name, or the file cannot be read; the message names
             the key.
     """
+    changes = {k: v for k in _NAMES if (v := options.get(k)) is not None and v is not False}
+    for key, parse in _PARSERS.items():
+        if key in changes:
+            changes[key] = parse(changes[key])
+    return _named(name, changes).overridden(changes)
+
+
+def _named(name: str, changes: Mapping[str, Any]) -> NamedSettings:
     path = Path(name)
     try:
         if path.suffix == ".toml":
-            return _settings_of(_parsed(path), re.sub(r"[^\w.-]", "-", path.stem))
+            return _settings_of(_parsed(path), re.sub(r"[^\w.-]", "-", path.stem), changes)
         if name not in PRESETS and path.is_dir():
             config = read_saved(path / "config.json")
             require_schema("config.json", config, {})
@@ -77,15 +85,18 @@ def _parsed(path: Path) -> dict[str, Any]:
         raise UserError(f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
 
-def _settings_of(fields: dict[str, Any], file_name: str) -> NamedSettings:
+def _settings_of(
+    fields: dict[str, Any], file_name: str, changes: Mapping[str, Any]
+) -> NamedSettings:
     for key in fields:
         if key not in _KEYS:
             near = suggestion(key, _KEYS) or f" (known: {', '.join(_KEYS)})"
             raise UserError(f"unknown key {key!r}{near}")
     base = preset(str(fields.pop("preset"))) if "preset" in fields else None
-    for key in ("dataset", "layers"):
-        if base is None and key not in fields:
+    for key in () if base else _NEEDED:
+        if (value := fields.get(key, changes.get(key))) is None:
             raise UserError(f"the key {key!r} is missing, and no preset to start from")
+        fields[key] = value
     name = fields.pop("name", base.preset if base else file_name)
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise UserError(f"name must be letters, digits, '.', '_' and '-', got {name!r}")
@@ -102,6 +113,8 @@ def _settings_of(fields: dict[str, Any], file_name: str) -> NamedSettings:
 
 
 def _layers(value: Any) -> tuple[Layer, ...]:
+    if isinstance(value, tuple):  # of an option
+        return value
     if isinstance(value, str):
         return layers_from_text(value)
     if not _is_texts(value):

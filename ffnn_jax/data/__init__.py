@@ -21,11 +21,13 @@ from ffnn_jax.data._load import (
     load,
     load_splits,
     split_names,
+    survey,
 )
+from ffnn_jax.data.own import SizesDifferError
 
 __all__ = [
-    "Dataset", "NotPreparedError", "OnProgress", "PreparedSet", "Splits", "data_dir",
-    "find_prepared", "from_arrays", "full_name", "image_shape", "is_cached", "is_own", "load",
-    "load_splits", "local_folder", "prepared_names", "require_intact", "sample_digit",
-    "split_names",
+    "Dataset", "NotPreparedError", "OnProgress", "PreparedSet", "SizesDifferError", "Splits",
+    "data_dir", "find_prepared", "from_arrays", "full_name", "image_shape", "is_cached", "is_own",
+    "load", "load_splits", "local_folder", "prepared_names", "require_intact", "sample_digit",
+    "split_names", "survey",
 ]  # fmt: skip

@@ -150,6 +150,17 @@ def image_shape(
     return features_of(name, info).image_shape
 
 
+def survey(name: str) -> list[str]:
+    """Of one's own pictures, a line for each class and one of their sizes; none is decoded.
+
+    Raises:
+        UserError: there are no such files, or they cannot be read.
+    """
+    from ffnn_jax.data.own._survey import survey
+
+    return list(survey(own_path(name)))
+
+
 def _load(
     prepared: "PreparedSet | OwnSet", name: str, split: str, original_order: bool | None
 ) -> Dataset:

@@ -39,8 +39,9 @@ def run_facts(run: Json) -> dict[str, str]:
 
 
 def facts_rows(runs: Sequence[Json]) -> list[list[str]]:
-    """The same with a column a run; the first row has their names."""
+    """The same with a column a run; the first row has their names, and which is the reference."""
     facts = list(map(run_facts, runs))
+    facts[0]["run"] += " (reference)" * (len(runs) > 2)
     return [[key, *(fact[key] for fact in facts)] for key in facts[0]]
 
 

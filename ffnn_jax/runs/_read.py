@@ -1,5 +1,6 @@
 """What a run left, read again: every value is checked before anything is made of it."""
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,30 @@ def read_result(folder: Path) -> dict[str, Any]:
     require_schema(path, result, {"seeds": [COUNT], "class_names": [TEXT]})
     require_schema(path, result, _result(result["seeds"], len(result["class_names"])))
     return result
+
+
+def read_dataset(folder: Path) -> dict[str, Any]:
+    """The settings of a run as far as they are there, among them the data set's name.
+
+    Raises:
+        UserError: there are none, or none names a data set.
+    """
+    try:
+        config: dict[str, Any] = json.loads((folder / "config.json").read_text("utf-8"))
+        return {"dataset": config["dataset"]} | config
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        problem = "no config.json that names a data set; pass --dataset"
+        raise UserError(f"{folder}: {problem}") from None
+
+
+def changed_images(folder: Path, name: str, sha256: str) -> str:
+    """What to say if the images of this name were others in a finished run; else nothing."""
+    with contextlib.suppress(UserError):
+        was = read_result(folder)["data_sha256"].get(name, sha256)
+        if was != sha256:
+            digests = f"SHA-256 {sha256[:12]}, was {was[:12]}"
+            return f"{name} has changed since {folder} was trained ({digests})"
+    return ""
 
 
 def read_settings(folder: Path) -> dict[str, Any]:

@@ -60,7 +60,7 @@ def test_a_run_with_a_layer_of_ones_own_goes_on_once_the_module_is_named(
     for words in (one for one in commands if one[0] in names):
         forget()
         assert code_of(*words) == 2
-        assert "unknown layer type 'Square' (known: " in capsys.readouterr().err
+        assert "unknown layer type 'Square' (your own by --layers-from" in capsys.readouterr().err
         assert "squares_of_mine" not in sys.modules
         assert code_of(words[0], "--layers-from=squares_of_mine", *words[1:]) == 0
     steps = json.loads((here / "runs/quickstart-1/config.json").read_text())["steps"]
@@ -73,6 +73,8 @@ def test_a_run_with_a_layer_of_ones_own_goes_on_once_the_module_is_named(
     ("words", "problem"),
     [
         ("summary --layers-from", "layers-from needs the name of a module, as in --layers-from my"),
+        ("predict a b --layers-fro=my", "Unrecognized options: --layers-fro=my; did you mean --la"),
+        ("summary --layer-from x", "Unrecognized options: --layer-from, x; did you mean --la"),
         ("summary --layers-from none_of_mine", "module 'none_of_mine' cannot be imported: Module"),
         ("summary --layers-from json", "module json has no layer, a frozen dataclass that inher"),
     ],

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ffnn_jax.config import named_settings
+from ffnn_jax.runs import _tuning
 from tests.cli.conftest import code_of
 
 LAYERS = "conv 4 3, relu, maxpool 2, dense 2"
@@ -45,9 +47,19 @@ def test_a_folder_is_trained_on_resumed_evaluated_and_shown(
     assert code_of("train", "--resume", here / "run", "--steps", 60) == 0
     capsys.readouterr()
     assert code_of("evaluate", here / "run", "--json", "-") == 0
-    tested = json.loads(capsys.readouterr().out)
+    output, notes = capsys.readouterr()
+    tested = json.loads(output)
     assert (tested["images"], tested["class_names"]) == (18, ["dark", "light"])
     assert tested["accuracy"] > 0.9
+    assert "has changed" not in notes
+    for file in (here / "pictures" / "light").iterdir():
+        Image.fromarray(np.full((10, 12, 3), 90, np.uint8)).save(file)
+    assert code_of("evaluate", here / "run") == 0
+    (line,) = (line for line in capsys.readouterr().err.splitlines() if "has changed" in line)
+    assert line.startswith(f"pictures/test has changed since {here / 'run'} was trained (SHA-256 ")
+    others = ("--dataset", here / "pictures", "--skip-damaged")
+    assert code_of("evaluate", here / "run", *others) == 0
+    assert "has changed" not in capsys.readouterr().err
 
 
 def test_an_evaluation_on_other_pictures_scales_them(
@@ -88,6 +100,19 @@ def test_a_set_is_shown_with_what_is_worth_knowing(here: Path, capsys):
     assert (here / "pictures.png").is_file()
 
 
+def test_of_pictures_of_several_sizes_classes_and_sizes_are_shown(here: Path, capsys):
+    assert code_of("data", "show", "pictures", "--skip-damaged") == 2
+    *output, sizes = (found := capsys.readouterr()).out.splitlines()
+    assert output == ["dark               61", "light              60"]
+    assert sizes == "sizes: 40 of 12 x 10, 40 of 12 x 11, 40 of 12 x 12"
+    assert "pictures differ in size: " in found.err and "; --size N (size=N) crops" in found.err
+    for number in range(4):
+        Image.new("L", (5, 5 + number)).save(here / "pictures" / "dark" / f"{number}.bmp")
+    assert code_of("data", "show", "pictures", "--skip-damaged") == 2
+    assert capsys.readouterr().out.endswith(" of 5 x 5, 1 of 5 x 6, and 2 more sizes\n")
+    assert not (here / "pictures.png").exists()
+
+
 def test_a_settings_file_names_one_s_own_data(here: Path, capsys):
     text = f'dataset = "pictures"\nsize = 8\nskip_damaged = true\nlayers = "{LAYERS}"\n'
     (here / "mine.toml").write_text(text + "steps = 20\nbatch_size = 8\nvalidation = 'none'\n")
@@ -96,3 +121,16 @@ def test_a_settings_file_names_one_s_own_data(here: Path, capsys):
     assert code_of("train", "runs/mine-1/settings.toml") == 0
     first, second = (json.loads((here / f"runs/mine-{n}/result.json").read_text()) for n in (1, 2))
     assert first["data_sha256"] == second["data_sha256"]
+
+
+def test_tuning_takes_one_s_own_data_in_the_place_of_the_preset_s(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(_tuning, "_TRIED", ())
+    monkeypatch.setattr(_tuning, "_MOST_TRIALS", 1)
+    Path("mine.toml").write_text(f'layers = "{LAYERS}"\nsteps = 300\nbatch_size = 8\n')
+    own = ("--dataset", "pictures", "--size", 8, "--skip-damaged")
+    assert code_of("tune", "mine.toml", *own, "--steps", 20) == 0
+    suggested, _ = named_settings("runs/tune-mine-1/settings.toml")
+    assert (suggested.dataset, suggested.size) == (str(here / "pictures"), 8)
+    assert (suggested.skip_damaged, suggested.steps) == (True, 300)

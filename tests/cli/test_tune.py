@@ -84,5 +84,7 @@ def test_what_was_tried_until_ctrl_c_is_kept(here: Path):
     assert last == "ffnn-jax: ended by SIGINT; what was tried is in runs/tune-mine-1\n"
     assert process.returncode == 128 + signal.SIGINT
     kept = json.loads(Path("runs/tune-mine-1/tune.json").read_text())
+    left = {path.name for path in Path("runs/tune-mine-1").iterdir()}
+    assert left <= {"tune.json", "tune.png", "settings.toml", ".part"}
     assert len(kept["trials"]) >= 2 and kept["curve"]
     assert Path("runs/tune-mine-1/tune.png").stat().st_size > 1000

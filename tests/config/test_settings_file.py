@@ -123,6 +123,21 @@ def test_a_mistake_is_one_line_with_the_file_and_the_key(read, text: str, proble
     assert "\n" not in message
 
 
+def test_options_stand_for_what_a_file_lacks(tmp_path: Path):
+    path = tmp_path / "my.toml"
+    path.write_text('steps = 7\nlayers = "relu, dense 3"')
+    settings, given = named_settings(str(path), {"dataset": "mnist", "layers": None, "zzz": 1})
+    assert (settings.dataset, settings.steps, settings.layers) == ("mnist", 7, (ReLU(), Dense(3)))
+    assert given == {"dataset", "steps", "layers"}
+    path.write_text('dataset = "mnist"')
+    options = {"layers": "dense 10", "augmentations": ("flip",), "steps": 2}
+    settings, given = named_settings(str(path), options)
+    assert (settings.layers, settings.augmentations) == ((Dense(10),), (Flip(),))
+    assert given == {"dataset", *options}
+    with pytest.raises(UserError, match=r"^layers, character 1: unknown layer 'dens'"):
+        named_settings(str(path), {"layers": "dens 10"})
+
+
 @pytest.mark.parametrize(
     ("content", "problem"),
     [

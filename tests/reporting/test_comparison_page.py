@@ -96,6 +96,7 @@ def test_what_is_a_fact_of_a_run_is_no_setting_too():
     assert settings_rows({**COMPARISON, "settings": settings}) == [["seed", "3", "4"]]
     rows = facts_rows([RUN, GOING])
     assert rows[0] == ["run", "wide-1", "<b>narrow"]
+    assert facts_rows([RUN, GOING, GOING])[0] == ["run", "wide-1 (reference)", *2 * ["<b>narrow"]]
     assert ["steps", "300", "100 of 300"] in rows
     assert ["images/s", "11,234", "–"] in rows
 

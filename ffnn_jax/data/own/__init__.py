@@ -5,12 +5,13 @@ from ffnn_jax.data.own._paths import is_path, own_path
 from ffnn_jax.data.own._remarks import remarks
 from ffnn_jax.data.own._source import (
     UNDIVIDED,
+    SizesDifferError,
     checked_images,
     checked_labels,
     source_of_arrays,
 )
 
 __all__ = [
-    "UNDIVIDED", "checked_images", "checked_labels", "is_path", "own_path",
+    "UNDIVIDED", "SizesDifferError", "checked_images", "checked_labels", "is_path", "own_path",
     "remarks", "source_of_arrays", "with_splits",
 ]  # fmt: skip

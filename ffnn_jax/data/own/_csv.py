@@ -1,7 +1,10 @@
 """CSV files: a label and its pixels a line, with or without a header."""
 
+import re
 import warnings
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -11,51 +14,103 @@ from ffnn_jax.data.own._paths import split_within
 from ffnn_jax.data.own._source import Source, source_of_arrays, square_shape
 
 _LABELS = ("label", "class", "target", "y")
+_NUMBER, _WHOLE = re.compile(r"-?\d*(\.\d*)?"), re.compile(r"-?\d+(\.0*)?")
+_LOOKED_AT = 1000  # lines of each file, to tell which column is the label
+_MOST = 0.98  # of them with one value: more is the edge of pictures
 
 
 def csv_source(files: Sequence[Path]) -> Source:
     """The images and labels of CSV files, one a split, named by a word such as "train".
 
-    The label is the column that a header calls label, class, target or y, or else the first; the
-    pixels, 0 to 255, are those of a square, row by row, of one in colour red, green, blue a pixel.
+    The label is the column that a header calls label, class, target or y, or else the first or the
+    last, by their values; the pixels, 0 to 255, are those of a square, row by row, of one in colour
+    red, green, blue a pixel.
 
     Raises:
-        UserError: a file is empty or no text, or a line is not a label and its pixels; the message
-            names the line.
+        UserError: a file is empty or no text, a line is not a label and its pixels, or either end
+            could be the label; the message names file or line.
     """
     splits = [split_within(path.stem) if len(files) > 1 else "" for path in files]
     if len(set(splits)) < len(files):
         names = ", ".join(path.name for path in files)
         raise UserError(f"{files[0].parent}: must be one CSV file a split, by name, got {names}")
-    return source_of_arrays(dict(zip(splits, map(_read, files), strict=True)))
+    label = _label_column([ends for path in files for ends in _ends(path)], files[0])
+    arrays = [_read(path, label) for path in files]
+    source = source_of_arrays(dict(zip(splits, arrays, strict=True)))
+    said = "its last column was taken as the label (a header can name another)"
+    return source._replace(remarks=(f"{files[0].name}: {said}",) * -label)
 
 
-def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    rows, labels, column, width = [], [], 0, 0
+def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """The cells of each line that is not empty, and its number."""
     try:
-        with path.open(encoding="utf-8-sig") as lines, warnings.catch_warnings(action="error"):
+        with path.open(encoding="utf-8-sig") as lines:
             for number, line in enumerate(lines, start=1):
-                cells = line.rstrip("\r\n").split(",")
-                names = [cell.strip(' "').lower() for cell in cells] if number == 1 else []
-                if names and _is_header(names):
-                    column = next((names.index(one) for one in _LABELS if one in names), 0)
-                    continue
-                if not line.strip():
-                    continue
-                if len(cells) == 1:
-                    raise UserError(f"{path}: line {number} has no commas between its values")
-                labels.append(cells.pop(column).strip(' "'))
-                rows.append(_pixels(f"{path}: line {number}", cells))
-                width = width or len(cells)
-                if len(cells) != width:
-                    problem = f"has {len(cells):,} pixels, the first {width:,}"
-                    raise UserError(f"{path}: line {number} {problem}")
+                if line.strip():
+                    yield number, line.rstrip("\r\n").split(",")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read ({error})") from None
+
+
+def _ends(path: Path) -> list[tuple[str, str]]:
+    """The first and last cells of the first lines, without a header; none if that has the label."""
+    ends, names = [], []
+    for number, cells in islice(_lines(path), _LOOKED_AT):
+        names = names or [_bare(cell).lower() for cell in cells]
+        if number > 1 or not _is_header(names):
+            ends.append((_bare(cells[0]), _bare(cells[-1])))
+    return ends if set(_LABELS).isdisjoint(names) else []
+
+
+def _label_column(lines: Sequence[tuple[str, str]], path: Path) -> int:
+    """0 or -1, where the values are those of labels; 0 if the first column has one value alone."""
+    ends = list(zip(*lines, strict=True)) or [(), ()]
+    first, last = (len(set(end)) for end in ends)
+    like = tuple(map(_like_labels, ends))
+    if like == (True, True) and 2 * min(first, last) <= max(first, last):
+        return 0 if first <= last else -1
+    if like[0] == like[1] and first > 1 and last > 1:
+        problem = "either the first or the last column could be the label"
+        raise UserError(f"{path}: {problem}; add a header line, as in label,1,2,3,...")
+    return -1 if like == (False, True) else 0
+
+
+def _like_labels(values: Sequence[str]) -> bool:
+    """Whether values could be labels: text, or few whole numbers without large gaps."""
+    counts = Counter(values)
+    if not any(map(_NUMBER.fullmatch, counts)):
+        return True
+    if len(counts) == 1 or not all(map(_WHOLE.fullmatch, counts)):
+        return False
+    span = max(map(float, counts)) - min(map(float, counts))
+    few = 2 * len(counts) <= len(values) and span < max(10, 2 * len(counts))
+    return few and max(counts.values()) <= _MOST * len(values)
+
+
+def _read(path: Path, column: int) -> tuple[np.ndarray, np.ndarray]:
+    rows, labels, width = [], [], 0
+    with warnings.catch_warnings(action="error"):
+        for number, cells in _lines(path):
+            names = [_bare(cell).lower() for cell in cells] if number == 1 else []
+            if names and _is_header(names):
+                column = next((names.index(one) for one in _LABELS if one in names), column)
+                continue
+            if len(cells) == 1:
+                raise UserError(f"{path}: line {number} has no commas between its values")
+            labels.append(_bare(cells.pop(column)))
+            rows.append(_pixels(f"{path}: line {number}", cells))
+            width = width or len(cells)
+            if len(cells) != width:
+                problem = f"has {len(cells):,} pixels, the first {width:,}"
+                raise UserError(f"{path}: line {number} {problem}")
     if not rows:
         raise UserError(f"{path}: holds no images")
     shape = square_shape(str(path), width)
     return np.stack(rows).reshape(-1, *shape), np.array(labels)
+
+
+def _bare(cell: str) -> str:
+    return cell.strip(' "')
 
 
 def _is_header(names: list[str]) -> bool:

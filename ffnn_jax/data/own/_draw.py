@@ -2,8 +2,8 @@
 
 import hashlib
 import io
+import os
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 
@@ -79,7 +79,7 @@ def _content_digest(file: str) -> str:
 
 def name_digest(file: str) -> str:
     """A digest of a file's name, which orders files as if they were drawn."""
-    return digest(Path(file).name.encode(errors="surrogateescape"))
+    return digest(file.rpartition(os.sep)[2].encode(errors="surrogateescape"))
 
 
 def digest(content: bytes) -> str:

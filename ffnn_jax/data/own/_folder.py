@@ -27,11 +27,17 @@ def folder_source(folder: Path) -> Source:
     They come as if shuffled, by a digest of their names: the last of them are of all classes.
 
     Raises:
-        UserError: a split has no pictures of classes, or one that training lacks.
+        UserError: a split has no pictures of classes, or one that training lacks, or a name is not
+            UTF-8, which nothing could be written with.
     """
     splits = _split_folders(folder)
     inside = {split: _by_class(one) for split, one in splits.items()}
     names = tuple(sorted({name for classes in inside.values() for name in classes}))
+    for name in (str(folder), *names):
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            raise UserError(f"{folder}: rename the folder {name!r}, which is not UTF-8") from None
     _require_trained(splits, inside)
     parts = {split: _part(classes, names) for split, classes in inside.items()}
     return Source(parts, names, tuple(_left_out(splits, inside)))

@@ -4,7 +4,6 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, repeat
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy as np
 from ffnn_jax._picture_files import cropped_and_scaled, pixels_of, read_picture
 from ffnn_jax._processor import usable_cores
 from ffnn_jax.config import UserError
+from ffnn_jax.data.own._source import SizesDifferError
 
 _CHUNK = 32  # pictures a task: enough that its overhead does not show
 _CHUNKS_PER_BLOCK = 16
@@ -37,7 +37,7 @@ def picture_blocks(
     Of tiny pictures most of the work is Python's own, which threads cannot share.
 
     Raises:
-        UserError: no size is given, and the pictures are not of one size.
+        SizesDifferError: no size is given, and the pictures are not of one size.
     """
     first, start, cores = None, 0, usable_cores()
     with warnings.catch_warnings(action="ignore"), ThreadPoolExecutor(cores) as pool:
@@ -65,7 +65,7 @@ def _decode_chunk(files: Sequence[str], size: int | None) -> list[Picture]:
 
 def _decoded(file: str, size: int | None) -> Picture:
     try:
-        image, _ = read_picture(Path(file))
+        image, _ = read_picture(file)
     except UserError as error:
         return Picture(None, problem=str(error))
     own = image.size
@@ -85,5 +85,5 @@ def _require_one_size(
         if picture.size != first[1]:
             sizes = [f"{name} is {w} x {h}" for name, (w, h) in (first, (file, picture.size))]
             hint = "--size N (size=N) crops each to its middle square and scales it to N x N"
-            raise UserError(f"pictures differ in size: {', '.join(sizes)}; {hint}")
+            raise SizesDifferError(f"pictures differ in size: {', '.join(sizes)}; {hint}")
     return first

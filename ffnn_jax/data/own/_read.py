@@ -26,7 +26,7 @@ from ffnn_jax.data.own._remarks import remarks
 from ffnn_jax.data.own._source import Source
 from ffnn_jax.data.own._write import Written, write_images
 
-_FORMAT, _SHOWN = 1, 20
+_FORMAT, _SHOWN = 2, 20
 _ORDER = ("train", "validation", "test")
 _MAX_SIZE = 4096
 _PASSING = "decoded images are kept for this process alone"
@@ -107,7 +107,8 @@ def _entry_name(path: Path, size: int | None) -> str:
     return f"{where}-{size or 'own'}-{key}"
 
 
-def _source(path: Path) -> Source:
+def source_of(path: Path) -> Source:
+    """What the files hold, of which pictures are not read yet; raises as ``read_own``."""
     if path.suffix.lower() == ".npz":
         return npz_source(path)
     if path.suffix.lower() == ".csv":
@@ -129,7 +130,7 @@ def _source(path: Path) -> Source:
 
 
 def _decode_into(folder: Path, path: Path, size: int | None, on_progress: OnProgress) -> None:
-    source = with_splits(_source(path))
+    source = with_splits(source_of(path))
     names = [split for split in _ORDER if split in source.parts]
     items, labels = (
         np.concatenate([source.parts[split][field] for split in names]) for field in (0, 1)

@@ -11,6 +11,10 @@ UNDIVIDED = ""
 """The split of what is not divided into splits."""
 
 
+class SizesDifferError(UserError):
+    """Pictures differ in size, and none is given."""
+
+
 class Part(NamedTuple):
     """A split: pictures as paths (N,) or pixels as uint8 (N, H, W, C), and classes int32 (N,)."""
 

@@ -127,6 +127,39 @@ def test_csv_files_are_read_with_and_without_a_header(tmp_path: Path, images, fo
     assert labels_of(dataset, images) == LABELS.tolist()
 
 
+DARK = GREY * np.pad(np.ones((2, 2), np.uint8), 1)
+ALMOST_DARK = np.concatenate([DARK ^ np.array([[0], [k], [k], [0]], np.uint8) for k in range(4)])
+ALMOST_DARK[5, 0, 0] = 1
+
+
+@pytest.mark.parametrize("images", [GREY, DARK, ALMOST_DARK, COLOUR])
+@pytest.mark.parametrize("names", [(0, 1, 2), (3, 7, 9), ("a", "b", "c")])
+@pytest.mark.parametrize("header", [False, True])
+@pytest.mark.parametrize("last", [False, True])
+def test_labels_are_told_from_pixels(tmp_path: Path, images, names, header, last):
+    of_row = np.resize(LABELS, len(images))
+    columns = ",".join(f"column{n}" for n in range(images[0].size + 1)) if header else None
+    labels = [names[k] for k in of_row]
+    (tmp_path / "set.csv").write_text(csv_text(images, labels, columns, last))
+    dataset = load(str(tmp_path / "set.csv"), "all")
+    assert dataset.class_names == tuple(map(str, names))
+    assert labels_of(dataset, images) == of_row.tolist()
+    assert any("set.csv: its last column" in remark for remark in dataset.remarks) == last
+
+
+@pytest.mark.parametrize("labels", [LABELS, np.arange(30) // 2 * 7])
+def test_where_either_end_could_be_the_label_a_header_is_asked_for(tmp_path: Path, labels):
+    images = GREY.copy()
+    images[:, 3, 3] = labels
+    file = tmp_path / "set.csv"
+    file.write_text(csv_text(images, labels))
+    with pytest.raises(UserError, match=r"set\.csv: either .* could be the label; add a header"):
+        load(str(file), "train")
+    file.write_text("label" + ",0" * 16 + "\n" + file.read_text())
+    dataset = load(str(file), "all")
+    assert [dataset.class_names[k] for k in labels_of(dataset, images)] == list(map(str, labels))
+
+
 def test_csv_files_of_splits_are_told_by_their_names(tmp_path: Path):
     for name, rows in {"my_train": slice(20), "my_test": slice(20, 30)}.items():
         (tmp_path / f"{name}.csv").write_text(csv_text(GREY[rows], LABELS[rows]))

@@ -1,5 +1,6 @@
 """Folders of pictures: every picture arrives once, in its class and its split, as it was."""
 
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -180,6 +181,15 @@ def test_a_class_without_pictures_is_left_out_and_named(tmp_path: Path):
     assert dataset.class_names == ("cat", "dog")
     (line,) = (line for line in dataset.remarks if "left out" in line)
     assert line.endswith("has no pictures in empty")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are Unicode there")
+@pytest.mark.parametrize("place", ["caf\udce9/cat", "set/caf\udce9"])
+def test_a_folder_whose_name_is_not_utf_8_is_to_be_renamed(tmp_path: Path, place: str):
+    write_classes(tmp_path / place, {"": 5})
+    folder = tmp_path / place.partition("/")[0]
+    with pytest.raises(UserError, match=r"rename the folder '.*caf\\udce9', which is not UTF-8"):
+        load(str(folder), "train")
 
 
 def test_a_link_that_leads_nowhere_is_damaged(tmp_path: Path):

@@ -14,6 +14,7 @@ from ffnn_jax.cli import main
 from ffnn_jax.config import UserError
 from ffnn_jax.data import load as load_data
 from ffnn_jax.models import Model, _probabilities, load, save_onnx
+from ffnn_jax.models._model import random_pixels
 from ffnn_jax.models.onnx import _by_value, _by_window, _program, _save
 from ffnn_jax.network import Network, Normalisation
 from ffnn_jax.nn import LAYERS, BatchNorm, Conv, Dense, Layer, MaxPool, ReLU, Residual
@@ -152,6 +153,20 @@ def test_a_planted_fault_is_noticed_and_no_file_is_written(tmp_path, monkeypatch
     with pytest.raises(UserError, match=r"m\.onnx: the graph differs from the model by "):
         save_onnx(tmp_path / "m.onnx", model)
     assert (tmp_path / "m.onnx").read_text() == "as it was"
+
+
+def test_the_difference_allowed_is_relative_to_the_logits(tmp_path, monkeypatch):
+    """Here of over a thousand, and equal for the first image: their rounding shows."""
+    model = model_of(Network((Conv(16, 3), ReLU(), Conv(16, 3), ReLU(), Dense(3)), (7, 5, 2)))
+    large, pixels = jax.tree.map(lambda a: 4 * a, model.params), random_pixels(model)
+    x = pixels.astype(np.float32) * NORMALISATION.scale - NORMALISATION.mean
+    (first, *_), _ = model.network.apply(large, model.state, x)
+    large["dense_5"]["b"] += first.max() - first
+    certain = dataclasses.replace(model, params=large)
+    assert (save_onnx(tmp_path / "m.onnx", certain) or 0) > 1e-5
+    monkeypatch.setattr(_by_window, "channels_first", lambda w, shape: w)
+    with pytest.raises(UserError, match=r"the graph differs from the model by .*, at most 0\.01$"):
+        save_onnx(tmp_path / "m.onnx", certain)
 
 
 def test_a_graph_that_is_no_onnx_is_not_written(tmp_path, monkeypatch):
