@@ -230,7 +230,7 @@ def test_changes_that_may_give_other_bits_are_named(
 ):
     interrupted_at(tmp_path, 7)
     elsewhere = {**_environment.arithmetic(), name: 99}
-    monkeypatch.setattr(_checkpoints, "arithmetic", lambda: elsewhere)
+    monkeypatch.setattr(_checkpoints, "arithmetic", lambda devices: elsewhere)
     with caplog.at_level(logging.WARNING):
         resumed(tmp_path)
     (message,) = (record.getMessage() for record in caplog.records)
