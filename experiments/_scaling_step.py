@@ -1,4 +1,4 @@
-"""A data-parallel training step: what its compiled program sums, and how long it takes."""
+"""The data-parallel training step: what its compiled program sums, and how long it takes."""
 
 import dataclasses
 import time
@@ -6,70 +6,57 @@ from typing import Any
 
 import jax
 import numpy as np
-import optax
-from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from experiments._reductions import reductions
 from ffnn_jax.config import Settings, preset
-from ffnn_jax.layers.fast import forms
-from ffnn_jax.network import Network, combine, partition
+from ffnn_jax.network import Network, compute_normalisation, normalise, partition
+from ffnn_jax.optim import Lookahead
 from ffnn_jax.runs._compute import optimizer_of
-from ffnn_jax.training import loss_and_gradients, make_loss
+from ffnn_jax.training import (
+    Images,
+    SeedData,
+    TrainState,
+    initial_state,
+    make_train_chunk,
+    places,
+)
+from ffnn_jax.training._placement import replicated
 
 IMAGE = (32, 32, 3)
 
 
 class Program:
-    """The step of a network's settings, with the batch shared by all devices of all processes."""
+    """The compiled steps of a network's settings, its batches shared by all devices there are."""
 
     def __init__(self, settings: Settings, image: tuple[int, ...] = IMAGE) -> None:
-        mesh = jax.make_mesh((jax.device_count(),), ("batch",), axis_types=(AxisType.Auto,))
-        self._replicated = NamedSharding(mesh, PartitionSpec())
-        self._sharded = NamedSharding(mesh, PartitionSpec("batch"))
+        self._place = places(jax.devices(), 1)[0]
         self._settings, self._image = settings, image
         self.network = Network(settings.layers, image)
         self.optimizer = optimizer_of(settings, self.network)
-        shardings = (self._replicated,) * 3 + (self._sharded,) * 2
-        self.step = jax.jit(self._step, in_shardings=shardings, out_shardings=self._replicated)
+        lookahead = Lookahead(settings.lookahead, settings.steps) if settings.lookahead else None
+        self.chunk = make_train_chunk(
+            self.network, self.optimizer, settings.batch_size, settings.weight_decay,
+            settings.augmentations, settings.precision, settings.sampling, settings.forms or (),
+            settings.label_smoothing, lookahead, self._place,
+        )  # fmt: skip
 
-    def _step(self, params: Any, state: Any, opt_state: Any, x: Any, labels: Any) -> Any:
-        loss_of = make_loss(self.network, self._settings.precision, self._settings.label_smoothing)
-        trained, frozen = partition(params, self.network.param_attribute("trained"))
-        with forms(self._settings.forms or ()):
-            loss, _, state, grads = loss_and_gradients(
-                loss_of, trained, frozen, state, (x, labels, None), False
-            )
-        updates, opt_state = self.optimizer.update(grads, opt_state, trained)
-        params = combine(optax.apply_updates(trained, updates), frozen)
-        return params, state, opt_state, loss
-
-    def start(self) -> tuple[Any, ...]:
-        """The arguments of the first step, on the devices."""
-        generator, batch = np.random.default_rng(0), self._settings.batch_size
-        x = generator.standard_normal((batch, *self._image), np.float32)
-        labels = generator.integers(0, 10, batch, np.int32)
-        params, state = self.network.init(jax.random.key(0), jax.numpy.asarray(x))
-        trained, _ = partition(params, self.network.param_attribute("trained"))
-        carried = self._placed((params, state, self.optimizer.init(trained)), self._replicated)
-        return *carried, *self._placed((x, labels), self._sharded)
-
-    def _placed(self, tree: Any, sharding: NamedSharding) -> Any:
-        def place(leaf: Any) -> jax.Array:
-            array = np.asarray(leaf)
-            return jax.make_array_from_callback(array.shape, sharding, lambda index: array[index])
-
-        return jax.tree.map(place, tree)
+    def start(self) -> tuple[TrainState, Images, SeedData]:
+        """The arguments of the steps, on the devices: noise, twice as many images as a batch."""
+        generator, count = np.random.default_rng(0), 2 * self._settings.batch_size
+        pixels = generator.integers(0, 256, (count, *self._image), np.uint8)
+        images = Images(pixels, generator.integers(0, 10, count, np.int32))
+        normalisation = compute_normalisation([pixels], 1 / 255, "channel-mean-sd")
+        indices = np.arange(count, dtype=np.int32)
+        seed_data = SeedData(jax.random.key(0), indices, indices[:0], normalisation)
+        first = normalise(jax.numpy.asarray(pixels), normalisation)
+        looks_ahead = self._settings.lookahead > 0
+        state = initial_state(self.network, self.optimizer, seed_data.key, first, looks_ahead)
+        return replicated((state, images, seed_data), self._place)
 
     def text(self) -> str:
-        """The text of the compiled step."""
-        batch = self._settings.batch_size
-        params, state = self.network.shapes()
-        trained, _ = partition(params, self.network.param_attribute("trained"))
-        opt_state = jax.eval_shape(self.optimizer.init, trained)
-        x = jax.ShapeDtypeStruct((batch, *self._image), np.float32)
-        labels = jax.ShapeDtypeStruct((batch,), np.int32)
-        compiled = self.step.lower(params, state, opt_state, x, labels).compile()
-        return compiled.as_text() or ""
+        """The text of the compiled steps."""
+        state, images, seed_data = self.start()
+        return self.chunk.lower(state, np.int32(0), images, seed_data).compile().as_text() or ""
 
 
 def facts(name: str, devices: int) -> dict[str, Any]:
@@ -118,8 +105,8 @@ class Stepper:
         else:
             jax.config.update("jax_num_cpu_devices", int(place))
         program = Program(settings)
-        *self._carried, self._x, self._labels = program.start()
-        self._step, self._steps = program.step, steps
+        self._state, *self._data = program.start()
+        self._chunk, self._steps = program.chunk, steps
         self.loss = self._run(1)
 
     def lap(self) -> float:
@@ -129,8 +116,7 @@ class Stepper:
         return (time.perf_counter() - began) / self._steps
 
     def _run(self, steps: int) -> float:
-        """The loss of the last of so many steps, which is waited for."""
-        loss: Any = None
-        for _ in range(steps):
-            *self._carried, loss = self._step(*self._carried, self._x, self._labels)
-        return float(np.asarray(loss))
+        """The loss of the first of so many steps; all are waited for."""
+        stop = np.int32(int(self._state.step) + steps)
+        self._state, metrics = self._chunk(self._state, stop, *self._data)
+        return float(np.asarray(metrics.loss)[0])

@@ -12,7 +12,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import AxisType, NamedSharding, PartitionSpec, Sharding, SingleDeviceSharding
+from jax.sharding import (
+    AxisType,
+    Mesh,
+    NamedSharding,
+    PartitionSpec,
+    Sharding,
+    SingleDeviceSharding,
+)
 
 _BATCH, _SEED = "batch", "seed"
 
@@ -44,23 +51,35 @@ def by_seed(place: Sharding) -> Sharding:
 
 def by_image(place: Sharding, axis: int = 0) -> Sharding:
     """How the arrays of a batch lie, with the images along this axis."""
-    if not (isinstance(place, NamedSharding) and _BATCH in place.mesh.axis_names):
-        return place
-    return NamedSharding(place.mesh, PartitionSpec(*[None] * axis, _BATCH))
+    mesh = _mesh_of(place)
+    return place if mesh is None else NamedSharding(mesh, PartitionSpec(*[None] * axis, _BATCH))
 
 
 def shards_of(place: Sharding | None, size: int) -> int:
     """The number of shards of a batch: one if they would not be equal."""
-    shared = isinstance(place, NamedSharding) and _BATCH in place.mesh.axis_names
-    count = place.mesh.size if shared else 1  # type: ignore[union-attr]
-    return count if size % count == 0 else 1
+    mesh = _mesh_of(place)
+    return 1 if mesh is None or size % mesh.size else mesh.size
 
 
 def cut_into_shards(place: Sharding | None, batch: Any) -> Any:
     """The same batch inside a compiled program, a shard of it on each device."""
-    if place is None or shards_of(place, jax.tree.leaves(batch)[0].shape[0]) == 1:
+    leaves = jax.tree.leaves(batch)
+    if place is None or not leaves or shards_of(place, leaves[0].shape[0]) == 1:
         return batch
     return jax.lax.with_sharding_constraint(batch, by_image(place))
+
+
+def drawn_alike(place: Sharding | None, indices: Any) -> Any:
+    """The same indices inside a compiled program, drawn by each device: they need not be sent."""
+    if _mesh_of(place) is None:
+        return indices
+    return jax.lax.with_sharding_constraint(indices, place)
+
+
+def _mesh_of(place: Sharding | None) -> Mesh | None:
+    """The mesh whose devices share batches."""
+    shared = isinstance(place, NamedSharding) and _BATCH in place.mesh.axis_names
+    return place.mesh if shared else None  # type: ignore[union-attr,return-value]
 
 
 def _place(devices: Sequence[Any], axis: str) -> Sharding:

@@ -24,7 +24,7 @@ from ffnn_jax.training import _sampling
 from ffnn_jax.training._augment import augment
 from ffnn_jax.training._gradients import Batch, Loss, loss_and_gradients, make_loss
 from ffnn_jax.training._images import Chunk, Source
-from ffnn_jax.training._placement import cut_into_shards, shards_of
+from ffnn_jax.training._placement import cut_into_shards, drawn_alike, shards_of
 from ffnn_jax.training._sampling import Sampling, SeedData, batch_indices, key_of
 
 CHUNK_STEPS = 100
@@ -98,9 +98,9 @@ def make_train_chunk(
     update = _make_update(network, optimizer, weight_decay, loss_of, lookahead)
 
     def step(size: int, state: TrainState, source: Source, seed_data: SeedData) -> Updated:
-        args = source, seed_data, state.step, batch_sampling, augmentations, size
+        args = source, seed_data, state.step, batch_sampling, augmentations, size, place
         with shards(shards_of(place, size)):
-            return update(state, cut_into_shards(place, inputs_at(network, *args)))
+            return update(state, inputs_at(network, *args))
 
     def train_step(state: TrainState, source: Source, seed_data: SeedData) -> Updated:
         count = seed_data.train.shape[0]
@@ -136,18 +136,20 @@ def inputs_at(
     sampling: Sampling,
     augmentations: tuple[Augmentation, ...],
     size: int,
+    place: Sharding | None = None,
 ) -> Batch:
     """The batch of a step: images normalised and augmented, labels, and keys for random layers.
 
-    A partial batch is the first ``size`` images drawn.
+    A partial batch is the first ``size`` images drawn. Several devices draw the same indices, and
+    take their shards.
     """
     if isinstance(source, Chunk):
         offset = step - source.first
         drawn = source.images.at(offset), source.indices[offset]
     else:
-        every = batch_indices(seed_data, step, sampling)
+        every = drawn_alike(place, batch_indices(seed_data, step, sampling))
         drawn = source.at(every), every
-    images, indices = jax.tree.map(lambda array: array[:size], drawn)
+    images, indices = cut_into_shards(place, jax.tree.map(lambda array: array[:size], drawn))
     x = normalise(images.pixels, seed_data.normalisation)
     if augmentations:
         epoch = sampling.epoch(step, seed_data.train.shape[0])
@@ -157,7 +159,7 @@ def inputs_at(
     if not network.needs_key:
         return x, images.labels, None
     keys = nn.image_keys(key_of(seed_data, _sampling.LAYERS, step), len(images.labels))
-    return x, images.labels, keys
+    return x, images.labels, cut_into_shards(place, keys)
 
 
 def _make_update(

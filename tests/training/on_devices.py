@@ -83,10 +83,9 @@ def states_after(place: Sharding | None, name: str, dtype: str) -> dict[str, np.
 def gathered(count: int) -> list[str]:
     """What each device takes from the images, and what devices hand to each other, by name."""
     text = chunk_on(place_on(count), "batch norm", "float32")[0].as_text()
-    return [
-        *re.findall(r"= (u8\S+?)\{\S* gather\(", text),
-        *sorted(set(re.findall(r" (all-gather|all-to-all|all-reduce)\(", text))),
-    ]
+    exchange = r" (all-gather|all-to-all|all-reduce|collective-permute|reduce-scatter)\("
+    gathers = re.findall(r"= (u8\S+?)\{\S* gather\(", text)
+    return [*gathers, *sorted(set(re.findall(exchange, text)))]
 
 
 def trained(devices: int, seeds: range, streaming: bool = False) -> dict[str, np.ndarray]:
