@@ -22,6 +22,10 @@ class RunInterruptedError(Exception):
         self.signal = signal
 
 
+class PeerLostError(Exception):
+    """A run's peer, another of its processes, was lost or never came; the message is one line."""
+
+
 @dataclasses.dataclass
 class StopRequest:
     """A request to end a run before its last step: the number of the signal received, if any."""

@@ -24,9 +24,16 @@ from ffnn_jax.cli._summary import Summary
 from ffnn_jax.cli._train import Train
 from ffnn_jax.cli._tune import Tune
 from ffnn_jax.cli._verify import Verify
-from ffnn_jax.config import DivergedError, RunInterruptedError, UserError, require_run, use_layers
+from ffnn_jax.config import (
+    DivergedError,
+    PeerLostError,
+    RunInterruptedError,
+    UserError,
+    require_run,
+    use_layers,
+)
 
-_FAILED, _USER_ERROR, _DIVERGED, _INTERRUPTED, _PIPE_CLOSED = 1, 2, 3, 130, 141
+_FAILED, _USER_ERROR, _DIVERGED, _PEER_LOST, _INTERRUPTED, _PIPE_CLOSED = 1, 2, 3, 4, 130, 141
 _COMMANDS = {
     "train": Train, "predict": Predict, "evaluate": Evaluate, "export": Export, "page": Page,
     "summary": Summary, "compare": Compare, "tune": Tune, "doctor": Doctor, "verify": Verify,
@@ -48,7 +55,10 @@ With --layers-from MODULE, what was saved may have layers of your own module."""
 
 
 def main(args: Sequence[str] | None = None) -> None:
-    """Runs ``ffnn-jax`` and exits: 0 done, 1 failed, 2 rejected, 3 diverged, 130 interrupted."""
+    """Runs ``ffnn-jax`` and exits.
+
+    Codes: 0 done, 1 failed, 2 rejected, 3 diverged, 4 peer lost, 130 interrupted.
+    """
     words = list(sys.argv[1:] if args is None else args)
     debug = _DEBUG in words
     words = [word for word in words if word != _DEBUG]
@@ -66,6 +76,8 @@ def main(args: Sequence[str] | None = None) -> None:
         _exit(str(error), _USER_ERROR)
     except DivergedError as divergence:
         _exit(str(divergence), _DIVERGED)
+    except PeerLostError as lost:
+        _exit(str(lost), _PEER_LOST)
     except RunInterruptedError as interruption:
         _exit(str(interruption), 128 + interruption.signal)
     except KeyboardInterrupt:

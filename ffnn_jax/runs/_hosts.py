@@ -1,0 +1,200 @@
+"""A run of several processes, as a rule on several hosts: they agree, and the first one writes.
+
+Each process computes the same steps. Before the first one they compare what their results depend
+on; at every stop they agree on the next, and on whether to end there because one was asked to.
+"""
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import re
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import jax
+import numpy as np
+import psutil
+from jax.experimental import multihost_utils
+
+from ffnn_jax import _watch
+from ffnn_jax._address import Address
+from ffnn_jax._errors import StopRequest
+from ffnn_jax._signals import print_nowhere
+from ffnn_jax.config import DivergedError, PeerLostError, RunInterruptedError, UserError
+from ffnn_jax.runs._environment import require_ready, versions
+from ffnn_jax.runs._folder import locked
+
+_SECONDS = "FFNN_JAX_PEER_SECONDS"  # to wait for the other processes
+_GRACE_SECONDS = 60  # after which jax's own patience ends
+_PEER_LOST = 4
+_LOST = re.compile("gloo|nccl|coordination|heartbeat|connection|unavailable", re.IGNORECASE)
+_BYTES, _MOST_WORDS = 8192, 600
+_Result = TypeVar("_Result")
+
+
+def among_hosts(
+    state: Any, address: Address | None, function: Callable[..., None], *args: Any
+) -> None:
+    """Calls ``function(state, *args)`` as one of a run's processes, which start and end together.
+
+    Raises:
+        UserError: jax finds no cluster, or no device, or cannot compile here.
+        PeerLostError: another process ended before this one.
+    """
+    if address is not None:
+        _join(address)
+    require_ready()
+    try:
+        function(state, *args)
+    except (RunInterruptedError, DivergedError):  # in every process
+        jax.distributed.shutdown()
+        raise
+    except (ValueError, RuntimeError) as error:
+        if isinstance(error, UserError) or jax.process_count() == 1 or not _LOST.search(str(error)):
+            raise
+        first, hint = str(error).partition("\n")[0], state.hint
+        raise PeerLostError(f"{_who()}: a peer was lost ({first}){hint}") from None
+    jax.distributed.shutdown()
+
+
+def writes() -> bool:
+    """Whether this process writes the run's folder: the first one does."""
+    return jax.process_index() == 0
+
+
+def gather(value: Any) -> list[Any]:
+    """The value, of JSON types, of each process in order."""
+    if jax.process_count() == 1:
+        return [value]
+    line = np.frombuffer(json.dumps(value).encode().ljust(_BYTES), np.uint8)
+    return [json.loads(row.tobytes()) for row in multihost_utils.process_allgather(line)]
+
+
+def together(function: Callable[..., _Result], *args: Any) -> _Result:
+    """Calls the function in every process; a UserError of one of them is raised in all."""
+    result, failure = None, None
+    try:
+        result = function(*args)
+    except UserError as error:
+        failure = error
+    failures = gather(failure and str(failure)[:_MOST_WORDS])
+    others = (f"process {k}: {text}" for k, text in enumerate(failures) if text)
+    if any(failures):
+        jax.distributed.shutdown()
+        raise failure or UserError(next(others))
+    return result  # type: ignore[return-value]
+
+
+def of_first(function: Callable[..., Path], *args: Any) -> Path:
+    """Calls the function in the first process alone; returns its path in all."""
+    return Path(gather(together(lambda: str(function(*args)) if writes() else ""))[0])
+
+
+@contextlib.contextmanager
+def locked_by_first(folder: Path) -> Iterator[None]:
+    """Locks a run's folder, as ``locked`` does, in the process that writes it."""
+    with contextlib.ExitStack() as stack:
+        together(lambda: stack.enter_context(locked(folder)) if writes() else None)
+        yield
+
+
+def require_same(facts: Mapping[str, Any]) -> None:
+    """Ends all processes with a UserError that names the facts in which they differ."""
+    first, *others = gather({name: _short(value) for name, value in facts.items()})
+    differing = [
+        f"{name} is {first.get(name)} in process 0, {other.get(name)} in process {number}"
+        for number, other in enumerate(others, start=1)
+        for name in {**first, **other}
+        if first.get(name) != other.get(name)
+    ]
+    if differing:
+        jax.distributed.shutdown()
+        raise UserError(f"the processes of a run must be alike: {'; '.join(differing[:3])}")
+
+
+def facts_of(run: Mapping[str, Any]) -> dict[str, Any]:
+    """What a run's results depend on, by name, from its metadata."""
+    return {
+        **{f"version of {name}": number for name, number in versions().items()},
+        **{f"data {name}": digest for name, digest in run["data_sha256"].items()},
+        "normalisation": run["normalisation"], **run["settings"],
+    }  # fmt: skip
+
+
+def digest_of(arrays: Mapping[str, np.ndarray]) -> str:
+    """The SHA-256 of arrays and their names."""
+    digest = hashlib.sha256()
+    for name, array in sorted(arrays.items()):
+        digest.update(f"{name} {array.dtype} {array.shape}".encode() + array.tobytes())
+    return digest.hexdigest()
+
+
+def agreed(stop: StopRequest) -> int | None:
+    """The number of a signal that any process received."""
+    return max((signal for signal in gather(stop.signal) if signal), default=None)
+
+
+def _short(value: Any) -> str:
+    """A value in few characters: long ones become a SHA-256, and long digests their beginning."""
+    text = json.dumps(value)
+    if len(text) > 40 and not isinstance(value, str):
+        return f"sha256 {hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    return f"{value}"[:12] if isinstance(value, str) and len(value) == 64 else text[:60]
+
+
+def _who() -> str:
+    return f"process {jax.process_index()}"
+
+
+def _join(address: Address) -> None:
+    """Waits for the other processes; from then on only the first one prints."""
+    _watch.redirect()
+    jax.config.update("jax_enable_preemption_service", False)  # would take SIGTERM, which is ours
+    seconds = float(os.environ.get(_SECONDS) or 300)
+    timer = threading.Timer(seconds, _give_up, [seconds])
+    timer.daemon = True
+    timer.start()
+    if address.index == 0:
+        where = f"{address.count} processes at {address.coordinator}"
+        print(f"waiting for {where} (up to {seconds:g} s) ...", file=sys.stderr)
+    try:
+        jax.distributed.initialize(
+            address.coordinator, address.count, address.index,
+            initialization_timeout=int(seconds) + _GRACE_SECONDS,
+        )  # fmt: skip
+    except (ValueError, RuntimeError, OSError) as error:
+        first = str(error).partition("\n")[0]
+        known = "give HOST:PORT,COUNT,INDEX, or set JAX_COORDINATOR_ADDRESS and the like"
+        raise UserError(f"distributed {address.text}: {first} ({known})") from None
+    timer.cancel()
+    _watch.note("who", _who())
+    if not writes():
+        print_nowhere(1)
+        logging.getLogger("ffnn_jax").setLevel(logging.ERROR)
+
+
+def _give_up(seconds: float) -> None:
+    """Ends this process with a line that says who did not come."""
+    from jax._src.distributed import global_state  # jax.process_index() waits for the others, too
+
+    where, index = str(global_state.coordinator_address), global_state.process_id
+    came = _connections(int(where.rpartition(":")[2]), of_first=index == 0)
+    if index == 0:
+        what = f"{came} of {global_state.num_processes} processes came to {where}"
+    else:
+        what = "not all others came" if came else f"process 0 did not answer at {where}"
+        what = f"process {index}: {what}"
+    print(f"ffnn-jax: {what} within {seconds:g} s", file=sys.stderr, flush=True)
+    os._exit(_PEER_LOST)
+
+
+def _connections(port: int, of_first: bool) -> int:
+    """The connections to the first process's port, seen from there or from another process."""
+    found = psutil.Process().net_connections("tcp")
+    ends = (one.laddr if of_first else one.raddr for one in found if one.status == "ESTABLISHED")
+    return sum(end.port == port for end in ends)
