@@ -34,12 +34,15 @@ class Address:
             raise UserError(f"distributed: INDEX must be from 0{last}, got {self.index}")
 
 
-def read_address(text: str) -> Address:
+def read_address(text: str | None, seeds: int) -> Address | None:
     """The address that the option's value says; "auto" reads jax's environment variables.
 
     Raises:
-        UserError: the value has another form, or a number is impossible.
+        UserError: the value has another form, a number is impossible, or there are several seeds.
     """
+    if text is None:
+        return None
+    require_one_seed(seeds)
     if text == "auto":
         count, index = map(_from_environment, ("JAX_NUM_PROCESSES", "JAX_PROCESS_ID"))
         return Address(text, os.environ.get("JAX_COORDINATOR_ADDRESS") or None, count, index)
@@ -50,12 +53,11 @@ def read_address(text: str) -> Address:
     return Address(text, words[0], *numbers)
 
 
-def require_one_seed(address: Address | None, seeds: int) -> None:
+def require_one_seed(seeds: int) -> None:
     """Rejects several seeds where several processes train one network together."""
-    if address is not None and seeds > 1:
-        raise UserError(
-            f"seeds must be 1 with --distributed, got {seeds}: ffnn-jax sweep trains several"
-        )
+    if seeds > 1:
+        other = "ffnn-jax sweep trains several"
+        raise UserError(f"seeds must be 1 with --distributed, got {seeds}: {other}")
 
 
 def _from_environment(name: str) -> int | None:

@@ -41,9 +41,9 @@ def watch(words: Sequence[str]) -> int:
     descriptor, path = tempfile.mkstemp(prefix="ffnn-jax-", suffix=".log")
     os.close(descriptor)
     command = [sys.executable, "-m", "ffnn_jax._watched", path, *words]
-    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
-        with handling(lambda number, frame: process.send_signal(number)):
-            code = process.wait()
+    process = subprocess.Popen(command, stdin=subprocess.PIPE)
+    with process, handling(lambda number, frame: process.send_signal(number)):
+        code = process.wait()
     if code not in _OURS:
         raise _failure(code, path)
     Path(path).unlink()

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import tyro
 
 from ffnn_jax import _watch
-from ffnn_jax._address import Address, read_address, require_one_seed
+from ffnn_jax._address import Address, read_address
 from ffnn_jax._signals import exit_on_signals, run_with_signals
 from ffnn_jax.cli._options import (
     INTEGER,
@@ -38,7 +38,6 @@ _RESUMABLE = (
 _NUMBER = number(float, "a number", "F")
 _VALIDATION = option(1, "KIND:N", lambda words: words[0])
 _NAME = option(1, "NAME", lambda words: words[0])
-_ADDRESS = option(1, "auto|HOST:PORT,COUNT,INDEX", lambda words: words[0])
 _WORDS = option("*", "[WORD ...]", tuple)
 
 
@@ -147,7 +146,9 @@ class Train:
     run_dir: Annotated[Path | None, shown("DIR", "(default: runs/PRESET-NUMBER)")] = None
     """Folder for the results, which must not exist yet, as in runs/first."""
 
-    distributed: Annotated[str | None, _ADDRESS, shown(None, "(default: one process)")] = None
+    distributed: Annotated[str | None, _NAME, shown("auto|HOST:PORT,COUNT,INDEX", "(optional)")] = (
+        None
+    )
     """Train in COUNT processes, this one being INDEX, from 0, which meet at HOST:PORT, process 0's;
     auto asks SLURM, Kubernetes, Open MPI, Cloud TPU or JAX_COORDINATOR_ADDRESS and the like."""
 
@@ -160,8 +161,7 @@ class Train:
         named = self.named_settings()
         if self.run_dir is not None and os.path.lexists(self.run_dir.expanduser()):
             raise UserError(f"run-dir must not exist yet, {self.run_dir} does")
-        address = None if self.distributed is None else read_address(self.distributed)
-        require_one_seed(address, named.settings.seeds)
+        address = read_address(self.distributed, named.settings.seeds)
         if address is not None and not _watch.is_watched():
             return _watch.watch(sys.argv[1:])
         with exit_on_signals():  # Python may lose an interrupt during an import
@@ -177,16 +177,14 @@ class Train:
         if not self.no_cache:
             enable_compilation_cache()
         options = train_run.RunOptions(
-            self.streaming or None, self.checkpoint_every, self.debug_nans,
+            self.streaming or None, self.checkpoint_every, self.debug_nans, address=address,
             explicit=named.given, run_dir=self.run_dir and self.run_dir.expanduser(),
-            address=address,
         )  # fmt: skip
         stop = options.stop
         _use_chapters()
         do = train_run.dry_run_and_print if self.dry_run else train_run.run_and_print
-        what = (do, named.settings)
-        if self.resume is not None:
-            what = (train_run.resume_and_print, self.resume, self.steps)
+        resume = train_run.resume_and_print, self.resume, self.steps
+        what = (do, named.settings) if self.resume is None else resume
         run_with_signals(stop, among_hosts, address, *what, options)
 
     def _require_resumable(self, folder: Path) -> None:

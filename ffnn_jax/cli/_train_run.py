@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from ffnn_jax import runs
-from ffnn_jax._address import Address, require_one_seed
+from ffnn_jax._address import Address
 from ffnn_jax._console import plain_console, show_progress
 from ffnn_jax._signals import SignalState, print_nowhere
 from ffnn_jax.config import DivergedError, RunInterruptedError, Settings, layers_from
@@ -64,33 +64,24 @@ def resume_and_print(
 ) -> None:
     """Resumes the run in a folder."""
     with runs.locked_by_first(folder):
-        checkpoint, planned = runs.together(_resumed_plan, folder, steps, options)
+        with runs.together():
+            checkpoint = runs.last_checkpoint(folder)
+            settings = runs.resumed_settings(folder, checkpoint, steps)
+            planned = runs.plan(settings, prepared_splits(settings))
         result = _run(state, planned, folder, options, checkpoint)
     print_run_footer(plain_console(), result, folder)
 
 
-def _resumed_plan(
-    folder: Path, steps: int | None, options: RunOptions
-) -> tuple[runs.Checkpoint, Plan]:
-    checkpoint = runs.last_checkpoint(folder)
-    settings = runs.resumed_settings(folder, checkpoint, steps)
-    require_one_seed(options.address, settings.seeds)
-    return checkpoint, runs.plan(settings, prepared_splits(settings))
-
-
 def _start(state: SignalState, settings: Settings, options: RunOptions) -> tuple[RunResult, Path]:
-    planned = runs.together(_plan, settings, options.explicit)
+    settings = dataclasses.replace(settings, dataset=full_name(settings.dataset))
+    with runs.together():
+        splits = prepared_splits(settings)
+        if "dataset" in options.explicit:
+            settings = runs.adapt_to_dataset(settings, splits, options.explicit)
+        planned = runs.plan(settings, splits)
     folder = runs.of_first(runs.new_run_folder, settings.preset, options.run_dir)
     with runs.locked_by_first(folder):
         return _run(state, planned, folder, options), folder
-
-
-def _plan(settings: Settings, explicit: Collection[str]) -> Plan:
-    settings = dataclasses.replace(settings, dataset=full_name(settings.dataset))
-    splits = prepared_splits(settings)
-    if "dataset" in explicit:
-        settings = runs.adapt_to_dataset(settings, splits, explicit)
-    return runs.plan(settings, splits)
 
 
 def _run(

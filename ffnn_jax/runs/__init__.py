@@ -45,12 +45,12 @@ from ffnn_jax.runs._tuning import Tuning, tune
 
 __all__ = [
     "CHECKPOINT_INTERVAL", "LEVEL", "Checkpoint", "CheckpointManager", "Finding", "ImageTest",
-    "Pair", "Plan", "ProgressDisplay", "RunResult", "SavedRun", "SeedTest", "Spread",
-    "StopRequest", "Tuning", "adapt_to_dataset", "among_hosts", "checkpoints", "compare_runs",
-    "comparison_to_json", "compute",
-    "device", "dry_run_folder", "enable_compilation_cache", "examine", "fit", "forms_here", "holm",
-    "last_checkpoint", "locked", "locked_by_first", "mcnemar_p", "most_confident_errors", "new_run_folder", "of_first",
-    "paired_p", "plan", "print_run_header", "read_runs", "require_ready", "result_to_json",
-    "resumed_settings", "run_plan", "splits_of", "spread", "timed_forms_path", "together", "tune",
-    "versions", "write_config", "write_demo", "write_page", "write_run", "writes",
+    "Pair", "Plan", "ProgressDisplay", "RunResult", "SavedRun", "SeedTest", "Spread", "StopRequest",
+    "Tuning", "adapt_to_dataset", "among_hosts", "checkpoints", "compare_runs",
+    "comparison_to_json", "compute", "device", "dry_run_folder", "enable_compilation_cache",
+    "examine", "fit", "forms_here", "holm", "last_checkpoint", "locked", "locked_by_first",
+    "mcnemar_p", "most_confident_errors", "new_run_folder", "of_first", "paired_p", "plan",
+    "print_run_header", "read_runs", "require_ready", "result_to_json", "resumed_settings",
+    "run_plan", "splits_of", "spread", "timed_forms_path", "together", "tune", "versions",
+    "write_config", "write_demo", "write_page", "write_run", "writes",
 ]  # fmt: skip

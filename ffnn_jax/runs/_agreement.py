@@ -33,14 +33,16 @@ class AgreedCheckpoints(CheckpointManager):
         Raises:
             UserError: the processes differ in what their results depend on.
         """
-        together(super().on_metadata, run)
+        with together():
+            super().on_metadata(run)
         start = {} if self._start is None else {"checkpoint": digest_of(self._start.arrays)}
         require_same({"every": self._every, **facts_of(run), **start})
 
     def on_begin(self, fresh: Snapshot) -> Snapshot:
         """Resumes or begins, where all processes have the same initial state."""
         require_same({"initial state": digest_of(fresh.to_arrays())})
-        return together(super().on_begin, fresh)
+        with together():
+            return super().on_begin(fresh)
 
     def agree(self, stop: int) -> int:
         """The first process's stop: its clock decides."""

@@ -10,6 +10,7 @@ import numpy as np
 import optax
 
 from ffnn_jax import optim, training
+from ffnn_jax._address import require_one_seed
 from ffnn_jax.config import Settings, UserError, Validation, suggestion
 from ffnn_jax.data import OnProgress, Splits, load_splits
 from ffnn_jax.layers.fast import forms
@@ -50,8 +51,10 @@ def plan(settings: Settings, splits: Splits) -> Plan:
         UserError: a layer or an augmentation does not fit the images, there is not one output
             per class, the batch is larger than the training set, nothing is trained, a group with
             its own rate has no parameters, a custom layer breaks the contract, or the splits
-            differ in images or classes.
+            differ in images or classes, or several processes train several seeds.
     """
+    if jax.process_count() > 1:
+        require_one_seed(settings.seeds)
     network = Network(settings.layers, splits.train.image_shape)
     outputs, classes = network.output_shape, len(splits.train.class_names)
     if outputs != (classes,):

@@ -14,7 +14,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import jax
 import numpy as np
@@ -34,7 +34,6 @@ _GRACE_SECONDS = 60  # after which jax's own patience ends
 _PEER_LOST = 4
 _LOST = re.compile("gloo|nccl|coordination|heartbeat|connection|unavailable", re.IGNORECASE)
 _BYTES, _MOST_WORDS = 8192, 600
-_Result = TypeVar("_Result")
 
 
 def among_hosts(
@@ -75,11 +74,12 @@ def gather(value: Any) -> list[Any]:
     return [json.loads(row.tobytes()) for row in multihost_utils.process_allgather(line)]
 
 
-def together(function: Callable[..., _Result], *args: Any) -> _Result:
-    """Calls the function in every process; a UserError of one of them is raised in all."""
-    result, failure = None, None
+@contextlib.contextmanager
+def together() -> Iterator[None]:
+    """What every process does within; a UserError of one of them is raised in all."""
+    failure = None
     try:
-        result = function(*args)
+        yield
     except UserError as error:
         failure = error
     failures = gather(failure and str(failure)[:_MOST_WORDS])
@@ -87,19 +87,22 @@ def together(function: Callable[..., _Result], *args: Any) -> _Result:
     if any(failures):
         jax.distributed.shutdown()
         raise failure or UserError(next(others))
-    return result  # type: ignore[return-value]
 
 
 def of_first(function: Callable[..., Path], *args: Any) -> Path:
     """Calls the function in the first process alone; returns its path in all."""
-    return Path(gather(together(lambda: str(function(*args)) if writes() else ""))[0])
+    with together():
+        path = str(function(*args)) if writes() else ""
+    return Path(gather(path)[0])
 
 
 @contextlib.contextmanager
 def locked_by_first(folder: Path) -> Iterator[None]:
     """Locks a run's folder, as ``locked`` does, in the process that writes it."""
     with contextlib.ExitStack() as stack:
-        together(lambda: stack.enter_context(locked(folder)) if writes() else None)
+        with together():
+            if writes():
+                stack.enter_context(locked(folder))
         yield
 
 

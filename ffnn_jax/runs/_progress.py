@@ -8,6 +8,7 @@ from rich.console import Console
 
 from ffnn_jax._console import progress_bar
 from ffnn_jax._signals import SignalState
+from ffnn_jax._watch import note
 from ffnn_jax.runs._compute import Plan
 from ffnn_jax.runs._environment import device, versions
 from ffnn_jax.training import Callbacks, Progress
@@ -77,6 +78,7 @@ class ProgressDisplay(Callbacks):
     def on_compile(self) -> None:
         """The initial state is saved by now."""
         self._state.makes_steps, self._state.hint = False, self._hint
+        note("hint", self._hint)
         self._say("compiling the training step ...")
 
     def on_progress(self, progress: Progress) -> None:
