@@ -13,14 +13,15 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from ffnn_jax._errors import PeerLostError, RunInterruptedError
 from ffnn_jax._signals import DESCRIPTORS, handling
 
 log: str | None = None  # in a watched process, the file for what the runtime prints
 _STOPPED = {128 + getattr(signal, n, 0) for n in ("SIGHUP", "SIGINT", "SIGPIPE", "SIGTERM")}
-_OURS = {*range(5), *_STOPPED}
-_NOTE = re.compile(r"^ffnn-jax (who|hint): (.*)$", re.MULTILINE)
+_OURS = {*range(PeerLostError.code), *_STOPPED}
+_NOTE = re.compile(r"^ffnn-jax (who|hint|lost): (.*)$", re.MULTILINE)
 _REASON = re.compile(r'grpc_message:"([^"]+)"|absl::Status: (.+?)(?:\. |$)', re.MULTILINE)
 _RUNTIME = "JAX distributed service detected fatal errors"
 
@@ -34,7 +35,7 @@ def watch(words: Sequence[str]) -> int:
     """Does a command's work in another process; returns its exit code if it is one of ours.
 
     Raises:
-        PeerLostError: jax's runtime ended it, as when a peer is lost.
+        PeerLostError: a peer was lost or never came.
         RunInterruptedError: a signal ended it before it could handle one.
         ChildProcessError: it ended in another way, as by SIGKILL.
     """
@@ -63,15 +64,27 @@ def redirect() -> None:
 
 
 def note(name: str, text: str) -> None:
-    """Notes in the log ``who`` a watched process is, or the ``hint`` to give should it die."""
+    """Notes ``who`` a watched process is, the ``hint`` to give should it die, or what it lost."""
     if log is not None:
         os.write(2, f"\nffnn-jax {name}: {text}\n".encode())
+
+
+def end_lost(message: str) -> NoReturn:
+    """Ends a watched process without a peer; the one that watches it prints the message.
+
+    The runtime may end it at the same moment: so one line is printed, whichever was first.
+    """
+    note("lost", message)
+    sys.stdout.flush()
+    os._exit(PeerLostError.code)
 
 
 def _failure(code: int, path: str) -> Exception:
     """How a process ended that could not say it itself."""
     printed = Path(path).read_text(encoding="utf-8", errors="replace")
     notes = {"who": "this process", "hint": ""} | dict(_NOTE.findall(printed))
+    if "lost" in notes:
+        return PeerLostError(notes["lost"])
     end = signal.Signals(-code).name if code < 0 else f"exit code {code}"
     if 128 - code in _STOPPED:
         return RunInterruptedError(-code, f"ended by {end}{notes['hint']}")

@@ -79,7 +79,7 @@ def _start(state: SignalState, settings: Settings, options: RunOptions) -> tuple
         if "dataset" in options.explicit:
             settings = runs.adapt_to_dataset(settings, splits, options.explicit)
         planned = runs.plan(settings, splits)
-    folder = runs.of_first(runs.new_run_folder, settings.preset, options.run_dir)
+    folder = runs.agreed_folder(planned, options.run_dir)
     with runs.locked_by_first(folder):
         return _run(state, planned, folder, options), folder
 

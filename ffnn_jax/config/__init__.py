@@ -36,6 +36,6 @@ __all__ = [
     "Cutout", "DivergedError", "Flip", "NamedSettings", "PeerLostError", "RunInterruptedError",
     "Settings", "UserError", "Validation", "augmentations_from_json", "augmentations_to_json",
     "layers_from", "layers_from_json", "layers_from_text", "layers_to_json", "layers_to_text",
-    "named_settings", "parse_augment", "preset", "require_grain", "require_onnx", "require_proof", "require_run",
-    "settings_to_text", "suggestion", "use_layers",
+    "named_settings", "parse_augment", "preset", "require_grain", "require_onnx", "require_proof",
+    "require_run", "settings_to_text", "suggestion", "use_layers",
 ]  # fmt: skip

@@ -217,7 +217,7 @@ def run_plan(
     streaming = not fits_on_device(images) if streaming is None else streaming
     seeds = range(settings.seed, settings.seed + settings.seeds)
     seeds_data = [seed_data_of(settings, splits, images, seed) for seed in seeds]
-    callbacks.on_metadata(_run_metadata(planned, seeds_data))
+    callbacks.on_metadata(run_metadata(planned, seeds_data))
     trained = train(
         network, optimizer_of(settings, network), settings, images, seeds_data,
         callbacks, streaming, debug_nans,
@@ -246,7 +246,7 @@ def run_plan(
     )
 
 
-def _run_metadata(planned: Plan, seeds_data: list[SeedData]) -> dict[str, Any]:
+def run_metadata(planned: Plan, seeds_data: list[SeedData]) -> dict[str, Any]:
     """The metadata that a checkpoint stores beside the state."""
     return {
         "settings": planned.settings.to_json(),

@@ -23,16 +23,15 @@ from jax.experimental import multihost_utils
 
 from ffnn_jax import _watch
 from ffnn_jax._address import Address
-from ffnn_jax._errors import StopRequest
 from ffnn_jax._signals import print_nowhere
-from ffnn_jax.config import DivergedError, PeerLostError, RunInterruptedError, UserError
-from ffnn_jax.runs._environment import require_ready, versions
+from ffnn_jax.config import DivergedError, RunInterruptedError, UserError
+from ffnn_jax.runs._environment import require_ready
 from ffnn_jax.runs._folder import locked
 
 _SECONDS = "FFNN_JAX_PEER_SECONDS"  # to wait for the other processes
 _GRACE_SECONDS = 60  # after which jax's own patience ends
-_PEER_LOST = 4
 _LOST = re.compile("gloo|nccl|coordination|heartbeat|connection|unavailable", re.IGNORECASE)
+_SOURCE = re.compile(r"\[\S+\.cc:\d+\] ")  # of a message of gloo's
 _BYTES, _MOST_WORDS = 8192, 600
 
 
@@ -41,9 +40,10 @@ def among_hosts(
 ) -> None:
     """Calls ``function(state, *args)`` as one of a run's processes, which start and end together.
 
+    Where another one ends before, this process ends, too.
+
     Raises:
         UserError: jax finds no cluster, or no device, or cannot compile here.
-        PeerLostError: another process ended before this one.
     """
     if address is not None:
         _join(address)
@@ -56,8 +56,8 @@ def among_hosts(
     except (ValueError, RuntimeError) as error:
         if isinstance(error, UserError) or jax.process_count() == 1 or not _LOST.search(str(error)):
             raise
-        first, hint = str(error).partition("\n")[0], state.hint
-        raise PeerLostError(f"{_who()}: a peer was lost ({first}){hint}") from None
+        reason = _SOURCE.sub("", str(error).partition("\n")[0])
+        _watch.end_lost(f"{_who()}: a peer was lost ({reason}){state.hint}")
     jax.distributed.shutdown()
 
 
@@ -120,28 +120,6 @@ def require_same(facts: Mapping[str, Any]) -> None:
         raise UserError(f"the processes of a run must be alike: {'; '.join(differing[:3])}")
 
 
-def facts_of(run: Mapping[str, Any]) -> dict[str, Any]:
-    """What a run's results depend on, by name, from its metadata."""
-    return {
-        **{f"version of {name}": number for name, number in versions().items()},
-        **{f"data {name}": digest for name, digest in run["data_sha256"].items()},
-        "normalisation": run["normalisation"], **run["settings"],
-    }  # fmt: skip
-
-
-def digest_of(arrays: Mapping[str, np.ndarray]) -> str:
-    """The SHA-256 of arrays and their names."""
-    digest = hashlib.sha256()
-    for name, array in sorted(arrays.items()):
-        digest.update(f"{name} {array.dtype} {array.shape}".encode() + array.tobytes())
-    return digest.hexdigest()
-
-
-def agreed(stop: StopRequest) -> int | None:
-    """The number of a signal that any process received."""
-    return max((signal for signal in gather(stop.signal) if signal), default=None)
-
-
 def _short(value: Any) -> str:
     """A value in few characters: long ones become a SHA-256, and long digests their beginning."""
     text = json.dumps(value)
@@ -192,8 +170,7 @@ def _give_up(seconds: float) -> None:
     else:
         what = "not all others came" if came else f"process 0 did not answer at {where}"
         what = f"process {index}: {what}"
-    print(f"ffnn-jax: {what} within {seconds:g} s", file=sys.stderr, flush=True)
-    os._exit(_PEER_LOST)
+    _watch.end_lost(f"{what} within {seconds:g} s")
 
 
 def _connections(port: int, of_first: bool) -> int:
