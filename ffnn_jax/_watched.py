@@ -1,7 +1,6 @@
 """The process that ``train --distributed`` watches: python -m ffnn_jax._watched LOG WORD...
 
-It ends with the one that started it, and without waiting for its peers: at its exit jax would wait
-minutes for one that is lost.
+It ends with the one that started it, and without waiting for lost peers: jax would, for minutes.
 """
 
 import contextlib
@@ -35,6 +34,8 @@ if __name__ == "__main__":
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _watch.log = sys.argv.pop(1)
     code = _code()
-    with contextlib.suppress(OSError, ValueError):
-        sys.stdout.flush()
-    os._exit(code)
+    if "jax" in sys.modules and sys.modules["jax"].distributed.is_initialized():
+        with contextlib.suppress(OSError, ValueError):
+            sys.stdout.flush()
+        os._exit(code)
+    sys.exit(code)

@@ -1,5 +1,6 @@
 """Checkpoints of a run of several processes: all of them begin, stop and end alike."""
 
+import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,7 @@ def _facts(run: Mapping[str, Any]) -> dict[str, Any]:
     """What a run's results depend on, by name, from its metadata."""
     return {
         **{f"version of {name}": number for name, number in versions().items()},
-        **{f"data {name}": digest for name, digest in run["data_sha256"].items()},
+        **{f"data {name}": digest[:16] for name, digest in run["data_sha256"].items()},
         "normalisation": run["normalisation"], **run["settings"],
     }  # fmt: skip
 

@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import re
+import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -50,6 +51,7 @@ def among_hosts(
     require_ready()
     try:
         function(state, *args)
+        jax.distributed.shutdown()
     except (RunInterruptedError, DivergedError):  # in every process
         jax.distributed.shutdown()
         raise
@@ -58,7 +60,6 @@ def among_hosts(
             raise
         reason = _SOURCE.sub("", str(error).partition("\n")[0])
         _watch.end_lost(f"{_who()}: a peer was lost ({reason}){state.hint}")
-    jax.distributed.shutdown()
 
 
 def writes() -> bool:
@@ -121,11 +122,10 @@ def require_same(facts: Mapping[str, Any]) -> None:
 
 
 def _short(value: Any) -> str:
-    """A value in few characters: long ones become a SHA-256, and long digests their beginning."""
-    text = json.dumps(value)
-    if len(text) > 40 and not isinstance(value, str):
-        return f"sha256 {hashlib.sha256(text.encode()).hexdigest()[:12]}"
-    return f"{value}"[:12] if isinstance(value, str) and len(value) == 64 else text[:60]
+    """A value in few characters: a long one by its SHA-256."""
+    text = value if isinstance(value, str) else json.dumps(value)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+    return text if len(text) < 40 else f"sha256 {digest}"
 
 
 def _who() -> str:
@@ -140,8 +140,9 @@ def _join(address: Address) -> None:
     timer = threading.Timer(seconds, _give_up, [seconds])
     timer.daemon = True
     timer.start()
-    if address.index == 0:
-        where = f"{address.count} processes at {address.coordinator}"
+    if address.coordinator and address.index == 0:
+        _require_free(int(address.coordinator.rpartition(":")[2]))
+        where = f"{address.count or 'all'} processes at {address.coordinator}"
         print(f"waiting for {where} (up to {seconds:g} s) ...", file=sys.stderr)
     try:
         jax.distributed.initialize(
@@ -149,9 +150,10 @@ def _join(address: Address) -> None:
             initialization_timeout=int(seconds) + _GRACE_SECONDS,
         )  # fmt: skip
     except (ValueError, RuntimeError, OSError) as error:
-        first = str(error).partition("\n")[0]
-        known = "give HOST:PORT,COUNT,INDEX, or set JAX_COORDINATOR_ADDRESS and the like"
-        raise UserError(f"distributed {address.text}: {first} ({known})") from None
+        first = str(error).partition("\n")[0].rstrip(".")
+        known = "JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID"
+        what = f"distributed {address.text}: {first}; give HOST:PORT,COUNT,INDEX or set {known}"
+        raise UserError(what) from None
     timer.cancel()
     _watch.note("who", _who())
     if not writes():
@@ -159,11 +161,19 @@ def _join(address: Address) -> None:
         logging.getLogger("ffnn_jax").setLevel(logging.ERROR)
 
 
+def _require_free(port: int) -> None:
+    """Rejects a port that another program has: jax's runtime would share it, or crash."""
+    try:
+        socket.create_server(("", port)).close()
+    except OSError as error:
+        raise UserError(f"distributed: PORT {port} cannot be used: {error.strerror}") from None
+
+
 def _give_up(seconds: float) -> None:
     """Ends this process with a line that says who did not come."""
     from jax._src.distributed import global_state  # jax.process_index() waits for the others, too
 
-    where, index = str(global_state.coordinator_address), global_state.process_id
+    where, index = global_state.coordinator_address or ":0", global_state.process_id
     came = _connections(int(where.rpartition(":")[2]), of_first=index == 0)
     if index == 0:
         what = f"{came} of {global_state.num_processes} processes came to {where}"
@@ -175,6 +185,6 @@ def _give_up(seconds: float) -> None:
 
 def _connections(port: int, of_first: bool) -> int:
     """The connections to the first process's port, seen from there or from another process."""
-    found = psutil.Process().net_connections("tcp")
-    ends = (one.laddr if of_first else one.raddr for one in found if one.status == "ESTABLISHED")
-    return sum(end.port == port for end in ends)
+    made = (one for one in psutil.net_connections("tcp") if one.status == "ESTABLISHED")
+    ends = (one.laddr if of_first else one.raddr for one in made if one.pid == os.getpid())
+    return sum(end.port == port for end in ends if end)
