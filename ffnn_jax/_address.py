@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-from typing import Any
 
 from ffnn_jax._errors import UserError
 
@@ -20,6 +19,7 @@ class Address:
     coordinator: str | None = None
     count: int | None = None
     index: int | None = None
+    seconds: int = 300  # to wait for the other processes
 
     def __post_init__(self) -> None:
         """Raises a UserError unless the parts that are known fit together."""
@@ -43,14 +43,16 @@ def read_address(text: str | None, seeds: int) -> Address | None:
     if text is None:
         return None
     require_one_seed(seeds)
+    seconds = _from_environment("FFNN_JAX_PEER_SECONDS") or 300
     if text == "auto":
         count, index = map(_from_environment, ("JAX_NUM_PROCESSES", "JAX_PROCESS_ID"))
-        return Address(text, os.environ.get("JAX_COORDINATOR_ADDRESS") or None, count, index)
+        where = os.environ.get("JAX_COORDINATOR_ADDRESS") or None
+        return Address(text, where, count, index, seconds)
     words = text.split(",")
     if len(words) != 3:
         raise UserError(f"distributed must be {_FORM}; got {text!r}")
-    numbers: Any = map(_integer, words[1:], ("COUNT", "INDEX"))
-    return Address(text, words[0], *numbers)
+    count, index = map(_integer, words[1:], ("COUNT", "INDEX"))
+    return Address(text, words[0], count, index, seconds)
 
 
 def require_one_seed(seeds: int) -> None:

@@ -23,6 +23,7 @@ _STOPPED = {128 + getattr(signal, n, 0) for n in ("SIGHUP", "SIGINT", "SIGPIPE",
 _OURS = {*range(PeerLostError.code), *_STOPPED}
 _NOTE = re.compile(r"^ffnn-jax (who|hint|lost): (.*)$", re.MULTILINE)
 _REASON = re.compile(r'grpc_message:"([^"]+)"|absl::Status: (.+?)(?:\. |$)', re.MULTILINE)
+_SILENT = re.compile(r"stopped sending heartbeats\):\n(\d+)")
 _RUNTIME = "JAX distributed service detected fatal errors"
 
 
@@ -90,6 +91,7 @@ def _failure(code: int, path: str) -> Exception:
         return RunInterruptedError(-code, f"ended by {end}{notes['hint']}")
     if _RUNTIME in printed:
         reasons = ["".join(found) for found in _REASON.findall(printed)]
+        reasons += [f"process {k} sends no heartbeats" for k in _SILENT.findall(printed)]
         reason = f" ({reasons[-1]})" if reasons else ""
         lost = f"{notes['who']}: a peer was lost{reason}{notes['hint']}"
         return PeerLostError(f"{lost} (jax's messages: {path})")

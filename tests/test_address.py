@@ -6,11 +6,12 @@ from ffnn_jax._address import Address, read_address
 from ffnn_jax._errors import UserError
 
 NAMES = ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
+SECONDS = "FFNN_JAX_PEER_SECONDS"
 
 
 @pytest.fixture(autouse=True)
 def _nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in NAMES:
+    for name in (*NAMES, SECONDS):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -68,3 +69,15 @@ def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("JAX_PROCESS_ID", "first")
     with pytest.raises(UserError, match="JAX_PROCESS_ID must be an integer, got 'first'"):
         read_address("auto", 1)
+
+
+@pytest.mark.parametrize("text", ["auto", "node1:1234,2,0"])
+def test_the_environment_says_how_long_to_wait(text: str, monkeypatch: pytest.MonkeyPatch):
+    first = read_address(text, 1)
+    monkeypatch.setenv(SECONDS, "20")
+    second = read_address(text, 1)
+    assert first and second
+    assert (first.seconds, second.seconds) == (300, 20)
+    monkeypatch.setenv(SECONDS, "5 min")
+    with pytest.raises(UserError, match="FFNN_JAX_PEER_SECONDS must be an integer, got '5 min'"):
+        read_address(text, 1)

@@ -27,6 +27,11 @@ ENDS = {
         "process 1: a peer was lost (UNAVAILABLE: the leader went); resume so "
         "(jax's messages: LOG)",
     ),
+    "a peer hangs": (
+        r'printf "absl::Status: UNAVAILABLE: unhealthy (stopped sending heartbeats):\n3\nThe" >> $3; '
+        + ABORTS, PeerLostError,
+        "this process: a peer was lost (process 3 sends no heartbeats) (jax's messages: LOG)",
+    ),
     "aborted before it was known": (
         ABORTS, PeerLostError,
         "this process: a peer was lost (UNAVAILABLE: the leader went) (jax's messages: LOG)",

@@ -8,7 +8,6 @@ import contextlib
 import hashlib
 import json
 import logging
-import os
 import re
 import socket
 import sys
@@ -29,7 +28,6 @@ from ffnn_jax.config import DivergedError, RunInterruptedError, UserError
 from ffnn_jax.runs._environment import require_ready
 from ffnn_jax.runs._folder import locked
 
-_SECONDS = "FFNN_JAX_PEER_SECONDS"  # to wait for the other processes
 _GRACE_SECONDS = 60  # after which jax's own patience ends
 _LOST = re.compile("gloo|nccl|coordination|heartbeat|connection|unavailable", re.IGNORECASE)
 _SOURCE = re.compile(r"\[\S+\.cc:\d+\] ")  # of a message of gloo's
@@ -136,18 +134,17 @@ def _join(address: Address) -> None:
     """Waits for the other processes; from then on only the first one prints."""
     _watch.redirect()
     jax.config.update("jax_enable_preemption_service", False)  # would take SIGTERM, which is ours
-    seconds = float(os.environ.get(_SECONDS) or 300)
-    timer = threading.Timer(seconds, _give_up, [seconds])
+    timer = threading.Timer(address.seconds, _give_up, [address.seconds])
     timer.daemon = True
     timer.start()
     if address.coordinator and address.index == 0:
         _require_free(int(address.coordinator.rpartition(":")[2]))
         where = f"{address.count or 'all'} processes at {address.coordinator}"
-        print(f"waiting for {where} (up to {seconds:g} s) ...", file=sys.stderr)
+        print(f"waiting for {where} (up to {address.seconds} s) ...", file=sys.stderr)
     try:
         jax.distributed.initialize(
             address.coordinator, address.count, address.index,
-            initialization_timeout=int(seconds) + _GRACE_SECONDS,
+            initialization_timeout=address.seconds + _GRACE_SECONDS,
         )  # fmt: skip
     except (ValueError, RuntimeError, OSError) as error:
         first = str(error).partition("\n")[0].rstrip(".")
@@ -169,7 +166,7 @@ def _require_free(port: int) -> None:
         raise UserError(f"distributed: PORT {port} cannot be used: {error.strerror}") from None
 
 
-def _give_up(seconds: float) -> None:
+def _give_up(seconds: int) -> None:
     """Ends this process with a line that says who did not come."""
     from jax._src.distributed import global_state  # jax.process_index() waits for the others, too
 
@@ -180,11 +177,11 @@ def _give_up(seconds: float) -> None:
     else:
         what = "not all others came" if came else f"process 0 did not answer at {where}"
         what = f"process {index}: {what}"
-    _watch.end_lost(f"{what} within {seconds:g} s")
+    _watch.end_lost(f"{what} within {seconds} s")
 
 
 def _connections(port: int, of_first: bool) -> int:
     """The connections to the first process's port, seen from there or from another process."""
-    made = (one for one in psutil.net_connections("tcp") if one.status == "ESTABLISHED")
-    ends = (one.laddr if of_first else one.raddr for one in made if one.pid == os.getpid())
-    return sum(end.port == port for end in ends if end)
+    made = psutil.Process().net_connections("tcp")
+    ends = (one.laddr if of_first else one.raddr for one in made if one.status == "ESTABLISHED")
+    return sum(end.port == port for end in ends)

@@ -103,5 +103,5 @@ def test_who_did_not_come_is_said(index: int, came: int, line: str, monkeypatch)
     said = []
     monkeypatch.setattr(_hosts, "_connections", lambda port, of_first: came)
     monkeypatch.setattr("ffnn_jax._watch.end_lost", said.append)
-    _hosts._give_up(7.0)
+    _hosts._give_up(7)
     assert said == [line]
