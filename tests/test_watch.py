@@ -28,7 +28,7 @@ ENDS = {
         "(jax's messages: LOG)",
     ),
     "a peer hangs": (
-        r'printf "absl::Status: UNAVAILABLE: unhealthy (stopped sending heartbeats):\n3\nThe" >> $3; '
+        r'printf "absl::Status: UNAVAILABLE: bad (stopped sending heartbeats):\n3\nThe" >> $3; '
         + ABORTS, PeerLostError,
         "this process: a peer was lost (process 3 sends no heartbeats) (jax's messages: LOG)",
     ),

@@ -123,7 +123,7 @@ def _stop_unread(stop: runs.StopRequest) -> None:
 
 def prepared_splits(settings: Settings, folder: Path | None = None) -> Splits:
     """The images; a known data set is prepared first if it is missing."""
-    with show_progress() as tell:
+    with show_progress(lines=runs.writes()) as tell:
         try:
             return runs.splits_of(settings, folder, tell)
         except NotPreparedError:

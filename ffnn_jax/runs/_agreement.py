@@ -80,11 +80,12 @@ def checkpoints(
 
 
 def _facts(run: Mapping[str, Any]) -> dict[str, Any]:
-    """What a run's results depend on, by name, from its metadata."""
+    """What a run's results depend on, by name; the data may be at another path in each process."""
+    settings = {name: value for name, value in run["settings"].items() if name != "dataset"}
     return {
         **{f"version of {name}": number for name, number in versions().items()},
         **{f"data {name}": digest[:16] for name, digest in run["data_sha256"].items()},
-        "normalisation": run["normalisation"], **run["settings"],
+        "normalisation": run["normalisation"], **settings,
     }  # fmt: skip
 
 

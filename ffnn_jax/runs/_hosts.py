@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import json
 import logging
+import os
 import re
 import socket
 import sys
@@ -163,7 +164,8 @@ def _require_free(port: int) -> None:
     try:
         socket.create_server(("", port)).close()
     except OSError as error:
-        raise UserError(f"distributed: PORT {port} cannot be used: {error.strerror}") from None
+        reason = os.strerror(error.errno or 0)
+        raise UserError(f"distributed: PORT {port} cannot be used: {reason}") from None
 
 
 def _give_up(seconds: int) -> None:
