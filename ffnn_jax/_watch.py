@@ -57,10 +57,11 @@ def redirect() -> None:
     if log is None:
         return
     for number, name in ((1, "stdout"), (2, "stderr")):
-        getattr(sys, name).flush()
-        DESCRIPTORS[number] = os.dup(number)
-        stream = os.fdopen(DESCRIPTORS[number], "w", buffering=1, errors="replace")
-        setattr(sys, name, stream)
+        if getattr(sys, name) is not None:  # it was not closed
+            getattr(sys, name).flush()
+            DESCRIPTORS[number] = os.dup(number)
+            stream = os.fdopen(DESCRIPTORS[number], "w", buffering=1, errors="replace")
+            setattr(sys, name, stream)
         os.dup2(os.open(log, os.O_WRONLY | os.O_APPEND), number)
 
 
@@ -76,7 +77,7 @@ def end_lost(message: str) -> NoReturn:
     The runtime may end it at the same moment: so one line is printed, whichever was first.
     """
     note("lost", message)
-    sys.stdout.flush()
+    print(end="", flush=True)
     os._exit(PeerLostError.code)
 
 
@@ -85,6 +86,7 @@ def _failure(code: int, path: str) -> Exception:
     printed = Path(path).read_text(encoding="utf-8", errors="replace")
     notes = {"who": "this process", "hint": ""} | dict(_NOTE.findall(printed))
     if "lost" in notes:
+        Path(path).unlink()
         return PeerLostError(notes["lost"])
     end = signal.Signals(-code).name if code < 0 else f"exit code {code}"
     if 128 - code in _STOPPED:

@@ -36,6 +36,6 @@ if __name__ == "__main__":
     code = _code()
     if "jax" in sys.modules and sys.modules["jax"].distributed.is_initialized():
         with contextlib.suppress(OSError, ValueError):
-            sys.stdout.flush()
+            print(end="", flush=True)
         os._exit(code)
     sys.exit(code)
