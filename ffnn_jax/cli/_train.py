@@ -146,9 +146,10 @@ class Train:
     run_dir: Annotated[Path | None, shown("DIR", "(default: runs/PRESET-NUMBER)")] = None
     """Folder for the results, which must not exist yet, as in runs/first."""
 
-    distributed: Annotated[str | None, _NAME, shown("HOST:PORT,COUNT,INDEX", "(optional)")] = None
-    """Train in COUNT processes, this one being INDEX, from 0, which meet at HOST:PORT, process 0's;
-    the word auto asks SLURM, Kubernetes, Open MPI, Cloud TPU, or JAX_COORDINATOR_ADDRESS etc."""
+    distributed: Annotated[str | None, _NAME, shown("ADDRESS", "(default: one process)")] = None
+    """Train in several processes: HOST:PORT of process 0, their COUNT and this one's INDEX, from 0,
+    as in node1:1234,2,0; or auto, to ask SLURM, Kubernetes, Open MPI, Cloud TPU, or JAX_PROCESS_ID,
+    JAX_NUM_PROCESSES and JAX_COORDINATOR_ADDRESS."""
 
     def __call__(self) -> int:
         """Runs the command; jax is imported only once the settings are known to be valid."""
@@ -193,10 +194,8 @@ class Train:
                 dashed = name.replace("_", "-")
                 raise UserError(f"{dashed}: a resumed run keeps its own; only --steps may change")
         if not (folder / "checkpoints").is_dir():
-            where = " on this host" if self.distributed else ""
-            raise UserError(
-                f"{folder}: not a run that can be resumed (it has no checkpoints{where})"
-            )
+            where = "on this host" if self.distributed else "there"
+            raise UserError(f"{folder}: not a run that can be resumed (no checkpoints {where})")
 
     def named_settings(self) -> NamedSettings:
         """The settings of the preset, file or run, overridden by the options given."""

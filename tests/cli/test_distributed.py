@@ -250,4 +250,4 @@ def test_errors_of_the_command_line_come_at_once(tmp_path: Path, monkeypatch, ca
 
 def test_a_run_that_this_host_cannot_read_is_named(tmp_path: Path, capsys):
     assert code_of("train", "--resume", tmp_path / "run", "--distributed", "auto") == 2
-    assert "(it has no checkpoints on this host)" in capsys.readouterr().err
+    assert "(no checkpoints on this host)" in capsys.readouterr().err
