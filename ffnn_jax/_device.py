@@ -21,12 +21,16 @@ def device_in_use() -> Any:
 def chosen_devices(wanted: int | str = 1) -> tuple[Any, ...]:
     """The first of jax's devices: so many, or "all"; of one, that on which jax puts arrays.
 
+    A run of several processes has all devices of all of them.
+
     Raises:
         UserError: there are fewer, or it is no number from 1 on.
     """
-    every = tuple(jax.devices())
-    if wanted == "all":
+    every, several = tuple(jax.devices()), jax.process_count() > 1
+    if wanted == "all" or (several and wanted == 1):
         return every
+    if several:
+        raise UserError("devices: several processes use all of theirs; leave the option out")
     if not (isinstance(wanted, int) and 1 <= wanted <= len(every)):
         raise UserError(f"devices must be all, or from 1 to the {len(every)} here, got {wanted}")
     return every[:wanted] if wanted > 1 else (device_in_use(),)

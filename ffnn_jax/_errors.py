@@ -8,9 +8,13 @@ from collections.abc import Iterable
 class UserError(ValueError):
     """Invalid input from the user; the message is one line, written for them."""
 
+    code = 2  # with which the command exits
+
 
 class DivergedError(ArithmeticError):
     """Training reached a non-finite number; the one-line message states what and where."""
+
+    code = 3
 
 
 class RunInterruptedError(Exception):
@@ -19,7 +23,13 @@ class RunInterruptedError(Exception):
     def __init__(self, signal: int, message: str) -> None:
         """Takes the signal's number and a one-line message for the user."""
         super().__init__(message)
-        self.signal = signal
+        self.signal, self.code = signal, 128 + signal
+
+
+class PeerLostError(Exception):
+    """A run's peer, another of its processes, was lost or never came; the message is one line."""
+
+    code = 4
 
 
 @dataclasses.dataclass

@@ -26,6 +26,7 @@ _ENDING = ("SIGTERM", "SIGINT", "SIGHUP", "SIGBREAK")  # as far as the system ha
 _PATIENCE_SECONDS = 30.0
 _POLL_SECONDS = 0.1
 _DUPLICATE_SECONDS = 0.5
+DESCRIPTORS = {1: 1, 2: 2}  # where standard output and error go; elsewhere in a watched process
 
 
 @dataclasses.dataclass
@@ -54,7 +55,7 @@ def run_with_signals(stop: StopRequest, function: Callable[..., None], *args: An
     def handle(number: int, frame: FrameType | None) -> None:
         for stream in (1, 2):  # SIGHUP may have come because the terminal closed
             try:
-                os.write(stream, b"")
+                os.write(DESCRIPTORS[stream], b"")
             except OSError:
                 print_nowhere(stream)
         times.append(time.monotonic())
@@ -86,7 +87,7 @@ def handling(handler: Callable[[int, FrameType | None], Any]) -> Iterator[None]:
 
 def print_nowhere(stream: int) -> None:
     """Discards from now on what is printed to standard output (1) or standard error (2)."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), DESCRIPTORS[stream])
 
 
 def _wait(thread: threading.Thread, state: SignalState, stop: StopRequest) -> None:

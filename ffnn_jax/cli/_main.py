@@ -12,6 +12,7 @@ from typing import NoReturn
 from tyro.extras import SubcommandApp
 
 import ffnn_jax
+from ffnn_jax._errors import DivergedError, PeerLostError, RunInterruptedError, UserError
 from ffnn_jax._signals import print_nowhere
 from ffnn_jax.cli._compare import Compare
 from ffnn_jax.cli._course import Course
@@ -25,9 +26,9 @@ from ffnn_jax.cli._summary import Summary
 from ffnn_jax.cli._train import Train
 from ffnn_jax.cli._tune import Tune
 from ffnn_jax.cli._verify import Verify
-from ffnn_jax.config import DivergedError, RunInterruptedError, UserError, require_run, use_layers
+from ffnn_jax.config import require_run, use_layers
 
-_FAILED, _USER_ERROR, _DIVERGED, _INTERRUPTED, _PIPE_CLOSED = 1, 2, 3, 130, 141
+_FAILED, _INTERRUPTED, _PIPE_CLOSED = 1, 130, 141
 _COMMANDS = {
     "train": Train, "predict": Predict, "evaluate": Evaluate, "export": Export, "page": Page,
     "summary": Summary, "compare": Compare, "tune": Tune, "doctor": Doctor, "verify": Verify,
@@ -49,7 +50,7 @@ With --layers-from MODULE, what was saved may have layers of your own module."""
 
 
 def main(args: Sequence[str] | None = None) -> None:
-    """Runs ``ffnn-jax`` and exits: 0 done, 1 failed, 2 rejected, 3 diverged, 130 interrupted."""
+    """Exits with 0 done, 1 failed, 2 rejected, 3 diverged, 4 peer lost, or 128 + the signal."""
     words = list(sys.argv[1:] if args is None else args)
     debug = _DEBUG in words
     words = [word for word in words if word != _DEBUG]
@@ -63,12 +64,8 @@ def main(args: Sequence[str] | None = None) -> None:
     except BrokenPipeError:  # nobody reads on, as after "| head"
         print_nowhere(1)
         sys.exit(_PIPE_CLOSED)
-    except UserError as error:
-        _exit(str(error), _USER_ERROR)
-    except DivergedError as divergence:
-        _exit(str(divergence), _DIVERGED)
-    except RunInterruptedError as interruption:
-        _exit(str(interruption), 128 + interruption.signal)
+    except (UserError, DivergedError, PeerLostError, RunInterruptedError) as error:
+        _exit(str(error), error.code)
     except KeyboardInterrupt:
         _exit("interrupted", _INTERRUPTED)
     except OSError as error:

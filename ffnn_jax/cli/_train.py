@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import tyro
 
+from ffnn_jax import _watch
+from ffnn_jax._address import Address, read_address
 from ffnn_jax._signals import exit_on_signals, run_with_signals
 from ffnn_jax.cli._options import (
     INTEGER,
@@ -32,14 +34,9 @@ def _preset_default(setting: str) -> Any:
 
 
 _RESUMABLE = (
-    "resume",
-    "steps",
-    "streaming",
-    "no_cache",
-    "checkpoint_every",
-    "debug_nans",
-    "devices",
-)
+    "resume", "steps", "streaming", "no_cache", "checkpoint_every", "debug_nans", "devices",
+    "distributed",
+)  # fmt: skip
 _NUMBER = number(float, "a number", "F")
 _VALIDATION = option(1, "KIND:N", lambda words: words[0])
 _NAME = option(1, "NAME", lambda words: words[0])
@@ -153,6 +150,11 @@ class Train:
     run_dir: Annotated[Path | None, shown("DIR", "(default: runs/PRESET-NUMBER)")] = None
     """Folder for the results, which must not exist yet, as in runs/first."""
 
+    distributed: Annotated[str | None, _NAME, shown("ADDRESS", "(default: one process)")] = None
+    """Train in several processes: HOST:PORT of process 0, their COUNT and this one's INDEX, from 0,
+    as in node1:1234,2,0; or auto, to ask SLURM, Kubernetes, Open MPI, Cloud TPU, or JAX_PROCESS_ID,
+    JAX_NUM_PROCESSES and JAX_COORDINATOR_ADDRESS."""
+
     def __call__(self) -> int:
         """Runs the command; jax is imported only once the settings are known to be valid."""
         if self.checkpoint_every is not None and self.checkpoint_every < 1:
@@ -162,30 +164,31 @@ class Train:
         named = self.named_settings()
         if self.run_dir is not None and os.path.lexists(self.run_dir.expanduser()):
             raise UserError(f"run-dir must not exist yet, {self.run_dir} does")
+        address = read_address(self.distributed, named.settings.seeds)
+        if address is not None and not _watch.is_watched():
+            return _watch.watch(sys.argv[1:])
         with exit_on_signals():  # Python may lose an interrupt during an import
             if self.streaming:
                 require_grain()
-            self._run(named)
+            self._run(named, address)
         return 0
 
-    def _run(self, named: NamedSettings) -> None:
+    def _run(self, named: NamedSettings, address: Address | None) -> None:
         import ffnn_jax.cli._train_run as train_run
-        from ffnn_jax.runs import enable_compilation_cache, require_ready
+        from ffnn_jax.runs import among_hosts, enable_compilation_cache
 
-        require_ready()
         if not self.no_cache:
             enable_compilation_cache()
         options = train_run.RunOptions(
-            self.streaming or None, self.checkpoint_every, self.debug_nans,
-            self.devices, explicit=named.given, run_dir=self.run_dir and self.run_dir.expanduser(),
+            self.streaming or None, self.checkpoint_every, self.debug_nans, self.devices, address,
+            explicit=named.given, run_dir=self.run_dir and self.run_dir.expanduser(),
         )  # fmt: skip
         stop = options.stop
         _use_chapters()
         do = train_run.dry_run_and_print if self.dry_run else train_run.run_and_print
-        if self.resume is not None:
-            run_with_signals(stop, train_run.resume_and_print, self.resume, self.steps, options)
-        else:
-            run_with_signals(stop, do, named.settings, options)
+        resume = train_run.resume_and_print, self.resume, self.steps
+        what = (do, named.settings) if self.resume is None else resume
+        run_with_signals(stop, among_hosts, address, *what, options)
 
     def _require_resumable(self, folder: Path) -> None:
         """Rejects options that cannot change on resume, and folders without checkpoints."""
@@ -195,7 +198,8 @@ class Train:
                 dashed = name.replace("_", "-")
                 raise UserError(f"{dashed}: a resumed run keeps its own; only --steps may change")
         if not (folder / "checkpoints").is_dir():
-            raise UserError(f"{folder}: not a run that can be resumed (it has no checkpoints)")
+            where = "on this host" if self.distributed else "there"
+            raise UserError(f"{folder}: not a run that can be resumed (no checkpoints {where})")
 
     def named_settings(self) -> NamedSettings:
         """The settings of the preset, file or run, overridden by the options given."""

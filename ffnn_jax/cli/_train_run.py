@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from ffnn_jax import runs
+from ffnn_jax._address import Address
 from ffnn_jax._console import plain_console, show_progress
 from ffnn_jax._signals import SignalState, print_nowhere
 from ffnn_jax.config import DivergedError, RunInterruptedError, Settings, layers_from
@@ -39,7 +40,8 @@ class RunOptions:
     streaming: bool | None = None  # None decides by the size of the images
     every: int | None = None  # steps between checkpoints; None for the default
     debug_nans: bool = False  # whether to find the operation that produced a non-finite number
-    devices: int | str = 1
+    devices: int | str = 1  # how many of those here, or "all"
+    address: Address | None = None  # where the processes of the run meet, if it has several
     stop: runs.StopRequest = dataclasses.field(default_factory=runs.StopRequest)
     explicit: Collection[str] = ()  # settings that differ from the preset's on purpose
     run_dir: Path | None = None  # of a new run; None for a numbered one
@@ -62,24 +64,24 @@ def resume_and_print(
     state: SignalState, folder: Path, steps: int | None, options: RunOptions
 ) -> None:
     """Resumes the run in a folder."""
-    with runs.locked(folder):
-        checkpoint = runs.last_checkpoint(folder)
-        settings = runs.resumed_settings(folder, checkpoint, steps)
-        result = _run(
-            state, runs.plan(settings, prepared_splits(settings), options.devices), folder, options,
-            checkpoint,
-        )  # fmt: skip
+    with runs.locked_by_first(folder):
+        with runs.together():
+            checkpoint = runs.last_checkpoint(folder)
+            settings = runs.resumed_settings(folder, checkpoint, steps)
+            planned = runs.plan(settings, prepared_splits(settings), options.devices)
+        result = _run(state, planned, folder, options, checkpoint)
     print_run_footer(plain_console(), result, folder)
 
 
 def _start(state: SignalState, settings: Settings, options: RunOptions) -> tuple[RunResult, Path]:
     settings = dataclasses.replace(settings, dataset=full_name(settings.dataset))
-    splits = prepared_splits(settings)
-    if "dataset" in options.explicit:
-        settings = runs.adapt_to_dataset(settings, splits, options.explicit)
-    planned = runs.plan(settings, splits, options.devices)
-    folder = runs.new_run_folder(settings.preset, options.run_dir)
-    with runs.locked(folder):
+    with runs.together():
+        splits = prepared_splits(settings)
+        if "dataset" in options.explicit:
+            settings = runs.adapt_to_dataset(settings, splits, options.explicit)
+        planned = runs.plan(settings, splits, options.devices)
+    folder = runs.agreed_folder(planned, options.run_dir)
+    with runs.locked_by_first(folder):
         return _run(state, planned, folder, options), folder
 
 
@@ -88,27 +90,29 @@ def _run(
     checkpoint: runs.Checkpoint | None = None,
 ) -> RunResult:  # fmt: skip
     console = plain_console(reader_left=lambda: _stop_unread(options.stop))
-    if checkpoint is None:
+    if checkpoint is None and runs.writes():
         runs.write_config(folder, planned.settings)
     runs.print_run_header(console, planned)
     if checkpoint is not None:
         console.print(f"resuming   after step {checkpoint.about['step']:,}, from {checkpoint.path}")
     own = layers_from(planned.settings.layers)
-    resume = f"ffnn-jax train --resume {shlex.quote(str(folder))}{own}"
+    hosts = f" --distributed {options.address.text}" if options.address else ""
+    resume = f"ffnn-jax train --resume {shlex.quote(str(folder))}{hosts}{own}"
     hint = f"; resume with: {resume}"
     state.hint = "; nothing was saved yet" if checkpoint is None else hint
     try:
         display = runs.ProgressDisplay(planned, console, state, hint)
         with display.bar:
             saving = options.every, checkpoint, options.stop
-            callbacks = runs.CheckpointManager(folder, *saving, display)
+            callbacks = runs.checkpoints(folder, *saving, display)
             result = runs.run_plan(planned, callbacks, options.streaming, options.debug_nans)
     except RunInterruptedError as interruption:
         raise RunInterruptedError(interruption.signal, f"{interruption}{hint}") from None
     except DivergedError as divergence:
         find = "" if options.debug_nans else f"; to find the operation: {resume} --debug-nans"
         raise DivergedError(f"{divergence}{find}") from None
-    runs.write_run(folder, result)
+    if runs.writes():
+        runs.write_run(folder, result)
     return result
 
 
@@ -120,7 +124,7 @@ def _stop_unread(stop: runs.StopRequest) -> None:
 
 def prepared_splits(settings: Settings, folder: Path | None = None) -> Splits:
     """The images; a known data set is prepared first if it is missing."""
-    with show_progress() as tell:
+    with show_progress(lines=runs.writes()) as tell:
         try:
             return runs.splits_of(settings, folder, tell)
         except NotPreparedError:

@@ -1,6 +1,12 @@
 """Configuration that needs no jax: settings, augmentations and presets."""
 
-from ffnn_jax._errors import DivergedError, RunInterruptedError, UserError, suggestion
+from ffnn_jax._errors import (
+    DivergedError,
+    PeerLostError,
+    RunInterruptedError,
+    UserError,
+    suggestion,
+)
 from ffnn_jax.config._augmentations import (
     AUGMENTATIONS,
     AlternatingFlip,
@@ -27,9 +33,9 @@ from ffnn_jax.config._validation import Validation
 
 __all__ = [
     "AUGMENTATIONS", "NORMALISATIONS", "PRESETS", "AlternatingFlip", "Augmentation", "Crop",
-    "Cutout", "DivergedError", "Flip", "NamedSettings", "RunInterruptedError", "Settings",
-    "UserError", "Validation", "augmentations_from_json", "augmentations_to_json", "layers_from",
-    "layers_from_json", "layers_from_text", "layers_to_json", "layers_to_text", "named_settings",
-    "parse_augment", "preset", "require_grain", "require_onnx", "require_proof", "require_run",
-    "settings_to_text", "suggestion", "use_layers",
+    "Cutout", "DivergedError", "Flip", "NamedSettings", "PeerLostError", "RunInterruptedError",
+    "Settings", "UserError", "Validation", "augmentations_from_json", "augmentations_to_json",
+    "layers_from", "layers_from_json", "layers_from_text", "layers_to_json", "layers_to_text",
+    "named_settings", "parse_augment", "preset", "require_grain", "require_onnx", "require_proof",
+    "require_run", "settings_to_text", "suggestion", "use_layers",
 ]  # fmt: skip

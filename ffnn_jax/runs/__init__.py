@@ -1,6 +1,7 @@
 """A complete run: from settings to trained and tested models, and to the folder of its results."""
 
 from ffnn_jax._errors import StopRequest
+from ffnn_jax.runs._agreement import agreed_folder, checkpoints
 from ffnn_jax.runs._checkpoints import (
     CHECKPOINT_INTERVAL,
     Checkpoint,
@@ -35,6 +36,7 @@ from ffnn_jax.runs._folder import (
     write_page,
     write_run,
 )
+from ffnn_jax.runs._hosts import among_hosts, locked_by_first, together, writes
 from ffnn_jax.runs._progress import ProgressDisplay, print_run_header
 from ffnn_jax.runs._read import changed_images, read_dataset
 from ffnn_jax.runs._result import RunResult, most_confident_errors, result_to_json
@@ -45,10 +47,11 @@ from ffnn_jax.runs._tuning import Tuning, tune
 __all__ = [
     "CHECKPOINT_INTERVAL", "LEVEL", "Checkpoint", "CheckpointManager", "Finding", "ImageTest",
     "Pair", "Plan", "ProgressDisplay", "RunResult", "SavedRun", "SeedTest", "Spread", "StopRequest",
-    "Tuning", "adapt_to_dataset", "changed_images", "compare_runs", "comparison_to_json", "compute",
-    "device", "dry_run_folder", "enable_compilation_cache", "examine", "fit", "forms_here", "holm",
-    "last_checkpoint", "locked", "mcnemar_p", "most_confident_errors", "new_run_folder", "paired_p",
-    "plan", "print_run_header", "read_dataset", "read_runs", "require_ready", "result_to_json",
-    "resumed_settings", "run_plan", "splits_of", "spread", "timed_forms_path", "tune", "versions",
-    "write_config", "write_demo", "write_page", "write_run",
+    "Tuning", "adapt_to_dataset", "agreed_folder", "among_hosts", "changed_images", "checkpoints",
+    "compare_runs", "comparison_to_json", "compute", "device", "dry_run_folder",
+    "enable_compilation_cache", "examine", "fit", "forms_here", "holm", "last_checkpoint", "locked",
+    "locked_by_first", "mcnemar_p", "most_confident_errors", "new_run_folder", "paired_p", "plan",
+    "print_run_header", "read_dataset", "read_runs", "require_ready", "result_to_json",
+    "resumed_settings", "run_plan", "splits_of", "spread", "timed_forms_path", "together", "tune",
+    "versions", "write_config", "write_demo", "write_page", "write_run", "writes",
 ]  # fmt: skip

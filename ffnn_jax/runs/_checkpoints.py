@@ -11,7 +11,7 @@ import json
 import logging
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,7 @@ class CheckpointManager(Callbacks):
         start: checkpoint to resume from; by default the run starts at its first step.
         stop: checked at each stop for a request to end the run.
         listener: receives the other callbacks.
+        writes: whether this process writes to the folder; of several, one does.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class CheckpointManager(Callbacks):
         start: Checkpoint | None = None,
         stop: StopRequest | None = None,
         listener: Callbacks | None = None,
+        writes: bool = True,
     ) -> None:
         """Creates the folder of checkpoints."""
         self._folder, self._start = folder / "checkpoints", start
@@ -70,10 +72,12 @@ class CheckpointManager(Callbacks):
         self.on_evaluate, self.on_test = other.on_evaluate, other.on_test
         self._listen = other.on_record
         self._run: Mapping[str, Any] = {}
-        self._folder.mkdir(parents=True, exist_ok=True)
-        for part in self._folder.glob(".*.part"):
-            part.unlink(missing_ok=True)  # left by a killed process
         self._best: float | None = None
+        self._writes = writes
+        if writes:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            for part in self._folder.glob(".*.part"):
+                part.unlink(missing_ok=True)  # left by a killed process
 
     def on_metadata(self, run: Mapping[str, Any]) -> None:
         """Keeps the metadata that each checkpoint stores: settings, data, normalisation.
@@ -101,23 +105,23 @@ class CheckpointManager(Callbacks):
         """
         if self._start is None:
             self._save(fresh)
-            write_metrics(self._metrics, ())
+            self._write_metrics(())
             return fresh
         try:
             snapshot = snapshot_from(self._start.arrays, self._start.about, fresh.states)
         except UserError as error:
             raise UserError(f"{self._start.path}: {error}") from None
         for step, path in _numbered(self._folder):
-            if step > snapshot.step:
+            if step > snapshot.step and self._writes:
                 patiently(path.replace, path.with_suffix(".npz.damaged"))
         if self._start.about["settings"] != self._run["settings"]:
             self._save(snapshot)
-        write_metrics(self._metrics, snapshot.history)
+        self._write_metrics(snapshot.history)
         return snapshot
 
     def on_record(self, record: Record) -> None:
         """Adds the record to the metrics on disk, which can be read while the run goes on."""
-        write_metrics(self._metrics, (record,), "a")
+        self._write_metrics((record,), "a")
         self._listen(record)
 
     def next_stop(self, step: int) -> int:
@@ -132,7 +136,13 @@ class CheckpointManager(Callbacks):
         if signal is not None and step < steps:
             raise RunInterruptedError(signal, f"saved at step {step:,}")
 
+    def _write_metrics(self, history: Iterable[Record], mode: str = "w") -> None:
+        if self._writes:
+            write_metrics(self._metrics, history, mode)
+
     def _save(self, snapshot: Snapshot) -> None:
+        if not self._writes:
+            return
         records = [record for record in snapshot.history if record.step == snapshot.step]
         accuracies = [r.validation_accuracy for r in records if r.validation_accuracy is not None]
         validation = float(np.mean(accuracies)) if accuracies else None

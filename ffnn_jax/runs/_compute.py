@@ -10,6 +10,7 @@ import numpy as np
 import optax
 
 from ffnn_jax import optim, training
+from ffnn_jax._address import require_one_seed
 from ffnn_jax._device import chosen_devices, on_devices
 from ffnn_jax.config import Settings, UserError, Validation, suggestion
 from ffnn_jax.data import OnProgress, Splits, load_splits
@@ -64,8 +65,10 @@ def plan(settings: Settings, splits: Splits, devices: int | str = 1) -> Plan:
             per class, the batch is larger than the training set or cannot be cut into equal
             shards, there are not so many devices, nothing is trained, a group with
             its own rate has no parameters, a custom layer breaks the contract, or the splits
-            differ in images or classes.
+            differ in images or classes, or several processes train several seeds.
     """
+    if jax.process_count() > 1:
+        require_one_seed(settings.seeds)
     network = Network(settings.layers, splits.train.image_shape)
     outputs, classes = network.output_shape, len(splits.train.class_names)
     if outputs != (classes,):
@@ -245,7 +248,7 @@ def run_plan(
     streaming = not fits_on_device(images) if streaming is None else streaming
     seeds = range(settings.seed, settings.seed + settings.seeds)
     seeds_data = [seed_data_of(settings, splits, images, seed) for seed in seeds]
-    callbacks.on_metadata(_run_metadata(planned, seeds_data))
+    callbacks.on_metadata({**run_metadata(planned, seeds_data), "streaming": streaming})
     trained = train(
         network, optimizer_of(settings, network), settings, images, seeds_data,
         callbacks, streaming, debug_nans, devices,
@@ -275,7 +278,7 @@ def run_plan(
     )  # fmt: skip
 
 
-def _run_metadata(planned: Plan, seeds_data: list[SeedData]) -> dict[str, Any]:
+def run_metadata(planned: Plan, seeds_data: list[SeedData]) -> dict[str, Any]:
     """The metadata that a checkpoint stores beside the state."""
     return {
         "settings": planned.settings.to_json(),

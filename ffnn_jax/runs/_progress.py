@@ -4,10 +4,12 @@ import math
 import statistics
 from collections.abc import Sequence
 
+import jax
 from rich.console import Console
 
 from ffnn_jax._console import progress_bar
 from ffnn_jax._signals import SignalState
+from ffnn_jax._watch import note
 from ffnn_jax.runs._compute import Plan
 from ffnn_jax.runs._environment import device, versions
 from ffnn_jax.training import Callbacks, Progress
@@ -22,6 +24,8 @@ def print_run_header(console: Console, planned: Plan) -> None:
     where, summary = device(used), network.summary()
     unused = "; --devices all would use more" if used == 1 else ""
     several = f", {where['count']} devices, {used} used{unused}" if where["count"] != 1 else ""
+    if (processes := jax.process_count()) > 1:
+        several += f", in {processes} processes"
     first, last = settings.seed, settings.seed + settings.seeds - 1
     sizes = enumerate((getattr(one, "init_fan_in", None) for one in settings.layers), start=1)
     stated = [f"layer {n} drawn as for {size} inputs (init_fan_in)" for n, size in sizes if size]
@@ -79,6 +83,7 @@ class ProgressDisplay(Callbacks):
     def on_compile(self) -> None:
         """The initial state is saved by now."""
         self._state.makes_steps, self._state.hint = False, self._hint
+        note("hint", self._hint)
         self._say("compiling the training step ...")
 
     def on_progress(self, progress: Progress) -> None:

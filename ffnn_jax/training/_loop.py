@@ -102,7 +102,7 @@ def train(
     while step < settings.steps:
         spent = time.perf_counter() - compiled
         stop = _next_stop(step, start.step, settings, loader.chunk_steps, spent)
-        stop = min(stop, callbacks.next_stop(step))
+        stop = callbacks.agree(min(stop, callbacks.next_stop(step)))
         for run, metrics in zip(runs, nan_check.run_steps(trainer, step, stop), strict=True):
             run.loss.add(metrics.loss + metrics.decay_loss)
             run.accuracy.add(metrics.accuracy)

@@ -151,6 +151,10 @@ class Callbacks:
         """Returns the next step after this one at which ``on_stop`` must be called."""
         return sys.maxsize
 
+    def agree(self, stop: int) -> int:
+        """Returns the stop, after this one process's, that all processes of the run take."""
+        return stop
+
     def on_stop(self, step: int, steps: int, snapshot: Callable[[], Snapshot]) -> None:
         """Called at each stop; may take a snapshot there, and ends the run by raising."""
 

@@ -34,7 +34,7 @@ def rejected(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
 
 def test_a_folder_without_a_run_is_not_resumed(rejected: Callable[..., str], tmp_path: Path):
     message = rejected("--resume", str(tmp_path))
-    assert message == f"{tmp_path}: not a run that can be resumed (it has no checkpoints)"
+    assert message == f"{tmp_path}: not a run that can be resumed (no checkpoints there)"
 
 
 def test_a_setting_that_is_fixed_on_resume_is_rejected(

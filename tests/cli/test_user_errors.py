@@ -358,7 +358,10 @@ def test_a_platform_that_is_not_there_is_named_with_those_that_are(
 def test_a_run_without_compilation_is_rejected_at_once(rejected: Rejected, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("ffnn_jax.cli._train_run.prepared_splits", None)
-    with jax.disable_jit():
+    jax.config.update("jax_disable_jit", True)  # as JAX_DISABLE_JIT does, in every thread
+    try:
         line = rejected("train", "--run-dir", "here")
+    finally:
+        jax.config.update("jax_disable_jit", False)
     assert line.endswith("JAX_DISABLE_JIT is set, but a run consists of compiled steps: unset it")
     assert not (tmp_path / "here").exists()

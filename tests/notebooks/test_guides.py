@@ -71,7 +71,7 @@ def test_readme_links_every_guide():
 
 def test_every_guide_with_commands_has_a_test_of_them():
     assert {name for name in GUIDES if commands_of(name)} == {
-        "compare", "course", "data", "installation", "proofs", "runs", "speed", "verify",
+        "compare", "course", "data", "hosts", "installation", "proofs", "runs", "speed", "verify",
     }  # fmt: skip
     assert {name for name in GUIDES if python_of(name)} == {
         "compare", "proofs", "python", "runs", "single_rules", "verify",
@@ -382,6 +382,18 @@ def test_the_commands_that_compare_runs_do_what_the_guide_says(tmp_path, monkeyp
     (pair,) = json.loads(Path("plain_small.json").read_text())["pairs"]
     assert (pair["seeds"]["seeds"], pair["images"]["images"]) == ([0, 1, 2], 1000)
     assert Path("plain_small.html").is_file()
+
+
+def test_the_commands_for_hosts_are_accepted(tmp_path, monkeypatch):
+    """What the processes then do, tests/cli/test_distributed.py tries."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs" / "quickstart-1" / "checkpoints").mkdir(parents=True)
+    started = []
+    monkeypatch.setattr("ffnn_jax._watch.watch", lambda words: started.append(words) or 0)
+    commands = commands_of("hosts")
+    for command in commands:
+        assert code_of(*shlex.split(command.partition("ffnn-jax ")[2])) == 0
+    assert len(started) == len(commands) == 5
 
 
 @pytest.mark.parametrize(
