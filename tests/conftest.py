@@ -60,6 +60,15 @@ def quick_compilation_of_the_module() -> Iterator[None]:
     jax.config.update("jax_disable_most_optimizations", False)
 
 
+@pytest.fixture(scope="module")
+def blank_figures_of_the_module() -> Iterator[None]:
+    """Saves blank figures in all tests of a module and its shared fixtures."""
+    from tests.blank import blank_figures  # a test without figures needs no matplotlib
+
+    with blank_figures():
+        yield
+
+
 @pytest.fixture
 def x64() -> Iterator[None]:
     """Float64 for one test; the library itself never enables it."""

@@ -4,9 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich import box
-from rich.table import Table
-from rich.text import Text
 
 from ffnn_jax import data
 from ffnn_jax._console import plain_console, show_progress
@@ -14,7 +11,7 @@ from ffnn_jax.cli._files import writing
 from ffnn_jax.config import UserError
 from ffnn_jax.data.preparation import Source, prepare, verify_prepared
 
-_WIDTH = 300  # in characters, where the output is not a terminal
+_LISTED = ("name", "version", "examples", "size", "contents")
 
 
 def prepare_sets(names: tuple[str, ...], source: Source, folder: Path | None) -> int:
@@ -31,15 +28,9 @@ def prepare_sets(names: tuple[str, ...], source: Source, folder: Path | None) ->
 
 def list_sets(folder: Path | None, verify: bool) -> int:
     """Prints one row per prepared set; returns 1 if a set is damaged."""
-    folder = data.data_dir(folder)
-    console, damaged = plain_console(), 0
-    table = Table(
-        box=box.SIMPLE_HEAD, show_edge=False, title=Text(str(folder)), title_justify="left"
-    )
-    for column in ("name", "version", "examples", "size", "contents"):
-        table.add_column(column, justify="right" if column == "size" else "left")
-    if not console.is_terminal:
-        console.width = _WIDTH
+    from ffnn_jax.reporting import print_table
+
+    folder, rows, damaged = data.data_dir(folder), [], 0
     for name in data.prepared_names(folder):
         try:
             prepared = data.find_prepared(name, folder)
@@ -50,12 +41,13 @@ def list_sets(folder: Path | None, verify: bool) -> int:
             known = verify or all(data.is_cached(prepared, split) for split in splits)
             state = _verdict(prepared) if known else "not read yet"
             counts = "\n".join(f"{split} {sum(n):,}" for split, n in splits.items())
-            table.add_row(name, prepared.version, counts, _size(prepared), state)
+            rows.append((name, prepared.version, counts, _size(prepared), state))
         except UserError as error:
             damaged += 1
-            table.add_row(name, "", "", "", Text(str(error), "red"))
-    empty = f"no prepared data sets in {folder}"
-    console.print(table if table.rows else empty, soft_wrap=not table.rows)
+            rows.append((name, "", "", "", str(error)))
+    print(folder if rows else f"no prepared data sets in {folder}")
+    if rows:
+        print_table(plain_console(), _LISTED, rows)
     return int(damaged > 0)
 
 

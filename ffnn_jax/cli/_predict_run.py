@@ -1,9 +1,7 @@
 """Classifies images with the model of a run."""
 
-import io
 import sys
 from collections.abc import Sequence
-from csv import writer
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +11,14 @@ from ffnn_jax._device import chosen_devices, on_devices
 from ffnn_jax.cli._files import writing
 from ffnn_jax.cli._output import console_beside, write_json, write_text
 from ffnn_jax.config import UserError
-from ffnn_jax.models import Prediction, load, picture_files, predict_files, skipped_line
+from ffnn_jax.models import (
+    Prediction,
+    load,
+    picture_files,
+    predict_files,
+    predictions_csv,
+    skipped_line,
+)  # fmt: skip
 from ffnn_jax.runs import enable_compilation_cache
 
 _STYLES = {"auto": None, "digits": True, "plain": False}
@@ -38,7 +43,7 @@ def predict_and_print(
         print(f"ffnn-jax: {skipped_line(skipped)}", file=sys.stderr)
     write_json(json, [prediction.to_json() for prediction in predictions])
     if csv is not None:
-        write_text("csv", csv, _csv_of(predictions))
+        write_text("csv", csv, predictions_csv(predictions))
     if picture is not None:
         _draw(picture, predictions)
     return int(any(prediction.error for prediction in predictions))
@@ -54,21 +59,6 @@ def _print(console: Console, prediction: Prediction) -> None:
     console.print(f"{prediction.file}{where}: {top}  ({steps})")
     if prediction.warning:
         print(f"ffnn-jax: {prediction.file}{where}: {prediction.warning}", file=sys.stderr)
-
-
-def _csv_of(predictions: Sequence[Prediction]) -> str:
-    most = max(len(prediction.top) for prediction in predictions)
-    ranks = [f"{name}_{rank}" for rank in range(1, most + 1) for name in ("label", "probability")]
-    text = io.StringIO()
-    rows = writer(text, lineterminator="\n")
-    rows.writerow(["file", "error", "box", "warning", *ranks])
-    for prediction in predictions:
-        cells = [cell for one in prediction.top for cell in one]
-        missing = [""] * (len(ranks) - len(cells))
-        box = " ".join(map(str, prediction.box or ()))
-        said = prediction.error or "", box, prediction.warning or ""
-        rows.writerow([prediction.file, *said, *cells, *missing])
-    return text.getvalue()
 
 
 def _draw(path: Path, predictions: Sequence[Prediction]) -> None:

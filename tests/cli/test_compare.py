@@ -13,6 +13,10 @@ from ffnn_jax.nn import Dense, MaxPool
 from ffnn_jax.runs import compute, write_config, write_run
 from tests.cli.conftest import code_of
 
+pytestmark = pytest.mark.usefixtures(
+    "quick_compilation_of_the_module", "blank_figures_of_the_module"
+)
+
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -11,6 +11,10 @@ from ffnn_jax.config._own_layers import OWN
 from ffnn_jax.data import sample_digit
 from tests.cli.conftest import code_of
 
+pytestmark = pytest.mark.usefixtures(
+    "quick_compilation_of_the_module", "blank_figures_of_the_module"
+)
+
 SQUARE = """
 import dataclasses
 from ffnn_jax.nn import Layer
@@ -39,7 +43,6 @@ def forget() -> None:
     OWN.clear()
 
 
-@pytest.mark.usefixtures("quick_compilation")
 @pytest.mark.parametrize(
     "names",
     [("summary", "train"), pytest.param(("predict", "evaluate", "export"), marks=pytest.mark.slow)],

@@ -11,6 +11,10 @@ from ffnn_jax.config import named_settings
 from ffnn_jax.runs import _tuning
 from tests.cli.conftest import code_of
 
+pytestmark = pytest.mark.usefixtures(
+    "quick_compilation_of_the_module", "blank_figures_of_the_module"
+)
+
 LAYERS = "conv 4 3, relu, maxpool 2, dense 2"
 SHORT = ("--layers", LAYERS, "--steps", "40", "--batch-size", "8", "--size", "8")
 

@@ -9,14 +9,16 @@ import pytest
 from ffnn_jax.cli import main
 from ffnn_jax.runs import locked
 
-pytestmark = pytest.mark.usefixtures("quick_compilation_of_the_module")
+pytestmark = pytest.mark.usefixtures(
+    "quick_compilation_of_the_module", "blank_figures_of_the_module"
+)
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run of 20 steps."""
     folder = tmp_path_factory.mktemp("resume") / "run"
-    main(["train", "--steps", "20", "--run-dir", str(folder)])
+    main(["train", "--layers", "dense 10", "--steps", "20", "--run-dir", str(folder)])
     return folder
 
 

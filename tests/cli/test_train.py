@@ -18,6 +18,7 @@ from ffnn_jax.data import load_splits
 from ffnn_jax.models import load
 from ffnn_jax.nn import Dense, ReLU
 from ffnn_jax.runs import StopRequest, versions
+from tests.blank import blank_figures
 from tests.cli.conftest import code_of
 
 pytestmark = pytest.mark.usefixtures("quick_compilation_of_the_module")
@@ -71,7 +72,9 @@ def second(here: Path, first: Ran) -> Ran:
     others = ["--normalisation", "channel-mean-sd", "--augment", "flip", "crop:2"]
     others += ["--schedule", "triangular", "--precision", "bf16"]
     others += ["--validation", "last:500", "--sampling", "epochs"]
-    return run_in(here, 2, *words, *others)
+    others += ["--layers", "conv 2 5, relu, maxpool 4, dense 10"]
+    with blank_figures():
+        return run_in(here, 2, *words, *others)
 
 
 def test_two_runs_leave_the_folders_1_and_2(here: Path, first: Ran, second: Ran):
@@ -84,7 +87,8 @@ def test_two_runs_leave_the_folders_1_and_2(here: Path, first: Ran, second: Ran)
 def test_the_settings_that_a_run_leaves_repeat_it_bit_for_bit(second: Ran, tmp_path: Path):
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "quickstart-1").mkdir()
-    again = run_in(tmp_path, 2, str(second.folder / "settings.toml"))
+    with blank_figures():
+        again = run_in(tmp_path, 2, str(second.folder / "settings.toml"))
     for name in ("config.json", "settings.toml", "metrics.jsonl"):
         assert (again.folder / name).read_bytes() == (second.folder / name).read_bytes()
     assert again.result()["parameters_sha256"] == second.result()["parameters_sha256"]
@@ -179,7 +183,8 @@ def test_page_writes_the_page_of_a_run_again(second: Ran, capsys: pytest.Capture
 
 def test_a_dry_run_goes_through_everything_and_leaves_nothing(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    main(["train", "--dry-run", "--seeds", "3"])
+    with blank_figures():
+        main(["train", "--dry-run", "--seeds", "3", "--layers", "maxpool 4, dense 10"])
     said = capsys.readouterr().out
     assert said.endswith("dry run: everything works; the folder was removed\n")
     assert "test accuracy" in said
@@ -234,7 +239,8 @@ def test_a_diverging_run_ends_with_code_3_and_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     monkeypatch.chdir(tmp_path)
-    assert code_of("train", "--steps", "30", "--learning-rate", "1e6") == 3
+    layers = "maxpool 4, dense 8, relu, dense 10"
+    assert code_of("train", "--layers", layers, "--steps", "30", "--learning-rate", "1e9") == 3
     line = (
         r"ffnn-jax: seed 0, step \d+: the output of \w+ has [\d,]+ of [\d,]+ numbers not finite; "
         r"a lower learning rate may help; to find the operation: "

@@ -1,6 +1,7 @@
 """``ffnn-jax tune``, for real: what it prints and leaves, and how else it may end."""
 
 import json
+import os
 import re
 import shlex
 import signal
@@ -14,7 +15,9 @@ from ffnn_jax.config import named_settings
 from ffnn_jax.runs import _tuning
 from tests.cli.conftest import code_of
 
-pytestmark = pytest.mark.usefixtures("quick_compilation_of_the_module")
+pytestmark = pytest.mark.usefixtures(
+    "quick_compilation_of_the_module", "blank_figures_of_the_module"
+)
 
 BAD = """name = "mine"
 dataset = "mnist_5k"
@@ -74,7 +77,8 @@ def test_impossible_requests_are_rejected_in_one_line(here: Path, capsys):
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
 def test_what_was_tried_until_ctrl_c_is_kept(here: Path):
     command = [sys.executable, "-m", "ffnn_jax", "tune", "my.toml", "--steps", "100"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    quick = os.environ | {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
+    with subprocess.Popen(command, env=quick, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr
         lines = iter(process.stderr.readline, "")
         said = [line for line, _ in zip(lines, range(4), strict=False)]

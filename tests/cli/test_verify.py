@@ -1,11 +1,5 @@
-import contextlib
-import dataclasses
 import json
 import re
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,90 +9,19 @@ from PIL import Image
 from rich.console import Console
 
 from ffnn_jax.catalogue import OP_SPECS, Verification, on_all_cores
-from ffnn_jax.cli import _verify_layers_run
-from ffnn_jax.cli._verify_child import events
-from ffnn_jax.verify import CHECKS, Check, VerificationResult, check_vjp
+from ffnn_jax.cli import _verify_layers_run, _verify_run
+from ffnn_jax.verify import CHECKS, Check, VerificationResult
 from tests.cli.conftest import code_of, in_a_process
-from tests.systems import linux
+from tests.rules.conftest import modules_in, write_modules
 
-MODULE = """
-import jax
-
-print("{")  # no result may be lost in what a module prints
-
-def reference(x):
-    return 3 * x
-
-def custom_vjp_with(slope):
-    op = jax.custom_vjp(reference)
-    op.defvjp(lambda x: (3 * x, None), lambda _, dz: (slope * dz,))
-    return op
-
-right, wrong = custom_vjp_with(3), custom_vjp_with(2)
-number = 3
-
-def fails_to_draw(generator):
-    return {}["no such argument"]
-
-def shows_its_shape(x):
-    print(x.shape)
-    return x
-"""
-RULES = """
-import mine
-from ffnn_jax.verify import CHECKS, Rule
-
-few = dict.fromkeys(CHECKS[3:], "to be quick")
-right = Rule(mine.right, mine.reference, ("3x4",), skip=few, name="the :two:")
-table = {
-    "first": Rule(mine.wrong, mine.reference, ("3x4",), skip=few, name="wrong"),
-    "again": right,
-    "not a rule": 3,
-}
-"""
-HANGS = """
-import os
-from pathlib import Path
-
-import rules
-from ffnn_jax.verify import Rule
-
-def hangs(x):
-    Path("process").write_text(str(os.getpid()))
-    while True:
-        pass
-
-def crashes(x):
-    os._exit(5)
-
-def leaves(x):
-    raise SystemExit("enough")
-
-every = [*(Rule(op, None, ("N",)) for op in (hangs, crashes, leaves)), rules.right]
-"""
 WRONG = ["mine:wrong", "--shapes", "NxD"]
-OPTIONS = {
-    "reference": None, "shapes": "NxD", "batch": None, "thorough": False, "seed": 0,
-    "timeout": 600.0, "figure": None, "again": "the command", "first": 0, "prove": False,
-}  # fmt: skip
-
-
-def write_modules(folder: Path) -> None:
-    (folder / "mine.py").write_text(MODULE)
-    (folder / "rules.py").write_text(RULES)
-    (folder / "hangs.py").write_text(HANGS)
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A working folder with modules that can be imported, here and in other processes."""
-    write_modules(tmp_path)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
-    yield tmp_path
-    for name, module in list(sys.modules.items()):
-        if str(getattr(module, "__file__", None)).startswith(str(tmp_path)):
-            del sys.modules[name]
+    """The working folder, with modules that can be imported."""
+    with modules_in(tmp_path, monkeypatch):
+        yield tmp_path
 
 
 @pytest.fixture(scope="module")
@@ -108,11 +31,6 @@ def checked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
     write_modules(folder)
     options = ["--json", "all.json", "--figure", "error.png"]
     return folder, in_a_process(folder, "verify", "rules.py", *options)
-
-
-def result_of(op: str, **options: Any) -> dict[str, Any]:
-    """The last event of a child process, in this process."""
-    return list(events(OPTIONS | {"op": op} | options))[-1]
 
 
 def test_a_layer_of_the_package_passes_and_writes_json(folder: Path, capsys: pytest.CaptureFixture):
@@ -166,16 +84,6 @@ def test_the_primitives_of_a_proof_are_listed(capsys: pytest.CaptureFixture):
     assert {"dot_general", "exp", "select_n"} <= set(capsys.readouterr().out.split())
 
 
-def test_a_function_of_one_s_own_is_proved_or_disproved(folder: Path):
-    pytest.importorskip("flint")
-    asked = {"prove": True, "reference": "mine:reference", "shapes": "NxD"}
-    right, wrong = (result_of(f"mine:{name}", **asked) for name in ("right", "wrong"))
-    assert right["text"].startswith("mine:right: proved at 2x3, 1 case, ")
-    assert right["result"]["passed"]
-    assert wrong["text"].startswith("mine:wrong: disproved at 2x3, ")
-    assert not wrong["result"]["passed"]
-
-
 def test_a_proof_without_flint_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ):
@@ -205,6 +113,13 @@ def test_every_rule_of_a_file_is_checked_in_order(checked):
     }  # fmt: skip
 
 
+def test_the_rules_that_fail_are_counted_and_named(monkeypatch, capsys: pytest.CaptureFixture):
+    events = [(name, {"text": name, "result": {"passed": name == "b"}}) for name in "abc"]
+    monkeypatch.setattr(_verify_run, "check_in_a_process", lambda request: events)
+    assert _verify_run.verify_rules({"json": None, "figure": None}) == 1
+    assert capsys.readouterr().out == "a\nb\nc\n3 rules: 1 pass, 2 FAIL (a, c)\n"
+
+
 def test_what_a_module_prints_goes_to_standard_error(checked):
     _, run = checked
     assert run.stderr == "{\n"
@@ -227,69 +142,6 @@ def test_a_function_is_checked_against_its_reference(folder: Path, capsys):
     assert result["checks"]["value"]["passed"]
     again = "ffnn-jax verify mine:wrong --reference mine:reference --shapes NxD --seed 2 --json -"
     assert f"again: {again}" in output.err.splitlines()
-
-
-def test_a_function_is_checked_without_a_reference(folder: Path):
-    result = result_of("mine:wrong")["result"]
-    assert "cotangents" in result["not_asked"]
-    assert not result["checks"]["differences"]["passed"]
-
-
-def test_the_json_is_that_of_the_checker(folder: Path):
-    event = result_of("mine:wrong", reference="mine:reference", batch="N", seed=1)
-    from mine import reference, wrong  # type: ignore[import-not-found]
-
-    result = check_vjp(wrong, reference, "NxD", batch="N", seed=1)
-    details = *result.details, "diagnosis: dx is 0.66667 times what it should be"
-    result = dataclasses.replace(result, again="the command", details=details)
-    assert event["result"] == result.as_json()
-
-
-def test_thorough_asks_more_sizes(folder: Path, capsys: pytest.CaptureFixture):
-    shapes = []
-    for thorough in (False, True):
-        assert result_of("mine:shows_its_shape", thorough=thorough)["result"]["passed"]
-        shapes.append(set(re.findall(r"^\(\d+, \d+\)$", capsys.readouterr().out, re.M)))
-    assert shapes[0] < shapes[1]
-
-
-def test_a_rule_that_hangs_crashes_or_raises_fails_and_the_next_is_checked(folder, capsys):
-    assert code_of("verify", "hangs.py", "--timeout", "6") == 1
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "hangs: FAILS, its process was stopped after 6 s"
-    assert lines[1] == "crashes: FAILS, its process ended with exit code 5"
-    assert lines[2] == "leaves: FAILS, SystemExit: enough"
-    assert lines[3] == "the :two:: all checks hold"
-    assert lines[-1] == "4 rules: 1 pass, 3 FAIL (hangs, crashes, leaves)"
-    assert not is_running(int((folder / "process").read_text()))
-
-
-@linux
-@pytest.mark.parametrize(("name", "code"), [("SIGKILL", -9), ("SIGINT", 130)])
-def test_the_process_that_checks_ends_with_its_parent(folder: Path, name: str, code: int):
-    command = [sys.executable, "-m", "ffnn_jax", "verify", "hangs.py"]
-    parent = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    file = folder / "process"
-    wait_until(lambda: file.exists() and file.read_text() != "")
-    parent.send_signal(signal.Signals[name])
-    _, errors = parent.communicate(timeout=20)
-    assert parent.returncode == code
-    assert errors == "{\n" + ("ffnn-jax: interrupted\n" if code == 130 else "")
-    wait_until(lambda: not is_running(int(file.read_text())))
-
-
-def wait_until(condition: Any, seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
-def is_running(process: int) -> bool:
-    with contextlib.suppress(OSError):
-        state = Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2][0]
-        return state != "Z"
-    return False
 
 
 def test_faults_are_listed_without_checking(capsys: pytest.CaptureFixture):
@@ -327,63 +179,6 @@ def test_invalid_options_are_rejected_in_one_line(arguments, message, folder, ca
     assert len(output.err.splitlines()) == 1
     assert re.search(message, output.err)
     assert output.out == ""
-
-
-@pytest.mark.parametrize(
-    ("op", "options", "message"),
-    [
-        ("mine:wrng", {}, r"mine:wrng: module mine has no function 'wrng'; did you mean wrong\?"),
-        ("mine:number", {}, "mine:number: module mine has no function 'number'"),
-        (
-            "mine:right",
-            {"reference": "mine:referense"},
-            r"^--reference mine:referense: module mine has no function 'referense'; "
-            r"did you mean reference\?$",
-        ),
-        ("mine:right", {"reference": "quits:op"}, r"^--reference quits:op: SystemExit: 7 \("),
-        ("mine:right", {"shapes": "3*4"}, "mine:right: an argument must have axes .* got '3\\*4'"),
-        ("mine:right", {"shapes": "3 4"}, r"cannot be called with shapes \(3,\), \(4,\)"),
-        ("mine:right", {"shapes": "4:int<0"}, "the upper bound of integers must be at least 1"),
-        ("mine:right", {"batch": "B"}, "no argument begins with the batch axis 'B'"),
-        ("broken:op", {}, r"broken:op: SyntaxError: .*\(broken.py, line 1\)"),
-        ("quits:op", {}, r"quits:op: SystemExit: 7 \(quits.py:2\)"),
-        ("bad_rule.py", {}, r"bad_rule.py: order must be 1 or 2, got 3 \(bad_rule.py:3\)"),
-        ("bad_draw.py", {}, "its name: draw= raised KeyError: 'no such argument'"),
-        ("mine.py", {}, "mine.py: no Rule at its top level, in a variable, list, tuple or dict"),
-        ("jax.py", {}, "jax.py: rename the file, since jax is the name of another module"),
-    ],
-)
-def test_invalid_rules_are_rejected_in_one_line(op, options, message, folder: Path):
-    begin = "from mine import *\nfrom ffnn_jax.verify import *\n"
-    for name, text in {
-        "broken": "def op(:",
-        "quits": "\nraise SystemExit(7)",
-        "jax": "",
-        "bad_rule": begin + "a = Rule(right, None, ('N',), order=3)",
-        "bad_draw": begin + "a = Rule(right, draw=fails_to_draw, name='its name')",
-    }.items():
-        (folder / f"{name}.py").write_text(text)
-    error = result_of(op, **options)["error"]
-    assert "\n" not in error
-    assert re.search(message, error)
-
-
-def test_rules_are_found_once_and_named_apart(folder: Path):
-    (folder / "several.py").write_text(
-        "from ffnn_jax.verify import Rule\n"
-        "a = Rule(abs, None, ('N',))\nb = (a, Rule(abs, None, ('NxD',)))\nc = {'a': [a]}\n"
-    )
-    _, names, *_ = events(OPTIONS | {"op": "several.py", "first": 2})
-    assert names == {"names": ["abs", "abs (2)"]}
-
-
-def test_a_file_in_a_folder_comes_before_one_of_the_same_name_here(folder: Path):
-    (folder / "there").mkdir()
-    for place, name in ((folder, "here"), (folder / "there", "there")):
-        rule = f"from ffnn_jax.verify import Rule\na = Rule(abs, None, ('N',), name={name!r})\n"
-        (place / "same.py").write_text(rule)
-    _, names, *_ = events(OPTIONS | {"op": "there/same.py", "first": 1})
-    assert names == {"names": ["there"]}
 
 
 def test_where_nothing_fails_there_is_no_figure(folder: Path, capsys):

@@ -1,4 +1,4 @@
-"""The process that imports and checks a user's rules, as ``_verify_run`` starts it.
+"""The process that imports and checks a user's rules, as ``_process`` starts it.
 
 Adds a line of JSON to a file at each event; ends with its parent, which holds its standard input.
 """
