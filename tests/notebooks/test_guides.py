@@ -390,10 +390,13 @@ def test_the_commands_for_hosts_are_accepted(tmp_path, monkeypatch):
     (tmp_path / "runs" / "quickstart-1" / "checkpoints").mkdir(parents=True)
     started = []
     monkeypatch.setattr("ffnn_jax._watch.watch", lambda words: started.append(words) or 0)
+    (tmp_path / "runs" / "quickstart-1" / "model.npz").touch()
+    for name in ("train_run.run_and_print", "evaluate_run.evaluate_and_print"):
+        monkeypatch.setattr(f"ffnn_jax.cli._{name}", lambda *words: started.append(words) or 0)
     commands = commands_of("hosts")
     for command in commands:
         assert code_of(*shlex.split(command.partition("ffnn-jax ")[2])) == 0
-    assert len(started) == len(commands) == 5
+    assert len(started) == len(commands) == 7
 
 
 @pytest.mark.parametrize(
