@@ -117,9 +117,10 @@ def _bare(cell: str) -> str:
 
 
 def _is_header(names: list[str]) -> bool:
-    """Whether the first line names its columns: the label's, or none by a number."""
+    """Whether the first line names its columns: the label's, none by a number, or all by theirs."""
     numbers = (name.replace(".", "", 1).isdecimal() for name in names)
-    return not set(_LABELS).isdisjoint(names) or not any(numbers)
+    counted = any(names == [str(first + n) for n in range(len(names))] for first in (0, 1))
+    return not set(_LABELS).isdisjoint(names) or not any(numbers) or counted
 
 
 def _pixels(where: str, cells: list[str]) -> np.ndarray:

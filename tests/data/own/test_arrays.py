@@ -110,13 +110,15 @@ def csv_text(images: np.ndarray, labels, header: str | None = None, last: bool =
 
 
 @pytest.mark.parametrize("images", [GREY, COLOUR])
-@pytest.mark.parametrize("form", ["bare", "names", "numbers", "last", "quoted"])
+@pytest.mark.parametrize("form", ["bare", "names", "numbers", "from 0", "from 1", "last", "quoted"])
 def test_csv_files_are_read_with_and_without_a_header(tmp_path: Path, images, form: str):
     count = images[0].size
     pixels = [f"pixel{n}" for n in range(count)]
     headers = {
         "names": ",".join(["label", *pixels]),
         "numbers": ",".join(["label", *map(str, range(count))]),
+        "from 0": ",".join(map(str, range(count + 1))),  # as pandas writes columns without names
+        "from 1": ",".join(map(str, range(1, count + 2))),
         "last": ",".join([*pixels, "Class"]), "bare": None, "quoted": None,
     }  # fmt: skip
     names = ['"a"', '"b"', '"c"'] if form == "quoted" else ["a", "b", "c"]
@@ -172,12 +174,12 @@ def test_csv_files_of_splits_are_told_by_their_names(tmp_path: Path):
     ("text", "message"),
     [
         ("", r"holds no images"),
-        ("0,1,2,3,4\n0,1,2,3\n", r"line 2 has 3 pixels, the first 4"),
-        ("0,1,2,3,4\n0,1,2,3,256\n", r"line 2: pixels must be .* from 0 to 255, got 256"),
-        ("0,1,2,3,4\n0,1,2,3,0.5\n", r"line 2: pixels must be whole .*, got 0.5"),
-        ("0,1,2,3,4\n0,1,2,x,4\n", r"line 2: pixels must be whole numbers .*'x'"),
+        ("0,9,2,3,4\n0,1,2,3\n", r"line 2 has 3 pixels, the first 4"),
+        ("0,9,2,3,4\n0,1,2,3,256\n", r"line 2: pixels must be .* from 0 to 255, got 256"),
+        ("0,9,2,3,4\n0,1,2,3,0.5\n", r"line 2: pixels must be whole .*, got 0.5"),
+        ("0,9,2,3,4\n0,1,2,x,4\n", r"line 2: pixels must be whole numbers .*'x'"),
         ("0;1;2;3;4\n0;1;2;3;4\n", r"line 2 has no commas between its values"),
-        ("0,1,2,3,4,5\n", r"5 pixels an image are no square"),
+        ("0,9,2,3,4,5\n", r"5 pixels an image are no square"),
     ],
 )
 def test_what_is_wrong_in_a_csv_is_said(tmp_path: Path, text: str, message: str):
