@@ -281,6 +281,7 @@ def _run_metadata(planned: Plan, seeds_data: list[SeedData]) -> dict[str, Any]:
         "settings": planned.settings.to_json(),
         "devices": planned.devices_used,
         "data_sha256": {part.name: part.sha256 for part in planned.splits if part is not None},
+        "class_names": list(planned.splits.train.class_names),
         "normalisation": [
             [array.tolist() for array in seed_data.normalisation or ()] for seed_data in seeds_data
         ],
