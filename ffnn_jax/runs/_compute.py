@@ -66,6 +66,7 @@ def plan(settings: Settings, splits: Splits, devices: int | str = 1) -> Plan:
             its own rate has no parameters, a custom layer breaks the contract, or the splits
             differ in images or classes.
     """
+    settings.to_json()  # a layer that could not be saved is said before there is a folder
     network = Network(settings.layers, splits.train.image_shape)
     outputs, classes = network.output_shape, len(splits.train.class_names)
     if outputs != (classes,):
