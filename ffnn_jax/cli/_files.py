@@ -16,7 +16,9 @@ def model_file(run: Path) -> Path:
         command = f"ffnn-jax train --resume {shlex.quote(str(run))}"
         raise UserError(f"{run}: a run that did not finish; resume it with: {command}")
     if not file.exists():
-        raise UserError(f"{file}: no such file; RUN is a folder that train left, or its model.npz")
+        near = f": did you mean {Path('runs', run)}?" * Path("runs", run).exists()
+        known = "RUN is a folder that train left, or its model.npz"
+        raise UserError(f"{file}: no such file; {known}{near}")
     return file
 
 

@@ -74,7 +74,8 @@ def main(args: Sequence[str] | None = None) -> None:
     except Exception as error:  # unexpected errors are one line, too
         if debug:
             raise
-        first = ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
+        layer = [note for note in getattr(error, "__notes__", []) if note.startswith("layer ")]
+        first = ": ".join([*layer[:1], type(error).__name__, *str(error).splitlines()[:1]])
         _exit(f"{first} ({_DEBUG} shows where)", _FAILED)
     if code:
         sys.exit(code)

@@ -17,6 +17,10 @@ _ELSEWHERE = {  # other libraries' layers
     "flatten": "; leave it out: dense takes images as they are",
     "softmax": "; leave it out: the loss begins with it",
     "linear": "; did you mean dense?",
+    "fc": "; did you mean dense?",
+    "conv2d": "; did you mean conv?",
+    "conv2dtranspose": "; did you mean convtranspose?",
+    "lrelu": "; did you mean leakyrelu?",
 }
 _EXAMPLE = ", as in 'dense 10'"
 _KINDS = {name.lower(): kind for name, kind in LAYERS.items()}

@@ -30,13 +30,15 @@ def layer_at(location: str) -> type[Layer]:
     """The layer class at MODULE:CLASS.
 
     Raises:
-        UserError: the module cannot be imported, or has no such layer.
+        UserError: the module cannot be imported, or has no such layer, or it is called like ours.
     """
     module, _, name = location.partition(":")
     kinds = _layers_of(module)
     if name not in kinds:
         near = suggestion(name, kinds)
         raise UserError(f"module {module} has no layer {name!r}, {_LAYER}{near}")
+    if name in LAYERS:
+        raise UserError(f"ffnn_jax.nn has another {name}: rename that of {module}")
     return kinds[name]
 
 

@@ -7,6 +7,7 @@ Without a preset, ``dataset`` and ``layers`` are needed, there or among the opti
 
 import dataclasses
 import re
+import shlex
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -68,14 +69,31 @@ def _named(name: str, changes: Mapping[str, Any]) -> NamedSettings:
     try:
         if path.suffix == ".toml":
             return _settings_of(_parsed(path), re.sub(r"[^\w.-]", "-", path.stem), changes)
-        if name not in PRESETS and path.is_dir():
+        if name not in PRESETS and (path / "config.json").exists():
             config = read_saved(path / "config.json")
             require_schema("config.json", config, {})
             return NamedSettings(Settings.from_json(config), frozenset(_NAMES))
     except UserError as error:
         key = re.sub(r"^\w+(-\w+)+(?= must)", lambda found: found[0].replace("-", "_"), str(error))
         raise UserError(f"{name}: {key}") from None
+    if name not in PRESETS:
+        _require_no_path(name)
     return NamedSettings(preset(name))
+
+
+def _require_no_path(name: str) -> None:
+    """Rejects what is a path or is written as one, and not as a preset's name."""
+    path, known = Path(name), "a settings file (.toml) or the folder of a run"
+    if path.exists():
+        hint = f"if it is a data set: ffnn-jax train --dataset {shlex.quote(name)}"
+        raise UserError(f"{name}: not {known}; {hint}")
+    if Path("runs", name).exists():
+        raise UserError(
+            f"{name}: no preset, and no folder here; did you mean {Path('runs', name)}?"
+        )
+    if not _NAME.fullmatch(name) or "." in name:
+        beside = [one.name for one in path.parent.iterdir()] if path.parent.is_dir() else []
+        raise UserError(f"{name}: no such file or folder{suggestion(path.name, beside)}")
 
 
 def _parsed(path: Path) -> dict[str, Any]:

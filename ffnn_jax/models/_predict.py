@@ -93,8 +93,9 @@ def predict_files(
 
 def _prepared_or_error(model: Model, file: Path, digits: bool) -> list[Prediction]:
     shape = model.network.input_shape
-    if len(shape) != 3:
-        raise UserError(f"the model takes inputs {shape}, not pictures")
+    if len(shape) != 3 or shape[2] not in (1, 3):
+        problem = "not pictures, which have 1 channel or 3"
+        raise UserError(f"the model takes inputs {shape}, {problem}; evaluate takes arrays")
     try:
         prepared = prepare_pictures(file, shape, digits, model.form)
     except UserError as error:

@@ -144,5 +144,6 @@ def _classes(pair: Json) -> list[list[str]]:
 def _picture(pixels: np.ndarray) -> str:
     """A picture as the address of its own data."""
     stream = io.BytesIO()
-    Image.fromarray(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels).save(stream, "PNG")
+    shown = pixels if pixels.shape[-1] in (3, 4) else pixels[..., 0]
+    Image.fromarray(shown).save(stream, "PNG")
     return f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}"

@@ -249,8 +249,8 @@ def draw_precision_recall(confusion: Confusion, class_names: Sequence[str]) -> F
 def _show(panels: Sequence[Any], images: np.ndarray, texts: Sequence[str]) -> None:
     """Images in their panels, dark as 0, each under its text."""
     for panel, image, text in zip(panels, images, texts, strict=False):
-        grey = image.squeeze(-1) if image.shape[-1] == 1 else image
-        panel.imshow(grey, "gray", vmin=0, vmax=255, interpolation="nearest")
+        shown = image if image.shape[-1] in (3, 4) else image[..., 0]
+        panel.imshow(shown, "gray", vmin=0, vmax=255, interpolation="nearest")
         panel.set_title(text, fontsize=8)
 
 

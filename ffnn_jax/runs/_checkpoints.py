@@ -83,17 +83,16 @@ class CheckpointManager(Callbacks):
         """Keeps the metadata that each checkpoint stores: settings, data, normalisation.
 
         Raises:
-            UserError: the resumed run had other data, or another normalisation.
+            UserError: the resumed run had other images, classes, or another normalisation.
         """
         about = {"every": self._every, "arithmetic": arithmetic(run["devices"])}
         self._run = {**run, **about}
         if self._start is not None:
-            for key in ("data_sha256", "normalisation"):
-                saved, name = self._start.about.get(key), key.replace("_", " ")
+            for key in ("data_sha256", "class_names", "normalisation"):
+                saved = self._start.about.get(key, run[key] if key == "class_names" else None)
                 if saved != run[key]:
-                    was, now = _differing(saved, run[key])
-                    text = f"its {name} was {was} and is now {now}"
-                    raise UserError(f"{self._start.path}: {text}")
+                    problem = f"{_difference(key, saved, run[key])}; restore them, or train anew"
+                    raise UserError(f"{self._start.path}: {problem}")
             _warn_of_other_arithmetic(self._start, self._run["arithmetic"])
         self._best = _validation_of(self._folder / "best.npz", run)
 
@@ -226,12 +225,13 @@ def _warn_of_other_arithmetic(start: Checkpoint, now: Mapping[str, Any]) -> None
             )  # fmt: skip
 
 
-def _differing(saved: Any, now: Any) -> tuple[Any, Any]:
-    """Of SHA-256 by split the first that differs, in short; anything else as it is."""
-    if not isinstance(saved, dict) or saved.keys() != now.keys():
-        return saved, now
-    name = next(name for name in now if saved[name] != now[name])
-    return tuple(f"{one[name][:12]} of {name}" for one in (saved, now))  # type: ignore[return-value]
+def _difference(key: str, saved: Any, now: Any) -> str:
+    """What has changed; of SHA-256 by split the first that differs, in short."""
+    if key == "data_sha256" and isinstance(saved, dict) and saved.keys() == now.keys():
+        name = next(name for name in now if saved[name] != now[name])
+        digests = f"SHA-256 {now[name][:12]}, was {saved[name][:12]}"
+        return f"the images or labels of {name} have changed since the run began ({digests})"
+    return f"{key.replace('_', ' ')} changed from {saved} to {now}"
 
 
 def _numbered(folder: Path) -> list[tuple[int, Path]]:

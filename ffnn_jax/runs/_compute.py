@@ -69,6 +69,7 @@ def plan(settings: Settings, splits: Splits, devices: int | str = 1) -> Plan:
     """
     if jax.process_count() > 1:
         require_one_seed(settings.seeds)
+    settings.to_json()  # a layer that could not be saved is said before there is a folder
     network = Network(settings.layers, splits.train.image_shape)
     outputs, classes = network.output_shape, len(splits.train.class_names)
     if outputs != (classes,):
@@ -284,6 +285,7 @@ def run_metadata(planned: Plan, seeds_data: list[SeedData]) -> dict[str, Any]:
         "settings": planned.settings.to_json(),
         "devices": planned.devices_used,
         "data_sha256": {part.name: part.sha256 for part in planned.splits if part is not None},
+        "class_names": list(planned.splits.train.class_names),
         "normalisation": [
             [array.tolist() for array in seed_data.normalisation or ()] for seed_data in seeds_data
         ],

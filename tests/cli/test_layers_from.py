@@ -72,6 +72,16 @@ def test_a_run_with_a_layer_of_ones_own_goes_on_once_the_module_is_named(
     assert code_of("train", "runs/quickstart-1/settings.toml", "--dry-run") == 0
 
 
+def test_an_error_of_ones_own_layer_names_it(here: Path, capsys: pytest.CaptureFixture[str]):
+    layers = "maxpool 4, squares_of_mine:Square word, dense 10"
+    assert code_of("train", "--layers", layers) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(
+        "ffnn-jax: layer 2, Square(factor='word'), for inputs of shape (7, 7, 1)"
+    )
+    assert not (here / "runs").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "problem"),
     [

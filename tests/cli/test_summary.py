@@ -91,7 +91,7 @@ def test_a_settings_file_and_a_run_have_a_summary(tmp_path, monkeypatch, capsys)
         (["--shape", "4x-1"], "shape must be sizes joined by x, as in 28x28x1, got '4x-1'"),
         (["--shape", "4"], "layer 1, Conv(init_fan_in=75, filters=16, size=5): needs an image "),
         (["--layers", "dens 3"], "layers, character 1: unknown layer 'dens'; did you mean dense?"),
-        (["."], ".: config.json cannot be read, so . is not a finished run ("),
+        (["."], ".: not a settings file (.toml) or the folder of a run; if it is a data set: "),
         (["none.toml"], "none.toml: cannot be read: No such file or directory"),
     ],
 )

@@ -11,6 +11,7 @@ from ffnn_jax.config import UserError, layers_from_text
         ("", 1, "expected a layer, as in 'dense 10', got the end"),
         ("relu,, dense 10", 6, "expected a layer, as in 'dense 10', got ','"),
         ("relu, 5", 7, "expected a layer, as in 'dense 10', got '5'"),
+        ("conv2d 8 3", 1, "unknown layer 'conv2d'; did you mean conv?"),
         ("relu, flatten, dense 2", 7, "unknown layer 'flatten'; leave it out: dense takes images"),
         ("relu, cnv 32 5", 7, "unknown layer 'cnv'; did you mean conv?"),
         ("relu, conv 32", 7, "conv needs size (its arguments: filters, size, padding, "),

@@ -29,6 +29,10 @@ class Square(Layer):
     factor: float = 1.0
     def __call__(self, params, x):
         return self.factor * x * x
+
+@dataclasses.dataclass(frozen=True)
+class Scale(Layer):
+    pass
 """
 
 
@@ -67,6 +71,7 @@ def test_the_current_folder_hides_no_installed_module(tmp_path: Path):
             "own_of_mine:NUMBER",
             "module own_of_mine has no layer 'NUMBER', a frozen dataclass that ",
         ),
+        ("own_of_mine:Scale", "ffnn_jax.nn has another Scale: rename that of own_of_mine"),
         ("own_of_mine:Layer", "module own_of_mine has no layer 'Layer', "),
         ("none_of_mine:X", "module 'none_of_mine' cannot be imported: ModuleNotFoundError: No mod"),
         ("broken_of_mine:X", "module 'broken_of_mine' cannot be imported: ZeroDivisionError: div"),
@@ -101,4 +106,4 @@ def test_what_was_saved_imports_nothing_until_the_user_names_the_module():
 def test_several_modules_are_separated_by_commas(tmp_path: Path):
     (tmp_path / "second_of_mine.py").write_text(MODULE.replace("Square", "Second"))
     use_layers("own_of_mine,second_of_mine")
-    assert OWN.keys() == {"Square", "Second"}
+    assert OWN.keys() == {"Square", "Second", "Scale"}

@@ -123,6 +123,29 @@ def test_a_mistake_is_one_line_with_the_file_and_the_key(read, text: str, proble
     assert "\n" not in message
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("pics", "pics: not a settings file (.toml) or the folder of a run; if it is a data set: "
+                 "ffnn-jax train --dataset pics"),
+        ("my data.csv", "of a run; if it is a data set: ffnn-jax train --dataset 'my data.csv'"),
+        ("runs/abd", "runs/abd: no such file or folder; did you mean abc?"),
+        ("none.npz", "none.npz: no such file or folder"),
+        ("abc", "abc: no preset, and no folder here; did you mean runs/abc?"),
+        ("runs/empty", "runs/empty: not a settings file (.toml) or the folder of a run; "),
+        ("minst", "unknown preset 'minst' (known: "),
+    ],
+)  # fmt: skip
+def test_what_names_no_settings_is_said(tmp_path: Path, monkeypatch, name: str, message: str):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("pics", "runs/abc", "runs/empty"):
+        Path(folder).mkdir(parents=True)
+    Path("my data.csv").touch()
+    Path("runs/empty/.lock").touch()
+    with pytest.raises(UserError, match=re.escape(message)):
+        named_settings(name)
+
+
 def test_options_stand_for_what_a_file_lacks(tmp_path: Path):
     path = tmp_path / "my.toml"
     path.write_text('steps = 7\nlayers = "relu, dense 3"')

@@ -213,6 +213,16 @@ def test_bad_files_are_reported_and_the_others_still_predicted(tmp_path: Path):
     assert last.label in DIGITS
 
 
+@pytest.mark.parametrize("channels", [2, 4])
+def test_pictures_are_not_for_a_model_of_other_channels(tmp_path: Path, channels: int):
+    path = saved(tmp_path, seven())
+    message = (
+        rf"the model takes inputs \(8, 8, {channels}\), not pictures, which have 1 channel or 3"
+    )
+    with pytest.raises(UserError, match=message):
+        predict_files(model(("a", "b"), (8, 8, channels)), [path])
+
+
 def test_a_pipe_is_rejected_without_waiting(tmp_path: Path):
     os.mkfifo(tmp_path / "pipe.png")
     with pytest.raises(UserError, match=r"pipe\.png: not a file$"):

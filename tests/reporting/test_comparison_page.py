@@ -1,5 +1,7 @@
 """The page of compared runs: self-contained, true to what was found, rendered by a browser."""
 
+import base64
+import io
 import re
 import shutil
 import subprocess
@@ -8,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from ffnn_jax.config import layers_to_json
 from ffnn_jax.nn import Conv, Dense, ReLU
@@ -144,6 +147,15 @@ def test_who_is_right_is_marked_under_each_image():
         ("right", "cat"), ("wrong", "&lt;dog&gt;"), ("wrong", "cat"), ("right", "eel"),
         ("wrong", "cat"), ("wrong", "&lt;dog&gt;"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("channels", [2, 3, 5])
+def test_images_of_any_channels_are_shown(channels: int):
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 8, channels), np.uint8)
+    text = comparison_page({**COMPARISON, "pairs": [PAIR]}, HISTORIES, [[pixels] * 3])
+    content = base64.b64decode(re.findall('data:image/png;base64,([^"]+)', text)[0])
+    expected = pixels if channels == 3 else pixels[..., 0]
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(content))), expected)
 
 
 def test_equal_settings_and_runs_without_any_test_leave_a_page():

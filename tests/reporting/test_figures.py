@@ -142,6 +142,13 @@ def test_misclassified_colour_images_keep_their_colours():
     np.testing.assert_array_equal(shown(panels_with_images(figure)[0]), images[0])
 
 
+@pytest.mark.parametrize("channels", [2, 5])
+def test_of_images_that_are_no_colours_the_first_channel_is_drawn(channels: int):
+    images = DRAW.integers(0, 256, (1, 4, 5, channels), dtype=np.uint8)
+    figure = draw_misclassified(images, np.array([0]), np.array([1]), NAMES)
+    np.testing.assert_array_equal(shown(panels_with_images(figure)[0]), images[0, ..., 0])
+
+
 def test_predictions_are_drawn_under_their_captions():
     images = DRAW.integers(0, 256, (3, 4, 5, 1), dtype=np.uint8)
     panels = panels_with_images(draw_predictions(images, ["a", "b\n7 90%", "$c"]))

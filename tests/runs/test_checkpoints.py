@@ -251,8 +251,17 @@ def test_a_run_without_readable_checkpoints_does_not_start_again(tmp_path: Path)
 
 def test_other_images_are_rejected(tmp_path: Path):
     interrupted_at(tmp_path, 3)
-    with pytest.raises(UserError, match=r"step-0000000003\.npz: its data sha256 was .* and is now"):
+    message = r"step-0000000003\.npz: the images or labels of random/train have changed since"
+    with pytest.raises(UserError, match=message):
         resumed(tmp_path, splits=SPLITS._replace(train=images("train", 2)))
+
+
+def test_other_names_of_the_same_classes_are_rejected(tmp_path: Path):
+    interrupted_at(tmp_path, 3)
+    parts = [part and dataclasses.replace(part, class_names=("a", "b", "c")) for part in SPLITS]
+    message = r"class names changed from \['cat', 'dog', 'eel'\] to \['a', 'b', 'c'\]; restore"
+    with pytest.raises(UserError, match=message):
+        resumed(tmp_path, splits=Splits(*parts))
 
 
 def test_another_network_is_rejected_by_the_arrays_that_differ(tmp_path: Path):

@@ -14,6 +14,7 @@ import pytest
 
 from ffnn_jax.config import RunInterruptedError, Settings, UserError, Validation, layers_from_text
 from ffnn_jax.data import Splits, from_arrays
+from ffnn_jax.nn import ReLU
 from ffnn_jax.runs import fit
 from ffnn_jax.training import Callbacks, Progress
 
@@ -92,8 +93,15 @@ def test_other_settings_or_other_images_are_another_run(tmp_path: Path, splits: 
     with pytest.raises(UserError, match=r"layers was conv 4 3, relu, .* and is now dense 3; use"):
         fit(other, splits, tmp_path / "run")
     changed = splits._replace(test=dataclasses.replace(splits.test, images=splits.test.images + 1))
-    with pytest.raises(UserError, match="data sha256 was"):
+    with pytest.raises(UserError, match=r"labels of .*/test have changed"):
         fit(SETTINGS, changed, tmp_path / "run")
+
+
+def test_a_layer_that_cannot_be_saved_leaves_no_folder(tmp_path: Path, splits: Splits):
+    taken = type("ReLU", (ReLU,), {})
+    with pytest.raises(UserError, match="the name ReLU is taken by another layer"):
+        fit(dataclasses.replace(SETTINGS, layers=(ReLU(), taken())), splits, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_preset_is_adapted_to_the_images(tmp_path: Path, splits: Splits):

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ffnn_jax.config import UserError
-from ffnn_jax.data.own._paths import split_within
+from ffnn_jax.data.own._paths import by_split
 from ffnn_jax.data.own._source import Source, source_of_arrays, square_shape
 
 _LABELS = ("label", "class", "target", "y")
@@ -30,15 +30,18 @@ def csv_source(files: Sequence[Path]) -> Source:
         UserError: a file is empty or no text, a line is not a label and its pixels, or either end
             could be the label; the message names file or line.
     """
-    splits = [split_within(path.stem) if len(files) > 1 else "" for path in files]
-    if len(set(splits)) < len(files):
-        names = ", ".join(path.name for path in files)
-        raise UserError(f"{files[0].parent}: must be one CSV file a split, by name, got {names}")
-    label = _label_column([ends for path in files for ends in _ends(path)], files[0])
-    arrays = [_read(path, label) for path in files]
-    source = source_of_arrays(dict(zip(splits, arrays, strict=True)))
-    said = "its last column was taken as the label (a header can name another)"
-    return source._replace(remarks=(f"{files[0].name}: {said}",) * -label)
+    folder, said = files[0].parent, ()
+    found = {"": [files[0].name]}
+    if len(files) > 1:
+        found, said = by_split(path.name for path in files)
+    if more := next((names for names in found.values() if len(names) > 1), None):
+        raise UserError(f"{folder}: must be one CSV file a split, got {', '.join(more)}")
+    paths = {split: folder / name for split, (name,) in found.items()}
+    first = next(iter(paths.values()))
+    label = _label_column([ends for path in paths.values() for ends in _ends(path)], first)
+    source = source_of_arrays({split: _read(path, label) for split, path in paths.items()})
+    last = "its last column was taken as the label (a header can name another)"
+    return source._replace(remarks=(*said, *[f"{first.name}: {last}"] * -label))
 
 
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -114,9 +117,10 @@ def _bare(cell: str) -> str:
 
 
 def _is_header(names: list[str]) -> bool:
-    """Whether the first line names its columns: the label's, or none by a number."""
+    """Whether the first line names its columns: the label's, none by a number, or all by theirs."""
     numbers = (name.replace(".", "", 1).isdecimal() for name in names)
-    return not set(_LABELS).isdisjoint(names) or not any(numbers)
+    counted = any(names == [str(first + n) for n in range(len(names))] for first in (0, 1))
+    return not set(_LABELS).isdisjoint(names) or not any(numbers) or counted
 
 
 def _pixels(where: str, cells: list[str]) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 from ffnn_jax._picture_files import files_below, is_picture, skipped_line
 from ffnn_jax.config import UserError, suggestion
 from ffnn_jax.data.own._draw import name_digest
-from ffnn_jax.data.own._paths import split_named
+from ffnn_jax.data.own._paths import left_out, split_named
 from ffnn_jax.data.own._source import UNDIVIDED, Part, Source
 
 
@@ -30,7 +30,7 @@ def folder_source(folder: Path) -> Source:
         UserError: a split has no pictures of classes, or one that training lacks, or a name is not
             UTF-8, which nothing could be written with.
     """
-    splits = _split_folders(folder)
+    splits, beside = _split_folders(folder)
     inside = {split: _by_class(one) for split, one in splits.items()}
     names = tuple(sorted({name for classes in inside.values() for name in classes}))
     for name in (str(folder), *names):
@@ -40,7 +40,7 @@ def folder_source(folder: Path) -> Source:
             raise UserError(f"{folder}: rename the folder {name!r}, which is not UTF-8") from None
     _require_trained(splits, inside)
     parts = {split: _part(classes, names) for split, classes in inside.items()}
-    return Source(parts, names, tuple(_left_out(splits, inside)))
+    return Source(parts, names, (*beside, *_left_out(splits, inside)))
 
 
 def _by_class(folder: Path) -> dict[str, list[str]]:
@@ -78,14 +78,23 @@ def _left_out(
         yield f"left out: {skipped_line(aside)}"
 
 
-def _split_folders(folder: Path) -> dict[str, Path]:
-    """The folder of each split, or the folder itself if it has none."""
-    found = {split: one for one in sub_folders(folder) if (split := split_named(one.name))}
+def _split_folders(folder: Path) -> tuple[dict[str, Path], tuple[str, ...]]:
+    """The folder of each split, or the folder itself if it has none; and what is beside them."""
+    found, beside = {}, [one.name for one in folder.iterdir() if is_picture(one) and one.is_file()]
+    for one in sub_folders(folder):
+        split = split_named(one.name)
+        if split in found:
+            problem = f"must be one folder a split, got {found[split].name}, {one.name}"
+            raise UserError(f"{folder}: {problem}")
+        if split:
+            found[split] = one
+        else:
+            beside.append(one.name)
     if not found:
-        return {UNDIVIDED: folder}
+        return {UNDIVIDED: folder}, ()
     if "train" not in found:
         raise UserError(f"{folder}: has {', '.join(sorted(found))}, and no folder 'train'")
-    return found
+    return found, left_out(sorted(beside))
 
 
 def _require_trained(

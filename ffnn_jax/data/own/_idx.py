@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ffnn_jax.config import UserError
-from ffnn_jax.data.own._paths import split_within
+from ffnn_jax.data.own._paths import by_split
 from ffnn_jax.data.own._source import Source, checked_images, checked_labels, source_of_arrays
 
 _GZIP = b"\x1f\x8b"
@@ -34,12 +34,11 @@ def idx_source(files: Sequence[Path]) -> Source:
         UserError: a file is damaged, or the files of a split are not one of images and one of
             labels.
     """
-    found: dict[str, dict[str, np.ndarray]] = {}
-    for path in files:
-        found.setdefault(split_within(path.name), {})[path.name] = _array(path)
-    pairs = {}
-    for split, arrays in found.items():
-        where = f"{files[0].parent}: {split or 'all'}"
+    folder, pairs = files[0].parent, {}
+    found, said = by_split(path.name for path in files)
+    for split, names in found.items():
+        arrays = {name: _array(folder / name) for name in names}
+        where = f"{folder}: {split or 'all'}"
         labels, *images = sorted(arrays.values(), key=lambda array: array.ndim)
         if labels.ndim != 1 or len(images) != 1:
             got = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
@@ -49,7 +48,7 @@ def idx_source(files: Sequence[Path]) -> Source:
             )
         pixels = checked_images(where, images[0])
         pairs[split] = pixels, checked_labels(where, labels, len(pixels))
-    return source_of_arrays(pairs)
+    return source_of_arrays(pairs)._replace(remarks=said)
 
 
 def _array(path: Path) -> np.ndarray:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ffnn_jax.config import UserError
-from ffnn_jax.data.own._paths import split_within
+from ffnn_jax.data.own._paths import by_split
 from ffnn_jax.data.own._source import Source, checked_images, checked_labels, source_of_arrays
 
 _KINDS = {
@@ -27,28 +27,31 @@ def npz_source(path: Path) -> Source:
     Raises:
         UserError: it is damaged, lacks images or labels, or one of them has a wrong form.
     """
-    arrays: dict[tuple[str, str], np.ndarray] = {}
+    arrays: dict[str, np.ndarray] = {}
     names: tuple[str, ...] = ()
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             for name in archive.files:
-                kind = next((_KINDS[w] for w in name.lower().split("_") if w in _KINDS), "")
-                if kind:
-                    arrays[split_within(name), kind] = archive[name]
+                if _kind(name):
+                    arrays[name] = archive[name]
                 elif name == "class_names":
                     names = tuple(map(str, archive[name].tolist()))
             found = ", ".join(archive.files) or "nothing"
     except _DAMAGE as error:
         raise UserError(f"{path}: damaged, or not an .npz of plain arrays ({error})") from None
-    splits = dict.fromkeys(split for split, _ in arrays)
-    if not splits or len(arrays) != 2 * len(splits):
+    splits, said = by_split(arrays)
+    pairs = {split: sorted(names, key=_kind) for split, names in splits.items()}
+    if not pairs or any([*map(_kind, pair)] != ["images", "labels"] for pair in pairs.values()):
         raise UserError(f"{path}: must hold {_FORMS}; it holds {found}")
-    return source_of_arrays({split: _pair(path, split, arrays) for split in splits}, names)
+    read = {split: _pair(path, *(arrays[name] for name in pair)) for split, pair in pairs.items()}
+    return source_of_arrays(read, names)._replace(remarks=said)
 
 
-def _pair(
-    path: Path, split: str, arrays: dict[tuple[str, str], np.ndarray]
-) -> tuple[np.ndarray, np.ndarray]:
-    where = f"{path}: {split or 'all'}"
-    images = checked_images(where, arrays[split, "images"])
-    return images, checked_labels(where, arrays[split, "labels"], len(images))
+def _kind(name: str) -> str:
+    """Whether an array is named as images or as labels; "" for neither."""
+    return next((_KINDS[word] for word in name.lower().split("_") if word in _KINDS), "")
+
+
+def _pair(path: Path, images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    pixels = checked_images(str(path), images)
+    return pixels, checked_labels(str(path), labels, len(pixels))

@@ -1,7 +1,9 @@
 """Which names of data sets are paths of one's own files, and which split a name stands for."""
 
+import difflib
 import os
 import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ffnn_jax.config import UserError, suggestion
@@ -47,5 +49,26 @@ def split_named(name: str) -> str | None:
 
 def split_within(name: str) -> str:
     """The split that a word of a name stands for, as test for "t10k-images"; "" for none."""
-    words = re.split(r"[^a-z0-9]+", name.lower())
-    return next((split for word in words if (split := split_named(word))), "")
+    return next((split for word in _words(name) if (split := split_named(word))), "")
+
+
+def by_split(names: Iterable[str]) -> tuple[dict[str, list[str]], tuple[str, ...]]:
+    """The names of each split; beside splits, those that name none are left out and remarked."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(split_within(name), []).append(name)
+    return found, left_out(found.pop("", [])) if len(found) > 1 else ()
+
+
+def left_out(names: Sequence[str]) -> tuple[str, ...]:
+    """What to say of names beside those of splits, if there are any."""
+    words = (word for name in names for word in _words(name))
+    meant = (one for word in words for one in difflib.get_close_matches(word, _SPLITS, 1, 0.75))
+    near = next(meant, "")
+    hint = f"; did you mean {near}?" * bool(near)
+    said = f"left out: {', '.join(names)} (named as none of train, validation and test){hint}"
+    return (said,) * bool(names)
+
+
+def _words(name: str) -> list[str]:
+    return re.split(r"[^a-z0-9]+", name.lower())

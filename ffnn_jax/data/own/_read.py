@@ -26,7 +26,7 @@ from ffnn_jax.data.own._remarks import remarks
 from ffnn_jax.data.own._source import Source
 from ffnn_jax.data.own._write import Written, write_images
 
-_FORMAT, _SHOWN = 2, 20
+_FORMAT, _SHOWN = 3, 20
 _ORDER = ("train", "validation", "test")
 _MAX_SIZE = 4096
 _PASSING = "decoded images are kept for this process alone"

@@ -110,13 +110,15 @@ def csv_text(images: np.ndarray, labels, header: str | None = None, last: bool =
 
 
 @pytest.mark.parametrize("images", [GREY, COLOUR])
-@pytest.mark.parametrize("form", ["bare", "names", "numbers", "last", "quoted"])
+@pytest.mark.parametrize("form", ["bare", "names", "numbers", "from 0", "from 1", "last", "quoted"])
 def test_csv_files_are_read_with_and_without_a_header(tmp_path: Path, images, form: str):
     count = images[0].size
     pixels = [f"pixel{n}" for n in range(count)]
     headers = {
         "names": ",".join(["label", *pixels]),
         "numbers": ",".join(["label", *map(str, range(count))]),
+        "from 0": ",".join(map(str, range(count + 1))),  # as pandas writes columns without names
+        "from 1": ",".join(map(str, range(1, count + 2))),
         "last": ",".join([*pixels, "Class"]), "bare": None, "quoted": None,
     }  # fmt: skip
     names = ['"a"', '"b"', '"c"'] if form == "quoted" else ["a", "b", "c"]
@@ -172,12 +174,12 @@ def test_csv_files_of_splits_are_told_by_their_names(tmp_path: Path):
     ("text", "message"),
     [
         ("", r"holds no images"),
-        ("0,1,2,3,4\n0,1,2,3\n", r"line 2 has 3 pixels, the first 4"),
-        ("0,1,2,3,4\n0,1,2,3,256\n", r"line 2: pixels must be .* from 0 to 255, got 256"),
-        ("0,1,2,3,4\n0,1,2,3,0.5\n", r"line 2: pixels must be whole .*, got 0.5"),
-        ("0,1,2,3,4\n0,1,2,x,4\n", r"line 2: pixels must be whole numbers .*'x'"),
+        ("0,9,2,3,4\n0,1,2,3\n", r"line 2 has 3 pixels, the first 4"),
+        ("0,9,2,3,4\n0,1,2,3,256\n", r"line 2: pixels must be .* from 0 to 255, got 256"),
+        ("0,9,2,3,4\n0,1,2,3,0.5\n", r"line 2: pixels must be whole .*, got 0.5"),
+        ("0,9,2,3,4\n0,1,2,x,4\n", r"line 2: pixels must be whole numbers .*'x'"),
         ("0;1;2;3;4\n0;1;2;3;4\n", r"line 2 has no commas between its values"),
-        ("0,1,2,3,4,5\n", r"5 pixels an image are no square"),
+        ("0,9,2,3,4,5\n", r"5 pixels an image are no square"),
     ],
 )
 def test_what_is_wrong_in_a_csv_is_said(tmp_path: Path, text: str, message: str):
@@ -221,3 +223,50 @@ def test_a_file_of_another_kind_is_said(tmp_path: Path):
     (tmp_path / "set.parquet").write_bytes(b"PAR1")
     with pytest.raises(UserError, match=r"set.parquet: not a data set; your own can be a folder"):
         load(str(tmp_path / "set.parquet"), "train")
+
+
+def save_split(folder: Path, kind: str, split: str, rows: slice, arrays: dict[str, Any]) -> None:
+    """Writes a split as a CSV or IDX files, or adds it to the arrays of an .npz."""
+    if kind == "csv":
+        (folder / f"{split}.csv").write_text(csv_text(GREY[rows], LABELS[rows]))
+    elif kind == "idx":
+        write_idx(folder / f"{split}-images", GREY[rows])
+        write_idx(folder / f"{split}-labels", LABELS[rows].astype(np.uint8))
+    else:
+        arrays |= {f"x_{split}": GREY[rows], f"y_{split}": LABELS[rows]}
+        np.savez(folder / "set.npz", **arrays)
+
+
+@pytest.mark.parametrize("kind", ["csv", "idx", "npz"])
+@pytest.mark.parametrize(("name", "hint"), [("vaild", "did you mean valid?"), ("extra", None)])
+def test_what_is_named_as_no_split_does_not_replace_those_that_are(
+    tmp_path: Path, kind, name, hint
+):
+    arrays: dict[str, Any] = {}
+    for split, rows in {"train": slice(20), "test": slice(20, 25), name: slice(25, 30)}.items():
+        save_split(tmp_path, kind, split, rows, arrays)
+    path = str(tmp_path / "set.npz" if kind == "npz" else tmp_path)
+    train, validation, test = load_splits(path)
+    np.testing.assert_array_equal(train.images[..., 0], GREY[:20])
+    np.testing.assert_array_equal(test.images[..., 0], GREY[20:25])
+    assert validation is None
+    (said,) = (line for line in train.remarks if line.startswith("left out: "))
+    assert name in said
+    assert said.endswith(hint or "test)")
+
+
+@pytest.mark.parametrize("extra", ["x", "train_images", "X_TRAIN"])
+def test_two_arrays_of_images_for_a_split_are_refused(tmp_path: Path, extra: str):
+    arrays: dict[str, Any] = {"x_train": GREY, "y_train": LABELS, extra: GREY}
+    if extra == "x":
+        arrays = {"x": GREY, "y": LABELS, "images": GREY}
+    np.savez(tmp_path / "set.npz", **arrays)
+    with pytest.raises(UserError, match="must hold x_train and y_train"):
+        load(str(tmp_path / "set.npz"), "train")
+
+
+def test_two_csv_files_for_a_split_are_refused(tmp_path: Path):
+    for name in ("my_train", "train_more"):
+        (tmp_path / f"{name}.csv").write_text(csv_text(GREY, LABELS))
+    with pytest.raises(UserError, match=r"one CSV file a split, got my_train\.csv, train_m"):
+        load(str(tmp_path), "train")

@@ -166,6 +166,24 @@ def test_files_beside_the_pictures_are_named(tmp_path: Path):
     assert "notes.txt" in found[0]
 
 
+def test_what_is_beside_the_folders_of_splits_is_named(tmp_path: Path):
+    for number, name in enumerate(("train", "test", "vaild")):
+        write_classes(tmp_path / "set" / name, {"cat": 3}, 10 * number)
+    Image.fromarray(numbered(1)).save(tmp_path / "set" / "stray.png")
+    train, validation, test = load_splits(str(tmp_path / "set"))
+    assert (len(train), validation, len(test)) == (3, None, 3)
+    (said,) = (line for line in train.remarks if line.startswith("left out: "))
+    assert "stray.png, vaild (" in said
+    assert said.endswith("did you mean valid?")
+
+
+def test_two_folders_of_one_split_are_refused(tmp_path: Path):
+    for number, name in enumerate(("train", "val", "validation")):
+        write_classes(tmp_path / "set" / name, {"cat": 3}, 10 * number)
+    with pytest.raises(UserError, match="set: must be one folder a split, got val, validation"):
+        load_splits(str(tmp_path / "set"))
+
+
 def test_a_class_that_training_lacks_is_said(tmp_path: Path):
     write_classes(tmp_path / "set" / "train", {"cat": 3})
     write_classes(tmp_path / "set" / "test", {"kat": 3}, 10)
