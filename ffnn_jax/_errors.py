@@ -13,6 +13,10 @@ class DivergedError(ArithmeticError):
     """Training reached a non-finite number; the one-line message states what and where."""
 
 
+class FailedSeedsError(Exception):
+    """Seeds of a sweep could not be trained, all others were; one line names the first."""
+
+
 class RunInterruptedError(Exception):
     """A run was ended by a signal, with all its work saved."""
 

@@ -1,6 +1,12 @@
 """Configuration that needs no jax: settings, augmentations and presets."""
 
-from ffnn_jax._errors import DivergedError, RunInterruptedError, UserError, suggestion
+from ffnn_jax._errors import (
+    DivergedError,
+    FailedSeedsError,
+    RunInterruptedError,
+    UserError,
+    suggestion,
+)
 from ffnn_jax.config._augmentations import (
     AUGMENTATIONS,
     AlternatingFlip,
@@ -10,7 +16,13 @@ from ffnn_jax.config._augmentations import (
     Flip,
     parse_augment,
 )
-from ffnn_jax.config._extras import require_grain, require_onnx, require_proof, require_run
+from ffnn_jax.config._extras import (
+    require_grain,
+    require_onnx,
+    require_proof,
+    require_run,
+    require_sweep,
+)
 from ffnn_jax.config._json import (
     augmentations_from_json,
     augmentations_to_json,
@@ -27,9 +39,9 @@ from ffnn_jax.config._validation import Validation
 
 __all__ = [
     "AUGMENTATIONS", "NORMALISATIONS", "PRESETS", "AlternatingFlip", "Augmentation", "Crop",
-    "Cutout", "DivergedError", "Flip", "NamedSettings", "RunInterruptedError", "Settings",
+    "Cutout", "DivergedError", "FailedSeedsError", "Flip", "NamedSettings", "RunInterruptedError", "Settings",
     "UserError", "Validation", "augmentations_from_json", "augmentations_to_json", "layers_from",
     "layers_from_json", "layers_from_text", "layers_to_json", "layers_to_text", "named_settings",
     "parse_augment", "preset", "require_grain", "require_onnx", "require_proof", "require_run",
-    "settings_to_text", "suggestion", "use_layers",
+    "require_sweep", "settings_to_text", "suggestion", "use_layers",
 ]  # fmt: skip

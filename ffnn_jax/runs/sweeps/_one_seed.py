@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any
 
-from experiments._records import Record
+from ffnn_jax.runs.sweeps._records import Record
 from ffnn_jax.config import Settings
 
 
