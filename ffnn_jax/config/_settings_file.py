@@ -5,10 +5,11 @@ text as of ``layers_from_text``, or a list of such texts; augmentations words su
 Without a preset, ``dataset`` and ``layers`` are needed.
 """
 
+import contextlib
 import dataclasses
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,8 +24,8 @@ from ffnn_jax.config._validation import Validation
 from ffnn_jax.nn import Layer
 from ffnn_jax.nn._chain import with_nested
 
-_NAMES = tuple(f.name for f in dataclasses.fields(Settings) if f.name != "preset")
-_KEYS = ("preset", "name", *_NAMES)
+NAMES = tuple(f.name for f in dataclasses.fields(Settings) if f.name != "preset")
+_KEYS = ("preset", "name", *NAMES)
 _PARSERS: dict[str, Callable[[Any], Any]] = {
     "layers": layers_from_text, "augmentations": parse_augment, "validation": Validation.parse,
 }  # fmt: skip
@@ -41,7 +42,7 @@ class NamedSettings(NamedTuple):
     def overridden(self, options: Mapping[str, Any]) -> "NamedSettings":
         """With settings in the words of the command line; other options and None are left out."""
         base, given = self
-        changes = {k: options[k] for k in _NAMES if options.get(k) is not None}
+        changes = {k: options[k] for k in NAMES if options.get(k) is not None}
         for name, parse in _PARSERS.items():
             if name in changes:
                 changes[name] = parse(changes[name])
@@ -57,20 +58,28 @@ def named_settings(name: str) -> NamedSettings:
             the key.
     """
     path = Path(name)
-    try:
+    with errors_in(name):
         if path.suffix == ".toml":
-            return _settings_of(_parsed(path), re.sub(r"[^\w.-]", "-", path.stem))
+            return _settings_of(parsed(path), re.sub(r"[^\w.-]", "-", path.stem))
         if name not in PRESETS and path.is_dir():
             config = read_saved(path / "config.json")
             require_schema("config.json", config, {})
-            return NamedSettings(Settings.from_json(config), frozenset(_NAMES))
-    except UserError as error:
-        key = re.sub(r"^\w+(-\w+)+(?= must)", lambda found: found[0].replace("-", "_"), str(error))
-        raise UserError(f"{name}: {key}") from None
+            return NamedSettings(Settings.from_json(config), frozenset(NAMES))
     return NamedSettings(preset(name))
 
 
-def _parsed(path: Path) -> dict[str, Any]:
+@contextlib.contextmanager
+def errors_in(place: str) -> Iterator[None]:
+    """Puts the place before the message of a UserError, and a key as files write it."""
+    try:
+        yield
+    except UserError as error:
+        key = re.sub(r"^\w+(-\w+)+(?= must)", lambda found: found[0].replace("-", "_"), str(error))
+        raise UserError(f"{place}: {key}") from None
+
+
+def parsed(path: Path) -> dict[str, Any]:
+    """The content of a TOML file."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
@@ -78,10 +87,7 @@ def _parsed(path: Path) -> dict[str, Any]:
 
 
 def _settings_of(fields: dict[str, Any], file_name: str) -> NamedSettings:
-    for key in fields:
-        if key not in _KEYS:
-            near = suggestion(key, _KEYS) or f" (known: {', '.join(_KEYS)})"
-            raise UserError(f"unknown key {key!r}{near}")
+    require_known(fields, _KEYS)
     base = preset(str(fields.pop("preset"))) if "preset" in fields else None
     for key in ("dataset", "layers"):
         if base is None and key not in fields:
@@ -89,6 +95,20 @@ def _settings_of(fields: dict[str, Any], file_name: str) -> NamedSettings:
     name = fields.pop("name", base.preset if base else file_name)
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise UserError(f"name must be letters, digits, '.', '_' and '-', got {name!r}")
+    return changed(base, fields, name)
+
+
+def require_known(keys: Iterable[str], known: Sequence[str]) -> None:
+    """Rejects a key that is not known, naming the nearest."""
+    for key in keys:
+        if key not in known:
+            near = suggestion(key, known) or f" (known: {', '.join(known)})"
+            raise UserError(f"unknown key {key!r}{near}")
+
+
+def changed(base: Settings | None, fields: Mapping[str, Any], name: str) -> NamedSettings:
+    """Settings of this name, changed where a file's fields say so; all of them without a base."""
+    fields = dict(fields)
     given = frozenset(k for k in fields if k != "dataset" or not base or base.dataset != fields[k])
     before = base.to_json() if base else {"forms": None}
     layers = _layers(fields["layers"]) if "layers" in fields else base.layers  # type: ignore[union-attr]

@@ -72,7 +72,7 @@ def _completed(client: "Client", calls: Mapping[Key, Call]) -> Iterator[tuple[Ke
         client.submit(*call, key=(batch, *key), pure=False, priority=-number): key
         for number, (key, call) in enumerate(calls.items())
     }
-    for future in as_completed(futures):
+    for future in as_completed(futures, loop=client.loop):
         if future.cancelled():
             raise ConnectionError("the scheduler has gone; the same command goes on")
         yield futures.pop(future), future

@@ -12,19 +12,15 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from tests.experiments.small import SMALL
 
-from experiments._one_seed import run_seed
-from experiments._records import append, read_records
-from experiments._sweep import sweep
 from ffnn_jax.config import UserError
 from ffnn_jax.nn import Dense, MaxPool
-from tests.experiments.small import SMALL
+from ffnn_jax.runs.sweeps import append, read_records, run_seed, sweep
 from tests.systems import linux, posix
 
 ENDLESS = """
 import time
-from experiments._machine import usable_cores
-from experiments._sweep import _pool
 if __name__ == "__main__":
     pool = _pool(usable_cores()[:1])
     pool.submit(time.sleep, 0).result()
@@ -68,7 +64,6 @@ import dataclasses, sys
 from pathlib import Path
 from experiments._results import run_command
 from experiments._quick import quick_settings
-from experiments._sweep import sweep
 from ffnn_jax.config import preset
 
 def main() -> None:
