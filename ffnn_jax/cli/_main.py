@@ -21,16 +21,24 @@ from ffnn_jax.cli._export import Export
 from ffnn_jax.cli._page import Page
 from ffnn_jax.cli._predict import Predict
 from ffnn_jax.cli._summary import Summary
+from ffnn_jax.cli._sweep import Sweep
 from ffnn_jax.cli._train import Train
 from ffnn_jax.cli._tune import Tune
 from ffnn_jax.cli._verify import Verify
-from ffnn_jax.config import DivergedError, RunInterruptedError, UserError, require_run, use_layers
+from ffnn_jax.config import (
+    DivergedError,
+    FailedSeedsError,
+    RunInterruptedError,
+    UserError,
+    require_run,
+    use_layers,
+)
 
 _FAILED, _USER_ERROR, _DIVERGED, _INTERRUPTED, _PIPE_CLOSED = 1, 2, 3, 130, 141
 _COMMANDS = {
     "train": Train, "predict": Predict, "evaluate": Evaluate, "export": Export, "page": Page,
-    "summary": Summary, "compare": Compare, "tune": Tune, "doctor": Doctor, "verify": Verify,
-    "course": Course,
+    "summary": Summary, "compare": Compare, "tune": Tune, "sweep": Sweep, "doctor": Doctor,
+    "verify": Verify, "course": Course,
 }  # fmt: skip
 _DATA_COMMANDS = {"prepare": Prepare, "list": List, "show": Show}
 _DEBUG, _LAYERS_FROM = "--debug", "--layers-from"
@@ -66,6 +74,8 @@ def main(args: Sequence[str] | None = None) -> None:
         _exit(str(error), _USER_ERROR)
     except DivergedError as divergence:
         _exit(str(divergence), _DIVERGED)
+    except FailedSeedsError as failure:
+        _exit(str(failure), _FAILED)
     except RunInterruptedError as interruption:
         _exit(str(interruption), 128 + interruption.signal)
     except KeyboardInterrupt:

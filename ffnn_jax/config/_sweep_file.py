@@ -1,9 +1,9 @@
 """Sweep files: TOML that says which settings to compare.
 
-``base`` names what every row starts from: a preset, a settings file or the folder of a run. ``grid``
-has a list of values for each of its keys, and every combination is a row; ``rows`` has the changes
-of rows by name, each of which has the whole grid, if there is one. ``seeds`` is the number of seeds
-of each row. Keys and values that change settings are those of settings files.
+``base`` names what every row starts from: a preset, a settings file or the folder of a run.
+``grid`` has a list of values for each of its keys, and every combination is a row; ``rows`` has the
+changes of rows by name, each of which has the whole grid, if there is one. ``seeds`` is the number
+of seeds of each row. Keys and values that change settings are those of settings files.
 """
 
 import itertools
@@ -57,6 +57,8 @@ def sweep_rows(names: Sequence[str], seeds: int | None = None) -> SweepRows:
             found[row] = settings
     if len(asked) > 1:
         raise UserError(f"seeds: the files ask for {' and '.join(map(str, sorted(asked)))}")
+    if not found:
+        raise UserError("sweep needs a preset, a settings file, a sweep file or the folder of a run")
     return SweepRows(found, *(asked or {_SEEDS}))
 
 
