@@ -1,6 +1,6 @@
 """Rows of a table, from stored seeds."""
 
-from tests.experiments.small import SMALL
+from tests.runs.sweeps.small import SMALL
 
 from experiments._table_rows import rows_of, training_flops
 from ffnn_jax.runs.sweeps import run_seed, seeds_of

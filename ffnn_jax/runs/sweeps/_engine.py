@@ -2,8 +2,12 @@
 
 import contextlib
 import logging
+import os
+import signal
+import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ffnn_jax._processor import core_numbers
@@ -127,9 +131,24 @@ def _local_cluster(workers: int) -> Iterator["LocalCluster"]:
     from distributed import LocalCluster
 
     nowhere_else: dict[str, Any] = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
+    _track_quietly()
     with LocalCluster(
         n_workers=workers, threads_per_worker=1, host="127.0.0.1", memory_limit=0,
         silence_logs=logging.CRITICAL, scheduler_kwargs=nowhere_else,
         preload=["ffnn_jax._workers"],
     ) as cluster:  # fmt: skip
-        yield cluster
+        try:
+            yield cluster
+        except BaseException:  # not even Dask waits for a seed that nobody wants
+            for nanny in cluster.workers.values():
+                nanny.close_gracefully()
+                with contextlib.suppress(ProcessLookupError, TypeError):  # it may be restarting
+                    os.kill(nanny.pid, signal.SIGTERM)
+            raise
+
+
+def _track_quietly() -> None:
+    """Starts Python's tracker of semaphores, which would report those that a signal leaves it."""
+    sys.warnoptions.append("ignore::UserWarning:multiprocessing.resource_tracker")
+    resource_tracker.ensure_running()
+    sys.warnoptions.pop()

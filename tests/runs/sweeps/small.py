@@ -2,8 +2,14 @@
 
 import dataclasses
 
-from experiments._quick import quick_settings
 from ffnn_jax.config import preset
 from ffnn_jax.nn import Dense, MaxPool
 
-SMALL = dataclasses.replace(quick_settings(preset("mnist")), layers=(MaxPool(4), Dense(10)))
+SMALL = dataclasses.replace(
+    preset("mnist"),
+    dataset="mnist_5k",
+    steps=3,
+    validation_interval=3,
+    layers=(MaxPool(4), Dense(10)),
+)
+"""Three steps of one dense layer on the bundled digits."""

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.experiments.small import SMALL
+from tests.runs.sweeps.small import SMALL
 
 from ffnn_jax.data import Splits, load_splits
 from ffnn_jax.runs.sweeps import run_seed

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
-from tests.experiments.small import SMALL
+from tests.runs.sweeps.small import SMALL
 
 from ffnn_jax.config import UserError
 from ffnn_jax.nn import Dense, MaxPool
