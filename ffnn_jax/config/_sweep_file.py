@@ -58,7 +58,9 @@ def sweep_rows(names: Sequence[str], seeds: int | None = None) -> SweepRows:
     if len(asked) > 1:
         raise UserError(f"seeds: the files ask for {' and '.join(map(str, sorted(asked)))}")
     if not found:
-        raise UserError("sweep needs a preset, a settings file, a sweep file or the folder of a run")
+        raise UserError(
+            "sweep needs a preset, a settings file, a sweep file or the folder of a run"
+        )
     return SweepRows(found, *(asked or {_SEEDS}))
 
 

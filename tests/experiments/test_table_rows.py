@@ -1,9 +1,8 @@
 """Rows of a table, from stored seeds."""
 
-from tests.runs.sweeps.small import SMALL
-
 from experiments._table_rows import rows_of, training_flops
 from ffnn_jax.runs.sweeps import run_seed, seeds_of
+from tests.runs.sweeps.small import SMALL
 
 
 def test_rows_are_lists_in_the_order_of_the_seeds():

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Key = tuple[str, int]
 Call = tuple[Any, ...]  # a function and its arguments
 
-_DEATHS = 3
+_DEATHS, _LOST = 3, ("closed", "failed")
 _CONFIG = {
     "distributed.scheduler.allowed-failures": _DEATHS - 1,
     "distributed.scheduler.worker-saturation": 1.0,
@@ -30,6 +30,7 @@ _CONFIG = {
     "distributed.admin.system-monitor.interval": "10s",
     "distributed.admin.system-monitor.disk": False,
     "distributed.admin.system-monitor.gil.enabled": False,
+    "distributed.deploy.lost-worker-timeout": "1h",
     "distributed.scheduler.http.routes": [],
     "distributed.worker.http.routes": [],
 }
@@ -102,7 +103,8 @@ def _connected(scheduler: str | None, workers: int) -> Iterator["Client"]:
     import dask
     from distributed import Client
 
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    for name in ("distributed", "tornado.application", "asyncio"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters is said in a line of ours
     with contextlib.ExitStack() as stack:
         stack.enter_context(dask.config.set(_CONFIG))
         if scheduler is None:
@@ -129,6 +131,7 @@ def _client_of(scheduler: str) -> "Client":
 def _local_cluster(workers: int) -> Iterator["LocalCluster"]:
     """A single-threaded worker process for each core, each of which ends with this process."""
     from distributed import LocalCluster
+    from tornado.ioloop import PeriodicCallback
 
     nowhere_else: dict[str, Any] = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
     _track_quietly()
@@ -137,6 +140,8 @@ def _local_cluster(workers: int) -> Iterator["LocalCluster"]:
         silence_logs=logging.CRITICAL, scheduler_kwargs=nowhere_else,
         preload=["ffnn_jax._workers"],
     ) as cluster:  # fmt: skip
+        replacing = PeriodicCallback(lambda: _replace_lost(cluster, workers), 1000)
+        cluster.loop.add_callback(replacing.start)
         try:
             yield cluster
         except BaseException:  # not even Dask waits for a seed that nobody wants
@@ -145,6 +150,17 @@ def _local_cluster(workers: int) -> Iterator["LocalCluster"]:
                 with contextlib.suppress(ProcessLookupError, TypeError):  # it may be restarting
                     os.kill(nanny.pid, signal.SIGTERM)
             raise
+        finally:
+            cluster.loop.add_callback(replacing.stop)
+
+
+def _replace_lost(cluster: "LocalCluster", workers: int) -> None:
+    """Starts workers anew that died before they had started, which Dask gives up."""
+    lost = [name for name, one in cluster.workers.items() if one.status.name in _LOST]
+    for name in lost:
+        del cluster.workers[name]
+    if lost:
+        cluster.scale(workers)
 
 
 def _track_quietly() -> None:

@@ -47,7 +47,7 @@ def test_calls_end_as_alone_whatever_the_others_do(tmp_path: Path, monkeypatch):
 def test_a_call_alone_is_on_the_first_core_and_raises_its_own_error():
     _, cores, _ = run_alone(here, 0)
     assert cores == set(core_numbers()[:1])
-    with pytest.raises(UserError, match="^no such layer$"):
+    with pytest.raises(UserError, match=r"^no such layer$"):
         run_alone(fail, "no such layer")
 
 
@@ -55,5 +55,5 @@ def test_a_scheduler_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(_engine._CONFIG, "distributed.comm.timeouts.connect", "500ms")
     with pytest.raises(UserError, match=r"^scheduler: no answer from 'tcp://127\.0\.0\.1:1'"):
         list(outcomes({("a", 0): (here, 0)}, "tcp://127.0.0.1:1"))
-    with pytest.raises(UserError, match="^scheduler: no answer from 'nonsense://a'"):
+    with pytest.raises(UserError, match=r"^scheduler: no answer from 'nonsense://a'"):
         list(outcomes({("a", 0): (here, 0)}, "nonsense://a"))

@@ -54,8 +54,11 @@ def sweeping(folder: Path, seeds: int, *more: str, name: str = "s") -> Iterator[
 
 
 def workers_of(process: subprocess.Popen) -> list[psutil.Process]:
-    children = psutil.Process(process.pid).children()
-    return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+    found = []
+    for child in psutil.Process(process.pid).children():
+        with contextlib.suppress(psutil.NoSuchProcess):  # or a zombie
+            found += [child] if "spawn_main" in " ".join(child.cmdline()) else []
+    return found
 
 
 def kill_a_worker(process: subprocess.Popen) -> None:

@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.runs.sweeps.small import SMALL
 
 from ffnn_jax.data import Splits, load_splits
 from ffnn_jax.runs.sweeps import run_seed
+from tests.runs.sweeps.small import SMALL
 
 
 def test_a_candidate_sees_no_test_image(monkeypatch: pytest.MonkeyPatch):

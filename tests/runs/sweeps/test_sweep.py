@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
-from tests.runs.sweeps.small import SMALL
 
 from ffnn_jax.config import UserError
 from ffnn_jax.nn import Dense, MaxPool
 from ffnn_jax.runs.sweeps import append, read_records, run_seed, sweep
+from tests.runs.sweeps.small import SMALL
 from tests.systems import linux, posix
 
 ENDLESS = """
