@@ -27,7 +27,7 @@ def table_rows(found: dict[str, dict[str, Any]]) -> list[list[str]]:
             row,
             str(len(one["seeds"])),
             *(spread_in_percent(one[name]) for name in _NAMES[:2]),
-            f"{min(one['train_seconds'], default=0):.1f} s",
+            f"{min(one['train_seconds']):.1f} s" if one["seeds"] else "–",
         ]
         for row, one in found.items()
     ]
