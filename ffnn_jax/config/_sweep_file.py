@@ -90,11 +90,12 @@ def _rows(fields: Mapping[str, Any]) -> Iterator[tuple[str, NamedSettings]]:
     rows = rows or {base.settings.preset: {}}
     require_known(grid, _CHANGED)
     for name in rows:
+        changes = _table(rows, name)
         for values in itertools.product(*(_values(grid, key) for key in grid)):
             point = dict(zip(grid, values, strict=True))
             row = ", ".join([name, *(f"{key} {_text(value)}" for key, value in point.items())])
             with errors_in(row):
-                yield row, _with(base, _table(rows, name) | point)
+                yield row, _with(base, changes | point)
 
 
 def _with(base: NamedSettings, changes: dict[str, Any]) -> NamedSettings:
