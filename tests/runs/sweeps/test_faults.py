@@ -4,6 +4,7 @@ import contextlib
 import os
 import random
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -22,13 +23,16 @@ pytestmark = linux
 PROGRAM = """
 import dataclasses, sys
 from pathlib import Path
+from experiments._results import run_command
 from ffnn_jax.runs import sweep
 from tests.runs.sweeps.small import SMALL
 
+def main(path: Path, seeds: int, steps: int = 3, scheduler: str | None = None) -> None:
+    rows = {"a": SMALL, "b": dataclasses.replace(SMALL, learning_rate=0.05, steps=steps)}
+    sweep(rows, range(seeds), path, scheduler=scheduler)
+
 if __name__ == "__main__":
-    rows = {"a": SMALL, "b": dataclasses.replace(SMALL, learning_rate=0.05)}
-    path, seeds, *scheduler = sys.argv[1:]
-    sweep(rows, range(int(seeds)), Path(path), scheduler=next(iter(scheduler), None))
+    run_command(main)
 """
 
 
@@ -46,9 +50,9 @@ def started(*words: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 @contextlib.contextmanager
-def sweeping(folder: Path, seeds: int, *more: str, name: str = "s") -> Iterator[subprocess.Popen]:
+def sweeping(folder: Path, seeds: int, *more: str) -> Iterator[subprocess.Popen[str]]:
     (folder / "program.py").write_text(PROGRAM)
-    words = sys.executable, "program.py", f"{name}.jsonl", str(seeds), *more
+    words = sys.executable, "program.py", "--path", "s.jsonl", "--seeds", str(seeds), *more
     with started(*words, folder=folder) as process:
         yield process
 
@@ -121,7 +125,10 @@ def test_five_kills_of_the_driver_lose_no_seed_and_leave_no_worker(
 
 @pytest.mark.slow
 def test_the_scheduler_is_killed_and_the_next_start_goes_on(tmp_path: Path, undisturbed: dict):
-    with cluster(tmp_path) as (scheduler, address), sweeping(tmp_path, 25, address) as process:
+    with (
+        cluster(tmp_path) as (scheduler, address),
+        sweeping(tmp_path, 25, "--scheduler", address) as process,
+    ):
         assert process.stdout is not None
         for _ in range(5):
             process.stdout.readline()
@@ -132,8 +139,24 @@ def test_the_scheduler_is_killed_and_the_next_start_goes_on(tmp_path: Path, undi
             "ConnectionError: the scheduler has gone; the same command goes on"
         )
     assert len(stored(tmp_path / "s.jsonl")) >= 5
-    with cluster(tmp_path) as (_, address), sweeping(tmp_path, 25, address) as process:
+    with (
+        cluster(tmp_path) as (_, address),
+        sweeping(tmp_path, 25, "--scheduler", address) as process,
+    ):
         assert_ends_like(process, undisturbed, tmp_path)
+
+
+@pytest.mark.slow
+def test_an_interrupted_experiment_ends_at_once_with_one_line_and_keeps_stored_seeds(
+    tmp_path: Path,
+):
+    with sweeping(tmp_path, 1, "--steps", str(10**6)) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("a seed 0: test accuracy")
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (130, "interrupted; stored results are kept\n")
+    assert list(stored(tmp_path / "s.jsonl")) == [("a", 0)]
 
 
 @contextlib.contextmanager
