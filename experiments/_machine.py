@@ -1,11 +1,10 @@
 """The machine of a measurement: its cores and name, versions, commit, whether it is idle."""
 
 import contextlib
-import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -16,17 +15,6 @@ from ffnn_jax.config import UserError
 
 _PEERS = ("flax", "equinox", "keras", "torch")
 _LARGEST_LOAD = 1.5
-
-
-def usable_cores() -> list[int]:
-    """The cores that this process may use; only core 0 where the system has no CPU affinity."""
-    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
-
-
-def bind_to(cores: Iterable[int]) -> None:
-    """Binds this process to these cores, where the system supports it."""
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, cores)
 
 
 def processor(device: Mapping[str, Any], cores: int = 0) -> str:

@@ -15,7 +15,7 @@ from typing import Any, Self, TypeVar
 
 import numpy as np
 
-from experiments._machine import bind_to, usable_cores
+from ffnn_jax._processor import bind_to, core_numbers
 
 _T = TypeVar("_T")
 _ECHO = "import os\nwhile byte := os.read(0, 1): os.write(1, byte)"
@@ -32,7 +32,7 @@ class NoisyNeighbours:
     """
 
     def __init__(self) -> None:
-        cores = usable_cores()
+        cores = core_numbers()
         self._cores = cores if len(cores) > 1 else []
         with _bound_to(self._cores[-1:]):
             self._echo = subprocess.Popen(
@@ -91,7 +91,7 @@ def _bound_to(cores: Sequence[int]) -> Iterator[None]:
     if not cores:
         yield
         return
-    before = usable_cores()
+    before = core_numbers()
     bind_to(cores)
     try:
         yield

@@ -8,19 +8,23 @@ from typing import Any
 
 import tyro
 
-from ffnn_jax.config import UserError
+from ffnn_jax.config import FailedSeedsError, UserError
 
 RESULTS = Path(__file__).parent / "results"
 QUICK_RESULTS = Path("runs") / "quick"
 
 
 def run_command(main: Callable[..., None]) -> None:
-    """Parses the command line and runs ``main``; a user error prints one line and exits with 2."""
+    """Parses the command line and runs ``main``; errors print one line.
+
+    Exit codes are those of ``ffnn-jax``: 1 for seeds that failed, 2 for a user error, 130 for an
+    interrupt.
+    """
     try:
         tyro.cli(main)
-    except UserError as error:
+    except (FailedSeedsError, UserError) as error:
         print(error, file=sys.stderr)
-        sys.exit(2)
+        sys.exit(2 if isinstance(error, UserError) else 1)
     except KeyboardInterrupt:
         print("interrupted; stored results are kept", file=sys.stderr)
         sys.exit(130)

@@ -3,12 +3,13 @@
 import functools
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from experiments._records import Record, seeds_of
-from ffnn_jax.config import Settings
+from ffnn_jax.config import Settings, UserError
 from ffnn_jax.data import load
 from ffnn_jax.network import Network
+from ffnn_jax.runs.sweeps import Record, read_records, seeds_of
 
 _PER_SEED_FIELDS = (
     "test_accuracy", "plain_test_accuracy", "train_accuracy", "validation_accuracy", "confusion",
@@ -32,6 +33,20 @@ def rows_of(
         seed's training seconds, and the distinct versions, devices and data digests.
     """
     return {name: _row(own, report.get(name)) for name in names if (own := seeds_of(records, name))}
+
+
+def seeds_of_model_3(path: Path, fewest: int) -> list[Record]:
+    """The stored seeds of model 3.
+
+    Raises:
+        UserError: there are fewer than ``fewest``.
+    """
+    records = seeds_of(read_records(path), "3")
+    if len(records) < fewest:
+        raise UserError(
+            f"model 3 has {len(records)} stored seeds, needs {fewest}: run table_3 first"
+        )
+    return records
 
 
 def training_flops(settings: Settings, image_shape: tuple[int, int, int]) -> int:

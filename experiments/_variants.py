@@ -15,10 +15,10 @@ import sys
 from collections.abc import Iterable, Iterator
 
 from experiments._left_out import is_left_out
-from experiments._machine import usable_cores
 from experiments.peers._workload import Workload
+from ffnn_jax._processor import core_numbers
 
-_CORES = len(usable_cores())
+_CORES = len(core_numbers())
 _MODULES = {
     "ours": "ours", "plain": "plain", "flax": "flax_nnx", "equinox": "equinox_", "keras": "keras_",
     "torch": "torch_",

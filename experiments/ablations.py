@@ -36,13 +36,12 @@ from experiments._claims import Claim, answers, cells
 from experiments._figures import draw_forest
 from experiments._formatting import mean_and_sd, percent, time_of_row
 from experiments._quick import quick_settings
-from experiments._records import read_records, seeds_of_model_3
 from experiments._results import RESULTS, folder_for, read_result, run_command, write_result
-from experiments._sweep import sweep
-from experiments._table_rows import rows_of
+from experiments._table_rows import rows_of, seeds_of_model_3
 from ffnn_jax.config import Settings, preset
 from ffnn_jax.nn import Conv, Layer, LeakyReLU, ReLU
 from ffnn_jax.reporting import save_figure
+from ffnn_jax.runs.sweeps import read_records, sweep
 
 SEEDS = 10
 MODEL_3 = preset("cifar10-3")

@@ -26,8 +26,8 @@ import tyro
 from experiments._accelerator_parts import Part, parts
 from experiments._machine import provenance
 from experiments._results import folder_for, read_result, run_command, write_result
-from experiments._sweep import run_alone
 from ffnn_jax.config import UserError, suggestion
+from ffnn_jax.runs.sweeps import run_alone
 
 NOT_RUN = "not run"
 _MOST_SECONDS = 2 * 60 * 60

@@ -28,12 +28,11 @@ import numpy as np
 
 from experiments._formatting import mean_and_sd, percent, time_of_row
 from experiments._quick import quick_settings
-from experiments._records import Record, read_records, seeds_of
 from experiments._results import folder_for, run_command, write_result
-from experiments._sweep import sweep
 from experiments._table_rows import rows_of
 from ffnn_jax.config import Crop, Flip, Settings, UserError, preset
 from ffnn_jax.nn import Conv, Dense, Layer, MaxPool, ReLU
+from ffnn_jax.runs.sweeps import Record, read_records, seeds_of, sweep
 
 SEEDS = 20
 CANDIDATE_SEEDS = 3

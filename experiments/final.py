@@ -26,14 +26,13 @@ from experiments._best_run_figures import (
 )
 from experiments._class_table import class_table, extremes
 from experiments._formatting import header_of_one_number, mean_and_sd, time_on
-from experiments._one_seed import record_of, train_seed
 from experiments._quick import quick_settings
-from experiments._records import Record, seeds_of_model_3
 from experiments._report import CIFAR10
 from experiments._results import RESULTS, folder_for, read_result, run_command, write_result
-from experiments._sweep import run_alone
+from experiments._table_rows import seeds_of_model_3
 from ffnn_jax.config import Settings, UserError, preset
 from ffnn_jax.network import Network
+from ffnn_jax.runs.sweeps import Record, record_of, run_alone, train_seed
 
 _CURVES = ("step", "loss", "accuracy", "validation_accuracy")
 _FIGURES = figure_files("final", first=4)

@@ -29,8 +29,9 @@ import optax
 import psutil
 from jax import Array
 
-from experiments._machine import bind_to, provenance, usable_cores
+from experiments._machine import provenance
 from experiments._results import folder_for, run_command, write_result
+from ffnn_jax._processor import bind_to, core_numbers
 from ffnn_jax.layers import batch_norm_backward, batch_norm_forward, relu
 from ffnn_jax.network import Network
 from ffnn_jax.nn import BatchNorm, Conv, Dense, Layer, MaxPool, Tree
@@ -206,9 +207,9 @@ def measure(quick: bool) -> dict[str, Any]:
     """Times all variants, on one core and on two, each in a process of its own."""
     setting, cores = (_QUICK, (1,)) if quick else (Setting(), (1, 2))
     spawn, rows = multiprocessing.get_context("spawn"), []
-    for count in (c for c in cores if c <= len(usable_cores())):
+    for count in (c for c in cores if c <= len(core_numbers())):
         with spawn.Pool(1) as pool:
-            rows += pool.apply(rows_on, (usable_cores()[:count], setting))
+            rows += pool.apply(rows_on, (core_numbers()[:count], setting))
     load = {"load_average": psutil.getloadavg()[0]}
     return {**provenance(quick), **load, "setting": dataclasses.asdict(setting), "rows": rows}
 

@@ -26,8 +26,9 @@ from typing import Any
 import psutil
 
 import ffnn_jax
-from experiments._machine import processor, provenance, usable_cores
+from experiments._machine import processor, provenance
 from experiments._results import folder_for, run_command, write_result
+from ffnn_jax._processor import core_numbers
 from ffnn_jax.course import grade
 from ffnn_jax.runs import device
 
@@ -167,7 +168,7 @@ def main(quick: bool = False) -> None:
     result = measure(_QUICK_CHAPTERS, 20.0, 1) if quick else measure(CHAPTERS, 60.0)
     write_result(
         folder_for(quick) / "grading.json",
-        {**provenance(quick), "processor": processor(device(), len(usable_cores())), **result},
+        {**provenance(quick), "processor": processor(device(), len(core_numbers())), **result},
     )
     print(grading_table(result))
 
@@ -192,7 +193,7 @@ def measure(chapters: Sequence[str], seconds: float, each: int = 0) -> dict[str,
         unharmed, left = _digest(Path(folder)) == before, psutil.Process().children(recursive=True)
     results = {n: [graded[s] for s, its in students.items() if its is k] for n, k in kinds.items()}
     return {
-        "cores": len(usable_cores()), "chapters": chapters, "folders": len(students),
+        "cores": len(core_numbers()), "chapters": chapters, "folders": len(students),
         "seconds": round(spent), "seconds_of_all_cores": round(of_all_cores),
         "unharmed": unharmed, "processes_left": len(left),
         "rows": [_row(name, kind, results[name]) for name, kind in kinds.items()],

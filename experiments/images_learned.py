@@ -19,14 +19,13 @@ from typing import Any
 import numpy as np
 
 from experiments._quick import quick_rung, quick_settings
-from experiments._records import Record, read_records, seeds_of
 from experiments._results import RESULTS, folder_for, read_result, run_command, write_result
-from experiments._sweep import sweep
 from experiments.ladder import SEEDS
 from ffnn_jax.config import Settings, preset
 from ffnn_jax.data import load
 from ffnn_jax.layers.fast import TABLES
 from ffnn_jax.reporting import draw_contact_sheet, save_figure
+from ffnn_jax.runs.sweeps import Record, read_records, seeds_of, sweep
 
 MODEL_3, NONE = "cifar10-3", "no rung"
 RUNGS = tuple(name for name in SEEDS if name.startswith("cifar10"))

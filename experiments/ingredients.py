@@ -21,14 +21,13 @@ from experiments._claims import Claim, answers, cells
 from experiments._figures import draw_forest
 from experiments._formatting import percent
 from experiments._quick import quick_settings
-from experiments._records import Record, read_records, seeds_of, seeds_of_model_3
 from experiments._results import RESULTS, folder_for, read_result, run_command, write_result
-from experiments._sweep import sweep
-from experiments._table_rows import rows_of
+from experiments._table_rows import rows_of, seeds_of_model_3
 from ffnn_jax.config import Settings, Validation, preset
 from ffnn_jax.layers.fast import TABLES
 from ffnn_jax.nn import GELU, BatchNorm, Conv, Dense, Layer, ReLU
 from ffnn_jax.reporting import save_figure
+from ffnn_jax.runs.sweeps import Record, read_records, seeds_of, sweep
 
 SEEDS = 10
 IMAGES_SEEN = 80_000

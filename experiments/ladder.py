@@ -23,9 +23,7 @@ import tyro
 from experiments._formatting import percent
 from experiments._ladder_figure import draw_ladder
 from experiments._quick import quick_rung
-from experiments._records import read_records, seeds_of
 from experiments._results import RESULTS, folder_for, read_result, run_command, write_result
-from experiments._sweep import sweep
 from experiments._table_rows import rows_of
 from ffnn_jax.config import Settings, UserError, Validation, preset, suggestion
 from ffnn_jax.data import load
@@ -34,6 +32,7 @@ from ffnn_jax.network import compute_normalisation, normalise
 from ffnn_jax.nn import PatchWhitening
 from ffnn_jax.reporting import save_figure
 from ffnn_jax.runs import spread
+from ffnn_jax.runs.sweeps import read_records, seeds_of, sweep
 
 SEEDS = {
     "cifar10-minute": 20, "mnist-99": 10, "cifar10-coffee": 10, "cifar10-94": 1, "cifar10-93": 5,

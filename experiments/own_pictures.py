@@ -20,8 +20,9 @@ from unittest import mock
 import numpy as np
 from PIL import Image
 
-from experiments._machine import provenance, require_quiet, usable_cores
+from experiments._machine import provenance, require_quiet
 from experiments._results import RESULTS, folder_for, read_result, run_command, write_result
+from ffnn_jax._processor import core_numbers
 from ffnn_jax.data import load
 
 _ROUNDS = 5
@@ -37,7 +38,7 @@ def main(quick: bool = False) -> None:
     if not quick:
         require_quiet()
     rows = {kind: _row(kind, 20 if quick else count) for kind, (_, count) in _KINDS.items()}
-    result = {**provenance(quick), "cores": len(usable_cores()), "rows": rows}
+    result = {**provenance(quick), "cores": len(core_numbers()), "rows": rows}
     write_result(folder_for(quick) / "own_pictures.json", result)
     print(own_pictures_line(result))
 

@@ -20,8 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from experiments._machine import bind_to, device_name, provenance, require_quiet, usable_cores
+from experiments._machine import device_name, provenance, require_quiet
 from experiments._results import folder_for, run_command, write_result
+from ffnn_jax._processor import bind_to, core_numbers
 from ffnn_jax.config import Settings, preset
 
 _PRESETS = ("mnist", "cifar10-0", "cifar10-3")
@@ -103,7 +104,7 @@ class Bench:
 
     def threads(self) -> float:
         """Seconds for all seeds, from one thread per core."""
-        with ThreadPoolExecutor(len(usable_cores())) as pool:
+        with ThreadPoolExecutor(len(core_numbers())) as pool:
             train = functools.partial(self._train, self._one)
             return _time(lambda: list(pool.map(train, self._seeds_data)))
 
@@ -178,7 +179,7 @@ def _time(work: Callable[[], Any]) -> float:
 def _workers(settings: Settings, steps: int) -> list[Any]:
     """One process per core, with its program compiled, that waits for a number of seeds."""
     context, workers = multiprocessing.get_context("spawn"), []
-    for core in usable_cores():
+    for core in core_numbers():
         ours, theirs = context.Pipe()
         arguments = (theirs, core, settings, steps)
         context.Process(target=_serve, args=arguments, daemon=True).start()

@@ -35,7 +35,6 @@ from experiments._machine import (
     device_name,
     provenance,
     require_quiet,
-    usable_cores,
 )
 from experiments._noisy_neighbours import NoisyNeighbours
 from experiments._peak import peak_gflops
@@ -53,6 +52,7 @@ from experiments._variants import (
     variants_of,
 )
 from experiments.peers._workload import NETWORKS, Workload
+from ffnn_jax._processor import core_numbers
 from ffnn_jax.config import UserError, suggestion
 from ffnn_jax.reporting import save_figure
 
@@ -111,7 +111,7 @@ def measurements(
     console = Console(highlight=False, soft_wrap=True)
     result = {
         **provenance(quick),
-        "cores": len(usable_cores()),
+        "cores": len(core_numbers()),
         "load": load,
         "peak_gflops": peak,
         "huge_pages_for_every_process": HUGE_PAGES,

@@ -27,8 +27,9 @@ from typing import Any
 
 import psutil
 
-from experiments._machine import device_name, provenance, usable_cores
+from experiments._machine import device_name, provenance
 from experiments._results import folder_for, run_command, write_result
+from ffnn_jax._processor import core_numbers
 from ffnn_jax.config import UserError
 from ffnn_jax.data import sample_digit
 
@@ -70,7 +71,7 @@ def main(quick: bool = False, before: Path | None = None) -> None:
     checkouts = {"now": _HERE} if before is None else {"before": before, "now": _HERE}
     result = measure(checkouts, _QUICK if quick else tuple(CASES), 1 if quick else _ROUNDS)
     path = folder_for(quick) / f"start-{device_name()}.json"
-    write_result(path, {**provenance(quick), "cores": len(usable_cores()), **result})
+    write_result(path, {**provenance(quick), "cores": len(core_numbers()), **result})
     print(start_table(result["rows"]))
 
 

@@ -30,15 +30,13 @@ from typing import Any
 from experiments._claims import answers
 from experiments._figures import draw_cost, draw_forest
 from experiments._formatting import mean_and_sd, time_of_row
-from experiments._one_seed import run_seed
 from experiments._quick import quick_settings
-from experiments._records import read_records, seeds_of
 from experiments._results import folder_for, read_result, run_command, write_result
-from experiments._sweep import run_alone, sweep
 from experiments._table_rows import rows_of
 from ffnn_jax.config import Settings, UserError, preset, suggestion
 from ffnn_jax.nn import Dense
 from ffnn_jax.reporting import save_figure
+from ffnn_jax.runs.sweeps import read_records, run_alone, run_seed, seeds_of, sweep
 
 SEEDS = 50
 OTHER_SEEDS = 10

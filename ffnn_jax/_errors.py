@@ -17,6 +17,12 @@ class DivergedError(ArithmeticError):
     code = 3
 
 
+class FailedSeedsError(Exception):
+    """Seeds of a sweep could not be trained, all others were; one line names the first."""
+
+    code = 1
+
+
 class RunInterruptedError(Exception):
     """A run was ended by a signal, with all its work saved."""
 

@@ -166,7 +166,8 @@ def test_the_planted_faults_are_listed(base: Path):
 @pytest.mark.parametrize(
     "words",
     ["train", "train --dry-run", "predict . 3.png", "evaluate .", "export .", "page .", "summary",
-     "doctor", "data list", "data prepare mnist", "verify rules.py --figure error.png"],
+     "sweep mnist", "doctor", "data list", "data prepare mnist",
+     "verify rules.py --figure error.png"],
 )  # fmt: skip
 def test_a_command_that_needs_the_extra_says_how_to_install_it(base: Path, words: str):
     done = python(base, "-m", "ffnn_jax", *words.split())

@@ -9,6 +9,7 @@ import pytest
 
 from ffnn_jax import _processor
 from ffnn_jax._processor import Processor, parse_processor
+from tests.systems import linux
 
 XEON = """\
 processor	: 0
@@ -165,3 +166,14 @@ def test_cores_are_those_of_the_affinity_where_there_is_one(monkeypatch):
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/cpuinfo")
 def test_linux_is_asked_through_proc():
     assert _processor.processor() == parse_processor(Path("/proc/cpuinfo").read_text())
+
+
+@linux
+def test_a_process_is_bound_to_some_of_its_cores():
+    before = _processor.core_numbers()
+    assert len(before) == _processor.usable_cores()
+    try:
+        _processor.bind_to(before[:1])
+        assert _processor.core_numbers() == before[:1]
+    finally:
+        _processor.bind_to(before)

@@ -23,11 +23,12 @@ from typing import Any
 
 import psutil
 
-from experiments._machine import bind_to, device_name, provenance, require_quiet, usable_cores
+from experiments._machine import device_name, provenance, require_quiet
 from experiments._results import folder_for, read_result, run_command, write_result
 from experiments.against_autodiff._measure import Setting, measured
 from experiments.against_autodiff._page import against_autodiff_page
 from experiments.against_autodiff._rows import ROWS
+from ffnn_jax._processor import bind_to, core_numbers
 from ffnn_jax.config import UserError
 from ffnn_jax.runs import device
 
@@ -55,7 +56,7 @@ def main(names: tuple[str, ...] = (), quick: bool = False) -> None:
     rows = read_result(path)["rows"] if names and path.exists() else {}
     setting = Setting(seconds=0, least=2, batch=2) if quick else Setting()
     counts = _CORES[:1] if quick else _CORES
-    cores = [count for count in counts if on_cpu and count <= len(usable_cores())]
+    cores = [count for count in counts if on_cpu and count <= len(core_numbers())]
     for title, times in timed(chosen(names, quick), cores, setting):
         rows.setdefault(title, facts(title))["times"].update(times)
         about = {**provenance(quick), "processor": where["processor"], "on": where["kind"]}
@@ -93,7 +94,7 @@ def timed(
     spawn, pools = multiprocessing.get_context("spawn"), {}
     with contextlib.ExitStack() as stack:
         for count in cores:
-            with bound_to(usable_cores()[:count]):
+            with bound_to(core_numbers()[:count]):
                 name = f"{count} core{'s' if count > 1 else ''}"
                 pools[name] = stack.enter_context(spawn.Pool(1))
         for title in titles:
@@ -104,7 +105,7 @@ def timed(
 @contextlib.contextmanager
 def bound_to(cores: Sequence[int]) -> Iterator[None]:
     """What is started here uses these cores alone, with a thread each."""
-    before, threads = usable_cores(), {name: os.environ.get(name) for name in _THREADS}
+    before, threads = core_numbers(), {name: os.environ.get(name) for name in _THREADS}
     bind_to(cores)
     os.environ.update(dict.fromkeys(_THREADS, str(len(cores))))
     try:

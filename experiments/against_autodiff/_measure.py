@@ -8,11 +8,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from experiments._machine import usable_cores
 from experiments.against_autodiff._calls import Arrays, Call
 from experiments.against_autodiff._row import Row
 from experiments.against_autodiff._rows import ROWS
 from experiments.against_autodiff._torch_calls import torch_calls
+from ffnn_jax._processor import core_numbers
 from ffnn_jax.config import UserError
 
 DTYPES = ("float32", "bfloat16")
@@ -51,7 +51,7 @@ def _timed(row: Row, arrays: Arrays, dtype: str, setting: Setting) -> dict[str, 
     forms = {"ours": row.ours, **row.forms}
     jax_calls = {name: Call(form, arrays, dtype) for name, form in forms.items()}
     on_cpu = jax.default_backend() == "cpu"  # PyTorch is timed there alone
-    peers = torch_calls(row, arrays, dtype, len(usable_cores())) if on_cpu else {}
+    peers = torch_calls(row, arrays, dtype, len(core_numbers())) if on_cpu else {}
     calls = {**jax_calls, **peers}
     if dtype == "float32":
         require_agreement(row.title, {name: call.results() for name, call in calls.items()})

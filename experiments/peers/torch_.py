@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from experiments._machine import usable_cores
 from experiments.peers._workload import Arrays, Stepper, Workload
+from ffnn_jax._processor import core_numbers
 from ffnn_jax.nn import GELU, BatchNorm, Conv, Dense, Layer, MaxPool, ReLU, Scale
 
 
@@ -20,7 +20,7 @@ def make(workload: Workload, variant: str) -> Stepper:
     Channels are last in all but "torch-THREADS".
     """
     words = variant.split("-")[1:]
-    threads = next(filter(str.isdigit, words), len(usable_cores()))
+    threads = next(filter(str.isdigit, words), len(core_numbers()))
     kind = next((word for word in words if not word.isdigit()), "")
     torch.set_num_threads(int(threads))
     return _Torch(workload, kind)

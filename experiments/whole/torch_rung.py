@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from experiments._machine import usable_cores
 from experiments.peers.torch_ import model_of
 from experiments.whole._data import print_accuracy
 from experiments.whole._rung import VIEWS, Batch, Rung, load_rung
+from ffnn_jax._processor import core_numbers
 
 _BLOCK = 500
 _MUON_MOMENTUM, _MUON_POLYNOMIAL = 0.6, (3.4445, -4.775, 2.0315)
@@ -24,7 +24,7 @@ _MUON_MOMENTUM, _MUON_POLYNOMIAL = 0.6, (3.4445, -4.775, 2.0315)
 
 def main(*, narrow: bool) -> None:
     """Trains, tests, prints the result."""
-    torch.set_num_threads(len(usable_cores()))
+    torch.set_num_threads(len(core_numbers()))
     rung = load_rung()
     training = _Training(rung, narrow)
     for step, batch in enumerate(rung.batches()):

@@ -12,7 +12,13 @@ from typing import NoReturn
 from tyro.extras import SubcommandApp
 
 import ffnn_jax
-from ffnn_jax._errors import DivergedError, PeerLostError, RunInterruptedError, UserError
+from ffnn_jax._errors import (
+    DivergedError,
+    FailedSeedsError,
+    PeerLostError,
+    RunInterruptedError,
+    UserError,
+)
 from ffnn_jax._signals import print_nowhere
 from ffnn_jax.cli._compare import Compare
 from ffnn_jax.cli._course import Course
@@ -23,16 +29,20 @@ from ffnn_jax.cli._export import Export
 from ffnn_jax.cli._page import Page
 from ffnn_jax.cli._predict import Predict
 from ffnn_jax.cli._summary import Summary
+from ffnn_jax.cli._sweep import Sweep
 from ffnn_jax.cli._train import Train
 from ffnn_jax.cli._tune import Tune
 from ffnn_jax.cli._verify import Verify
 from ffnn_jax.config import require_run, use_layers
 
 _FAILED, _INTERRUPTED, _PIPE_CLOSED = 1, 130, 141
+_WITH_CODES = (
+    UserError, DivergedError, FailedSeedsError, PeerLostError, RunInterruptedError,
+)  # fmt: skip
 _COMMANDS = {
     "train": Train, "predict": Predict, "evaluate": Evaluate, "export": Export, "page": Page,
-    "summary": Summary, "compare": Compare, "tune": Tune, "doctor": Doctor, "verify": Verify,
-    "course": Course,
+    "summary": Summary, "compare": Compare, "tune": Tune, "sweep": Sweep, "doctor": Doctor,
+    "verify": Verify, "course": Course,
 }  # fmt: skip
 _DATA_COMMANDS = {"prepare": Prepare, "list": List, "show": Show}
 _DEBUG, _LAYERS_FROM = "--debug", "--layers-from"
@@ -64,7 +74,7 @@ def main(args: Sequence[str] | None = None) -> None:
     except BrokenPipeError:  # nobody reads on, as after "| head"
         print_nowhere(1)
         sys.exit(_PIPE_CLOSED)
-    except (UserError, DivergedError, PeerLostError, RunInterruptedError) as error:
+    except _WITH_CODES as error:
         _exit(str(error), error.code)
     except KeyboardInterrupt:
         _exit("interrupted", _INTERRUPTED)

@@ -126,7 +126,7 @@ class Train:
         tyro.conf.FlagCreatePairsOff[bool],
         shown(None, "(default: if over half the device's memory)"),
     ] = False
-    """Keep the images on the host and prefetch each batch; needs the extra "streaming"."""
+    """Keep the images on the host and prefetch each batch."""
 
     devices: Devices = 1
 

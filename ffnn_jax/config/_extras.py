@@ -35,6 +35,11 @@ def require_onnx(what: str) -> None:
     _require(what, "onnx", "onnx", "onnx")
 
 
+def require_sweep(what: str) -> None:
+    """Rejects a sweep if Dask's package distributed is not installed, as ``require_proof``."""
+    _require(what, "distributed", "distributed", "sweep")
+
+
 def _require(what: str, module: str, package: str, extra: str) -> None:
     if importlib.util.find_spec(module) is None:
         command = f'python -m pip install "ffnn-jax[{extra}]"'

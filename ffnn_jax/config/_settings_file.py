@@ -5,11 +5,12 @@ text as of ``layers_from_text``, or a list of such texts; augmentations words su
 Without a preset, ``dataset`` and ``layers`` are needed, there or among the options.
 """
 
+import contextlib
 import dataclasses
 import re
 import shlex
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,8 +25,8 @@ from ffnn_jax.config._validation import Validation
 from ffnn_jax.nn import Layer
 from ffnn_jax.nn._chain import with_nested
 
-_NAMES = tuple(f.name for f in dataclasses.fields(Settings) if f.name != "preset")
-_KEYS = ("preset", "name", *_NAMES)
+NAMES = tuple(f.name for f in dataclasses.fields(Settings) if f.name != "preset")
+_KEYS = ("preset", "name", *NAMES)
 _NEEDED = ("dataset", "layers")
 _PARSERS: dict[str, Callable[[Any], Any]] = {
     "layers": layers_from_text, "augmentations": parse_augment, "validation": Validation.parse,
@@ -57,7 +58,7 @@ def named_settings(name: str, options: Mapping[str, Any] = {}) -> NamedSettings:
         UserError: there is no preset of that name, or the file cannot be read; the message names
             the key.
     """
-    changes = {k: v for k in _NAMES if (v := options.get(k)) is not None and v is not False}
+    changes = {k: v for k in NAMES if (v := options.get(k)) is not None and v is not False}
     for key, parse in _PARSERS.items():
         if key in changes:
             changes[key] = parse(changes[key])
@@ -66,19 +67,26 @@ def named_settings(name: str, options: Mapping[str, Any] = {}) -> NamedSettings:
 
 def _named(name: str, changes: Mapping[str, Any]) -> NamedSettings:
     path = Path(name)
-    try:
+    with errors_in(name):
         if path.suffix == ".toml":
-            return _settings_of(_parsed(path), re.sub(r"[^\w.-]", "-", path.stem), changes)
+            return _settings_of(parsed(path), re.sub(r"[^\w.-]", "-", path.stem), changes)
         if name not in PRESETS and (path / "config.json").exists():
             config = read_saved(path / "config.json")
             require_schema("config.json", config, {})
-            return NamedSettings(Settings.from_json(config), frozenset(_NAMES))
-    except UserError as error:
-        key = re.sub(r"^\w+(-\w+)+(?= must)", lambda found: found[0].replace("-", "_"), str(error))
-        raise UserError(f"{name}: {key}") from None
+            return NamedSettings(Settings.from_json(config), frozenset(NAMES))
     if name not in PRESETS:
         _require_no_path(name)
     return NamedSettings(preset(name))
+
+
+@contextlib.contextmanager
+def errors_in(place: str) -> Iterator[None]:
+    """Puts the place before the message of a UserError, and a key as files write it."""
+    try:
+        yield
+    except UserError as error:
+        key = re.sub(r"^\w+(-\w+)+(?= must)", lambda found: found[0].replace("-", "_"), str(error))
+        raise UserError(f"{place}: {key}") from None
 
 
 def _require_no_path(name: str) -> None:
@@ -96,7 +104,8 @@ def _require_no_path(name: str) -> None:
         raise UserError(f"{name}: no such file or folder{suggestion(path.name, beside)}")
 
 
-def _parsed(path: Path) -> dict[str, Any]:
+def parsed(path: Path) -> dict[str, Any]:
+    """The content of a TOML file."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
@@ -106,10 +115,7 @@ def _parsed(path: Path) -> dict[str, Any]:
 def _settings_of(
     fields: dict[str, Any], file_name: str, changes: Mapping[str, Any]
 ) -> NamedSettings:
-    for key in fields:
-        if key not in _KEYS:
-            near = suggestion(key, _KEYS) or f" (known: {', '.join(_KEYS)})"
-            raise UserError(f"unknown key {key!r}{near}")
+    require_known(fields, _KEYS)
     base = preset(str(fields.pop("preset"))) if "preset" in fields else None
     for key in () if base else _NEEDED:
         if (value := fields.get(key, changes.get(key))) is None:
@@ -118,6 +124,20 @@ def _settings_of(
     name = fields.pop("name", base.preset if base else file_name)
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise UserError(f"name must be letters, digits, '.', '_' and '-', got {name!r}")
+    return changed(base, fields, name)
+
+
+def require_known(keys: Iterable[str], known: Sequence[str]) -> None:
+    """Rejects a key that is not known, naming the nearest."""
+    for key in keys:
+        if key not in known:
+            near = suggestion(key, known) or f" (known: {', '.join(known)})"
+            raise UserError(f"unknown key {key!r}{near}")
+
+
+def changed(base: Settings | None, fields: Mapping[str, Any], name: str) -> NamedSettings:
+    """Settings of this name, changed where a file's fields say so; all of them without a base."""
+    fields = dict(fields)
     given = frozenset(k for k in fields if k != "dataset" or not base or base.dataset != fields[k])
     before = base.to_json() if base else {"forms": None}
     layers = _layers(fields["layers"]) if "layers" in fields else base.layers  # type: ignore[union-attr]

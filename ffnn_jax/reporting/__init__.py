@@ -22,7 +22,7 @@ from ffnn_jax.reporting._figures import (
     save_figure,
 )
 from ffnn_jax.reporting._metrics import accuracy, confusion_matrix, f1, precision, recall
-from ffnn_jax.reporting._run_page import run_fragment, run_page
+from ffnn_jax.reporting._run_page import run_fragment, run_page, spread_in_percent
 from ffnn_jax.reporting._tables import precision_recall_table, print_table
 
 __all__ = [
@@ -30,5 +30,5 @@ __all__ = [
     "draw_contact_sheet", "draw_curves", "draw_filters", "draw_misclassified",
     "draw_precision_recall", "draw_predictions", "draw_runs", "draw_tuning", "draw_verification",
     "f1", "facts_rows", "findings", "precision", "precision_recall_table", "print_table", "recall",
-    "run_facts", "run_fragment", "run_page", "save_figure", "settings_rows",
+    "run_facts", "run_fragment", "run_page", "save_figure", "settings_rows", "spread_in_percent",
 ]  # fmt: skip

@@ -43,6 +43,7 @@ from ffnn_jax.runs._result import RunResult, most_confident_errors, result_to_js
 from ffnn_jax.runs._saved import SavedRun, read_runs
 from ffnn_jax.runs._statistics import LEVEL, Spread, holm, mcnemar_p, paired_p, spread
 from ffnn_jax.runs._tuning import Tuning, tune
+from ffnn_jax.runs.sweeps import sweep
 
 __all__ = [
     "CHECKPOINT_INTERVAL", "LEVEL", "Checkpoint", "CheckpointManager", "Finding", "ImageTest",
@@ -52,6 +53,6 @@ __all__ = [
     "enable_compilation_cache", "examine", "fit", "forms_here", "holm", "last_checkpoint", "locked",
     "locked_by_first", "mcnemar_p", "most_confident_errors", "new_run_folder", "paired_p", "plan",
     "print_run_header", "read_dataset", "read_runs", "require_ready", "result_to_json",
-    "resumed_settings", "run_plan", "splits_of", "spread", "timed_forms_path", "together", "tune",
-    "versions", "write_config", "write_demo", "write_page", "write_run", "writes",
+    "resumed_settings", "run_plan", "splits_of", "spread", "sweep", "timed_forms_path", "together",
+    "tune", "versions", "write_config", "write_demo", "write_page", "write_run", "writes",
 ]  # fmt: skip

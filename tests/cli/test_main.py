@@ -27,7 +27,7 @@ IN_ONE_FILE = {"_course", "_export", "_page", "_summary", "_tune"}
         (
             ["trian"],
             ["Unrecognized options: trian; the commands are: train, predict, evaluate, "
-             "export, page, summary, compare, tune, doctor, verify, course, data"],
+             "export, page, summary, compare, tune, sweep, doctor, verify, course, data"],
         ),
         (["data"], ["Expected one of {prepare, list, show}."]),
         (["train", "--stepz"], ["Unrecognized options: --stepz; did you mean --steps?"]),

@@ -18,8 +18,8 @@ from ffnn_jax.data import sample_digit
 Rejected = Callable[..., str]
 
 COMMANDS = (
-    "train", "predict", "evaluate", "export", "page", "summary", "compare", "doctor", "verify",
-    "data prepare", "data list", "data show",
+    "train", "predict", "evaluate", "export", "page", "summary", "compare", "sweep", "doctor",
+    "verify", "data prepare", "data list", "data show",
 )  # fmt: skip
 
 WITHOUT_JAX = """
@@ -32,7 +32,7 @@ for words in {!r}:
             code = 0
         except SystemExit as end:
             code = end.code
-    print(code, sorted(set(sys.modules) & {{"jax", "matplotlib", "tensorflow_datasets"}}))
+    print(code, sorted(set(sys.modules) & {{"jax", "dask", "matplotlib", "tensorflow_datasets"}}))
 """
 
 
@@ -252,7 +252,8 @@ def test_help_version_and_rejected_settings_do_not_import_jax(tmp_path: Path):
         "train --steps 0": 2, "train --learning-rate nan": 2, "train --stepz 5": 2,
         "train --steps": 2, "trian": 2, "train --run-dir mine": 2, "predict --help": 0,
         "predict nowhere a.png": 2, "evaluate nowhere": 2, "summary nonsense": 2,
-        "compare nowhere mine": 2, "compare mine": 2,
+        "compare nowhere mine": 2, "compare mine": 2, "sweep --help": 0,
+        "sweep nonsense": 2, "sweep": 2,
     }  # fmt: skip
     program = WITHOUT_JAX.format([command.split() for command in commands])
     ran = subprocess.run(

@@ -12,7 +12,6 @@ import jax
 import numpy as np
 import pytest
 
-from experiments._machine import usable_cores
 from experiments._results import RESULTS, read_result
 from experiments.against_autodiff import __main__ as experiment
 from experiments.against_autodiff import _measure, against_autodiff_page, fused_line, gains
@@ -21,6 +20,7 @@ from experiments.against_autodiff._page import AIMS, outcome
 from experiments.against_autodiff._row import Row
 from experiments.against_autodiff._rows import ROWS
 from experiments.against_autodiff._torch_calls import channels_first, channels_last
+from ffnn_jax._processor import core_numbers
 from ffnn_jax.catalogue import OP_SPECS
 from ffnn_jax.config import UserError
 
@@ -114,11 +114,11 @@ def test_a_process_starts_on_the_cores_and_with_the_threads_of_its_column(
     monkeypatch: pytest.MonkeyPatch,
 ):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    before = usable_cores()
+    before = core_numbers()
     with experiment.bound_to(before[:1]):
-        assert usable_cores() == before[:1]
+        assert core_numbers() == before[:1]
         assert os.environ["OMP_NUM_THREADS"] == "1"
-    assert usable_cores() == before
+    assert core_numbers() == before
     assert "OMP_NUM_THREADS" not in os.environ
 
 

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from experiments import budget
-from experiments._records import append, read_records
 from experiments._results import RESULTS
 from ffnn_jax.config import Crop, Flip, Settings, UserError
 from ffnn_jax.network import Network
 from ffnn_jax.nn import Conv, Dense
+from ffnn_jax.runs.sweeps import append, read_records
 
 CANDIDATE_KEYS = [(row, name) for row, some in budget.CANDIDATES.items() for name in some]
 SHAPE = (32, 32, 3)

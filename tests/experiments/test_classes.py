@@ -9,12 +9,12 @@ import pytest
 
 from experiments._class_table import class_table, extremes
 from experiments._classes import Error, best_and_worst, commonest_error, spreads_of_classes
-from experiments._records import read_records
 from experiments._report import ReportedRun
 from experiments._results import RESULTS
 from ffnn_jax.config import preset
 from ffnn_jax.network import Network
 from ffnn_jax.reporting import recall
+from ffnn_jax.runs.sweeps import read_records
 
 NAMES = ("cat", "dog", "eel")
 REPORT = ReportedRun(0.5, (0.5, 0.6, 0.7), (0.5, 0.6, 0.3))

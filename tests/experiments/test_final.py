@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from experiments import final
-from experiments._records import append
 from experiments._report import CIFAR10
 from ffnn_jax.config import UserError, preset
+from ffnn_jax.runs.sweeps import append
 
 FIGURES = set(final._FIGURES)
 

@@ -9,9 +9,9 @@ import pytest
 
 from experiments import ladder
 from experiments._ladder_figure import draw_ladder
-from experiments._records import read_records
 from experiments._results import read_result
 from ffnn_jax.config import UserError, Validation, preset
+from ffnn_jax.runs.sweeps import read_records
 
 
 def row(accuracies: list[float]) -> dict[str, Any]:

@@ -7,9 +7,10 @@ from types import SimpleNamespace
 import pytest
 
 from experiments import _machine
-from experiments._machine import package_versions, peak_megabytes, processor, usable_cores
-from experiments._sweep import run_alone
+from experiments._machine import package_versions, peak_megabytes, processor
+from ffnn_jax._processor import core_numbers
 from ffnn_jax.runs import versions
+from ffnn_jax.runs.sweeps import run_alone
 
 
 def test_a_device_is_named_with_its_cores():
@@ -31,7 +32,7 @@ def test_peak_memory_is_in_megabytes_although_macos_counts_bytes(monkeypatch: py
 
 
 def test_a_process_that_runs_alone_is_bound_to_the_first_core():
-    assert run_alone(usable_cores) == usable_cores()[:1]
+    assert run_alone(core_numbers) == core_numbers()[:1]
 
 
 def test_versions_are_those_of_a_run_and_of_the_installed_peers(

@@ -11,11 +11,11 @@ import pytest
 from experiments import _table_3_section, table_3
 from experiments._claims import cells
 from experiments._formatting import mean_and_sd
-from experiments._records import append, read_records
 from experiments._statistics import spread
 from experiments._table_3_section import compromise
 from ffnn_jax.config import Settings, UserError
 from ffnn_jax.nn import Dense
+from ffnn_jax.runs.sweeps import append, read_records
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,8 @@
 """Rows of a table, from stored seeds."""
 
-from experiments._one_seed import run_seed
-from experiments._records import seeds_of
 from experiments._table_rows import rows_of, training_flops
-from tests.experiments.small import SMALL
+from ffnn_jax.runs.sweeps import run_seed, seeds_of
+from tests.runs.sweeps.small import SMALL
 
 
 def test_rows_are_lists_in_the_order_of_the_seeds():

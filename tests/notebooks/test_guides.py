@@ -71,10 +71,11 @@ def test_readme_links_every_guide():
 
 def test_every_guide_with_commands_has_a_test_of_them():
     assert {name for name in GUIDES if commands_of(name)} == {
-        "compare", "course", "data", "hosts", "installation", "proofs", "runs", "speed", "verify",
+        "compare", "course", "data", "hosts", "installation", "proofs", "runs", "speed", "sweeps",
+        "verify",
     }  # fmt: skip
     assert {name for name in GUIDES if python_of(name)} == {
-        "compare", "proofs", "python", "runs", "single_rules", "verify",
+        "compare", "proofs", "python", "runs", "single_rules", "sweeps", "verify",
     }  # fmt: skip
 
 
@@ -476,3 +477,53 @@ def test_extras_that_are_named_exist_and_no_package_is_listed_twice():
     names = [re.split(r"[\[>=<]", p)[0] for p in others]
     assert len(names) == len(set(names))
     assert len(accelerators) == 1
+
+
+@pytest.fixture
+def swept(tmp_path, monkeypatch) -> list:
+    """In a folder with the guide's file, sweeps note their seeds and the scheduler alone."""
+    (toml,) = re.findall(r"```toml\n(.*?)```", GUIDES["sweeps"], re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    Path("rates.toml").write_text(toml)
+    swept = []
+
+    def outcomes(calls, scheduler):
+        for key, (_, _, settings, *_) in calls.items():
+            swept.append((*key, scheduler))
+            record = {"row": key[0], "seed": key[1], "settings": settings.to_json()}
+            numbers = dict.fromkeys(("test_accuracy", "validation_accuracy", "train_seconds"), 0.5)
+            yield key, (record | numbers, "")
+
+    monkeypatch.setattr("ffnn_jax.runs.sweeps._sweep.outcomes", outcomes)
+    monkeypatch.setattr("ffnn_jax.cli._sweep_run.prepared_splits", lambda settings: None)
+    return swept
+
+
+def test_the_commands_that_sweep_do_what_the_guide_says(swept):
+    workers = pytest.importorskip("distributed.cli.dask_worker")
+    scheduler = pytest.importorskip("distributed.cli.dask_scheduler")
+    _, presets, file, start, work, elsewhere = commands_of("sweeps")
+    main(shlex.split(presets)[1:])
+    assert len(swept) == 100 and {row for row, *_ in swept} == {"cifar10-3", "cifar10-4"}
+    del swept[:]
+    main(shlex.split(file)[1:])
+    assert len(swept) == 10 * 2 * 3 * 2 and {where for *_, where in swept} == {None}
+    assert len(json.loads(Path("rates.json").read_text())["rows"]) == 12
+    shutil.rmtree("runs")
+    del swept[:]
+    main(shlex.split(elsewhere)[1:])
+    assert len(swept) == 120 and {where for *_, where in swept} == {"tcp://10.0.0.1:8786"}
+    scheduler.main.make_context("dask scheduler", shlex.split(start)[2:])
+    words = shlex.split(work.partition("dask worker ")[2])
+    asked = workers.main.make_context("dask worker", words).params
+    assert (asked["nthreads"], asked["memory_limit"]) == (1, "0")
+
+
+def test_the_sweep_on_slurm_asks_for_jobs_and_uses_their_scheduler(swept, monkeypatch):
+    jobqueue = MagicMock()
+    jobqueue.SLURMCluster.return_value.scheduler_address = "tcp://there:1"
+    monkeypatch.setitem(sys.modules, "dask_jobqueue", jobqueue)
+    exec(block_of("sweeps", "SLURMCluster"), {})
+    assert jobqueue.SLURMCluster.call_args.kwargs["cores"] == 1
+    assert len(swept) == 120 and {where for *_, where in swept} == {"tcp://there:1"}
+    assert len(Path("seeds.jsonl").read_text().splitlines()) == 120

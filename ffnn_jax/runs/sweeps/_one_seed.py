@@ -3,8 +3,8 @@
 import dataclasses
 from typing import Any
 
-from experiments._records import Record
 from ffnn_jax.config import Settings
+from ffnn_jax.runs.sweeps._records import Record
 
 
 def run_seed(row: str, settings: Settings, seed: int, tested: bool = True) -> Record:

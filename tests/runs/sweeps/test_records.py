@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from experiments._records import append, read_records
 from ffnn_jax.config import UserError
+from ffnn_jax.runs.sweeps import append, read_records
 
 RECORD = '{"row": "a", "seed": 0}'
 

@@ -39,20 +39,6 @@ def seeds_of(records: Iterable[Record], row: str) -> list[Record]:
     return sorted((r for r in records if r["row"] == row), key=lambda record: record["seed"])
 
 
-def seeds_of_model_3(path: Path, fewest: int) -> list[Record]:
-    """The stored seeds of model 3.
-
-    Raises:
-        UserError: there are fewer than ``fewest``.
-    """
-    records = seeds_of(read_records(path), "3")
-    if len(records) < fewest:
-        raise UserError(
-            f"model 3 has {len(records)} stored seeds, needs {fewest}: run table_3 first"
-        )
-    return records
-
-
 def append(path: Path, record: Record) -> None:
     """Appends a seed as one line, after removing a line that a killed process left incomplete."""
     with path.open("ab+") as file:

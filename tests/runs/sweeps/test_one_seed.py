@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from experiments._one_seed import run_seed
 from ffnn_jax.data import Splits, load_splits
-from tests.experiments.small import SMALL
+from ffnn_jax.runs.sweeps import run_seed
+from tests.runs.sweeps.small import SMALL
 
 
 def test_a_candidate_sees_no_test_image(monkeypatch: pytest.MonkeyPatch):
