@@ -5,14 +5,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from matplotlib.figure import Figure
-
-from ffnn_jax import reporting
 
 
 @contextmanager
 def blank_figures() -> Iterator[None]:
     """Every figure that is saved meanwhile is an empty one of the same format."""
+    from matplotlib.figure import Figure  # tests without figures need not wait for it
+
+    from ffnn_jax import reporting
+
     save = reporting.save_figure
 
     def save_blank(figure: Figure, path: Path) -> None:

@@ -11,6 +11,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 
 if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # set by the first process; the others inherit it
@@ -26,6 +27,8 @@ if "XLA_FLAGS" not in os.environ and version("jaxlib").startswith("0.10."):
 
 import jax
 import pytest
+
+from tests import blank
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -44,28 +47,40 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip("holds on a CPU alone")
 
 
+@contextmanager
+def _compiled_quickly() -> Iterator[None]:
+    jax.config.update("jax_disable_most_optimizations", True)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")  # for the processes that tests start
+        yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
 @pytest.fixture
 def quick_compilation() -> Iterator[None]:
     """Compiles without most optimisations: compiling takes half the time of programs run rarely."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
+    with _compiled_quickly():
+        yield
 
 
 @pytest.fixture(scope="module")
 def quick_compilation_of_the_module() -> Iterator[None]:
     """The same for all tests of a module and its shared fixtures."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
+    with _compiled_quickly():
+        yield
+
+
+@pytest.fixture
+def blank_figures() -> Iterator[None]:
+    """Saves blank figures in the place of a run's."""
+    with blank.blank_figures():
+        yield
 
 
 @pytest.fixture(scope="module")
 def blank_figures_of_the_module() -> Iterator[None]:
     """Saves blank figures in all tests of a module and its shared fixtures."""
-    from tests.blank import blank_figures  # a test without figures needs no matplotlib
-
-    with blank_figures():
+    with blank.blank_figures():
         yield
 
 

@@ -14,6 +14,8 @@ from ffnn_jax.verify import CHECKS, Check, VerificationResult
 from tests.cli.conftest import code_of, in_a_process
 from tests.rules.conftest import modules_in, write_modules
 
+pytestmark = pytest.mark.usefixtures("quick_compilation_of_the_module")
+
 WRONG = ["mine:wrong", "--shapes", "NxD"]
 
 

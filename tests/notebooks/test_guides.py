@@ -100,6 +100,7 @@ def test_the_whole_run_in_python_leaves_a_folder_and_predicts(tmp_path, monkeypa
     assert (tmp_path / "runs" / "quickstart-1" / "page.html").is_file()
 
 
+@pytest.mark.usefixtures("quick_compilation", "blank_figures")
 def test_ones_own_arrays_are_fitted_in_ten_lines(tmp_path, monkeypatch, capsys):
     code = block_of("python", "from_arrays")
     assert len([line for line in code.splitlines() if line.strip()]) <= 10
@@ -157,7 +158,7 @@ def test_the_diagnosis_prints_what_the_guide_says(capsys):
     assert f"prints `{capsys.readouterr().out.strip()}`" in GUIDES["verify"]
 
 
-@pytest.mark.usefixtures("my_module")
+@pytest.mark.usefixtures("my_module", "quick_compilation")
 def test_a_layer_and_a_function_are_proved_on_the_command_line(capfd):
     pytest.importorskip("flint")
     _, layer, own, primitives = commands_of("proofs")
@@ -263,6 +264,7 @@ def test_all_checks_and_only_known_words_are_listed():
         assert str(Argument.parse(word)).endswith(word)
 
 
+@pytest.mark.usefixtures("quick_compilation", "blank_figures")
 def test_the_commands_for_data_do_what_the_guide_says(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "sets"))
@@ -298,6 +300,7 @@ OWN_NETWORK = [
 ]  # fmt: skip
 
 
+@pytest.mark.usefixtures("quick_compilation")
 def test_the_commands_for_ones_own_network_do_what_the_guide_says(tmp_path, monkeypatch, capsys):
     (toml,) = re.findall(r"```toml\n(.*?)```", GUIDES["runs"], re.DOTALL)
     monkeypatch.chdir(tmp_path)
@@ -322,10 +325,13 @@ def test_the_commands_for_ones_own_network_do_what_the_guide_says(tmp_path, monk
     assert re.search(r"^ +5\.1 +Convolutional ", printed.partition("mine: ")[2], re.MULTILINE)
 
 
+@pytest.mark.usefixtures("quick_compilation", "blank_figures")
 def test_the_commands_for_the_learning_rate_do_what_the_guide_says(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     text = 'name = "mine"\ndataset = "mnist_5k"\nlayers = "maxpool 7, dense 10"\nlearning_rate = 99'
     Path("my.toml").write_text(text + "\nsteps = 20")
+    monkeypatch.setattr("ffnn_jax.runs._tuning._TRIED", (1.0,))  # each rate compiles a program
+    monkeypatch.setattr("ffnn_jax.runs._tuning._MOST_TRIALS", 2)
     tune, train = TUNING
     assert code_of(*shlex.split(tune)[1:], "--steps", "20") == 0
     assert code_of(*shlex.split(train)[1:]) == 0
@@ -337,6 +343,7 @@ def test_the_commands_for_the_learning_rate_do_what_the_guide_says(tmp_path, mon
     assert stated == [str(Tune().steps)]
 
 
+@pytest.mark.usefixtures("quick_compilation")
 def test_the_commands_for_a_run_do_what_the_guide_says(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "ffnn_jax").symlink_to(ROOT / "ffnn_jax")
@@ -363,7 +370,7 @@ def test_the_commands_for_a_run_do_what_the_guide_says(tmp_path, monkeypatch, ca
     assert "mnist_5k/train: 3,600 images, accuracy " in printed
 
 
-@pytest.mark.usefixtures("quick_compilation")
+@pytest.mark.usefixtures("quick_compilation", "blank_figures")
 def test_the_commands_that_compare_runs_do_what_the_guide_says(tmp_path, monkeypatch, capsys):
     """With few steps of a small network, so that this takes seconds."""
 
@@ -431,7 +438,7 @@ def test_a_tracker_hears_each_record(tracker: str, call: str, calls: int, tmp_pa
         assert (told[-1].args, told[-1].kwargs) == ((expected,), {"step": 4})
 
 
-@pytest.mark.usefixtures("quick_compilation")
+@pytest.mark.usefixtures("quick_compilation", "blank_figures")
 def test_the_commands_for_a_course_do_what_the_guide_says(tmp_path, monkeypatch, capsys):
     """Of the chapters relu alone, so that this takes seconds; training has tests of its own."""
     monkeypatch.chdir(tmp_path)
