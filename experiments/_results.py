@@ -22,7 +22,7 @@ def run_command(main: Callable[..., None]) -> None:
     """
     try:
         tyro.cli(main)
-    except (FailedSeedsError, UserError) as error:
+    except (ConnectionError, FailedSeedsError, UserError) as error:
         print(error, file=sys.stderr)
         sys.exit(2 if isinstance(error, UserError) else 1)
     except KeyboardInterrupt:

@@ -17,13 +17,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments._machine import device_name, provenance, require_quiet, usable_cores
+from experiments._machine import device_name, provenance, require_quiet
 from experiments._results import RESULTS, folder_for, read_result, run_command, write_result
 from experiments._scaling_figure import draw_scaling
 from experiments._scaling_inputs import LARGE, accelerators, start_and_utilisation
 from experiments._scaling_model import Accelerator, Work, efficiency, step_of, strong_and_weak
 from experiments._scaling_step import facts
 from experiments._scaling_times import PLACES, time_rows
+from ffnn_jax._processor import core_numbers
 from ffnn_jax.config import preset
 from ffnn_jax.reporting import save_figure
 
@@ -128,7 +129,7 @@ def _time(quick: bool) -> None:
     path: Path = folder_for(quick) / f"scaling-{where}.json"
     write_result(
         path,
-        {**_alone(provenance, quick), "cores": len(usable_cores()), "rounds": rounds, "rows": rows},
+        {**_alone(provenance, quick), "cores": len(core_numbers()), "rounds": rounds, "rows": rows},
     )
     for row in rows:
         print(f"{row['network']}, {row['place']}: {row['median_ms']} ms a step")

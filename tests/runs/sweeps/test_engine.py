@@ -8,7 +8,7 @@ import pytest
 
 from ffnn_jax._processor import core_numbers
 from ffnn_jax.config import UserError
-from ffnn_jax.runs.sweeps import _engine, run_alone
+from ffnn_jax.runs.sweeps import _cluster, run_alone
 from ffnn_jax.runs.sweeps._engine import Outcome, outcomes
 from tests.runs.sweeps.calls import die, die_once, divide, fail, here, listening
 from tests.systems import linux
@@ -23,7 +23,7 @@ def ended(calls: dict[Any, Any]) -> dict[Any, Outcome]:
 @linux
 def test_calls_end_as_alone_whatever_the_others_do(tmp_path: Path, monkeypatch):
     """A death costs a second attempt; one death is blamed, and the blamed are tried alone."""
-    monkeypatch.setitem(_engine._CONFIG, "distributed.scheduler.allowed-failures", 0)
+    monkeypatch.setitem(_cluster._CONFIG, "distributed.scheduler.allowed-failures", 0)
     found = ended({
         ("fails", 0): (fail, "no such pixel"),
         ("raises", 0): (divide, 0),
@@ -52,7 +52,7 @@ def test_a_call_alone_is_on_the_first_core_and_raises_its_own_error():
 
 
 def test_a_scheduler_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(_engine._CONFIG, "distributed.comm.timeouts.connect", "500ms")
+    monkeypatch.setitem(_cluster._CONFIG, "distributed.comm.timeouts.connect", "500ms")
     with pytest.raises(UserError, match=r"^scheduler: no answer from 'tcp://127\.0\.0\.1:1'"):
         list(outcomes({("a", 0): (here, 0)}, "tcp://127.0.0.1:1"))
     with pytest.raises(UserError, match=r"^scheduler: no answer from 'nonsense://a'"):

@@ -135,9 +135,7 @@ def test_the_scheduler_is_killed_and_the_next_start_goes_on(tmp_path: Path, undi
         scheduler.kill()
         _, errors = process.communicate(timeout=120)
         assert process.returncode == 1
-        assert errors.splitlines()[-1] == (
-            "ConnectionError: the scheduler has gone; the same command goes on"
-        )
+        assert errors == "the scheduler has gone; the same command goes on\n"
     assert len(stored(tmp_path / "s.jsonl")) >= 5
     with (
         cluster(tmp_path) as (_, address),
