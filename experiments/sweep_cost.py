@@ -1,4 +1,4 @@
-"""What Dask costs a sweep: seeds of model 3 by the engine of ``ffnn-jax sweep`` and by a plain pool.
+"""What Dask costs a sweep: seeds of model 3 by the engine of sweeps and by a plain pool.
 
 Command: python -m experiments.sweep_cost
 Quick: python -m experiments.sweep_cost --quick, 2 seeds of 3 steps, results to runs/quick.
