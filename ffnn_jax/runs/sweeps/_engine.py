@@ -32,13 +32,13 @@ def outcomes(calls: Mapping[Key, Call], scheduler: str | None) -> Iterator[tuple
 
     with connected(scheduler, len(core_numbers())) as client:
         blamed = []
-        for key, future in _completed(client, calls):
+        for key, future in completed(client, calls):
             if isinstance(future.exception(), KilledWorker):
                 blamed.append(key)
             else:
                 yield key, _outcome(future)
         for call in ({key: calls[key]} for key in blamed):
-            for key, future in _completed(client, call):
+            for key, future in completed(client, call):
                 yield key, _outcome(future)
 
 
@@ -48,7 +48,8 @@ def run_alone(function: Callable[..., Any], *arguments: Any) -> Any:
         return client.submit(function, *arguments, pure=False).result()
 
 
-def _completed(client: "Client", calls: Mapping[Key, Call]) -> Iterator[tuple[Key, "Future"]]:
+def completed(client: "Client", calls: Mapping[Key, Call]) -> Iterator[tuple[Key, "Future"]]:
+    """Submits the calls, the first ones first, and yields their futures as they end."""
     from distributed import as_completed
 
     batch = f"ffnn-jax-{uuid.uuid4().hex}"
