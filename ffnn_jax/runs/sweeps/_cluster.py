@@ -39,7 +39,7 @@ def connected(scheduler: str | None, workers: int) -> Iterator["Client"]:
     from distributed import Client
 
     with contextlib.ExitStack() as stack:
-        for name in ("distributed", "tornado.application", "asyncio"):
+        for name in ("distributed", "distributed.client", "tornado.application", "asyncio"):
             log = logging.getLogger(name)
             stack.callback(log.setLevel, log.level)
             log.setLevel(logging.CRITICAL)  # what matters is said in a line of ours
