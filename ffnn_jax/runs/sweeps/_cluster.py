@@ -38,9 +38,11 @@ def connected(scheduler: str | None, workers: int) -> Iterator["Client"]:
     import dask.config
     from distributed import Client
 
-    for name in ("distributed", "tornado.application", "asyncio"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters is said in a line of ours
     with contextlib.ExitStack() as stack:
+        for name in ("distributed", "distributed.client", "tornado.application", "asyncio"):
+            log = logging.getLogger(name)
+            stack.callback(log.setLevel, log.level)
+            log.setLevel(logging.CRITICAL)  # what matters is said in a line of ours
         stack.enter_context(dask.config.set(_CONFIG))
         if scheduler is None:
             cluster = stack.enter_context(_local_cluster(workers))

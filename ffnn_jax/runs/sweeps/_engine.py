@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ffnn_jax._processor import core_numbers
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 Key = tuple[str, int]
 Call = tuple[Any, ...]  # a function and its arguments
+_KILLED = "killed every worker process that tried it; out of memory?"
 
 
 class Outcome(NamedTuple):
@@ -28,17 +30,16 @@ def outcomes(calls: Mapping[Key, Call], scheduler: str | None) -> Iterator[tuple
     A call whose worker process dies is made again. Dask blames a death on every call that waited
     for the worker, so those with three deaths are made once more at the end, one by one.
     """
-    from distributed import KilledWorker
-
     with connected(scheduler, len(core_numbers())) as client:
         blamed = []
         for key, future in completed(client, calls):
-            if isinstance(future.exception(), KilledWorker):
+            outcome = _outcome(future)
+            if outcome.reason == _KILLED:
                 blamed.append(key)
             else:
-                yield key, _outcome(future)
-        for call in ({key: calls[key]} for key in blamed):
-            for key, future in completed(client, call):
+                yield key, outcome
+        for key in blamed:
+            for _, future in completed(client, {key: calls[key]}):
                 yield key, _outcome(future)
 
 
@@ -58,19 +59,19 @@ def completed(client: "Client", calls: Mapping[Key, Call]) -> Iterator[tuple[Key
         for number, (key, call) in enumerate(calls.items())
     }
     for future in as_completed(futures, loop=client.loop):
-        if future.cancelled():
-            raise ConnectionError("the scheduler has gone; the same command goes on")
         yield futures.pop(future), future
 
 
 def _outcome(future: "Future") -> Outcome:
     from distributed import KilledWorker
 
-    error = future.exception()
-    if error is None:
+    try:
         return Outcome(future.result())
-    if isinstance(error, KilledWorker):
-        return Outcome(reason="killed every worker process that tried it; out of memory?")
-    first = next(iter(str(error).splitlines()), "")
-    own = isinstance(error, UserError | DivergedError)
-    return Outcome(reason=first if own else f"{type(error).__name__}: {first}")
+    except CancelledError:
+        raise ConnectionError("the scheduler has gone; the same command goes on") from None
+    except KilledWorker:
+        return Outcome(reason=_KILLED)
+    except Exception as error:  # of any kind: it spares the other calls
+        first = next(iter(str(error).splitlines()), "")
+        own = isinstance(error, UserError | DivergedError)
+        return Outcome(reason=first if own else f"{type(error).__name__}: {first}")

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ffnn_jax.reporting import spread_in_percent
 from ffnn_jax.runs.sweeps._records import Record, seeds_of
 
 HEADINGS = ("row", "n", "test accuracy", "validation accuracy", "time of a seed")
@@ -22,6 +21,8 @@ def summary(records: Sequence[Record], rows: Iterable[str]) -> dict[str, dict[st
 
 def table_rows(found: dict[str, dict[str, Any]]) -> list[list[str]]:
     """The cells of a table of these summaries, under ``HEADINGS``."""
+    from ffnn_jax.reporting import spread_in_percent
+
     return [
         [
             row,

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from rich.console import Console
+from rich.progress import MofNCompleteColumn, TimeRemainingColumn
 
 from ffnn_jax._console import plain_console, progress_bar
 from ffnn_jax.config import FailedSeedsError, Settings, UserError
@@ -65,7 +66,7 @@ def _run_and_store(
 ) -> None:
     beside, failures = path.with_suffix(".failed.jsonl"), []
     beside.unlink(missing_ok=True)
-    with progress_bar(console) as bar:
+    with progress_bar(console, MofNCompleteColumn(), TimeRemainingColumn()) as bar:
         task = bar.add_task("training", total=len(calls))
         for (row, seed), (record, reason) in outcomes(calls, scheduler):
             if reason:

@@ -44,6 +44,7 @@ def test_calls_end_as_alone_whatever_the_others_do(tmp_path: Path, monkeypatch):
         assert len(cores) == 1 and cores <= set(core_numbers()) and process != os.getpid()
 
 
+@linux
 def test_a_call_alone_is_on_the_first_core_and_raises_its_own_error():
     _, cores, _ = run_alone(here, 0)
     assert cores == set(core_numbers()[:1])
