@@ -144,8 +144,8 @@ def test_subfolders_are_walked_and_what_is_no_picture_is_named(run, pictures, ca
     said = capsys.readouterr()
     assert said.out.startswith(f"{pictures / '7' / 'one.png'}: ")
     expected = (
-        f"ffnn-jax: 2 files are not pictures: {pictures / 'notes.txt'}, {pictures / 'photo.HEIC'}; "
-        "pillow-heif would let Pillow read some"
+        f"ffnn-jax: 2 files are not named as pictures: {pictures / 'notes.txt'}, "
+        f"{pictures / 'photo.HEIC'}; pillow-heif would let Pillow read some"
     )
     assert expected in said.err.splitlines()
 

@@ -31,23 +31,27 @@ class Source(NamedTuple):
 
 
 def source_of_arrays(
-    arrays: Mapping[str, tuple[np.ndarray, np.ndarray]], names: tuple[str, ...] = ()
-) -> Source:
+    arrays: Mapping[str, tuple[np.ndarray, np.ndarray]], names: tuple[str, ...] = (),
+    where: str = "arrays",
+) -> Source:  # fmt: skip
     """The source of pixels and labels by split; without names, the labels name the classes.
 
     Raises:
-        UserError: the splits' images differ in shape, or a label has no name.
+        UserError: the splits' images differ in shape, a label has no name, or two have the same.
     """
     shapes = {split: images.shape[1:] for split, (images, _) in arrays.items()}
     if len(set(shapes.values())) > 1:
         said = ", ".join(f"{split} {shape}" for split, shape in shapes.items())
-        raise UserError(f"the splits' images differ in shape: {said}")
+        raise UserError(f"{where}: the splits' images differ in shape: {said}")
     labels = np.concatenate([labels for _, labels in arrays.values()])
     values = np.unique(labels)
     if names:
         outside = labels[~np.isin(labels, np.arange(len(names)))]
         if outside.size:
-            raise UserError(f"label {outside[0]} is not one of 0 to {len(names) - 1}, the names'")
+            known = f"class_names has {len(names)}, for labels from 0 to {len(names) - 1}"
+            raise UserError(f"{where}: label {outside[0]} has no name: {known}")
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise UserError(f"{where}: class_names has {twice[0]!r} {names.count(twice[0])} times")
         values = np.arange(len(names))
     elif all(_is_integer(value) for value in values):
         values = np.array(sorted(values, key=int))
@@ -85,7 +89,8 @@ def checked_images(where: str, images: np.ndarray) -> np.ndarray:
     least, most = images.min(), images.max()
     whole = images.dtype.kind in "iu" or (images.dtype.kind == "f" and (images % 1 == 0).all())
     if not whole or not 0 <= least <= most <= 255 or most <= 1:
-        found = f"{images.dtype} from {least:g} to {most:g}"
+        ends = "with NaN" if np.isnan(least) else f"from {least:g} to {most:g}"
+        found = f"{images.dtype} {ends}"
         hint = "; multiply by 255 and round" if 0 <= least <= most <= 1 else ""
         raise UserError(f"{where}: pixels must be whole numbers from 0 to 255, got {found}{hint}")
     return images.astype(np.uint8)
@@ -112,9 +117,9 @@ def checked_labels(where: str, labels: np.ndarray, count: int) -> np.ndarray:
     if labels.dtype == object:  # as a column of text in pandas
         labels = np.array(labels.tolist())
     if labels.shape != (count,):
-        hint = "; save numpy.argmax(labels, 1)" if labels.ndim == 2 else ""
-        raise UserError(f"{where}: must be one label for each of {count:,} images, got shape "
-                        f"{labels.shape}{hint}")  # fmt: skip
+        several = f"labels {labels.shape} for {count:,} images; save numpy.argmax(labels, 1)"
+        counts = f"{labels.size:,} labels for {count:,} images, (N, H, W) or (N, H, W, C)"
+        raise UserError(f"{where}: {several if labels.ndim == 2 else counts}")
     if labels.dtype.kind not in "iuU":
         raise UserError(f"{where}: labels must be whole numbers or text, got {labels.dtype}")
     return labels
