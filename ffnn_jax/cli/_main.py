@@ -1,6 +1,7 @@
 """The entry point: subcommands, exit codes, and one-line error messages."""
 
 import contextlib
+import dataclasses
 import io
 import itertools
 import logging
@@ -25,7 +26,15 @@ from ffnn_jax.cli._summary import Summary
 from ffnn_jax.cli._train import Train
 from ffnn_jax.cli._tune import Tune
 from ffnn_jax.cli._verify import Verify
-from ffnn_jax.config import DivergedError, RunInterruptedError, UserError, require_run, use_layers
+from ffnn_jax.config import (
+    DivergedError,
+    RunInterruptedError,
+    Settings,
+    UserError,
+    require_run,
+    suggestion,
+    use_layers,
+)
 
 _FAILED, _USER_ERROR, _DIVERGED, _INTERRUPTED, _PIPE_CLOSED = 1, 2, 3, 130, 141
 _COMMANDS = {
@@ -158,8 +167,14 @@ def _hint(block: str) -> str:
 
 
 def _elsewhere(words: list[str]) -> str:
-    """A hint at our name for an option that other tools call otherwise, or at --layers-from."""
+    """A hint at the command meant, or where an option is found that other tools call otherwise."""
     options = [word.partition("=")[0] for word in words]
+    if words[0] not in (commands := (*_COMMANDS, "data")):
+        return suggestion(words[0], commands)
+    kept = {f"--{f.name.replace('_', '-')}" for f in dataclasses.fields(Settings)}
+    kept -= {f"--{f.name.replace('_', '-')}" for f in dataclasses.fields(Train)}
+    if words[0] == "train" and (known := kept.intersection(options)):
+        return f"; {min(known)[2:].replace('-', '_')} is set in a settings file (.toml) alone"
     names = [_TRAIN_ELSEWHERE.get(option) for option in options if words[0] == "train"]
     names += [_LAYERS_FROM for option in options if re.match("--layers?[-_]?f", option)]
     return next((f"; did you mean {name}?" for name in names if name), "")

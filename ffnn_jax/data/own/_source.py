@@ -1,6 +1,6 @@
 """What files hold before it is decoded: images and classes, by split where the files say so."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -60,7 +60,12 @@ def source_of_arrays(
         split: Part(images, np.array([order[label] for label in labels.tolist()], np.int32))
         for split, (images, labels) in arrays.items()
     }
-    return Source(parts, names or tuple(map(str, values.tolist())))
+    return Source(parts, printable(names or tuple(map(str, values.tolist()))))
+
+
+def printable(names: Iterable[str]) -> tuple[str, ...]:
+    """Names of classes, with what would move or colour a terminal as escape sequences in text."""
+    return tuple(name if name.isprintable() else repr(name)[1:-1] for name in names)
 
 
 def _is_integer(value: object) -> bool:

@@ -65,6 +65,9 @@ def test_labels_of_any_integer_type_and_any_values_are_classes(tmp_path: Path, k
 def test_class_names_and_text_labels_are_kept(tmp_path: Path):
     np.savez(tmp_path / "a.npz", x=GREY, y=LABELS, class_names=np.array(["c", "a", "b"]))
     assert load(str(tmp_path / "a.npz"), "train").class_names == ("c", "a", "b")
+    np.savez(tmp_path / "c.npz", x=GREY, y=np.array(["a\nb", "c\x1b[31m", "Käse 1"])[LABELS])
+    names = ("Käse 1", r"a\nb", r"c\x1b[31m")
+    assert load(str(tmp_path / "c.npz"), "train").class_names == names
     np.savez(tmp_path / "b.npz", x=GREY, y=np.array(["tea", "ale", "gin"])[LABELS])
     assert load(str(tmp_path / "b.npz"), "train").class_names == ("ale", "gin", "tea")
 
