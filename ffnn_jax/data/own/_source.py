@@ -43,6 +43,8 @@ def source_of_arrays(
     if len(set(shapes.values())) > 1:
         said = ", ".join(f"{split} {shape}" for split, shape in shapes.items())
         raise UserError(f"{where}: the splits' images differ in shape: {said}")
+    if {labels.dtype.kind == "U" for _, labels in arrays.values()} == {True, False}:
+        arrays = {split: (images, labels.astype(str)) for split, (images, labels) in arrays.items()}
     labels = np.concatenate([labels for _, labels in arrays.values()])
     values = np.unique(labels)
     if names:
@@ -78,6 +80,10 @@ def checked_images(where: str, images: np.ndarray) -> np.ndarray:
     Raises:
         UserError: they are not images, or their channels come first, or they are not 0..255.
     """
+    if images.ndim < 2 or images.dtype.kind not in "uif":
+        found = f"{images.dtype} {images.shape}"
+        raise UserError(f"{where}: images must be numbers (N, H, W) or (N, H, W, C), got {found}")
+    images = np.ascontiguousarray(images)
     if images.ndim == 2:
         images = images.reshape(len(images), *square_shape(where, images.shape[1]))
     if images.ndim == 3:
@@ -92,7 +98,8 @@ def checked_images(where: str, images: np.ndarray) -> np.ndarray:
     if images.dtype == np.uint8:
         return images
     least, most = images.min(), images.max()
-    whole = images.dtype.kind in "iu" or (images.dtype.kind == "f" and (images % 1 == 0).all())
+    finite = images.dtype.kind in "iu" or np.isfinite(images).all()
+    whole = finite and (images.dtype.kind in "iu" or (images % 1 == 0).all())
     if not whole or not 0 <= least <= most <= 255 or most <= 1:
         ends = "with NaN" if np.isnan(least) else f"from {least:g} to {most:g}"
         found = f"{images.dtype} {ends}"
