@@ -392,7 +392,7 @@ def test_the_figures_of_a_run_can_be_opened(folder: Path):
     [
         (
             {"batch_size": 28},
-            "batch-size must be at most the 27 training images, got 28: add --batch-size 27 or less",
+            "batch-size must be at most the 27 training images, got 28: add --batch-size 27",
         ),
         (
             {"validation": Validation("drawn", 36)},
