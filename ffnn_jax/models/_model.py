@@ -236,7 +236,7 @@ def write_exported(path: Path, content: bytes | bytearray) -> None:
     try:
         path.write_bytes(content)
     except OSError as error:
-        raise UserError(f"export cannot be written: {error}") from None
+        raise UserError(f"export {path} cannot be written: {error}") from None
 
 
 def random_pixels(model: Model) -> UInt8[np.ndarray, "7 H W C"]:

@@ -81,16 +81,16 @@ def test_another_member_answers_otherwise(run, pictures, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--json", "FOLDER"], "json cannot be written: [Errno 21] Is a directory"),
-        (["--csv", "FOLDER"], "csv cannot be written: [Errno 21] Is a directory"),
-        (["--picture", "FOLDER/a.foo"], "picture cannot be written: Format 'foo' is not supp"),
+        (["--json", "FOLDER"], "json FOLDER cannot be written: [Errno 21] Is a directory"),
+        (["--csv", "FOLDER"], "csv FOLDER cannot be written: [Errno 21] Is a directory"),
+        (["--picture", "FOLDER/a.foo"], "picture FOLDER/a.foo cannot be written: Format 'foo' "),
     ],
 )
 def test_a_file_that_cannot_be_written_is_rejected(words, message, run, pictures, tmp_path, capsys):
     words = [word.replace("FOLDER", str(tmp_path)) for word in words]
     assert code_of("predict", run, pictures / "one.png", *words) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"ffnn-jax: {message}")
+    assert line.startswith(f"ffnn-jax: {message.replace('FOLDER', str(tmp_path))}")
 
 
 @pytest.mark.parametrize(
