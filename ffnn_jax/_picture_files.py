@@ -56,7 +56,8 @@ def skipped_line(skipped: Sequence[Path]) -> str:
     plugins = {_PLUGINS[end] for file in skipped if (end := file.suffix.lower()) in _PLUGINS}
     hint = f"; {' and '.join(sorted(plugins))} would let Pillow read some" if plugins else ""
     names = ", ".join(str(file) for file in skipped[:3]) + (", ..." if len(skipped) > 3 else "")
-    return f"{len(skipped)} files are not pictures: {names}{hint}"
+    count = "1 file is" if len(skipped) == 1 else f"{len(skipped)} files are"
+    return f"{count} not named as pictures: {names}{hint}"
 
 
 def pixels_of(image: Image.Image, shape: tuple[int, int, int]) -> np.ndarray:

@@ -20,7 +20,10 @@ def list_and_print(folders: Sequence[Path], json_file: str | None) -> int:
         except UserError as error:
             print(error, file=sys.stderr)
     rows = [[reporting.run_facts(run)[key] for key in _LISTED] for run in found]
-    reporting.print_table(console_beside(json_file), _LISTED, rows or [["none in runs/"]])
+    if rows:
+        reporting.print_table(console_beside(json_file), _LISTED, rows)
+    elif not folders:
+        console_beside(json_file).print("no runs in runs/")
     write_json(json_file, {"runs": found})
     return int(len(found) < len(folders))
 

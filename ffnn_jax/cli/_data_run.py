@@ -76,7 +76,7 @@ def show_set(
     height, width, channels = dataset.image_shape
     title = f"{dataset.name}: {len(dataset):,} images of {height} x {width} x {channels}"
     figure = draw_contact_sheet(dataset.images, dataset.labels, dataset.class_names, title)
-    with writing("out", ValueError):
+    with writing(f"out {out}", ValueError):
         save_figure(figure, out)
     console = plain_console()
     console.print(f"{title}, from {dataset.source}, sha256 {dataset.sha256}")

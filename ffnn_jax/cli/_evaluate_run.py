@@ -46,7 +46,7 @@ def evaluate_and_print(
     confusion = confusion_matrix(images.labels, predicted, len(images.class_names))
     correct = accuracy(confusion)
     console.print(f"{images.name}: {len(images):,} images, accuracy {correct:.4f}")
-    console.print(precision_recall_table(confusion, images.class_names))
+    console.print(precision_recall_table(confusion, images.class_names), end="")
     result = {
         "dataset": images.name, "sha256": images.sha256, "images": len(images),
         "accuracy": correct, "confusion": confusion.tolist(), "class_names": images.class_names,

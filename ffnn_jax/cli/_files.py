@@ -12,7 +12,7 @@ from ffnn_jax.config import UserError, suggestion
 def model_file(run: Path) -> Path:
     """The model file of a run."""
     file = run / "model.npz" if run.is_dir() else run
-    if not file.exists() and (run / "checkpoints").is_dir():
+    if not file.exists() and any(run.glob("checkpoints/*.npz")):
         command = f"ffnn-jax train --resume {shlex.quote(str(run))}"
         raise UserError(f"{run}: a run that did not finish; resume it with: {command}")
     if not file.exists():

@@ -1,6 +1,7 @@
 """The entry point: subcommands, exit codes, and one-line error messages."""
 
 import contextlib
+import dataclasses
 import io
 import itertools
 import logging
@@ -33,7 +34,7 @@ from ffnn_jax.cli._sweep import Sweep
 from ffnn_jax.cli._train import Train
 from ffnn_jax.cli._tune import Tune
 from ffnn_jax.cli._verify import Verify
-from ffnn_jax.config import require_run, use_layers
+from ffnn_jax.config import require_run, suggestion, use_layers
 
 _FAILED, _INTERRUPTED, _PIPE_CLOSED = 1, 130, 141
 _WITH_CODES = (
@@ -165,8 +166,14 @@ def _hint(block: str) -> str:
 
 
 def _elsewhere(words: list[str]) -> str:
-    """A hint at our name for an option that other tools call otherwise, or at --layers-from."""
+    """A hint at the command meant, or where an option is found that other tools call otherwise."""
     options = [word.partition("=")[0] for word in words]
+    if words[0] not in (commands := (*_COMMANDS, "data")):
+        return suggestion(words[0], commands)
+    kept = {f"--{f.name.replace('_', '-')}" for f in dataclasses.fields(Settings)}
+    kept -= {f"--{f.name.replace('_', '-')}" for f in dataclasses.fields(Train)}
+    if words[0] == "train" and (known := kept.intersection(options)):
+        return f"; {min(known)[2:].replace('-', '_')} is set in a settings file (.toml) alone"
     names = [_TRAIN_ELSEWHERE.get(option) for option in options if words[0] == "train"]
     names += [_LAYERS_FROM for option in options if re.match("--layers?[-_]?f", option)]
     return next((f"; did you mean {name}?" for name in names if name), "")

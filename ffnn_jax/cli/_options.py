@@ -21,9 +21,6 @@ RunFolder = Annotated[
     tyro.conf.Positional[Path],
     tyro.conf.arg(metavar="RUN", help="Run folder written by train, or its model.npz."),
 ]
-ModelIndex = Annotated[
-    int | None, shown("K", "(default: the best by validation)", "Index of the run's model, from 0.")
-]
 DataDir = Annotated[Path | None, shown("DIR", _TFDS_FOLDER, "Folder of the prepared data sets.")]
 
 
@@ -56,6 +53,11 @@ def option(nargs: Any, metavar: str, read: Callable[[list[str]], Any]) -> Any:
 
 
 INTEGER = number(int, "an integer", "N")
+ModelIndex = Annotated[
+    int | None,
+    INTEGER,
+    shown("K", "(default: the best by validation)", "Index of the run's model, from 0."),
+]
 Size = Annotated[
     int | None,
     INTEGER,

@@ -25,5 +25,5 @@ def write_text(option: str, file: str | None, text: str) -> None:
     if file == "-":
         print(text, end="")
     elif file is not None:
-        with writing(option):
+        with writing(f"{option} {file}"):
             Path(file).write_text(text, encoding="utf-8", newline="\n")

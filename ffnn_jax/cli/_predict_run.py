@@ -69,5 +69,5 @@ def _draw(path: Path, predictions: Sequence[Prediction]) -> None:
         raise UserError("picture: no file could be read, so there is nothing to draw")
     captions = [f"{one.file.name}\n{one.label} {one.top[0][1]:.0%}" for one in seen]
     pixels = np.stack([one.prepared.pixels for one in seen if one.prepared is not None])
-    with writing("picture", ValueError):
+    with writing(f"picture {path}", ValueError):
         save_figure(draw_predictions(pixels, captions), path)

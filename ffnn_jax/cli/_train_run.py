@@ -99,7 +99,7 @@ def _run(
     hosts = f" --distributed {options.address.text}" if options.address else ""
     resume = f"ffnn-jax train --resume {shlex.quote(str(folder))}{hosts}{own}"
     hint = f"; resume with: {resume}"
-    state.hint = "; nothing was saved yet" if checkpoint is None else hint
+    state.hint = f"; nothing was saved yet: remove {folder}" if checkpoint is None else hint
     try:
         display = runs.ProgressDisplay(planned, console, state, hint)
         with display.bar:

@@ -39,7 +39,8 @@ _MAX_SIZE = 4096
 _SMALLEST_FLOAT, _LARGEST_FLOAT = 1.2e-38, 3.4e38
 _LARGEST = 2**31 - 1
 _RATE_POINTS = (
-    "(share, factor) pairs for piecewise-linear alone, shares increasing from 0 to 1, factors >= 0"
+    "(share, factor) pairs, in a settings file, for piecewise-linear alone, shares increasing from "
+    "0 to 1, factors >= 0"
 )
 _GROUP_STEPS = f"(group, steps) pairs, each group once, steps from 0 to {_LARGEST}"
 _GROUP_RATES = "(group, factor) pairs, each group once, factors at least 0"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ffnn_jax.config import UserError
 from ffnn_jax.data._dataset import Dataset
 from ffnn_jax.data._load import Splits
 from ffnn_jax.data._slices import Slice
@@ -39,11 +40,11 @@ def from_arrays(
     """
     given = {"train": (images, labels), "validation": validation, "test": test}
     pairs = {
-        split if test or validation else UNDIVIDED: _checked(f"{split} arrays", *pair)
+        split if test is not None or validation is not None else UNDIVIDED: _checked(split, pair)
         for split, pair in given.items()
         if pair is not None
     }
-    source = with_splits(source_of_arrays(pairs, tuple(class_names)))
+    source = with_splits(source_of_arrays(pairs, tuple(map(str, class_names))))
     parts = {split: source.parts[split] for split in given if split in source.parts}
     stops = np.cumsum([len(part.labels) for part in parts.values()]).tolist()
     where = {
@@ -63,6 +64,9 @@ def from_arrays(
     return Splits(sets["train"], sets.get("validation"), sets["test"])
 
 
-def _checked(where: str, images: ArrayLike, labels: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    pixels = checked_images(where, np.asarray(images))
-    return pixels, checked_labels(where, np.asarray(labels), len(pixels))
+def _checked(split: str, pair: Labelled) -> tuple[np.ndarray, np.ndarray]:
+    if not isinstance(pair, tuple | list) or len(pair) != 2:
+        raise UserError(f"{split} must be a pair, (images, labels)")
+    images, labels = map(np.asarray, pair)
+    pixels = checked_images(f"{split} arrays", images)
+    return pixels, checked_labels(f"{split} arrays", labels, len(pixels))

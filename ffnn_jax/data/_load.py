@@ -130,6 +130,8 @@ def image_shape(
         UserError: the data set is unknown, or does not have one fixed-size image and one label.
     """
     folder = data_dir(folder)
+    if name == IN_MEMORY:
+        raise UserError("the run's images were arrays in memory: add --shape, as in 28x28x1")
     if is_own(name, folder):
         from ffnn_jax.data.own._read import read_own
 
@@ -217,7 +219,8 @@ def _find(
     """Finds a prepared set; ``mnist_5k``, which needs no download, is prepared if missing."""
     folder = data_dir(folder)
     if name == IN_MEMORY:
-        raise UserError("the run's images were arrays in memory: give others, or call fit again")
+        ways = "evaluate takes others by --dataset, and fit goes on with the same"
+        raise UserError(f"the run's images were arrays in memory: {ways}")
     if is_own(name, folder):
         from ffnn_jax.data.own._read import read_own  # decodes by Pillow; prepared sets need none
 
@@ -250,7 +253,8 @@ def _not_prepared(name: str, folder: Path) -> UserError:
     known = tfds.list_builders(with_community_datasets=False)
     if name.partition("/")[0] not in known:
         hint = suggestion(name, {*known, *RECIPES, *prepared_names(folder)})
-        return UserError(f"unknown data set {name!r} (not in tensorflow-datasets){hint}")
+        problem = "not in tensorflow-datasets, and no file or folder here"
+        return UserError(f"unknown data set {name!r} ({problem}){hint}")
     command = f"tfds.builder({name!r}, file_format='array_record').download_and_prepare()"
     return UserError(
         f"data set {name!r} is not prepared in {folder}; where TensorFlow is installed, run: "

@@ -61,10 +61,14 @@ class Model:
     def probabilities(self, pixels: UInt8[np.ndarray, "N H W C"]) -> Float[np.ndarray, "N K"]:
         """The probability of each class for each image of pixels 0..255, or row of tokens.
 
+        Grey images may be (N, H, W).
+
         Raises:
             ValueError: the inputs have the wrong shape or dtype.
         """
-        kind = np.integer if self.normalisation is None else np.uint8
+        pixels, kind = np.asarray(pixels), np.integer if self.normalisation is None else np.uint8
+        if (*pixels.shape[1:], 1) == self.network.input_shape:
+            pixels = pixels[..., None]  # grey
         fits = np.issubdtype(pixels.dtype, kind)
         if pixels.shape[1:] != self.network.input_shape or not fits:
             shape = f"(N, {', '.join(map(str, self.network.input_shape))})"
@@ -84,10 +88,16 @@ class Model:
         """The share of the images whose most probable class is their label, counted from 0.
 
         Raises:
-            ValueError: the inputs have the wrong shape or dtype, or not one label each.
+            ValueError: the inputs have the wrong shape or dtype, or not one label each, or a label
+                is not the position of a class in ``class_names``.
         """
-        if np.shape(labels) != (len(pixels),):
-            raise ValueError(f"labels must be ({len(pixels)},), got {np.shape(labels)}")
+        labels = np.asarray(labels)
+        if labels.shape != (len(pixels),):
+            raise ValueError(f"labels must be ({len(pixels)},), got {labels.shape}")
+        wrong = labels[~np.isin(labels, np.arange(len(self.class_names)))]
+        if labels.dtype.kind not in "iu" or wrong.size:
+            allowed = f"integers from 0 to {len(self.class_names) - 1}, positions in class_names"
+            raise ValueError(f"labels must be {allowed}, got {[*wrong, labels.dtype][0]}")
         return float(np.mean(self.predict(pixels) == labels))
 
     def __repr__(self) -> str:
@@ -226,7 +236,7 @@ def write_exported(path: Path, content: bytes | bytearray) -> None:
     try:
         path.write_bytes(content)
     except OSError as error:
-        raise UserError(f"export cannot be written: {error}") from None
+        raise UserError(f"export {path} cannot be written: {error}") from None
 
 
 def random_pixels(model: Model) -> UInt8[np.ndarray, "7 H W C"]:

@@ -121,7 +121,8 @@ class Conv(Weighted, title="Convolutional", operation="conv2d"):
             return -(-length // self.stride)
         padded = length + 2 * (self.padding if isinstance(self.padding, int) else 0)
         covered = self.dilation * (self.size - 1) + 1
-        message = f"the kernel is larger than the padded image ({padded} pixels)"
+        dilated = f", dilated to {covered}," * (self.dilation > 1)
+        message = f"the kernel{dilated} is larger than the padded image ({padded} pixels)"
         require_input(self, covered <= padded, message)
         return (padded - covered) // self.stride + 1
 

@@ -117,7 +117,7 @@ def _pair(first: SavedRun, second: SavedRun, answers: Callable[[SavedRun], Answe
 def _untestable(first: SavedRun, second: SavedRun) -> str | None:
     for run in (first, second):
         if run.result is None:
-            was = "goes on" if run.state == "going on" else "did not finish"
+            was = "is still running" if run.state == "going on" else "did not finish"
             return f"no test: {run.name} {was}, so its predictions are not known"
     if first.tested_on[1] == second.tested_on[1]:
         return None

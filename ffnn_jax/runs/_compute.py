@@ -87,7 +87,8 @@ def plan(settings: Settings, splits: Splits, devices: int | str = 1) -> Plan:
     train_size = len(split(settings, splits, settings.seed).train)
     if settings.batch_size > train_size:
         batch = settings.batch_size
-        raise UserError(f"batch-size must be at most the {train_size} training images, got {batch}")
+        most = f"at most the {train_size} training images, got {batch}"
+        raise UserError(f"batch-size must be {most}: add --batch-size {train_size}")
     _require_trained(network, settings)
     require_kept_contract(network)
     if settings.forms is None:

@@ -50,6 +50,10 @@ def fit(
     """
     require_ready()
     enable_compilation_cache()
+    if folder is not None:
+        _require_run_or_new(Path(folder))
+    if not isinstance(splits, Splits | None):
+        raise UserError("fit: splits must be Splits, as from_arrays(images, labels) returns them")
     if splits is None:
         splits = splits_of(settings)
     else:
@@ -76,6 +80,14 @@ def fit(
             result = _resumable(planned, manager)
         write_run(folder, result)
     return result
+
+
+def _require_run_or_new(folder: Path) -> None:
+    """Rejects a folder of other files, in which a run would mix with them."""
+    if (folder / "config.json").exists() or not folder.exists():
+        return
+    if not folder.is_dir() or any(one.name[0] != "." for one in folder.iterdir()):
+        raise UserError(f"{folder}: holds no run, but other files; name a new folder")
 
 
 def _resumable(planned: Plan, manager: CheckpointManager) -> RunResult:

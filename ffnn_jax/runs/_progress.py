@@ -29,8 +29,9 @@ def print_run_header(console: Console, planned: Plan) -> None:
     first, last = settings.seed, settings.seed + settings.seeds - 1
     sizes = enumerate((getattr(one, "init_fan_in", None) for one in settings.layers), start=1)
     stated = [f"layer {n} drawn as for {size} inputs (init_fan_in)" for n, size in sizes if size]
+    cores = f"{where['cpu_cores']} core{'s' * (where['cpu_cores'] != 1)}"
     facts = {
-        "device": f"{where['platform']} ({where['kind']}){several}, {where['cpu_cores']} cores",
+        "device": f"{where['platform']} ({where['kind']}){several}, {cores}",
         "versions": ", ".join(f"{name} {number}" for name, number in versions().items()),
         "data": ", ".join(
             f"{part.name} {len(part):,} (sha256 {part.sha256[:12]})" for part in splits if part

@@ -72,7 +72,7 @@ def test_a_damaged_run_is_said_and_the_others_are_listed(place: Path, capsys):
 def test_where_there_is_no_run_that_is_said(tmp_path: Path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert code_of("compare") == 0
-    assert "none in runs/" in capsys.readouterr().out
+    assert capsys.readouterr().out == "no runs in runs/\n"
 
 
 def test_two_runs_by_name_and_by_path_leave_a_page_and_json(tmp_path: Path, capsys):

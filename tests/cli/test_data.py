@@ -221,7 +221,9 @@ def test_a_picture_must_be_a_png_file(data: Data, folder: Path, out: str):
 def test_a_picture_that_cannot_be_written_is_rejected(data: Data, folder: Path, out: str):
     write_set(folder, {"train": toys(10)})
     Path("file").write_text("")
-    assert data("show", "toy", "--out", out).error_line().startswith("out cannot be written: ")
+    assert (
+        data("show", "toy", "--out", out).error_line().startswith(f"out {out} cannot be written: ")
+    )
     assert [path.name for path in Path().iterdir()] == ["file"]
 
 

@@ -30,6 +30,7 @@ def test_evaluate_prints_precision_and_recall(run, capsys):
         (["RUN", "--dataset", "mnist_5"], "did you mean mnist_5k?"),
         (["RUN/model.npz", "--split", "tst"], "tst"),
         (["nowhere"], "nowhere: no such file; RUN is a folder that train left"),
+        (["RUN", "--model", "x"], "Error parsing --model: must be an integer, got 'x'"),
     ],
 )
 def test_a_bad_argument_is_rejected_in_one_line(words, message, run, capsys):
@@ -40,6 +41,9 @@ def test_a_bad_argument_is_rejected_in_one_line(words, message, run, capsys):
 
 def test_a_run_that_did_not_finish_is_to_be_resumed(tmp_path, capsys):
     (tmp_path / "checkpoints").mkdir()
+    assert code_of("evaluate", tmp_path) == 2
+    assert "model.npz: no such file" in capsys.readouterr().err  # nor a checkpoint to resume from
+    (tmp_path / "checkpoints" / "step-0000000000.npz").touch()
     assert code_of("evaluate", tmp_path) == 2
     line = f"ffnn-jax: {tmp_path}: a run that did not finish; resume it with: ffnn-jax train "
     assert capsys.readouterr().err == f"{line}--resume {tmp_path}\n"

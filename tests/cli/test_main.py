@@ -27,9 +27,15 @@ IN_ONE_FILE = {"_course", "_export", "_page", "_summary", "_tune"}
         (
             ["trian"],
             ["Unrecognized options: trian; the commands are: train, predict, evaluate, "
-             "export, page, summary, compare, tune, sweep, doctor, verify, course, data"],
+             "export, page, summary, compare, tune, sweep, doctor, verify, course, data; did you mean "
+             "train?"],
         ),
         (["data"], ["Expected one of {prepare, list, show}."]),
+        (
+            ["train", "--optimizer", "adam"],
+            ["Unrecognized options: --optimizer, adam; optimizer is set in a settings file (.toml) "
+             "alone"],
+        ),
         (["train", "--stepz"], ["Unrecognized options: --stepz; did you mean --steps?"]),
         (
             ["train", "--stepz", "5", "--bach-size", "2"],  # in either order

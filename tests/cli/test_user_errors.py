@@ -167,7 +167,9 @@ def test_a_dry_run_tries_whether_the_run_folder_can_be_made(rejected: Rejected, 
 
 
 def test_an_unknown_command_is_rejected_with_the_known_ones(rejected: Rejected):
-    assert re.search(r"trian; the commands are: .*\btrain\b", rejected("trian"))
+    message = rejected("trian")
+    assert re.search(r"trian; the commands are: .*\btrain\b", message)
+    assert message.endswith("; did you mean train?")
 
 
 def test_a_second_preset_is_rejected(rejected: Rejected):
@@ -215,7 +217,8 @@ def test_an_invalid_normalisation_or_augmentation_is_rejected(
 
 def test_a_batch_above_the_training_set_is_rejected(rejected: Rejected):
     message = rejected("train", "quickstart", "--batch-size", "3601")
-    assert message == "batch-size must be at most the 3600 training images, got 3601"
+    problem = "batch-size must be at most the 3600 training images, got 3601"
+    assert message == f"{problem}: add --batch-size 3600"
 
 
 def test_an_unknown_data_set_is_rejected_with_the_nearest(rejected: Rejected):

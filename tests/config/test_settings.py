@@ -22,7 +22,8 @@ TEXTS = (
 )  # fmt: skip
 FINITE = "from 1.2e-38 to 3.4e+38"
 RATE_POINTS = (
-    "(share, factor) pairs for piecewise-linear alone, shares increasing from 0 to 1, factors >= 0"
+    "(share, factor) pairs, in a settings file, for piecewise-linear alone, shares increasing from "
+    "0 to 1, factors >= 0"
 )
 BELOW_ONE = "at least 0 and, in float32, below 1"
 

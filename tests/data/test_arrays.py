@@ -48,6 +48,40 @@ def test_an_array_of_the_wrong_form_is_named():
         from_arrays(IMAGES, LABELS, test=(IMAGES[:, :3], LABELS))
 
 
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ((IMAGES, LABELS, IMAGES), r"test must be a pair, \(images, labels\)"),
+        ((IMAGES, LABELS, (IMAGES, LABELS, LABELS)), r"test must be a pair, \(images, labels\)"),
+        ((None, LABELS), r"train arrays: images must be numbers .*, got object \(\)"),
+        ((IMAGES.astype(str), LABELS), r"train arrays: images must be numbers .*, got <U3 \(100"),
+        (
+            (np.where(IMAGES > 9, np.inf, 0), LABELS),
+            r"pixels must be .*, got float64 from 0 to inf",
+        ),
+    ],
+)
+def test_what_is_no_array_is_said(arrays, message: str):
+    images, labels, *test = arrays
+    with pytest.raises(UserError, match=message):
+        from_arrays(images, labels, test=test[0] if test else None)
+
+
+@pytest.mark.parametrize(
+    "images", [IMAGES.transpose(0, 2, 1), np.asfortranarray(IMAGES), IMAGES[:, :, ::-1]]
+)
+def test_arrays_may_lie_in_memory_in_any_order(images: np.ndarray):
+    train = from_arrays(images, LABELS, test=(images, LABELS)).train
+    np.testing.assert_array_equal(train.images[..., 0], images)
+    assert train.sha256 == from_arrays(images.copy("C"), LABELS, test=(images, LABELS)).train.sha256
+
+
+def test_numbers_that_are_text_in_one_split_are_the_same_classes():
+    train, _, test = from_arrays(IMAGES, LABELS, test=(IMAGES, LABELS.astype(str)))
+    assert train.class_names == ("0", "1")
+    np.testing.assert_array_equal(train.labels, test.labels)
+
+
 def test_a_column_of_text_names_the_classes():
     splits = from_arrays(IMAGES, np.array(["odd", "even"] * 50, object))
     assert splits.train.class_names == ("even", "odd")

@@ -244,7 +244,7 @@ def test_a_folder_without_pictures_is_rejected(tmp_path: Path):
     with pytest.raises(UserError) as error:
         list(picture_files([tmp_path]))
     names = ", ".join(str(tmp_path / f"{number}.txt") for number in range(3))
-    assert str(error.value).endswith(f"; 4 files are not pictures: {names}, ...")
+    assert str(error.value).endswith(f"; 4 files are not named as pictures: {names}, ...")
 
 
 @pytest.mark.parametrize(("most", "expected"), [(254, 254), (255, 255), (256, 1), (65535, 255)])

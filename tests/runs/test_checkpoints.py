@@ -258,7 +258,9 @@ def test_other_images_are_rejected(tmp_path: Path):
 
 def test_other_names_of_the_same_classes_are_rejected(tmp_path: Path):
     interrupted_at(tmp_path, 3)
-    parts = [part and dataclasses.replace(part, class_names=("a", "b", "c")) for part in SPLITS]
+    parts: list[Any] = [
+        part and dataclasses.replace(part, class_names=("a", "b", "c")) for part in SPLITS
+    ]
     message = r"class names changed from \['cat', 'dog', 'eel'\] to \['a', 'b', 'c'\]; restore"
     with pytest.raises(UserError, match=message):
         resumed(tmp_path, splits=Splits(*parts))

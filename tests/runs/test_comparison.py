@@ -260,7 +260,7 @@ def test_a_run_goes_on_while_its_process_lives(
     assert runs[0].state == state
     (pair,) = compare_runs(runs)
     assert (pair.images is None) == (state == "going on")
-    expected = ["no test: a goes on, so its predictions are not known"]
+    expected = ["no test: a is still running, so its predictions are not known"]
     assert pair.notes == (expected if state == "going on" else [])
 
 

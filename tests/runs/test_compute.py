@@ -390,7 +390,10 @@ def test_the_figures_of_a_run_can_be_opened(folder: Path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"batch_size": 28}, "batch-size must be at most the 27 training images, got 28"),
+        (
+            {"batch_size": 28},
+            "batch-size must be at most the 27 training images, got 28: add --batch-size 27",
+        ),
         (
             {"validation": Validation("drawn", 36)},
             "validation must be below the 36 training images, got 36",

@@ -54,6 +54,11 @@ def test_own_arrays_are_trained_on_and_the_folder_is_a_run_s(tmp_path: Path, spl
     assert result.model.accuracy(test.images, test.labels) == result.test_accuracy[0] > 0.9
     with pytest.raises(ValueError, match=r"labels must be \(30,\)"):
         result.model.accuracy(test.images, test.labels[:-1])
+    grey = result.model.predict(test.images[..., 0])
+    np.testing.assert_array_equal(grey, result.model.predict(test.images))
+    for wrong in (10 * test.labels, test.labels - 1, test.labels / 1, test.labels.astype(str)):
+        with pytest.raises(ValueError, match="labels must be integers from 0 to 2, positions in"):
+            result.model.accuracy(test.images, wrong)
     left = {path.name for path in (tmp_path / "run").iterdir()}
     assert {"checkpoints", "config.json", "settings.toml", "model.npz", "page.html"} <= left
     assert json.loads((tmp_path / "run/config.json").read_text())["dataset"] == "arrays in memory"
@@ -95,6 +100,19 @@ def test_other_settings_or_other_images_are_another_run(tmp_path: Path, splits: 
     changed = splits._replace(test=dataclasses.replace(splits.test, images=splits.test.images + 1))
     with pytest.raises(UserError, match=r"labels of .*/test have changed"):
         fit(SETTINGS, changed, tmp_path / "run")
+
+
+def test_a_folder_of_other_files_is_left_alone(tmp_path: Path, splits: Splits):
+    (tmp_path / "cat.png").touch()
+    for folder in (tmp_path, tmp_path / "cat.png"):
+        with pytest.raises(UserError, match="holds no run, but other files; name a new folder"):
+            fit(SETTINGS, splits, folder)
+    assert [one.name for one in tmp_path.iterdir()] == ["cat.png"]
+
+
+def test_what_are_no_splits_is_said(tmp_path: Path, splits: Splits):
+    with pytest.raises(UserError, match="splits must be Splits, as from_arrays"):
+        fit(SETTINGS, (splits.train.images, splits.train.labels), tmp_path)  # type: ignore[arg-type]
 
 
 def test_a_layer_that_cannot_be_saved_leaves_no_folder(tmp_path: Path, splits: Splits):

@@ -1,5 +1,6 @@
 """CSV files: a label and its pixels a line, with or without a header."""
 
+import csv
 import re
 import warnings
 from collections import Counter
@@ -39,7 +40,8 @@ def csv_source(files: Sequence[Path]) -> Source:
     paths = {split: folder / name for split, (name,) in found.items()}
     first = next(iter(paths.values()))
     label = _label_column([ends for path in paths.values() for ends in _ends(path)], first)
-    source = source_of_arrays({split: _read(path, label) for split, path in paths.items()})
+    arrays = {split: _read(path, label) for split, path in paths.items()}
+    source = source_of_arrays(arrays, where=str(folder if len(paths) > 1 else first))
     last = "its last column was taken as the label (a header can name another)"
     return source._replace(remarks=(*said, *[f"{first.name}: {last}"] * -label))
 
@@ -47,11 +49,11 @@ def csv_source(files: Sequence[Path]) -> Source:
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
     """The cells of each line that is not empty, and its number."""
     try:
-        with path.open(encoding="utf-8-sig") as lines:
-            for number, line in enumerate(lines, start=1):
-                if line.strip():
-                    yield number, line.rstrip("\r\n").split(",")
-    except (OSError, UnicodeDecodeError) as error:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            for cells in (lines := csv.reader(file, skipinitialspace=True, strict=True)):
+                if len(cells) > 1 or "".join(cells).strip():
+                    yield lines.line_num, cells
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path}: cannot be read ({error})") from None
 
 
@@ -59,9 +61,9 @@ def _ends(path: Path) -> list[tuple[str, str]]:
     """The first and last cells of the first lines, without a header; none if that has the label."""
     ends, names = [], []
     for number, cells in islice(_lines(path), _LOOKED_AT):
-        names = names or [_bare(cell).lower() for cell in cells]
+        names = names or [cell.strip().lower() for cell in cells]
         if number > 1 or not _is_header(names):
-            ends.append((_bare(cells[0]), _bare(cells[-1])))
+            ends.append((cells[0].strip(), cells[-1].strip()))
     return ends if set(_LABELS).isdisjoint(names) else []
 
 
@@ -94,13 +96,13 @@ def _read(path: Path, column: int) -> tuple[np.ndarray, np.ndarray]:
     rows, labels, width = [], [], 0
     with warnings.catch_warnings(action="error"):
         for number, cells in _lines(path):
-            names = [_bare(cell).lower() for cell in cells] if number == 1 else []
+            names = [cell.strip().lower() for cell in cells] if number == 1 else []
             if names and _is_header(names):
                 column = next((names.index(one) for one in _LABELS if one in names), column)
                 continue
             if len(cells) == 1:
                 raise UserError(f"{path}: line {number} has no commas between its values")
-            labels.append(_bare(cells.pop(column)))
+            labels.append(cells.pop(column).strip())
             rows.append(_pixels(f"{path}: line {number}", cells))
             width = width or len(cells)
             if len(cells) != width:
@@ -108,12 +110,10 @@ def _read(path: Path, column: int) -> tuple[np.ndarray, np.ndarray]:
                 raise UserError(f"{path}: line {number} {problem}")
     if not rows:
         raise UserError(f"{path}: holds no images")
+    if all(map(_WHOLE.fullmatch, labels)):  # as integers, also where pandas made them floats
+        labels = [label.partition(".")[0] for label in labels]
     shape = square_shape(str(path), width)
     return np.stack(rows).reshape(-1, *shape), np.array(labels)
-
-
-def _bare(cell: str) -> str:
-    return cell.strip(' "')
 
 
 def _is_header(names: list[str]) -> bool:

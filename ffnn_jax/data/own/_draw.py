@@ -15,7 +15,7 @@ SHARE = 0.15
 """Of each class, for test and, where nothing is divided, for validation."""
 
 
-def with_splits(source: Source) -> Source:
+def with_splits(source: Source, where: str = "arrays") -> Source:
     """The source with at least train and test; what it has drawn is remarked.
 
     Copies of a picture, byte by byte, stay in one split: what is learned is not in the test.
@@ -25,7 +25,7 @@ def with_splits(source: Source) -> Source:
     if "train" in parts and not {*drawn} - {*parts}:
         return source
     if "train" not in parts and UNDIVIDED not in parts:
-        raise UserError(f"has {', '.join(parts)}, and nothing to train on")
+        raise UserError(f"{where}: has {', '.join(parts)}, and nothing to train on")
     train = parts.pop(UNDIVIDED, None) or parts.pop("train")
     chosen = _drawn(train, drawn)
     for number, split in enumerate(("train", *drawn)):
@@ -33,7 +33,8 @@ def with_splits(source: Source) -> Source:
         if len(rows) or split != "validation":  # training images can be held out instead
             parts[split] = Part(train.images[rows], train.labels[rows])
     if not len(parts["test"].labels):
-        raise UserError("too few images to draw some to test on: some class must have two")
+        problem = "too few images to set some aside for testing"
+        raise UserError(f"{where}: {problem}: at least one class needs two different images")
     shares = " and ".join(f"{SHARE:.0%} of each class for {split}" for split in drawn)
     said = f"set aside by a fixed hash: {shares}"
     return Source(parts, source.class_names, (*source.remarks, said))

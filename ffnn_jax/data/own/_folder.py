@@ -9,7 +9,7 @@ from ffnn_jax._picture_files import files_below, is_picture, skipped_line
 from ffnn_jax.config import UserError, suggestion
 from ffnn_jax.data.own._draw import name_digest
 from ffnn_jax.data.own._paths import left_out, split_named
-from ffnn_jax.data.own._source import UNDIVIDED, Part, Source
+from ffnn_jax.data.own._source import UNDIVIDED, Part, Source, printable
 
 
 def sub_folders(folder: Path) -> list[Path]:
@@ -40,7 +40,7 @@ def folder_source(folder: Path) -> Source:
             raise UserError(f"{folder}: rename the folder {name!r}, which is not UTF-8") from None
     _require_trained(splits, inside)
     parts = {split: _part(classes, names) for split, classes in inside.items()}
-    return Source(parts, names, (*beside, *_left_out(splits, inside)))
+    return Source(parts, printable(names), (*beside, *_left_out(splits, inside)))
 
 
 def _by_class(folder: Path) -> dict[str, list[str]]:

@@ -38,17 +38,15 @@ def idx_source(files: Sequence[Path]) -> Source:
     found, said = by_split(path.name for path in files)
     for split, names in found.items():
         arrays = {name: _array(folder / name) for name in names}
-        where = f"{folder}: {split or 'all'}"
-        labels, *images = sorted(arrays.values(), key=lambda array: array.ndim)
-        if labels.ndim != 1 or len(images) != 1:
+        of_labels, *of_images = sorted(names, key=lambda name: arrays[name].ndim)
+        if arrays[of_labels].ndim != 1 or len(of_images) != 1:
             got = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
-            raise UserError(
-                f"{where}: must be one IDX file of images and one of labels, got {got}; others do "
-                "not begin as IDX files of integers do"
-            )
-        pixels = checked_images(where, images[0])
-        pairs[split] = pixels, checked_labels(where, labels, len(pixels))
-    return source_of_arrays(pairs)._replace(remarks=said)
+            needed = f"{split} needs a file of images and one of labels".strip()
+            raise UserError(f"{folder}: {needed}; the IDX files of integers are {got}")
+        pixels = checked_images(str(folder / of_images[0]), arrays[of_images[0]])
+        labels = checked_labels(str(folder / of_labels), arrays[of_labels], len(pixels))
+        pairs[split] = pixels, labels
+    return source_of_arrays(pairs, where=str(folder))._replace(remarks=said)
 
 
 def _array(path: Path) -> np.ndarray:

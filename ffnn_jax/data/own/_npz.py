@@ -15,6 +15,7 @@ _KINDS = {
     **dict.fromkeys(("y", "label", "labels", "target", "targets"), "labels"),
 }
 _FORMS = "x_train and y_train, train_images and train_labels, or images and labels"
+_NO_ARCHIVE = "damaged, or not an .npz, as numpy.savez writes it"
 _DAMAGE = (
     OSError, ValueError, EOFError, KeyError, MemoryError, NotImplementedError, RuntimeError,
     zipfile.BadZipFile, zlib.error,
@@ -38,20 +39,20 @@ def npz_source(path: Path) -> Source:
                     names = tuple(map(str, archive[name].tolist()))
             found = ", ".join(archive.files) or "nothing"
     except _DAMAGE as error:
-        raise UserError(f"{path}: damaged, or not an .npz of plain arrays ({error})") from None
+        objects = "holds Python objects; save text as numpy.array(labels, str)"
+        problem = objects if zipfile.is_zipfile(path) and "pickle" in str(error) else _NO_ARCHIVE
+        raise UserError(f"{path}: {problem}") from None
     splits, said = by_split(arrays)
     pairs = {split: sorted(names, key=_kind) for split, names in splits.items()}
     if not pairs or any([*map(_kind, pair)] != ["images", "labels"] for pair in pairs.values()):
         raise UserError(f"{path}: must hold {_FORMS}; it holds {found}")
-    read = {split: _pair(path, *(arrays[name] for name in pair)) for split, pair in pairs.items()}
-    return source_of_arrays(read, names)._replace(remarks=said)
+    read = {}
+    for split, (images, labels) in pairs.items():
+        pixels = checked_images(f"{path}: {images}", arrays[images])
+        read[split] = pixels, checked_labels(f"{path}: {labels}", arrays[labels], len(pixels))
+    return source_of_arrays(read, names, str(path))._replace(remarks=said)
 
 
 def _kind(name: str) -> str:
     """Whether an array is named as images or as labels; "" for neither."""
     return next((_KINDS[word] for word in name.lower().split("_") if word in _KINDS), "")
-
-
-def _pair(path: Path, images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    pixels = checked_images(str(path), images)
-    return pixels, checked_labels(str(path), labels, len(pixels))

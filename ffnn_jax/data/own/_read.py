@@ -130,7 +130,7 @@ def source_of(path: Path) -> Source:
 
 
 def _decode_into(folder: Path, path: Path, size: int | None, on_progress: OnProgress) -> None:
-    source = with_splits(source_of(path))
+    source = with_splits(source_of(path), str(path))
     names = [split for split in _ORDER if split in source.parts]
     items, labels = (
         np.concatenate([source.parts[split][field] for split in names]) for field in (0, 1)

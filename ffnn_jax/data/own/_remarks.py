@@ -70,7 +70,7 @@ def _on_copies(
         pairs = [(one, other) for one, other in pairs if labels[one] != labels[other]]
         if pairs:
             also = f"{len(pairs):,} ({_example(pairs[0], files)})"
-            lines.append(f"{split} has images that train has in another class: {also}")
+            lines.append(f"{split} has images that have another label in train: {also}")
     return lines
 
 

@@ -1,6 +1,6 @@
 """What files hold before it is decoded: images and classes, by split where the files say so."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -31,23 +31,29 @@ class Source(NamedTuple):
 
 
 def source_of_arrays(
-    arrays: Mapping[str, tuple[np.ndarray, np.ndarray]], names: tuple[str, ...] = ()
-) -> Source:
+    arrays: Mapping[str, tuple[np.ndarray, np.ndarray]], names: tuple[str, ...] = (),
+    where: str = "arrays",
+) -> Source:  # fmt: skip
     """The source of pixels and labels by split; without names, the labels name the classes.
 
     Raises:
-        UserError: the splits' images differ in shape, or a label has no name.
+        UserError: the splits' images differ in shape, a label has no name, or two have the same.
     """
     shapes = {split: images.shape[1:] for split, (images, _) in arrays.items()}
     if len(set(shapes.values())) > 1:
         said = ", ".join(f"{split} {shape}" for split, shape in shapes.items())
-        raise UserError(f"the splits' images differ in shape: {said}")
+        raise UserError(f"{where}: the splits' images differ in shape: {said}")
+    if {labels.dtype.kind == "U" for _, labels in arrays.values()} == {True, False}:
+        arrays = {split: (images, labels.astype(str)) for split, (images, labels) in arrays.items()}
     labels = np.concatenate([labels for _, labels in arrays.values()])
     values = np.unique(labels)
     if names:
         outside = labels[~np.isin(labels, np.arange(len(names)))]
         if outside.size:
-            raise UserError(f"label {outside[0]} is not one of 0 to {len(names) - 1}, the names'")
+            known = f"class_names has {len(names)}, for labels from 0 to {len(names) - 1}"
+            raise UserError(f"{where}: label {outside[0]} has no name: {known}")
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise UserError(f"{where}: class_names has {twice[0]!r} {names.count(twice[0])} times")
         values = np.arange(len(names))
     elif all(_is_integer(value) for value in values):
         values = np.array(sorted(values, key=int))
@@ -56,7 +62,12 @@ def source_of_arrays(
         split: Part(images, np.array([order[label] for label in labels.tolist()], np.int32))
         for split, (images, labels) in arrays.items()
     }
-    return Source(parts, names or tuple(map(str, values.tolist())))
+    return Source(parts, printable(names or tuple(map(str, values.tolist()))))
+
+
+def printable(names: Iterable[str]) -> tuple[str, ...]:
+    """Names of classes, with what would move or colour a terminal as escape sequences in text."""
+    return tuple(name if name.isprintable() else repr(name)[1:-1] for name in names)
 
 
 def _is_integer(value: object) -> bool:
@@ -69,6 +80,10 @@ def checked_images(where: str, images: np.ndarray) -> np.ndarray:
     Raises:
         UserError: they are not images, or their channels come first, or they are not 0..255.
     """
+    if images.ndim < 2 or images.dtype.kind not in "uif":
+        found = f"{images.dtype} {images.shape}"
+        raise UserError(f"{where}: images must be numbers (N, H, W) or (N, H, W, C), got {found}")
+    images = np.ascontiguousarray(images)
     if images.ndim == 2:
         images = images.reshape(len(images), *square_shape(where, images.shape[1]))
     if images.ndim == 3:
@@ -83,9 +98,11 @@ def checked_images(where: str, images: np.ndarray) -> np.ndarray:
     if images.dtype == np.uint8:
         return images
     least, most = images.min(), images.max()
-    whole = images.dtype.kind in "iu" or (images.dtype.kind == "f" and (images % 1 == 0).all())
+    finite = images.dtype.kind in "iu" or np.isfinite(images).all()
+    whole = finite and (images.dtype.kind in "iu" or (images % 1 == 0).all())
     if not whole or not 0 <= least <= most <= 255 or most <= 1:
-        found = f"{images.dtype} from {least:g} to {most:g}"
+        ends = "with NaN" if np.isnan(least) else f"from {least:g} to {most:g}"
+        found = f"{images.dtype} {ends}"
         hint = "; multiply by 255 and round" if 0 <= least <= most <= 1 else ""
         raise UserError(f"{where}: pixels must be whole numbers from 0 to 255, got {found}{hint}")
     return images.astype(np.uint8)
@@ -112,9 +129,9 @@ def checked_labels(where: str, labels: np.ndarray, count: int) -> np.ndarray:
     if labels.dtype == object:  # as a column of text in pandas
         labels = np.array(labels.tolist())
     if labels.shape != (count,):
-        hint = "; save numpy.argmax(labels, 1)" if labels.ndim == 2 else ""
-        raise UserError(f"{where}: must be one label for each of {count:,} images, got shape "
-                        f"{labels.shape}{hint}")  # fmt: skip
+        several = f"labels {labels.shape} for {count:,} images; save numpy.argmax(labels, 1)"
+        counts = f"{labels.size:,} labels for {count:,} images, (N, H, W) or (N, H, W, C)"
+        raise UserError(f"{where}: {several if labels.ndim == 2 else counts}")
     if labels.dtype.kind not in "iuU":
         raise UserError(f"{where}: labels must be whole numbers or text, got {labels.dtype}")
     return labels

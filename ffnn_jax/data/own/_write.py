@@ -66,7 +66,7 @@ def write_images(
         except _ColouredError:
             return _pictures(folder, items.tolist(), size, 3, tell)
     if size is not None and items.shape[1:3] != (size, size):
-        raise UserError(f"size is for pictures; these images are {items.shape[1:]}")
+        raise UserError(f"size is for picture files; these arrays are images {items.shape[1:]}")
     written = Written(folder)
     for start in range(0, len(items), _BLOCK):
         block = np.ascontiguousarray(items[start : start + _BLOCK])

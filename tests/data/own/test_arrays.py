@@ -1,5 +1,6 @@
 """NumPy, CSV and IDX files: the arrays of each arrive as they are, or what is wrong is said."""
 
+import csv
 import gzip
 import struct
 from pathlib import Path
@@ -64,6 +65,9 @@ def test_labels_of_any_integer_type_and_any_values_are_classes(tmp_path: Path, k
 def test_class_names_and_text_labels_are_kept(tmp_path: Path):
     np.savez(tmp_path / "a.npz", x=GREY, y=LABELS, class_names=np.array(["c", "a", "b"]))
     assert load(str(tmp_path / "a.npz"), "train").class_names == ("c", "a", "b")
+    np.savez(tmp_path / "c.npz", x=GREY, y=np.array(["a\nb", "c\x1b[31m", "Käse 1"])[LABELS])
+    names = ("Käse 1", r"a\nb", r"c\x1b[31m")
+    assert load(str(tmp_path / "c.npz"), "train").class_names == names
     np.savez(tmp_path / "b.npz", x=GREY, y=np.array(["tea", "ale", "gin"])[LABELS])
     assert load(str(tmp_path / "b.npz"), "train").class_names == ("ale", "gin", "tea")
 
@@ -74,17 +78,22 @@ def test_class_names_and_text_labels_are_kept(tmp_path: Path):
         ({"x": GREY}, r"must hold x_train and y_train, .*; it holds x"),
         ({"x": GREY / 255, "y": LABELS}, r"got float64 from 0.* to 1; multiply by 255 and round"),
         ({"x": GREY.astype(int) + 1, "y": LABELS}, r"whole numbers from 0 to 255, got int64"),
-        ({"x": GREY, "y": np.eye(3)[LABELS]}, r"\(30, 3\); save numpy.argmax\(labels, 1\)"),
+        ({"x": GREY, "y": np.eye(3)[LABELS]}, r"\(30, 3\) for 30 images; save numpy.argmax"),
         ({"x": GREY, "y": LABELS / 2}, r"labels must be whole numbers or text, got float64"),
         ({"x": GREY[:0], "y": LABELS[:0]}, r"holds no images"),
-        ({"x": GREY, "y": LABELS[1:]}, r"one label for each of 30 images, got shape \(29,\)"),
+        ({"x": GREY, "y": LABELS[1:]}, r"set\.npz: y: 29 labels for 30 images, \(N"),
         ({"x": COLOUR.transpose(0, 3, 1, 2).repeat(2, 3), "y": LABELS}, r"channels first; save"),
         ({"x": GREY.reshape(30, 16)[:, :15], "y": LABELS}, r"15 pixels an image are no square"),
-        ({"x": GREY, "y": LABELS, "class_names": np.array(["a", "b"])}, r"label 2 is not one of 0"),
-        ({"x_test": GREY, "y_test": LABELS}, r"has test, and nothing to train on"),
+        ({"x": GREY, "y": LABELS, "class_names": np.array(["a", "b"])},
+         r"set\.npz: label 2 has no name: class_names has 2, for labels from 0 to 1"),
+        ({"x": GREY, "y": LABELS, "class_names": np.array(["a", "b", "a"])},
+         r"set\.npz: class_names has 'a' 2 times"),
+        ({"x": GREY * np.nan, "y": LABELS}, r"set\.npz: x: pixels .*, got float64 with NaN"),
+        ({"x_test": GREY, "y_test": LABELS}, r"set\.npz: has test, and nothing to train on"),
         ({"x_train": GREY, "y_train": LABELS, "x_test": GREY[:, :3], "y_test": LABELS},
          r"the splits' images differ in shape: train \(4, 4, 1\), test \(3, 4, 1\)"),
-        ({"x": np.array([None] * 30), "y": LABELS}, r"damaged, or not an .npz of plain arrays"),
+        ({"x": GREY, "y": np.array(["a"] * 30, object)},
+         r"set\.npz: holds Python objects; save text as numpy\.array\(labels, str\)"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_in_an_npz_is_said(tmp_path: Path, arrays, message: str):
@@ -98,7 +107,7 @@ def test_a_damaged_npz_is_said(tmp_path: Path):
     content = (tmp_path / "set.npz").read_bytes()
     for damaged in (b"", b"text", content[:200], content[:100] + bytes(40) + content[140:]):
         (tmp_path / "set.npz").write_bytes(damaged)
-        with pytest.raises(UserError, match=r"set\.npz: damaged"):
+        with pytest.raises(UserError, match=r"set\.npz: damaged, or not an .npz, as numpy\.savez"):
             load(str(tmp_path / "set.npz"), "train")
 
 
@@ -170,10 +179,29 @@ def test_csv_files_of_splits_are_told_by_their_names(tmp_path: Path):
     np.testing.assert_array_equal(test.images[..., 0], GREY[20:])
 
 
+def test_every_cell_may_be_quoted_and_a_label_have_a_comma(tmp_path: Path):
+    names = ["a", "b, c", 'd "e"']
+    with (tmp_path / "set.csv").open("w", newline="") as file:
+        rows = [[names[k], *image.ravel()] for k, image in zip(LABELS, GREY, strict=True)]
+        csv.writer(file, quoting=csv.QUOTE_ALL).writerows(rows)
+    dataset = load(str(tmp_path / "set.csv"), "all")
+    assert dataset.class_names == tuple(names)
+    assert labels_of(dataset, GREY) == LABELS.tolist()
+
+
+def test_whole_labels_that_were_written_as_floats_are_the_same_classes(tmp_path: Path):
+    (tmp_path / "set.csv").write_text(csv_text(GREY.astype(float), LABELS.astype(float)))
+    assert load(str(tmp_path / "set.csv"), "all").class_names == ("0", "1", "2")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("", r"holds no images"),
+        (
+            'a,1,2,3,4\n"b,1,2,3,4\nc,1,2,3,4\n',
+            r"set\.csv: cannot be read \(unexpected end of data",
+        ),
         ("0,9,2,3,4\n0,1,2,3\n", r"line 2 has 3 pixels, the first 4"),
         ("0,9,2,3,4\n0,1,2,3,256\n", r"line 2: pixels must be .* from 0 to 255, got 256"),
         ("0,9,2,3,4\n0,1,2,3,0.5\n", r"line 2: pixels must be whole .*, got 0.5"),
@@ -201,7 +229,7 @@ def test_idx_pairs_are_read_under_any_name(tmp_path: Path, packed: bool):
 
 def test_what_is_wrong_in_idx_files_is_said(tmp_path: Path):
     write_idx(tmp_path / "a", GREY)
-    with pytest.raises(UserError, match=r"one IDX file of images and one of labels, got a \(30,"):
+    with pytest.raises(UserError, match=r"needs a file of images and one of labels; .* a \(30,"):
         load(str(tmp_path), "train")
     write_idx(tmp_path / "b", LABELS.astype(np.uint8))
     (tmp_path / "a").write_bytes((tmp_path / "a").read_bytes()[:-3])
@@ -215,7 +243,7 @@ def test_what_is_wrong_in_idx_files_is_said(tmp_path: Path):
 def test_a_size_is_for_pictures(tmp_path: Path):
     np.savez(tmp_path / "set.npz", x=GREY, y=LABELS)
     assert load(str(tmp_path / "set.npz"), "train", size=4).image_shape == (4, 4, 1)
-    with pytest.raises(UserError, match=r"size is for pictures; these images are \(4, 4, 1\)"):
+    with pytest.raises(UserError, match=r"size is for picture files; these arrays are images"):
         load(str(tmp_path / "set.npz"), "train", size=8)
 
 

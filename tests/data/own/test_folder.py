@@ -41,7 +41,7 @@ def test_of_few_pictures_none_is_drawn_for_validation(tmp_path: Path):
     train, validation, test = load_splits(str(tmp_path / "set"))
     assert (len(train), validation, len(test)) == (2, None, 2)
     write_classes(tmp_path / "one", {"cat": 1, "dog": 1})
-    with pytest.raises(UserError, match="too few images to draw some to test on"):
+    with pytest.raises(UserError, match="one: too few images to set some aside for testing"):
         load_splits(str(tmp_path / "one"))
 
 
@@ -161,7 +161,7 @@ def test_files_beside_the_pictures_are_named(tmp_path: Path):
     (tmp_path / "set" / "cat" / ".hidden.png").write_text("")
     (tmp_path / "set" / ".hidden").mkdir()
     said = load(str(tmp_path / "set"), "train").remarks
-    found = [line for line in said if "left out: 2 files are not pictures" in line]
+    found = [line for line in said if "left out: 2 files are not named as pictures" in line]
     assert len(found) == 1
     assert "notes.txt" in found[0]
 

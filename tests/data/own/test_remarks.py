@@ -59,7 +59,7 @@ def test_the_same_image_in_training_and_test_is_remarked(tmp_path: Path):
     said = remarks_of(tmp_path, x_train=pictures(60), y_train=labels, x_test=test, y_test=of_test)
     assert said == [
         "test has images that are in train, too: 3 (image 80 = image 10)",
-        "test has images that train has in another class: 1 (image 82 = image 12)",
+        "test has images that have another label in train: 1 (image 82 = image 12)",
     ]
 
 
@@ -68,4 +68,4 @@ def test_an_image_in_two_classes_is_remarked(tmp_path: Path):
     labels = np.concatenate([np.arange(60) % 2, [0]])
     said = remarks_of(tmp_path, x_train=train, y_train=labels,
                       x_test=pictures(20, 900), y_test=np.arange(20) % 2)  # fmt: skip
-    assert said == ["train has images that train has in another class: 1 (image 60 = image 7)"]
+    assert said == ["train has images that have another label in train: 1 (image 60 = image 7)"]

@@ -190,7 +190,7 @@ def test_without_onnx_one_line_says_how_to_install_it(tmp_path, monkeypatch):
 
 
 def test_an_unwritable_file_is_rejected(tmp_path: Path):
-    with pytest.raises(UserError, match="export cannot be written"):
+    with pytest.raises(UserError, match=r"export .* cannot be written"):
         save_onnx(tmp_path / "no" / "m.onnx", model_of())
 
 
