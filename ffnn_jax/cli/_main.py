@@ -34,7 +34,7 @@ from ffnn_jax.cli._sweep import Sweep
 from ffnn_jax.cli._train import Train
 from ffnn_jax.cli._tune import Tune
 from ffnn_jax.cli._verify import Verify
-from ffnn_jax.config import require_run, suggestion, use_layers
+from ffnn_jax.config import Settings, require_run, suggestion, use_layers
 
 _FAILED, _INTERRUPTED, _PIPE_CLOSED = 1, 130, 141
 _WITH_CODES = (

@@ -27,8 +27,8 @@ IN_ONE_FILE = {"_course", "_export", "_page", "_summary", "_tune"}
         (
             ["trian"],
             ["Unrecognized options: trian; the commands are: train, predict, evaluate, "
-             "export, page, summary, compare, tune, sweep, doctor, verify, course, data; did you mean "
-             "train?"],
+             "export, page, summary, compare, tune, sweep, doctor, verify, course, data; did you "
+             "mean train?"],
         ),
         (["data"], ["Expected one of {prepare, list, show}."]),
         (
