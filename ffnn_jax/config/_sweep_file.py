@@ -72,25 +72,37 @@ def _count(seeds: Any) -> int:
 
 def _read(name: str) -> tuple[dict[str, NamedSettings], int | None]:
     """The rows of one name, and the seeds that it asks for, if it is a sweep file."""
-    if Path(name).suffix == ".toml":
+    if _is_sweep(name):
         with errors_in(name):
             fields = parsed(Path(name))
-            if {"base", "grid", "rows"} & fields.keys():
-                return dict(_rows(fields)), _count(fields["seeds"]) if "seeds" in fields else None
+            return dict(_rows(fields)), _count(fields["seeds"]) if "seeds" in fields else None
     named = named_settings(name)
     return {named.settings.preset: named}, None
+
+
+def _is_sweep(name: str) -> bool:
+    """Whether the file, if it is one that can be read, has keys of a sweep file's."""
+    if Path(name).suffix != ".toml":
+        return False
+    with errors_in(name):
+        return not {"base", "grid", "rows"}.isdisjoint(parsed(Path(name)))
 
 
 def _rows(fields: Mapping[str, Any]) -> Iterator[tuple[str, NamedSettings]]:
     require_known(fields, _KEYS)
     if not isinstance(fields.get("base"), str):
         raise UserError("base must be a preset, a settings file or the folder of a run")
+    if _is_sweep(fields["base"]):
+        raise UserError(f"base must be no sweep file, and {fields['base']} is one")
     base = named_settings(fields["base"])
     rows, grid = (_table(fields, key) for key in ("rows", "grid"))
     rows = rows or {base.settings.preset: {}}
-    require_known(grid, _CHANGED)
+    with errors_in("grid"):
+        require_known(grid, _CHANGED)
     for name in rows:
-        changes = _table(rows, name)
+        changes = _table(rows, name, "rows.")
+        if both := changes.keys() & grid.keys():
+            raise UserError(f"rows.{name}: {min(both)} is a key of the grid, too")
         for values in itertools.product(*(_values(grid, key) for key in grid)):
             point = dict(zip(grid, values, strict=True))
             row = ", ".join([name, *(f"{key} {_text(value)}" for key, value in point.items())])
@@ -104,9 +116,9 @@ def _with(base: NamedSettings, changes: dict[str, Any]) -> NamedSettings:
     return NamedSettings(settings, base.given | given)
 
 
-def _table(fields: Mapping[str, Any], key: str) -> dict[str, Any]:
+def _table(fields: Mapping[str, Any], key: str, place: str = "") -> dict[str, Any]:
     if not isinstance(table := fields.get(key, {}), dict):
-        raise UserError(f"{key} must be a table, got {table!r}")
+        raise UserError(f"{place}{key} must be a table, got {table!r}")
     return table
 
 

@@ -138,6 +138,8 @@ def _join(address: Address) -> None:
     timer = threading.Timer(address.seconds, _give_up, [address.seconds])
     timer.daemon = True
     timer.start()
+    if address.coordinator:
+        _require_known(address.coordinator.rpartition(":")[0].strip("[]"))
     if address.coordinator and address.index == 0:
         _require_free(int(address.coordinator.rpartition(":")[2]))
         where = f"{address.count or 'all'} processes at {address.coordinator}"
@@ -157,6 +159,14 @@ def _join(address: Address) -> None:
     if not writes():
         print_nowhere(1)
         logging.getLogger("ffnn_jax").setLevel(logging.ERROR)
+
+
+def _require_known(host: str) -> None:
+    """Rejects a name that the network does not know: jax would wait for it."""
+    try:
+        socket.getaddrinfo(host, None)
+    except OSError as error:
+        raise UserError(f"distributed: HOST {host!r} is not known here: {error.strerror}") from None
 
 
 def _require_free(port: int) -> None:

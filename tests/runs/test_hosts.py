@@ -1,9 +1,11 @@
 """Processes of a run exchange values, fail together, and name what they differ in."""
 
+import socket
 from pathlib import Path
 
 import pytest
 
+from ffnn_jax._address import Address
 from ffnn_jax.config import UserError
 from ffnn_jax.runs import _hosts
 from ffnn_jax.runs._folder import locked
@@ -105,3 +107,12 @@ def test_who_did_not_come_is_said(index: int, came: int, line: str, monkeypatch)
     monkeypatch.setattr("ffnn_jax._watch.end_lost", said.append)
     _hosts._give_up(7)
     assert said == [line]
+
+
+def test_a_host_that_the_network_does_not_know_is_named_at_once(monkeypatch: pytest.MonkeyPatch):
+    def unknown(*arguments: object) -> None:
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    with pytest.raises(UserError, match=r"^distributed: HOST 'node9' is not known here: Name or "):
+        _hosts._join(Address("node9:1,2,1", "node9:1", 2, 1, 300))

@@ -57,7 +57,8 @@ def _client_of(scheduler: str) -> "Client":
     try:
         client: Any = Client(scheduler, set_as_default=False)
     except (OSError, ValueError) as error:
-        raise UserError(f"scheduler: no answer from {scheduler!r}: {error}") from None
+        reason = "it is no address" if isinstance(error, ValueError) else "none in 30 s"
+        raise UserError(f"scheduler: no answer from {scheduler!r}: {reason}") from None
     if (most := max(client.nthreads().values(), default=1)) > 1:
         client.close()
         raise UserError(f"scheduler: a worker must have 1 thread, one has {most}: --nthreads 1")
