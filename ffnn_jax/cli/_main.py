@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import io
 import itertools
 import logging
@@ -48,7 +49,8 @@ _COMMANDS = {
 _DATA_COMMANDS = {"prepare": Prepare, "list": List, "show": Show}
 _DEBUG, _LAYERS_FROM = "--debug", "--layers-from"
 _FRAME, _RULE = "╭╮╰╯│ ", "─-"
-_HELP = ("Argument helptext", "For full helptext")
+_HELP = ("Argument helptext", "For full helptext", "Arguments are applied")
+_APPLIED = re.compile(r" \(applied to [^)]*\)")
 _TRAIN_ELSEWHERE = {  # other tools' names for train's options
     "--lr": "--learning-rate", "--epochs": "--steps", "--iterations": "--steps",
     "--wd": "--weight-decay", "--l2": "--weight-decay", "--bs": "--batch-size",
@@ -125,6 +127,8 @@ def _parse(words: list[str]) -> Callable[[], int]:
     except SystemExit as end:
         if end.code:
             message, hint = _unboxed(errors.getvalue()), _elsewhere(words)
+            own = [f"; did you mean {word}?" for word in words]  # of another command
+            message = functools.reduce(lambda text, one: text.replace(one, ""), own, message)
             raise UserError(message.partition("; did you")[0] + hint if hint else message) from None
         print(end="", flush=True)  # the help
         raise
@@ -152,7 +156,8 @@ def _unboxed(box: str) -> str:
         for is_rule, block in itertools.groupby(lines[1:], lambda line: not line.strip(_RULE))
         if not is_rule
     ]
-    return "".join([*blocks[:1], *map(_hint, blocks[1:])]) or " ".join(box.split())
+    message = "".join([*blocks[:1], *map(_hint, blocks[1:])]) or " ".join(box.split())
+    return _APPLIED.sub("", message)
 
 
 def _hint(block: str) -> str:
@@ -175,6 +180,7 @@ def _elsewhere(words: list[str]) -> str:
     if words[0] == "train" and (known := kept.intersection(options)):
         return f"; {min(known)[2:].replace('-', '_')} is set in a settings file (.toml) alone"
     names = [_TRAIN_ELSEWHERE.get(option) for option in options if words[0] == "train"]
+    names += ["--shape" for option in options if words[0] == "summary" and option == "--dataset"]
     names += [_LAYERS_FROM for option in options if re.match("--layers?[-_]?f", option)]
     return next((f"; did you mean {name}?" for name in names if name), "")
 

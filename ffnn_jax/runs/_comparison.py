@@ -170,7 +170,7 @@ def _test_seeds(first: SavedRun, second: SavedRun) -> SeedTest | str:
     ]  # fmt: skip
     seeds = sorted(by_seed[0].keys() & by_seed[1])
     if len(seeds) < 2:
-        return "at least two must be the same in both runs"
+        return "at least two seeds must be in both runs"
     differences = [by_seed[1][seed] - by_seed[0][seed] for seed in seeds]
     if np.ptp(differences) < _ROUNDING < abs(differences[0]):
         return f"all {len(seeds)} differ by {100 * differences[0]:+.2f} points, without a spread"

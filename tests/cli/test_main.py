@@ -32,6 +32,11 @@ IN_ONE_FILE = {"_course", "_export", "_page", "_summary", "_tune"}
         ),
         (["data"], ["Expected one of {prepare, list, show}."]),
         (
+            ["summary", "--dataset", "x.npz"],
+            ["Unrecognized or misplaced options: --dataset x.npz; did you mean --shape?"],
+        ),
+        (["evaluate", "x", "--steps", "5"], ["Unrecognized or misplaced options: --steps 5"]),
+        (
             ["train", "--optimizer", "adam"],
             ["Unrecognized options: --optimizer, adam; optimizer is set in a settings file (.toml) "
              "alone"],

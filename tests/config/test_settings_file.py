@@ -104,7 +104,7 @@ def test_layers_are_one_text_or_a_list_of_texts_nested_and_of_ones_own(read, tmp
         ("BASE\nseed = 2020-01-01", "seed must be an integer, got datetime.date(2020, 1, 1)"),
         ("BASE\noptimizer = 'moun'", "optimizer must be one of momentum, nesterov, muon, got 'm"),
         ("BASE\nvalidation = 500", "validation must be one of drawn, last, none, got '500'"),
-        ("BASE\nrate_points = [1]", "rate_points must be (share, factor) pairs for piecewise-lin"),
+        ("BASE\nrate_points = [1]", "rate_points must be (share, factor) pairs, in a settings"),
         ("BASE\n[group_steps]\nnorm = -1", "group_steps must be (group, steps) pairs, each group"),
         ("BASE\naugmentations = ['flp']", "augment: unknown augmentation 'flp' (known: flip, "),
         ("BASE\naugmentations = 'flip'", "augmentations must be a list of words such as 'crop:4'"),

@@ -196,7 +196,7 @@ def test_one_seed_in_common_is_too_few(folder: Path):
     (a,) = read(folder, "a")
     (pair,) = compare_runs([a, with_result(a, seeds=[2, 5, 6])])
     assert pair.images is not None and pair.seeds is None
-    assert pair.notes == ["no test over seeds: at least two must be the same in both runs"]
+    assert pair.notes == ["no test over seeds: at least two seeds must be in both runs"]
 
 
 def test_differences_without_a_spread_are_no_test(folder: Path):

@@ -39,11 +39,23 @@ def csv_source(files: Sequence[Path]) -> Source:
         raise UserError(f"{folder}: must be one CSV file a split, got {', '.join(more)}")
     paths = {split: folder / name for split, (name,) in found.items()}
     first = next(iter(paths.values()))
+    _require_labels_named_alike([*paths.values()])
     label = _label_column([ends for path in paths.values() for ends in _ends(path)], first)
     arrays = {split: _read(path, label) for split, path in paths.items()}
     source = source_of_arrays(arrays, where=str(folder if len(paths) > 1 else first))
     last = "its last column was taken as the label (a header can name another)"
     return source._replace(remarks=(*said, *[f"{first.name}: {last}"] * -label))
+
+
+def _require_labels_named_alike(paths: Sequence[Path]) -> None:
+    """Rejects a header without a label beside one with it: most likely, its images have none."""
+    firsts = [next(_lines(path), (0, []))[1] for path in paths]
+    headers = [[cell.strip().lower() for cell in cells] for cells in firsts]
+    named = [not set(_LABELS).isdisjoint(header) for header in headers]
+    for path, header, has_label in zip(paths, headers, named, strict=True):
+        if header and _is_header(header) and any(named) and not has_label:
+            problem = "its header has no label; without this file, test images are set aside"
+            raise UserError(f"{path}: {problem}")
 
 
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:

@@ -283,6 +283,17 @@ def test_what_is_named_as_no_split_does_not_replace_those_that_are(
     assert said.endswith(hint or "test)")
 
 
+def test_a_csv_without_labels_beside_one_with_them_is_said(tmp_path: Path):
+    pixels = ",".join(f"pixel{n}" for n in range(16))
+    (tmp_path / "train.csv").write_text(csv_text(GREY, LABELS, f"label,{pixels}"))
+    rows = [",".join(map(str, image.ravel())) for image in GREY]
+    (tmp_path / "test.csv").write_text("\n".join([pixels, *rows]))
+    with pytest.raises(UserError, match=r"test\.csv: its header has no label; without this file"):
+        load(str(tmp_path), "train")
+    (tmp_path / "test.csv").write_text(csv_text(GREY, LABELS))
+    assert len(load(str(tmp_path), "test")) == 30
+
+
 @pytest.mark.parametrize("extra", ["x", "train_images", "X_TRAIN"])
 def test_two_arrays_of_images_for_a_split_are_refused(tmp_path: Path, extra: str):
     arrays: dict[str, Any] = {"x_train": GREY, "y_train": LABELS, extra: GREY}
