@@ -24,8 +24,9 @@ def chosen_devices(wanted: int | str = 1) -> tuple[Any, ...]:
     A run of several processes has all devices of all of them.
 
     Raises:
-        UserError: there are fewer, or it is no number from 1 on.
+        UserError: there are fewer, it is no number from 1 on, or there is no device at all.
     """
+    require_platform()
     every, several = tuple(jax.devices()), jax.process_count() > 1
     if wanted == "all" or (several and wanted == 1):
         return every

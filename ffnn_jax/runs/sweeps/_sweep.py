@@ -79,7 +79,7 @@ def _run_and_store(
                 console.print(failures[-1] if reason else _summary_line(record))
     if failures:
         count = f"{len(failures)} of {len(calls)} seeds failed"
-        raise FailedSeedsError(f"{count} (all are in {beside}; next time again): {failures[0]}")
+        raise FailedSeedsError(f"{count} (listed in {beside}; the next start tries them again): {failures[0]}")
 
 
 def _finished(rows: Mapping[str, Settings], path: Path) -> set[Key]:
