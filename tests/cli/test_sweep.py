@@ -51,14 +51,15 @@ def test_a_sweep_prints_each_seed_and_a_table_and_says_what_failed(asked: list[A
     assert asked == [(*pair, "tcp://there:1") for pair in pairs]
     output = capsys.readouterr()
     lines = [" ".join(line.split()) for line in output.out.splitlines()]
-    assert lines[:4] == [
+    assert lines[:5] == [
+        "4 seeds to train",
         f"{first} seed 0: test accuracy 0.5000", f"{second} seed 0: test accuracy 0.5000",
         f"{first} seed 1: test accuracy 0.6000", f"'{second}' seed 1: it was too hot",
     ]  # fmt: skip
     assert f"{first} 2 55.0 ± 7.1 % 25.0 ± 0.0 % 2.0 s" in lines
     assert f"{second} 1 50.0 % 25.0 % 2.0 s" in lines
     assert lines[-1] == "results in runs/sweep-s"
-    assert output.err.startswith("ffnn-jax: 1 of 4 seeds failed (all are in runs/sweep-s/seeds.f")
+    assert output.err.startswith("ffnn-jax: 1 of 4 seeds failed, listed in runs/sweep-s/seeds.f")
     assert json.loads(Path("a.json").read_text())["rows"][first] == {
         "seeds": [0, 1], "test_accuracy": [0.5, 0.6], "validation_accuracy": [0.25, 0.25],
         "train_seconds": [2.0, 2.0],
@@ -97,6 +98,7 @@ def test_a_signal_ends_a_sweep_at_once_and_says_how_to_go_on(tmp_path: Path):
         command, cwd=tmp_path, env=environment, stdout=pipe, stderr=pipe, text=True
     ) as process:
         assert process.stdout is not None
+        assert process.stdout.readline() == "2 seeds to train\n"
         assert process.stdout.readline().startswith("quickstart, steps 20 seed 0: test accuracy")
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=30)

@@ -23,7 +23,7 @@ def read_records(path: Path) -> list[Record]:
     """
     if not path.exists():
         return []
-    *lines, _ = path.read_text(encoding="utf-8").split("\n")
+    *lines, _ = path.read_text(encoding="utf-8", errors="replace").split("\n")
     records = [_record(path, number, line) for number, line in enumerate(lines, start=1)]
     seen = set()
     for number, record in enumerate(records, start=1):

@@ -68,6 +68,8 @@ def _run_and_store(
     beside.unlink(missing_ok=True)
     with progress_bar(console, MofNCompleteColumn(), TimeRemainingColumn()) as bar:
         task = bar.add_task("training", total=len(calls))
+        if not console.is_terminal:
+            console.print(f"{len(calls)} seeds to train")
         for (row, seed), (record, reason) in outcomes(calls, scheduler):
             if reason:
                 failures.append(f"{row!r} seed {seed}: {reason}")
@@ -78,8 +80,8 @@ def _run_and_store(
             if not console.is_terminal:
                 console.print(failures[-1] if reason else _summary_line(record))
     if failures:
-        count = f"{len(failures)} of {len(calls)} seeds failed"
-        raise FailedSeedsError(f"{count} (listed in {beside}; the next start tries them again): {failures[0]}")
+        count = f"{len(failures)} of {len(calls)} seeds failed, listed in {beside}"
+        raise FailedSeedsError(f"{count}; the next start tries them again; {failures[0]}")
 
 
 def _finished(rows: Mapping[str, Settings], path: Path) -> set[Key]:

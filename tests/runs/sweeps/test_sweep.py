@@ -52,14 +52,15 @@ def test_a_seed_with_other_settings_is_not_taken_for_finished(tmp_path: Path):
 def test_a_failed_seed_spares_the_others_and_is_named(tmp_path: Path, capsys):
     """The row's images are too small for its pooling."""
     path, beside = tmp_path / "s.jsonl", tmp_path / "s.failed.jsonl"
-    with pytest.raises(FailedSeedsError, match=r"^1 of 3 seeds failed .*'bad' seed 0: .*larger"):
+    with pytest.raises(FailedSeedsError, match=r"^1 of 3 seeds failed, .*'bad' seed 0: .*larger"):
         sweep({"bad": BAD, "good": SMALL, "same": SMALL}, [0], path)
     (failed,) = map(json.loads, beside.read_text().splitlines())
     assert (failed["row"], failed["seed"]) == ("bad", 0) and "larger" in failed["reason"]
     good, same = read_records(path)
     assert {good["row"], same["row"]} == {"good", "same"}
     assert good["parameters_sha256"] == same["parameters_sha256"]
-    lines = capsys.readouterr().out.splitlines()
+    first, *lines = capsys.readouterr().out.splitlines()
+    assert first == "3 seeds to train"
     assert sorted(line.partition(":")[0] for line in lines) == [
         "'bad' seed 0", "good seed 0", "same seed 0",
     ]  # fmt: skip
@@ -108,7 +109,7 @@ def test_a_summary_has_every_accuracy_and_a_table_mean_and_deviation():
         "train_seconds": [3.0, 2.0],
     }  # fmt: skip
     assert sweeps.table_rows(found) == [
-        ["a", "2", "55.0 ± 7.1 %", "–", "2.0 s"], ["b", "0", "–", "–", "–"],
+        ["a", "2", "55.0 ± 7.1 %", "–", "2.5 s"], ["b", "0", "–", "–", "–"],
     ]  # fmt: skip
 
 
