@@ -24,7 +24,7 @@ _OURS = {*range(PeerLostError.code), *_STOPPED}
 _NOTE = re.compile(r"^ffnn-jax (who|hint|lost): (.*)$", re.MULTILINE)
 _REASON = re.compile(r'grpc_message:"([^"]+)"|absl::Status: (.+?)(?:\. |$)', re.MULTILINE)
 _SILENT = re.compile(r"stopped sending heartbeats\):\n(\d+)")
-_RUNTIME = "JAX distributed service detected fatal errors"
+_RUNTIME = ("JAX distributed service detected fatal errors", "gloo::EnforceNotMet")
 
 
 def is_watched() -> bool:
@@ -43,8 +43,18 @@ def watch(words: Sequence[str]) -> int:
     descriptor, path = tempfile.mkstemp(prefix="ffnn-jax-", suffix=".log")
     os.close(descriptor)
     command = [sys.executable, "-m", "ffnn_jax._watched", path, *words]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE)
-    with process, handling(lambda number, frame: process.send_signal(number)):
+    started, early = [], []
+
+    def forward(number: int, frame: object) -> None:
+        if started:
+            started[0].send_signal(number)
+        else:
+            early.append(number)
+
+    with handling(forward), subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+        started.append(process)
+        for number in early:
+            process.send_signal(number)
         code = process.wait()
     if code not in _OURS:
         raise _failure(code, path)
@@ -91,7 +101,7 @@ def _failure(code: int, path: str) -> Exception:
     end = signal.Signals(-code).name if code < 0 else f"exit code {code}"
     if 128 - code in _STOPPED:
         return RunInterruptedError(-code, f"ended by {end}{notes['hint']}")
-    if _RUNTIME in printed:
+    if any(words in printed for words in _RUNTIME):
         reasons = ["".join(found) for found in _REASON.findall(printed)]
         reasons += [f"process {k} sends no heartbeats" for k in _SILENT.findall(printed)]
         reason = f" ({reasons[-1]})" if reasons else ""

@@ -36,6 +36,11 @@ ENDS = {
         ABORTS, PeerLostError,
         "this process: a peer was lost (UNAVAILABLE: the leader went) (jax's messages: LOG)",
     ),
+    "aborted by a broken collective": (
+        NOTES + r'printf "terminate called after throwing gloo::EnforceNotMet\n" >> $3; '
+        "kill -ABRT $$", PeerLostError,
+        "process 1: a peer was lost; resume so (jax's messages: LOG)",
+    ),
     "aborted otherwise": (
         NOTES + "kill -ABRT $$", ChildProcessError,
         "process 1 was ended by SIGABRT; resume so (LOG)",

@@ -156,12 +156,13 @@ def alone(function: Any, *arguments: Any) -> Any:
 
 
 @pytest.mark.cpu
-def test_a_step_sums_4_bytes_for_each_parameter_and_statistic_and_the_loss():
+def test_a_step_sums_4_bytes_for_each_parameter_and_statistic_the_loss_and_the_accuracy():
     found = alone(read, 4, (4, 4, 2))
     parameters = (3 * 3 * 2 * 3 + 3) + (3 + 3) + 3 + (4 * 4 * 3 * 10 + 10)
     # mean and variance of both; dscale of the second, which is no parameter
     statistics = 2 * 3 + 2 * 3 + 3
-    assert found.bytes == 4 * (parameters + statistics + 1)
+    loss_and_accuracy = 2
+    assert found.bytes == 4 * (parameters + statistics + loss_and_accuracy)
     assert found.others == 0
     assert found.rounds == 2 * 4 + 1
 
