@@ -80,9 +80,9 @@ def states_after(place: Sharding | None, name: str, dtype: str) -> dict[str, np.
     return found
 
 
-def gathered(count: int) -> list[str]:
+def gathered(count: int, name: str) -> list[str]:
     """What each device takes from the images, and what devices hand to each other, by name."""
-    text = chunk_on(place_on(count), "batch norm", "float32")[0].as_text()
+    text = chunk_on(place_on(count), name, "float32")[0].as_text()
     exchange = r" (all-gather|all-to-all|all-reduce|collective-permute|reduce-scatter)\("
     gathers = re.findall(r"= (u8\S+?)\{\S* gather\(", text)
     return [*gathers, *sorted(set(re.findall(exchange, text)))]
@@ -122,7 +122,8 @@ def results(cases: Sequence[tuple[str, str, int]]) -> dict[str, np.ndarray]:
         if count in counts
         for key, value in states_after(place_on(count), name, dtype).items()
     }
-    found["gathered"] = np.asarray(gathered(counts[-1]))
+    for name, most in (("batch norm", 8), ("conv", 2)):
+        found[f"gathered/{name}"] = np.asarray(gathered(min(most, counts[-1]), name))
     found["probabilities"] = predicted(4 if several else 1)
     if several:
         found |= named("spread", trained(4, range(3, 11)))

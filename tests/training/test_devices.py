@@ -76,11 +76,15 @@ def test_gradients_and_parameters_of_every_network_are_those_of_one_device(tmp_p
     require_equal_seeds(results)
 
 
-def test_each_device_takes_its_shard_of_the_batch_and_only_sums_are_exchanged(sample):
-    """Read out of the compiled program: of 64 images each of 8 devices gathers 8."""
-    (one, *nothing), (eight, *exchanged) = (results["gathered"].tolist() for results in sample)
-    assert (one[:6], nothing) == ("u8[64,", [])
-    assert (eight[:5], exchanged) == ("u8[8,", ["all-reduce"])
+@pytest.mark.parametrize(("name", "shard"), [("batch norm", 8), ("conv", 32)])
+def test_each_device_takes_its_shard_of_the_batch_and_only_sums_are_exchanged(sample, name, shard):
+    """Read out of the compiled program of 64 images on 8 devices, and on 2 in micro-batches.
+
+    Micro-batches that are not cut within the shards would have to be sent.
+    """
+    alone, shared = (results[f"gathered/{name}"].tolist() for results in sample)
+    assert [word.partition(",")[0] for word in alone] == ["u8[64"]
+    assert [word.partition(",")[0] for word in shared] == [f"u8[{shard}", "all-reduce"]
 
 
 def test_eight_seeds_on_four_devices_are_each_as_alone_bit_for_bit(sample):
