@@ -43,7 +43,10 @@ def read_address(text: str | None, seeds: int) -> Address | None:
     if text is None:
         return None
     require_one_seed(seeds)
-    seconds = _from_environment("FFNN_JAX_PEER_SECONDS") or 300
+    seconds = _from_environment("FFNN_JAX_PEER_SECONDS")
+    seconds = 300 if seconds is None else seconds
+    if seconds < 1:
+        raise UserError(f"distributed: FFNN_JAX_PEER_SECONDS must be at least 1, got {seconds}")
     if text == "auto":
         count, index = map(_from_environment, ("JAX_NUM_PROCESSES", "JAX_PROCESS_ID"))
         where = os.environ.get("JAX_COORDINATOR_ADDRESS") or None

@@ -81,3 +81,9 @@ def test_the_environment_says_how_long_to_wait(text: str, monkeypatch: pytest.Mo
     monkeypatch.setenv(SECONDS, "5 min")
     with pytest.raises(UserError, match="FFNN_JAX_PEER_SECONDS must be an integer, got '5 min'"):
         read_address(text, 1)
+
+
+def test_a_patience_below_a_second_is_refused(monkeypatch):
+    monkeypatch.setenv("FFNN_JAX_PEER_SECONDS", "0")
+    with pytest.raises(UserError, match=r"^distributed: FFNN_JAX_PEER_SECONDS must be at least 1"):
+        read_address("auto", 1)
