@@ -54,6 +54,8 @@ def sweeping(folder: Path, seeds: int, *more: str) -> Iterator[subprocess.Popen[
     (folder / "program.py").write_text(PROGRAM)
     words = sys.executable, "program.py", "--path", "s.jsonl", "--seeds", str(seeds), *more
     with started(*words, folder=folder) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().endswith(" seeds to train\n")
         yield process
 
 
