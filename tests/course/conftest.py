@@ -3,6 +3,6 @@
 import pytest
 
 
-@pytest.fixture(autouse=True)
-def _compile_quickly(quick_compilation: None) -> None:
+@pytest.fixture(autouse=True, scope="module")
+def _compile_quickly(quick_compilation_of_the_module: None) -> None:
     pass

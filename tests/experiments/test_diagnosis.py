@@ -12,6 +12,8 @@ from ffnn_jax.catalogue import RELU, Fault
 from ffnn_jax.catalogue.diagnosis import Diagnosis
 from ffnn_jax.config import UserError
 
+pytestmark = pytest.mark.usefixtures("quick_compilation_of_the_module")
+
 EXAM = """
 WRONG = [
     ("relu", lambda positive, dz: (dz,), "the gate is left out"),

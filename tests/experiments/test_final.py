@@ -12,6 +12,8 @@ from experiments._report import CIFAR10
 from ffnn_jax.config import UserError, preset
 from ffnn_jax.runs.sweeps import append
 
+pytestmark = pytest.mark.usefixtures("quick_compilation_of_the_module")
+
 FIGURES = set(final._FIGURES)
 
 

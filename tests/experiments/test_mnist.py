@@ -12,6 +12,8 @@ from experiments import _results, mnist
 from experiments._report import MNIST
 from ffnn_jax.config import Settings, UserError
 
+pytestmark = pytest.mark.usefixtures("quick_compilation_of_the_module")
+
 DRAWN = {
     "mnist_1_filters.png", "mnist_2_misclassified.png", "mnist_3_confusion.png",
     "mnist_curves.png",

@@ -90,6 +90,7 @@ def plain() -> dict[str, list[float]]:
     return {}
 
 
+@pytest.mark.usefixtures("quick_compilation")
 @pytest.mark.filterwarnings("ignore")  # warnings of the peers are not ours
 @pytest.mark.parametrize(
     ("network", "variant"),

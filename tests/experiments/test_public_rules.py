@@ -15,6 +15,8 @@ from experiments.public_rules._cases import CASES
 from experiments.public_rules._page import EXPECTED, agreement, upstream_texts
 from ffnn_jax.verify import Rule, check_vjp
 
+pytestmark = pytest.mark.usefixtures("quick_compilation_of_the_module")
+
 FEW = ("value", "cotangents", "differences", "kinks", "bfloat16")
 SAMPLE = [case for case in CASES if case.sample]
 

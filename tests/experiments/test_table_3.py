@@ -17,6 +17,8 @@ from ffnn_jax.config import Settings, UserError
 from ffnn_jax.nn import Dense
 from ffnn_jax.runs.sweeps import append, read_records
 
+pytestmark = pytest.mark.usefixtures("quick_compilation_of_the_module")
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
