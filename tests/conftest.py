@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
+from pathlib import Path
 
 if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # set by the first process; the others inherit it
     _CACHE = tempfile.mkdtemp(prefix="ffnn_jax-compiled-")
@@ -30,6 +31,8 @@ import pytest
 
 from tests import blank
 
+_REGIONS, _MANY_REGIONS = Path("/proc/self/maps"), 20_000
+
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if signal.getsignal(getattr(signal, "SIGHUP", signal.SIGINT)) is signal.SIG_IGN:
@@ -45,6 +48,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skips what holds on a CPU alone if jax computes elsewhere."""
     if item.get_closest_marker("cpu") and jax.default_backend() != "cpu":
         pytest.skip("holds on a CPU alone")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _programs_are_released() -> Iterator[None]:
+    """Linux allows a process 65,530 mapped regions, and every compiled program takes some."""
+    yield
+    if _REGIONS.exists() and _REGIONS.read_bytes().count(b"\n") > _MANY_REGIONS:
+        jax.clear_caches()
 
 
 @contextmanager
