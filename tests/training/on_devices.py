@@ -11,6 +11,7 @@ from typing import Any
 
 import jax
 import numpy as np
+import pytest
 from jax.sharding import Sharding
 
 from ffnn_jax._device import on_devices
@@ -23,6 +24,8 @@ from ffnn_jax.training import (
     HostImages,
     Images,
     SeedData,
+    _loop,
+    _trainer,
     initial_state,
     make_train_chunk,
     places,
@@ -102,6 +105,14 @@ def trained(devices: int, seeds: range, streaming: bool = False) -> dict[str, np
     }
 
 
+def in_one_program(devices: int, seeds: range) -> dict[str, np.ndarray]:
+    """The same from one program for all seeds, as an accelerator has it."""
+    with pytest.MonkeyPatch.context() as patched:
+        for module in (_loop, _trainer):
+            patched.setattr(module, "is_one_program", lambda network, settings: True)
+        return trained(devices, seeds)
+
+
 def predicted(devices: int) -> np.ndarray:
     """The probabilities of more images than one block has."""
     network = Network(NETWORKS["batch norm"], (8, 8, 1))
@@ -128,6 +139,7 @@ def results(cases: Sequence[tuple[str, str, int]]) -> dict[str, np.ndarray]:
     if several:
         found |= named("spread", trained(4, range(3, 11)))
         found |= named("shared", trained(4, range(3, 5)))
+        found |= named("together", in_one_program(4, range(3, 7)))
         return found | named("streamed", trained(4, range(3, 5), streaming=True))
     for seed in (3, 4, 10) if len(cases) < 10 else range(3, 11):
         found |= named("alone", trained(1, range(seed, seed + 1)))

@@ -105,6 +105,15 @@ def test_seeds_that_share_devices_by_two_are_as_alone(sample):
         np.testing.assert_allclose(value, alone[name], rtol=allowed, atol=allowed)
 
 
+def test_one_program_spreads_its_seeds_over_the_devices(sample):
+    alone, allowed = part(sample[0], "alone"), tolerance("float32", 64 * 100)
+    together = part(sample[1], "together")
+    compared = [name for name in together if name in alone]
+    assert {name.partition("/")[0] for name in compared} == {"3", "4"}
+    for name in compared:
+        np.testing.assert_allclose(together[name], alone[name], rtol=allowed, atol=allowed)
+
+
 def test_streamed_shards_are_those_in_memory_bit_for_bit(sample):
     in_memory = part(sample[1], "shared")
     for name, value in part(sample[1], "streamed").items():
