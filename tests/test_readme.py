@@ -51,6 +51,7 @@ def test_the_example_prints_what_readme_shows():
     assert [line for line in printed.getvalue().splitlines() if line in others] == others
 
 
+@pytest.mark.usefixtures("blank_figures")
 def test_the_sample_picture_is_read_as_a_three(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "ffnn_jax").symlink_to(ROOT / "ffnn_jax")

@@ -40,13 +40,14 @@ def test_the_wheel_contains_only_the_package_and_its_licence(wheel: zipfile.ZipF
     assert any(name.endswith("licenses/LICENSE") for name in names)
 
 
+@pytest.mark.usefixtures("quick_compilation")
 def test_the_installed_wheel_runs_outside_the_repository(wheel: zipfile.ZipFile, tmp_path: Path):
     site, elsewhere = tmp_path / "site", tmp_path / "elsewhere"
     elsewhere.mkdir()
     wheel.extractall(site)
     code = (
         "import ffnn_jax, ffnn_jax.cli; print(ffnn_jax.__file__); "
-        "ffnn_jax.cli.main(['train', '--dry-run'])"
+        "ffnn_jax.cli.main(['train', '--dry-run', '--layers', 'maxpool 4, dense 10'])"
     )
     others = [path for path in sys.path if path and Path(path).resolve() != ROOT]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(site), *others])}
