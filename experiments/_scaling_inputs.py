@@ -27,12 +27,12 @@ INPUTS: dict[str, Input] = {
     ),
     "NVLink 4, per GPU and direction": Input(
         "450 GB/s", "NVIDIA, MLPerf Inference v4.1, system description of 8 H200: "
-        "18 links, 900 GB/s in both directions", "the file itself",
+        "18 links, 900 GB/s in both directions", "excerpts of the file",
     ),
     "InfiniBand NDR, per node of 8": Input(
         "8 × 400 Gb/s = 400 GB/s", "NVIDIA, MMA4Z00-NS transceiver, overview: 400 Gb/s a line; "
         "Dell, MLPerf Inference v3.1, system description of 8 H100: 8 × 400 Gb/s",
-        "both pages",
+        "excerpts of both",
     ),
     "Ethernet, per node of 8": Input(
         "100 Gb/s = 12.5 GB/s", "IEEE 802.3ba-2010, one port a node (assumed)",

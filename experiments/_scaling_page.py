@@ -125,11 +125,12 @@ def _times() -> str:
 
 
 def _times_on(result: Mapping[str, Any]) -> str:
-    where_ = result["device"].removeprefix("cpu-")
+    where_, first = result["device"].removeprefix("cpu-"), result["rows"][0]
     return f"""
 {times_table(result["rows"])}
-*Milliseconds of a step, the median of {result["rounds"]} interleaved rounds (fastest to slowest; \
-overhead over one device within the same round) on {result["cores"]} cores of {where_}.*
+*Milliseconds of a step, the median of {first["rounds"]} interleaved rounds of each of \
+{first["starts"]} starts (fastest to slowest; overhead over one device within the same round) on \
+{result["cores"]} cores of {where_}.*
 
 """
 

@@ -5,7 +5,7 @@ import socket
 import statistics
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -54,19 +54,36 @@ class Group:
             pipe.close()
 
 
-def time_rows(settings: Settings, places: Sequence[str], rounds: int, steps: int) -> list[Any]:
+class Timing(NamedTuple):
+    """How often a network is timed.
+
+    Attributes:
+        starts: of every place's processes; the speed of two processes of one program differs.
+        rounds: laps of each start, in which the places take turns.
+        steps: of a lap.
+    """
+
+    starts: int
+    rounds: int
+    steps: int
+
+
+def time_rows(settings: Settings, places: Sequence[str], timing: Timing) -> list[dict[str, Any]]:
     """A row for each place; the overhead is over the first place's lap of the same round.
 
     Every place starts from the same parameters, on the same batch: their first losses are compared.
     """
-    groups = {place: Group(place, settings, steps) for place in places}
-    losses = {place: group.loss() for place, group in groups.items()}
-    np.testing.assert_allclose([*losses.values()], losses[places[0]], rtol=1e-4)
-    laps = [{place: group.lap() for place, group in groups.items()} for _ in range(rounds)]
-    for group in groups.values():
-        group.close()
+    laps, losses = list[dict[str, float]](), dict[str, float]()
+    for _ in range(timing.starts):
+        groups = {place: Group(place, settings, timing.steps) for place in places}
+        losses = {place: group.loss() for place, group in groups.items()}
+        np.testing.assert_allclose([*losses.values()], losses[places[0]], rtol=1e-4)
+        for _ in range(timing.rounds):
+            laps.append({place: group.lap() for place, group in groups.items()})
+        for group in groups.values():
+            group.close()
     rows = (_row(place, [(lap[place], lap[places[0]]) for lap in laps]) for place in places)
-    named = {"network": settings.preset, "batch": settings.batch_size}
+    named = {"network": settings.preset, "batch": settings.batch_size, **timing._asdict()}
     return [{**named, **row, "first_loss": losses[row["place"]]} for row in rows]
 
 

@@ -34,6 +34,7 @@ from experiments.install import install_tables
 from experiments.own_pictures import own_pictures_line
 from experiments.public_rules import public_rules_page
 from experiments.start import start_table
+from experiments.sweep_cost import sweep_cost_line
 from experiments.wrong_gradients import checkers_table
 from ffnn_jax.config import UserError, preset
 from ffnn_jax.layers import dense_backward
@@ -257,12 +258,17 @@ def _grading() -> str:
     return f"\n{grading_line(read_result(RESULTS / 'grading.json'))}\n\n"
 
 
+def _sweep_cost() -> str:
+    line = sweep_cost_line(read_result(RESULTS / "sweep_cost.json"))
+    return f"\n{line} ([`sweep_cost.py`](../../experiments/sweep_cost.py))\n\n"
+
+
 _BLOCKS = {
     "results": _results, "dense": _dense, "wrong_gradients": _wrong_gradients,
     "chapters": chapters_table, "speed": _speed, "faults": _faults, "healthy": _healthy,
     "install": _install, "against_autodiff": _against_autodiff, "single_rules": _single_rules,
     "accelerators": _accelerators, "start": _start, "diagnosis": _diagnosis, "grading": _grading,
-    "own_pictures": own_pictures_line, **SCALING_BLOCKS,
+    "own_pictures": own_pictures_line, "sweep_cost": _sweep_cost, **SCALING_BLOCKS,
 }  # fmt: skip
 
 if __name__ == "__main__":

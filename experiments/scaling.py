@@ -23,14 +23,14 @@ from experiments._scaling_figure import draw_scaling
 from experiments._scaling_inputs import LARGE, accelerators, start_and_utilisation
 from experiments._scaling_model import Accelerator, Work, efficiency, step_of, strong_and_weak
 from experiments._scaling_step import facts
-from experiments._scaling_times import PLACES, time_rows
+from experiments._scaling_times import PLACES, Timing, time_rows
 from ffnn_jax._processor import core_numbers
 from ffnn_jax.config import preset
 from ffnn_jax.reporting import save_figure
 
 NETWORKS = ("cifar10-3", "cifar10-minute", "cifar10-coffee", LARGE)
 COUNTS = (8, 64, 512)
-_TIMED, _ROUNDS, _STEPS = NETWORKS[:-1], 7, {"cifar10-3": 50}
+_TIMED = {name: Timing(4, 3, 4) for name in NETWORKS[:-1]} | {NETWORKS[0]: Timing(4, 3, 100)}
 _READ_ON = 8
 H200 = RESULTS / "accelerator-gpu-nvidia-h200.json"
 Row = dict[str, Any]
@@ -119,17 +119,17 @@ def _key(row: Mapping[str, Any]) -> tuple[Any, ...]:
 def _time(quick: bool) -> None:
     if not quick:
         require_quiet()
-    names, places, rounds = _TIMED, PLACES, _ROUNDS
+    timed, places = _TIMED, PLACES
     if quick:
-        names, places, rounds = _TIMED[:1], (PLACES[0], PLACES[1], PLACES[-1]), 1
+        timed, places = {NETWORKS[0]: Timing(1, 1, 2)}, (PLACES[0], PLACES[1], PLACES[-1])
     rows = []
-    for name in names:
-        rows += time_rows(preset(name), places, rounds, 2 if quick else _STEPS.get(name, 2))
+    for name, timing in timed.items():
+        rows += time_rows(preset(name), places, timing)
     where = _alone(device_name)
     path: Path = folder_for(quick) / f"scaling-{where}.json"
     write_result(
         path,
-        {**_alone(provenance, quick), "cores": len(core_numbers()), "rounds": rounds, "rows": rows},
+        {**_alone(provenance, quick), "cores": len(core_numbers()), "rows": rows},
     )
     for row in rows:
         print(f"{row['network']}, {row['place']}: {row['median_ms']} ms a step")

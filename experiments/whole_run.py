@@ -15,8 +15,9 @@ and after the test classifies the training images and writes its folder with a p
 On the report's model 0 the others are written twice: as a user would following the library's
 tutorial, and tuned; tuned Flax runs also with convolutions by Eigen ("-eigen"), and the faster
 counts. On cifar10-minute they are PyTorch and plain JAX by Eigen with the same recipe, each run
-once. Every process has huge pages (Linux). Rounds are interleaved in rotating order; there is a
-results file per kind of processor. Of mnist-99 and cifar10-coffee ours alone is run, once.
+once, on cifar10-94 PyTorch. Every process has huge pages (Linux). Rounds are interleaved in
+rotating order; there is a results file per kind of processor. Of mnist-99 and cifar10-coffee ours
+alone is run, once.
 """
 
 import os
@@ -36,9 +37,10 @@ from experiments._machine import device_name, provenance, require_quiet
 from experiments._results import folder_for, read_result, run_command, write_result
 from experiments._variants import HUGE_PAGES, environment_of
 from experiments.whole._data import PRESET
-from experiments.whole._rung import PRESET as RUNG
+from experiments.whole._rung import RUNGS
 from ffnn_jax.config import UserError, suggestion
 
+_MINUTE, _TO_94 = RUNGS
 _TEST_ACCURACY = re.compile(r"test.accuracy\D+([\d.]+)")
 _OURS = (sys.executable, "-m", "ffnn_jax", "train")
 Runs = dict[str, tuple[str, ...]]
@@ -62,15 +64,16 @@ VARIANTS: dict[str, Runs] = {
         },
         "flax-tuned-eigen": _peer("flax_tuned"),
     },
-    RUNG: {
-        **_ours(RUNG),
-        "ours-bf16": (*_OURS, RUNG, "--precision", "bf16"),
+    _MINUTE: {
+        **_ours(_MINUTE),
+        "ours-bf16": (*_OURS, _MINUTE, "--precision", "bf16"),
         "torch-rung": _peer("torch_rung"),
         "torch-rung-bf16": _peer("torch_rung", "--bf16"),
         "plain-rung-eigen": _peer("plain_rung"),
     },
     "mnist-99": {"ours": _ours("mnist-99")["ours"]},
     "cifar10-coffee": {"ours": _ours("cifar10-coffee")["ours"]},
+    _TO_94: {"ours": _ours(_TO_94)["ours"], "torch-rung": _peer("torch_rung", "--rung", _TO_94)},
 }
 _ROUNDS = {PRESET: 3}
 _ALL = tuple(dict.fromkeys(name for runs in VARIANTS.values() for name in runs))

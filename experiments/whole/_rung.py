@@ -18,7 +18,7 @@ from ffnn_jax.config import Crop, Settings, preset
 from ffnn_jax.data import load_splits
 from ffnn_jax.nn import Constant, Dirac, Normal, Param, PatchWhitening
 
-PRESET = "cifar10-minute"
+RUNGS = "cifar10-minute", "cifar10-94"
 VIEWS = {0: 0.25, 1: 0.5, 2: 0.25}
 """The weight of a view by where it begins in the image padded by a pixel."""
 
@@ -100,7 +100,7 @@ class Rung:
         """The network with its initial weights."""
         settings, shape = self.settings, self.images.shape[1:]
         return _RungWorkload(
-            PRESET, settings.batch_size, settings.learning_rate, settings.momentum,
+            settings.preset, settings.batch_size, settings.learning_rate, settings.momentum,
             settings, shape, rung=self,
         )  # fmt: skip
 
@@ -121,11 +121,13 @@ class _RungWorkload(PresetWorkload):
 
 
 def load_rung() -> Rung:
-    """Loads the rung, or a small version of it with ``--quick``."""
+    """Loads the rung of ``--rung``, or a small version of it with ``--quick``."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true")
-    settings = preset(PRESET)
-    if parser.parse_known_args()[0].quick:
+    parser.add_argument("--rung", choices=RUNGS, default=RUNGS[0])
+    given = parser.parse_known_args()[0]
+    settings = preset(given.rung)
+    if given.quick:
         settings = small(settings)
     train, _, test = load_splits(settings.dataset)
     images = train.images

@@ -1,24 +1,48 @@
 """A batch in shards, one a device, and how it is cut into blocks within each of them.
 
 A block has images of every shard, so that no image moves from one device to another. Without
-shards, or with one, blocks are consecutive images.
+shards, blocks are consecutive images.
 """
+
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import PartitionSpec
 from jaxtyping import Array
 
-shards = jax.make_user_context(1)
-"""The number of devices that share a batch, as in ``with shards(4): ...``."""
+batch_mesh = jax.make_user_context(None)
+"""The mesh of the devices that share a batch, as in ``with batch_mesh(mesh): ...``; None if one has
+it all."""
+
+
+def shards() -> int:
+    """The number of devices that share a batch."""
+    return 1 if batch_mesh.value is None else batch_mesh.value.size
 
 
 def cut(images: Array, block: int) -> Array:
     """Blocks one after another, each of this many images of every shard."""
-    parts = images.reshape(shards.value, -1, block, *images.shape[1:])
-    return jnp.swapaxes(parts, 0, 1).reshape(-1, shards.value * block, *images.shape[1:])
+    parts = images.reshape(shards(), -1, block, *images.shape[1:])
+    return jnp.swapaxes(parts, 0, 1).reshape(-1, shards() * block, *images.shape[1:])
 
 
 def joined(blocks: Array) -> Array:
     """The images of all blocks in the order that they had before ``cut``."""
-    parts = blocks.reshape(len(blocks), shards.value, -1, *blocks.shape[2:])
+    parts = blocks.reshape(len(blocks), shards(), -1, *blocks.shape[2:])
     return jnp.swapaxes(parts, 0, 1).reshape(-1, *blocks.shape[2:])
+
+
+def sum_over_shards(function: Callable[..., Array], *batches: Array) -> Array:
+    """A function's values for each shard, which are added up once, after all of its loops."""
+    mesh = batch_mesh.value
+    if mesh is None:
+        return function(*batches)
+
+    def of_one(*shard: Array) -> Array:
+        with batch_mesh(None):
+            return function(*shard)[None]
+
+    spec = PartitionSpec(*mesh.axis_names)
+    of_each = jax.shard_map(of_one, mesh=mesh, in_specs=spec, out_specs=spec, check_vma=False)
+    return of_each(*batches).sum(0)

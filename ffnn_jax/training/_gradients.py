@@ -68,7 +68,7 @@ def loss_and_gradients(
 
     ``allows_micro_batches`` tells whether the network gives the same result in micro-batches.
     """
-    images = len(batch[1]) // shards.value
+    images = len(batch[1]) // shards()
     size = _micro_batch_size(images) if allows_micro_batches else images
     if size == images:
         return _at_once(loss_of, trained, frozen, state, batch)

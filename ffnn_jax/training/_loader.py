@@ -18,7 +18,7 @@ from ffnn_jax._device import device_in_use
 from ffnn_jax._memory import usable_memory
 from ffnn_jax.config import Settings, require_grain
 from ffnn_jax.training._images import Chunk, HostImages, Images
-from ffnn_jax.training._placement import by_image, replicated, shards_of
+from ffnn_jax.training._placement import by_image, mesh_for, replicated
 from ffnn_jax.training._sampling import Sampling, SeedData, batch_indices, validation_indices
 from ffnn_jax.training._step import CHUNK_STEPS
 
@@ -141,7 +141,7 @@ def put_chunk(
 ) -> Chunk:
     """The images at these indices in a place, of which each process gathers its own share."""
     size = indices.shape[1]
-    split = by_image(place, axis=1) if shards_of(place, size) > 1 else place
+    split = by_image(place, axis=1) if mesh_for(place, size) else place
     parts = split.addressable_devices_indices_map(indices.shape).values()
     starts, stops, _ = zip(*(part[1].indices(size) for part in parts if part), strict=True)
     own = images.chunk(first, indices[:, min(starts) : max(stops)])

@@ -55,16 +55,16 @@ def by_image(place: Sharding, axis: int = 0) -> Sharding:
     return place if mesh is None else NamedSharding(mesh, PartitionSpec(*[None] * axis, _BATCH))
 
 
-def shards_of(place: Sharding | None, size: int) -> int:
-    """The number of shards of a batch: one if they would not be equal."""
+def mesh_for(place: Sharding | None, size: int) -> Mesh | None:
+    """The mesh whose devices share a batch of this size; None if the shards would not be equal."""
     mesh = _mesh_of(place)
-    return 1 if mesh is None or size % mesh.size else mesh.size
+    return None if mesh is None or size % mesh.size else mesh
 
 
 def cut_into_shards(place: Sharding | None, batch: Any) -> Any:
     """The same batch inside a compiled program, a shard of it on each device."""
     leaves = jax.tree.leaves(batch)
-    if place is None or not leaves or shards_of(place, leaves[0].shape[0]) == 1:
+    if place is None or not leaves or mesh_for(place, leaves[0].shape[0]) is None:
         return batch
     return jax.lax.with_sharding_constraint(batch, by_image(place))
 

@@ -16,7 +16,7 @@ from jaxtyping import Array, Bool, Float, Int32, Key
 
 from ffnn_jax import nn
 from ffnn_jax.config import Augmentation
-from ffnn_jax.layers._shards import shards
+from ffnn_jax.layers._shards import batch_mesh
 from ffnn_jax.layers.fast import Table, compiler_options, forms
 from ffnn_jax.network import Network, Params, State, combine, normalise, partition
 from ffnn_jax.optim import Lookahead, decay_loss
@@ -24,7 +24,7 @@ from ffnn_jax.training import _sampling
 from ffnn_jax.training._augment import augment
 from ffnn_jax.training._gradients import Batch, Loss, loss_and_gradients, make_loss
 from ffnn_jax.training._images import Chunk, Source
-from ffnn_jax.training._placement import cut_into_shards, drawn_alike, shards_of
+from ffnn_jax.training._placement import cut_into_shards, drawn_alike, mesh_for
 from ffnn_jax.training._sampling import Sampling, SeedData, batch_indices, key_of
 
 CHUNK_STEPS = 100
@@ -99,7 +99,7 @@ def make_train_chunk(
 
     def step(size: int, state: TrainState, source: Source, seed_data: SeedData) -> Updated:
         args = source, seed_data, state.step, batch_sampling, augmentations, size, place
-        with shards(shards_of(place, size)):
+        with batch_mesh(mesh_for(place, size)):
             return update(state, inputs_at(network, *args))
 
     def train_step(state: TrainState, source: Source, seed_data: SeedData) -> Updated:

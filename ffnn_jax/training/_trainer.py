@@ -24,13 +24,13 @@ from jaxtyping import Array, Float
 
 from ffnn_jax._processor import usable_cores
 from ffnn_jax.config import Settings
-from ffnn_jax.layers._shards import shards
+from ffnn_jax.layers._shards import batch_mesh
 from ffnn_jax.layers.fast import Table, compiler_options, forms
 from ffnn_jax.network import Network, normalise
 from ffnn_jax.optim import Lookahead
 from ffnn_jax.training._images import Chunk, Images, Source
 from ffnn_jax.training._loader import InMemoryLoader, Loader
-from ffnn_jax.training._placement import by_seed, cut_into_shards, replicated, shards_of
+from ffnn_jax.training._placement import by_seed, cut_into_shards, mesh_for, replicated
 from ffnn_jax.training._sampling import SeedData, validation_indices
 from ffnn_jax.training._step import ChunkMetrics, TrainState, correct, make_train_chunk
 
@@ -95,7 +95,7 @@ def make_validation(
         def accuracy_of(batch: Images) -> Array:
             batch = cut_into_shards(place, batch)
             x = normalise(batch.pixels, seed_data.normalisation)
-            with forms(table), shards(shards_of(place, len(batch.labels))):
+            with forms(table), batch_mesh(mesh_for(place, len(batch.labels))):
                 logits, _ = network.apply(state.params, state.state, x)
             return jnp.mean(correct(logits, batch.labels), dtype=jnp.float32)
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments.whole._rung import PRESET, Rung, channel_statistics, small
+from experiments.whole._rung import RUNGS, Rung, channel_statistics, small
 from ffnn_jax.config import preset
 from ffnn_jax.network import Network
 from ffnn_jax.optim import piecewise_linear
@@ -17,7 +17,7 @@ PIXELS, LABELS = DRAW.integers(0, 256, (96, 28, 28, 1), np.uint8), DRAW.integers
 
 
 def rung(**changes) -> Rung:
-    settings = dataclasses.replace(small(preset(PRESET)), **changes)
+    settings = dataclasses.replace(small(preset(RUNGS[0])), **changes)
     return Rung(settings, PIXELS, LABELS, PIXELS[:7], LABELS[:7], *channel_statistics(PIXELS))
 
 
@@ -67,7 +67,8 @@ def test_rates_are_those_of_the_schedule():
         assert one.factor(step) == pytest.approx(factor, rel=1e-6)
 
 
-def test_the_recipe_is_what_the_peers_train_by():
+@pytest.mark.parametrize("name", RUNGS)
+def test_the_recipe_is_what_the_peers_train_by(name: str):
     """Neither of them averages weights, and both train kernels by Muon."""
-    settings = preset(PRESET)
+    settings = preset(name)
     assert (settings.optimizer, settings.lookahead, settings.views) == ("muon", 0, "six")

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from ffnn_jax.layers._arguments import is_integer
-from ffnn_jax.layers._shards import cut, joined, shards
+from ffnn_jax.layers._shards import cut, joined, shards, sum_over_shards
 
 _BYTES = 2**21
 """The size of P for a block; a core's cache holds about as much."""
@@ -26,8 +26,8 @@ _WHOLE_BYTES = 2**24
 
 def images_in_a_block(images: int, bytes_of_p: int) -> int:
     """The largest divisor of a shard's number of images for which a block's P is small enough."""
-    shard = images // shards.value
-    if not is_integer(images, 1) or bytes_of_p <= _WHOLE_BYTES * shards.value:
+    shard = images // shards()
+    if not is_integer(images, 1) or bytes_of_p <= _WHOLE_BYTES * shards():
         return shard
     most = max(1, _BYTES * images // max(bytes_of_p, 1))
     return max(n for n in range(1, shard + 1) if shard % n == 0 and n <= most)
@@ -35,19 +35,22 @@ def images_in_a_block(images: int, bytes_of_p: int) -> int:
 
 def map_blocks(block: int, function: Callable[[Array], Array], images: Array) -> Array:
     """A function of images that treats each alone, applied to one block after another."""
-    if block * shards.value == images.shape[0]:
+    if block * shards() == images.shape[0]:
         return function(images)
     return joined(jax.lax.map(function, cut(images, block)))
 
 
 def sum_blocks(block: int, function: Callable[[Array, Array], Array], x: Array, dz: Array) -> Array:
     """A sum over pairs of images, block by block."""
-    if block * shards.value == x.shape[0]:
+    if block * shards() == x.shape[0]:
         return function(x, dz)
 
     def add(total: Array, pair: tuple[Array, Array]) -> tuple[Array, None]:
         return total + function(*pair), None
 
-    like = jax.eval_shape(function, x[:block], dz[:block])
-    zeros = jnp.zeros(like.shape, like.dtype)
-    return jax.lax.scan(add, zeros, (cut(x, block), cut(dz, block)))[0]
+    def of_shard(x: Array, dz: Array) -> Array:
+        like = jax.eval_shape(function, x[:block], dz[:block])
+        zeros = jnp.zeros(like.shape, like.dtype)
+        return jax.lax.scan(add, zeros, (cut(x, block), cut(dz, block)))[0]
+
+    return sum_over_shards(of_shard, x, dz)
