@@ -6,6 +6,7 @@ import re
 import numpy as np
 
 _INSTRUCTION = re.compile(r"^\s*(?:ROOT )?%([\w.-]+) = (.*?) ([\w-]+)\((.*)$", re.MULTILINE)
+_COMPUTATION = re.compile(r"^(?:ENTRY )?%([\w.-]+) \(.*\{$", re.MULTILINE)
 _SHAPE = re.compile(r"\b([a-z]+\d+|pred)\[([\d,]*)\]")
 _OTHERS = ("all-gather", "all-to-all", "collective-permute", "reduce-scatter")
 
@@ -19,12 +20,14 @@ class Reductions:
         bytes: of their operands, on one device.
         rounds: the longest chain, in which each waits for the one before.
         others: other operations that move data between devices.
+        repeated: all-reduces in the body of a loop, which count once above.
     """
 
     count: int
     bytes: int
     rounds: int
     others: int
+    repeated: int
 
 
 def reductions(text: str) -> Reductions:
@@ -39,7 +42,17 @@ def reductions(text: str) -> Reductions:
         if is_sum:
             count += 1
             total += sum(_bytes(dtype, sizes) for dtype, sizes in _SHAPE.findall(shape))
-    return Reductions(count, total, max(depths.values(), default=0), others)
+    return Reductions(count, total, max(depths.values(), default=0), others, _repeated(text))
+
+
+def _repeated(text: str) -> int:
+    bodies = set(re.findall(r"body=%([\w.-]+)", text))
+    _, *parts = _COMPUTATION.split(text)
+    return sum(
+        len(re.findall(r" all-reduce(?:-start)?\(", instructions))
+        for name, instructions in zip(parts[::2], parts[1::2], strict=True)
+        if name in bodies
+    )
 
 
 def _bytes(dtype: str, sizes: str) -> int:

@@ -60,13 +60,9 @@ class Program:
 
 
 def facts(name: str, devices: int) -> dict[str, Any]:
-    """What a step of a preset computes and sums, in a process that has not used jax yet.
-
-    Sums are read from a step of two images per device, whose convolutions take them all at once:
-    what is summed does not depend on the number of images.
-    """
+    """What a step of a preset computes and sums, in a process that has not used jax yet."""
     jax.config.update("jax_num_cpu_devices", devices)
-    program = Program(dataclasses.replace(preset(name), batch_size=2 * devices))
+    program = Program(preset(name))
     network, summary = program.network, program.network.summary()
     trained, _ = partition(network.shapes()[0], network.param_attribute("trained"))
     groups = jax.tree.leaves(network.trained_param_attribute("group"))

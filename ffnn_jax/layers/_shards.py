@@ -5,6 +5,7 @@ shards, blocks are consecutive images.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -33,16 +34,16 @@ def joined(blocks: Array) -> Array:
     return jnp.swapaxes(parts, 0, 1).reshape(-1, *blocks.shape[2:])
 
 
-def sum_over_shards(function: Callable[..., Array], *batches: Array) -> Array:
-    """A function's values for each shard, which are added up once, after all of its loops."""
+def on_each_shard(function: Callable[..., Any], *batches: Any) -> Any:
+    """What a function gives for each shard, along a new first axis; its loops exchange nothing."""
+
+    def on_one(*shard: Any) -> Any:
+        with batch_mesh(None):
+            return jax.tree.map(lambda array: array[None], function(*shard))
+
     mesh = batch_mesh.value
     if mesh is None:
-        return function(*batches)
-
-    def of_one(*shard: Array) -> Array:
-        with batch_mesh(None):
-            return function(*shard)[None]
-
+        return on_one(*batches)
     spec = PartitionSpec(*mesh.axis_names)
-    of_each = jax.shard_map(of_one, mesh=mesh, in_specs=spec, out_specs=spec, check_vma=False)
-    return of_each(*batches).sum(0)
+    on_all = jax.shard_map(on_one, mesh=mesh, in_specs=spec, out_specs=spec, check_vma=False)
+    return on_all(*batches)

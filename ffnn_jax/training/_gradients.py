@@ -22,7 +22,7 @@ from jaxtyping import Array, Float, Integer, Key, Num
 
 from ffnn_jax import layers
 from ffnn_jax.layers._arguments import upcast
-from ffnn_jax.layers._shards import cut, joined, shards
+from ffnn_jax.layers._shards import cut, on_each_shard, shards
 from ffnn_jax.layers.fast import largest_micro_batch
 from ffnn_jax.network import Network, Params, State, combine
 
@@ -96,17 +96,21 @@ def _at_once(
 def _accumulated(
     loss_of: Loss, size: int, trained: Params, frozen: Params, state: State, batch: Batch
 ) -> tuple[Array, Array, State, Params]:
-    """A scan over micro-batches that carries the sums of (accumulate.1) and (accumulate.2)."""
-    micro_batches: Any = jax.tree.map(lambda a: cut(a, size), batch)
+    """A scan over each shard's micro-batches, with the sums of (accumulate.1), (accumulate.2)."""
 
     def add(sums: Any, micro_batch: Batch) -> tuple[Any, Array]:
         loss, logits, _, grads = _at_once(loss_of, trained, frozen, state, micro_batch)
         return jax.tree.map(jnp.add, sums, (loss, grads)), logits
 
-    first = jax.tree.map(lambda a: a[0], micro_batches)
-    shapes = jax.eval_shape(lambda: _at_once(loss_of, trained, frozen, state, first))
-    zeros = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), (shapes[0], shapes[3]))
-    sums, logits = jax.lax.scan(add, zeros, micro_batches)
-    count = len(micro_batches[1])
-    loss, grads = jax.tree.map(lambda total: total / count, sums)  # (accumulate.1), (accumulate.2)
-    return loss, joined(logits), state, grads
+    def of_shard(*shard: Any) -> tuple[Any, Array]:
+        micro_batches: Any = jax.tree.map(lambda a: cut(a, size), shard)
+        first = jax.tree.map(lambda a: a[0], micro_batches)
+        shapes = jax.eval_shape(lambda: _at_once(loss_of, trained, frozen, state, first))
+        zeros = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), (shapes[0], shapes[3]))
+        return jax.lax.scan(add, zeros, micro_batches)
+
+    sums, logits = on_each_shard(of_shard, *batch)
+    count = logits.shape[0] * logits.shape[1]
+    mean = jax.tree.map(lambda total: total.sum(0) / count, sums)  # (accumulate.1), (accumulate.2)
+    loss, grads = mean
+    return loss, logits.reshape(-1, logits.shape[-1]), state, grads

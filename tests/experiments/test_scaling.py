@@ -18,7 +18,9 @@ from experiments._scaling_model import Accelerator, Work, efficiency, step_of, s
 from experiments._scaling_page import SCALING_BLOCKS, breaks_lines, times_table
 from experiments._scaling_step import Program
 from ffnn_jax.config import UserError, preset
+from ffnn_jax.layers.fast import TABLES, _blocks
 from ffnn_jax.nn import BatchNorm, Conv, Dense, ReLU
+from ffnn_jax.training import _gradients
 
 RING = Algorithm(False, base=8.0, link=1.0, network=10.0)
 TREE = Algorithm(True, base=5.0, link=1.0, network=10.0, share=0.5)
@@ -120,7 +122,11 @@ TEXT = """
 %sum (a: f32[], b: f32[]) -> f32[] {
   ROOT %add = f32[] add(%a, %b)
 }
-ENTRY %main {
+%body (c: (s32[], f32[3])) -> (s32[], f32[3]) {
+  %block = f32[3]{0} all-reduce(%part), to_apply=%sum
+}
+ENTRY %main (p: f32[8,3]) -> (f32[8,3], bf16[3]) {
+  %loop = (s32[], f32[3]{0}) while(%start), condition=%condition, body=%body
   %x = f32[8,3]{1,0} parameter(0)
   %mean = f32[3]{0} all-reduce(%partial), channel_id=1, to_apply=%sum
   %centred = f32[8,3]{1,0} fusion(%x, %mean), kind=kLoop, calls=%fused
@@ -134,8 +140,10 @@ ENTRY %main {
 
 
 def test_reductions_are_read_from_the_text():
-    assert reductions(TEXT) == Reductions(count=3, bytes=12 + 6 + 44, rounds=2, others=1)
-    assert reductions("") == Reductions(0, 0, 0, 0)
+    assert reductions(TEXT) == Reductions(
+        count=4, bytes=12 + 12 + 6 + 44, rounds=2, others=1, repeated=1
+    )
+    assert reductions("") == Reductions(0, 0, 0, 0, 0)
 
 
 # each gradient is summed in the shape of its parameter in the equation form of the convolution
@@ -169,7 +177,29 @@ def test_a_step_sums_4_bytes_for_each_parameter_and_statistic_the_loss_and_the_a
 
 @pytest.mark.cpu
 def test_one_device_sums_nothing(quick_compilation: None):
-    assert reductions(Program(SMALL, (4, 4, 2)).text()) == Reductions(0, 0, 0, 0)
+    assert reductions(Program(SMALL, (4, 4, 2)).text()) == Reductions(0, 0, 0, 0, 0)
+
+
+def in_blocks(devices: int) -> Reductions:
+    """Of a convolution by blocks of images, and of dense layers by micro-batches."""
+    jax.config.update("jax_num_cpu_devices", devices)
+    several = dataclasses.replace(
+        SMALL, batch_size=64, layers=(Conv(3, 3), ReLU(), Dense(10)), forms=TABLES["amd-epyc"]
+    )
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(_blocks, "_WHOLE_BYTES", 0)
+        patched.setattr(_blocks, "_BYTES", 4096)
+        patched.setattr(_gradients, "largest_micro_batch", lambda: 8)
+        program = Program(several, (8, 8, 2))
+        assert program.text().count(" while(") > 2
+        return reductions(program.text())
+
+
+@pytest.mark.cpu
+def test_blocks_and_micro_batches_sum_nothing_before_their_end():
+    found = alone(in_blocks, 2)
+    assert found.count == 1
+    assert found.repeated == 0
 
 
 def stored() -> dict[str, Any]:

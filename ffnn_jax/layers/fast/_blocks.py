@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from ffnn_jax.layers._arguments import is_integer
-from ffnn_jax.layers._shards import cut, joined, shards, sum_over_shards
+from ffnn_jax.layers._shards import cut, joined, on_each_shard, shards
 
 _BYTES = 2**21
 """The size of P for a block; a core's cache holds about as much."""
@@ -53,4 +53,4 @@ def sum_blocks(block: int, function: Callable[[Array, Array], Array], x: Array, 
         zeros = jnp.zeros(like.shape, like.dtype)
         return jax.lax.scan(add, zeros, (cut(x, block), cut(dz, block)))[0]
 
-    return sum_over_shards(of_shard, x, dz)
+    return on_each_shard(of_shard, x, dz).sum(0)
