@@ -10,6 +10,7 @@ import pytest
 from experiments import readme, table_3
 from experiments._page import page, results
 from experiments._results import RESULTS
+from experiments.whole_run import VARIANTS
 from ffnn_jax.config import UserError
 
 HERE = Path(__file__).parents[2] / "experiments"
@@ -40,8 +41,7 @@ def test_the_speed_guide_has_the_tables_of_every_processor(
     assert named == ["amd-epyc", "intel-xeon", "gpu-h100"]
     assert text.count("| network, batch |") == text.count("<img ") == 3
     assert re.findall(r"^On (\S+):$", text, re.MULTILINE) == ["intel-xeon"]
-    presets = ["cifar10-0", "cifar10-minute", "mnist-99", "cifar10-coffee"]
-    assert re.findall(r"`ffnn-jax train (\S+)`, first", text) == presets
+    assert re.findall(r"`ffnn-jax train (\S+)`, first", text) == [*VARIANTS]
 
 
 def test_a_result_that_changes_changes_the_page():
