@@ -13,8 +13,7 @@ from jax.sharding import PartitionSpec
 from jaxtyping import Array
 
 batch_mesh = jax.make_user_context(None)
-"""The mesh of the devices that share a batch, as in ``with batch_mesh(mesh): ...``; None if one has
-it all."""
+"""The mesh whose devices share a batch, as in ``with batch_mesh(mesh): ...``, or None."""
 
 
 def shards() -> int:

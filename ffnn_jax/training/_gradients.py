@@ -111,6 +111,5 @@ def _accumulated(
 
     sums, logits = on_each_shard(of_shard, *batch)
     count = logits.shape[0] * logits.shape[1]
-    mean = jax.tree.map(lambda total: total.sum(0) / count, sums)  # (accumulate.1), (accumulate.2)
-    loss, grads = mean
+    loss, grads = jax.tree.map(lambda a: a.sum(0) / count, sums)  # (accumulate.1), (accumulate.2)
     return loss, logits.reshape(-1, logits.shape[-1]), state, grads

@@ -41,7 +41,7 @@ def map_blocks(block: int, function: Callable[[Array], Array], images: Array) ->
 
 
 def sum_blocks(block: int, function: Callable[[Array, Array], Array], x: Array, dz: Array) -> Array:
-    """A sum over pairs of images, block by block."""
+    """A sum over pairs of images, block by block; what the shards found is added up once."""
     if block * shards() == x.shape[0]:
         return function(x, dz)
 
