@@ -10,7 +10,7 @@ so they can be processed one after another, keeping only their sums. The activat
 then still in the cache when its backward pass reads them. (accumulate.1) requires that the loss of
 an image does not depend on the others, and state is updated once per step: a batch that the network
 mixes, or that changes its state, is processed at once. A batch that several devices share is cut
-within each one's shard.
+within each one's shard, and what the shards found is added up once.
 """
 
 from collections.abc import Callable

@@ -141,7 +141,7 @@ def put_chunk(
 ) -> Chunk:
     """The images at these indices in a place, of which each process gathers its own share."""
     size = indices.shape[1]
-    split = by_image(place, axis=1) if mesh_for(place, size) else place
+    split = by_image(place, axis=1) if mesh_for(place, size) is not None else place
     parts = split.addressable_devices_indices_map(indices.shape).values()
     starts, stops, _ = zip(*(part[1].indices(size) for part in parts if part), strict=True)
     own = images.chunk(first, indices[:, min(starts) : max(stops)])

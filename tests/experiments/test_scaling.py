@@ -180,8 +180,8 @@ def test_one_device_sums_nothing(quick_compilation: None):
     assert reductions(Program(SMALL, (4, 4, 2)).text()) == Reductions(0, 0, 0, 0, 0)
 
 
-def in_blocks(devices: int) -> Reductions:
-    """Of a convolution by blocks of images, and of dense layers by micro-batches."""
+def in_loops(devices: int, micro_batch: int) -> Reductions:
+    """Of a convolution by blocks of images, with at most so many images in a micro-batch."""
     jax.config.update("jax_num_cpu_devices", devices)
     several = dataclasses.replace(
         SMALL, batch_size=64, layers=(Conv(3, 3), ReLU(), Dense(10)), forms=TABLES["amd-epyc"]
@@ -189,15 +189,16 @@ def in_blocks(devices: int) -> Reductions:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(_blocks, "_WHOLE_BYTES", 0)
         patched.setattr(_blocks, "_BYTES", 4096)
-        patched.setattr(_gradients, "largest_micro_batch", lambda: 8)
+        patched.setattr(_gradients, "largest_micro_batch", lambda: micro_batch)
         program = Program(several, (8, 8, 2))
         assert program.text().count(" while(") > 2
         return reductions(program.text())
 
 
 @pytest.mark.cpu
-def test_blocks_and_micro_batches_sum_nothing_before_their_end():
-    found = alone(in_blocks, 2)
+@pytest.mark.parametrize("micro_batch", [8, 64], ids=["micro-batches", "blocks alone"])
+def test_blocks_and_micro_batches_sum_nothing_before_their_end(micro_batch: int):
+    found = alone(in_loops, 2, micro_batch)
     assert found.count == 1
     assert found.repeated == 0
 
